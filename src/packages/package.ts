@@ -1,0 +1,96 @@
+import type { FileHandle } from "node:fs/promises";
+
+export type PackageType = "controller" | "collector";
+export type Os = "linux" | "windows";
+export type Arch = "x86_64" | "arm64";
+
+/** What makes two packages the same package; `arch` is part of it only where the table has the column. */
+export interface Identity {
+  type: PackageType;
+  os: Os;
+  arch: Arch;
+  object: string;
+  version: string;
+}
+
+/** A regular file on the volume that is named like an archive. Nothing of it has been read yet. */
+export interface VolumeFile {
+  /** Path below PACKAGES_DIR, with `/`: what messages show. */
+  file: string;
+  /** Absolute path. */
+  path: string;
+  /** Base name; becomes the row's name and the object's description. */
+  name: string;
+  /** Bytes. */
+  size: number;
+}
+
+/** What stat says of a file that must not change under our hands. */
+export interface FileStamp {
+  dev: bigint;
+  ino: bigint;
+  size: bigint;
+  mtimeNs: bigint;
+  ctimeNs: bigint;
+}
+
+/** A file inside an archive that may be a collector's executable, a VERSION file or the sidecar. */
+export interface Member {
+  /** Path below the archive's top folder, with `/`. */
+  path: string;
+  /** Bytes when unpacked. */
+  size: number;
+  /** Unix permission bits; 0 where the archive has none. */
+  mode: number;
+}
+
+/** What the first bytes of an executable say. `other` covers scripts, jars and anything without a known header. */
+export type BinaryKind =
+  | { format: "elf" | "pe"; machine: "x86_64" | "x86" | "arm64" | "other" }
+  | { format: "macho" }
+  | { format: "other" };
+
+/** An archive that has been opened and read as the package it claims to be. */
+export interface Archive extends VolumeFile {
+  format: "zip" | "tar.gz";
+  stamp: FileStamp;
+  /** What the file's name says. */
+  named: { os?: Os; arch?: Arch; version?: string };
+  /** What the VERSION file says: one version, or one for each os. */
+  versions: { any?: string } & { [os in Os]?: string };
+  /** Whether `collector-sidecar` or `collector-sidecar.exe` is below the top folder. */
+  sidecar: boolean;
+  /** Files that could be somebody's executable, by path below the top folder. */
+  members: ReadonlyMap<string, Member>;
+  /** Lower-case hex; known already where the scan had to read the whole file anyway (tar.gz, checksum files). */
+  sha256: string | undefined;
+}
+
+/** One package to be stored and registered. */
+export interface Package extends Identity {
+  archive: Archive;
+  /** The row's name and the last part of the key. */
+  name: string;
+  description: string;
+}
+
+/** A collector as the platform defines it. `executable` is below the top folder, with `/`: `bin/telegraf`. */
+export interface CollectorDefinition {
+  object: string;
+  os: Os;
+  /** undefined: whatever the architecture. */
+  arch: Arch | undefined;
+  executable: string;
+}
+
+/** Where an upload's bytes come from. `size` is in bytes, undefined where it is known only at the end. */
+export interface Source {
+  size: number | undefined;
+  /**
+   * Blocks of exactly `blockSize` bytes, the last one possibly shorter. A block is valid until the next is asked for.
+   * Throws exit 74 if the file changed since it was scanned.
+   */
+  blocks(blockSize: number, signal: AbortSignal): AsyncIterable<Uint8Array>;
+}
+
+export type OpenFile = FileHandle;
