@@ -42,6 +42,22 @@ export interface Member {
   size: number;
   /** Unix permission bits; 0 where the archive has none. */
   mode: number;
+  /** What its first bytes say; here where the scan came past them anyway (tar.gz). */
+  kind?: BinaryKind;
+  /** Where a zip keeps it: the directory's own word, with its name as it is written there. */
+  location?: ZipLocation;
+}
+
+/** What a zip's central directory says of one entry; the local header at `offset` must say the same. */
+export interface ZipLocation {
+  rawName: Buffer;
+  /** Of the local header, from the start of the file. */
+  offset: number;
+  flags: number;
+  method: number;
+  crc32: number;
+  compressedSize: number;
+  uncompressedSize: number;
 }
 
 /** What the first bytes of an executable say. `other` covers scripts, jars and anything without a known header. */
@@ -56,6 +72,8 @@ export interface Archive extends VolumeFile {
   stamp: FileStamp;
   /** What the file's name says. */
   named: { os?: Os; arch?: Arch; version?: string };
+  /** The folder that everything in it is below; "" where there is no such folder. */
+  top: string;
   /** What the VERSION file says: one version, or one for each os. */
   versions: { any?: string } & { [os in Os]?: string };
   /** Whether `collector-sidecar` or `collector-sidecar.exe` is below the top folder. */
@@ -72,6 +90,16 @@ export interface Package extends Identity {
   /** The row's name and the last part of the key. */
   name: string;
   description: string;
+}
+
+/** A row for a collector that names the archive of its controller: no object of its own. */
+export interface Collector extends Identity {
+  type: "collector";
+  archive: Archive;
+  /** The row's name: the archive's. */
+  name: string;
+  /** The member that makes it a collector: `bin/telegraf`. */
+  executable: string;
 }
 
 /** A collector as the platform defines it. `executable` is below the top folder, with `/`: `bin/telegraf`. */

@@ -1,0 +1,112 @@
+import { EXIT, JobError } from "../errors.ts";
+import { digest } from "../packages/digest.ts";
+import type { Archive } from "../packages/package.ts";
+import type { Servers } from "../readiness/wait.ts";
+import { type ApplyContext, applyPackages, applyRows, removeObsolete } from "../reconcile/apply.ts";
+import { findUnreachable, reclaim, tidyOrphans } from "../reconcile/orphans.ts";
+import { readState } from "../reconcile/state.ts";
+import { acquireLock } from "../registry/lock.ts";
+import type { Run } from "../run.ts";
+import { checkArchives, type Desired, decideAll, desire, sourceOf } from "./desired.ts";
+import { prepare, withRetries } from "./prepare.ts";
+import { complain, findShortcomings } from "./verify.ts";
+
+/** Wait, scan, lock, plan, upload, register, verify. */
+export async function init(run: Run): Promise<void> {
+  const { servers: first, archives } = await prepare(run, true);
+  const checked = new Set<Archive>();
+  const failure = await withRetries(run, first, true, async (servers, signal) => {
+    const { archColumn } = servers.postgres.shape;
+    run.recorder.archColumn = archColumn;
+    const desired = await desire(run, archives, archColumn);
+    await lock(run, servers, desired, signal);
+    return reconcile(run, servers, desired, checked, signal);
+  });
+  // One bad package does not stop the rest, but it decides the exit.
+  if (failure !== undefined) throw failure;
+}
+
+async function lock(run: Run, { postgres }: Servers, desired: Desired, signal: AbortSignal): Promise<void> {
+  const { config, log } = run;
+  await acquireLock(postgres.db, config.nats.bucket, {
+    timeout: config.waitTimeout,
+    signal,
+    log,
+    // Whoever holds the lock most likely stores the same archives: know their digests when it is our turn.
+    meanwhile: async () => {
+      for (const { archive } of desired.packages) await digest(archive, signal);
+    },
+  });
+  log.debug("lock.acquired", "this is the only run on the bucket", { bucket: config.nats.bucket });
+}
+
+/** Under the lock: reads the state, makes it what the volume asks for, proves it. Returns the first package's failure, if any. */
+async function reconcile(
+  run: Run,
+  servers: Servers,
+  desired: Desired,
+  checked: Set<Archive>,
+  signal: AbortSignal,
+): Promise<unknown> {
+  const { config, log, recorder } = run;
+  const { bucket } = servers.nats;
+  const state = await readState(servers);
+  const plan = await decideAll(run, desired, state, { allDigests: false, signal });
+  await checkArchives(run, plan.packages, checked, signal);
+  const unreachable = findUnreachable(state.listing);
+  await reclaim(bucket, unreachable, log);
+  recorder.orphans = await tidyOrphans(bucket, state.listing, unreachable, config.purgeOrphans, log);
+
+  const context: ApplyContext = {
+    servers,
+    objects: state.listing.objects,
+    source: sourceOf,
+    stallSeconds: config.natsTimeout,
+    log,
+    recorder,
+    signal,
+  };
+  const failures = await applyPackages(plan, context);
+  const stored = plan.packages.filter((decision) => !failures.has(decision));
+  await applyRows(
+    plan.rows.filter((row) => stored.includes(row.after)),
+    context,
+  );
+  await removeObsolete(stored, context);
+  await prove(
+    run,
+    servers,
+    desired,
+    new Set([...failures.keys()].map((decision) => decision.wanted.package)),
+    signal,
+  );
+  return failures.values().next().value;
+}
+
+/** Reads everything back, and plans again: there must be nothing left to do. */
+async function prove(
+  run: Run,
+  servers: Servers,
+  desired: Desired,
+  failed: ReadonlySet<unknown>,
+  signal: AbortSignal,
+): Promise<void> {
+  const proven = {
+    packages: desired.packages.filter((pack) => !failed.has(pack)),
+    collectors: desired.collectors.filter((collector) => !failed.has(collector.controller)),
+  };
+  const state = await readState(servers);
+  const left = findShortcomings(await decideAll(run, proven, state, { allDigests: false, signal }));
+  if (left.length > 0) {
+    complain(run.log, left);
+    throw new JobError(EXIT.verification, `what was written is not there: ${left[0]?.message}`, {
+      hint: "run again; if it stays so, somebody else changes the bucket or the table at the same time",
+    });
+  }
+  const { lastSequence } = state.listing;
+  run.log.info("verify.done", "read back: every package is whole and every row is there", {
+    packages: proven.packages.length,
+    rows: proven.packages.length + proven.collectors.length,
+    lastSequence,
+  });
+}

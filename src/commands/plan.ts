@@ -1,0 +1,42 @@
+import { readState } from "../reconcile/state.ts";
+import type { Run } from "../run.ts";
+import { checkArchives, decideAll, desire } from "./desired.ts";
+import { prepare, withRetries } from "./prepare.ts";
+import { recordPlan } from "./verify.ts";
+
+/** Says what init would do, refusals included; writes nothing anywhere. */
+export async function showPlan(run: Run): Promise<void> {
+  const { servers: first, archives } = await prepare(run, false);
+  const { log, recorder } = run;
+  const plan = await withRetries(run, first, false, async (servers, signal) => {
+    const { archColumn } = servers.postgres.shape;
+    recorder.archColumn = archColumn;
+    const desired = await desire(run, archives, archColumn);
+    const decided = await decideAll(run, desired, await readState(servers), { allDigests: true, signal });
+    await checkArchives(run, decided.packages, new Set(), signal);
+    return decided;
+  });
+  recordPlan(plan, recorder);
+  for (const { wanted, action, conflict, key, obsolete } of plan.packages) {
+    const { file } = wanted.package.archive;
+    const what = conflict ? "conflict" : action;
+    log.info("plan.package", `${file}: would be ${what}: ${key}`, {
+      file,
+      action: what,
+      key,
+      bytes: wanted.bytes,
+      sha256: wanted.sha256,
+      ...(obsolete && { removes: obsolete.key }),
+    });
+  }
+  for (const { action, values, row } of plan.rows) {
+    const { type, os, object, version } = values;
+    log.info("plan.row", `row ${type} ${os} ${object} ${version}: would be ${action}`, {
+      id: row?.id ?? null,
+      action,
+      ...values,
+    });
+  }
+  const conflict = plan.packages.find((decision) => decision.conflict)?.conflict;
+  if (conflict) throw conflict;
+}

@@ -1,0 +1,113 @@
+import { EXIT, JobError } from "../errors.ts";
+import type { Archive, VolumeFile } from "../packages/package.ts";
+import { inspectVolume } from "../packages/scan.ts";
+import { listVolume } from "../packages/volume.ts";
+import { type Servers, waitForServers } from "../readiness/wait.ts";
+import { isRetryable } from "../reconcile/apply.ts";
+import { pause } from "../reconcile/state.ts";
+import { DatabaseLostError } from "../registry/database.ts";
+import { RowConflictError } from "../registry/rows.ts";
+import { formatBytes } from "../report/summary.ts";
+import type { Run } from "../run.ts";
+import { StoreConflictError } from "../store/errors.ts";
+
+/** Clean starts after a lost connection, or after somebody else wrote in between. */
+const RETRIES = 3;
+
+/**
+ * Waits for the servers and reads the volume, both at once: neither needs the other, and a bad archive should not be heard of
+ * only after minutes of waiting. The first failure ends both.
+ */
+export async function prepare(run: Run, writes: boolean): Promise<{ servers: Servers; archives: Archive[] }> {
+  const files = await findFiles(run);
+  const sibling = new AbortController();
+  const signal = AbortSignal.any([run.signal, sibling.signal]);
+  const stop = (error: unknown): never => {
+    sibling.abort(error);
+    throw error;
+  };
+  const [servers, archives] = await Promise.allSettled([
+    waitForServers(run.config, { writes, signal, log: run.log }).catch(stop),
+    scan(run, files, signal).catch(stop),
+  ]);
+  if (servers.status === "fulfilled" && archives.status === "fulfilled") {
+    return { servers: servers.value, archives: archives.value };
+  }
+  if (servers.status === "fulfilled") await servers.value.close();
+  run.signal.throwIfAborted();
+  throw sibling.signal.reason;
+}
+
+async function findFiles({ config, log }: Run): Promise<VolumeFile[]> {
+  const { files, ignored } = await listVolume(config.packagesDir);
+  for (const file of ignored)
+    log.debug("scan.ignored", `${file}: not an archive of ours, left alone`, { file });
+  if (files.length === 0 && !config.allowEmpty) {
+    throw new JobError(EXIT.noInput, `no archive in ${config.packagesDir}`, {
+      hint: "put fusion-collectors*.zip or .tar.gz there (at most three folders deep), check the mount, or set ALLOW_EMPTY=true",
+    });
+  }
+  return files;
+}
+
+async function scan({ log }: Run, files: readonly VolumeFile[], signal: AbortSignal): Promise<Archive[]> {
+  const started = performance.now();
+  const archives = await inspectVolume(files, { signal });
+  const bytes = archives.reduce((sum, archive) => sum + archive.size, 0);
+  const seconds = Number(((performance.now() - started) / 1000).toFixed(3));
+  log.info("scan.done", `${archives.length} archives on the volume, ${formatBytes(bytes)}`, {
+    archives: archives.length,
+    bytes,
+    seconds,
+  });
+  return archives;
+}
+
+/** Runs `attempt` with live servers; after a lost connection, or a conflict, again from a clean start, up to three times. Closes the servers. */
+export async function withRetries<T>(
+  run: Run,
+  first: Servers,
+  writes: boolean,
+  attempt: (servers: Servers, signal: AbortSignal) => Promise<T>,
+): Promise<T> {
+  let servers = first;
+  try {
+    for (let retries = 0; ; retries += 1) {
+      try {
+        return await attempt(servers, AbortSignal.any([run.signal, servers.postgres.db.lost]));
+      } catch (error) {
+        run.signal.throwIfAborted();
+        if (!isRetryable(error)) throw error;
+        if (retries === RETRIES) throw gaveUp(error as Error);
+        run.log.warn(
+          "run.retry",
+          `${(error as Error).message}: starting again (${retries + 1} of ${RETRIES})`,
+          { retry: retries + 1 },
+        );
+        await servers.close();
+        await pause(250 * 2 ** retries, run.signal);
+        servers = await waitForServers(run.config, { writes, signal: run.signal, log: run.log });
+      }
+    }
+  } finally {
+    await servers.close();
+  }
+}
+
+function gaveUp(error: Error): JobError {
+  if (error instanceof StoreConflictError || error instanceof RowConflictError) {
+    return new JobError(EXIT.tryAgain, `somebody else keeps writing the same packages: ${error.message}`, {
+      hint: "find out who uploads at the same time (the web page, another bootstrap), then run again",
+      cause: error,
+    });
+  }
+  const name = error instanceof DatabaseLostError ? "Postgres" : "NATS";
+  return new JobError(
+    EXIT.unavailable,
+    `${name} was lost during the run, ${RETRIES + 1} times: ${error.message}`,
+    {
+      hint: `check ${name}'s log and the network; what is stored already will not be sent again`,
+      cause: error,
+    },
+  );
+}

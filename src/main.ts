@@ -1,0 +1,222 @@
+import manifest from "../package.json" with { type: "json" };
+import { type Arguments, HELP, parseArguments, USAGE } from "./cli.ts";
+import { init } from "./commands/init.ts";
+import { showPlan } from "./commands/plan.ts";
+import { verify } from "./commands/verify.ts";
+import { waitOnly } from "./commands/wait.ts";
+import { type Config, Reader, readConfig, readOutput } from "./config.ts";
+import { EXIT, type ExitCode, JobError, PackageProblemsError } from "./errors.ts";
+import { createLog, type Log } from "./log.ts";
+import { createRedact, type Redact, redactDeep } from "./redact.ts";
+import { describeError, Recorder } from "./report/recorder.ts";
+import { countActions, countWords, rowTable } from "./report/summary.ts";
+import { TERMINATION_LOG, writeReportFile, writeTerminationLog } from "./report/write.ts";
+import type { Run } from "./run.ts";
+
+/** Milliseconds that a stop may take; Docker's own patience is ten seconds. */
+const STOP_LIMIT = 4500;
+const COMMAND = { init, plan: showPlan, verify, wait: waitOnly };
+
+/** Everything that is written when the run is over. */
+class Ending {
+  readonly #args: Arguments;
+  readonly #log: Log;
+  readonly #redact: Redact;
+  readonly #recorder: Recorder;
+  readonly #pretty: boolean;
+  reportFile: string | undefined;
+  #over = false;
+
+  constructor(args: Arguments, log: Log, redact: Redact, recorder: Recorder, pretty: boolean) {
+    this.#args = args;
+    this.#log = log;
+    this.#redact = redact;
+    this.#recorder = recorder;
+    this.#pretty = pretty;
+  }
+
+  /** Says how it ended and ends the process. The first call counts. */
+  finish(error?: unknown): void {
+    if (this.#over) return;
+    this.#over = true;
+    let report = this.#recorder.report(error);
+    if (this.reportFile) {
+      try {
+        writeReportFile(this.reportFile, this.#json(report));
+      } catch (writeError) {
+        error ??= writeError;
+        report = this.#recorder.report(error);
+      }
+    }
+    this.#say(error);
+    writeTerminationLog(TERMINATION_LOG, report, this.#redact);
+    if (this.#args.json) process.stdout.write(this.#json(report), () => leave(report.exitCode));
+    else leave(report.exitCode);
+  }
+
+  #json(report: object): string {
+    return `${JSON.stringify(redactDeep(report, this.#redact), null, 2)}\n`;
+  }
+
+  #say(error: unknown): void {
+    const { packages, rows, orphans } = this.#recorder;
+    const counts = { packages: countActions(packages), rows: countActions(rows), orphans };
+    if (this.#pretty && rows.length > 0) {
+      const stream = this.#args.json ? process.stderr : process.stdout;
+      stream.write(`\n${this.#redact(rowTable(rows))}\n\n`);
+    }
+    if (error === undefined) {
+      const words = `packages: ${countWords(packages, "none")}; rows: ${countWords(rows, "none")}`;
+      this.#log.info("run.done", `${this.#args.command} succeeded. ${words}`, counts);
+      return;
+    }
+    const { code, layer, message, hint } = describeError(error);
+    if (error instanceof PackageProblemsError) {
+      for (const { file, reason, hint: remedy, code: exit } of error.problems) {
+        this.#log.error("package.invalid", `${file}: ${reason}. What to do: ${remedy}`, {
+          file,
+          reason,
+          hint: remedy,
+          code: exit,
+        });
+      }
+    }
+    this.#log.error(
+      "run.failed",
+      `${this.#args.command} failed (exit ${code}): ${message}. What to do: ${hint}`,
+      {
+        code,
+        ...(layer && { layer }),
+        hint,
+        ...counts,
+        ...(code === EXIT.internal && { stack: (error as Error)?.stack }),
+      },
+    );
+  }
+}
+
+/** The log is synchronous and the report is written: whatever still hangs (a dead peer's socket) is not waited for. */
+function leave(code: ExitCode): void {
+  process.exit(code);
+}
+
+async function main(): Promise<void> {
+  let args: Arguments;
+  try {
+    args = parseArguments(process.argv.slice(2));
+  } catch (error) {
+    process.stderr.write(`${(error as Error).message}\n${USAGE}\n`);
+    const report = new Recorder("init").report(error);
+    writeTerminationLog(TERMINATION_LOG, report, (text) => text);
+    leave(report.exitCode);
+    return;
+  }
+  if (args.help) {
+    process.stdout.write(HELP, () => leave(EXIT.ok));
+    return;
+  }
+  await start(args);
+}
+
+async function start(args: Arguments): Promise<void> {
+  const reader = new Reader(process.env);
+  let config: Config | undefined;
+  let problem: unknown;
+  try {
+    config = readConfig(reader);
+  } catch (error) {
+    problem = error;
+  }
+  const redact = createRedact(reader.secrets, config ? publicValues(config) : []);
+  const fd = args.json ? 2 : 1;
+  const terminal = (fd === 1 ? process.stdout : process.stderr).isTTY === true;
+  const { logLevel, logFormat } = readOutput(process.env);
+  const format = logFormat === "auto" ? (terminal ? "pretty" : "json") : logFormat;
+  const log = await createLog({
+    level: logLevel,
+    format,
+    fd,
+    colour: terminal && !process.env.NO_COLOR,
+    redact,
+  });
+  const recorder = new Recorder(args.command);
+  const ending = new Ending(args, log, redact, recorder, format === "pretty");
+  // The nats library prints there when a connection breaks; standard output is the log's, or the report's.
+  console.log = () => {};
+  process.on("uncaughtException", (error) => ending.finish(error));
+  process.on("unhandledRejection", (error) => ending.finish(error));
+  if (!config) {
+    ending.reportFile = reader.text("REPORT_FILE");
+    ending.finish(problem);
+    return;
+  }
+  ending.reportFile = config.reportFile;
+  recorder.bucket = config.nats.bucket;
+  const signal = stopSignal(config, log, ending);
+  const run: Run = { args, config, log, signal, recorder };
+  log.info("run.started", `bklite-package-init ${manifest.version}: ${args.command}`, {
+    command: args.command,
+    version: manifest.version,
+    bucket: config.nats.bucket,
+    packagesDir: config.packagesDir,
+  });
+  await COMMAND[args.command](run).then(
+    () => ending.finish(),
+    (error) => ending.finish(signal.aborted ? signal.reason : error),
+  );
+}
+
+/** Aborted by SIGTERM, SIGINT and RUN_TIMEOUT. As PID 1 nobody else handles them. What does not end in time is ended. */
+function stopSignal(config: Config, log: Log, ending: Ending): AbortSignal {
+  const controller = new AbortController();
+  const stop = (reason: JobError) => {
+    if (controller.signal.aborted) {
+      ending.finish(reason);
+      return;
+    }
+    log.warn("run.stopping", `${reason.message}: stopping`, { code: reason.code });
+    controller.abort(reason);
+    setTimeout(() => ending.finish(reason), STOP_LIMIT).unref();
+  };
+  const onSignal = (name: "SIGTERM" | "SIGINT", code: ExitCode) => {
+    process.on(name, () => {
+      stop(
+        new JobError(code, `stopped by ${name}`, {
+          hint: "run again: what is stored already will not be sent again",
+        }),
+      );
+    });
+  };
+  onSignal("SIGTERM", EXIT.sigterm);
+  onSignal("SIGINT", EXIT.sigint);
+  if (config.runTimeout > 0) {
+    setTimeout(() => {
+      const hint = "raise RUN_TIMEOUT, or find out what takes so long: the log has a line each 10 s";
+      stop(
+        new JobError(EXIT.tryAgain, `the run took longer than RUN_TIMEOUT (${config.runTimeout} s)`, {
+          hint,
+        }),
+      );
+    }, config.runTimeout * 1000).unref();
+  }
+  return controller.signal;
+}
+
+/** Values that are no secret even where somebody chose one of them as a password. */
+function publicValues({ db, nats }: Config): string[] {
+  const servers = nats.servers.flatMap((server) => [
+    server.host,
+    server.auth?.kind === "password" ? server.auth.user : "",
+  ]);
+  const user = nats.auth?.kind === "password" ? nats.auth.user : "";
+  return [db.host, db.database, db.user, db.schema, nats.bucket, user, ...servers].filter(
+    (value) => value !== "",
+  );
+}
+
+// Whatever happens, an end that was not decided on is no success.
+process.exitCode = EXIT.internal;
+main().catch((error) => {
+  process.stderr.write(`${(error as Error).stack}\n`);
+  leave(EXIT.internal);
+});

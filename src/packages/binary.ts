@@ -1,0 +1,45 @@
+import type { Archive, BinaryKind } from "./package.ts";
+import { readMemberHead } from "./zip.ts";
+
+/** Enough for every header that is looked at. */
+export const HEAD_LENGTH = 4096;
+
+const ELF_MACHINES: Record<number, "x86" | "x86_64" | "arm64"> = { 3: "x86", 62: "x86_64", 183: "arm64" };
+const PE_MACHINES: Record<number, "x86" | "x86_64" | "arm64"> = {
+  332: "x86",
+  34404: "x86_64",
+  43620: "arm64",
+};
+const MACHO = new Set([0xfeedface, 0xfeedfacf, 0xcefaedfe, 0xcffaedfe]);
+
+/**
+ * What the first 4 KiB of a member say it is. Nothing is unpacked to disk, and no more is inflated than that. `path` is
+ * one of `archive.members`.
+ */
+export async function binaryKind(archive: Archive, path: string): Promise<BinaryKind> {
+  const member = archive.members.get(path);
+  if (!member) throw new Error(`${archive.file} has no member ${path}`);
+  if (member.kind === undefined) member.kind = kindOf(await readMemberHead(archive, member, HEAD_LENGTH));
+  return member.kind;
+}
+
+/** The kind of a file with these first bytes (System V ABI; Microsoft's PE specification; Apple's mach-o/loader.h). */
+export function kindOf(head: Buffer): BinaryKind {
+  if (head.length >= 20 && head.readUInt32BE(0) === 0x7f454c46) {
+    const machine = head[5] === 2 ? head.readUInt16BE(18) : head.readUInt16LE(18);
+    return { format: "elf", machine: ELF_MACHINES[machine] ?? "other" };
+  }
+  if (head.length >= 64 && head.toString("latin1", 0, 2) === "MZ") {
+    const pe = head.readUInt32LE(0x3c);
+    if (pe + 6 > head.length || head.toString("latin1", pe, pe + 4) !== "PE\0\0") return { format: "other" };
+    return { format: "pe", machine: PE_MACHINES[head.readUInt16LE(pe + 4)] ?? "other" };
+  }
+  if (head.length >= 8 && isMachO(head)) return { format: "macho" };
+  return { format: "other" };
+}
+
+function isMachO(head: Buffer): boolean {
+  const magic = head.readUInt32BE(0);
+  // a Java class begins like a fat binary, but where that counts its architectures a class has a version of 45 or more
+  return MACHO.has(magic) || (magic === 0xcafebabe && head.readUInt32BE(4) < 45);
+}

@@ -1,0 +1,61 @@
+import type { Archive, CollectorDefinition, Os } from "./package.ts";
+
+/** BK-Lite's own collectors: object, and executable below the top folder. */
+const BUILTIN: readonly (readonly [object: string, executable: string])[] = [
+  ["Telegraf", "bin/telegraf"],
+  ["Vector", "bin/vector"],
+  ["NATS-Executor", "bin/nats-executor"],
+  ["Metricbeat", "bin/metricbeat"],
+  ["Filebeat", "bin/filebeat"],
+  ["Packetbeat", "bin/packetbeat"],
+  ["Auditbeat", "bin/auditbeat"],
+  ["Winlogbeat", "bin/winlogbeat"],
+  ["Ansible-Executor", "bin/ansible-executor"],
+  ["JVM-JMX", "bin/jmx_jvm.jar"],
+  ["Kafka-Exporter", "bin/kafka_exporter"],
+  ["Oracle-Exporter", "bin/oracle_exporter"],
+];
+
+/** A collector whose executable is in an archive. */
+export interface Found {
+  object: string;
+  /** The member's path. */
+  executable: string;
+}
+
+/** The collectors of an os whose own definitions the platform does not (yet) have. */
+export function builtinDefinitions(os: Os): CollectorDefinition[] {
+  return BUILTIN.filter(([object]) => os === "windows" || object !== "Winlogbeat").map(([object, path]) => {
+    const executable = os === "windows" && !path.endsWith(".jar") ? `${path}.exe` : path;
+    return { object, os, arch: undefined, executable };
+  });
+}
+
+/** Which of the defined collectors an archive holds, in the definitions' order, each object once. */
+export function findCollectors(
+  archive: Archive,
+  os: Os,
+  definitions: readonly CollectorDefinition[],
+): Found[] {
+  const paths = new Map<string, string>();
+  // Windows does not tell the case of names apart, so neither does what is looked for there
+  const key = (path: string) => (os === "windows" ? path.toLowerCase() : path);
+  for (const path of archive.members.keys()) paths.set(key(path), path);
+  const found = new Map<string, Found>();
+  for (const { object, executable } of definitions) {
+    if (found.has(object)) continue;
+    const path = spellings(executable, os).find((spelling) => paths.has(key(spelling)));
+    if (path !== undefined) found.set(object, { object, executable: paths.get(key(path)) ?? path });
+  }
+  return [...found.values()];
+}
+
+/** A program may lie below bin/ itself, or in a folder of its own name there; on Windows with or without `.exe`. */
+function spellings(executable: string, os: Os): string[] {
+  const bare = executable.replace(/\.exe$/i, "");
+  const parts = bare.split("/");
+  const name = parts.at(-1) ?? "";
+  const flat = parts.at(-2) === name ? parts.slice(0, -1).join("/") : bare;
+  const both = [bare, flat, `${flat}/${name}`];
+  return [executable, ...(os === "windows" ? both.flatMap((path) => [`${path}.exe`, path]) : both)];
+}

@@ -1,0 +1,186 @@
+import { type PackageProblem, PackageProblemsError } from "../errors.ts";
+import { binaryKind } from "./binary.ts";
+import { builtinDefinitions, type Found, findCollectors } from "./collectors.ts";
+import type {
+  Arch,
+  Archive,
+  BinaryKind,
+  Collector,
+  CollectorDefinition,
+  Identity,
+  Os,
+  Package,
+  PackageType,
+} from "./package.ts";
+import { invalid, printable } from "./problem.ts";
+
+/** Column lengths of node_mgmt_packageversion, in characters (BK-Lite's migrations). */
+const LENGTHS = { object: 100, version: 100, name: 100 } as const;
+
+export interface Wanted {
+  /** The command line's; wins over the file's name, PACKAGE_VERSION and the archive's VERSION. */
+  options: {
+    os?: Os | undefined;
+    arch?: Arch | undefined;
+    object?: string | undefined;
+    version?: string | undefined;
+    type?: PackageType | undefined;
+  };
+  packageVersion?: string | undefined;
+  collectors: "auto" | "none" | readonly string[];
+  /** The platform's own; where it has none for an os and architecture, the built-in ones count. */
+  definitions: readonly CollectorDefinition[];
+  /** Whether the table tells architectures apart (state C). */
+  archColumn: boolean;
+}
+
+export interface Resolved {
+  packages: Package[];
+  collectors: Collector[];
+}
+
+/**
+ * What each archive is to be stored and registered as. Throws one PackageProblemsError (exit 65) for everything that
+ * contradicts itself: contents and claim, two archives with one identity, a named collector that is not there.
+ */
+export async function resolvePackages(archives: readonly Archive[], wanted: Wanted): Promise<Resolved> {
+  const resolved: Resolved = { packages: [], collectors: [] };
+  const problems: PackageProblem[] = [];
+  const attempt = async (check: () => Promise<void> | void) => {
+    try {
+      await check();
+    } catch (error) {
+      if (!(error instanceof PackageProblemsError)) throw error;
+      problems.push(...error.problems);
+    }
+  };
+  for (const archive of archives) {
+    const pkg = packageOf(archive, wanted);
+    resolved.packages.push(pkg);
+    await attempt(() => checkLengths(archive, pkg));
+    // any content may be a stand-alone collector, but a controller's archive is to hold what it says
+    if (pkg.type === "collector") continue;
+    const found = findCollectors(archive, pkg.os, definitionsFor(pkg, wanted.definitions));
+    await attempt(() => checkKnown(pkg, found));
+    await attempt(() => checkBinaries(pkg, found));
+    await attempt(() => {
+      resolved.collectors.push(...chosen(found, pkg, wanted.collectors).map((one) => rowOf(one, pkg)));
+    });
+  }
+  await attempt(() => checkIdentities(resolved.packages, wanted.archColumn));
+  if (problems.length > 0) throw new PackageProblemsError(problems);
+  return resolved;
+}
+
+function packageOf(archive: Archive, { options, packageVersion }: Wanted): Package {
+  const { named, versions, name } = archive;
+  const os = options.os ?? named.os ?? "linux";
+  return {
+    type: options.type ?? "controller",
+    os,
+    arch: options.arch ?? named.arch ?? "x86_64",
+    object: options.object ?? "Controller",
+    version: options.version ?? named.version ?? packageVersion ?? versions[os] ?? versions.any ?? "1.0.0",
+    archive,
+    name,
+    description: "",
+  };
+}
+
+function rowOf({ object, executable }: Found, { os, arch, version, name, archive }: Package): Collector {
+  return { type: "collector", os, arch, object, version, name, executable, archive };
+}
+
+function definitionsFor({ os, arch }: Identity, definitions: readonly CollectorDefinition[]) {
+  const own = definitions.filter(
+    (one) => one.os === os && (one.arch === undefined || one.arch === arch) && one.executable !== "",
+  );
+  return own.length > 0 ? own : builtinDefinitions(os);
+}
+
+function checkLengths(archive: Archive, pkg: Package): void {
+  for (const [field, limit] of Object.entries(LENGTHS)) {
+    const length = [...pkg[field as keyof typeof LENGTHS]].length;
+    if (length <= limit) continue;
+    const reason = `has ${field === "object" ? "an" : "a"} ${field} of ${length} characters; the table's column holds ${limit}`;
+    throw invalid(archive.file, reason, field === "name" ? "give the file a shorter name" : `give a shorter ${field}`);
+  }
+}
+
+function checkKnown({ archive, os }: Package, found: readonly Found[]): void {
+  if (archive.sidecar || found.length > 0) return;
+  if (findCollectors(archive, os, builtinDefinitions(os)).length > 0) return;
+  throw invalid(
+    archive.file,
+    `holds neither collector-sidecar nor any known ${os} collector`,
+    "put a fusion-collectors archive there: collector-sidecar and bin/ in its top folder",
+  );
+}
+
+async function checkBinaries({ archive, os, arch }: Package, found: readonly Found[]): Promise<void> {
+  const sidecars = ["collector-sidecar", "collector-sidecar.exe"].filter((path) => archive.members.has(path));
+  for (const path of [...sidecars, ...found.map(({ executable }) => executable)]) {
+    const kind = await binaryKind(archive, path);
+    if (!contradicts(kind, os, arch)) continue;
+    throw invalid(
+      archive.file,
+      `is taken for ${os} ${arch}, but ${printable(path)} is a program for ${describe(kind)}`,
+      "say in the file's name what it is (as in fusion-collectors-windows-amd64.zip), or rebuild it with the right programs",
+    );
+  }
+}
+
+/** Scripts, jars and formats without a known header pass, and so do 32-bit programs on x86_64, which runs them. */
+function contradicts(kind: BinaryKind, os: Os, arch: Arch): boolean {
+  if (kind.format === "other") return false;
+  if (kind.format === "macho") return true;
+  if (kind.format !== (os === "windows" ? "pe" : "elf")) return true;
+  return kind.machine !== arch && !(kind.machine === "x86" && arch === "x86_64");
+}
+
+function describe(kind: BinaryKind): string {
+  if (kind.format === "macho") return "macOS";
+  if (kind.format === "other") return "another system";
+  const machine = kind.machine === "other" ? "another architecture" : kind.machine;
+  return `${kind.format === "pe" ? "windows" : "linux"} ${machine}`;
+}
+
+function chosen(found: readonly Found[], { archive }: Package, wanted: Wanted["collectors"]): Found[] {
+  if (wanted === "none") return [];
+  if (wanted === "auto") return [...found];
+  return wanted.map((name) => {
+    const one = found.find(({ object }) => object.toLowerCase() === name.toLowerCase());
+    if (one) return one;
+    const held = found.length > 0 ? found.map(({ object }) => object).join(", ") : "no known collector";
+    const reason = `does not hold the collector ${printable(name)}, which COLLECTORS names; it holds ${held}`;
+    throw invalid(archive.file, reason, "correct COLLECTORS, set it to auto, or use an archive that holds it");
+  });
+}
+
+/** Every clash is a problem of the later file, and names the earlier one. */
+function checkIdentities(packages: readonly Package[], archColumn: boolean): void {
+  const first = new Map<string, Package>();
+  const problems = packages.flatMap((pkg): PackageProblem[] => {
+    const words = [pkg.os, ...(archColumn ? [pkg.arch] : []), pkg.object, pkg.version];
+    const other = first.get(words.join("\0"));
+    if (!other) {
+      first.set(words.join("\0"), pkg);
+      return [];
+    }
+    const { file } = other.archive;
+    const problem =
+      other.arch === pkg.arch
+        ? invalid(
+            pkg.archive.file,
+            `claims to be the same package as ${file}: ${printable(words.join(" "))}`,
+            "remove one of the two files, or name their versions",
+          )
+        : invalid(
+            pkg.archive.file,
+            `is for ${pkg.arch} and ${file} for ${other.arch}, but the table has one row for ${printable(words.join(" "))}`,
+            "keep one architecture on the volume, or update BK-Lite until its table has cpu_architecture",
+          );
+    return [...problem.problems];
+  });
+  if (problems.length > 0) throw new PackageProblemsError(problems);
+}

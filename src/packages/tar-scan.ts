@@ -1,0 +1,125 @@
+import { once } from "node:events";
+import type { Readable } from "node:stream";
+import { extract, type Headers } from "tar-stream";
+import { HEAD_LENGTH, kindOf } from "./binary.ts";
+import { type Contents, Entries, type Entry } from "./contents.ts";
+import type { Archive } from "./package.ts";
+import { damaged, isSystemError, printable } from "./problem.ts";
+import { parseVersionFile } from "./version.ts";
+
+const TAR_BLOCK = 512;
+const KINDS: Partial<Record<NonNullable<Headers["type"]>, Entry["kind"]>> = {
+  directory: "directory",
+  symlink: "link",
+  link: "hardlink",
+  "character-device": "device",
+  "block-device": "device",
+  fifo: "fifo",
+};
+
+type TarHeader = Headers & { byteOffset: number };
+
+/**
+ * Reads a tar's headers from its bytes as they come. tar-stream skips blocks of zeros and takes any end for the end; here
+ * there must be an end-of-archive marker (POSIX ustar), with no entry behind it, or the tar has been cut short.
+ */
+export class TarScan {
+  readonly #file: string;
+  readonly #entries: Entries;
+  // a high water mark of 1: one chunk at a time, so that `#chunk` is what the entries are read from
+  readonly #tar = extract({ highWaterMark: 1, allowUnknownFormat: true });
+  /** Texts of VERSION files by how deep they lie, for the top folder is known only at the end. */
+  readonly #versionTexts = new Map<number, string>();
+  #chunk: Buffer = Buffer.alloc(0);
+  /** Of the chunk, in the tar. */
+  #position = 0;
+  /** Where the next header, or the marker, begins. */
+  #boundary = 0;
+  /** Whether the marker is there; undefined while its byte has not come. */
+  #ended: boolean | undefined;
+
+  constructor(file: string) {
+    this.#file = file;
+    this.#entries = new Entries(file);
+    this.#tar.on("entry", (header: TarHeader, content: Readable, next: () => void) => {
+      // a stream that is destroyed with its tar says so too
+      content.on("error", () => {});
+      try {
+        this.#entry(header, content, next);
+      } catch (error) {
+        this.#tar.destroy(error as Error);
+      }
+    });
+  }
+
+  /** Resolves when the chunk has been read and may be used again. */
+  async write(chunk: Buffer): Promise<void> {
+    this.#position += this.#chunk.length;
+    this.#chunk = chunk;
+    this.#lookForMarker();
+    try {
+      if (!this.#tar.write(chunk)) await once(this.#tar, "drain");
+    } catch (error) {
+      throw this.#translate(error);
+    }
+  }
+
+  /** All bytes have come. */
+  async end(): Promise<void> {
+    try {
+      this.#tar.end();
+      await once(this.#tar, "finish");
+    } catch (error) {
+      throw this.#translate(error);
+    }
+    if (this.#ended !== true && this.#boundary > 0) {
+      throw damaged(this.#file, "is cut short: its tar has no end-of-archive marker");
+    }
+  }
+
+  finish(): Contents & { versions: Archive["versions"] } {
+    const contents = this.#entries.finish();
+    const text = this.#versionTexts.get(contents.top === "" ? 1 : 2);
+    return { ...contents, versions: text === undefined ? {} : parseVersionFile(text) };
+  }
+
+  #entry(header: TarHeader, content: Readable, next: () => void): void {
+    if (this.#ended) throw damaged(this.#file, `holds entries behind its end: ${printable(header.name)}`);
+    const size = header.size ?? 0;
+    const kind = (header.type && KINDS[header.type]) ?? "file";
+    const stored = kind === "directory" ? 0 : Math.ceil(size / TAR_BLOCK) * TAR_BLOCK;
+    this.#boundary = header.byteOffset + stored;
+    this.#ended = undefined;
+    this.#lookForMarker();
+    const target = header.linkname ?? "";
+    const member = this.#entries.add({ name: header.name, kind, target, size, mode: header.mode ?? 0 });
+    const head: Buffer[] = [];
+    let filled = 0;
+    content.on("data", (bytes: Buffer) => {
+      if (!member || filled >= HEAD_LENGTH) return;
+      // a copy: the buffer is used again
+      head.push(Buffer.from(bytes.subarray(0, HEAD_LENGTH - filled)));
+      filled += bytes.length;
+    });
+    content.on("end", () => {
+      if (member) member.kind = kindOf(Buffer.concat(head));
+      const parts = header.name.split("/").filter((part) => part !== "" && part !== ".");
+      if (parts.at(-1) === "VERSION" && parts.length <= 2 && !this.#versionTexts.has(parts.length)) {
+        this.#versionTexts.set(parts.length, Buffer.concat(head).toString());
+      }
+      next();
+    });
+  }
+
+  /** The marker is a block of zeros; a header begins with a name, so its first byte tells. */
+  #lookForMarker(): void {
+    if (this.#ended !== undefined || this.#boundary < this.#position) return;
+    const byte = this.#chunk[this.#boundary - this.#position];
+    if (byte !== undefined) this.#ended = byte === 0;
+  }
+
+  #translate(error: unknown): unknown {
+    if (!(error instanceof Error) || error.name !== "Error" || isSystemError(error)) return error;
+    return damaged(this.#file, `holds no intact tar: ${printable(error.message)}`);
+  }
+}

@@ -1,0 +1,61 @@
+import { createHash } from "node:crypto";
+import { pipeline } from "node:stream/promises";
+import { createGunzip } from "node:zlib";
+import { blocks } from "./blocks.ts";
+import type { Contents } from "./contents.ts";
+import type { Archive, OpenFile } from "./package.ts";
+import { damaged } from "./problem.ts";
+import { TarScan } from "./tar-scan.ts";
+
+const READ = 256 * 1024;
+const INFLATED = 256 * 1024;
+
+/**
+ * Reads a tar.gz to its end, once: the gzip's own checksums, every header, the first bytes of what may be a program, and the
+ * file's SHA-256. Throws exit 65 for all that a package must not be (SPEC §3).
+ */
+export async function inspectTarGz(
+  file: string,
+  handle: OpenFile,
+  size: number,
+  signal?: AbortSignal,
+): Promise<Contents & { versions: Archive["versions"]; sha256: string }> {
+  const hash = createHash("sha256");
+  const gunzip = createGunzip({ chunkSize: INFLATED });
+  const tar = new TarScan(file);
+  const packed = async function* () {
+    for await (const block of blocks(handle, size, READ, signal)) {
+      hash.update(block);
+      // longer than the stream's high water mark, so the pipeline comes back for more when it is all inflated
+      yield block;
+    }
+  };
+  const scan = async (unpacked: AsyncIterable<Buffer>) => {
+    for await (const chunk of unpacked) {
+      signal?.throwIfAborted();
+      await tar.write(chunk);
+    }
+    if (gunzip.bytesWritten !== size) throw trailing(file);
+    await tar.end();
+  };
+  try {
+    await pipeline(packed, gunzip, scan);
+  } catch (error) {
+    throw translate(file, error, gunzip.bytesWritten > 0);
+  }
+  return { ...tar.finish(), sha256: hash.digest("hex") };
+}
+
+function translate(file: string, error: unknown, begun: boolean): unknown {
+  const code = error instanceof Error && "code" in error ? error.code : undefined;
+  if (code === "Z_BUF_ERROR") return damaged(file, "is cut short: its gzip data has no end");
+  if (code !== "Z_DATA_ERROR") return error;
+  const why = (error as Error).message;
+  // zlib looks for another gzip member behind the last, and finds that it is none
+  if (begun && why === "incorrect header check") return trailing(file);
+  return damaged(file, `has damaged gzip data: ${why}`);
+}
+
+function trailing(file: string): Error {
+  return damaged(file, "has something behind the end of its gzip data");
+}

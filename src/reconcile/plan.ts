@@ -1,0 +1,213 @@
+import { EXIT, JobError } from "../errors.ts";
+import type { Identity, Package } from "../packages/package.ts";
+import { isOurs, type Row, type RowValues } from "../registry/rows.ts";
+import { isWhole, type StoredObject } from "../store/bucket.ts";
+import { ORIGIN_HEADER } from "../store/meta.ts";
+import { keysOf } from "./key.ts";
+
+export type PackageAction = "unchanged" | "uploaded" | "repaired" | "replaced" | "kept";
+export type RowAction = "inserted" | "updated" | "unchanged";
+
+/** A package on the volume, and what tells whether a stored object has its bytes. */
+export interface Wanted {
+  package: Package;
+  /** Hex; undefined while the file has not had to be read. */
+  sha256: string | undefined;
+  /** Bytes; undefined where they are cut out of an archive and not known before. */
+  bytes: number | undefined;
+  /** For what is cut out of an archive: where from. The object's header says the same if nothing has changed. */
+  origin?: string;
+}
+
+/** A collector that has a row of its own, but no object: it names the controller's archive, as the guide does. */
+export interface SharedCollector extends Identity {
+  controller: Package;
+}
+
+export interface PlanInput {
+  wanted: readonly Wanted[];
+  collectors: readonly SharedCollector[];
+  rows: readonly Row[];
+  /** By key; deleted markers included. */
+  objects: ReadonlyMap<string, StoredObject>;
+  archColumn: boolean;
+  onConflict: "replace" | "keep" | "fail";
+}
+
+/** What is to be done with one package. */
+export interface Decision {
+  wanted: Wanted;
+  action: PackageAction;
+  /** Set instead of an action that would overwrite what may not be overwritten. */
+  conflict?: JobError;
+  /** The key under which the package is served after the run. */
+  key: string;
+  /** The row's name after the run. */
+  name: string;
+  row: Row | undefined;
+  /** The object that is served now. */
+  stored: StoredObject | undefined;
+  /** Whether bytes have to be sent: false where a run that was cut short has already sent them. */
+  upload: boolean;
+  /** An object under another key that nothing is served by after this run. */
+  obsolete: StoredObject | undefined;
+}
+
+export interface RowDecision {
+  action: RowAction;
+  row: Row | undefined;
+  values: RowValues;
+  /** The package that must be stored before the row may be written. */
+  after: Decision;
+}
+
+export interface Plan {
+  packages: Decision[];
+  rows: RowDecision[];
+}
+
+/** The object that the server would serve for a package now (SPEC §4's O): under the row's name, or the file's. */
+export function storedFor(
+  pack: Package,
+  input: Omit<PlanInput, "wanted" | "collectors" | "onConflict">,
+): StoredObject | undefined {
+  const row = findRow(pack, input);
+  return served(keysOf(pack, row?.name ?? pack.name, input.archColumn), input.objects);
+}
+
+/** Decides, from what was read, what to do with each package and row. Pure: SPEC §4's table. */
+export function plan(input: PlanInput): Plan {
+  const packages = input.wanted.map((wanted) => decide(wanted, input));
+  const rows = [
+    ...packages.map((decision) => decideRow(decision.wanted.package, decision, input)),
+    ...input.collectors.flatMap((collector) => {
+      const after = packages.find((decision) => decision.wanted.package === collector.controller);
+      return after ? [decideRow(collector, after, input)] : [];
+    }),
+  ];
+  markObsolete(packages, rows, input);
+  return { packages, rows: rows.filter((row) => !row.after.conflict) };
+}
+
+function decide(wanted: Wanted, input: PlanInput): Decision {
+  const { package: pack } = wanted;
+  const row = findRow(pack, input);
+  const stored = storedFor(pack, input);
+  const foreign = row !== undefined && !isOurs(row);
+  const rowName = row?.name ?? pack.name;
+  const base = { wanted, row, stored, obsolete: undefined };
+  const [newKey] = keysOf(pack, foreign ? row.name : pack.name, input.archColumn);
+  if (!stored)
+    return { ...base, action: "uploaded", key: newKey, name: foreign ? row.name : pack.name, upload: true };
+  const inPlace = { ...base, key: stored.key, name: rowName };
+  if (sameBytes(wanted, stored)) {
+    const whole = isWhole(stored);
+    return { ...inPlace, action: whole ? "unchanged" : "repaired", upload: !whole };
+  }
+  const choice = foreign && input.onConflict !== "keep" ? "fail" : foreign ? "keep" : input.onConflict;
+  // `latest` is a moving version: the platform itself uploads it again each time.
+  const rule = pack.version === "latest" && !foreign ? "replace" : choice;
+  if (rule === "keep") return { ...inPlace, action: "kept", upload: false };
+  if (rule === "fail") {
+    return {
+      ...inPlace,
+      action: "kept",
+      upload: false,
+      conflict: conflict(wanted, stored, foreign ? row : undefined),
+    };
+  }
+  const target = input.objects.get(newKey);
+  const done = target !== undefined && isWhole(target) && sameBytes(wanted, target);
+  return { ...base, action: "replaced", key: newKey, name: pack.name, upload: !done };
+}
+
+function decideRow(
+  identity: Identity & { description?: string },
+  after: Decision,
+  input: PlanInput,
+): RowDecision {
+  const row = findRow(identity, input);
+  const values = {
+    type: identity.type,
+    os: identity.os,
+    arch: input.archColumn ? identity.arch : null,
+    object: identity.object,
+    version: identity.version,
+    name: after.name,
+    description: identity.description ?? "",
+  };
+  if (!row) return { action: "inserted", row, values, after };
+  if (!isOurs(row) || row.name === after.name)
+    return { action: "unchanged", row, values: { ...values, name: row.name }, after };
+  return { action: "updated", row, values, after };
+}
+
+/** An object that was replaced under another key goes, unless some row is still served by it. */
+function markObsolete(packages: Decision[], rows: RowDecision[], input: PlanInput): void {
+  const renamed = new Map(rows.filter((r) => r.action === "updated").map((r) => [r.row?.id, r.values.name]));
+  const written = packages.filter(
+    (decision) => decision.action === "replaced" || decision.action === "uploaded",
+  );
+  const after = new Map(input.objects);
+  for (const { key, stored } of written) after.set(key, { ...(stored as StoredObject), key, deleted: false });
+  const inUse = new Set(packages.map((decision) => decision.key));
+  for (const row of [...input.rows, ...rows.filter((r) => r.action === "inserted").map((r) => r.values)]) {
+    const name = ("id" in row && renamed.get(row.id as number)) || row.name;
+    const found = served(keysOf(row, name, input.archColumn), after);
+    if (found) inUse.add(found.key);
+  }
+  for (const decision of packages) {
+    const { stored, key, action } = decision;
+    if (action === "replaced" && stored && stored.key !== key && !inUse.has(stored.key))
+      decision.obsolete = stored;
+  }
+}
+
+/** The first of the keys that holds an object, as the server looks for it. */
+function served(
+  keys: readonly string[],
+  objects: ReadonlyMap<string, StoredObject>,
+): StoredObject | undefined {
+  for (const key of keys) {
+    const object = objects.get(key);
+    if (object && !object.deleted) return object;
+  }
+  return undefined;
+}
+
+function findRow(
+  identity: Identity,
+  { rows, archColumn }: Pick<PlanInput, "rows" | "archColumn">,
+): Row | undefined {
+  // The unique constraint leaves `type` out.
+  return rows.find(
+    (row) =>
+      row.os === identity.os &&
+      row.object === identity.object &&
+      row.version === identity.version &&
+      (!archColumn || row.arch === identity.arch),
+  );
+}
+
+function sameBytes({ sha256, bytes, origin }: Wanted, object: StoredObject): boolean {
+  if (sha256 !== undefined) return object.sha256 === sha256 && object.size === bytes;
+  return origin !== undefined && object.headers[ORIGIN_HEADER]?.[0] === origin;
+}
+
+function conflict(
+  { package: pack, sha256 }: Wanted,
+  stored: StoredObject,
+  person: Row | undefined,
+): JobError {
+  const digests = `stored ${stored.sha256 ?? "unknown"}, on the volume ${sha256 ?? "unknown"}`;
+  const whose = person ? `uploaded by "${person.createdBy}", never overwritten` : "ON_CONFLICT=fail";
+  return new JobError(
+    EXIT.invalidPackage,
+    `${pack.archive.file}: ${pack.os} ${pack.object} ${pack.version} is stored with other bytes (${whose}; SHA-256: ${digests})`,
+    {
+      hint: person
+        ? "give this build another version (PACKAGE_VERSION or --version), delete the package on the web page, or set ON_CONFLICT=keep"
+        : "give this build another version (PACKAGE_VERSION or --version), or set ON_CONFLICT=replace or keep",
+    },
+  );
+}

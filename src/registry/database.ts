@@ -1,0 +1,108 @@
+import pg from "pg";
+import type { DbConfig } from "../config/db.ts";
+import { EXIT, JobError } from "../errors.ts";
+
+/** Milliseconds after which a query is given up: none of ours takes a second on a server that lives. */
+const QUERY_TIMEOUT = 30_000;
+
+/** A connection that says when it is lost; nothing else in the job listens to pg's events. */
+export interface Database {
+  query<R extends pg.QueryResultRow = pg.QueryResultRow>(sql: string, values?: unknown[]): Promise<R[]>;
+  /** Aborted, with the reason, when the server or the network ends the connection. */
+  readonly lost: AbortSignal;
+  close(): Promise<void>;
+}
+
+/** The connection is gone: a clean start may help, a repeated statement may not. */
+export class DatabaseLostError extends Error {
+  override readonly name = "DatabaseLostError";
+}
+
+/**
+ * Opens one connection. `timeout` in milliseconds covers everything from the name's resolution to the login's end.
+ * Throws what pg throws; readiness/postgres.ts knows what it means.
+ */
+export async function openDatabase(config: DbConfig, timeout: number): Promise<Database> {
+  const client = new pg.Client({
+    host: config.host,
+    port: config.port,
+    database: config.database,
+    user: config.user,
+    // A function, so that pg does not fall back on PGPASSWORD of an environment that is not ours.
+    password: () => config.password ?? "",
+    ssl: tlsOptions(config),
+    connectionTimeoutMillis: timeout,
+    query_timeout: QUERY_TIMEOUT,
+    keepAlive: true,
+    application_name: "bklite-package-init",
+    options: `-c lock_timeout=${QUERY_TIMEOUT - 5000}`,
+  });
+  const lost = new AbortController();
+  let closing = false;
+  const lose = (cause?: unknown) => {
+    if (!closing)
+      lost.abort(new DatabaseLostError(`the connection to Postgres was lost${because(cause)}`, { cause }));
+  };
+  client.on("error", lose);
+  client.on("end", () => lose());
+  try {
+    await client.connect();
+  } catch (error) {
+    closing = true;
+    client.end().catch(() => {}); // the socket may be half open; there is nobody to tell
+    throw error;
+  }
+  return {
+    lost: lost.signal,
+    async query<R extends pg.QueryResultRow>(sql: string, values?: unknown[]) {
+      if (lost.signal.aborted) throw lost.signal.reason;
+      try {
+        return (await client.query<R>(sql, values)).rows;
+      } catch (error) {
+        throw translate(error, lost.signal, lose);
+      }
+    },
+    async close() {
+      closing = true;
+      await Promise.race([
+        client.end().catch(() => {}),
+        new Promise((done) => setTimeout(done, 1000).unref()),
+      ]);
+    },
+  };
+}
+
+function because(cause: unknown): string {
+  return cause instanceof Error && cause.message ? `: ${cause.message}` : "";
+}
+
+/** A statement's failure, sorted into: connection gone (retried), no privilege (exit 77), and the rest as it is. */
+function translate(error: unknown, lost: AbortSignal, lose: (cause?: unknown) => void): unknown {
+  const { code, message } = error as Error & { code?: string };
+  // Class 08: connection exception; 57P01 to 57P03: the server is shutting down or starting. Anything without an SQLSTATE is pg's own socket trouble.
+  if (code === undefined || !/^[0-9A-Z]{5}$/.test(code) || code.startsWith("08") || code.startsWith("57P")) {
+    lose(error);
+    return lost.reason ?? error;
+  }
+  if (code === "42501") {
+    return new JobError(EXIT.denied, `Postgres refused: ${message}`, {
+      layer: "privileges",
+      hint: "grant the job's user what the README lists under least privilege",
+      cause: error,
+    });
+  }
+  return error;
+}
+
+/** DB_SSLMODE as node:tls options, after libpq: `require` verifies the chain only where a CA is given. */
+function tlsOptions({ ssl }: DbConfig): pg.ClientConfig["ssl"] {
+  if (ssl.mode === "disable") return false;
+  const verified = ssl.mode !== "require" || ssl.ca !== undefined;
+  return {
+    ...(ssl.ca && { ca: ssl.ca }),
+    ...(ssl.cert && { cert: ssl.cert, key: ssl.key }),
+    rejectUnauthorized: verified,
+    // Only verify-full compares the name.
+    ...(ssl.mode !== "verify-full" && { checkServerIdentity: () => undefined }),
+  };
+}

@@ -1,0 +1,270 @@
+import {
+  type ApiError,
+  DiscardPolicy,
+  headers,
+  type JetStreamAccountStats,
+  type JetStreamClient,
+  type JetStreamManager,
+  type NatsConnection,
+  NatsError,
+  RetentionPolicy,
+  StorageType,
+  type StreamInfo,
+} from "nats";
+import { EXIT, JobError } from "../errors.ts";
+import { JS, jsCode, storeError } from "./errors.ts";
+import { chunkSubject, keyOf, metaSubject, type ObjectMeta, parseDigest, REPLACES_HEADER } from "./meta.ts";
+
+/** Milliseconds for one JetStream API answer; behind an upload's window on a slow link it may take a while. */
+const API_TIMEOUT = 15_000;
+/** Milliseconds; a day: longer than any chunk, shorter than what a timer can hold. */
+const CHUNK_TIMEOUT = 86_400_000;
+/** Metadata entries read at once. */
+const READERS = 16;
+
+/** An object as the bucket holds it. */
+export interface StoredObject {
+  key: string;
+  nuid: string;
+  /** Bytes. */
+  size: number;
+  /** Chunks that there should be. */
+  chunks: number;
+  /** Chunks that there are. */
+  stored: number;
+  /** Lower-case hex; undefined where the metadata has none that can be read. */
+  sha256: string | undefined;
+  deleted: boolean;
+  headers: Record<string, string[]>;
+  /** Stream sequence of the metadata: what a writer expects to be still the last. */
+  sequence: number;
+}
+
+/** Everything in the bucket. */
+export interface Listing {
+  objects: ReadonlyMap<string, StoredObject>;
+  /** Messages by the chunk subject's last token. */
+  chunks: ReadonlyMap<string, number>;
+  /** Of the stream, when it was read. */
+  lastSequence: number;
+}
+
+/** True when all of an object's bytes are there: metadata alone is no proof. */
+export function isWhole(object: StoredObject): boolean {
+  return !object.deleted && object.stored === object.chunks;
+}
+
+/** One Object Store bucket. Every method throws what storeError makes of the library's errors. */
+export class Bucket {
+  readonly name: string;
+  readonly stream: string;
+  readonly nc: NatsConnection;
+  readonly #jsm: JetStreamManager;
+  readonly #js: JetStreamClient;
+
+  private constructor(name: string, nc: NatsConnection, jsm: JetStreamManager) {
+    this.name = name;
+    this.stream = `OBJ_${name}`;
+    this.nc = nc;
+    this.#jsm = jsm;
+    this.#js = nc.jetstream({ timeout: API_TIMEOUT });
+  }
+
+  /** Does not look whether the bucket exists, or whether JetStream does. */
+  static async open(name: string, nc: NatsConnection): Promise<Bucket> {
+    return new Bucket(name, nc, await nc.jetstreamManager({ checkAPI: false, timeout: API_TIMEOUT }));
+  }
+
+  async #call<T>(request: Promise<T>): Promise<T> {
+    try {
+      return await request;
+    } catch (error) {
+      throw storeError(error, this.name, this.nc);
+    }
+  }
+
+  /** Usage and limits of the account. Fails with exit 77 where JetStream is off for it. */
+  account(): Promise<JetStreamAccountStats> {
+    return this.#call(this.#jsm.getAccountInfo());
+  }
+
+  /** The stream behind the bucket, with the messages by subject below `filter`; undefined: there is none. */
+  async info(filter?: string): Promise<StreamInfo | undefined> {
+    try {
+      return await this.#jsm.streams.info(
+        this.stream,
+        filter === undefined ? undefined : { subjects_filter: filter },
+      );
+    } catch (error) {
+      if (jsCode(error) === JS.streamNotFound) return undefined;
+      throw storeError(error, this.name, this.nc);
+    }
+  }
+
+  /** Makes the bucket with the clients' defaults, as BK-Lite's server does. False: somebody else was faster. */
+  async create(replicas: number): Promise<boolean> {
+    try {
+      await this.#jsm.streams.add({
+        name: this.stream,
+        subjects: [`$O.${this.name}.C.>`, `$O.${this.name}.M.>`],
+        retention: RetentionPolicy.Limits,
+        storage: StorageType.File,
+        discard: DiscardPolicy.New,
+        num_replicas: replicas,
+        max_bytes: -1,
+        allow_rollup_hdrs: true,
+        allow_direct: true,
+      });
+      return true;
+    } catch (error) {
+      if (jsCode(error) === JS.streamNameInUse) return false;
+      throw storeError(error, this.name, this.nc);
+    }
+  }
+
+  /** Messages by subject below `filter`; none where there is no such bucket. */
+  async #counts(filter: string): Promise<{ counts: Record<string, number>; lastSequence: number }> {
+    const info = await this.info(filter);
+    return { counts: info?.state.subjects ?? {}, lastSequence: info?.state.last_seq ?? 0 };
+  }
+
+  /** Chunks that are stored under a nuid. */
+  async countChunks(nuid: string): Promise<number> {
+    const subject = chunkSubject(this.name, nuid);
+    return (await this.#counts(subject)).counts[subject] ?? 0;
+  }
+
+  /** Reads all metadata, and counts all chunks, through the stream's leader. A bucket that does not exist is an empty one. */
+  async list(): Promise<Listing> {
+    const { counts, lastSequence } = await this.#counts(`$O.${this.name}.>`);
+    const chunkPrefix = chunkSubject(this.name, "");
+    const chunks = new Map<string, number>();
+    const metas: string[] = [];
+    for (const [subject, count] of Object.entries(counts)) {
+      if (subject.startsWith(chunkPrefix)) chunks.set(subject.slice(chunkPrefix.length), count);
+      else metas.push(subject);
+    }
+    const objects = new Map<string, StoredObject>();
+    const readNext = async () => {
+      for (let subject = metas.pop(); subject !== undefined; subject = metas.pop()) {
+        const object = await this.#read(subject, (nuid) => chunks.get(nuid) ?? 0);
+        if (object) objects.set(object.key, object);
+      }
+    };
+    await Promise.all(Array.from({ length: READERS }, readNext));
+    return { objects, chunks, lastSequence };
+  }
+
+  /** One object, as it is now. */
+  get(key: string): Promise<StoredObject | undefined> {
+    return this.#read(metaSubject(this.name, key), () => -1);
+  }
+
+  async #read(subject: string, counted: (nuid: string) => number): Promise<StoredObject | undefined> {
+    // Through the leader, not by direct get: a replica that lags would show the state before our own writing.
+    const message = await this.#jsm.streams
+      .getMessage(this.stream, { last_by_subj: subject })
+      .catch((error) => {
+        if (jsCode(error) === JS.notFoundMessage) return undefined;
+        throw storeError(error, this.name, this.nc);
+      });
+    if (!message) return undefined;
+    const meta = parse(message.data);
+    const object: StoredObject = {
+      key: keyOf(this.name, subject),
+      nuid: String(meta.nuid ?? ""),
+      size: Number(meta.size ?? 0),
+      chunks: Number(meta.chunks ?? 0),
+      stored: counted(String(meta.nuid ?? "")),
+      sha256: parseDigest(meta.digest),
+      deleted: meta.deleted === true,
+      headers: meta.headers ?? {},
+      sequence: message.seq,
+    };
+    // The count may be older than the metadata (somebody uploads right now): look again before calling it damaged.
+    if (!object.deleted && object.stored !== object.chunks && object.nuid !== "") {
+      object.stored = await this.countChunks(object.nuid);
+    }
+    return object;
+  }
+
+  /** Deletes all chunks under a nuid; returns how many there were. */
+  async purgeChunks(nuid: string): Promise<number> {
+    const purge = this.#jsm.streams.purge(this.stream, { filter: chunkSubject(this.name, nuid) });
+    return (await this.#call(purge)).purged;
+  }
+
+  /** Publishes one chunk; resolves to its stream sequence. No time limit of its own: the window watches the progress. */
+  async publishChunk(subject: string, data: Uint8Array): Promise<number> {
+    // Without the library's JetStream wrapper: it adds an empty header to each message, and an Error to each request.
+    const message = await this.#call(this.nc.request(subject, data, { timeout: CHUNK_TIMEOUT }));
+    const ack = message.json<{ stream?: string; seq?: number; error?: ApiError }>();
+    if (ack.error) {
+      const error = new NatsError(ack.error.description, String(ack.error.code));
+      error.api_error = ack.error;
+      throw storeError(error, this.name, this.nc);
+    }
+    if (ack.stream !== this.stream || ack.seq === undefined) {
+      throw new JobError(
+        EXIT.config,
+        `"${subject}" is answered by ${ack.stream ?? "something"}, not by stream ${this.stream}`,
+        {
+          hint: `another stream or service listens on $O.${this.name}.C.>: remove it`,
+        },
+      );
+    }
+    return ack.seq;
+  }
+
+  /**
+   * Publishes metadata, replacing what was there. `expected`: the sequence of the metadata that is replaced, 0 for none;
+   * StoreConflictError if it is another by now.
+   */
+  async publishMeta(meta: ObjectMeta, expected: number): Promise<number> {
+    const rollup = headers();
+    rollup.set("Nats-Rollup", "sub");
+    const publish = this.#js.publish(metaSubject(this.name, meta.name), JSON.stringify(meta), {
+      headers: rollup,
+      expect: { lastSubjectSequence: expected },
+    });
+    return (await this.#call(publish)).seq;
+  }
+
+  /** Marks an object as deleted, as every client does, then purges its chunks. */
+  async remove(object: StoredObject): Promise<void> {
+    const marker: ObjectMeta = {
+      name: object.key,
+      description: "",
+      headers: { [REPLACES_HEADER]: [object.nuid] },
+      options: { max_chunk_size: 0 },
+      bucket: this.name,
+      nuid: object.nuid,
+      size: 0,
+      mtime: new Date().toISOString(),
+      chunks: 0,
+      digest: "",
+      deleted: true,
+    };
+    await this.publishMeta(marker, object.sequence);
+    if (object.nuid !== "") await this.purgeChunks(object.nuid);
+  }
+
+  /** First and last message of a chunk subject: their bytes, and when the last came. */
+  async chunkEnds(nuid: string): Promise<{ first: number; last: number; lastAt: Date } | undefined> {
+    const subject = chunkSubject(this.name, nuid);
+    const first = await this.#call(
+      this.#jsm.streams.getMessage(this.stream, { seq: 0, next_by_subj: subject } as never),
+    );
+    const last = await this.#call(this.#jsm.streams.getMessage(this.stream, { last_by_subj: subject }));
+    return { first: first.data.length, last: last.data.length, lastAt: last.time };
+  }
+}
+
+function parse(data: Uint8Array): Partial<ObjectMeta> {
+  try {
+    const value: unknown = JSON.parse(new TextDecoder().decode(data));
+    return value !== null && typeof value === "object" ? value : {};
+  } catch {
+    return {}; // no client could read it either: an object with other bytes
+  }
+}

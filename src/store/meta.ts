@@ -1,0 +1,69 @@
+import { randomBytes } from "node:crypto";
+
+/**
+ * An object's metadata as ADR-20 has it (https://github.com/nats-io/nats-architecture-and-design, "Object Store"),
+ * with only the fields that nats.py, nats.go and nats.js all read.
+ */
+export interface ObjectMeta {
+  name: string;
+  description: string;
+  headers?: Record<string, string[]>;
+  options: { max_chunk_size: number };
+  bucket: string;
+  nuid: string;
+  size: number;
+  mtime: string;
+  chunks: number;
+  /** `SHA-256=` and padded base64url. */
+  digest: string;
+  deleted?: boolean;
+}
+
+/** Names, in an object's own headers, the chunks that it took the place of: should a crash keep them from being purged, the next run knows. */
+export const REPLACES_HEADER = "Bklite-Package-Init-Replaces";
+
+/** For an object that was cut out of an archive: the archive's SHA-256 and the path in it. */
+export const ORIGIN_HEADER = "Bklite-Package-Init-Origin";
+
+const DIGEST_PREFIX = "SHA-256=";
+const OURS = "PKGINIT";
+
+export function chunkSubject(bucket: string, nuid: string): string {
+  return `$O.${bucket}.C.${nuid}`;
+}
+
+export function metaSubject(bucket: string, key: string): string {
+  return `$O.${bucket}.M.${Buffer.from(key).toString("base64").replaceAll("+", "-").replaceAll("/", "_")}`;
+}
+
+/** The key that a metadata subject stands for. */
+export function keyOf(bucket: string, subject: string): string {
+  return Buffer.from(subject.slice(metaSubject(bucket, "").length), "base64url").toString("utf8");
+}
+
+/**
+ * A chunk subject's last token: 22 characters as any client makes them, but with a beginning that says whose it is, so
+ * that what a killed run left behind is known as ours whatever was on the volume then.
+ */
+export function newNuid(): string {
+  const alphabet = "0123456789ABCDEFGHIJKLMNOPQRSTUV"; // 32: a byte's low five bits choose evenly
+  return OURS + Array.from(randomBytes(15), (byte) => alphabet[byte & 31]).join("");
+}
+
+export function isOurs(nuid: string): boolean {
+  return nuid.startsWith(OURS) && nuid.length === 22;
+}
+
+/** `SHA-256=…` of a digest in hex. */
+export function formatDigest(sha256: string): string {
+  return (
+    DIGEST_PREFIX + Buffer.from(sha256, "hex").toString("base64").replaceAll("+", "-").replaceAll("/", "_")
+  );
+}
+
+/** Lower-case hex of `SHA-256=…`, padded or not; undefined where it is none. */
+export function parseDigest(digest: unknown): string | undefined {
+  if (typeof digest !== "string" || !digest.toUpperCase().startsWith(DIGEST_PREFIX)) return undefined;
+  const bytes = Buffer.from(digest.slice(DIGEST_PREFIX.length), "base64url");
+  return bytes.length === 32 ? bytes.toString("hex") : undefined;
+}

@@ -1,0 +1,114 @@
+import { EXIT, JobError } from "../errors.ts";
+import { StoreLostError } from "./errors.ts";
+
+export interface WindowOptions {
+  /** Bytes that may be sent and not yet acknowledged. */
+  limit: number;
+  /** Seconds without an acknowledgement after which the upload is given up. */
+  stallSeconds: number;
+  signal: AbortSignal;
+  /** Resolves when the connection is closed. */
+  closed: Promise<unknown>;
+  /** Called with the bytes acknowledged so far. */
+  onProgress?: ((bytes: number) => void) | undefined;
+}
+
+/**
+ * Bounds the bytes in flight, and notices whatever ends an upload: an error in an acknowledgement, a lost
+ * connection, a stall, an abort. The first of them is thrown by the next call.
+ */
+export class Window {
+  readonly #options: WindowOptions;
+  readonly #onAbort = () => this.#fail(this.#options.signal.reason);
+  readonly #watch: NodeJS.Timeout;
+  #inFlight = 0;
+  #acknowledged = 0;
+  #lastSequence = 0;
+  #movedAt = performance.now();
+  #failure: { error: unknown } | undefined;
+  #wake: (() => void) | undefined;
+
+  constructor(options: WindowOptions) {
+    this.#options = options;
+    options.signal.addEventListener("abort", this.#onAbort);
+    if (options.signal.aborted) this.#onAbort();
+    options.closed.then(() =>
+      this.#fail(new StoreLostError("the connection to NATS was lost during the upload")),
+    );
+    this.#watch = setInterval(() => this.#checkStall(), 250);
+  }
+
+  /** Waits until another chunk may be sent. */
+  async room(): Promise<void> {
+    await this.#until(() => this.#inFlight < this.#options.limit);
+  }
+
+  /** Waits until everything sent is acknowledged. */
+  async drain(): Promise<void> {
+    await this.#until(() => this.#inFlight === 0);
+  }
+
+  /** Takes a sent chunk; `sequence` is the promise of its place in the stream. */
+  add(bytes: number, sequence: Promise<number>): void {
+    if (this.#inFlight === 0) this.#movedAt = performance.now();
+    this.#inFlight += bytes;
+    sequence.then(
+      (value) => this.#acknowledge(bytes, value),
+      (error) => {
+        this.#inFlight -= bytes;
+        this.#fail(error);
+      },
+    );
+  }
+
+  /** After a failure: gives what is on its way `ms` milliseconds to arrive, so that a purge comes after it. */
+  async settle(ms: number): Promise<void> {
+    const until = performance.now() + ms;
+    while (this.#inFlight > 0 && performance.now() < until) await new Promise((done) => setTimeout(done, 20));
+  }
+
+  close(): void {
+    clearInterval(this.#watch);
+    this.#options.signal.removeEventListener("abort", this.#onAbort);
+  }
+
+  #acknowledge(bytes: number, sequence: number): void {
+    this.#inFlight -= bytes;
+    this.#acknowledged += bytes;
+    this.#movedAt = performance.now();
+    // One connection, one subject: chunks are stored in the order of their sending, or a reader gets other bytes.
+    if (sequence <= this.#lastSequence)
+      this.#fail(new StoreLostError("JetStream stored chunks out of order"));
+    this.#lastSequence = sequence;
+    this.#options.onProgress?.(this.#acknowledged);
+    this.#wake?.();
+  }
+
+  #checkStall(): void {
+    const { stallSeconds } = this.#options;
+    if (performance.now() - this.#movedAt < stallSeconds * 1000) return;
+    if (this.#inFlight > 0)
+      this.#fail(new StoreLostError(`the upload made no progress for ${stallSeconds} s (NATS_TIMEOUT)`));
+    else {
+      this.#fail(
+        new JobError(EXIT.fileRead, `reading made no progress for ${stallSeconds} s (NATS_TIMEOUT)`, {
+          hint: "check the volume: a network file system that hangs looks like this",
+        }),
+      );
+    }
+  }
+
+  #fail(error: unknown): void {
+    this.#failure ??= { error };
+    this.#wake?.();
+  }
+
+  async #until(holds: () => boolean): Promise<void> {
+    while (!this.#failure && !holds()) {
+      await new Promise<void>((wake) => {
+        this.#wake = wake;
+      });
+    }
+    if (this.#failure) throw this.#failure.error;
+  }
+}

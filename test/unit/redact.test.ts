@@ -1,0 +1,47 @@
+import assert from "node:assert/strict";
+import { test } from "node:test";
+import { createRedact, redactDeep } from "../../src/redact.ts";
+
+const SECRET = 'p"ss/w:rd@1';
+const redact = createRedact([SECRET]);
+
+test("a secret goes in every form in which a driver may print it", () => {
+  for (const form of [
+    SECRET,
+    encodeURIComponent(SECRET),
+    JSON.stringify({ password: SECRET }),
+    Buffer.from(SECRET).toString("base64"),
+    `before ${SECRET} and ${SECRET} after`,
+  ]) {
+    const out = redact(form);
+    assert.ok(out.includes("[redacted]"), out);
+    assert.ok(!out.includes(SECRET) && !out.includes(encodeURIComponent(SECRET)), out);
+    assert.ok(!out.includes(JSON.stringify(SECRET).slice(1, -1)), out);
+  }
+});
+
+test("user information goes from any URL, known or not", () => {
+  const none = createRedact([]);
+  assert.equal(none("tls://admin:hunter2@nats:4222 is down"), "tls://[redacted]@nats:4222 is down");
+  assert.equal(none("postgres://u:p@ss@db/bklite"), "postgres://[redacted]@db/bklite");
+  assert.equal(none("see https://docs.nats.io/a@b"), "see https://docs.nats.io/a@b");
+});
+
+test("a secret inside another goes with it", () => {
+  assert.equal(createRedact(["abcd", "abcdefgh"])("abcdefgh"), "[redacted]");
+});
+
+test("a password that is also the database's name does not blank the name", () => {
+  const shared = createRedact(["bklite"], ["bklite"]);
+  assert.equal(shared('database "bklite" does not exist'), 'database "bklite" does not exist');
+});
+
+test("every string of a structure is redacted, nothing else is touched", () => {
+  const value = { n: 1, s: SECRET, list: [SECRET, null, true], deep: { s: `x${SECRET}` } };
+  assert.deepEqual(redactDeep(value, redact), {
+    n: 1,
+    s: "[redacted]",
+    list: ["[redacted]", null, true],
+    deep: { s: "x[redacted]" },
+  });
+});
