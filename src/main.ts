@@ -1,9 +1,5 @@
 import manifest from "../package.json" with { type: "json" };
-import { type Arguments, HELP, parseArguments, USAGE } from "./cli.ts";
-import { init } from "./commands/init.ts";
-import { showPlan } from "./commands/plan.ts";
-import { verify } from "./commands/verify.ts";
-import { waitOnly } from "./commands/wait.ts";
+import { type Arguments, type Command, HELP, parseArguments, USAGE } from "./cli.ts";
 import { type Config, Reader, readConfig, readOutput } from "./config.ts";
 import { EXIT, type ExitCode, JobError, PackageProblemsError } from "./errors.ts";
 import { createLog, type Log } from "./log.ts";
@@ -15,7 +11,13 @@ import type { Run } from "./run.ts";
 
 /** Milliseconds that a stop may take; Docker's own patience is ten seconds. */
 const STOP_LIMIT = 4500;
-const COMMAND = { init, plan: showPlan, verify, wait: waitOnly };
+/** Loaded only now: the libraries behind them take longer to start than everything up to the first log line. */
+const COMMAND: Record<Command, () => Promise<(run: Run) => Promise<void>>> = {
+  init: async () => (await import("./commands/init.ts")).init,
+  plan: async () => (await import("./commands/plan.ts")).showPlan,
+  verify: async () => (await import("./commands/verify.ts")).verify,
+  wait: async () => (await import("./commands/wait.ts")).waitOnly,
+};
 
 /** Everything that is written when the run is over. */
 class Ending {
@@ -160,10 +162,12 @@ async function start(args: Arguments): Promise<void> {
     bucket: config.nats.bucket,
     packagesDir: config.packagesDir,
   });
-  await COMMAND[args.command](run).then(
-    () => ending.finish(),
-    (error) => ending.finish(signal.aborted ? signal.reason : error),
-  );
+  try {
+    await (await COMMAND[args.command]())(run);
+    ending.finish();
+  } catch (error) {
+    ending.finish(signal.aborted ? signal.reason : error);
+  }
 }
 
 /** Aborted by SIGTERM, SIGINT and RUN_TIMEOUT. As PID 1 nobody else handles them. What does not end in time is ended. */

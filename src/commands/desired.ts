@@ -4,6 +4,7 @@ import { verifyEntries } from "../packages/entries.ts";
 import type { Archive, Package, Source } from "../packages/package.ts";
 import { resolvePackages } from "../packages/resolve.ts";
 import { archiveSource } from "../packages/source.ts";
+import type { PostgresReady } from "../readiness/postgres.ts";
 import {
   type Decision,
   type Plan,
@@ -13,6 +14,7 @@ import {
   type Wanted,
 } from "../reconcile/plan.ts";
 import type { State } from "../reconcile/state.ts";
+import { readDefinitions } from "../registry/collectors.ts";
 import type { Run } from "../run.ts";
 
 /** What the volume asks for. */
@@ -21,15 +23,20 @@ export interface Desired {
   collectors: readonly SharedCollector[];
 }
 
-/** From archives to packages and collectors, for a table with or without the architecture column. */
-export async function desire(run: Run, archives: readonly Archive[], archColumn: boolean): Promise<Desired> {
+/** From archives to packages and collectors, as this database's table and its list of collectors want them. */
+export async function desire(
+  run: Run,
+  archives: readonly Archive[],
+  { db, shape }: PostgresReady,
+): Promise<Desired> {
   const { config, args, log } = run;
+  run.recorder.archColumn = shape.archColumn;
   const { packages, collectors } = await resolvePackages(archives, {
     options: args,
     packageVersion: config.packageVersion,
     collectors: config.collectors,
-    definitions: [],
-    archColumn,
+    definitions: await readDefinitions(db, config.db.schema),
+    archColumn: shape.archColumn,
   });
   for (const pack of packages) {
     const names = collectors

@@ -16,9 +16,7 @@ export async function init(run: Run): Promise<void> {
   const { servers: first, archives } = await prepare(run, true);
   const checked = new Set<Archive>();
   const failure = await withRetries(run, first, true, async (servers, signal) => {
-    const { archColumn } = servers.postgres.shape;
-    run.recorder.archColumn = archColumn;
-    const desired = await desire(run, archives, archColumn);
+    const desired = await desire(run, archives, servers.postgres);
     await lock(run, servers, desired, signal);
     return reconcile(run, servers, desired, checked, signal);
   });

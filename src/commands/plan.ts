@@ -9,9 +9,7 @@ export async function showPlan(run: Run): Promise<void> {
   const { servers: first, archives } = await prepare(run, false);
   const { log, recorder } = run;
   const plan = await withRetries(run, first, false, async (servers, signal) => {
-    const { archColumn } = servers.postgres.shape;
-    recorder.archColumn = archColumn;
-    const desired = await desire(run, archives, archColumn);
+    const desired = await desire(run, archives, servers.postgres);
     const decided = await decideAll(run, desired, await readState(servers), { allDigests: true, signal });
     await checkArchives(run, decided.packages, new Set(), signal);
     return decided;

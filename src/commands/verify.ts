@@ -82,9 +82,7 @@ async function look(
   signal: AbortSignal,
   deadline: number,
 ) {
-  const { archColumn } = servers.postgres.shape;
-  run.recorder.archColumn = archColumn;
-  const desired = await desire(run, archives, archColumn);
+  const desired = await desire(run, archives, servers.postgres);
   for (;;) {
     const plan = await decideAll(run, desired, await readState(servers), { allDigests: true, signal });
     recordPlan(plan, run.recorder);

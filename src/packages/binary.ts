@@ -1,15 +1,21 @@
 import type { Archive, BinaryKind } from "./package.ts";
 import { readMemberHead } from "./zip.ts";
 
+type Machine = "x86" | "x86_64" | "arm64";
+
 /** Enough for every header that is looked at. */
 export const HEAD_LENGTH = 4096;
 
-const ELF_MACHINES: Record<number, "x86" | "x86_64" | "arm64"> = { 3: "x86", 62: "x86_64", 183: "arm64" };
-const PE_MACHINES: Record<number, "x86" | "x86_64" | "arm64"> = {
-  332: "x86",
-  34404: "x86_64",
-  43620: "arm64",
-};
+const ELF_MACHINES = new Map<number, Machine>([
+  [3, "x86"],
+  [62, "x86_64"],
+  [183, "arm64"],
+]);
+const PE_MACHINES = new Map<number, Machine>([
+  [0x14c, "x86"],
+  [0x8664, "x86_64"],
+  [0xaa64, "arm64"],
+]);
 const MACHO = new Set([0xfeedface, 0xfeedfacf, 0xcefaedfe, 0xcffaedfe]);
 
 /**
@@ -27,12 +33,12 @@ export async function binaryKind(archive: Archive, path: string): Promise<Binary
 export function kindOf(head: Buffer): BinaryKind {
   if (head.length >= 20 && head.readUInt32BE(0) === 0x7f454c46) {
     const machine = head[5] === 2 ? head.readUInt16BE(18) : head.readUInt16LE(18);
-    return { format: "elf", machine: ELF_MACHINES[machine] ?? "other" };
+    return { format: "elf", machine: ELF_MACHINES.get(machine) ?? "other" };
   }
   if (head.length >= 64 && head.toString("latin1", 0, 2) === "MZ") {
     const pe = head.readUInt32LE(0x3c);
     if (pe + 6 > head.length || head.toString("latin1", pe, pe + 4) !== "PE\0\0") return { format: "other" };
-    return { format: "pe", machine: PE_MACHINES[head.readUInt16LE(pe + 4)] ?? "other" };
+    return { format: "pe", machine: PE_MACHINES.get(head.readUInt16LE(pe + 4)) ?? "other" };
   }
   if (head.length >= 8 && isMachO(head)) return { format: "macho" };
   return { format: "other" };

@@ -1,13 +1,19 @@
 import type { OpenFile } from "./package.ts";
 
+/** A stretch of a file, in bytes. */
+export interface Stretch {
+  start?: number;
+  size: number;
+}
+
 /**
- * The first `size` bytes of a file in blocks of exactly `blockSize`, the last one possibly shorter. Two buffers take turns,
+ * A stretch of a file in blocks of exactly `blockSize`, the last one possibly shorter. Two buffers take turns,
  * so that the next block is read while this one is used: a block is valid until the next is asked for. Ends early where
  * the file does.
  */
 export async function* blocks(
   handle: OpenFile,
-  size: number,
+  { start = 0, size }: Stretch,
   blockSize: number,
   signal?: AbortSignal,
 ): AsyncGenerator<Buffer, void, void> {
@@ -16,7 +22,7 @@ export async function* blocks(
   let position = 0;
   const readNext = (turn: number) => {
     const wanted = Math.min(blockSize, size - position);
-    const block = readFully(handle, ring[turn % 2 === 0 ? 0 : 1], wanted, position);
+    const block = readFully(handle, ring[turn % 2 === 0 ? 0 : 1], wanted, start + position);
     position += wanted;
     // its failure is seen when its turn comes; until then it must not count as unhandled
     block.catch(() => {});

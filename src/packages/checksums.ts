@@ -71,7 +71,8 @@ async function read(file: string, path: string): Promise<string[] | undefined> {
     throw unreadable(file, error);
   }
   const text = await withFile({ file, path }, async (handle, stamp) => {
-    for await (const block of blocks(handle, Number(stamp.size), MAX_LENGTH)) return block.toString();
+    for await (const block of blocks(handle, { size: Number(stamp.size) }, MAX_LENGTH))
+      return block.toString();
     return "";
   });
   const lines = text.replace(/^\uFEFF/, "").split(/\r?\n/);

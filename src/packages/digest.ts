@@ -16,7 +16,7 @@ export async function digest(archive: Archive, signal?: AbortSignal): Promise<st
     const size = Number(archive.stamp.size);
     const hash = createHash("sha256");
     let hashed = 0;
-    for await (const block of blocks(handle, size, BLOCK, signal)) {
+    for await (const block of blocks(handle, { size }, BLOCK, signal)) {
       hash.update(block);
       hashed += block.length;
     }

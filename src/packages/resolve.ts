@@ -103,7 +103,11 @@ function checkLengths(archive: Archive, pkg: Package): void {
     const length = [...pkg[field as keyof typeof LENGTHS]].length;
     if (length <= limit) continue;
     const reason = `has ${field === "object" ? "an" : "a"} ${field} of ${length} characters; the table's column holds ${limit}`;
-    throw invalid(archive.file, reason, field === "name" ? "give the file a shorter name" : `give a shorter ${field}`);
+    throw invalid(
+      archive.file,
+      reason,
+      field === "name" ? "give the file a shorter name" : `give a shorter ${field}`,
+    );
   }
 }
 
@@ -153,7 +157,11 @@ function chosen(found: readonly Found[], { archive }: Package, wanted: Wanted["c
     if (one) return one;
     const held = found.length > 0 ? found.map(({ object }) => object).join(", ") : "no known collector";
     const reason = `does not hold the collector ${printable(name)}, which COLLECTORS names; it holds ${held}`;
-    throw invalid(archive.file, reason, "correct COLLECTORS, set it to auto, or use an archive that holds it");
+    throw invalid(
+      archive.file,
+      reason,
+      "correct COLLECTORS, set it to auto, or use an archive that holds it",
+    );
   });
 }
 

@@ -1,8 +1,8 @@
 import { type PackageProblem, PackageProblemsError } from "../errors.ts";
 import { readFully } from "./blocks.ts";
 import { expectedDigests } from "./checksums.ts";
-import { digest } from "./digest.ts";
 import { empty } from "./contents.ts";
+import { digest } from "./digest.ts";
 import { formatOf, parseName } from "./name.ts";
 import { withFile } from "./open.ts";
 import type { Archive, OpenFile, VolumeFile } from "./package.ts";
@@ -37,7 +37,8 @@ export async function inspectVolume(
 
 async function inspect(file: VolumeFile, signal: AbortSignal | undefined): Promise<Archive> {
   const format = formatOf(file.name);
-  if (!format) throw invalid(file.file, "has a name that is no archive's", "name it fusion-collectors*.zip or .tar.gz");
+  if (!format)
+    throw invalid(file.file, "has a name that is no archive's", "name it fusion-collectors*.zip or .tar.gz");
   const name = parseName(file.name);
   if ("problem" in name) throw invalid(file.file, name.problem.reason, name.problem.hint);
   return withFile(file, async (handle, stamp) => {
@@ -50,13 +51,24 @@ async function inspect(file: VolumeFile, signal: AbortSignal | undefined): Promi
   });
 }
 
+/** How files of each kind begin; a zip without entries begins with its end record. */
+const MAGIC = [
+  ["504b0304", "zip"],
+  ["504b0506", "zip"],
+  ["1f8b", "gzip"],
+] as const;
+
 /** The ending is only a claim. */
 async function checkMagic(file: string, handle: OpenFile, format: Archive["format"]): Promise<void> {
-  const magic = (await readFully(handle, Buffer.alloc(4), 4, 0)).toString("latin1");
-  const found = /^PK(?:\x03\x04|\x05\x06)$/.test(magic) ? "zip" : magic.startsWith("\x1f\x8b") ? "gzip" : undefined;
+  const magic = (await readFully(handle, Buffer.alloc(4), 4, 0)).toString("hex");
+  const found = MAGIC.find(([start]) => magic.startsWith(start))?.[1];
   if (found === (format === "zip" ? "zip" : "gzip")) return;
   if (found === undefined) throw damaged(file, `is no ${format === "zip" ? "zip" : "gzip"} file`);
-  throw invalid(file, `is a ${found} file, whatever its name says`, "give it the ending of what it is: .zip or .tar.gz");
+  throw invalid(
+    file,
+    `is a ${found} file, whatever its name says`,
+    "give it the ending of what it is: .zip or .tar.gz",
+  );
 }
 
 async function compareDigests(archive: Archive, signal: AbortSignal | undefined): Promise<void> {

@@ -18,7 +18,7 @@ async function* archiveBlocks(archive: Archive, size: number, blockSize: number,
     try {
       await assertUnchanged(handle, archive);
       let read = 0;
-      for await (const block of blocks(handle, size, blockSize, signal)) {
+      for await (const block of blocks(handle, { size }, blockSize, signal)) {
         read += block.length;
         yield block;
       }

@@ -1,6 +1,5 @@
 import { once } from "node:events";
-import type { Readable } from "node:stream";
-import { extract, type Headers } from "tar-stream";
+import { type ExtractEvents, extract, type Header } from "tar-stream";
 import { HEAD_LENGTH, kindOf } from "./binary.ts";
 import { type Contents, Entries, type Entry } from "./contents.ts";
 import type { Archive } from "./package.ts";
@@ -8,7 +7,7 @@ import { damaged, isSystemError, printable } from "./problem.ts";
 import { parseVersionFile } from "./version.ts";
 
 const TAR_BLOCK = 512;
-const KINDS: Partial<Record<NonNullable<Headers["type"]>, Entry["kind"]>> = {
+const KINDS: Partial<Record<Header["type"], Entry["kind"]>> = {
   directory: "directory",
   symlink: "link",
   link: "hardlink",
@@ -17,7 +16,11 @@ const KINDS: Partial<Record<NonNullable<Headers["type"]>, Entry["kind"]>> = {
   fifo: "fifo",
 };
 
-type TarHeader = Headers & { byteOffset: number };
+type EntryArguments = ExtractEvents["entry"];
+
+/** What tar-stream's own types leave out. */
+const OPTIONS = { highWaterMark: 1, allowUnknownFormat: true };
+const offsetOf = (header: Header) => (header as Header & { byteOffset: number }).byteOffset;
 
 /**
  * Reads a tar's headers from its bytes as they come. tar-stream skips blocks of zeros and takes any end for the end; here
@@ -27,7 +30,7 @@ export class TarScan {
   readonly #file: string;
   readonly #entries: Entries;
   // a high water mark of 1: one chunk at a time, so that `#chunk` is what the entries are read from
-  readonly #tar = extract({ highWaterMark: 1, allowUnknownFormat: true });
+  readonly #tar = extract(OPTIONS);
   /** Texts of VERSION files by how deep they lie, for the top folder is known only at the end. */
   readonly #versionTexts = new Map<number, string>();
   #chunk: Buffer = Buffer.alloc(0);
@@ -41,7 +44,7 @@ export class TarScan {
   constructor(file: string) {
     this.#file = file;
     this.#entries = new Entries(file);
-    this.#tar.on("entry", (header: TarHeader, content: Readable, next: () => void) => {
+    this.#tar.on("entry", (header, content, next) => {
       // a stream that is destroyed with its tar says so too
       content.on("error", () => {});
       try {
@@ -67,7 +70,7 @@ export class TarScan {
   /** All bytes have come. */
   async end(): Promise<void> {
     try {
-      this.#tar.end();
+      this.#tar.end(null);
       await once(this.#tar, "finish");
     } catch (error) {
       throw this.#translate(error);
@@ -83,27 +86,27 @@ export class TarScan {
     return { ...contents, versions: text === undefined ? {} : parseVersionFile(text) };
   }
 
-  #entry(header: TarHeader, content: Readable, next: () => void): void {
+  #entry(...[header, content, next]: EntryArguments): void {
     if (this.#ended) throw damaged(this.#file, `holds entries behind its end: ${printable(header.name)}`);
-    const size = header.size ?? 0;
-    const kind = (header.type && KINDS[header.type]) ?? "file";
+    const { name, size, mode } = header;
+    const kind = KINDS[header.type] ?? "file";
     const stored = kind === "directory" ? 0 : Math.ceil(size / TAR_BLOCK) * TAR_BLOCK;
-    this.#boundary = header.byteOffset + stored;
+    this.#boundary = offsetOf(header) + stored;
     this.#ended = undefined;
     this.#lookForMarker();
-    const target = header.linkname ?? "";
-    const member = this.#entries.add({ name: header.name, kind, target, size, mode: header.mode ?? 0 });
+    const member = this.#entries.add({ name, kind, target: header.linkname ?? "", size, mode });
     const head: Buffer[] = [];
     let filled = 0;
-    content.on("data", (bytes: Buffer) => {
+    content.on("data", (data) => {
       if (!member || filled >= HEAD_LENGTH) return;
+      const bytes = data as Buffer;
       // a copy: the buffer is used again
       head.push(Buffer.from(bytes.subarray(0, HEAD_LENGTH - filled)));
       filled += bytes.length;
     });
     content.on("end", () => {
       if (member) member.kind = kindOf(Buffer.concat(head));
-      const parts = header.name.split("/").filter((part) => part !== "" && part !== ".");
+      const parts = name.split("/").filter((part) => part !== "" && part !== ".");
       if (parts.at(-1) === "VERSION" && parts.length <= 2 && !this.#versionTexts.has(parts.length)) {
         this.#versionTexts.set(parts.length, Buffer.concat(head).toString());
       }

@@ -24,7 +24,7 @@ export async function inspectTarGz(
   const gunzip = createGunzip({ chunkSize: INFLATED });
   const tar = new TarScan(file);
   const packed = async function* () {
-    for await (const block of blocks(handle, size, READ, signal)) {
+    for await (const block of blocks(handle, { size }, READ, signal)) {
       hash.update(block);
       // longer than the stream's high water mark, so the pipeline comes back for more when it is all inflated
       yield block;

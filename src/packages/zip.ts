@@ -16,14 +16,15 @@ export const HEADER_WINDOW = 8 * 1024;
 const SAMPLE = 1024;
 const LINK_LENGTH = 4096;
 
-const KINDS: Record<number, Entry["kind"]> = {
-  0: "file",
-  16807: "file",
-  9604: "directory",
-  21609: "link",
-  2401: "fifo",
-  26411: "socket",
-};
+/** Unix file types; 0 where the zip has none. */
+const KINDS = new Map<number, Entry["kind"]>([
+  [0, "file"],
+  [0o100000, "file"],
+  [0o040000, "directory"],
+  [0o120000, "link"],
+  [0o010000, "fifo"],
+  [0o140000, "socket"],
+]);
 
 /** Reads a zip's directory as a package's. Throws exit 65 for all that a package must not be (SPEC §3). */
 export async function inspectZip(
@@ -94,7 +95,7 @@ export async function dataStart(file: string, reader: FileReader, at: ZipLocatio
 async function describe(file: string, reader: FileReader, entry: ZipEntry): Promise<Entry> {
   const { name, mode, location } = entry;
   const size = location.uncompressedSize;
-  const kind = name.endsWith("/") ? "directory" : (KINDS[mode & 0o170000] ?? "device");
+  const kind = name.endsWith("/") ? "directory" : (KINDS.get(mode & 0o170000) ?? "device");
   if (kind !== "link") return { name, kind, size, mode, location };
   if (size > LINK_LENGTH) throw invalid(file, `holds a link without end: ${printable(name)}`, REBUILD);
   const target = await readHead(file, reader, { path: name, size, mode, location }, LINK_LENGTH);

@@ -1,0 +1,69 @@
+import { execFile } from "node:child_process";
+import { dirname } from "node:path";
+
+export const root = dirname(dirname(import.meta.dirname));
+/** Kept after the run, so that the next one builds from its layers. */
+export const IMAGE = "bklite-package-init:e2e";
+
+export interface Result {
+  code: number;
+  stdout: string;
+  stderr: string;
+}
+
+export interface RunOptions {
+  cwd?: string;
+  env?: NodeJS.ProcessEnv;
+}
+
+/** Runs a program to its end, whatever its exit code. Rejects only where it cannot be started or was killed. */
+export function run(command: string, args: readonly string[], options: RunOptions = {}): Promise<Result> {
+  return new Promise((resolve, reject) => {
+    execFile(command, args, { ...options, maxBuffer: 64 * 1024 * 1024 }, (error, stdout, stderr) => {
+      const code = error ? error.code : 0;
+      if (typeof code === "number") resolve({ code, stdout, stderr });
+      else reject(error);
+    });
+  });
+}
+
+/** Runs a docker command that has to succeed; its standard output without the last line break. */
+export async function docker(...args: string[]): Promise<string> {
+  const { code, stdout, stderr } = await run("docker", args);
+  if (code !== 0) throw new Error(`docker ${args.join(" ")}: exit ${code}\n${stdout}${stderr}`);
+  return stdout.trimEnd();
+}
+
+/** What `docker inspect` says of one thing. */
+// biome-ignore lint/suspicious/noExplicitAny: Docker's own JSON
+export async function inspect(name: string): Promise<any> {
+  return JSON.parse(await docker("inspect", name))[0];
+}
+
+async function works(command: string, ...args: string[]): Promise<boolean> {
+  return run(command, args).then(
+    ({ code }) => code === 0,
+    () => false,
+  );
+}
+
+/** Every Compose on this machine: the plugin, the stand-alone program. The tests run with each. Throws where there is none. */
+export async function findComposes(): Promise<string[][]> {
+  if (!(await works("docker", "info"))) {
+    throw new Error("Docker is not there: install it (Debian: apt-get install docker.io) and start dockerd");
+  }
+  const found: string[][] = [];
+  if (await works("docker", "compose", "version")) found.push(["docker", "compose"]);
+  if (await works("docker-compose", "version")) found.push(["docker-compose"]);
+  if (found.length > 0) return found;
+  throw new Error(
+    "Compose is not there: install Docker's plugin, or 1.29 (Debian: apt-get install docker-compose)",
+  );
+}
+
+/** Builds the image as a user would, with the labels' build arguments. Quick where nothing changed. */
+export async function buildImage(context = root, target?: string, tag = IMAGE): Promise<void> {
+  const labels = { VERSION: "9.9.9", REVISION: "0123abc", SOURCE: "https://example.com/repository" };
+  const args = Object.entries(labels).flatMap(([name, value]) => ["--build-arg", `${name}=${value}`]);
+  await docker("build", ...args, ...(target ? ["--target", target] : []), "-t", tag, context);
+}

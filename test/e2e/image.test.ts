@@ -1,0 +1,141 @@
+import assert from "node:assert/strict";
+import { chmodSync, cpSync, mkdirSync, readFileSync, writeFileSync } from "node:fs";
+import { join } from "node:path";
+import { after, before, describe, test } from "node:test";
+import { buildArchive } from "../support/archives.ts";
+import { packageTable } from "../support/tables.ts";
+import { until } from "../support/wait.ts";
+import { buildImage, docker, findComposes, IMAGE, inspect, root, run } from "./docker.ts";
+import { Stack } from "./stack.ts";
+
+const ARCHIVE = "fusion-collectors-linux-amd64.zip";
+const BUNDLE_IMAGE = `bklite-package-init-bundle:e2e-${process.pid}`;
+
+describe("the image", () => {
+  let stack: Stack;
+
+  before(async () => {
+    const [compose = []] = await findComposes();
+    await buildImage();
+    stack = new Stack(compose);
+    await buildArchive(join(stack.packages, ARCHIVE), { payloadBytes: 5_000_000 });
+    await stack.startServers();
+  });
+  after(() => stack?.remove());
+
+  test("is the base image, one file, a user without rights, and labels", async () => {
+    const { Config } = await inspect(IMAGE);
+    assert.equal(Config.User, "65532:65532");
+    assert.deepEqual(Config.Entrypoint, ["node", "/app/main.mjs"]);
+    const label = (name: string) => Config.Labels[`org.opencontainers.image.${name}`];
+    assert.deepEqual(["title", "version", "revision", "source", "licenses"].map(label), [
+      "bklite-package-init",
+      "9.9.9",
+      "0123abc",
+      "https://example.com/repository",
+      "MIT",
+    ]);
+    const list = "ls -A /app; ls -d /packages /src 2>/dev/null; id -u";
+    const { stdout } = await run("docker", ["run", "--rm", "--entrypoint", "sh", IMAGE, "-c", list]);
+    assert.equal(stdout, "main.mjs\n65532\n");
+  });
+
+  test("passes exit codes through: command line 64, configuration 78, no archive 66", async () => {
+    assert.equal((await stack.job({ args: ["--no-such-option"] })).code, 64);
+    assert.equal((await stack.job({ env: { ON_CONFLICT: "perhaps" } })).code, 78);
+    assert.equal((await stack.job({ packages: join(stack.folder, "conf") })).code, 66);
+  });
+
+  test("missing table: exit 69, and it says so", async () => {
+    const { code, stdout } = await stack.job({ env: { WAIT_TIMEOUT: "2" } });
+    assert.equal(code, 69, stdout);
+    assert.match(stdout, /node_mgmt_packageversion/);
+  });
+
+  test("first run: rows and object are there, byte for byte", async () => {
+    await stack.sql(packageTable("B"));
+    const { code, stdout } = await stack.job();
+    assert.equal(code, 0, stdout);
+    const rows = await stack.sql(
+      "SELECT type, os, object, version, name FROM node_mgmt_packageversion ORDER BY object",
+    );
+    assert.deepEqual(rows, [
+      `controller|linux|Controller|1.0.0|${ARCHIVE}`,
+      `collector|linux|NATS-Executor|1.0.0|${ARCHIVE}`,
+      `collector|linux|Telegraf|1.0.0|${ARCHIVE}`,
+      `collector|linux|Vector|1.0.0|${ARCHIVE}`,
+    ]);
+    const stored = await stack.object(`linux/Controller/1.0.0/${ARCHIVE}`);
+    assert.ok(stored.equals(readFileSync(join(stack.packages, ARCHIVE))));
+  });
+
+  test("second run: changes nothing, and the report says so", async () => {
+    const state = await stack.state();
+    const { code, stdout } = await stack.job({ args: ["--json"] });
+    assert.equal(code, 0);
+    const report = JSON.parse(stdout);
+    assert.equal(report.outcome, "ok");
+    assert.deepEqual(
+      new Set(report.packages.map((p: { action: string }) => p.action)),
+      new Set(["unchanged"]),
+    );
+    assert.deepEqual(await stack.state(), state);
+    assert.equal((await stack.job({ args: ["verify"] })).code, 0);
+  });
+
+  test("damaged archive: exit 65 that names it, and the termination message has it, too", async () => {
+    const packages = join(stack.folder, "damaged");
+    mkdirSync(packages);
+    const bytes = readFileSync(join(stack.packages, ARCHIVE));
+    const middle = bytes.length >> 1;
+    bytes[middle] = ~(bytes[middle] ?? 0) & 0xff;
+    writeFileSync(join(packages, ARCHIVE), bytes);
+    const message = join(stack.folder, "termination-log");
+    writeFileSync(message, "");
+    chmodSync(message, 0o666);
+    const state = await stack.state();
+    const flags = ["--rm", "-v", `${message}:/dev/termination-log`];
+    const { code, stdout } = await stack.job({ packages, flags });
+    assert.equal(code, 65, stdout);
+    assert.match(stdout, new RegExp(ARCHIVE));
+    assert.match(readFileSync(message, "utf8"), new RegExp(ARCHIVE));
+    assert.deepEqual(await stack.state(), state);
+  });
+
+  test("SIGTERM reaches it as process 1: exit 143 before Docker's patience of 5 s is over", async () => {
+    const env = { DB_HOST: "no-such-host.invalid" };
+    const id = await docker(...stack.jobCommand({ env, flags: ["-d"] }));
+    try {
+      await until("the job waits", async () => /wait\./.test(await docker("logs", id)), 30_000, 100);
+      await docker("stop", "-t", "5", id);
+      assert.equal((await inspect(id)).State.ExitCode, 143);
+    } finally {
+      await docker("rm", "-f", id);
+    }
+  });
+
+  test("target bundle: the archives come with the image, whatever their modes were", async () => {
+    const context = join(stack.folder, "context");
+    for (const name of [
+      "Dockerfile",
+      ".dockerignore",
+      ".npmrc",
+      "package.json",
+      "package-lock.json",
+      "src",
+    ]) {
+      cpSync(join(root, name), join(context, name), { recursive: true });
+    }
+    cpSync(join(stack.packages, ARCHIVE), join(context, "packages", ARCHIVE));
+    chmodSync(join(context, "packages", ARCHIVE), 0o600);
+    try {
+      await buildImage(context, "bundle", BUNDLE_IMAGE);
+      const state = await stack.state();
+      const { code, stdout } = await stack.job({ image: BUNDLE_IMAGE, packages: null });
+      assert.equal(code, 0, stdout);
+      assert.deepEqual(await stack.state(), state);
+    } finally {
+      await run("docker", ["rmi", BUNDLE_IMAGE]);
+    }
+  });
+});

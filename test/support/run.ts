@@ -1,0 +1,268 @@
+import { existsSync, readFileSync } from "node:fs";
+import { createInterface } from "node:readline";
+import type { Readable } from "node:stream";
+import { fileURLToPath } from "node:url";
+import type { Db } from "./database.ts";
+import { hasEnded, spawnGuarded } from "./guard.ts";
+import type { NatsLogin } from "./objects.ts";
+
+/** The entry point as `npm run build` leaves it: what the image ships. */
+export const ENTRY = fileURLToPath(new URL("../../dist/main.js", import.meta.url));
+
+export interface JobOptions {
+  /** The job's whole environment, besides PATH and HOME. */
+  env?: Readonly<Record<string, string>>;
+  args?: readonly string[];
+  /** Milliseconds; a job that is still running then is killed, and that is an error of the test. */
+  timeoutMs?: number;
+  /** Sends SIGTERM. */
+  signal?: AbortSignal;
+  cwd?: string;
+  entry?: string;
+}
+
+/** One line of the log. */
+export interface JobEvent {
+  event: string;
+  level: string;
+  msg: string;
+  [field: string]: unknown;
+}
+
+/** The report of `--json` and REPORT_FILE (SPEC §8). */
+export interface JobReport {
+  schema: number;
+  command: string;
+  outcome: "ok" | "failed";
+  exitCode: number;
+  startedAt: string;
+  durationMs: number;
+  bucket: string;
+  error?: { code: number; layer?: string; message: string; hint: string };
+  packages: {
+    file: string;
+    bytes: number;
+    sha256: string;
+    type: string;
+    os: string;
+    arch: string | null;
+    object: string;
+    version: string;
+    name: string;
+    key: string;
+    action: string;
+    bytesUploaded: number;
+    error?: { code: number; message: string; hint: string };
+  }[];
+  rows: {
+    id: number;
+    type: string;
+    os: string;
+    arch: string | null;
+    object: string;
+    version: string;
+    name: string;
+    action: string;
+  }[];
+  orphans?: { objects: number; bytes: number };
+}
+
+export interface JobResult {
+  /** null if a signal ended it. */
+  code: number | null;
+  signal: NodeJS.Signals | null;
+  stdout: string;
+  stderr: string;
+  events: JobEvent[];
+  report: JobReport | undefined;
+  /** From start to end. */
+  durationMs: number;
+}
+
+export interface RunningJob {
+  pid: number;
+  /** The events so far; grows. */
+  events: readonly JobEvent[];
+  /** The first event of that name, past or to come. Throws if the job ends without it. */
+  waitForEvent(name: string, timeoutMs?: number): Promise<JobEvent>;
+  kill(signal?: NodeJS.Signals): void;
+  done: Promise<JobResult>;
+}
+
+/** Runs the job to its end, whatever its exit code. */
+export function runJob(options: JobOptions): Promise<JobResult> {
+  return startJob(options).done;
+}
+
+/** Starts the job and hands it over while it runs. */
+export function startJob(options: JobOptions): RunningJob {
+  const { args = [], env = {}, timeoutMs = 60_000, entry = ENTRY, signal } = options;
+  if (!existsSync(entry)) throw new Error(`${entry} is missing: npm run build`);
+  const { PATH = "", HOME = "" } = process.env;
+  const started = performance.now();
+  const child = spawnGuarded(process.execPath, [entry, ...args], {
+    env: { PATH, HOME, ...env },
+    cwd: options.cwd,
+    stdio: ["ignore", "pipe", "pipe"],
+  });
+  child.ref();
+  const stdout = collect(child.stdout as Readable);
+  const stderr = collect(child.stderr as Readable);
+  const log = new EventLog((args.includes("--json") ? child.stderr : child.stdout) as Readable);
+  const kill = (name: NodeJS.Signals = "SIGTERM") => {
+    if (!hasEnded(child)) child.kill(name);
+  };
+  const stop = () => kill("SIGTERM");
+  signal?.addEventListener("abort", stop, { once: true });
+
+  const done = new Promise<JobResult>((resolve, reject) => {
+    let late = false;
+    const timer = setTimeout(() => {
+      late = true;
+      kill("SIGKILL");
+    }, timeoutMs);
+    child.once("error", reject);
+    child.once("close", (code, signalName) => {
+      clearTimeout(timer);
+      signal?.removeEventListener("abort", stop);
+      const result: JobResult = {
+        code,
+        signal: signalName,
+        stdout: stdout(),
+        stderr: stderr(),
+        events: log.events,
+        report: readReport(args, env, stdout()),
+        durationMs: performance.now() - started,
+      };
+      log.end();
+      if (late) reject(new Error(`the job was still running after ${timeoutMs} ms:\n${tail(result)}`));
+      else resolve(result);
+    });
+  });
+  // Whoever waits for it gets the error; a test that has failed before must not fail twice.
+  done.catch(() => undefined);
+  return {
+    pid: child.pid ?? 0,
+    events: log.events,
+    waitForEvent: (name, limit = 30_000) => log.wait(name, limit),
+    kill,
+    done,
+  };
+}
+
+/** The end of the job's output, for messages of failed tests. */
+export function tail({ stdout, stderr }: Pick<JobResult, "stdout" | "stderr">): string {
+  return `${stdout.slice(-4000)}\n${stderr.slice(-4000)}`;
+}
+
+/** What of `nats` and `db` a job needs to know; servers of the tests, or these behind a proxy. */
+export interface JobServices {
+  db?: Pick<Db, "host" | "port" | "name" | "user" | "password">;
+  nats?: NatsLogin;
+  /** The volume. */
+  packages?: string;
+}
+
+/** The environment that makes the job use these services; `more` is added, or takes precedence. */
+export function jobEnv(
+  { db, nats, packages }: JobServices,
+  more: Readonly<Record<string, string>> = {},
+): Record<string, string> {
+  return {
+    ...(packages === undefined ? {} : { PACKAGES_DIR: packages }),
+    ...(db && {
+      DB_HOST: db.host,
+      DB_PORT: String(db.port),
+      DB_NAME: db.name,
+      DB_USER: db.user,
+      DB_PASSWORD: db.password,
+    }),
+    ...(nats && { NATS_SERVERS: nats.url }),
+    ...(nats?.user === undefined ? {} : { NATS_USER: nats.user, NATS_PASSWORD: nats.password ?? "" }),
+    ...(nats?.token === undefined ? {} : { NATS_TOKEN: nats.token }),
+    ...more,
+  };
+}
+
+function collect(stream: Readable): () => string {
+  const pieces: Buffer[] = [];
+  stream.on("data", (piece: Buffer) => pieces.push(piece));
+  return () => Buffer.concat(pieces).toString("utf8");
+}
+
+function readReport(
+  args: readonly string[],
+  env: Readonly<Record<string, string>>,
+  stdout: string,
+): JobReport | undefined {
+  const file = env.REPORT_FILE;
+  try {
+    if (args.includes("--json")) return JSON.parse(stdout) as JobReport;
+    return file ? (JSON.parse(readFileSync(file, "utf8")) as JobReport) : undefined;
+  } catch {
+    // Not written, or not to its end: a job that was killed.
+    return undefined;
+  }
+}
+
+interface Waiter {
+  name: string;
+  resolve(event: JobEvent): void;
+  reject(error: Error): void;
+}
+
+/** The log's lines as events, while they come. */
+class EventLog {
+  readonly events: JobEvent[] = [];
+  readonly #waiters = new Set<Waiter>();
+  #over = false;
+
+  constructor(stream: Readable) {
+    createInterface({ input: stream, crlfDelay: Number.POSITIVE_INFINITY }).on("line", (line) => {
+      const event = parseEvent(line);
+      if (!event) return;
+      this.events.push(event);
+      for (const waiter of this.#waiters) {
+        if (waiter.name === event.event) waiter.resolve(event);
+      }
+    });
+  }
+
+  end(): void {
+    this.#over = true;
+    for (const { name, reject } of this.#waiters) reject(this.#missing(name));
+  }
+
+  async wait(name: string, timeoutMs: number): Promise<JobEvent> {
+    const past = this.events.find((event) => event.event === name);
+    if (past) return past;
+    if (this.#over) throw this.#missing(name);
+    let timer: NodeJS.Timeout | undefined;
+    let waiter: Waiter | undefined;
+    try {
+      return await new Promise<JobEvent>((resolve, reject) => {
+        waiter = { name, resolve, reject };
+        this.#waiters.add(waiter);
+        timer = setTimeout(() => reject(new Error(`no ${name} within ${timeoutMs} ms`)), timeoutMs);
+      });
+    } finally {
+      clearTimeout(timer);
+      if (waiter) this.#waiters.delete(waiter);
+    }
+  }
+
+  #missing(name: string): Error {
+    const seen = this.events.map((event) => event.event).join(", ");
+    return new Error(`the job ended without ${name}; its events: ${seen}`);
+  }
+}
+
+function parseEvent(line: string): JobEvent | undefined {
+  if (!line.startsWith("{")) return undefined;
+  try {
+    const value = JSON.parse(line) as Partial<JobEvent>;
+    return typeof value.event === "string" ? (value as JobEvent) : undefined;
+  } catch {
+    return undefined;
+  }
+}

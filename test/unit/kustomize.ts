@@ -1,0 +1,113 @@
+import { readFileSync, statSync } from "node:fs";
+import { dirname, join } from "node:path";
+import { parseAllDocuments } from "yaml";
+
+/** A Kubernetes object as it stands in a manifest. */
+// biome-ignore lint/suspicious/noExplicitAny: manifests are data; the schemas check their shape
+export type Manifest = Record<string, any>;
+
+/** Every document of a YAML file. */
+export function readManifests(path: string): Manifest[] {
+  return parseAllDocuments(readFileSync(path, "utf8")).map((document) => {
+    if (document.errors[0]) throw document.errors[0];
+    return document.toJS() as Manifest;
+  });
+}
+
+interface Kustomization {
+  apiVersion: string;
+  kind: "Kustomization" | "Component";
+  namespace?: string;
+  resources?: string[];
+  components?: string[];
+  patches?: { path: string; target?: { kind: string; labelSelector: string } }[];
+  images?: { name: string; newName: string; newTag: string }[];
+}
+
+const FIELDS = ["apiVersion", "kind", "namespace", "resources", "components", "patches", "images"];
+
+/**
+ * What `kubectl kustomize` prints for a folder, as far as our manifests need it; throws at a field that it does not know.
+ * Like kustomize it puts list entries that a patch adds before those that are there.
+ */
+export function kustomize(folder: string, before: Manifest[] = []): Manifest[] {
+  const file = join(folder, "kustomization.yaml");
+  const [text = {}] = readManifests(file);
+  for (const field of Object.keys(text)) {
+    if (!FIELDS.includes(field)) throw new Error(`${file}: field ${field} is not known here`);
+  }
+  const { resources = [], components = [], patches = [], images = [], namespace } = text as Kustomization;
+  const folderOf = (entry: string) => statSync(join(folder, entry)).isDirectory();
+  let all = [...before];
+  for (const entry of resources) {
+    all.push(...(folderOf(entry) ? kustomize(join(folder, entry)) : readManifests(join(folder, entry))));
+  }
+  for (const entry of components) all = kustomize(join(folder, entry), all);
+  for (const { path, target } of patches) {
+    for (const patch of readManifests(join(dirname(file), path))) {
+      const chosen = all.filter((one) => (target ? isTarget(one, target) : isSame(one, patch)));
+      if (chosen.length === 0) throw new Error(`${file}: ${path} patches nothing`);
+      all = all.map((one) => (chosen.includes(one) ? patched(one, patch) : one));
+    }
+  }
+  for (const one of all) {
+    for (const container of containersOf(one)) container.image = renamed(container.image, images);
+    if (namespace) one.metadata.namespace = namespace;
+  }
+  return all;
+}
+
+/** The pod's spec in a Pod, Job or Deployment. */
+export function podSpec(manifest: Manifest): Manifest | undefined {
+  return manifest.kind === "Pod" ? manifest.spec : manifest.spec?.template?.spec;
+}
+
+/** Init containers and containers. */
+export function containersOf(manifest: Manifest): Manifest[] {
+  const pod = podSpec(manifest);
+  return [...(pod?.initContainers ?? []), ...(pod?.containers ?? [])];
+}
+
+function renamed(image: string, images: NonNullable<Kustomization["images"]>): string {
+  const rule = images.find(({ name }) => image === name || image.startsWith(`${name}:`));
+  return rule ? `${rule.newName}:${rule.newTag}` : image;
+}
+
+function isSame(one: Manifest, patch: Manifest): boolean {
+  return one.kind === patch.kind && one.metadata.name === patch.metadata.name;
+}
+
+function isTarget(one: Manifest, target: { kind: string; labelSelector: string }): boolean {
+  const [label = "", value] = target.labelSelector.split("=");
+  return one.kind === target.kind && one.metadata.labels?.[label] === value;
+}
+
+/** A patch never renames what it is put on. */
+function patched(one: Manifest, patch: Manifest): Manifest {
+  return { ...(merge(one, patch) as Manifest), metadata: one.metadata };
+}
+
+/** Strategic merge: null removes, lists of named things merge by name, all other lists are replaced. */
+function merge(base: unknown, patch: unknown): unknown {
+  if (Array.isArray(base) && Array.isArray(patch)) {
+    const key = ["mountPath", "name"].find((k) => patch.every((p) => p?.[k] !== undefined));
+    if (!key) return patch;
+    const fresh = patch.filter((p) => !base.some((b) => b[key] === p[key]));
+    const kept = base.map((b) => {
+      const change = patch.find((p) => p[key] === b[key]);
+      return change ? merge(b, change) : b;
+    });
+    return [...fresh, ...kept];
+  }
+  if (!isMap(base) || !isMap(patch)) return structuredClone(patch);
+  const merged: Manifest = { ...base };
+  for (const [key, value] of Object.entries(patch)) {
+    if (value === null) delete merged[key];
+    else merged[key] = key in base ? merge(base[key], value) : structuredClone(value);
+  }
+  return merged;
+}
+
+function isMap(value: unknown): value is Manifest {
+  return typeof value === "object" && value !== null && !Array.isArray(value);
+}
