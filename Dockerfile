@@ -22,10 +22,9 @@ LABEL org.opencontainers.image.title="bklite-package-init" \
       org.opencontainers.image.source="${SOURCE}" \
       org.opencontainers.image.licenses="MIT"
 ENV NODE_ENV=production
-# .mjs: an ES module that needs no package.json beside it.
-COPY --from=build /src/dist/main.js /app/main.mjs
+COPY --from=build /src/dist/main.js /app/main.js
 USER 65532:65532
-ENTRYPOINT ["node", "/app/main.mjs"]
+ENTRYPOINT ["node", "/app/main.js"]
 
 FROM app AS bundle
 COPY --chown=65532:65532 packages /packages

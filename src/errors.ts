@@ -70,3 +70,16 @@ export class PackageProblemsError extends JobError {
     this.problems = problems;
   }
 }
+
+/** Runs `check` and keeps what is wrong with packages; other errors are thrown on. */
+export async function collectProblems(
+  problems: PackageProblem[],
+  check: () => Promise<unknown>,
+): Promise<void> {
+  try {
+    await check();
+  } catch (error) {
+    if (!(error instanceof PackageProblemsError)) throw error;
+    problems.push(...error.problems);
+  }
+}

@@ -3,6 +3,7 @@ import { once } from "node:events";
 import { createReadStream } from "node:fs";
 import { stat } from "node:fs/promises";
 import { join } from "node:path";
+import { styleText } from "node:util";
 import { buildArchive } from "./support/archives.ts";
 import type { Db } from "./support/database.ts";
 import { end, spawnGuarded, tempDir } from "./support/guard.ts";
@@ -31,7 +32,7 @@ function say(text = ""): void {
 }
 
 function heading(text: string): void {
-  say(`\n\x1b[1m== ${text}\x1b[0m`.replace(/\x1b\[\d+m/g, (code) => (process.stdout.isTTY ? code : "")));
+  say(`\n${styleText("bold", `== ${text}`)}`);
 }
 
 function must(holds: boolean, what: string): void {
@@ -42,23 +43,23 @@ async function story(): Promise<void> {
   heading("A Postgres and a NATS server for this demo, both on 127.0.0.1");
   const [postgres, nats] = await Promise.all([
     startPostgres().then((server) => {
-      undo.push(server.stop);
+      undo.push(() => server.stop());
       return server;
     }),
     startNats({ user: "admin", password: "only-for-the-demo" }).then((server) => {
-      undo.push(server.stop);
+      undo.push(() => server.stop());
       return server;
     }),
   ]);
   const db = await postgres.createDatabase({ state: "B", name: "bklite" });
   const objects = await openObjects(nats);
-  undo.push(objects.close);
+  undo.push(() => objects.close());
   say(`Postgres listens on port ${postgres.port}; table node_mgmt_packageversion is there, and empty.`);
   say(`nats-server ${nats.version} listens on port ${nats.port}; its JetStream holds no bucket.`);
 
   heading(`A volume with one archive: ${ARCHIVE}`);
   const volume = tempDir("demo");
-  undo.push(volume.remove);
+  undo.push(() => volume.remove());
   const archive = join(volume.path, ARCHIVE);
   await buildArchive(archive, { version: "1.0.0\n", payloadBytes: 6_000_000 });
   const file = { bytes: (await stat(archive)).size, sha256: await sha256Of(archive) };
@@ -138,8 +139,17 @@ function base64url(hex: string): string {
   return Buffer.from(hex, "hex").toString("base64").replaceAll("+", "-").replaceAll("/", "_");
 }
 
+/** Undoes everything, whatever fails on the way; then throws the first failure. */
 async function cleanUp(): Promise<void> {
-  for (const step of undo.reverse()) await step();
+  const failures: unknown[] = [];
+  for (let step = undo.pop(); step; step = undo.pop()) {
+    try {
+      await step();
+    } catch (error) {
+      failures.push(error);
+    }
+  }
+  if (failures.length > 0) throw failures[0];
 }
 
 /** Rejects at Ctrl-C or SIGTERM, so that the servers are stopped in order. */
@@ -168,5 +178,7 @@ try {
   process.exitCode = 0;
 } catch (error) {
   process.stderr.write(`\ndemo: ${(error as Error).message}\n`);
-  await cleanUp();
+  await cleanUp().catch((failure: Error) => process.stderr.write(`demo: ${failure.message}\n`));
+  // Whatever was just being started when it went wrong is not waited for; it ends with this process.
+  process.exit();
 }

@@ -82,7 +82,6 @@ async function collect({ packages, image }: Options, imageTar: string): Promise<
   ];
 }
 
-/** Fails before the long work where the image is not there. */
 async function saveImage(image: string, path: string): Promise<void> {
   const fail = (hint: string) => (error: Error & { stderr?: string }) => {
     throw new BundleError(`${(error.stderr || error.message).trim()}\n${hint}`);
@@ -121,8 +120,8 @@ async function bundle(options: Options): Promise<void> {
   });
   try {
     const imageTar = join(work, "image.tar");
-    await saveImage(options.image, imageTar);
     const items = await collect(options, imageTar);
+    await saveImage(options.image, imageTar);
     const tar = pack();
     const result = join(work, "bundle.tar.gz");
     await Promise.all([fill(tar, items), pipeline(tar, createGzip(), createWriteStream(result))]);

@@ -1,4 +1,4 @@
-import { EXIT, JobError, type PackageProblem, PackageProblemsError } from "../errors.ts";
+import { collectProblems, type PackageProblem, PackageProblemsError } from "../errors.ts";
 import { digest } from "../packages/digest.ts";
 import { verifyEntries } from "../packages/entries.ts";
 import type { Archive, Package, Source } from "../packages/package.ts";
@@ -101,13 +101,10 @@ export async function checkArchives(
   for (const { upload, conflict, wanted } of decisions) {
     const { archive } = wanted.package;
     if (!upload || conflict || checked.has(archive)) continue;
-    try {
+    await collectProblems(problems, async () => {
       await verifyEntries(archive, signal);
       checked.add(archive);
-    } catch (error) {
-      if (!(error instanceof JobError) || error.code !== EXIT.invalidPackage) throw error;
-      problems.push({ file: archive.file, code: error.code, reason: error.message, hint: error.hint });
-    }
+    });
   }
   if (problems.length > 0) throw new PackageProblemsError(problems);
 }

@@ -2,7 +2,7 @@ import { readState } from "../reconcile/state.ts";
 import type { Run } from "../run.ts";
 import { checkArchives, decideAll, desire } from "./desired.ts";
 import { prepare, withRetries } from "./prepare.ts";
-import { recordPlan } from "./verify.ts";
+import { recordDecision } from "./verify.ts";
 
 /** Says what init would do, refusals included; writes nothing anywhere. */
 export async function showPlan(run: Run): Promise<void> {
@@ -14,7 +14,8 @@ export async function showPlan(run: Run): Promise<void> {
     await checkArchives(run, decided.packages, new Set(), signal);
     return decided;
   });
-  recordPlan(plan, recorder);
+  for (const decision of plan.packages) recordDecision(decision, decision.conflict, recorder);
+  for (const { values, row, action } of plan.rows) recorder.row(values, row?.id, action);
   for (const { wanted, action, conflict, key, obsolete } of plan.packages) {
     const { file } = wanted.package.archive;
     const what = conflict ? "conflict" : action;

@@ -1,5 +1,7 @@
-import { EXIT, JobError } from "../errors.ts";
+import { collectProblems, EXIT, JobError, type PackageProblem, PackageProblemsError } from "../errors.ts";
+import { verifyEntries } from "../packages/entries.ts";
 import type { Archive, VolumeFile } from "../packages/package.ts";
+import { resolvePackages } from "../packages/resolve.ts";
 import { inspectVolume } from "../packages/scan.ts";
 import { listVolume } from "../packages/volume.ts";
 import { type Servers, waitForServers } from "../readiness/wait.ts";
@@ -50,9 +52,16 @@ async function findFiles({ config, log }: Run): Promise<VolumeFile[]> {
   return files;
 }
 
-async function scan({ log }: Run, files: readonly VolumeFile[], signal: AbortSignal): Promise<Archive[]> {
+async function scan(run: Run, files: readonly VolumeFile[], signal: AbortSignal): Promise<Archive[]> {
+  const { log } = run;
   const started = performance.now();
-  const archives = await inspectVolume(files, { signal });
+  const archives = await inspectVolume(files, { signal }).catch(async (error) => {
+    if (!(error instanceof PackageProblemsError)) throw error;
+    throw new PackageProblemsError([
+      ...error.problems,
+      ...(await findMore(run, files, error.problems, signal)),
+    ]);
+  });
   const bytes = archives.reduce((sum, archive) => sum + archive.size, 0);
   const seconds = Number(((performance.now() - started) / 1000).toFixed(3));
   log.info("scan.done", `${archives.length} archives on the volume, ${formatBytes(bytes)}`, {
@@ -61,6 +70,36 @@ async function scan({ log }: Run, files: readonly VolumeFile[], signal: AbortSig
     seconds,
   });
   return archives;
+}
+
+/**
+ * What is wrong with the files that can be opened, when the run is lost already: the operator should hear of all in one run. The
+ * tables are not known yet, so with the built-in collectors, and without a word on architectures that the table may not tell apart.
+ */
+async function findMore(
+  { args, config }: Run,
+  files: readonly VolumeFile[],
+  known: readonly PackageProblem[],
+  signal: AbortSignal,
+): Promise<readonly PackageProblem[]> {
+  const bad = new Set(known.map((problem) => problem.file));
+  const archives = await inspectVolume(
+    files.filter(({ file }) => !bad.has(file)),
+    { signal },
+  );
+  const { packageVersion, archiveCheck } = config;
+  const wanted = {
+    options: args,
+    packageVersion,
+    collectors: config.collectors,
+    definitions: [],
+    archColumn: true,
+  };
+  const more: PackageProblem[] = [];
+  await collectProblems(more, () => resolvePackages(archives, wanted));
+  if (archiveCheck === "quick") return more;
+  for (const archive of archives) await collectProblems(more, () => verifyEntries(archive, signal));
+  return more;
 }
 
 /** Runs `attempt` with live servers; after a lost connection, or a conflict, again from a clean start, up to three times. Closes the servers. */

@@ -13,6 +13,8 @@ import { prepare, withRetries } from "./prepare.ts";
 /** Milliseconds between two looks of `verify --wait`. */
 const POLL = 2000;
 
+const RUN_INIT = "run init, and look at its exit code";
+
 /** One thing that is not as it must be. */
 export interface Shortcoming {
   message: string;
@@ -70,7 +72,7 @@ export async function verify(run: Run): Promise<void> {
     EXIT.verification,
     `${left.length} things are not as they must be: ${left[0]?.message}`,
     {
-      hint: "run init, and look at its exit code",
+      hint: RUN_INIT,
     },
   );
 }
@@ -85,25 +87,37 @@ async function look(
   const desired = await desire(run, archives, servers.postgres);
   for (;;) {
     const plan = await decideAll(run, desired, await readState(servers), { allDigests: true, signal });
-    recordPlan(plan, run.recorder);
+    recordVerdict(plan, run.recorder);
     const left = findShortcomings(plan);
     if (left.length === 0 || !run.args.wait || performance.now() + POLL > deadline) return left;
     await pause(POLL, signal);
   }
 }
 
-/** Puts a plan in the report as it stands; nothing of it has been done. */
-export function recordPlan({ packages, rows }: Plan, recorder: Recorder): void {
-  for (const { wanted, action, conflict, key, name } of packages) {
-    recorder.package(wanted.package, {
-      action: conflict ? "failed" : action,
-      key,
-      name,
-      sha256: wanted.sha256,
-      bytes: wanted.bytes,
-      bytesUploaded: 0,
-      ...(conflict && { error: conflict }),
-    });
+/** In the report of `verify` a package is as it must be, or failed; rows are those that there are. */
+function recordVerdict({ packages, rows }: Plan, recorder: Recorder): void {
+  for (const decision of packages) {
+    const [shortcoming] = packageShortcoming(decision);
+    recordDecision(
+      decision,
+      shortcoming && new JobError(EXIT.verification, shortcoming.message, { hint: RUN_INIT }),
+      recorder,
+    );
   }
-  for (const { values, row, action } of rows) recorder.row(values, row?.id, action);
+  for (const { values, row } of rows)
+    if (row) recorder.row({ ...values, name: row.name }, row.id, "unchanged");
+}
+
+/** Puts a decision in the report; nothing of it has been done. */
+export function recordDecision(decision: Decision, error: JobError | undefined, recorder: Recorder): void {
+  const { wanted, action, key, name } = decision;
+  recorder.package(wanted.package, {
+    action: error ? "failed" : action,
+    key,
+    name,
+    sha256: wanted.sha256,
+    bytes: wanted.bytes,
+    bytesUploaded: 0,
+    ...(error && { error }),
+  });
 }

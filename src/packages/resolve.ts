@@ -1,4 +1,4 @@
-import { type PackageProblem, PackageProblemsError } from "../errors.ts";
+import { EXIT, type PackageProblem, PackageProblemsError } from "../errors.ts";
 import { binaryKind } from "./binary.ts";
 import { builtinDefinitions, type Found, findCollectors } from "./collectors.ts";
 import type {
@@ -165,30 +165,31 @@ function chosen(found: readonly Found[], { archive }: Package, wanted: Wanted["c
   });
 }
 
-/** Every clash is a problem of the later file, and names the earlier one. */
+/** Two files that claim one identity: a problem of both, each naming the other. */
 function checkIdentities(packages: readonly Package[], archColumn: boolean): void {
   const first = new Map<string, Package>();
-  const problems = packages.flatMap((pkg): PackageProblem[] => {
+  const problems: PackageProblem[] = [];
+  for (const pkg of packages) {
     const words = [pkg.os, ...(archColumn ? [pkg.arch] : []), pkg.object, pkg.version];
     const other = first.get(words.join("\0"));
-    if (!other) {
-      first.set(words.join("\0"), pkg);
-      return [];
-    }
-    const { file } = other.archive;
-    const problem =
-      other.arch === pkg.arch
-        ? invalid(
-            pkg.archive.file,
-            `claims to be the same package as ${file}: ${printable(words.join(" "))}`,
-            "remove one of the two files, or name their versions",
-          )
-        : invalid(
-            pkg.archive.file,
-            `is for ${pkg.arch} and ${file} for ${other.arch}, but the table has one row for ${printable(words.join(" "))}`,
-            "keep one architecture on the volume, or update BK-Lite until its table has cpu_architecture",
-          );
-    return [...problem.problems];
-  });
+    if (!other) first.set(words.join("\0"), pkg);
+    else problems.push(clash(other, pkg, words), clash(pkg, other, words));
+  }
   if (problems.length > 0) throw new PackageProblemsError(problems);
+}
+
+function clash(pkg: Package, other: Package, words: readonly string[]): PackageProblem {
+  const code = EXIT.invalidPackage;
+  const { file } = pkg.archive;
+  const identity = printable(words.join(" "));
+  if (other.arch === pkg.arch) {
+    const reason = `claims to be the same package as ${other.archive.file}: ${identity}`;
+    return { file, code, reason, hint: "remove one of the two files, or name their versions" };
+  }
+  return {
+    file,
+    code,
+    reason: `is for ${pkg.arch} and ${other.archive.file} for ${other.arch}, but the table has one row for ${identity}`,
+    hint: "keep one architecture on the volume, or update BK-Lite until its table has cpu_architecture",
+  };
 }

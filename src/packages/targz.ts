@@ -41,18 +41,18 @@ export async function inspectTarGz(
   try {
     await pipeline(packed, gunzip, scan);
   } catch (error) {
-    throw translate(file, error, gunzip.bytesWritten > 0);
+    throw translate(file, error);
   }
   return { ...tar.finish(), sha256: hash.digest("hex") };
 }
 
-function translate(file: string, error: unknown, begun: boolean): unknown {
+function translate(file: string, error: unknown): unknown {
   const code = error instanceof Error && "code" in error ? error.code : undefined;
   if (code === "Z_BUF_ERROR") return damaged(file, "is cut short: its gzip data has no end");
   if (code !== "Z_DATA_ERROR") return error;
   const why = (error as Error).message;
-  // zlib looks for another gzip member behind the last, and finds that it is none
-  if (begun && why === "incorrect header check") return trailing(file);
+  // how the file begins has been checked, so this is where zlib looks for another gzip member behind the last
+  if (why === "incorrect header check") return trailing(file);
   return damaged(file, `has damaged gzip data: ${why}`);
 }
 

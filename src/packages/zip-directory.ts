@@ -136,5 +136,8 @@ function cursorOf(zip: yauzl.ZipFile): number {
 function translate(file: string, error: unknown): unknown {
   if (isSystemError(error) || !(error instanceof Error)) return error;
   if (error.message.startsWith("strong encryption")) return encrypted(file, "");
+  if (error.message.startsWith("End of central directory record signature not found")) {
+    return damaged(file, "is cut short: it has no central directory");
+  }
   return damaged(file, `has no intact central directory: ${printable(error.message)}`);
 }

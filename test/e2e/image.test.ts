@@ -26,7 +26,7 @@ describe("the image", () => {
   test("is the base image, one file, a user without rights, and labels", async () => {
     const { Config } = await inspect(IMAGE);
     assert.equal(Config.User, "65532:65532");
-    assert.deepEqual(Config.Entrypoint, ["node", "/app/main.mjs"]);
+    assert.deepEqual(Config.Entrypoint, ["node", "/app/main.js"]);
     const label = (name: string) => Config.Labels[`org.opencontainers.image.${name}`];
     assert.deepEqual(["title", "version", "revision", "source", "licenses"].map(label), [
       "bklite-package-init",
@@ -37,7 +37,7 @@ describe("the image", () => {
     ]);
     const list = "ls -A /app; ls -d /packages /src 2>/dev/null; id -u";
     const { stdout } = await run("docker", ["run", "--rm", "--entrypoint", "sh", IMAGE, "-c", list]);
-    assert.equal(stdout, "main.mjs\n65532\n");
+    assert.equal(stdout, "main.js\n65532\n");
   });
 
   test("passes exit codes through: command line 64, configuration 78, no archive 66", async () => {

@@ -1,0 +1,193 @@
+import assert from "node:assert/strict";
+import { copyFile, mkdir, open, symlink, truncate, writeFile } from "node:fs/promises";
+import { join } from "node:path";
+import { describe, test } from "node:test";
+import { type RawEntry, rawZip } from "../support/raw-zip.ts";
+import type { JobResult } from "../support/run.ts";
+import { ARCHIVE, explain, type Site, sha256, useServers } from "../support/site.ts";
+
+const servers = useServers();
+const SIDECAR: RawEntry = { name: "fusion-collectors/collector-sidecar", data: "#!/bin/sh\n" };
+
+/** Nothing was written, and the report names each file with its code. */
+async function assertRefused(
+  site: Site,
+  run: JobResult,
+  code: number,
+  files: Record<string, RegExp>,
+): Promise<void> {
+  assert.equal(run.code, code, explain(run));
+  assert.deepEqual(await site.rows(), []);
+  assert.equal(await site.objects.lastSeq(), 0);
+  const failed = run.report?.packages.filter((p) => p.action === "failed") ?? [];
+  assert.deepEqual(failed.map((p) => p.file).sort(), Object.keys(files).sort());
+  for (const { file, error } of failed) {
+    assert.match(error?.message ?? "", files[file] as RegExp);
+    assert.ok(error?.hint, `${file} has no remedy`);
+  }
+  assert.ok(run.report?.error?.hint);
+}
+
+async function flipByte(path: string, at: number): Promise<void> {
+  await using file = await open(path, "r+");
+  const byte = Buffer.alloc(1);
+  await file.read(byte, 0, 1, at);
+  byte[0] = (byte[0] as number) ^ 1;
+  await file.write(byte, 0, 1, at);
+}
+
+describe("no input", () => {
+  test("a volume that does not exist: 66", async () => {
+    const site = await servers.site();
+    const run = await site.run([], { PACKAGES_DIR: join(site.volume, "nowhere") });
+    assert.equal(run.code, 66, explain(run));
+    assert.match(run.report?.error?.message ?? "", /nowhere/);
+  });
+
+  test("no archive: 66, or success with ALLOW_EMPTY", async () => {
+    const site = await servers.site();
+    await writeFile(join(site.volume, "notes.txt"), "not ours");
+    await writeFile(join(site.volume, ".fusion-collectors-hidden.zip"), "");
+    await writeFile(join(site.volume, "fusion-collectors.zip.part"), "");
+    await mkdir(join(site.volume, "a/b/c/d"), { recursive: true });
+    await writeFile(join(site.volume, "a/b/c/d/fusion-collectors.zip"), "too deep");
+    const run = await site.run();
+    assert.equal(run.code, 66, explain(run));
+    const allowed = await site.run([], { ALLOW_EMPTY: "true" });
+    assert.equal(allowed.code, 0, explain(allowed));
+  });
+});
+
+describe("bad archives: 65, all of them in one run, before anything is written", () => {
+  test("each kind by name and reason", async () => {
+    const site = await servers.site({ state: "C" });
+    const put = (name: string, entries: RawEntry[]) => writeFile(join(site.volume, name), rawZip(entries));
+    const versions = [...Array(12).keys()].map((i) => `fusion-collectors-2.0.${i}.zip`);
+    const name = (i: number) => versions[i] as string;
+    await site.archive("fusion-collectors-good-9.0.0.zip");
+    await truncate(await site.archive(name(0)), 1000);
+    await writeFile(join(site.volume, name(1)), "");
+    await put(name(2), [
+      SIDECAR,
+      { name: "fusion-collectors/x", data: "x".repeat(13), size: 1, flags: 0x801 },
+    ]);
+    await put(name(3), [SIDECAR, { name: "/etc/passwd", data: "x" }]);
+    await put(name(4), [SIDECAR, { name: "fusion-collectors/../../x", data: "x" }]);
+    await put(name(5), [SIDECAR, { name: "fusion-collectors\\bin\\x", data: "x" }]);
+    await put(name(6), [SIDECAR, { name: "fusion-collectors/fifo", mode: 0o010644 }]);
+    await put(name(7), [{ name: "readme.txt", data: "x" }]);
+    await put(name(8), []);
+    await site.archive(name(9), { arch: "arm64" });
+    await site.archive(name(10), { os: "windows", collectors: ["telegraf.exe"] });
+    const tar = await site.archive("fusion-collectors-2.0.11.tar.gz");
+    await flipByte(tar, 150_000);
+    const run = await site.run();
+    await assertRefused(site, run, 65, {
+      [name(0)]: /truncated|cut|damaged|end of central directory|directory/i,
+      [name(1)]: /empty|0 bytes/i,
+      [name(2)]: /encrypted/i,
+      [name(3)]: /absolute/i,
+      [name(4)]: /\.\./,
+      [name(5)]: /backslash/i,
+      [name(6)]: /FIFO|device/i,
+      [name(7)]: /collector-sidecar/,
+      [name(8)]: /empty|no entries/i,
+      [name(9)]: /arm64|x86_64/,
+      [name(10)]: /linux|windows|PE|ELF/,
+      "fusion-collectors-2.0.11.tar.gz": /damaged|CRC|incorrect data check|gzip/i,
+    });
+    const logged = run.events.filter((event) => event.event === "package.invalid").map((event) => event.file);
+    assert.deepEqual(
+      logged.sort(),
+      run.report?.packages
+        .filter((p) => p.action === "failed")
+        .map((p) => p.file)
+        .sort(),
+    );
+  });
+
+  test("two archives for one package: both are named", async () => {
+    const site = await servers.site();
+    const path = await site.archive("one/fusion-collectors-linux-amd64.zip");
+    await mkdir(join(site.volume, "two"));
+    await copyFile(path, join(site.volume, "two", "fusion-collectors-1.0.0.zip"));
+    await assertRefused(site, await site.run(), 65, {
+      "one/fusion-collectors-linux-amd64.zip": /two\/fusion-collectors-1.0.0.zip/,
+      "two/fusion-collectors-1.0.0.zip": /one\/fusion-collectors-linux-amd64.zip/,
+    });
+  });
+
+  test("two architectures where the table has no such column", async () => {
+    for (const state of ["B", "C"] as const) {
+      const site = await servers.site({ state });
+      await site.archive();
+      await site.archive("fusion-collectors-linux-arm64.zip", { arch: "arm64" });
+      const run = await site.run();
+      if (state === "C") assert.equal(run.code, 0, explain(run));
+      else
+        await assertRefused(site, run, 65, {
+          [ARCHIVE]: /arm64/,
+          "fusion-collectors-linux-arm64.zip": /amd64|x86_64/,
+        });
+    }
+  });
+
+  test("a flipped byte: found by the full check, and by a checksum file", async () => {
+    const site = await servers.site();
+    const path = await site.archive();
+    const digest = await sha256(path);
+    await flipByte(path, 150_000);
+    await assertRefused(site, await site.run(), 65, { [ARCHIVE]: /CRC/ });
+    await writeFile(join(site.volume, "SHA256SUMS"), `${digest}  ${ARCHIVE}\n`);
+    await assertRefused(site, await site.run([], { ARCHIVE_CHECK: "quick" }), 65, {
+      [ARCHIVE]: /SHA256SUMS|SHA-256/,
+    });
+    await writeFile(join(site.volume, "SHA256SUMS"), "");
+    const quick = await site.run([], { ARCHIVE_CHECK: "quick" });
+    assert.equal(quick.code, 0, explain(quick));
+  });
+
+  test("an unchanged package is not checked again: its stored bytes are what was checked", async () => {
+    const site = await servers.site();
+    const path = await site.archive();
+    await flipByte(path, 150_000);
+    assert.equal((await site.run([], { ARCHIVE_CHECK: "quick" })).code, 0);
+    const run = await site.run();
+    assert.deepEqual([run.code, run.report?.packages[0]?.action], [0, "unchanged"], explain(run));
+  });
+});
+
+test("a good checksum file and a symbolic link are fine", async () => {
+  const site = await servers.site();
+  const elsewhere = await servers.site();
+  const path = await elsewhere.archive();
+  await symlink(path, join(site.volume, ARCHIVE));
+  await writeFile(join(site.volume, `${ARCHIVE}.sha256`), `${await sha256(path)}\n`);
+  const run = await site.run();
+  assert.equal(run.code, 0, explain(run));
+});
+
+test("usage and configuration: 64 and 78, with all problems at once", async () => {
+  const site = await servers.site();
+  const usage = await site.run(["--force"]);
+  assert.equal(usage.code, 64);
+  assert.match(usage.stderr, /usage: bklite-package-init/);
+  const config = await site.run([], { DB_PORT: "x", ON_CONFLICT: "y", NATS_SERVERS: "" });
+  assert.equal(config.code, 78, explain(config));
+  assert.match(
+    config.report?.error?.message ?? "",
+    /ON_CONFLICT.*DB_PORT.*NATS_SERVERS|DB_PORT.*NATS_SERVERS|NATS_SERVERS/,
+  );
+  for (const name of ["DB_PORT", "ON_CONFLICT", "NATS_SERVERS"])
+    assert.match(config.report?.error?.message ?? "", new RegExp(name));
+});
+
+test("--json: the report alone on standard output, the log on standard error", async () => {
+  const site = await servers.site();
+  await site.archive();
+  const run = await site.run(["--json"], { REPORT_FILE: "" });
+  assert.equal(run.code, 0, explain(run));
+  const report = JSON.parse(run.stdout);
+  assert.deepEqual([report.schema, report.command, report.outcome, report.exitCode], [1, "init", "ok", 0]);
+  assert.ok(run.stderr.includes('"run.done"'));
+});
