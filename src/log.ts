@@ -1,3 +1,4 @@
+import { writeSync } from "node:fs";
 import { type Logger, pino } from "pino";
 import { type Redact, redactDeep } from "./redact.ts";
 
@@ -11,6 +12,8 @@ export interface Log {
   info(event: EventName, message: string, fields?: Fields): void;
   warn(event: EventName, message: string, fields?: Fields): void;
   error(event: EventName, message: string, fields?: Fields): void;
+  /** On a terminal: a line that stays below the log until it is replaced or, with undefined, removed. */
+  status?: (text: string | undefined) => void;
 }
 
 /** Every event there is, with what it says; README's table is made of it. */
@@ -58,6 +61,8 @@ export interface LogOptions {
   format: "json" | "pretty";
   /** File descriptor: 1, or 2 when the report has standard output. */
   fd: 1 | 2;
+  /** Whether somebody sits in front of it. */
+  terminal: boolean;
   colour: boolean;
   redact: Redact;
 }
@@ -75,13 +80,35 @@ export async function createLog(options: LogOptions): Promise<Log> {
     settings,
     options.format === "json" ? pino.destination({ fd, sync: true }) : await pretty(fd, options.colour),
   );
+  const status = options.terminal && options.format === "pretty" ? statusLine(fd, redact) : undefined;
   const write =
     (method: "debug" | "info" | "warn" | "error") =>
     (event: EventName, message: string, fields: Fields = {}): void => {
       if (!(logger as Logger).isLevelEnabled(method)) return;
+      status?.hide();
       logger[method]({ event, ...(redactDeep(fields, redact) as Fields) }, redact(message));
+      status?.show();
     };
-  return { debug: write("debug"), info: write("info"), warn: write("warn"), error: write("error") };
+  return {
+    ...(status && { status: status.set }),
+    debug: write("debug"),
+    info: write("info"),
+    warn: write("warn"),
+    error: write("error"),
+  };
+}
+
+function statusLine(fd: 1 | 2, redact: Redact) {
+  let line: string | undefined;
+  const draw = (text: string) => writeSync(fd, text);
+  const hide = () => line !== undefined && draw("\r\x1b[K");
+  const show = () => line !== undefined && draw(line);
+  const set = (text: string | undefined) => {
+    hide();
+    line = text === undefined ? undefined : redact(text);
+    show();
+  };
+  return { hide, show, set };
 }
 
 async function pretty(fd: 1 | 2, colour: boolean) {
@@ -93,6 +120,6 @@ async function pretty(fd: 1 | 2, colour: boolean) {
     colorize: colour,
     translateTime: "SYS:HH:MM:ss",
     hideObject: true,
-    ignore: "event",
+    ignore: "event,name",
   });
 }

@@ -1,3 +1,5 @@
+import { writeSync } from "node:fs";
+import { styleText } from "node:util";
 import manifest from "../package.json" with { type: "json" };
 import { type Arguments, type Command, HELP, parseArguments, USAGE } from "./cli.ts";
 import { type Config, Reader, readConfig, readOutput } from "./config.ts";
@@ -7,7 +9,7 @@ import { createRedact, type Redact, redactDeep } from "./redact.ts";
 import { describeError, Recorder } from "./report/recorder.ts";
 import { countActions, countWords, rowTable } from "./report/summary.ts";
 import { TERMINATION_LOG, writeReportFile, writeTerminationLog } from "./report/write.ts";
-import type { Run } from "./run.ts";
+import type { Run, Screen } from "./run.ts";
 
 /** Milliseconds that a stop may take; Docker's own patience is ten seconds. */
 const STOP_LIMIT = 4500;
@@ -25,16 +27,16 @@ class Ending {
   readonly #log: Log;
   readonly #redact: Redact;
   readonly #recorder: Recorder;
-  readonly #pretty: boolean;
+  readonly #screen: Screen | undefined;
   reportFile: string | undefined;
   #over = false;
 
-  constructor(args: Arguments, log: Log, redact: Redact, recorder: Recorder, pretty: boolean) {
+  constructor(args: Arguments, log: Log, redact: Redact, recorder: Recorder, screen: Screen | undefined) {
     this.#args = args;
     this.#log = log;
     this.#redact = redact;
     this.#recorder = recorder;
-    this.#pretty = pretty;
+    this.#screen = screen;
   }
 
   /** Says how it ended and ends the process. The first call counts. */
@@ -63,13 +65,13 @@ class Ending {
   #say(error: unknown): void {
     const { packages, rows, orphans } = this.#recorder;
     const counts = { packages: countActions(packages), rows: countActions(rows), orphans };
-    if (this.#pretty && rows.length > 0) {
-      const stream = this.#args.json ? process.stderr : process.stdout;
-      stream.write(`\n${this.#redact(rowTable(rows))}\n\n`);
-    }
+    this.#log.status?.(undefined);
+    // plan has printed a table of its own.
+    if (this.#args.command !== "plan" && rows.length > 0) this.#screen?.print(rowTable(rows));
     if (error === undefined) {
       const words = `packages: ${countWords(packages, "none")}; rows: ${countWords(rows, "none")}`;
-      this.#log.info("run.done", `${this.#args.command} succeeded. ${words}`, counts);
+      const did = this.#args.command === "plan" ? "wrote nothing; init would come to this" : "succeeded";
+      this.#log.info("run.done", `${this.#args.command} ${did}. ${words}`, counts);
       return;
     }
     const { code, layer, message, hint } = describeError(error);
@@ -134,15 +136,24 @@ async function start(args: Arguments): Promise<void> {
   const terminal = (fd === 1 ? process.stdout : process.stderr).isTTY === true;
   const { logLevel, logFormat } = readOutput(process.env);
   const format = logFormat === "auto" ? (terminal ? "pretty" : "json") : logFormat;
-  const log = await createLog({
-    level: logLevel,
-    format,
-    fd,
-    colour: terminal && !process.env.NO_COLOR,
-    redact,
-  });
+  const colour = terminal && !process.env.NO_COLOR;
+  const log = await createLog({ level: logLevel, format, fd, terminal, colour, redact });
+  const screen: Screen | undefined =
+    format === "pretty"
+      ? {
+          print: (text) =>
+            writeSync(
+              fd,
+              `
+${redact(text)}
+
+`,
+            ),
+          paint: (name, text) => (colour ? styleText(name, text, { validateStream: false }) : text),
+        }
+      : undefined;
   const recorder = new Recorder(args.command);
-  const ending = new Ending(args, log, redact, recorder, format === "pretty");
+  const ending = new Ending(args, log, redact, recorder, screen);
   // The nats library prints there when a connection breaks; standard output is the log's, or the report's.
   console.log = () => {};
   process.on("uncaughtException", (error) => ending.finish(error));
@@ -155,7 +166,7 @@ async function start(args: Arguments): Promise<void> {
   ending.reportFile = config.reportFile;
   recorder.bucket = config.nats.bucket;
   const signal = stopSignal(config, log, ending);
-  const run: Run = { args, config, log, signal, recorder };
+  const run: Run = { args, config, log, signal, recorder, screen };
   log.info("run.started", `bklite-package-init ${manifest.version}: ${args.command}`, {
     command: args.command,
     version: manifest.version,

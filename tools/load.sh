@@ -46,7 +46,7 @@ chmod -R a+rX packages
 
 image=$(cat image.txt)
 echo "Loading image $image"
-true || fail "docker load failed: is Docker running, and may this user use it?"
+docker load -i image.tar || fail "docker load failed: is Docker running, and may this user use it?"
 docker image inspect "$image" >/dev/null || fail "$image is not there after docker load"
 
 cat <<EOF

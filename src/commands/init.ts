@@ -17,7 +17,7 @@ export async function init(run: Run): Promise<void> {
   const checked = new Set<Archive>();
   const failure = await withRetries(run, first, true, async (servers, signal) => {
     const desired = await desire(run, archives, servers.postgres);
-    await lock(run, servers, desired, signal);
+    await run.recorder.time("lock", () => lock(run, servers, desired, signal));
     return reconcile(run, servers, desired, checked, signal);
   });
   // One bad package does not stop the rest, but it decides the exit.
@@ -48,9 +48,11 @@ async function reconcile(
 ): Promise<unknown> {
   const { config, log, recorder } = run;
   const { bucket } = servers.nats;
-  const state = await readState(servers);
-  const plan = await decideAll(run, desired, state, { allDigests: false, signal });
-  await checkArchives(run, plan.packages, checked, signal);
+  const state = await readState(servers, recorder);
+  const plan = await recorder.time("read", () =>
+    decideAll(run, desired, state, { allDigests: false, signal }),
+  );
+  await recorder.time("check", () => checkArchives(run, plan.packages, checked, signal));
   const unreachable = findUnreachable(state.listing);
   await reclaim(bucket, unreachable, log);
   recorder.orphans = await tidyOrphans(bucket, state.listing, unreachable, config.purgeOrphans, log);
@@ -64,20 +66,13 @@ async function reconcile(
     recorder,
     signal,
   };
-  const failures = await applyPackages(plan, context);
+  const failures = await recorder.time("upload", () => applyPackages(plan, context));
   const stored = plan.packages.filter((decision) => !failures.has(decision));
-  await applyRows(
-    plan.rows.filter((row) => stored.includes(row.after)),
-    context,
-  );
+  const rows = plan.rows.filter((row) => stored.includes(row.after));
+  await recorder.time("rows", () => applyRows(rows, context));
   await removeObsolete(stored, context);
-  await prove(
-    run,
-    servers,
-    desired,
-    new Set([...failures.keys()].map((decision) => decision.wanted.package)),
-    signal,
-  );
+  const failed = new Set([...failures.keys()].map((decision) => decision.wanted.package));
+  await recorder.time("verify", () => prove(run, servers, desired, failed, signal));
   return failures.values().next().value;
 }
 
@@ -93,7 +88,7 @@ async function prove(
     packages: desired.packages.filter((pack) => !failed.has(pack)),
     collectors: desired.collectors.filter((collector) => !failed.has(collector.controller)),
   };
-  const state = await readState(servers);
+  const state = await readState(servers, run.recorder);
   const left = findShortcomings(await decideAll(run, proven, state, { allDigests: false, signal }));
   if (left.length > 0) {
     complain(run.log, left);
@@ -101,10 +96,9 @@ async function prove(
       hint: "run again; if it stays so, somebody else changes the bucket or the table at the same time",
     });
   }
-  const { lastSequence } = state.listing;
   run.log.info("verify.done", "read back: every package is whole and every row is there", {
     packages: proven.packages.length,
     rows: proven.packages.length + proven.collectors.length,
-    lastSequence,
+    lastSequence: state.listing.info?.state.last_seq ?? 0,
   });
 }

@@ -1,4 +1,7 @@
+import type { Log } from "../log.ts";
+import type { Plan } from "../reconcile/plan.ts";
 import { readState } from "../reconcile/state.ts";
+import { planTable } from "../report/plan-table.ts";
 import type { Run } from "../run.ts";
 import { checkArchives, decideAll, desire } from "./desired.ts";
 import { prepare, withRetries } from "./prepare.ts";
@@ -10,13 +13,23 @@ export async function showPlan(run: Run): Promise<void> {
   const { log, recorder } = run;
   const plan = await withRetries(run, first, false, async (servers, signal) => {
     const desired = await desire(run, archives, servers.postgres);
-    const decided = await decideAll(run, desired, await readState(servers), { allDigests: true, signal });
+    const decided = await decideAll(run, desired, await readState(servers, recorder), {
+      allDigests: true,
+      signal,
+    });
     await checkArchives(run, decided.packages, new Set(), signal);
     return decided;
   });
   for (const decision of plan.packages) recordDecision(decision, decision.conflict, recorder);
   for (const { values, row, action } of plan.rows) recorder.row(values, row?.id, action);
-  for (const { wanted, action, conflict, key, obsolete } of plan.packages) {
+  if (run.screen) run.screen.print(planTable(plan, run.screen.paint));
+  else logPlan(log, plan);
+  const conflict = plan.packages.find((decision) => decision.conflict)?.conflict;
+  if (conflict) throw conflict;
+}
+
+function logPlan(log: Log, { packages, rows }: Plan): void {
+  for (const { wanted, action, conflict, key, obsolete } of packages) {
     const { file } = wanted.package.archive;
     const what = conflict ? "conflict" : action;
     log.info("plan.package", `${file}: would be ${what}: ${key}`, {
@@ -28,7 +41,7 @@ export async function showPlan(run: Run): Promise<void> {
       ...(obsolete && { removes: obsolete.key }),
     });
   }
-  for (const { action, values, row } of plan.rows) {
+  for (const { action, values, row } of rows) {
     const { type, os, object, version } = values;
     log.info("plan.row", `row ${type} ${os} ${object} ${version}: would be ${action}`, {
       id: row?.id ?? null,
@@ -36,6 +49,4 @@ export async function showPlan(run: Run): Promise<void> {
       ...values,
     });
   }
-  const conflict = plan.packages.find((decision) => decision.conflict)?.conflict;
-  if (conflict) throw conflict;
 }

@@ -29,8 +29,8 @@ export async function prepare(run: Run, writes: boolean): Promise<{ servers: Ser
     throw error;
   };
   const [servers, archives] = await Promise.allSettled([
-    waitForServers(run.config, { writes, signal, log: run.log }).catch(stop),
-    scan(run, files, signal).catch(stop),
+    run.recorder.time("wait", () => waitForServers(run, writes, signal)).catch(stop),
+    run.recorder.time("scan", () => scan(run, files, signal)).catch(stop),
   ]);
   if (servers.status === "fulfilled" && archives.status === "fulfilled") {
     return { servers: servers.value, archives: archives.value };
@@ -125,7 +125,7 @@ export async function withRetries<T>(
         );
         await servers.close();
         await pause(250 * 2 ** retries, run.signal);
-        servers = await waitForServers(run.config, { writes, signal: run.signal, log: run.log });
+        servers = await run.recorder.time("wait", () => waitForServers(run, writes, run.signal));
       }
     }
   } finally {

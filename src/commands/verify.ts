@@ -86,7 +86,10 @@ async function look(
 ) {
   const desired = await desire(run, archives, servers.postgres);
   for (;;) {
-    const plan = await decideAll(run, desired, await readState(servers), { allDigests: true, signal });
+    const plan = await decideAll(run, desired, await readState(servers, run.recorder), {
+      allDigests: true,
+      signal,
+    });
     recordVerdict(plan, run.recorder);
     const left = findShortcomings(plan);
     if (left.length === 0 || !run.args.wait || performance.now() + POLL > deadline) return left;

@@ -3,6 +3,6 @@ import type { Run } from "../run.ts";
 
 /** Waits for Postgres, with the table, and NATS, with JetStream; changes nothing. */
 export async function waitOnly(run: Run): Promise<void> {
-  const servers = await waitForServers(run.config, { writes: false, signal: run.signal, log: run.log });
+  const servers = await run.recorder.time("wait", () => waitForServers(run, false, run.signal));
   await servers.close();
 }

@@ -1,10 +1,14 @@
-import type { Member, ZipLocation } from "./package.ts";
+import type { Folder, Member, ZipLocation } from "./package.ts";
 import { PathSet } from "./pathset.ts";
 import { invalid, printable, REBUILD } from "./problem.ts";
 
 export const MAX_ENTRIES = 1_000_000;
 const MAX_MEMBERS = 100_000;
 const MAX_MEMBER_NAMES = 16 * 1024 * 1024;
+/** Files of all folders below bin/ that are remembered: several times what BK-Lite's largest, the beats, have together. */
+const MAX_FOLDER_FILES = 30_000;
+const MAX_FOLDER_NAMES = 8 * 1024 * 1024;
+const MAX_FOLDERS = 1000;
 /** Linux's own limits for a path and for one name in it: what is longer cannot be unpacked. */
 const MAX_PATH = 4096;
 const MAX_COMPONENT = 255;
@@ -21,12 +25,15 @@ export interface Entry {
   size: number;
   mode: number;
   location?: ZipLocation;
+  /** As Member has it. */
+  offset?: number;
 }
 
 /** What the entries come to, once all of them are seen. */
 export interface Contents {
   top: string;
   members: Map<string, Member>;
+  folders: Map<string, Folder>;
   sidecar: boolean;
 }
 
@@ -40,6 +47,9 @@ export class Entries {
   readonly #links = new PathSet();
   readonly #candidates = new Map<string, Member>();
   #candidateNames = 0;
+  readonly #folders = new Map<string, Folder>();
+  #folderFiles = 0;
+  #folderNames = 0;
   #count = 0;
   /** The first component of every path so far; undefined before the first, "" once they differ. */
   #top: string | undefined;
@@ -68,6 +78,7 @@ export class Entries {
     this.#checkLinks(entry, parts, path);
     if (parts[0] === "__MACOSX") return undefined;
     this.#seeTop(parts, entry.kind === "directory");
+    if (before === undefined) this.#keepInFolder(entry, parts, path);
     return this.#keep(entry, parts, path);
   }
 
@@ -83,7 +94,14 @@ export class Entries {
       members.set(below, member);
     }
     const sidecar = members.has("collector-sidecar") || members.has("collector-sidecar.exe");
-    return { top, members, sidecar };
+    return { top, members, folders: this.#foldersBelow(top), sidecar };
+  }
+
+  #foldersBelow(top: string): Map<string, Folder> {
+    const below = (path: string) => (top === "" ? path : path.slice(top.length + 1));
+    const folders = [...this.#folders].filter(([path]) => below(path).startsWith("bin/"));
+    for (const [, { files }] of folders) for (const file of files) file.path = below(file.path);
+    return new Map(folders.map(([path, folder]) => [below(path), folder]));
   }
 
   /** The name's components, or why it is none that may be unpacked. */
@@ -123,8 +141,7 @@ export class Entries {
     // until the last entry nobody knows whether the first component is a folder around everything
     const kept = isMember(parts) || (this.#top !== "" && isMember(parts.slice(1)));
     if (!kept || entry.kind === "directory" || entry.kind === "link") return undefined;
-    const member: Member = { path, size: entry.size, mode: entry.mode & 0o7777 };
-    if (entry.location) member.location = entry.location;
+    const member = memberOf(entry, path);
     if (entry.kind === "hardlink") {
       const target = this.#candidates.get(this.check(entry.target ?? "").join("/"));
       if (!target) return undefined;
@@ -138,9 +155,34 @@ export class Entries {
     return entry.kind === "hardlink" ? undefined : member;
   }
 
+  /** A collector may be a folder below bin/, with files at any depth. */
+  #keepInFolder(entry: Entry, parts: string[], path: string): void {
+    const bin = parts[0] === "bin" ? 0 : 1;
+    if (parts[bin] !== "bin" || parts.length < bin + 3) return;
+    const name = parts.slice(0, bin + 2).join("/");
+    let folder = this.#folders.get(name);
+    if (!folder) {
+      if (this.#folders.size === MAX_FOLDERS) return;
+      folder = { files: [], tooMany: false };
+      this.#folders.set(name, folder);
+    }
+    this.#folderNames += path.length;
+    if (entry.kind === "link" || entry.kind === "hardlink") folder.link ??= path;
+    else if (++this.#folderFiles > MAX_FOLDER_FILES || this.#folderNames > MAX_FOLDER_NAMES) {
+      folder.tooMany = true;
+    } else folder.files.push(memberOf(entry, entry.kind === "directory" ? `${path}/` : path));
+  }
+
   #refuse(reason: string): Error {
     return invalid(this.#file, reason, REBUILD);
   }
+}
+
+function memberOf({ size, mode, location, offset }: Entry, path: string): Member {
+  const member: Member = { path, size, mode: mode & 0o7777 };
+  if (location) member.location = location;
+  if (offset !== undefined) member.offset = offset;
+  return member;
 }
 
 /** Directly in the top folder, or below bin/ at most two levels deep. */

@@ -95,13 +95,14 @@ async function verifyInStream(lane: Lane, at: ZipLocation, start: number): Promi
 }
 
 /** What an entry's data turned out to be: packed bytes that were of use, unpacked bytes, and their CRC-32. */
-interface Found {
+export interface Found {
   used: number;
   size: number;
   crc: number;
 }
 
-function compare(file: string, at: ZipLocation, found: Found): void {
+/** Throws exit 65 unless the data is what the directory says. */
+export function compare(file: string, at: ZipLocation, found: Found): void {
   const name = printable(at.rawName.toString());
   if (found.size !== at.uncompressedSize || found.used !== at.compressedSize) {
     throw damaged(file, `is damaged: ${name} has another length than its directory says`);
@@ -111,7 +112,8 @@ function compare(file: string, at: ZipLocation, found: Found): void {
   }
 }
 
-function translate(file: string, at: ZipLocation, error: unknown): unknown {
+/** zlib's errors in terms of the archive: exit 65. */
+export function translate(file: string, at: ZipLocation, error: unknown): unknown {
   const code = error instanceof Error && "code" in error ? String(error.code) : "";
   if (!code.startsWith("Z_") && code !== "ERR_BUFFER_TOO_LARGE") return error;
   const why =

@@ -46,6 +46,18 @@ export interface Member {
   kind?: BinaryKind;
   /** Where a zip keeps it: the directory's own word, with its name as it is written there. */
   location?: ZipLocation;
+  /** Where a tar.gz keeps its bytes: how far into the unpacked tar. */
+  offset?: number;
+}
+
+/** What lies below `bin/NAME/`, however deep: a collector that is a folder. */
+export interface Folder {
+  /** Files, and folders with a `/` at the end; paths below the archive's top folder, in the archive's order. */
+  files: Member[];
+  /** The first link in it; BK-Lite's own unzipper takes none. */
+  link?: string;
+  /** Whether there are more files than are remembered. */
+  tooMany: boolean;
 }
 
 /** What a zip's central directory says of one entry; the local header at `offset` must say the same. */
@@ -68,7 +80,8 @@ export type BinaryKind =
 
 /** An archive that has been opened and read as the package it claims to be. */
 export interface Archive extends VolumeFile {
-  format: "zip" | "tar.gz";
+  /** `other`: a stand-alone collector of any content, which is never opened as an archive. */
+  format: "zip" | "tar.gz" | "other";
   stamp: FileStamp;
   /** What the file's name says. */
   named: { os?: Os; arch?: Arch; version?: string };
@@ -80,6 +93,8 @@ export interface Archive extends VolumeFile {
   sidecar: boolean;
   /** Files that could be somebody's executable, by path below the top folder. */
   members: ReadonlyMap<string, Member>;
+  /** The folders below bin/, by path below the top folder: `bin/filebeat`. */
+  folders: ReadonlyMap<string, Folder>;
   /** Lower-case hex; known already where the scan had to read the whole file anyway (tar.gz, checksum files). */
   sha256: string | undefined;
 }
@@ -90,6 +105,19 @@ export interface Package extends Identity {
   /** The row's name and the last part of the key. */
   name: string;
   description: string;
+  /** Set where the package is not the archive itself but a collector that is cut out of it. */
+  cut?: Cut;
+}
+
+/** A collector's own part of an archive. */
+export interface Cut {
+  /** Below the archive's top folder: the executable, `bin/telegraf`, or its folder, `bin/filebeat`, which becomes a zip. */
+  path: string;
+  /** The collector's executable, below the top folder. */
+  executable: string;
+  folder: boolean;
+  /** What its bytes come to; unknown until it has been cut once. */
+  digest?: { sha256: string; bytes: number };
 }
 
 /** A row for a collector that names the archive of its controller: no object of its own. */

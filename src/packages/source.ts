@@ -1,29 +1,40 @@
 import { blocks } from "./blocks.ts";
 import { assertUnchanged, openFile } from "./open.ts";
-import type { Archive, Source } from "./package.ts";
+import type { Archive, OpenFile, Source } from "./package.ts";
 import { changed, isSystemError, unreadable } from "./problem.ts";
 
-/**
- * The archive's own bytes for an upload. That the file is the one that was scanned is checked when it is opened and when
- * its last byte has been taken, so a consumer that saw the end has seen that very file (else exit 74).
- */
+/** The archive's own bytes for an upload; readStream says what is checked. */
 export function archiveSource(archive: Archive): Source {
   const size = Number(archive.stamp.size);
-  return { size, blocks: (blockSize, signal) => archiveBlocks(archive, size, blockSize, signal) };
+  return {
+    size,
+    blocks: (blockSize, signal) =>
+      readStream(archive, async function* (handle) {
+        let read = 0;
+        for await (const block of blocks(handle, { size }, blockSize, signal)) {
+          read += block.length;
+          yield block;
+        }
+        await assertUnchanged(handle, archive);
+        if (read !== size) throw changed(archive.file);
+      }),
+  };
 }
 
-async function* archiveBlocks(archive: Archive, size: number, blockSize: number, signal: AbortSignal) {
+/**
+ * What `read` makes of the archive's bytes. That the file is the one that was scanned is checked when it is opened and when
+ * the last byte has been taken, so a consumer that saw the end has seen that very file (else exit 74).
+ */
+export async function* readStream(
+  archive: Archive,
+  read: (handle: OpenFile) => AsyncIterable<Buffer>,
+): AsyncGenerator<Buffer, void, void> {
   try {
     const { handle } = await openFile(archive);
     try {
       await assertUnchanged(handle, archive);
-      let read = 0;
-      for await (const block of blocks(handle, { size }, blockSize, signal)) {
-        read += block.length;
-        yield block;
-      }
+      yield* read(handle);
       await assertUnchanged(handle, archive);
-      if (read !== size) throw changed(archive.file);
     } finally {
       await handle.close();
     }

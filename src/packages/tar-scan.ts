@@ -94,7 +94,8 @@ export class TarScan {
     this.#boundary = offsetOf(header) + stored;
     this.#ended = undefined;
     this.#lookForMarker();
-    const member = this.#entries.add({ name, kind, target: header.linkname ?? "", size, mode });
+    const target = header.linkname ?? "";
+    const member = this.#entries.add({ name, kind, target, size, mode, offset: offsetOf(header) });
     const head: Buffer[] = [];
     let filled = 0;
     content.on("data", (data) => {

@@ -26,13 +26,18 @@ export interface ClimbOptions {
   deadline: number;
   signal: AbortSignal;
   log: Log;
+  /** Told the highest layer passed, after each attempt; undefined for none. */
+  onPassed: (service: Climb<unknown>["service"], layer: Layer | undefined) => void;
 }
 
 /**
  * Repeats an attempt until it succeeds, fails for good (exit 77 or 78) or the deadline is over (exit 69). Backoff with jitter, 0.25 s to 5 s.
  * Logs when the failing layer changes, and every 10 s.
  */
-export async function climb<T>(service: Climb<T>, { deadline, signal, log }: ClimbOptions): Promise<T> {
+export async function climb<T>(
+  service: Climb<T>,
+  { deadline, signal, log, onPassed }: ClimbOptions,
+): Promise<T> {
   const remaining = () => Math.max(0, deadline - performance.now());
   const over = AbortSignal.timeout(Math.ceil(remaining()));
   const report = reporter(service, log);
@@ -56,12 +61,15 @@ export async function climb<T>(service: Climb<T>, { deadline, signal, log }: Cli
     });
     hung.catch(() => {}); // the attempt may win
     try {
-      return await Promise.race([service.attempt(time, trying), hung]);
+      const ready = await Promise.race([service.attempt(time, trying), hung]);
+      onPassed(service.service, service.layers.at(-1));
+      return ready;
     } catch (error) {
       if (signal.aborted) throw new AbortError(signal.reason);
       if (!(error instanceof LayerFailure)) throw new AbortError(error as Error);
       last = error;
-      report(error);
+      onPassed(service.service, below(service, error.layer));
+      if (!error.final) report(error);
       if (error.final || remaining() === 0) throw new AbortError(error);
       throw error;
     }
@@ -91,6 +99,10 @@ function verdict<T>(service: Climb<T>, failure: LayerFailure): JobError {
   return new JobError(code, message, { layer: failure.layer, hint: failure.hint, cause: failure });
 }
 
+function below<T>({ layers }: Climb<T>, layer: Layer): Layer | undefined {
+  return layers[layers.indexOf(layer) - 1];
+}
+
 function reporter<T>(service: Climb<T>, log: Log): (failure: LayerFailure) => void {
   let layer: Layer | undefined;
   let loggedAt = 0;
@@ -99,7 +111,7 @@ function reporter<T>(service: Climb<T>, log: Log): (failure: LayerFailure) => vo
     if (failure.layer === layer && now - loggedAt < HEARTBEAT_SECONDS * 1000) return;
     layer = failure.layer;
     loggedAt = now;
-    const passed = service.layers[service.layers.indexOf(failure.layer) - 1] ?? "none";
+    const passed = below(service, failure.layer) ?? "none";
     const name = service.service === "postgres" ? "Postgres" : "NATS";
     log.info(
       `wait.${service.service}.layer`,

@@ -1,7 +1,6 @@
-import type { Config } from "../config.ts";
 import { EXIT, JobError } from "../errors.ts";
-import type { Log } from "../log.ts";
-import { climb } from "./climb.ts";
+import type { Run } from "../run.ts";
+import { type ClimbOptions, climb } from "./climb.ts";
 import { type NatsReady, natsClimb } from "./nats.ts";
 import { type PostgresReady, postgresClimb } from "./postgres.ts";
 
@@ -12,26 +11,26 @@ export interface Servers {
   close(): Promise<void>;
 }
 
-export interface WaitOptions {
-  /** Whether the command writes: asks for the privileges, and may make the bucket. */
-  writes: boolean;
-  signal: AbortSignal;
-  log: Log;
-}
-
 /**
- * Waits for Postgres and NATS at once, at most WAIT_TIMEOUT seconds. A final failure of one ends the waiting for the other. Throws
- * 69, 77 or 78; where both were not ready in time the message names both.
+ * Waits for Postgres and NATS at once, at most WAIT_TIMEOUT seconds. A final failure of one ends the waiting for the other. `writes`:
+ * whether the command writes, and so needs the privileges and may make the bucket. Throws 69, 77 or 78; where both were not ready in time the message names both.
  */
-export async function waitForServers(config: Config, { writes, signal, log }: WaitOptions): Promise<Servers> {
+export async function waitForServers(run: Run, writes: boolean, signal: AbortSignal): Promise<Servers> {
+  const { config, log, recorder } = run;
   const started = performance.now();
   const deadline = started + config.waitTimeout * 1000;
   const sibling = new AbortController();
-  const options = { deadline, log, signal: AbortSignal.any([signal, sibling.signal]) };
+  const options: ClimbOptions = {
+    deadline,
+    log,
+    signal: AbortSignal.any([signal, sibling.signal]),
+    onPassed: (service, layer) => recorder.passed(service, layer),
+  };
   const seconds = () => Number(((performance.now() - started) / 1000).toFixed(3));
 
   const postgres = climb(postgresClimb(config.db, writes), options).then((ready) => {
     const { host, port, database } = config.db;
+    recorder.support.postgres = { version: ready.version, state: ready.shape.state };
     log.info(
       "wait.postgres.ready",
       `Postgres ${ready.version} at ${host}:${port} is ready: table state ${ready.shape.state}`,
@@ -45,6 +44,7 @@ export async function waitForServers(config: Config, { writes, signal, log }: Wa
     return ready;
   });
   const nats = climb(natsClimb(config.nats, writes, log), options).then((ready) => {
+    recorder.support.nats = { version: ready.version, server: ready.bucket.nc.getServer() };
     const what = ready.exists
       ? `bucket "${config.nats.bucket}"`
       : `bucket "${config.nats.bucket}" does not exist yet`;

@@ -74,7 +74,6 @@ async function upload(
   const { wanted, key } = decision;
   const from = source(decision);
   const progress = startProgress(log, wanted.package.archive.file, from.size);
-  let sent = 0;
   try {
     return await put(
       servers.nats.bucket,
@@ -89,10 +88,7 @@ async function upload(
       {
         signal,
         stallSeconds,
-        onProgress: (bytes) => {
-          sent = bytes;
-          progress.update(bytes);
-        },
+        onProgress: progress.update,
         onLeftover: (error) =>
           log.warn(
             "cleanup.failed",
@@ -101,7 +97,7 @@ async function upload(
       },
     );
   } finally {
-    progress.end(sent);
+    progress.end();
   }
 }
 

@@ -1,6 +1,8 @@
 import { setTimeout as sleep } from "node:timers/promises";
+import type { StreamInfo } from "nats";
 import type { Servers } from "../readiness/wait.ts";
 import { type Row, readRows } from "../registry/rows.ts";
+import type { Recorder, Support } from "../report/recorder.ts";
 import type { Listing } from "../store/bucket.ts";
 
 /** What the servers hold now. */
@@ -11,9 +13,23 @@ export interface State {
 }
 
 /** Reads table and bucket at once. */
-export async function readState({ postgres, nats }: Servers): Promise<State> {
+export async function readState({ postgres, nats }: Servers, { support }: Recorder): Promise<State> {
   const [rows, listing] = await Promise.all([readRows(postgres.db, postgres.shape), nats.bucket.list()]);
+  if (listing.info) support.store = describeStore(listing.info, listing);
   return { rows, listing, archColumn: postgres.shape.archColumn };
+}
+
+function describeStore({ config, state }: StreamInfo, { objects }: Listing): Support["store"] {
+  return {
+    replicas: config.num_replicas,
+    maxBytes: config.max_bytes,
+    maxMessageBytes: config.max_msg_size,
+    sealed: config.sealed ?? false,
+    bytes: state.bytes,
+    messages: state.messages,
+    lastSequence: state.last_seq,
+    objects: [...objects.values()].filter((object) => !object.deleted).length,
+  };
 }
 
 /** Rejects with the signal's reason as soon as it is aborted; whatever `promise` does then is nobody's business. */

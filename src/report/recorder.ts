@@ -52,6 +52,30 @@ export interface Report {
   packages: PackageEntry[];
   rows: RowEntry[];
   orphans: { objects: number; bytes: number };
+  support: Support;
+}
+
+export type Phase = "wait" | "scan" | "lock" | "read" | "check" | "upload" | "rows" | "verify";
+
+/** What BK-Lite's support asks for when something does not work. */
+export interface Support {
+  /** The highest layer of readiness that was passed; null for none. */
+  layers: { postgres: string | null; nats: string | null };
+  postgres: { version: string; state: string } | null;
+  nats: { version: string; server: string } | null;
+  /** Configuration and usage of the bucket's stream, as it was last read. */
+  store: {
+    replicas: number;
+    maxBytes: number;
+    maxMessageBytes: number;
+    sealed: boolean;
+    bytes: number;
+    messages: number;
+    lastSequence: number;
+    objects: number;
+  } | null;
+  /** Milliseconds by phase; waiting and scanning go on at the same time. */
+  phases: Partial<Record<Phase, number>>;
 }
 
 /** What happened to one package. */
@@ -74,11 +98,34 @@ export class Recorder {
   readonly #rows = new Map<string, RowEntry>();
   bucket: string | null = null;
   orphans = { objects: 0, bytes: 0 };
+  readonly support: Support = {
+    layers: { postgres: null, nats: null },
+    postgres: null,
+    nats: null,
+    store: null,
+    phases: {},
+  };
   /** undefined until the table has been seen. */
   archColumn: boolean | undefined;
 
   constructor(command: Command) {
     this.#command = command;
+  }
+
+  /** The highest layer that a service has passed. */
+  passed(service: keyof Support["layers"], layer: string | undefined): void {
+    this.support.layers[service] = layer ?? null;
+  }
+
+  /** Runs a phase and counts its time, failed or not. */
+  async time<T>(phase: Phase, work: () => Promise<T>): Promise<T> {
+    const started = performance.now();
+    try {
+      return await work();
+    } finally {
+      const { phases } = this.support;
+      phases[phase] = Math.round((phases[phase] ?? 0) + performance.now() - started);
+    }
   }
 
   package(pack: Package, result: PackageResult): void {
@@ -161,6 +208,7 @@ export class Recorder {
       packages: this.packages,
       rows: this.rows,
       orphans: this.orphans,
+      support: this.support,
     };
   }
 

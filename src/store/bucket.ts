@@ -45,8 +45,8 @@ export interface Listing {
   objects: ReadonlyMap<string, StoredObject>;
   /** Messages by the chunk subject's last token. */
   chunks: ReadonlyMap<string, number>;
-  /** Of the stream, when it was read. */
-  lastSequence: number;
+  /** Of the stream, when it was read; undefined where there is no such bucket. */
+  info: StreamInfo | undefined;
 }
 
 /** True when all of an object's bytes are there: metadata alone is no proof. */
@@ -122,25 +122,19 @@ export class Bucket {
     }
   }
 
-  /** Messages by subject below `filter`; none where there is no such bucket. */
-  async #counts(filter: string): Promise<{ counts: Record<string, number>; lastSequence: number }> {
-    const info = await this.info(filter);
-    return { counts: info?.state.subjects ?? {}, lastSequence: info?.state.last_seq ?? 0 };
-  }
-
   /** Chunks that are stored under a nuid. */
   async countChunks(nuid: string): Promise<number> {
     const subject = chunkSubject(this.name, nuid);
-    return (await this.#counts(subject)).counts[subject] ?? 0;
+    return (await this.info(subject))?.state.subjects?.[subject] ?? 0;
   }
 
   /** Reads all metadata, and counts all chunks, through the stream's leader. A bucket that does not exist is an empty one. */
   async list(): Promise<Listing> {
-    const { counts, lastSequence } = await this.#counts(`$O.${this.name}.>`);
+    const info = await this.info(`$O.${this.name}.>`);
     const chunkPrefix = chunkSubject(this.name, "");
     const chunks = new Map<string, number>();
     const metas: string[] = [];
-    for (const [subject, count] of Object.entries(counts)) {
+    for (const [subject, count] of Object.entries(info?.state.subjects ?? {})) {
       if (subject.startsWith(chunkPrefix)) chunks.set(subject.slice(chunkPrefix.length), count);
       else metas.push(subject);
     }
@@ -152,7 +146,7 @@ export class Bucket {
       }
     };
     await Promise.all(Array.from({ length: READERS }, readNext));
-    return { objects, chunks, lastSequence };
+    return { objects, chunks, info };
   }
 
   /** One object, as it is now. */

@@ -121,6 +121,7 @@ describe("killed at a random byte, or after a random time", { concurrency: 3 }, 
         };
       }
       const ended = await running.done;
+      stage.watch = undefined;
       assert.ok(ended.signal === "SIGKILL" || ended.code === 0, explain(ended));
       if (scene !== "a damaged object") await assertServed(stage);
       await assertRecovers(stage, path, name);

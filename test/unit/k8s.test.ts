@@ -7,65 +7,19 @@ import { after, before, describe, test } from "node:test";
 import { parseArguments } from "../../src/cli.ts";
 import { Reader, readConfig, VARIABLES, type VariableName } from "../../src/config.ts";
 import { EXIT } from "../../src/errors.ts";
-import { containersOf, kustomize, type Manifest, podSpec, readManifests } from "./kustomize.ts";
+import { deployment, everything, gated, k8s, origins, ourContainers, root } from "./k8s-manifests.ts";
+import { containersOf, type Manifest, podSpec, readManifests } from "./kustomize.ts";
 
-const root = join(import.meta.dirname, "../..");
-const k8s = join(root, "k8s");
 const version: string = JSON.parse(readFileSync(join(root, "package.json"), "utf8")).version;
 
 /** Exit codes that SPEC §8 marks 'no': running again as it is cannot help. */
 const FINAL = ["usage", "invalidPackage", "noInput", "storeFull", "denied", "config"] as const;
 
 let temporary: string;
-/** What is given to the cluster, by where it comes from. */
-const applied = new Map<string, Manifest[]>();
-
 before(() => {
   temporary = mkdtempSync(join(tmpdir(), "k8s-test-"));
-  const single = ["base/secret.example.yaml", "overlays/pvc/loader.yaml"];
-  for (const path of single) applied.set(path, readManifests(join(k8s, path)));
-  for (const name of ["pvc", "image"])
-    applied.set(`overlays/${name}`, kustomize(join(k8s, "overlays", name)));
-  for (const name of ["pvc", "image"]) applied.set(`gate/${name}`, gated(name));
 });
 after(() => rmSync(temporary, { recursive: true, force: true }));
-
-/** Somebody's two Deployments, one of them with the label, after the gate was put on them. */
-function gated(name: string): Manifest[] {
-  return kustomize(join(k8s, "gate", name), [
-    deployment("web", { "bklite-package-init/gate": "true" }),
-    deployment("other", {}),
-  ]);
-}
-
-function deployment(name: string, labels: Record<string, string>): Manifest {
-  const containers = [{ name, image: `registry.example.com/${name}:3.1` }];
-  const initContainers = [{ name: "own", image: "registry.example.com/own:1.0" }];
-  const template = { metadata: { labels: { app: name } }, spec: { containers, initContainers } };
-  return {
-    apiVersion: "apps/v1",
-    kind: "Deployment",
-    metadata: { name, labels },
-    spec: { selector: { matchLabels: { app: name } }, template },
-  };
-}
-
-/** Every manifest with its origin, for messages. */
-function* everything(): Generator<[string, Manifest]> {
-  for (const [origin, manifests] of applied) {
-    for (const one of manifests) yield [`${origin}: ${one.kind} ${one.metadata.name}`, one];
-  }
-}
-
-/** The containers that we answer for: not those of a gated Deployment itself. */
-function* ourContainers(): Generator<[string, Manifest, Manifest]> {
-  for (const [origin, one] of everything()) {
-    for (const container of containersOf(one)) {
-      if (one.kind === "Deployment" && container.name !== "wait-for-packages") continue;
-      yield [`${origin}: ${container.name}`, container, one];
-    }
-  }
-}
 
 const MODELS: Record<string, string> = {
   ConfigMap: "v1/ConfigMap",
@@ -111,7 +65,7 @@ describe("the Kubernetes API's schemas", () => {
   });
 
   test("every file below k8s/ is covered", () => {
-    const covered = new Set([...applied.keys()].map((origin) => join(k8s, origin)));
+    const covered = new Set(origins.map((origin) => join(k8s, origin)));
     const loose = globSync("**/*.yaml", { cwd: k8s })
       .map((path) => join(k8s, path))
       .filter((path) => !covered.has(path) && !isNamedByKustomization(path));
@@ -217,7 +171,7 @@ describe("our own rules", () => {
 
   test("a gate comes first, waits with verify, and leaves other Deployments alone", () => {
     for (const name of ["pvc", "image"]) {
-      const [web, other] = gated(name);
+      const [web, other] = gated(join(k8s, "gate", name));
       const [gate, own] = podSpec(web as Manifest)?.initContainers ?? [];
       assert.equal(own.name, "own");
       const { command, wait } = parseArguments(gate.args);

@@ -30,7 +30,7 @@ const FIELDS = ["apiVersion", "kind", "namespace", "resources", "components", "p
  * What `kubectl kustomize` prints for a folder, as far as our manifests need it; throws at a field that it does not know.
  * Like kustomize it puts list entries that a patch adds before those that are there.
  */
-export function kustomize(folder: string, before: Manifest[] = []): Manifest[] {
+export function kustomize(folder: string, before: readonly Manifest[] = []): Manifest[] {
   const file = join(folder, "kustomization.yaml");
   const [text = {}] = readManifests(file);
   for (const field of Object.keys(text)) {

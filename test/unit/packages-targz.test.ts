@@ -115,8 +115,8 @@ describe("a tar.gz that is a package", () => {
     });
   });
 
-  test("folders may come twice, and 20,000 entries may come", async () => {
-    const entries: TarEntry[] = Array.from({ length: 20_000 }, (_, i) => ({
+  test("folders may come twice, and so may 3,000 entries", async () => {
+    const entries: TarEntry[] = Array.from({ length: 3000 }, (_, i) => ({
       name: `fusion-collectors/lib/${i}`,
     }));
     const folder: TarEntry = { name: "fusion-collectors/lib/", type: "directory" };

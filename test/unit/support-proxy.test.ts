@@ -8,6 +8,8 @@ import { until } from "../support/wait.ts";
 
 /** What each connection brought to the server behind the proxies. */
 const arrived: Buffer[][] = [];
+/** A byte that never comes must fail the test, not hang it. */
+const LIMIT = { timeout: 30_000 };
 let server: Server;
 let port: number;
 
@@ -49,26 +51,30 @@ async function answer(socket: Socket): Promise<string> {
   return Buffer.concat(pieces).toString();
 }
 
-test("every byte arrives in order and the half-close comes through, delayed, throttled or neither", async () => {
-  const bytes = Buffer.alloc(3_000_000);
-  for (let i = 0; i < bytes.length; i += 4) bytes.writeUInt32LE(i, i);
-  for (const { ms, rate } of [
-    { ms: 0, rate: Number.POSITIVE_INFINITY },
-    { ms: 20, rate: Number.POSITIVE_INFINITY },
-    { ms: 5, rate: 30_000_000 },
-  ]) {
-    const proxy = await startProxy({ port });
-    proxy.delay(ms);
-    proxy.throttle(rate);
-    const socket = await open(proxy.port);
-    socket.end(bytes);
-    assert.equal(await answer(socket), digest(bytes));
-    assert.deepEqual(proxy.stats, { bytesUp: bytes.length, bytesDown: 64, connections: 1 });
-    await proxy.stop();
-  }
-});
+test(
+  "every byte arrives in order and the half-close comes through, delayed, throttled or neither",
+  LIMIT,
+  async () => {
+    const bytes = Buffer.alloc(3_000_000);
+    for (let i = 0; i < bytes.length; i += 4) bytes.writeUInt32LE(i, i);
+    for (const { ms, rate } of [
+      { ms: 0, rate: Number.POSITIVE_INFINITY },
+      { ms: 20, rate: Number.POSITIVE_INFINITY },
+      { ms: 5, rate: 30_000_000 },
+    ]) {
+      const proxy = await startProxy({ port });
+      proxy.delay(ms);
+      proxy.throttle(rate);
+      const socket = await open(proxy.port);
+      socket.end(bytes);
+      assert.equal(await answer(socket), digest(bytes));
+      assert.deepEqual(proxy.stats, { bytesUp: bytes.length, bytesDown: 64, connections: 1 });
+      await proxy.stop();
+    }
+  },
+);
 
-test("what is delayed arrives after what was sent later and is not", async () => {
+test("what is delayed arrives after what was sent later and is not", LIMIT, async () => {
   const [slow, quick] = [await startProxy({ port }), await startProxy({ port })];
   slow.delay(400, "up");
   const sockets = [await open(slow.port), await open(quick.port)];
@@ -83,7 +89,7 @@ test("what is delayed arrives after what was sent later and is not", async () =>
   await Promise.all([slow.stop(), quick.stop()]);
 });
 
-test("cutAfter lets that many bytes through, resets, and takes new connections", async () => {
+test("cutAfter lets that many bytes through, resets, and takes new connections", LIMIT, async () => {
   const proxy = await startProxy({ port });
   proxy.cutAfter(100_000);
   const socket = await open(proxy.port);
@@ -100,7 +106,7 @@ test("cutAfter lets that many bytes through, resets, and takes new connections",
   await proxy.stop();
 });
 
-test("a stalled proxy accepts and forwards nothing until it is resumed", async () => {
+test("a stalled proxy accepts and forwards nothing until it is resumed", LIMIT, async () => {
   const proxy = await startProxy({ port });
   const before = await open(proxy.port);
   before.write("1");
@@ -120,7 +126,7 @@ test("a stalled proxy accepts and forwards nothing until it is resumed", async (
   await Promise.all([proxy.stop(), control.stop()]);
 });
 
-test("refuse closes the port and keeps what is open; cut resets that", async () => {
+test("refuse closes the port and keeps what is open; cut resets that", LIMIT, async () => {
   const proxy = await startProxy({ port });
   const kept = await open(proxy.port);
   await proxy.refuse();
@@ -137,7 +143,7 @@ test("refuse closes the port and keeps what is open; cut resets that", async () 
   await proxy.stop();
 });
 
-test("a piece that makes onBytes cut the line does not arrive", async () => {
+test("a piece that makes onBytes cut the line does not arrive", LIMIT, async () => {
   const proxy = await startProxy(
     { port },
     {

@@ -1,0 +1,109 @@
+import type { Transform } from "node:stream";
+import { pipeline } from "node:stream/promises";
+import { crc32, createGunzip, createInflateRaw } from "node:zlib";
+import { blocks } from "./blocks.ts";
+import { compare, translate } from "./entries.ts";
+import type { Archive, Member, OpenFile } from "./package.ts";
+import { changed } from "./problem.ts";
+import { FileReader } from "./reader.ts";
+import { dataStart, HEADER_WINDOW } from "./zip.ts";
+
+/** Bytes read at once; more than zlib's high water mark, so that it is done with a block before the next is read. */
+const READ = 256 * 1024;
+const INFLATED = 256 * 1024;
+
+/** Hands out members' bytes. Every piece is the consumer's to keep. */
+export interface Unpacker {
+  /** Of a tar.gz only in the order of their offsets. */
+  bytes(member: Member): AsyncGenerator<Buffer, void, void>;
+  close(): Promise<void>;
+}
+
+/** Members of an open archive. A zip is read where each member lies, a tar.gz from its start, once. */
+export function unpacker(archive: Archive, handle: OpenFile, signal: AbortSignal): Unpacker {
+  if (archive.format === "zip") {
+    return { bytes: (member) => zipBytes(archive.file, handle, member, signal), close: async () => {} };
+  }
+  return new TarUnpacker(archive, handle, signal);
+}
+
+/** Compares size and CRC-32 with the directory's when the last byte has been taken: exit 65. */
+async function* zipBytes(file: string, handle: OpenFile, member: Member, signal: AbortSignal) {
+  const at = member.location;
+  if (!at) throw new Error(`${file}: no location for ${member.path}`);
+  const start = await dataStart(file, new FileReader(handle, HEADER_WINDOW), at);
+  const packed = blocks(handle, { start, size: at.compressedSize }, READ, signal);
+  const inflate = at.method === 0 ? undefined : createInflateRaw({ chunkSize: INFLATED });
+  let size = 0;
+  let crc = 0;
+  try {
+    for await (const piece of inflate ? through(packed, inflate) : packed) {
+      size += piece.length;
+      // a bomb is not followed beyond what it admits to
+      if (size > at.uncompressedSize) break;
+      crc = crc32(piece, crc);
+      yield inflate ? piece : Buffer.from(piece);
+    }
+    compare(file, at, { used: inflate?.bytesWritten ?? size, size, crc });
+  } catch (error) {
+    throw translate(file, at, error);
+  }
+}
+
+/** The gzip's checksums and the tar's headers were proved in the scan, and the file is still the same: only places count. */
+class TarUnpacker implements Unpacker {
+  readonly #file: string;
+  readonly #tar: AsyncGenerator<Buffer, void, void>;
+  #rest: Buffer = Buffer.alloc(0);
+  /** Of `rest`, in the tar. */
+  #position = 0;
+
+  constructor(archive: Archive, handle: OpenFile, signal: AbortSignal) {
+    this.#file = archive.file;
+    this.#tar = through(
+      blocks(handle, { size: Number(archive.stamp.size) }, READ, signal),
+      createGunzip({ chunkSize: INFLATED }),
+    );
+  }
+
+  async *bytes({ offset, size, path }: Member): AsyncGenerator<Buffer, void, void> {
+    if (offset === undefined || offset < this.#position) throw new Error(`${this.#file}: no way back to ${path}`);
+    while (this.#position + this.#rest.length <= offset && size > 0) await this.#next();
+    if (this.#position < offset) this.#take(offset - this.#position);
+    while (this.#position < offset + size) {
+      if (this.#rest.length === 0) await this.#next();
+      yield this.#take(offset + size - this.#position);
+    }
+  }
+
+  async close(): Promise<void> {
+    await this.#tar.return();
+  }
+
+  #take(length: number): Buffer {
+    const taken = this.#rest.subarray(0, length);
+    this.#rest = this.#rest.subarray(taken.length);
+    this.#position += taken.length;
+    return taken;
+  }
+
+  async #next(): Promise<void> {
+    this.#position += this.#rest.length;
+    const next = await this.#tar.next();
+    if (next.done) throw changed(this.#file);
+    this.#rest = next.value;
+  }
+}
+
+/** What zlib makes of `packed`; both are done with at the end, and a failure of either is thrown. */
+async function* through(packed: AsyncIterable<Buffer>, zlib: Transform): AsyncGenerator<Buffer, void, void> {
+  const fed = pipeline(packed, zlib);
+  // its failure is thrown by the stream; where nobody listens any more it must not count as unhandled
+  fed.catch(() => {});
+  try {
+    for await (const piece of zlib) yield piece;
+  } finally {
+    zlib.destroy();
+    await fed.catch(() => {});
+  }
+}

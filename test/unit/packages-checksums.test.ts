@@ -1,0 +1,128 @@
+import assert from "node:assert/strict";
+import { execFileSync } from "node:child_process";
+import { createHash } from "node:crypto";
+import { mkdir, symlink, writeFile } from "node:fs/promises";
+import { describe, test } from "node:test";
+import { EXIT } from "../../src/errors.ts";
+import { rawZip } from "../support/raw-zip.ts";
+import { problemOf, problemsOf, scan, scanOne, volume } from "../support/volume.ts";
+
+const NAME = "fusion-collectors-linux-amd64.zip";
+const FILE = `controller/${NAME}`;
+const ZIP = rawZip([{ name: "fusion-collectors/collector-sidecar", data: "#!" }]);
+const SHA256 = createHash("sha256").update(ZIP).digest("hex");
+const OTHER = "0".repeat(64);
+
+const RIGHT: [what: string, files: Record<string, string>][] = [
+  ["a text line", { SHA256SUMS: `${SHA256}  ${NAME}\n` }],
+  ["a binary line", { SHA256SUMS: `${SHA256} *${NAME}\n` }],
+  ["./ before the name, upper case, CRLF", { SHA256SUMS: `${SHA256.toUpperCase()}  ./${NAME}\r\n` }],
+  ["other lines beside it", { SHA256SUMS: `# ${NAME}\n\n${OTHER}  other.zip\nnonsense\n${SHA256}  ${NAME}` }],
+  ["a bare digest", { [`${NAME}.sha256`]: SHA256 }],
+  ["a digest and a name", { [`${NAME}.sha256`]: `${SHA256}  build/${NAME}\n` }],
+  ["both files", { SHA256SUMS: `${SHA256}  ${NAME}\n`, [`${NAME}.sha256`]: `${SHA256}\n` }],
+];
+
+const WRONG: [what: string, files: Record<string, string>, file: string, reason: RegExp][] = [
+  [
+    "another digest in SHA256SUMS",
+    { SHA256SUMS: `${OTHER}  ${NAME}\n` },
+    FILE,
+    new RegExp(`^has the SHA-256 ${SHA256}, but controller/SHA256SUMS says ${OTHER}$`),
+  ],
+  [
+    "another digest beside it",
+    { [`${NAME}.sha256`]: OTHER },
+    FILE,
+    /but controller\/.*\.zip\.sha256 says 0+$/,
+  ],
+  [
+    "one right and one wrong",
+    { SHA256SUMS: `${SHA256}  ${NAME}\n${OTHER}  ${NAME}\n` },
+    FILE,
+    /but controller\/SHA256SUMS says 0+$/,
+  ],
+  [
+    "a digest that is too short",
+    { SHA256SUMS: `${SHA256.slice(1)}  ${NAME}\n` },
+    "controller/SHA256SUMS",
+    /no SHA-256 and name/,
+  ],
+  [
+    "BSD's form",
+    { SHA256SUMS: `SHA256 (${NAME}) = ${SHA256}\n` },
+    "controller/SHA256SUMS",
+    /no SHA-256 and name: SHA256 \(/,
+  ],
+  ["an empty file of its own", { [`${NAME}.sha256`]: "\n" }, `${FILE}.sha256`, /holds no SHA-256$/],
+  [
+    "words in its own",
+    { [`${NAME}.sha256`]: "see below" },
+    `${FILE}.sha256`,
+    /no SHA-256 and name: see below$/,
+  ],
+  [
+    "another's name in its own",
+    { [`${NAME}.sha256`]: `${SHA256}  x.zip` },
+    `${FILE}.sha256`,
+    /for another file: x\.zip$/,
+  ],
+  ["no end of lines", { SHA256SUMS: "x\n".repeat(600_000) }, "controller/SHA256SUMS", /too long/],
+];
+
+async function withFiles(files: Record<string, string>) {
+  const below = Object.entries(files).map(([file, text]) => [`controller/${file}`, text]);
+  return volume({ [FILE]: ZIP, ...Object.fromEntries(below) });
+}
+
+describe("a checksum file that is right", () => {
+  for (const [what, files] of RIGHT) {
+    test(`with ${what}`, async () => {
+      await using on = await withFiles(files);
+      assert.equal((await scanOne(on.dir)).sha256, SHA256);
+    });
+  }
+
+  test("for other archives only: nothing is hashed", async () => {
+    await using on = await withFiles({ SHA256SUMS: `${OTHER}  old-${NAME}\n` });
+    assert.equal((await scanOne(on.dir)).sha256, undefined);
+  });
+
+  test("as a link, as Kubernetes mounts it", async () => {
+    await using on = await withFiles({ "..data/sums": `${OTHER}  ${NAME}\n` });
+    await symlink("..data/sums", on.path("controller/SHA256SUMS"));
+    assert.match((await problemOf(scan(on.dir))).reason, /controller\/SHA256SUMS says 0+$/);
+  });
+});
+
+describe("a checksum file that is wrong", () => {
+  for (const [what, files, file, reason] of WRONG) {
+    test(`with ${what}`, async () => {
+      await using on = await withFiles(files);
+      const problem = await problemOf(scan(on.dir));
+      assert.equal(problem.file, file);
+      assert.equal(problem.code, EXIT.invalidPackage);
+      assert.match(problem.reason, reason);
+    });
+  }
+
+  test("is one problem, however many archives it is for, and a FIFO does not block", async () => {
+    await using on = await withFiles({});
+    await writeFile(on.path("controller/fusion-collectors-2.0.0.zip"), ZIP);
+    execFileSync("mkfifo", [on.path("controller/SHA256SUMS")]);
+    assert.match((await problemOf(scan(on.dir))).reason, /^is not a regular file$/);
+  });
+
+  test("does not hide what is wrong with other archives", async () => {
+    await using on = await withFiles({ SHA256SUMS: `${OTHER}  ${NAME}\n` });
+    await mkdir(on.path("a"));
+    await writeFile(on.path("a/fusion-collectors-linux-windows.zip"), ZIP);
+    await writeFile(on.path("fusion-collectors-9.9.9.tar.gz"), ZIP);
+    await writeFile(on.path("fusion-collectors-good-3.0.0.zip"), ZIP);
+    const problems = await problemsOf(scan(on.dir));
+    assert.deepEqual(
+      problems.map(({ file }) => file),
+      ["a/fusion-collectors-linux-windows.zip", FILE, "fusion-collectors-9.9.9.tar.gz"],
+    );
+  });
+});

@@ -1,0 +1,320 @@
+import assert from "node:assert/strict";
+import { createHash } from "node:crypto";
+import {
+  appendFile,
+  chmod,
+  copyFile,
+  readFile,
+  rename,
+  rm,
+  truncate,
+  utimes,
+  writeFile,
+} from "node:fs/promises";
+import { describe, test } from "node:test";
+import { deflateRawSync } from "node:zlib";
+import { EXIT, type PackageProblemsError } from "../../src/errors.ts";
+import { binaryKind } from "../../src/packages/binary.ts";
+import { digest } from "../../src/packages/digest.ts";
+import { verifyEntries } from "../../src/packages/entries.ts";
+import { inspectVolume } from "../../src/packages/scan.ts";
+import { archiveSource } from "../../src/packages/source.ts";
+import { buildArchive } from "../support/archives.ts";
+import { binaryHeader, elfHeader, peHeader } from "../support/binaries.ts";
+import { type RawEntry, rawZip } from "../support/raw-zip.ts";
+import { problemOf, scan, scanOne, volume } from "../support/volume.ts";
+
+const NAME = "fusion-collectors.zip";
+const never = new AbortController().signal;
+const sha256 = (bytes: Buffer) => createHash("sha256").update(bytes).digest("hex");
+
+/** Every byte of a source, copied out as an uploader does. */
+async function drain(source: ReturnType<typeof archiveSource>, blockSize: number): Promise<Buffer[]> {
+  const blocks: Buffer[] = [];
+  for await (const block of source.blocks(blockSize, never)) blocks.push(Buffer.from(block));
+  return blocks;
+}
+
+describe("an archive's bytes", () => {
+  test("come in blocks of one size, in order; the digest is that of the file", async () => {
+    await using on = await volume();
+    await buildArchive(on.path(NAME), { payloadBytes: 2_500_000 });
+    const bytes = await readFile(on.path(NAME));
+    const archive = await scanOne(on.dir);
+    assert.equal(await digest(archive, never), sha256(bytes));
+    assert.equal(archive.sha256, sha256(bytes));
+    const source = archiveSource(archive);
+    assert.equal(source.size, bytes.length);
+    for (const blockSize of [1000, 131_072, 1_000_000, bytes.length, 10_000_000]) {
+      const blocks = await drain(source, blockSize);
+      assert.ok(Buffer.concat(blocks).equals(bytes), `blocks of ${blockSize}`);
+      assert.equal(blocks.length, Math.ceil(bytes.length / blockSize));
+      assert.ok(blocks.slice(0, -1).every(({ length }) => length === blockSize));
+    }
+  });
+
+  test("a consumer may stop, and an aborted run stops", async () => {
+    await using on = await volume();
+    await buildArchive(on.path(NAME), { payloadBytes: 500_000 });
+    const archive = await scanOne(on.dir);
+    for await (const block of archiveSource(archive).blocks(1000, never)) {
+      assert.equal(block.length, 1000);
+      break;
+    }
+    const reason = new Error("stopped");
+    const signal = AbortSignal.abort(reason);
+    await assert.rejects(digest(archive, signal), reason);
+    await assert.rejects(verifyEntries(archive, signal), reason);
+    await assert.rejects(async () => {
+      for await (const _ of archiveSource(archive).blocks(1000, signal)) assert.fail();
+    }, reason);
+    await assert.rejects(inspectVolume([archive], { signal }), reason);
+  });
+});
+
+const CHANGES: [what: string, change: (path: string) => Promise<void>][] = [
+  ["grew", (path) => appendFile(path, "x")],
+  ["shrank", (path) => truncate(path, 100)],
+  ["was written again", async (path) => writeFile(path, await readFile(path))],
+  ["was touched", (path) => utimes(path, 1, 1)],
+  [
+    "was replaced by a copy",
+    async (path) => {
+      await copyFile(path, `${path}.part`);
+      await rename(`${path}.part`, path);
+    },
+  ],
+];
+
+describe("a file that changed since the scan is exit 74", () => {
+  for (const [what, change] of CHANGES) {
+    test(what, async () => {
+      await using on = await volume();
+      await buildArchive(on.path(NAME));
+      const archive = await scanOne(on.dir);
+      await change(on.path(NAME));
+      for (const work of [
+        digest(archive, never),
+        verifyEntries(archive, never),
+        binaryKind(archive, "bin/telegraf"),
+        drain(archiveSource(archive), 4096),
+      ]) {
+        const problem = await problemOf(work);
+        assert.equal(problem.code, EXIT.fileRead);
+        assert.equal(problem.reason, "changed while it was read");
+      }
+    });
+  }
+
+  test("also when it changes between the first block and the last", async () => {
+    await using on = await volume();
+    await buildArchive(on.path(NAME), { payloadBytes: 500_000 });
+    const archive = await scanOne(on.dir);
+    const read = async () => {
+      let blocks = 0;
+      for await (const _ of archiveSource(archive).blocks(1000, never)) {
+        if (blocks++ === 10) await utimes(on.path(NAME), 1, 1);
+      }
+    };
+    assert.equal((await problemOf(read())).code, EXIT.fileRead);
+  });
+
+  test("and one that is gone, or may not be read, says so", async () => {
+    await using on = await volume();
+    await buildArchive(on.path(NAME));
+    const archive = await scanOne(on.dir);
+    await rm(on.path(NAME));
+    for (const work of [digest(archive, never), drain(archiveSource(archive), 4096)]) {
+      const problem = await problemOf(work);
+      assert.equal(problem.code, EXIT.fileRead);
+      assert.match(problem.reason, /^could not be read: ENOENT/);
+    }
+  });
+
+  test("so is an archive that may not be read at all", async (t) => {
+    // root may read everything, so the operating system is asked as somebody else
+    if (process.getuid?.() === 0) process.seteuid?.(65532);
+    t.after(() => process.seteuid?.(process.getuid?.() ?? 0));
+    await using on = await volume();
+    await buildArchive(on.path(NAME));
+    await chmod(on.path(NAME), 0);
+    const problem = await problemOf(scan(on.dir));
+    assert.equal(problem.code, EXIT.fileRead);
+    assert.match(problem.hint, /readable/);
+  });
+});
+
+describe("ARCHIVE_CHECK=full", () => {
+  const deflated = (data: Buffer, level = 6) => ({
+    data: deflateRawSync(data, { level }),
+    method: 8,
+    size: data.length,
+  });
+  const text = Buffer.from("a line of some text\n".repeat(20_000));
+  const entry = (more: Partial<RawEntry>): RawEntry => ({
+    name: "fusion-collectors/bin/telegraf",
+    mode: 0o100755,
+    ...more,
+  });
+
+  async function verified(...entries: RawEntry[]) {
+    await using on = await volume({
+      [NAME]: rawZip([{ name: "fusion-collectors/collector-sidecar" }, ...entries]),
+    });
+    await verifyEntries(await scanOne(on.dir), never);
+  }
+
+  test("passes what is whole: stored, deflated, zip64, with sizes behind the data, tar.gz", async () => {
+    await using on = await volume();
+    await buildArchive(on.path("fusion-collectors-1.zip"));
+    await buildArchive(on.path("fusion-collectors-2.zip"), { payloadBytes: 1_000_000 });
+    await buildArchive(on.path("fusion-collectors-3.zip"), { zip64: true, payloadBytes: 1000 });
+    await buildArchive(on.path("fusion-collectors-4.tar.gz"));
+    const program = Buffer.concat([elfHeader(62), text]);
+    const entries = [
+      entry(crcOf(text, deflated(text))),
+      entry({ name: "fusion-collectors/empty" }),
+      entry({ name: "fusion-collectors/program", ...crcOf(program, deflated(program, 1)) }),
+      entry({
+        name: "fusion-collectors/small",
+        ...crcOf(text.subarray(0, 10), deflated(text.subarray(0, 10))),
+      }),
+    ];
+    await writeFile(
+      on.path("fusion-collectors-5.zip"),
+      rawZip([{ name: "fusion-collectors/collector-sidecar" }, ...entries]),
+    );
+    const archives = await scan(on.dir);
+    assert.equal(archives.length, 5);
+    for (const archive of archives) await verifyEntries(archive, never);
+  });
+
+  for (const [size, content] of [
+    ["small", text.subarray(0, 1000)],
+    ["large", text],
+  ] as const) {
+    const whole = crcOf(content, deflated(content));
+    const broken = Buffer.from(whole.data as Buffer);
+    broken[broken.length >> 1] = 255 - (broken[broken.length >> 1] ?? 0);
+    const DAMAGE: [what: string, more: Partial<RawEntry>, reason: RegExp][] = [
+      ["another CRC", { ...whole, crc: 1 }, /telegraf has another CRC-32 than its directory says$/],
+      [
+        "a flipped byte where it is stored",
+        { data: content, crc: (whole.crc ?? 0) ^ 1 },
+        /telegraf has another CRC-32/,
+      ],
+      [
+        "a flipped byte where it is deflated",
+        { ...whole, data: broken },
+        /telegraf (cannot be inflated: |has another)/,
+      ],
+      [
+        "more bytes than it admits",
+        { ...whole, size: content.length - 1 },
+        /telegraf (cannot be inflated: it is longer|has another length)/,
+      ],
+      ["fewer bytes than it claims", { ...whole, size: content.length + 1 }, /telegraf has another length/],
+      [
+        "an end before its end",
+        { ...whole, data: Buffer.concat([whole.data as Buffer, Buffer.alloc(70_000)]) },
+        /telegraf has another length/,
+      ],
+      [
+        "no end",
+        { ...whole, data: (whole.data as Buffer).subarray(0, -5) },
+        /telegraf cannot be inflated: unexpected end of file$/,
+      ],
+    ];
+    for (const [what, more, reason] of DAMAGE) {
+      test(`finds a ${size} entry with ${what}`, async () => {
+        const problem = await problemOf(
+          verified(entry(more), entry({ name: "fusion-collectors/more", data: "more" })),
+        );
+        assert.equal(problem.file, NAME);
+        assert.equal(problem.code, EXIT.invalidPackage);
+        assert.match(problem.reason, /^is damaged: fusion-collectors\/bin\//);
+        assert.match(problem.reason, reason);
+      });
+    }
+  }
+
+  test("reads every local header, also where the scan reads only some", async () => {
+    const entries = Array.from(
+      { length: 2000 },
+      (_, i): RawEntry => ({ name: `fusion-collectors/lib/${i}` }),
+    );
+    entries[1000] = { name: "fusion-collectors/lib/1000", localName: "fusion-collectors/lib/xxxx" };
+    const problem = await problemOf(verified(...entries));
+    assert.match(
+      problem.reason,
+      /local header that does not agree with its directory: fusion-collectors\/lib\/1000$/,
+    );
+  });
+});
+
+/** The entry with the CRC-32 of what it unpacks to. */
+function crcOf(content: Buffer, more: Partial<RawEntry>): Partial<RawEntry> {
+  return { crc: rawZip([{ name: "", data: content }]).readUInt32LE(14), ...more };
+}
+
+describe("what a program's first bytes say", () => {
+  const macho = Buffer.from(`cffaedfe07000001${"00".repeat(24)}`, "hex");
+  const javaClass = Buffer.from(`cafebabe0000003d${"00".repeat(24)}`, "hex");
+  const bigEndian = elfHeader(62);
+  bigEndian[5] = 2;
+  bigEndian.writeUInt16BE(183, 18);
+  const PROGRAMS: [what: string, bytes: Buffer, kind: object][] = [
+    ["ELF x86_64", binaryHeader("linux", "x86_64"), { format: "elf", machine: "x86_64" }],
+    ["ELF arm64", binaryHeader("linux", "arm64"), { format: "elf", machine: "arm64" }],
+    ["ELF x86", elfHeader(3), { format: "elf", machine: "x86" }],
+    ["ELF MIPS", elfHeader(8), { format: "elf", machine: "other" }],
+    ["ELF, big endian", bigEndian, { format: "elf", machine: "arm64" }],
+    ["PE x86_64", binaryHeader("windows", "x86_64"), { format: "pe", machine: "x86_64" }],
+    ["PE arm64", binaryHeader("windows", "arm64"), { format: "pe", machine: "arm64" }],
+    ["PE x86", peHeader(0x14c), { format: "pe", machine: "x86" }],
+    ["a DOS program", Buffer.concat([Buffer.from("MZ"), Buffer.alloc(200)]), { format: "other" }],
+    [
+      "a PE header far away",
+      Buffer.concat([Buffer.from("MZ"), Buffer.alloc(58), Buffer.alloc(4, 0xff)]),
+      { format: "other" },
+    ],
+    ["Mach-O", macho, { format: "macho" }],
+    ["a Mach-O of several", Buffer.from(`cafebabe00000002${"00".repeat(8)}`, "hex"), { format: "macho" }],
+    ["a Java class", javaClass, { format: "other" }],
+    ["a script", Buffer.from("#!/bin/sh\n"), { format: "other" }],
+    ["nothing", Buffer.alloc(0), { format: "other" }],
+    ["half an ELF header", elfHeader(62).subarray(0, 10), { format: "other" }],
+  ];
+  for (const [what, bytes, kind] of PROGRAMS) {
+    test(what, async () => {
+      await using on = await volume();
+      const options = { collectors: [], entries: [{ name: "bin/telegraf", content: bytes, mode: 0o755 }] };
+      await buildArchive(on.path("fusion-collectors-1.zip"), options);
+      await buildArchive(on.path("fusion-collectors-2.tar.gz"), options);
+      for (const archive of await scan(on.dir)) {
+        assert.deepEqual(await binaryKind(archive, "bin/telegraf"), kind, archive.format);
+      }
+    });
+  }
+
+  test("a bomb costs no more than its first bytes", async () => {
+    const zeros = Buffer.concat([elfHeader(62), Buffer.alloc(50_000_000)]);
+    const data = deflateRawSync(zeros);
+    const bomb: RawEntry = { name: "bin/telegraf", data, method: 8, size: zeros.length };
+    await using on = await volume({ [NAME]: rawZip([bomb]) });
+    assert.deepEqual(await binaryKind(await scanOne(on.dir), "bin/telegraf"), {
+      format: "elf",
+      machine: "x86_64",
+    });
+  });
+
+  test("of an entry that cannot be inflated is exit 65", async () => {
+    const broken: RawEntry = { name: "bin/telegraf", data: Buffer.alloc(100, 0xff), method: 8, size: 1000 };
+    await using on = await volume({ [NAME]: rawZip([broken]) });
+    const error = (await binaryKind(await scanOne(on.dir), "bin/telegraf").catch(
+      (e) => e,
+    )) as PackageProblemsError;
+    assert.match(error.message, /^fusion-collectors\.zip: cannot be inflated: bin\/telegraf: /);
+    assert.equal(error.code, EXIT.invalidPackage);
+  });
+});
