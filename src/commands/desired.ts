@@ -1,13 +1,17 @@
 import { collectProblems, type PackageProblem, PackageProblemsError } from "../errors.ts";
+import { cutDigest, cutSource } from "../packages/cut.ts";
 import { digest } from "../packages/digest.ts";
 import { verifyEntries } from "../packages/entries.ts";
 import type { Archive, Package, Source } from "../packages/package.ts";
 import { resolvePackages } from "../packages/resolve.ts";
 import { archiveSource } from "../packages/source.ts";
+import { originOf } from "../packages/standalone.ts";
 import type { PostgresReady } from "../readiness/postgres.ts";
 import {
   type Decision,
+  hasOrigin,
   type Plan,
+  type PlanInput,
   plan,
   type SharedCollector,
   storedFor,
@@ -35,13 +39,14 @@ export async function desire(
     options: args,
     packageVersion: config.packageVersion,
     collectors: config.collectors,
+    standalone: config.collectorPackages === "standalone",
     definitions: await readDefinitions(db, config.db.schema),
     archColumn: shape.archColumn,
   });
-  for (const pack of packages) {
-    const names = collectors
-      .filter((collector) => collector.archive === pack.archive)
-      .map((collector) => collector.object);
+  const whole = packages.filter(({ cut }) => !cut);
+  const parts = [...collectors, ...packages.filter(({ cut }) => cut)];
+  for (const pack of whole) {
+    const names = parts.filter((part) => part.archive === pack.archive).map((part) => part.object);
     const { archive, os, arch, object, version } = pack;
     const holds = names.length > 0 ? `, with ${names.join(", ")}` : "";
     log.info("package.found", `${archive.file}: ${object} ${version} for ${os} ${arch}${holds}`, {
@@ -55,7 +60,7 @@ export async function desire(
     });
   }
   const shared = collectors.flatMap((collector) => {
-    const controller = packages.find((pack) => pack.archive === collector.archive);
+    const controller = whole.find((pack) => pack.archive === collector.archive);
     return controller ? [{ ...collector, controller }] : [];
   });
   return { packages, collectors: shared };
@@ -77,13 +82,27 @@ export async function decideAll(
   const { archColumn, rows, listing } = state;
   const read = { archColumn, rows, objects: listing.objects };
   const wanted: Wanted[] = [];
-  for (const pack of desired.packages) {
-    const { archive } = pack;
-    const needed = options.allDigests || storedFor(pack, read) !== undefined;
-    const sha256 = needed ? await digest(archive, options.signal) : archive.sha256;
-    wanted.push({ package: pack, sha256, bytes: archive.size });
-  }
+  for (const pack of desired.packages) wanted.push(await want(pack, read, options));
   return plan({ ...read, wanted, collectors: desired.collectors, onConflict: run.config.onConflict });
+}
+
+async function want(
+  pack: Package,
+  read: Pick<PlanInput, "archColumn" | "rows" | "objects">,
+  { allDigests, signal }: DecideOptions,
+): Promise<Wanted> {
+  const { archive, cut } = pack;
+  const stored = storedFor(pack, read);
+  if (!cut) {
+    const needed = allDigests || stored !== undefined;
+    const sha256 = needed ? await digest(archive, signal) : archive.sha256;
+    return { package: pack, sha256, bytes: archive.size };
+  }
+  const origin = originOf(await digest(archive, signal), cut);
+  // An archive that was built anew may well hold the same collector, and somebody else's object the same bytes.
+  const cutNow = stored !== undefined && !hasOrigin(stored, origin);
+  const { sha256, bytes } = cutNow ? await cutDigest(archive, cut, signal) : { ...cut.digest };
+  return { package: pack, origin, sha256, bytes: bytes ?? cutSource(archive, cut).size };
 }
 
 /**
@@ -98,9 +117,9 @@ export async function checkArchives(
 ): Promise<void> {
   if (run.config.archiveCheck === "quick") return;
   const problems: PackageProblem[] = [];
-  for (const { upload, conflict, wanted } of decisions) {
-    const { archive } = wanted.package;
-    if (!upload || conflict || checked.has(archive)) continue;
+  const uploads = decisions.filter(({ upload, conflict }) => upload && !conflict);
+  for (const archive of new Set(uploads.map(({ wanted }) => wanted.package.archive))) {
+    if (checked.has(archive)) continue;
     await collectProblems(problems, async () => {
       await verifyEntries(archive, signal);
       checked.add(archive);
@@ -109,6 +128,7 @@ export async function checkArchives(
   if (problems.length > 0) throw new PackageProblemsError(problems);
 }
 
-export function sourceOf(decision: Decision): Source {
-  return archiveSource(decision.wanted.package.archive);
+export function sourceOf({ wanted }: Decision): Source {
+  const { archive, cut } = wanted.package;
+  return cut ? cutSource(archive, cut) : archiveSource(archive);
 }

@@ -3,7 +3,7 @@ import { verifyEntries } from "../packages/entries.ts";
 import type { Archive, VolumeFile } from "../packages/package.ts";
 import { resolvePackages } from "../packages/resolve.ts";
 import { inspectVolume } from "../packages/scan.ts";
-import { listVolume } from "../packages/volume.ts";
+import { findFile, listVolume } from "../packages/volume.ts";
 import { type Servers, waitForServers } from "../readiness/wait.ts";
 import { isRetryable } from "../reconcile/apply.ts";
 import { pause } from "../reconcile/state.ts";
@@ -40,7 +40,8 @@ export async function prepare(run: Run, writes: boolean): Promise<{ servers: Ser
   throw sibling.signal.reason;
 }
 
-async function findFiles({ config, log }: Run): Promise<VolumeFile[]> {
+async function findFiles({ args, config, log }: Run): Promise<VolumeFile[]> {
+  if (args.file !== undefined) return [await findFile(args.file)];
   const { files, ignored } = await listVolume(config.packagesDir);
   for (const file of ignored)
     log.debug("scan.ignored", `${file}: not an archive of ours, left alone`, { file });
@@ -53,9 +54,10 @@ async function findFiles({ config, log }: Run): Promise<VolumeFile[]> {
 }
 
 async function scan(run: Run, files: readonly VolumeFile[], signal: AbortSignal): Promise<Archive[]> {
-  const { log } = run;
+  const { log, args } = run;
+  const options = { signal, ...(args.file !== undefined && { byHand: args }) };
   const started = performance.now();
-  const archives = await inspectVolume(files, { signal }).catch(async (error) => {
+  const archives = await inspectVolume(files, options).catch(async (error) => {
     if (!(error instanceof PackageProblemsError)) throw error;
     throw new PackageProblemsError([
       ...error.problems,
@@ -92,6 +94,7 @@ async function findMore(
     options: args,
     packageVersion,
     collectors: config.collectors,
+    standalone: config.collectorPackages === "standalone",
     definitions: [],
     archColumn: true,
   };

@@ -60,7 +60,10 @@ function membersOf(archive: Archive, { path }: Cut): Member[] {
 }
 
 /** Pieces of any length as blocks of one; a block is valid until the next is asked for. */
-async function* inBlocks(pieces: AsyncIterable<Buffer>, blockSize: number): AsyncGenerator<Buffer, void, void> {
+async function* inBlocks(
+  pieces: AsyncIterable<Buffer>,
+  blockSize: number,
+): AsyncGenerator<Buffer, void, void> {
   const block = Buffer.allocUnsafe(blockSize);
   let filled = 0;
   for await (const piece of pieces) {

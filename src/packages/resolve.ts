@@ -1,4 +1,4 @@
-import { EXIT, type PackageProblem, PackageProblemsError } from "../errors.ts";
+import { collectProblems, EXIT, type PackageProblem, PackageProblemsError } from "../errors.ts";
 import { binaryKind } from "./binary.ts";
 import { builtinDefinitions, type Found, findCollectors } from "./collectors.ts";
 import type {
@@ -13,6 +13,7 @@ import type {
   PackageType,
 } from "./package.ts";
 import { invalid, printable } from "./problem.ts";
+import { standalone } from "./standalone.ts";
 
 /** Column lengths of node_mgmt_packageversion, in characters (BK-Lite's migrations). */
 const LENGTHS = { object: 100, version: 100, name: 100 } as const;
@@ -28,6 +29,8 @@ export interface Wanted {
   };
   packageVersion?: string | undefined;
   collectors: "auto" | "none" | readonly string[];
+  /** COLLECTOR_PACKAGES=standalone: each collector is a package of its own, cut out of the archive. */
+  standalone?: boolean;
   /** The platform's own; where it has none for an os and architecture, the built-in ones count. */
   definitions: readonly CollectorDefinition[];
   /** Whether the table tells architectures apart (state C). */
@@ -35,7 +38,9 @@ export interface Wanted {
 }
 
 export interface Resolved {
+  /** Each archive's own, followed by those that are cut out of it. */
   packages: Package[];
+  /** Those that have only a row. */
   collectors: Collector[];
 }
 
@@ -46,14 +51,7 @@ export interface Resolved {
 export async function resolvePackages(archives: readonly Archive[], wanted: Wanted): Promise<Resolved> {
   const resolved: Resolved = { packages: [], collectors: [] };
   const problems: PackageProblem[] = [];
-  const attempt = async (check: () => Promise<void> | void) => {
-    try {
-      await check();
-    } catch (error) {
-      if (!(error instanceof PackageProblemsError)) throw error;
-      problems.push(...error.problems);
-    }
-  };
+  const attempt = (check: () => unknown) => collectProblems(problems, async () => check());
   for (const archive of archives) {
     const pkg = packageOf(archive, wanted);
     resolved.packages.push(pkg);
@@ -63,24 +61,32 @@ export async function resolvePackages(archives: readonly Archive[], wanted: Want
     const found = findCollectors(archive, pkg.os, definitionsFor(pkg, wanted.definitions));
     await attempt(() => checkKnown(pkg, found));
     await attempt(() => checkBinaries(pkg, found));
-    await attempt(() => {
-      resolved.collectors.push(...chosen(found, pkg, wanted.collectors).map((one) => rowOf(one, pkg)));
+    await attempt(async () => {
+      for (const one of chosen(found, pkg, wanted.collectors)) {
+        checkObject(one, pkg);
+        if (wanted.standalone) await attempt(() => resolved.packages.push(partOf(one, pkg)));
+        else resolved.collectors.push(rowOf(one, pkg));
+      }
     });
   }
-  await attempt(() => checkIdentities(resolved.packages, wanted.archColumn));
+  const whole = resolved.packages.filter(({ cut }) => !cut);
+  await attempt(() => checkIdentities(whole, wanted.archColumn));
   if (problems.length > 0) throw new PackageProblemsError(problems);
   return resolved;
 }
 
 function packageOf(archive: Archive, { options, packageVersion }: Wanted): Package {
   const { named, versions, name } = archive;
+  const { type = "controller" } = options;
   const os = options.os ?? named.os ?? "linux";
+  // a collector's file is named by whoever made the collector: a number in it is not BK-Lite's version
+  const version = options.version ?? (type === "collector" ? undefined : named.version);
   return {
-    type: options.type ?? "controller",
+    type,
     os,
     arch: options.arch ?? named.arch ?? "x86_64",
     object: options.object ?? "Controller",
-    version: options.version ?? named.version ?? packageVersion ?? versions[os] ?? versions.any ?? "1.0.0",
+    version: version ?? packageVersion ?? versions[os] ?? versions.any ?? "1.0.0",
     archive,
     name,
     description: "",
@@ -89,6 +95,22 @@ function packageOf(archive: Archive, { options, packageVersion }: Wanted): Packa
 
 function rowOf({ object, executable }: Found, { os, arch, version, name, archive }: Package): Collector {
   return { type: "collector", os, arch, object, version, name, executable, archive };
+}
+
+function partOf(found: Found, pkg: Package): Package {
+  const part = standalone(found, pkg);
+  checkLengths(pkg.archive, part);
+  return part;
+}
+
+/** The table has one row for an object and version: an archive cannot stand beside its own collector there. */
+function checkObject({ object }: Found, pkg: Package): void {
+  if (object !== pkg.object) return;
+  throw invalid(
+    pkg.archive.file,
+    `is to be stored as ${printable(object)}, which is a collector in it`,
+    "leave --object out, or add --type collector if the file is that collector alone",
+  );
 }
 
 function definitionsFor({ os, arch }: Identity, definitions: readonly CollectorDefinition[]) {

@@ -1,14 +1,20 @@
-import { type PackageProblem, PackageProblemsError } from "../errors.ts";
+import { collectProblems, type PackageProblem, PackageProblemsError } from "../errors.ts";
 import { readFully } from "./blocks.ts";
 import { expectedDigests } from "./checksums.ts";
 import { empty } from "./contents.ts";
 import { digest } from "./digest.ts";
 import { formatOf, parseName } from "./name.ts";
 import { withFile } from "./open.ts";
-import type { Archive, OpenFile, VolumeFile } from "./package.ts";
+import type { Archive, Identity, OpenFile, VolumeFile } from "./package.ts";
 import { damaged, invalid } from "./problem.ts";
 import { inspectTarGz } from "./targz.ts";
 import { inspectZip } from "./zip.ts";
+
+export interface InspectOptions {
+  signal?: AbortSignal;
+  /** Set for a file that somebody named on the command line, where any name will do: what else was said there of it. */
+  byHand?: Partial<Identity>;
+}
 
 /**
  * Opens every archive and reads it as the package that it claims to be, and compares it with its checksum files. Throws
@@ -16,40 +22,49 @@ import { inspectZip } from "./zip.ts";
  */
 export async function inspectVolume(
   files: readonly VolumeFile[],
-  { signal }: { signal?: AbortSignal } = {},
+  options: InspectOptions = {},
 ): Promise<Archive[]> {
   const archives: Archive[] = [];
   const problems: PackageProblem[] = [];
   for (const file of files) {
-    signal?.throwIfAborted();
-    try {
-      const archive = await inspect(file, signal);
-      await compareDigests(archive, signal);
+    options.signal?.throwIfAborted();
+    await collectProblems(problems, async () => {
+      const archive = await inspect(file, options);
+      await compareDigests(archive, options.signal);
       archives.push(archive);
-    } catch (error) {
-      if (!(error instanceof PackageProblemsError)) throw error;
-      problems.push(...error.problems);
-    }
+    });
   }
   if (problems.length > 0) throw new PackageProblemsError(withoutRepeats(problems));
   return archives;
 }
 
-async function inspect(file: VolumeFile, signal: AbortSignal | undefined): Promise<Archive> {
-  const format = formatOf(file.name);
-  if (!format)
+async function inspect(file: VolumeFile, { signal, byHand }: InspectOptions): Promise<Archive> {
+  const claimed = formatOf(file.name);
+  if (!claimed && !byHand)
     throw invalid(file.file, "has a name that is no archive's", "name it fusion-collectors*.zip or .tar.gz");
-  const name = parseName(file.name);
+  // a collector's version is not looked for in its name
+  const name = parseName(file.name, byHand?.type === "collector" ? { version: "", ...byHand } : byHand);
   if ("problem" in name) throw invalid(file.file, name.problem.reason, name.problem.hint);
   return withFile(file, async (handle, stamp) => {
     const size = Number(stamp.size);
     if (size === 0) throw empty(file.file);
-    await checkMagic(file.file, handle, format);
-    const inspected = { ...file, size, format, stamp, named: name.named, sha256: undefined };
+    const inspected = { ...file, size, stamp, named: name.named, sha256: undefined };
+    if (byHand?.type === "collector") return { ...inspected, ...UNOPENED };
+    const format = await checkMagic(file.file, handle, byHand ? undefined : claimed);
     const read = format === "zip" ? inspectZip : inspectTarGz;
-    return { ...inspected, ...(await read(file.file, handle, size, signal)) };
+    return { ...inspected, format, ...(await read(file.file, handle, size, signal)) };
   });
 }
+
+/** A stand-alone collector's file: whatever is in it is the collector's own affair. */
+const UNOPENED = {
+  format: "other",
+  top: "",
+  versions: {},
+  sidecar: false,
+  members: new Map(),
+  folders: new Map(),
+} as const;
 
 /** How files of each kind begin; a zip without entries begins with its end record. */
 const MAGIC = [
@@ -58,12 +73,24 @@ const MAGIC = [
   ["1f8b", "gzip"],
 ] as const;
 
-/** The ending is only a claim. */
-async function checkMagic(file: string, handle: OpenFile, format: Archive["format"]): Promise<void> {
+/** What the file is. The ending is only a claim; without one either will do. */
+async function checkMagic(
+  file: string,
+  handle: OpenFile,
+  claimed: "zip" | "tar.gz" | undefined,
+): Promise<"zip" | "tar.gz"> {
   const magic = (await readFully(handle, Buffer.alloc(4), 4, 0)).toString("hex");
   const found = MAGIC.find(([start]) => magic.startsWith(start))?.[1];
-  if (found === (format === "zip" ? "zip" : "gzip")) return;
-  if (found === undefined) throw damaged(file, `is no ${format === "zip" ? "zip" : "gzip"} file`);
+  const format = found === "gzip" ? "tar.gz" : found;
+  if (format !== undefined && format === (claimed ?? format)) return format;
+  if (found === undefined && claimed === undefined) {
+    throw invalid(
+      file,
+      "is neither a zip nor a gzip file",
+      "give a fusion-collectors archive, or --type collector and --object NAME for a stand-alone collector of any content",
+    );
+  }
+  if (found === undefined) throw damaged(file, `is no ${claimed === "zip" ? "zip" : "gzip"} file`);
   throw invalid(
     file,
     `is a ${found} file, whatever its name says`,

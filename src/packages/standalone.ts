@@ -1,5 +1,5 @@
-import type { Cut, Package } from "./package.ts";
 import type { Found } from "./collectors.ts";
+import type { Cut, Package } from "./package.ts";
 import { invalid, printable } from "./problem.ts";
 
 /**

@@ -67,7 +67,8 @@ class TarUnpacker implements Unpacker {
   }
 
   async *bytes({ offset, size, path }: Member): AsyncGenerator<Buffer, void, void> {
-    if (offset === undefined || offset < this.#position) throw new Error(`${this.#file}: no way back to ${path}`);
+    if (offset === undefined || offset < this.#position)
+      throw new Error(`${this.#file}: no way back to ${path}`);
     while (this.#position + this.#rest.length <= offset && size > 0) await this.#next();
     if (this.#position < offset) this.#take(offset - this.#position);
     while (this.#position < offset + size) {

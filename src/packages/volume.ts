@@ -1,6 +1,6 @@
 import type { Dirent } from "node:fs";
 import { readdir, stat } from "node:fs/promises";
-import { join } from "node:path";
+import { basename, join, resolve } from "node:path";
 import { EXIT, JobError } from "../errors.ts";
 import { formatOf } from "./name.ts";
 import type { VolumeFile } from "./package.ts";
@@ -27,6 +27,22 @@ export async function listVolume(dir: string): Promise<Volume> {
   await walk(dir, "", DEPTH, volume);
   const byPath = (a: VolumeFile, b: VolumeFile) => (a.file < b.file ? -1 : 1);
   return { files: volume.files.sort(byPath), ignored: volume.ignored.sort() };
+}
+
+/**
+ * A file that somebody named on the command line; `path` is relative to the working directory. Exit 66 if it is not there, or
+ * is no regular file.
+ */
+export async function findFile(path: string): Promise<VolumeFile> {
+  const absolute = resolve(path);
+  const hint = "give --file the path of a regular file, as seen from inside the container";
+  const found = await stat(absolute).catch((error: unknown) => {
+    if (!isSystemError(error)) throw error;
+    const reason = error.code === "ENOENT" ? "there is no such file" : why(error);
+    throw new JobError(EXIT.noInput, `${path}: ${reason}`, { hint, cause: error });
+  });
+  if (!found.isFile()) throw new JobError(EXIT.noInput, `${path}: is not a regular file`, { hint });
+  return { file: path, path: absolute, name: basename(absolute), size: found.size };
 }
 
 async function walk(dir: string, below: string, depth: number, volume: Volume): Promise<void> {

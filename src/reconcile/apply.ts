@@ -73,7 +73,8 @@ async function upload(
 ) {
   const { wanted, key } = decision;
   const from = source(decision);
-  const progress = startProgress(log, wanted.package.archive.file, from.size);
+  const { archive, cut } = wanted.package;
+  const progress = startProgress(log, cut ? `${archive.file} (${cut.path})` : archive.file, from.size);
   try {
     return await put(
       servers.nats.bucket,

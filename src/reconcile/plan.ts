@@ -96,13 +96,20 @@ function decide(wanted: Wanted, input: PlanInput): Decision {
   const foreign = row !== undefined && !isOurs(row);
   const rowName = row?.name ?? pack.name;
   const base = { wanted, row, stored, obsolete: undefined };
-  const [newKey] = keysOf(pack, foreign ? row.name : pack.name, input.archColumn);
-  if (!stored)
-    return { ...base, action: "uploaded", key: newKey, name: foreign ? row.name : pack.name, upload: true };
+  const name = foreign ? row.name : pack.name;
+  const [newKey] = keysOf(pack, name, input.archColumn);
+  const target = input.objects.get(newKey);
+  const done = target !== undefined && isWhole(target) && sameBytes(wanted, target);
+  if (!stored && done) {
+    // under the name that the row is about to get
+    return { ...base, wanted: known(wanted, target), action: "unchanged", key: newKey, name, upload: false };
+  }
+  if (!stored) return { ...base, action: "uploaded", key: newKey, name, upload: true };
   const inPlace = { ...base, key: stored.key, name: rowName };
   if (sameBytes(wanted, stored)) {
     const whole = isWhole(stored);
-    return { ...inPlace, action: whole ? "unchanged" : "repaired", upload: !whole };
+    if (whole) return { ...inPlace, wanted: known(wanted, stored), action: "unchanged", upload: false };
+    return { ...inPlace, action: "repaired", upload: true };
   }
   const choice = foreign && input.onConflict !== "keep" ? "fail" : foreign ? "keep" : input.onConflict;
   // `latest` is a moving version: the platform itself uploads it again each time.
@@ -116,8 +123,6 @@ function decide(wanted: Wanted, input: PlanInput): Decision {
       conflict: conflict(wanted, stored, foreign ? row : undefined),
     };
   }
-  const target = input.objects.get(newKey);
-  const done = target !== undefined && isWhole(target) && sameBytes(wanted, target);
   return { ...base, action: "replaced", key: newKey, name: pack.name, upload: !done };
 }
 
@@ -191,7 +196,17 @@ function findRow(
 
 function sameBytes({ sha256, bytes, origin }: Wanted, object: StoredObject): boolean {
   if (sha256 !== undefined) return object.sha256 === sha256 && object.size === bytes;
-  return origin !== undefined && object.headers[ORIGIN_HEADER]?.[0] === origin;
+  return origin !== undefined && hasOrigin(object, origin);
+}
+
+/** Whether an object was cut from there: the same place gives the same bytes. */
+export function hasOrigin(object: StoredObject, origin: string): boolean {
+  return object.headers[ORIGIN_HEADER]?.[0] === origin;
+}
+
+/** What is stored has the wanted bytes: so that is what they come to. */
+function known(wanted: Wanted, { sha256, size }: StoredObject): Wanted {
+  return { ...wanted, sha256, bytes: size };
 }
 
 function conflict(

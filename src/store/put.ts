@@ -1,6 +1,7 @@
 import { createHash } from "node:crypto";
 import { setTimeout as sleep } from "node:timers/promises";
 import { EXIT, JobError } from "../errors.ts";
+import { createSweep } from "../garbage.ts";
 import type { Source } from "../packages/package.ts";
 import type { Bucket, StoredObject } from "./bucket.ts";
 import { StoreLostError } from "./errors.ts";
@@ -88,6 +89,7 @@ async function sendChunks(
 ): Promise<Sent> {
   const subject = chunkSubject(bucket.name, nuid);
   const hash = createHash("sha256");
+  const sweep = createSweep();
   let size = 0;
   let chunks = 0;
   for await (const block of source.blocks(chunkSize, signal)) {
@@ -96,6 +98,7 @@ async function sendChunks(
     // The client writes to its socket in a microtask: let it, so that the chunk travels while it is hashed.
     await Promise.resolve();
     hash.update(block);
+    sweep(block.length);
     size += block.length;
     chunks += 1;
   }

@@ -116,6 +116,6 @@ export class Lane {
     const full = this.#queued >= held || this.#sink.writableLength >= BACKLOG;
     if (this.#rules.stalled || full) this.#source.pause();
     else this.#source.resume();
-
+    if (this.#ended && this.#queue.length === 0) this.#sink.end();
   }
 }

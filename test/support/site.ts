@@ -41,6 +41,7 @@ export interface Servers {
 export function useServers(options: NatsOptions = {}): Servers {
   const servers = {} as Servers;
   const sites: Site[] = [];
+  let count = 0;
   before(async () => {
     [servers.postgres, servers.nats] = await Promise.all([startPostgres(), startNats(options)]);
   });
@@ -49,7 +50,8 @@ export function useServers(options: NatsOptions = {}): Servers {
     await Promise.allSettled([servers.nats?.stop(), servers.postgres?.stop()]);
   });
   servers.site = async (database = { state: "B" }) => {
-    const site = await openSite(servers, `b${sites.length}`, database);
+    // Counted at once: tests may ask for their sites at the same time.
+    const site = await openSite(servers, `b${count++}`, database);
     sites.push(site);
     return site;
   };
