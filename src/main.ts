@@ -6,7 +6,7 @@ import { type Config, Reader, readConfig, readOutput } from "./config.ts";
 import { EXIT, type ExitCode, JobError, PackageProblemsError } from "./errors.ts";
 import { createLog, type Log } from "./log.ts";
 import { createRedact, type Redact, redactDeep } from "./redact.ts";
-import { describeError, Recorder } from "./report/recorder.ts";
+import { describeError, Recorder, type Report } from "./report/recorder.ts";
 import { countActions, countWords, rowTable } from "./report/summary.ts";
 import { TERMINATION_LOG, writeReportFile, writeTerminationLog } from "./report/write.ts";
 import type { Run, Screen } from "./run.ts";
@@ -52,7 +52,7 @@ class Ending {
         report = this.#recorder.report(error);
       }
     }
-    this.#say(error);
+    this.#say(report, error);
     writeTerminationLog(TERMINATION_LOG, report, this.#redact);
     if (this.#args.json) process.stdout.write(this.#json(report), () => leave(report.exitCode));
     else leave(report.exitCode);
@@ -62,9 +62,8 @@ class Ending {
     return `${JSON.stringify(redactDeep(report, this.#redact), null, 2)}\n`;
   }
 
-  #say(error: unknown): void {
-    const { packages, rows, orphans } = this.#recorder;
-    const counts = { packages: countActions(packages), rows: countActions(rows), orphans };
+  #say({ packages, rows, orphans, durationMs }: Report, error: unknown): void {
+    const counts = { packages: countActions(packages), rows: countActions(rows), orphans, durationMs };
     this.#log.status?.(undefined);
     // plan has printed a table of its own.
     if (this.#args.command !== "plan" && rows.length > 0) this.#screen?.print(rowTable(rows));

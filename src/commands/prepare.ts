@@ -66,11 +66,15 @@ async function scan(run: Run, files: readonly VolumeFile[], signal: AbortSignal)
   });
   const bytes = archives.reduce((sum, archive) => sum + archive.size, 0);
   const seconds = Number(((performance.now() - started) / 1000).toFixed(3));
-  log.info("scan.done", `${archives.length} archives on the volume, ${formatBytes(bytes)}`, {
-    archives: archives.length,
-    bytes,
-    seconds,
-  });
+  log.info(
+    "scan.done",
+    `on the volume: ${archives.length === 1 ? "1 archive" : `${archives.length} archives`}, ${formatBytes(bytes)}`,
+    {
+      archives: archives.length,
+      bytes,
+      seconds,
+    },
+  );
   return archives;
 }
 

@@ -1,5 +1,6 @@
 import { pipeline } from "node:stream/promises";
 import { crc32, createInflateRaw, inflateRawSync } from "node:zlib";
+import { createSweep } from "../garbage.ts";
 import { blocks } from "./blocks.ts";
 import { withArchive } from "./open.ts";
 import type { Archive, OpenFile, ZipLocation } from "./package.ts";
@@ -19,6 +20,8 @@ interface Lane {
   file: string;
   handle: OpenFile;
   reader: FileReader;
+  /** Told how much has been inflated. */
+  sweep: (bytes: number) => void;
   signal: AbortSignal | undefined;
 }
 
@@ -32,8 +35,9 @@ export async function verifyEntries(archive: Archive, signal?: AbortSignal): Pro
   await withArchive(archive, async (handle) => {
     const directory = await ZipDirectory.open(file, handle, archive.size);
     const entries = directory.entries(signal);
+    const sweep = createSweep();
     const run = async () => {
-      const lane: Lane = { file, handle, reader: new FileReader(handle, READ), signal };
+      const lane: Lane = { file, handle, reader: new FileReader(handle, READ), sweep, signal };
       for (let next = await entries.next(); !next.done; next = await entries.next()) {
         await verifyEntry(lane, next.value.location);
       }
@@ -82,6 +86,7 @@ async function verifyInStream(lane: Lane, at: ZipLocation, start: number): Promi
     for await (const block of unpacked) {
       found.size += block.length;
       found.crc = crc32(block, found.crc);
+      if (inflate) lane.sweep(block.length);
       // a bomb is not followed beyond what it admits to
       if (found.size > at.uncompressedSize) break;
     }

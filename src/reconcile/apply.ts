@@ -83,6 +83,7 @@ async function upload(
         description: decision.name,
         source: from,
         replaced: objects.get(key),
+        supersedes: decision.supersedes,
         sha256: wanted.sha256,
         ...(wanted.origin !== undefined && { headers: { [ORIGIN_HEADER]: [wanted.origin] } }),
       },

@@ -2,7 +2,7 @@ import { EXIT, JobError } from "../errors.ts";
 import type { Identity, Package } from "../packages/package.ts";
 import { isOurs, type Row, type RowValues } from "../registry/rows.ts";
 import { isWhole, type StoredObject } from "../store/bucket.ts";
-import { ORIGIN_HEADER } from "../store/meta.ts";
+import { ORIGIN_HEADER, REPLACES_HEADER } from "../store/meta.ts";
 import { keysOf } from "./key.ts";
 
 export type PackageAction = "unchanged" | "uploaded" | "repaired" | "replaced" | "kept";
@@ -51,6 +51,8 @@ export interface Decision {
   upload: boolean;
   /** An object under another key that nothing is served by after this run. */
   obsolete: StoredObject | undefined;
+  /** Chunks, by nuid, of all such objects: a new object's headers name them, so that a crash before they are removed is made good. */
+  supersedes: readonly string[];
 }
 
 export interface RowDecision {
@@ -95,7 +97,7 @@ function decide(wanted: Wanted, input: PlanInput): Decision {
   const stored = storedFor(pack, input);
   const foreign = row !== undefined && !isOurs(row);
   const rowName = row?.name ?? pack.name;
-  const base = { wanted, row, stored, obsolete: undefined };
+  const base = { wanted, row, stored, obsolete: undefined, supersedes: [] };
   const name = foreign ? row.name : pack.name;
   const [newKey] = keysOf(pack, name, input.archColumn);
   const target = input.objects.get(newKey);
@@ -163,9 +165,19 @@ function markObsolete(packages: Decision[], rows: RowDecision[], input: PlanInpu
   }
   for (const decision of packages) {
     const { stored, key, action } = decision;
-    if (action === "replaced" && stored && stored.key !== key && !inUse.has(stored.key))
-      decision.obsolete = stored;
+    if (!stored) continue;
+    const moved = action === "replaced" && stored.key !== key ? [stored] : [];
+    const left = [...moved, ...leftovers(stored, input.objects)].filter((object) => !inUse.has(object.key));
+    decision.obsolete = left[0];
+    decision.supersedes = left.map((object) => object.nuid);
   }
+}
+
+/** Objects that an earlier run replaced by this one under another key, and then did not come to remove. */
+function leftovers(object: StoredObject, objects: ReadonlyMap<string, StoredObject>): StoredObject[] {
+  const replaced = object.headers[REPLACES_HEADER];
+  if (!replaced) return [];
+  return [...objects.values()].filter((other) => !other.deleted && replaced.includes(other.nuid));
 }
 
 /** The first of the keys that holds an object, as the server looks for it. */

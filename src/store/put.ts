@@ -22,6 +22,8 @@ export interface Upload {
   source: Source;
   /** What is stored under the key now, a deleted marker included. */
   replaced: StoredObject | undefined;
+  /** Chunks, by nuid, of objects under other keys that this one takes the place of. */
+  supersedes: readonly string[];
   /** Hex, where the file has been read before: other bytes now are an error. */
   sha256: string | undefined;
   headers?: Record<string, string[]>;
@@ -120,11 +122,12 @@ async function publish(
   upload: Upload,
   sent: Sent & { nuid: string; chunkSize: number },
 ): Promise<void> {
-  const { replaced } = upload;
+  const { replaced, supersedes } = upload;
+  const replaces = [...(replaced?.nuid ? [replaced.nuid] : []), ...supersedes];
   const meta: ObjectMeta = {
     name: upload.key,
     description: upload.description,
-    headers: { ...upload.headers, ...(replaced?.nuid && { [REPLACES_HEADER]: [replaced.nuid] }) },
+    headers: { ...upload.headers, ...(replaces.length > 0 && { [REPLACES_HEADER]: replaces }) },
     options: { max_chunk_size: sent.chunkSize },
     bucket: bucket.name,
     nuid: sent.nuid,

@@ -170,7 +170,9 @@ export class Stack {
 
   /** Ends and removes everything: containers, network, volumes, folder. */
   async remove(): Promise<void> {
-    await this.composeWithInit(["down", "-v", "--remove-orphans"]);
+    // By the stack's own file: the job's container is an orphan to it, and a broken compose.init.yml does not matter.
+    const { code, stderr } = await this.compose("down", "-v", "--remove-orphans");
     this.#temp.remove();
+    if (code !== 0) throw new Error(`the stack's containers were not removed:\n${stderr}`);
   }
 }

@@ -3,7 +3,7 @@ import { rm } from "node:fs/promises";
 import { describe, test } from "node:test";
 import { ARCHIVE, explain, useServers } from "../support/site.ts";
 import { random, rounds } from "./options.ts";
-import { assertRecovers, assertServed, at, crash, type Moment, type Stage, useStages } from "./stage.ts";
+import { assertRecovers, assertServed, assertSettled, at, crash, type Moment, type Stage, useStages } from "./stage.ts";
 
 const openStage = useStages(useServers());
 
@@ -125,6 +125,7 @@ describe("killed at a random byte, or after a random time", { concurrency: 3 }, 
       assert.ok(ended.signal === "SIGKILL" || ended.code === 0, explain(ended));
       if (scene !== "a damaged object") await assertServed(stage);
       await assertRecovers(stage, path, name);
+      await assertSettled(stage);
     });
   }
 });

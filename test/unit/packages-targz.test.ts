@@ -3,7 +3,7 @@ import { createHash } from "node:crypto";
 import { readFile } from "node:fs/promises";
 import { buffer } from "node:stream/consumers";
 import { describe, test } from "node:test";
-import { constants, gunzipSync, gzipSync } from "node:zlib";
+import { constants, gunzipSync, gunzipSync, gzipSync } from "node:zlib";
 import { pack } from "tar-stream";
 import { EXIT } from "../../src/errors.ts";
 import { buildArchive } from "../support/archives.ts";
@@ -63,12 +63,15 @@ describe("a tar.gz that is a package", () => {
         .update(await readFile(on.path(NAME)))
         .digest("hex"),
     );
-    assert.deepEqual(archive.members.get("bin/filebeat/filebeat"), {
+    const { offset = 0, ...filebeat } = archive.members.get("bin/filebeat/filebeat") ?? {};
+    assert.deepEqual(filebeat, {
       path: "bin/filebeat/filebeat",
       size: 1_000_000,
       mode: 0o755,
       kind: { format: "elf", machine: "arm64" },
     });
+    const unpacked = gunzipSync(await readFile(on.path(NAME)));
+    assert.deepEqual(unpacked.subarray(offset, offset + 120), elfHeader(183), "where its bytes begin");
     assert.deepEqual(archive.members.get("install.sh")?.kind, { format: "other" });
   });
 
@@ -111,6 +114,7 @@ describe("a tar.gz that is a package", () => {
       path: "bin/vector",
       size: 120,
       mode: 0o644,
+      offset: 512,
       kind: { format: "elf", machine: "arm64" },
     });
   });

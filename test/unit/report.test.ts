@@ -1,0 +1,183 @@
+import assert from "node:assert/strict";
+import { describe, test } from "node:test";
+import { EXIT, JobError, PackageProblemsError } from "../../src/errors.ts";
+import type { Archive, Package } from "../../src/packages/package.ts";
+import type { Decision, Plan } from "../../src/reconcile/plan.ts";
+import { planTable } from "../../src/report/plan-table.ts";
+import { progressBar, progressWords, snapshot } from "../../src/report/progress.ts";
+import { Recorder } from "../../src/report/recorder.ts";
+import { formatBytes, rowTable, terminationMessage } from "../../src/report/summary.ts";
+
+const FILE = "fusion-collectors-linux-amd64.zip";
+
+function pack(object = "Controller"): Package {
+  const archive = { file: FILE, name: FILE, size: 2048 } as Archive;
+  return {
+    type: "controller",
+    os: "linux",
+    arch: "x86_64",
+    object,
+    version: "1.0.0",
+    archive,
+    name: FILE,
+    description: "",
+  };
+}
+
+const ROW = {
+  type: "controller",
+  os: "linux",
+  arch: null,
+  object: "Controller",
+  version: "1.0.0",
+  name: FILE,
+  description: "",
+};
+const RESULT = { key: "k", name: FILE, sha256: "ab", bytes: 2048 };
+
+describe("the termination message", () => {
+  test("has outcome, counts and error", () => {
+    const recorder = new Recorder("init");
+    recorder.package(pack(), { ...RESULT, action: "uploaded", bytesUploaded: 2048 });
+    recorder.row(ROW, 1, "inserted");
+    const error = new JobError(EXIT.denied, "no", { layer: "login", hint: "look" });
+    assert.deepEqual(JSON.parse(terminationMessage(recorder.report(error))), {
+      outcome: "failed",
+      exitCode: 77,
+      packages: { uploaded: 1 },
+      rows: { inserted: 1 },
+      error: { code: 77, layer: "login", message: "no", hint: "look" },
+    });
+  });
+
+  test("stays within 4096 bytes and valid JSON, whatever the error's length and script", () => {
+    for (const text of ["x".repeat(100_000), "探针".repeat(50_000), '"\\'.repeat(50_000)]) {
+      const report = new Recorder("init").report(new JobError(EXIT.unavailable, text, { hint: text }));
+      const message = terminationMessage(report);
+      assert.ok(Buffer.byteLength(message) <= 4096);
+      assert.equal(JSON.parse(message).exitCode, 69);
+    }
+  });
+});
+
+describe("the report", () => {
+  test("counts what an earlier attempt of the same run did", () => {
+    const recorder = new Recorder("init");
+    recorder.package(pack(), { ...RESULT, action: "uploaded", bytesUploaded: 2048 });
+    recorder.row(ROW, 1, "inserted");
+    recorder.package(pack(), { ...RESULT, action: "unchanged", bytesUploaded: 0 });
+    recorder.row(ROW, 1, "unchanged");
+    const { packages, rows } = recorder.report();
+    assert.deepEqual(
+      [packages.length, packages[0]?.action, packages[0]?.bytesUploaded],
+      [1, "uploaded", 2048],
+    );
+    assert.deepEqual([rows.length, rows[0]?.action], [1, "inserted"]);
+  });
+
+  test("lists every bad file", () => {
+    const problems = ["a.zip", "b.zip"].map((file) => ({
+      file,
+      code: EXIT.invalidPackage,
+      reason: "bad",
+      hint: "copy",
+    }));
+    const { packages, exitCode } = new Recorder("init").report(new PackageProblemsError(problems));
+    assert.equal(exitCode, 65);
+    assert.deepEqual(
+      packages.map((p) => [p.file, p.action, p.error?.message]),
+      [
+        ["a.zip", "failed", "bad"],
+        ["b.zip", "failed", "bad"],
+      ],
+    );
+  });
+
+  test("calls an unknown error a bug", () => {
+    const { error } = new Recorder("init").report(new TypeError("x is not a function"));
+    assert.equal(error?.code, EXIT.internal);
+    assert.match(error?.hint ?? "", /bug/);
+  });
+});
+
+describe("tables", () => {
+  test("of rows are the guide's, with the architecture only where there is one", () => {
+    const row = { id: 1, ...ROW, action: "inserted" as const };
+    assert.equal(
+      rowTable([row]),
+      [
+        "    type    |  os   |   object   | version |               name                |  action",
+        "------------+-------+------------+---------+-----------------------------------+----------",
+        ` controller | linux | Controller | 1.0.0   | ${FILE} | inserted`,
+      ].join("\n"),
+    );
+    assert.match(rowTable([{ ...row, arch: "arm64" }]).split("\n")[0] ?? "", /\barch\b/);
+  });
+
+  test("of a plan read like a diff, with sizes and totals", () => {
+    const decision = (action: Decision["action"], more: Partial<Decision> = {}): Decision => ({
+      wanted: { package: pack(), sha256: "ab", bytes: 2048 },
+      action,
+      key: `key/${action}`,
+      name: FILE,
+      row: undefined,
+      stored: undefined,
+      upload: action === "uploaded" || action === "replaced",
+      obsolete: undefined,
+      ...more,
+    });
+    const uploaded = decision("uploaded");
+    const plan: Plan = {
+      packages: [
+        uploaded,
+        decision("replaced"),
+        decision("unchanged"),
+        decision("kept", { conflict: new JobError(EXIT.invalidPackage, "no", { hint: "" }) }),
+      ],
+      rows: [{ action: "inserted", row: undefined, values: ROW, after: uploaded }],
+    };
+    const lines = planTable(plan, (colour, text) => `${colour}:${text}`).split("\n");
+    assert.match(lines[2] ?? "", /^green: \+ upload .*key\/uploaded.*2\.0 KiB/);
+    assert.match(lines[3] ?? "", /^yellow: ~ replace/);
+    assert.match(lines[4] ?? "", /^gray: = unchanged/);
+    assert.match(lines[5] ?? "", /^red: ! conflict/);
+    assert.match(lines[6] ?? "", /^green: \+ insert .*controller linux Controller 1\.0\.0/);
+    assert.equal(lines.at(-1), "2 of 4 objects to send (4.0 KiB), 1 of 1 rows to write, 1 in conflict");
+  });
+});
+
+describe("progress", () => {
+  test("has percent, rate and time left", () => {
+    const half = snapshot(FILE, 512 * 1024, 1024 * 1024, 2);
+    assert.deepEqual([half.percent, half.bytesPerSecond, half.secondsLeft], [50, 262144, 2]);
+    assert.equal(progressWords(half), "50% of 1.0 MiB, 256.0 KiB/s, 2 s left");
+    assert.match(progressBar(half), /^\[#{12}\.{12}\] fusion/);
+  });
+
+  test("of an unknown size claims nothing", () => {
+    const some = snapshot(FILE, 1024, undefined, 1);
+    assert.deepEqual([some.percent, some.secondsLeft], [null, null]);
+    assert.equal(progressBar(some), `${FILE} 1.0 KiB, 1.0 KiB/s`);
+  });
+
+  test("at the very start divides by nothing", () => {
+    assert.deepEqual(snapshot(FILE, 0, 100, 0), {
+      file: FILE,
+      bytes: 0,
+      total: 100,
+      percent: 0,
+      bytesPerSecond: 0,
+      secondsLeft: null,
+    });
+  });
+});
+
+test("bytes for people", () => {
+  assert.deepEqual([0, 1023, 1024, 1536, 1024 ** 3].map(formatBytes), [
+    "0 B",
+    "1023 B",
+    "1.0 KiB",
+    "1.5 KiB",
+    "1.0 GiB",
+  ]);
+});
