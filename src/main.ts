@@ -53,7 +53,7 @@ class Ending {
       }
     }
     this.#say(report, error);
-    writeTerminationLog(TERMINATION_LOG, report, this.#redact);
+    writeTerminationLog(TERMINATION_LOG, redactDeep(report, this.#redact) as Report);
     if (this.#args.json) process.stdout.write(this.#json(report), () => leave(report.exitCode));
     else leave(report.exitCode);
   }
@@ -110,7 +110,7 @@ async function main(): Promise<void> {
   } catch (error) {
     process.stderr.write(`${(error as Error).message}\n${USAGE}\n`);
     const report = new Recorder("init").report(error);
-    writeTerminationLog(TERMINATION_LOG, report, (text) => text);
+    writeTerminationLog(TERMINATION_LOG, report);
     leave(report.exitCode);
     return;
   }

@@ -3,8 +3,6 @@ import { finished } from "node:stream/promises";
 import { ZipFile } from "yazl";
 import type { Cut, Member } from "./package.ts";
 
-/** DOS time knows neither zone nor anything before 1980: the same local time gives the same bytes everywhere. */
-const TIME = new Date(1980, 0, 1, 12);
 const LEVEL = 6;
 
 /** A folder of an archive as a zip of its own, with that folder on top. `bytes` is asked for one file after the other. */
@@ -35,10 +33,12 @@ async function fill(
   bytes: (member: Member) => AsyncIterable<Buffer>,
   signal: AbortSignal,
 ): Promise<void> {
+  // a zip's clock is local: the same local time gives the same bytes everywhere
+  const mtime = new Date(1980, 0, 1, 12);
   const above = cut.path.lastIndexOf("/") + 1;
   for (const member of members) {
     const name = member.path.slice(above);
-    const options = { mtime: TIME, forceDosTimestamp: true, mode: modeOf(member, cut) };
+    const options = { mtime, forceDosTimestamp: true, mode: modeOf(member, cut) };
     if (name.endsWith("/")) {
       zip.addEmptyDirectory(name, options);
       continue;

@@ -18,6 +18,8 @@ type Watcher = (line: Line, direction: Direction, piece: Buffer) => void;
 export interface Stage extends Site {
   nats: Proxy;
   postgres: Proxy;
+  /** The same servers, past the proxies. */
+  direct: { nats: string; dbPort: string };
   /** Told of every piece before it is forwarded. */
   watch: Watcher | undefined;
 }
@@ -46,7 +48,8 @@ async function openStage(servers: Servers, options?: DatabaseOptions): Promise<S
   ]);
   const env = { ...site.env, NATS_SERVERS: `nats://127.0.0.1:${nats.port}`, DB_PORT: String(postgres.port) };
   const start: Site["start"] = (args = [], more = {}) => job(args, { ...env, ...more });
-  stage = { ...site, env, nats, postgres, watch: undefined, start, run: (...how) => start(...how).done };
+  const direct = { nats: servers.nats.url, dbPort: String(servers.postgres.port) };
+  stage = { ...site, env, nats, postgres, direct, watch: undefined, start, run: (...how) => start(...how).done };
   return stage;
 }
 

@@ -1,0 +1,294 @@
+import assert from "node:assert/strict";
+import { readFile, writeFile } from "node:fs/promises";
+import { describe, test } from "node:test";
+import type { ArchiveOptions } from "../support/archives.ts";
+import { filesOf, install } from "../support/install.ts";
+import type { JobResult } from "../support/run.ts";
+import { ARCHIVE, explain, type Site, sha256, useServers } from "../support/site.ts";
+import { insertRow } from "../support/tables.ts";
+
+const servers = useServers();
+const STANDALONE = { COLLECTOR_PACKAGES: "standalone" };
+const CONTENT: ArchiveOptions = {
+  collectors: ["telegraf", "vector", "filebeat/filebeat"],
+  entries: [
+    { name: "bin/filebeat/filebeat.yml", content: "output: nats\n", mode: 0o600 },
+    { name: "bin/filebeat/module/system/auth.yml", content: "deep\n" },
+  ],
+};
+const KEYS = {
+  Telegraf: "linux/Telegraf/1.0.0/telegraf",
+  Vector: "linux/Vector/1.0.0/vector",
+  Filebeat: "linux/Filebeat/1.0.0/filebeat.zip",
+};
+
+async function ok(run: Promise<JobResult>): Promise<JobResult> {
+  const result = await run;
+  assert.equal(result.code, 0, explain(result));
+  assert.deepEqual(
+    result.report?.packages.filter((p) => p.sha256 === null || p.bytes === null).map((p) => p.key),
+    [],
+    "every package's digest and size are in the report",
+  );
+  return result;
+}
+
+/** `object name` of every row. */
+async function named(site: Site): Promise<string[]> {
+  return (await site.rows()).map((row) => `${row.object} ${row.name}`).sort();
+}
+
+function actions(run: JobResult): Record<string, string> {
+  return Object.fromEntries(run.report?.packages.map((p) => [p.object, p.action]) ?? []);
+}
+
+function sent(run: JobResult): string[] {
+  return run.report?.packages.filter((p) => p.bytesUploaded > 0).map((p) => p.object) ?? [];
+}
+
+describe("COLLECTOR_PACKAGES=standalone", () => {
+  for (const [name, state] of [
+    [ARCHIVE, "B"],
+    ["fusion-collectors-1.0.0.tar.gz", "C"],
+  ] as const) {
+    test(`${name}, table state ${state}: what a node gets is what is in the archive`, async () => {
+      const site = await servers.site({ state });
+      const path = await site.archive(name, { ...CONTENT, payloadBytes: 5_000_000 });
+      const first = await ok(site.run([], STANDALONE));
+      const key = (object: keyof typeof KEYS) =>
+        state === "C" ? KEYS[object].replace("linux/", "linux/x86_64/") : KEYS[object];
+      assert.deepEqual(await named(site), [
+        `Controller ${name}`,
+        "Filebeat filebeat.zip",
+        "Telegraf telegraf",
+        "Vector vector",
+      ]);
+      assert.deepEqual(
+        first.report?.packages.map((p) => [p.file, p.type, p.object, p.name, p.action]),
+        [
+          [name, "controller", "Controller", name, "uploaded"],
+          [name, "collector", "Telegraf", "telegraf", "uploaded"],
+          [name, "collector", "Vector", "vector", "uploaded"],
+          [name, "collector", "Filebeat", "filebeat.zip", "uploaded"],
+        ],
+      );
+
+      const inside = await filesOf(await readFile(path));
+      for (const [object, below] of [
+        ["Telegraf", "bin/telegraf"],
+        ["Vector", "bin/vector"],
+        ["Filebeat", "bin/filebeat/"],
+      ] as const) {
+        const { info, sha256: digest, bytes } = await site.objects.read(key(object));
+        const entry = first.report?.packages.find((p) => p.object === object);
+        assert.deepEqual(
+          [entry?.key, entry?.sha256, entry?.bytes, entry?.bytesUploaded],
+          [key(object), digest, bytes, bytes],
+        );
+        assert.equal(info.description, key(object).split("/").at(-1));
+        const installed = await install(site, key(object));
+        const expected = [...inside].filter(([file]) => file.startsWith(below));
+        assert.deepEqual([...installed.keys()].sort(), expected.map(([file]) => file).sort());
+        for (const [file, { bytes: content, mode }] of expected) {
+          assert.ok(installed.get(file)?.bytes.equals(content), `${file} has the archive's bytes`);
+          assert.equal(installed.get(file)?.mode, mode, file);
+        }
+      }
+
+      const before = await site.state();
+      const second = await ok(site.run([], STANDALONE));
+      assert.deepEqual(await site.state(), before, "the second run writes nothing");
+      assert.deepEqual(new Set(Object.values(actions(second))), new Set(["unchanged"]));
+      assert.deepEqual(
+        second.report?.packages.map((p) => [p.key, p.sha256, p.bytes]),
+        first.report?.packages.map((p) => [p.key, p.sha256, p.bytes]),
+      );
+      await ok(site.run(["verify"], STANDALONE));
+      await ok(site.run(["plan"], STANDALONE));
+      assert.deepEqual(await site.state(), before);
+    });
+  }
+
+  test("only those that COLLECTORS names", async () => {
+    const site = await servers.site();
+    await site.archive(ARCHIVE, CONTENT);
+    await ok(site.run([], { ...STANDALONE, COLLECTORS: "filebeat" }));
+    assert.deepEqual(await named(site), [`Controller ${ARCHIVE}`, "Filebeat filebeat.zip"]);
+  });
+
+  test("from shared and back, and again: rows follow, nothing is sent twice, nothing is lost", async () => {
+    const site = await servers.site();
+    const path = await site.archive(ARCHIVE, CONTENT);
+    await ok(site.run());
+    assert.equal((await site.run(["verify"], STANDALONE)).code, 76);
+    const there = await ok(site.run([], STANDALONE));
+    assert.deepEqual(sent(there), ["Telegraf", "Vector", "Filebeat"]);
+    assert.deepEqual(
+      there.report?.rows.map((row) => row.action),
+      ["unchanged", "updated", "updated", "updated"],
+    );
+    await ok(site.run(["verify"], STANDALONE));
+    const own = await named(site);
+
+    await ok(site.run());
+    assert.ok((await site.rows()).every((row) => row.name === ARCHIVE));
+    assert.deepEqual(
+      (await site.objects.list()).map((info) => info.name).sort(),
+      [`linux/Controller/1.0.0/${ARCHIVE}`, ...Object.values(KEYS)].sort(),
+      "what shared mode did not replace stays",
+    );
+
+    const again = await ok(site.run([], STANDALONE));
+    assert.deepEqual(sent(again), []);
+    assert.deepEqual(await named(site), own);
+    const stored = await site.objects.read(`linux/Controller/1.0.0/${ARCHIVE}`);
+    assert.equal(stored.sha256, await sha256(path));
+    assert.deepEqual(await site.objects.unreachable(), []);
+  });
+});
+
+describe("an archive that was built anew", () => {
+  test("replaces what has other bytes, and only that", async () => {
+    const site = await servers.site();
+    await site.archive(ARCHIVE, CONTENT);
+    await ok(site.run([], STANDALONE));
+
+    const entries = [...(CONTENT.entries ?? []), { name: "install.sh", content: "echo other\n" }];
+    await site.archive(ARCHIVE, { ...CONTENT, entries });
+    const installer = await ok(site.run([], STANDALONE));
+    assert.deepEqual(sent(installer), ["Controller"]);
+    assert.deepEqual(actions(installer), {
+      Controller: "replaced",
+      Telegraf: "unchanged",
+      Vector: "unchanged",
+      Filebeat: "unchanged",
+    });
+    const settled = await site.state();
+    await ok(site.run([], STANDALONE));
+    await ok(site.run(["verify"], STANDALONE));
+    assert.deepEqual(await site.state(), settled);
+
+    const more = [
+      ...entries,
+      { name: "bin/telegraf", content: "#!/bin/sh\nexec new\n", mode: 0o755 },
+      { name: "bin/filebeat/module/system/auth.yml", content: "other\n" },
+    ];
+    await site.archive(ARCHIVE, { ...CONTENT, entries: more });
+    const fail = await site.run([], { ...STANDALONE, ON_CONFLICT: "fail" });
+    assert.equal(fail.code, 65, explain(fail));
+    const keep = await ok(site.run([], { ...STANDALONE, ON_CONFLICT: "keep" }));
+    assert.deepEqual(actions(keep), {
+      Controller: "kept",
+      Telegraf: "kept",
+      Vector: "unchanged",
+      Filebeat: "kept",
+    });
+    assert.deepEqual(await site.state(), settled);
+    const replace = await ok(site.run([], STANDALONE));
+    assert.deepEqual(sent(replace), ["Controller", "Telegraf", "Filebeat"]);
+    const installed = await install(site, KEYS.Telegraf);
+    assert.equal(installed.get("bin/telegraf")?.bytes.toString(), "#!/bin/sh\nexec new\n");
+    const warning = replace.events.find(
+      (event) => event.event === "package.replaced" && event.key === KEYS.Telegraf,
+    );
+    assert.match(String(warning?.sha256), /^[0-9a-f]{64}$/);
+    assert.match(String(warning?.storedSha256), /^[0-9a-f]{64}$/);
+    assert.notEqual(warning?.sha256, warning?.storedSha256);
+    assert.deepEqual(await site.objects.unreachable(), []);
+  });
+});
+
+describe("what is lost, and what is somebody's", () => {
+  test("lost chunks, objects and rows come back", async () => {
+    const site = await servers.site();
+    await site.archive(ARCHIVE, CONTENT);
+    const first = await ok(site.run([], STANDALONE));
+    await site.objects.damage(KEYS.Telegraf);
+    await site.objects.damage(KEYS.Filebeat, "first");
+    await site.objects.remove(KEYS.Vector);
+    await site.db.query("DELETE FROM node_mgmt_packageversion WHERE object = 'Vector'");
+    assert.equal((await site.run(["verify"], STANDALONE)).code, 76);
+    const mended = await ok(site.run([], STANDALONE));
+    assert.deepEqual(actions(mended), {
+      Controller: "unchanged",
+      Telegraf: "repaired",
+      Vector: "uploaded",
+      Filebeat: "repaired",
+    });
+    for (const { key, sha256: digest } of first.report?.packages ?? []) {
+      assert.equal((await site.objects.read(key)).sha256, digest);
+    }
+    await ok(site.run(["verify"], STANDALONE));
+  });
+
+  test("a person's collector is never overwritten, and the same bytes are no conflict", async () => {
+    const site = await servers.site();
+    const path = await site.archive(ARCHIVE, CONTENT);
+    const person = { type: "collector", object: "Telegraf", name: "telegraf", created_by: "admin" };
+    await insertRow(site.db, person);
+    await site.objects.putForeign(KEYS.Telegraf, Buffer.from("somebody's telegraf"));
+    const refused = await site.run([], STANDALONE);
+    assert.equal(refused.code, 65, explain(refused));
+    assert.deepEqual(actions(refused), {
+      Controller: "uploaded",
+      Telegraf: "failed",
+      Vector: "uploaded",
+      Filebeat: "uploaded",
+    });
+    assert.equal(
+      (await install(site, KEYS.Telegraf)).get("bin/telegraf")?.bytes.toString(),
+      "somebody's telegraf",
+    );
+
+    const telegraf = (await filesOf(await readFile(path))).get("bin/telegraf")?.bytes;
+    assert.ok(telegraf);
+    await site.objects.putForeign(KEYS.Telegraf, telegraf);
+    const before = await site.state();
+    assert.deepEqual(
+      new Set(Object.values(actions(await ok(site.run([], STANDALONE))))),
+      new Set(["unchanged"]),
+    );
+    assert.deepEqual(await site.state(), before);
+  });
+});
+
+describe("a damaged archive", () => {
+  /** Damages the last bytes of a collector's data, so that its header is still read as a program's. */
+  async function damaged(site: Site): Promise<void> {
+    const path = await site.archive(ARCHIVE, CONTENT);
+    const bytes = await readFile(path);
+    const next = bytes.indexOf("fusion-collectors/bin/filebeat/filebeat");
+    const at = next - 30 - 100;
+    bytes[at] = (bytes[at] ?? 0) ^ 1;
+    await writeFile(path, bytes);
+  }
+
+  test("ARCHIVE_CHECK=full: exit 65 once for the archive, before anything is written", async () => {
+    const site = await servers.site();
+    await damaged(site);
+    const run = await site.run([], STANDALONE);
+    assert.equal(run.code, 65, explain(run));
+    assert.equal(run.events.filter((event) => event.event === "package.invalid").length, 1);
+    assert.equal(await site.objects.lastSeq(), 0);
+    assert.deepEqual(await site.rows(), []);
+  });
+
+  test("ARCHIVE_CHECK=quick: the damaged collector is found when it is cut, the others are done", async () => {
+    const site = await servers.site();
+    await damaged(site);
+    const run = await site.run([], { ...STANDALONE, ARCHIVE_CHECK: "quick" });
+    assert.equal(run.code, 65, explain(run));
+    assert.deepEqual(actions(run), {
+      Controller: "uploaded",
+      Telegraf: "uploaded",
+      Vector: "failed",
+      Filebeat: "uploaded",
+    });
+    assert.match(
+      run.report?.packages.find((p) => p.object === "Vector")?.error?.message ?? "",
+      /bin\/vector/,
+    );
+    assert.deepEqual(await site.objects.unreachable(), []);
+    assert.equal((await site.rows()).length, 3);
+  });
+});
