@@ -2,7 +2,7 @@ import { setFlagsFromString } from "node:v8";
 import { runInNewContext } from "node:vm";
 
 /** Bytes of dropped buffers after which they are collected: rarely enough to cost nothing, often enough for a flat memory. */
-const LIMIT = 8 * 1024 * 1024;
+const LIMIT = 4 * 1024 * 1024;
 
 /** Made when it is first needed, and kept: each context costs a megabyte. */
 let collectYoung: (() => void) | undefined;

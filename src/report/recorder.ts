@@ -214,7 +214,10 @@ export class Recorder {
 
   #addProblems({ problems }: PackageProblemsError): void {
     for (const { file, code, reason, hint } of problems) {
-      const entry = this.packages.find((candidate) => candidate.file === file);
+      const entries = this.packages.filter((candidate) => candidate.file === file);
+      // one of several packages of an archive: its own entry says so already
+      if (entries.some((candidate) => candidate.object !== null && candidate.action === "failed")) continue;
+      const [entry] = entries;
       if (entry) Object.assign(entry, { action: "failed", error: { code, message: reason, hint } });
       else this.refused(file, { code, message: reason, hint });
     }

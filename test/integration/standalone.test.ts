@@ -80,10 +80,10 @@ describe("COLLECTOR_PACKAGES=standalone", () => {
         ["Filebeat", "bin/filebeat/"],
       ] as const) {
         const { info, sha256: digest, bytes } = await site.objects.read(key(object));
-        const entry = first.report?.packages.find((p) => p.object === object);
+        const entries = first.report?.packages.filter((p) => p.object === object);
         assert.deepEqual(
-          [entry?.key, entry?.sha256, entry?.bytes, entry?.bytesUploaded],
-          [key(object), digest, bytes, bytes],
+          entries?.map((p) => [p.key, p.sha256, p.bytes, p.bytesUploaded]),
+          [[key(object), digest, bytes, bytes]],
         );
         assert.equal(info.description, key(object).split("/").at(-1));
         const installed = await install(site, key(object));
