@@ -124,6 +124,7 @@ describe("tables", () => {
       stored: undefined,
       upload: action === "uploaded" || action === "replaced",
       obsolete: undefined,
+      supersedes: [],
       ...more,
     });
     const uploaded = decision("uploaded");
