@@ -1,6 +1,6 @@
 import { parseArgs } from "node:util";
 import { EXIT, JobError } from "./errors.ts";
-import type { Arch, Os, PackageType } from "./packages/package.ts";
+import { ARCH_NAMES, type Arch, archOf, type Os, type PackageType } from "./packages/package.ts";
 
 export const COMMANDS = ["init", "plan", "verify", "wait"] as const;
 export type Command = (typeof COMMANDS)[number];
@@ -70,13 +70,6 @@ function usageError(problem: string): JobError {
   return new JobError(EXIT.usage, problem, { hint: USAGE });
 }
 
-const ARCH_NAMES: Record<string, Arch> = {
-  x86_64: "x86_64",
-  amd64: "x86_64",
-  arm64: "arm64",
-  aarch64: "arm64",
-};
-
 function choice<T extends string>(
   option: string,
   value: string | undefined,
@@ -118,7 +111,7 @@ export function parseArguments(argv: readonly string[]): Arguments {
   }
   const os = choice("os", values.os, ["linux", "windows"]);
   const archName = choice("arch", values.arch, Object.keys(ARCH_NAMES));
-  const arch = archName === undefined ? undefined : ARCH_NAMES[archName];
+  const arch = archName && archOf(archName);
   const object = keyPart("object", values.object);
   const version = keyPart("version", values.version);
   return {

@@ -1,5 +1,6 @@
 import { collectProblems, EXIT, JobError, type PackageProblem, PackageProblemsError } from "../errors.ts";
 import { verifyEntries } from "../packages/entries.ts";
+import { MANIFEST, readManifest } from "../packages/manifest.ts";
 import type { Archive, VolumeFile } from "../packages/package.ts";
 import { resolvePackages } from "../packages/resolve.ts";
 import { inspectVolume } from "../packages/scan.ts";
@@ -41,9 +42,14 @@ export async function prepare(run: Run, writes: boolean): Promise<{ servers: Ser
 }
 
 async function findFiles({ args, config, log }: Run): Promise<VolumeFile[]> {
-  if (args.file !== undefined) return [await findFile(args.file)];
-  const { files, ignored } = await listVolume(config.packagesDir);
-  for (const file of ignored)
+  if (args.file !== undefined) return [await findFile(args.file, args)];
+  const [{ files: found, ignored }, named = []] = await Promise.all([
+    listVolume(config.packagesDir),
+    readManifest(config.packagesDir),
+  ]);
+  const byName = new Set([MANIFEST, ...named.map(({ file }) => file)]);
+  const files = [...found.filter(({ file }) => !byName.has(file)), ...named];
+  for (const file of ignored.filter((other) => !byName.has(other)))
     log.debug("scan.ignored", `${file}: not an archive of ours, left alone`, { file });
   if (files.length === 0 && !config.allowEmpty) {
     throw new JobError(EXIT.noInput, `no archive in ${config.packagesDir}`, {
@@ -54,10 +60,9 @@ async function findFiles({ args, config, log }: Run): Promise<VolumeFile[]> {
 }
 
 async function scan(run: Run, files: readonly VolumeFile[], signal: AbortSignal): Promise<Archive[]> {
-  const { log, args } = run;
-  const options = { signal, ...(args.file !== undefined && { byHand: args }) };
+  const { log } = run;
   const started = performance.now();
-  const archives = await inspectVolume(files, options).catch(async (error) => {
+  const archives = await inspectVolume(files, { signal }).catch(async (error) => {
     if (!(error instanceof PackageProblemsError)) throw error;
     throw new PackageProblemsError([
       ...error.problems,

@@ -75,6 +75,6 @@ async function read(file: string, path: string): Promise<string[] | undefined> {
       return block.toString();
     return "";
   });
-  const lines = text.replace(/^\uFEFF/, "").split(/\r?\n/);
+  const lines = text.split(/\r?\n/);
   return lines.map((line) => line.trim()).filter((line) => line !== "" && !line.startsWith("#"));
 }

@@ -4,6 +4,15 @@ export type PackageType = "controller" | "collector";
 export type Os = "linux" | "windows";
 export type Arch = "x86_64" | "arm64";
 
+/** Every name of an architecture that BK-Lite takes. */
+export const ARCH_NAMES = { x86_64: "x86_64", amd64: "x86_64", arm64: "arm64", aarch64: "arm64" } as const;
+
+/** An architecture by any of its names; undefined for a word that is none. */
+export function archOf(name: string): Arch | undefined {
+  const known: Record<string, Arch> = ARCH_NAMES;
+  return known[name.toLowerCase()];
+}
+
 /** What makes two packages the same package; `arch` is part of it only where the table has the column. */
 export interface Identity {
   type: PackageType;
@@ -13,7 +22,10 @@ export interface Identity {
   version: string;
 }
 
-/** A regular file on the volume that is named like an archive. Nothing of it has been read yet. */
+/** What somebody said of a file by hand, on the command line or in packages.json; such a file may have any name. */
+export type Claim = Partial<Identity> & { description?: string };
+
+/** A regular file that is to be read: one that is named like an archive, or one with a claim. Nothing of it has been read yet. */
 export interface VolumeFile {
   /** Path below PACKAGES_DIR, with `/`: what messages show. */
   file: string;
@@ -23,6 +35,7 @@ export interface VolumeFile {
   name: string;
   /** Bytes. */
   size: number;
+  claim?: Claim;
 }
 
 /** What stat says of a file that must not change under our hands. */

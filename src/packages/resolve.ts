@@ -72,24 +72,32 @@ export async function resolvePackages(archives: readonly Archive[], wanted: Want
   const whole = resolved.packages.filter(({ cut }) => !cut);
   await attempt(() => checkIdentities(whole, wanted.archColumn));
   if (problems.length > 0) throw new PackageProblemsError(problems);
-  return resolved;
+  // A package that has a file of its own wins over the same one inside a controller's archive.
+  const taken = new Set(whole.map((pkg) => identityWords(pkg, wanted.archColumn).join("\0")));
+  const free = (pkg: Identity) => !taken.has(identityWords(pkg, wanted.archColumn).join("\0"));
+  return {
+    packages: resolved.packages.filter((pkg) => !pkg.cut || free(pkg)),
+    collectors: resolved.collectors.filter(free),
+  };
 }
 
 function packageOf(archive: Archive, { options, packageVersion }: Wanted): Package {
   const { named, versions, name } = archive;
-  const { type = "controller" } = options;
-  const os = options.os ?? named.os ?? "linux";
+  // The command line wins over packages.json, and both over what the file says of itself.
+  const said = { ...archive.claim, ...options };
+  const { type = "controller" } = said;
+  const os = said.os ?? named.os ?? "linux";
   // a collector's file is named by whoever made the collector: a number in it is not BK-Lite's version
-  const version = options.version ?? (type === "collector" ? undefined : named.version);
+  const version = said.version ?? (type === "collector" ? undefined : named.version);
   return {
     type,
     os,
-    arch: options.arch ?? named.arch ?? "x86_64",
-    object: options.object ?? "Controller",
+    arch: said.arch ?? named.arch ?? "x86_64",
+    object: said.object ?? "Controller",
     version: version ?? packageVersion ?? versions[os] ?? versions.any ?? "1.0.0",
     archive,
     name,
-    description: "",
+    description: archive.claim?.description ?? "",
   };
 }
 
@@ -187,12 +195,17 @@ function chosen(found: readonly Found[], { archive }: Package, wanted: Wanted["c
   });
 }
 
+/** What the table's unique constraint compares. */
+function identityWords({ os, arch, object, version }: Identity, archColumn: boolean): string[] {
+  return [os, ...(archColumn ? [arch] : []), object, version];
+}
+
 /** Two files that claim one identity: a problem of both, each naming the other. */
 function checkIdentities(packages: readonly Package[], archColumn: boolean): void {
   const first = new Map<string, Package>();
   const problems: PackageProblem[] = [];
   for (const pkg of packages) {
-    const words = [pkg.os, ...(archColumn ? [pkg.arch] : []), pkg.object, pkg.version];
+    const words = identityWords(pkg, archColumn);
     const other = first.get(words.join("\0"));
     if (!other) first.set(words.join("\0"), pkg);
     else problems.push(clash(other, pkg, words), clash(pkg, other, words));

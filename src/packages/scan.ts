@@ -5,15 +5,13 @@ import { empty } from "./contents.ts";
 import { digest } from "./digest.ts";
 import { formatOf, parseName } from "./name.ts";
 import { withFile } from "./open.ts";
-import type { Archive, Identity, OpenFile, VolumeFile } from "./package.ts";
+import type { Archive, OpenFile, VolumeFile } from "./package.ts";
 import { damaged, invalid } from "./problem.ts";
 import { inspectTarGz } from "./targz.ts";
 import { inspectZip } from "./zip.ts";
 
 export interface InspectOptions {
   signal?: AbortSignal;
-  /** Set for a file that somebody named on the command line, where any name will do: what else was said there of it. */
-  byHand?: Partial<Identity>;
 }
 
 /**
@@ -38,19 +36,20 @@ export async function inspectVolume(
   return archives;
 }
 
-async function inspect(file: VolumeFile, { signal, byHand }: InspectOptions): Promise<Archive> {
+async function inspect(file: VolumeFile, { signal }: InspectOptions): Promise<Archive> {
+  const { claim } = file;
   const claimed = formatOf(file.name);
-  if (!claimed && !byHand)
+  if (!claimed && !claim)
     throw invalid(file.file, "has a name that is no archive's", "name it fusion-collectors*.zip or .tar.gz");
   // a collector's version is not looked for in its name
-  const name = parseName(file.name, byHand?.type === "collector" ? { version: "", ...byHand } : byHand);
+  const name = parseName(file.name, claim?.type === "collector" ? { version: "", ...claim } : claim);
   if ("problem" in name) throw invalid(file.file, name.problem.reason, name.problem.hint);
   return withFile(file, async (handle, stamp) => {
     const size = Number(stamp.size);
     if (size === 0) throw empty(file.file);
     const inspected = { ...file, size, stamp, named: name.named, sha256: undefined };
-    if (byHand?.type === "collector") return { ...inspected, ...UNOPENED };
-    const format = await checkMagic(file.file, handle, byHand ? undefined : claimed);
+    if (claim?.type === "collector") return { ...inspected, ...UNOPENED };
+    const format = await checkMagic(file.file, handle, claim ? undefined : claimed);
     const read = format === "zip" ? inspectZip : inspectTarGz;
     return { ...inspected, format, ...(await read(file.file, handle, size, signal)) };
   });

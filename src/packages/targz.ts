@@ -8,7 +8,7 @@ import { damaged } from "./problem.ts";
 import { TarScan } from "./tar-scan.ts";
 
 const READ = 256 * 1024;
-const INFLATED = 256 * 1024;
+const INFLATED = 32 * 1024;
 
 /**
  * Reads a tar.gz to its end, once: the gzip's own checksums, every header, the first bytes of what may be a program, and the

@@ -9,10 +9,11 @@ import { FileReader } from "./reader.ts";
 import { dataStart, HEADER_WINDOW } from "./zip.ts";
 
 /** Bytes read at once; more than zlib's high water mark, so that it is done with a block before the next is read. */
-const READ = 256 * 1024;
-const INFLATED = 256 * 1024;
+const READ = 128 * 1024;
+/** What waits for the garbage collector is a multiple of this, so less than where speed is all. */
+const INFLATED = 64 * 1024;
 
-/** Hands out members' bytes. Every piece is the consumer's to keep. */
+/** Hands out members' bytes. A piece is valid until the next is asked for. */
 export interface Unpacker {
   /** Of a tar.gz only in the order of their offsets. */
   bytes(member: Member): AsyncGenerator<Buffer, void, void>;
@@ -33,7 +34,8 @@ async function* zipBytes(file: string, handle: OpenFile, member: Member, signal:
   if (!at) throw new Error(`${file}: no location for ${member.path}`);
   const start = await dataStart(file, new FileReader(handle, HEADER_WINDOW), at);
   const packed = blocks(handle, { start, size: at.compressedSize }, READ, signal);
-  const inflate = at.method === 0 ? undefined : createInflateRaw({ chunkSize: INFLATED });
+  const chunkSize = Math.max(Math.min(at.uncompressedSize, INFLATED), 64);
+  const inflate = at.method === 0 ? undefined : createInflateRaw({ chunkSize });
   let size = 0;
   let crc = 0;
   try {
@@ -42,7 +44,7 @@ async function* zipBytes(file: string, handle: OpenFile, member: Member, signal:
       // a bomb is not followed beyond what it admits to
       if (size > at.uncompressedSize) break;
       crc = crc32(piece, crc);
-      yield inflate ? piece : Buffer.from(piece);
+      yield piece;
     }
     compare(file, at, { used: inflate?.bytesWritten ?? size, size, crc });
   } catch (error) {

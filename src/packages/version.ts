@@ -13,7 +13,7 @@ export const VERSION_FILE_LENGTH = 4096;
  */
 export function parseVersionFile(text: string): Archive["versions"] {
   const versions: Archive["versions"] = {};
-  for (const line of text.replace(/^\uFEFF/, "").split(/\r?\n/)) {
+  for (const line of text.split(/\r?\n/)) {
     const assignment = ASSIGNMENT.exec(line.trim());
     const version = VERSION.exec(assignment?.[3] ?? line.trim())?.[1];
     if (version === undefined) continue;

@@ -3,7 +3,7 @@ import { readdir, stat } from "node:fs/promises";
 import { basename, join, resolve } from "node:path";
 import { EXIT, JobError } from "../errors.ts";
 import { formatOf } from "./name.ts";
-import type { VolumeFile } from "./package.ts";
+import type { Claim, VolumeFile } from "./package.ts";
 import { isSystemError, printable } from "./problem.ts";
 
 const DEPTH = 3;
@@ -30,10 +30,10 @@ export async function listVolume(dir: string): Promise<Volume> {
 }
 
 /**
- * A file that somebody named on the command line; `path` is relative to the working directory. Exit 66 if it is not there, or
+ * A file that somebody named on the command line, with what was said of it there; `path` is relative to the working directory. Exit 66 if it is not there, or
  * is no regular file.
  */
-export async function findFile(path: string): Promise<VolumeFile> {
+export async function findFile(path: string, claim: Claim): Promise<VolumeFile> {
   const absolute = resolve(path);
   const hint = "give --file the path of a regular file, as seen from inside the container";
   const found = await stat(absolute).catch((error: unknown) => {
@@ -42,7 +42,7 @@ export async function findFile(path: string): Promise<VolumeFile> {
     throw new JobError(EXIT.noInput, `${path}: ${reason}`, { hint, cause: error });
   });
   if (!found.isFile()) throw new JobError(EXIT.noInput, `${path}: is not a regular file`, { hint });
-  return { file: path, path: absolute, name: basename(absolute), size: found.size };
+  return { file: path, path: absolute, name: basename(absolute), size: found.size, claim };
 }
 
 async function walk(dir: string, below: string, depth: number, volume: Volume): Promise<void> {

@@ -4,6 +4,8 @@ import { ZipFile } from "yazl";
 import type { Cut, Member } from "./package.ts";
 
 const LEVEL = 6;
+/** Bytes; large copies wait longer for the garbage collector. */
+const PIECE = 16 * 1024;
 
 /** A folder of an archive as a zip of its own, with that folder on top. `bytes` is asked for one file after the other. */
 export async function* zipFolder(
@@ -43,7 +45,7 @@ async function fill(
       zip.addEmptyDirectory(name, options);
       continue;
     }
-    const content = Readable.from(bytes(member), { objectMode: false });
+    const content = Readable.from(kept(bytes(member)), { objectMode: false });
     zip.addReadStream(content, name, { ...options, size: member.size, compressionLevel: LEVEL });
     try {
       await finished(content, { signal });
@@ -54,6 +56,13 @@ async function fill(
     }
   }
   zip.end();
+}
+
+/** Copies: a stream takes the next piece while it still has the last. */
+async function* kept(pieces: AsyncIterable<Buffer>): AsyncGenerator<Buffer, void, void> {
+  for await (const piece of pieces) {
+    for (let at = 0; at < piece.length; at += PIECE) yield Buffer.from(piece.subarray(at, at + PIECE));
+  }
 }
 
 /** File type and permissions. An archive made on Windows has none: then what runs may run. */

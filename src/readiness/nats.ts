@@ -9,7 +9,7 @@ import { Bucket } from "../store/bucket.ts";
 import { connectNats, tlsOptions } from "../store/connection.ts";
 import { JS, jsCode } from "../store/errors.ts";
 import type { Climb } from "./climb.ts";
-import { dial, type Layer, LayerFailure, NATS_LAYERS, resolveHost, tlsHint, words } from "./layer.ts";
+import { dial, type Layer, LayerFailure, NATS_LAYERS, resolveHost, tlsHint } from "./layer.ts";
 
 export interface NatsReady {
   bucket: Bucket;
@@ -180,7 +180,9 @@ const REFUSED: readonly string[] = [
 ];
 
 function loginFailure(error: unknown): LayerFailure {
-  if (error instanceof NatsError && REFUSED.includes(error.code)) {
+  // The library reads a seed or a credentials file only now: one that holds none fails before anything is sent.
+  const unreadable = error instanceof Error && error.name === "NKeysError";
+  if (unreadable || (error instanceof NatsError && REFUSED.includes(error.code))) {
     return new LayerFailure("login", {
       cause: error,
       hint: "check the credentials: user and password in NATS_SERVERS or NATS_USER and NATS_PASSWORD, NATS_TOKEN, NATS_CREDS_FILE, NATS_NKEY_SEED_FILE",
@@ -207,7 +209,7 @@ async function checkJetStream(
     const code = jsCode((error as Error).cause);
     if (code === JS.notEnabledForAccount || code === JS.notEnabled) {
       throw new LayerFailure("jetstream", {
-        cause: words((error as Error).cause),
+        cause: error,
         hint: "enable JetStream for the account of the job's NATS user",
         final: true,
       });

@@ -1,4 +1,4 @@
-import type { Arch, CollectorDefinition, Os } from "../packages/package.ts";
+import { archOf, type CollectorDefinition, type Os } from "../packages/package.ts";
 import { COLLECTOR_TABLE, quote } from "./catalog.ts";
 import type { Database } from "./database.ts";
 
@@ -8,8 +8,6 @@ interface DefinitionRow {
   arch: string | null;
   path: string;
 }
-
-const ARCHES: Record<string, Arch> = { x86_64: "x86_64", amd64: "x86_64", arm64: "arm64", aarch64: "arm64" };
 
 /**
  * The platform's own list of collectors, from `node_mgmt_collector`. Empty where the table does not exist or has no rows yet
@@ -31,7 +29,7 @@ export async function readDefinitions(db: Database, schema: string): Promise<Col
     const executable = belowTop(row.path);
     if ((row.os !== "linux" && row.os !== "windows") || executable === undefined) return [];
     return [
-      { object: row.name, os: row.os as Os, arch: row.arch ? ARCHES[row.arch] : undefined, executable },
+      { object: row.name, os: row.os as Os, arch: row.arch ? archOf(row.arch) : undefined, executable },
     ];
   });
 }

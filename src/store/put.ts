@@ -9,11 +9,11 @@ import { chunkSubject, formatDigest, newNuid, type ObjectMeta, REPLACES_HEADER }
 import { checkRoom } from "./room.ts";
 import { Window } from "./window.ts";
 
-/** Bytes in flight: chosen with `npm run bench`, see the README's table. */
+/** Bytes in flight unless the caller says otherwise: chosen with `npm run bench`, see the README's table. */
 const IN_FLIGHT = 8 * 1024 * 1024;
-/** Milliseconds that undoing an unfinished upload may take; a stop has five seconds in all. */
-const SETTLE = 1500;
-const PURGE = 2000;
+/** Milliseconds that undoing an unfinished upload may take; a stop has five seconds in all, and a window's worth takes about one. */
+const SETTLE = 2500;
+const PURGE = 1500;
 
 export interface Upload {
   key: string;
@@ -33,6 +33,8 @@ export interface UploadOptions {
   signal: AbortSignal;
   /** Seconds without progress after which the upload is given up. */
   stallSeconds: number;
+  /** Bytes that may be sent and not yet acknowledged. */
+  inFlight?: number;
   onProgress?: (bytes: number) => void;
   /** Told when an unfinished upload could not be undone; the next run does it. */
   onLeftover: (error: unknown) => void;
@@ -54,7 +56,7 @@ export interface Uploaded {
 export async function put(bucket: Bucket, upload: Upload, options: UploadOptions): Promise<Uploaded> {
   const { chunkSize } = await checkRoom(bucket, upload.source.size);
   const nuid = newNuid();
-  const window = new Window({ ...options, limit: IN_FLIGHT, closed: bucket.nc.closed() });
+  const window = new Window({ ...options, limit: options.inFlight ?? IN_FLIGHT, closed: bucket.nc.closed() });
   try {
     const sent = await sendChunks(bucket, nuid, upload.source, chunkSize, window, options.signal);
     checkBytes(upload, sent);

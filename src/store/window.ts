@@ -13,6 +13,9 @@ export interface WindowOptions {
   onProgress?: ((bytes: number) => void) | undefined;
 }
 
+/** Milliseconds of the line's own pace that may be in flight: what is on its way cannot be called back, and a stop has five seconds in all. */
+const PACE = 1000;
+
 /**
  * Bounds the bytes in flight, and notices whatever ends an upload: an error in an acknowledgement, a lost
  * connection, a stall, an abort. The first of them is thrown by the next call.
@@ -24,7 +27,10 @@ export class Window {
   #inFlight = 0;
   #acknowledged = 0;
   #lastSequence = 0;
-  #movedAt = performance.now();
+  readonly #startedAt = performance.now();
+  #movedAt = this.#startedAt;
+  /** What was acknowledged in the last PACE milliseconds. */
+  readonly #recent: { at: number; bytes: number }[] = [];
   #failure: { error: unknown } | undefined;
   #wake: (() => void) | undefined;
 
@@ -38,9 +44,9 @@ export class Window {
     this.#watch = setInterval(() => this.#checkStall(), 250);
   }
 
-  /** Waits until another chunk may be sent. */
+  /** Waits until another chunk may be sent: on a slow line fewer are in flight, but always one. */
   async room(): Promise<void> {
-    await this.#until(() => this.#inFlight < this.#options.limit);
+    await this.#until(() => this.#inFlight === 0 || this.#inFlight < this.#limit());
   }
 
   /** Waits until everything sent is acknowledged. */
@@ -76,12 +82,20 @@ export class Window {
     this.#inFlight -= bytes;
     this.#acknowledged += bytes;
     this.#movedAt = performance.now();
+    this.#recent.push({ at: this.#movedAt, bytes });
     // One connection, one subject: chunks are stored in the order of their sending, or a reader gets other bytes.
     if (sequence <= this.#lastSequence)
       this.#fail(new StoreLostError("JetStream stored chunks out of order"));
     this.#lastSequence = sequence;
     this.#options.onProgress?.(this.#acknowledged);
     this.#wake?.();
+  }
+
+  #limit(): number {
+    const now = performance.now();
+    while (this.#recent[0] && now - this.#recent[0].at > PACE) this.#recent.shift();
+    const bytes = this.#recent.reduce((sum, ack) => sum + ack.bytes, 0);
+    return Math.min(this.#options.limit, (bytes * PACE) / Math.min(PACE, now - this.#startedAt));
   }
 
   #checkStall(): void {

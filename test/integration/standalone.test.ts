@@ -3,7 +3,7 @@ import { readFile, writeFile } from "node:fs/promises";
 import { describe, test } from "node:test";
 import type { ArchiveOptions } from "../support/archives.ts";
 import { filesOf, install } from "../support/install.ts";
-import type { JobResult } from "../support/run.ts";
+import type { JobReport, JobResult } from "../support/run.ts";
 import { ARCHIVE, explain, type Site, sha256, useServers } from "../support/site.ts";
 import { insertRow } from "../support/tables.ts";
 
@@ -80,9 +80,9 @@ describe("COLLECTOR_PACKAGES=standalone", () => {
         ["Filebeat", "bin/filebeat/"],
       ] as const) {
         const { info, sha256: digest, bytes } = await site.objects.read(key(object));
-        const entries = first.report?.packages.filter((p) => p.object === object);
+        const entries: JobReport["packages"] = first.report?.packages.filter((p) => p.object === object) ?? [];
         assert.deepEqual(
-          entries?.map((p) => [p.key, p.sha256, p.bytes, p.bytesUploaded]),
+          entries.map((p) => [p.key, p.sha256, p.bytes, p.bytesUploaded]),
           [[key(object), digest, bytes, bytes]],
         );
         assert.equal(info.description, key(object).split("/").at(-1));

@@ -27,7 +27,7 @@ export interface RawEnd {
   directorySize?: number;
   directoryStart?: number;
   /** zip64's end record too, with the true numbers or these; the old record then has its "see there" values. */
-  zip64?: { count?: number };
+  zip64?: { count?: number; directorySize?: number };
 }
 
 /** A zip's bytes, honest or not. */
@@ -96,7 +96,7 @@ export function endRecords(count: number, size: number, start: number, end: RawE
   record.writeBigUInt64LE(44n, 4);
   record.writeBigUInt64LE(BigInt(end.zip64?.count ?? count), 24);
   record.writeBigUInt64LE(BigInt(end.zip64?.count ?? count), 32);
-  record.writeBigUInt64LE(BigInt(size), 40);
+  record.writeBigUInt64LE(BigInt(end.zip64?.directorySize ?? size), 40);
   record.writeBigUInt64LE(BigInt(start), 48);
   const locator = Buffer.alloc(20);
   locator.writeUInt32LE(0x07064b50, 0);

@@ -1,4 +1,5 @@
 import assert from "node:assert/strict";
+import { execFileSync } from "node:child_process";
 import { createHash } from "node:crypto";
 import {
   appendFile,
@@ -76,6 +77,15 @@ const CHANGES: [what: string, change: (path: string) => Promise<void>][] = [
   ["grew", (path) => appendFile(path, "x")],
   ["shrank", (path) => truncate(path, 100)],
   ["was written again", async (path) => writeFile(path, await readFile(path))],
+  [
+    "holds other bytes under its old time",
+    async (path) => {
+      const bytes = await readFile(path);
+      execFileSync("touch", ["-r", path, `${path}.time`]);
+      await writeFile(path, bytes.fill(0, 0, 1));
+      execFileSync("touch", ["-r", `${path}.time`, path]);
+    },
+  ],
   ["was touched", (path) => utimes(path, 1, 1)],
   [
     "was replaced by a copy",

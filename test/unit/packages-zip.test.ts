@@ -3,6 +3,7 @@ import { open } from "node:fs/promises";
 import { describe, test } from "node:test";
 import { deflateRawSync } from "node:zlib";
 import { EXIT } from "../../src/errors.ts";
+import { Entries } from "../../src/packages/contents.ts";
 import { buildArchive } from "../support/archives.ts";
 import {
   directoryEntry,
@@ -119,6 +120,25 @@ function deflated(text: string): Partial<RawEntry> {
 
 const top = (name: string) => `fusion-collectors/${name}`;
 
+describe("however it is packed", () => {
+  const add = (entries: Entries, name: string) => entries.add({ name, kind: "file", size: 0, mode: 0o644 });
+
+  test("an archive of a million entries is taken, and not one more", async () => {
+    const entries = new Entries(NAME);
+    for (let i = 0; i < 1_000_000; i++) add(entries, `fc/lib/${i}`);
+    const problem = await problemOf((async () => add(entries, "fc/lib/more"))());
+    assert.equal(problem.reason, "holds more than 1,000,000 entries");
+    assert.equal(entries.finish().members.size, 0);
+  });
+
+  test("an archive of 100,000 programs is taken, and not one more", async () => {
+    const entries = new Entries(NAME);
+    for (let i = 0; i < 100_000; i++) add(entries, `fc/bin/${i}`);
+    const problem = await problemOf((async () => add(entries, "fc/bin/more"))());
+    assert.match(problem.reason, /more than 100000 files in its top folder and below bin/);
+  });
+});
+
 /** What is wrong with it → entries beside the sidecar, words of the reason. */
 const HOSTILE: [what: string, entries: RawEntry[], reason: RegExp][] = [
   ["an absolute path", [{ name: "/etc/passwd" }], /an absolute path: \/etc\/passwd$/],
@@ -137,6 +157,16 @@ const HOSTILE: [what: string, entries: RawEntry[], reason: RegExp][] = [
   ["a socket", [{ name: top("sock"), mode: 0o140666 }], /holds a socket/],
   ["one name twice", [{ name: top("a") }, { name: top("a") }], /same name: fusion-collectors\/a$/],
   ["one name twice, spelled differently", [{ name: top("a") }, { name: top("./a") }], /same name: /],
+  [
+    "a file with a folder's name",
+    [{ name: top("a/") }, { name: top("a") }],
+    /same name: fusion-collectors\/a$/,
+  ],
+  [
+    "one name twice among thousands",
+    [...Array(3000).keys(), 17].map((i) => ({ name: top(`lib/${i}`) })),
+    /same name: fusion-collectors\/lib\/17$/,
+  ],
   ["a folder with a file's name", [{ name: top("a") }, { name: top("a/") }], /same name: /],
   [
     "a link to an absolute path",
@@ -255,12 +285,35 @@ describe("a zip that is refused because it is", () => {
     );
   });
 
+  test("of two minds about an entry", async () => {
+    const at = AFTER_SIDECAR;
+    const fields = { flags: at + 6, method: at + 8, crc: at + 14, packedSize: at + 18, size: at + 22 };
+    for (const [field, position] of Object.entries(fields)) {
+      const bytes = rawZip([SIDECAR, { name: top("a"), data: "abc" }]);
+      bytes.writeUInt8(bytes.readUInt8(position) ^ 1, position);
+      const { reason } = await refused(bytes);
+      assert.equal(
+        reason,
+        "has a local header that does not agree with its directory: fusion-collectors/a",
+        field,
+      );
+    }
+  });
+
   test("of two minds about how many entries it has", async () => {
     const more = { name: top("a") };
     assert.match((await refused([more], { count: 1 })).reason, /not as long as its end record says/);
     assert.match((await refused([more], { count: 3 })).reason, /no intact central directory/);
     assert.match((await refused([more], { directorySize: 10 })).reason, /not as long as its end record says/);
     assert.match((await refused([more], { directoryStart: 0 })).reason, /no intact central directory/);
+    const between = Buffer.from("not of the directory");
+    const end = whole.length - 22;
+    const parted = Buffer.concat([whole.subarray(0, end), between, whole.subarray(end)]);
+    assert.match((await refused(parted)).reason, /not as long as its end record says/);
+    assert.match(
+      (await refused([more], { zip64: { directorySize: 10 } })).reason,
+      /not as long as its end record says/,
+    );
     assert.match(
       (await refused([more], { zip64: { count: 1 } })).reason,
       /not as long as its end record says/,

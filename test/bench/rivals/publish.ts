@@ -9,7 +9,7 @@ import { connect } from "nats";
 const [server = "", subject = "", file = "", chunk = "1000000", inFlight = "8"] = process.argv.slice(2);
 const nc = await connect({ servers: server, noAsyncTraces: true });
 const handle = await open(file);
-const window = new Array<Promise<unknown>>();
+const window: Promise<unknown>[] = [];
 // one buffer will do: a publish copies its payload in the microtask after it
 const buffer = Buffer.allocUnsafe(Number(chunk));
 for (;;) {

@@ -1,0 +1,72 @@
+import { connect } from "nats";
+import { inspectVolume } from "../../src/packages/scan.ts";
+import { archiveSource } from "../../src/packages/source.ts";
+import { listVolume } from "../../src/packages/volume.ts";
+import { Bucket } from "../../src/store/bucket.ts";
+import { put } from "../../src/store/put.ts";
+import { openObjects } from "../support/objects.ts";
+import { spread } from "./measure.ts";
+import { type Findings, range, rate, seconds } from "./report.ts";
+import { makeVolume, type Stage } from "./stage.ts";
+import { messageFor } from "./window.ts";
+
+const BYTES = 200 * 1024 * 1024;
+const CHUNKS = [131_072, 1_000_000];
+
+/** How long an independent client, the nats library's get, reads what we wrote, by chunk size. */
+export async function benchReaders(stage: Stage): Promise<Findings> {
+  const volume = await makeVolume(BYTES);
+  const buckets = new Map<number, string>();
+  const times = new Map(CHUNKS.map((chunk) => [chunk, [] as number[]]));
+  try {
+    for (const chunk of CHUNKS) buckets.set(chunk, await store(stage, volume.folder.path, chunk));
+    for (let round = 0; round < stage.options.rounds; round++) {
+      for (const [chunk, bucket] of buckets) times.get(chunk)?.push(await read(stage, bucket));
+    }
+  } finally {
+    volume.folder.remove();
+    for (const bucket of buckets.values()) await stage.dropBucket(bucket);
+  }
+  const spreads = [...times].map(([chunk, all]) => ({ chunk, ...spread(all) }));
+  const rows = spreads.map((one) => [`${one.chunk} bytes`, range(one, seconds), rate(BYTES, one.median)]);
+  const head = ["chunk", "time: median (min … max)", "rate"];
+  return {
+    tables: [{ title: "200 MiB read by the nats library's get", head, rows }],
+    bars: [],
+    data: spreads,
+  };
+}
+
+async function store(stage: Stage, folder: string, chunk: number): Promise<string> {
+  const name = stage.newBucket();
+  await stage.makeBucket(name, { max_msg_size: messageFor(chunk) });
+  const [archive] = await inspectVolume((await listVolume(folder)).files);
+  if (!archive) throw new Error("no archive");
+  const nc = await connect({ servers: stage.nats.url });
+  try {
+    const upload = {
+      key: "object",
+      description: "",
+      source: archiveSource(archive),
+      replaced: undefined,
+      supersedes: [],
+      sha256: undefined,
+    };
+    const { signal } = new AbortController();
+    await put(await Bucket.open(name, nc), upload, { signal, stallSeconds: 60, onLeftover: () => {} });
+    return name;
+  } finally {
+    await nc.close();
+  }
+}
+
+async function read(stage: Stage, bucket: string): Promise<number> {
+  const objects = await openObjects(stage.nats, bucket);
+  try {
+    const started = performance.now();
+    await objects.read("object");
+    return (performance.now() - started) / 1000;
+  } finally {
+    await objects.close();
+  }
+}

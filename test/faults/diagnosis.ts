@@ -1,0 +1,60 @@
+import assert from "node:assert/strict";
+import { createServer } from "node:net";
+import { freePort } from "../support/ports.ts";
+import type { JobResult } from "../support/run.ts";
+import { explain } from "../support/site.ts";
+import { job } from "./stage.ts";
+
+/** What a failure's diagnosis has to say. */
+export interface Verdict {
+  code: number;
+  layer: string;
+  /** Of the cause, in the server's words. */
+  cause: RegExp;
+  /** Of the remedy. */
+  hint: RegExp;
+  /** Where; `host:port`. */
+  where: string;
+  /** Milliseconds; a final failure ends the waiting at once, whatever WAIT_TIMEOUT says. */
+  within?: number;
+}
+
+/** Seconds that a wait may take where waiting might have helped. */
+export const PATIENCE = "1";
+
+/** Runs `wait`, or another command, and compares what it says with the verdict. */
+export async function assertVerdict(
+  env: Record<string, string>,
+  verdict: Verdict,
+  args: readonly string[] = ["wait"],
+): Promise<JobResult> {
+  const patience = verdict.code === 69 ? PATIENCE : "60";
+  const result = await job(args, { WAIT_TIMEOUT: patience, ...env }).done;
+  const { code, layer, cause, hint, where, within = 15_000 } = verdict;
+  const { message = "", hint: remedy = "", layer: found } = result.report?.error ?? {};
+  assert.deepEqual([result.code, found], [code, layer], explain(result));
+  assert.match(message, cause);
+  assert.match(remedy, hint);
+  assert.ok(message.includes(where), `${message} does not name ${where}`);
+  assert.ok(result.durationMs < within, `${result.durationMs} ms: ${explain(result)}`);
+  return result;
+}
+
+/** Accepts connections and never says a word. */
+export async function startMute(): Promise<{ port: number; stop(): void }> {
+  const sockets = new Set<{ destroy(): void }>();
+  const server = createServer((socket) => {
+    sockets.add(socket);
+    socket.on("error", () => undefined);
+    socket.resume();
+  });
+  const port = await freePort();
+  await new Promise<void>((resolve) => server.listen(port, "127.0.0.1", resolve));
+  return {
+    port,
+    stop() {
+      for (const socket of sockets) socket.destroy();
+      server.close();
+    },
+  };
+}

@@ -1,0 +1,220 @@
+import assert from "node:assert/strict";
+import { execFileSync } from "node:child_process";
+import { mkdirSync, rmSync } from "node:fs";
+import { join } from "node:path";
+import { after, before, describe, test } from "node:test";
+import { buildArchive } from "../support/archives.ts";
+import { type TempDir, tempDir } from "../support/guard.ts";
+import { type NatsOptions, type NatsServer, startNats } from "../support/nats.ts";
+import { type NatsLogin, type Objects, openObjects } from "../support/objects.ts";
+import { type Postgres, startPostgres } from "../support/postgres.ts";
+import { type JobResult, jobEnv } from "../support/run.ts";
+import { ARCHIVE, explain, sha256 } from "../support/site.ts";
+import { rows } from "../support/tables.ts";
+import { exits, job } from "./stage.ts";
+
+const KEY = `linux/Controller/1.0.0/${ARCHIVE}`;
+const MB = 1_000_000;
+/** The archive has 3 MB and a little. */
+const BYTES = 3 * MB;
+
+let postgres: Postgres;
+let folder: TempDir;
+const servers: NatsServer[] = [];
+const mounts: string[] = [];
+let count = 0;
+
+before(async () => {
+  folder = tempDir("full");
+  postgres = await startPostgres();
+});
+after(async () => {
+  await Promise.allSettled([...servers.map((server) => server.stop()), postgres.stop()]);
+  for (const mount of mounts) execFileSync("umount", [mount]);
+  folder.remove();
+});
+
+async function start(options: NatsOptions): Promise<NatsServer> {
+  const server = await startNats(options);
+  servers.push(server);
+  return server;
+}
+
+interface Place {
+  env: Record<string, string>;
+  objects: Objects;
+  path: string;
+  run(more?: Record<string, string>): Promise<JobResult>;
+  rows(): Promise<unknown[]>;
+  /** Writes other bytes under the archive's name. */
+  change(): Promise<void>;
+}
+
+/** A volume, a database, and `admin`'s look at the bucket; the job logs in as `login` says. */
+async function place(admin: NatsLogin, login: NatsLogin = admin): Promise<Place> {
+  const volume = join(folder.path, `volume${++count}`);
+  mkdirSync(volume);
+  const path = join(volume, ARCHIVE);
+  await buildArchive(path, { payloadBytes: BYTES });
+  const db = await postgres.createDatabase({ state: "B" });
+  const report = { REPORT_FILE: join(volume, "report.json"), WAIT_TIMEOUT: "5" };
+  const env = jobEnv({ db, nats: login, packages: volume }, report);
+  return {
+    env,
+    objects: await openObjects(admin),
+    path,
+    run: (more = {}) => job([], { ...env, ...more }).done,
+    rows: () => rows(db),
+    change: () => buildArchive(path, { payloadBytes: BYTES, seed: "other" }),
+  };
+}
+
+/** Exit 73, the limit's owner named, nothing of it left; what was there before is whole. */
+async function assertFull(here: Place, result: JobResult, names: RegExp, kept?: string): Promise<void> {
+  exits(result, 73);
+  assert.match(result.report?.error?.message ?? "", names, explain(result));
+  assert.deepEqual(await here.objects.unreachable(), []);
+  if (kept === undefined) {
+    assert.deepEqual([await here.objects.list(), await here.rows()], [[], []]);
+  } else {
+    assert.equal((await here.objects.read(KEY)).sha256, kept);
+  }
+}
+
+const addStream = (objects: Objects, more: object) =>
+  objects.connection.request(
+    "$JS.API.STREAM.CREATE.OBJ_bklite",
+    JSON.stringify({
+      name: "OBJ_bklite",
+      subjects: ["$O.bklite.C.>", "$O.bklite.M.>"],
+      storage: "file",
+      discard: "new",
+      allow_rollup_hdrs: true,
+      allow_direct: true,
+      max_bytes: -1,
+      ...more,
+    }),
+  );
+
+describe("no room", { concurrency: 3 }, () => {
+  test("the bucket's max_bytes: seen before the first chunk", async () => {
+    const here = await place(await start({}));
+    await addStream(here.objects, { max_bytes: 2 * MB });
+    await assertFull(here, await here.run(), /bucket "bklite".*max_bytes/);
+    assert.equal(await here.objects.lastSeq(), 0, "something was sent");
+  });
+
+  test("the bucket's max_bytes holds one build but not two: the old one stays whole", async () => {
+    const here = await place(await start({}));
+    await addStream(here.objects, { max_bytes: 5 * MB });
+    exits(await here.run(), 0);
+    const [old, sequence] = [await sha256(here.path), await here.objects.lastSeq()];
+    await here.change();
+    await assertFull(here, await here.run(), /bucket "bklite".*max_bytes/, old);
+    assert.equal(await here.objects.lastSeq(), sequence, "something was sent");
+    assert.equal((await here.rows()).length, 4);
+  });
+
+  test("the bucket fills up while we upload: cleaned up afterwards", async () => {
+    const here = await place(await start({}));
+    await addStream(here.objects, { max_msgs: 2 });
+    await assertFull(here, await here.run(), /bucket "bklite"/);
+  });
+
+  const users = [{ user: "job", password: "planted-nats-password" }];
+  const login = (server: NatsServer) => ({ url: server.url, user: "job", password: "planted-nats-password" });
+  const small = { jetstream: { max_storage: 2 * MB, max_memory: 0 } };
+
+  test("the account's limit: seen before the first chunk", async () => {
+    const server = await start({ config: { accounts: { APP: { users, ...small } } } });
+    const here = await place(login(server));
+    await assertFull(here, await here.run(), /account/);
+    assert.equal(await here.objects.lastSeq(), 0, "something was sent");
+  });
+
+  test("the account's limit, where the job may not ask for it", async () => {
+    const denied = [
+      { ...users[0], permissions: { publish: { allow: ["$JS.API.STREAM.>", "$O.>"] } } },
+      { user: "admin", password: "planted-nats-admin" },
+    ];
+    const server = await start({ config: { accounts: { APP: { users: denied, ...small } } } });
+    const here = await place({ url: server.url, user: "admin", password: "planted-nats-admin" }, login(server));
+    await assertFull(here, await here.run(), /bucket "bklite" is full/);
+  });
+
+  test("the server's max_file_store", async () => {
+    const here = await place(await start({ maxFileStore: 2 * MB }));
+    await assertFull(here, await here.run(), /bucket "bklite"/);
+  });
+});
+
+/** Whether this user may mount a file system; what a full disk does can only be seen on one that is small. */
+function mountSmall(megabytes: number): string | undefined {
+  const path = join(folder.path, `disk${++count}`);
+  mkdirSync(path);
+  try {
+    execFileSync("mount", ["-t", "tmpfs", "-o", `size=${megabytes}m`, "tmpfs", path], { stdio: "ignore" });
+  } catch {
+    rmSync(path, { recursive: true });
+    return undefined;
+  }
+  mounts.push(path);
+  return path;
+}
+
+test("the disk: an error of ours in the end, and the next run on a disk with room is right", async (t) => {
+  const storeDir = mountSmall(2);
+  if (storeDir === undefined) return t.diagnostic("this user may not mount a tmpfs");
+  const server = await start({ storeDir, maxFileStore: 100 * MB });
+  const here = await place(server);
+  const result = await here.run({ WAIT_TIMEOUT: "2" });
+  // nats-server 2.9 switches JetStream off when its disk is full.
+  exits(result, 73, 69, 77);
+  execFileSync("mount", ["-o", "remount,size=50m", storeDir]);
+  await server.kill();
+  await server.restart();
+  const again = await here.run();
+  exits(again, 0);
+  assert.equal((await here.objects.read(KEY)).sha256, await sha256(here.path));
+  assert.deepEqual(await here.objects.unreachable(), []);
+});
+
+describe("not allowed", { concurrency: 3 }, () => {
+  test("a sealed bucket", async () => {
+    const here = await place(await start({}));
+    exits(await here.run(), 0);
+    const old = await sha256(here.path);
+    const { config } = await here.objects.streamInfo();
+    await here.objects.connection.request(
+      "$JS.API.STREAM.UPDATE.OBJ_bklite",
+      JSON.stringify({ ...config, sealed: true }),
+    );
+    exits(await here.run(), 0);
+    await here.change();
+    await assertFull(here, await here.run(), /bucket "bklite" is sealed/, old);
+  });
+
+  const denials: [subject: string, deny: string][] = [
+    ["the chunks", "$O.bklite.C.>"],
+    ["the metadata", "$O.bklite.M.>"],
+    ["everything below $O: a read-only user", "$O.>"],
+    ["looking at the bucket", "$JS.API.STREAM.INFO.OBJ_bklite"],
+    ["making the bucket", "$JS.API.STREAM.CREATE.OBJ_bklite"],
+  ];
+  for (const [name, deny] of denials) {
+    test(`denied: ${name}`, async () => {
+      const users = [
+        { user: "job", password: "planted-nats-password", permissions: { publish: { deny: [deny] } } },
+        { user: "admin", password: "planted-nats-admin" },
+      ];
+      const server = await start({ config: { accounts: { APP: { users, jetstream: "enabled" } } } });
+      const admin = { url: server.url, user: "admin", password: "planted-nats-admin" };
+      const here = await place(admin, { url: server.url, user: "job", password: "planted-nats-password" });
+      const result = await here.run();
+      exits(result, 77);
+      const { message = "" } = result.report?.error ?? {};
+      assert.ok(message.includes(deny.replace(/\.>$/, ".")), `${message} does not name ${deny}`);
+      assert.deepEqual([await here.rows(), await here.objects.unreachable()], [[], []]);
+    });
+  }
+});

@@ -1,0 +1,124 @@
+import assert from "node:assert/strict";
+import { mkdir, writeFile } from "node:fs/promises";
+import { dirname, join } from "node:path";
+import { describe, test } from "node:test";
+import { ARCHIVE, explain, type Site, sha256, useServers } from "../support/site.ts";
+
+const servers = useServers();
+
+async function put(site: Site, file: string, content: string): Promise<string> {
+  const path = join(site.volume, file);
+  await mkdir(dirname(path), { recursive: true });
+  await writeFile(path, content);
+  return path;
+}
+
+const manifest = (site: Site, packages: unknown) => put(site, "packages.json", JSON.stringify({ packages }));
+
+describe("packages.json", () => {
+  test("the official bundle's layout: collectors without archive names, version latest", async () => {
+    const site = await servers.site({ state: "C" });
+    const linux = await put(site, "collector/linux/telegraf", "any content");
+    await put(site, "collector/windows/telegraf.exe", "any other content");
+    await site.archive();
+    const latest = { type: "collector", object: "Telegraf", version: "latest" };
+    await manifest(site, [
+      { file: "collector/linux/telegraf", os: "linux", ...latest, description: "from the bundle" },
+      { file: "collector/windows/telegraf.exe", os: "windows", arch: "amd64", ...latest },
+    ]);
+    const run = await site.run();
+    assert.equal(run.code, 0, explain(run));
+    const key = "linux/x86_64/Telegraf/latest/telegraf";
+    assert.equal((await site.objects.read(key)).sha256, await sha256(linux));
+    await site.objects.read("windows/x86_64/Telegraf/latest/telegraf.exe");
+    const rows = await site.rows();
+    const found = rows.filter((row) => row.version === "latest");
+    assert.deepEqual(
+      found.map((row) => [row.type, row.os, row.object, row.name, row.description]),
+      [
+        ["collector", "linux", "Telegraf", "telegraf", "from the bundle"],
+        ["collector", "windows", "Telegraf", "telegraf.exe", ""],
+      ],
+    );
+    assert.equal(rows.filter((row) => row.version === "1.0.0").length, 4, "the rest is scanned as always");
+
+    const before = await site.state();
+    const second = await site.run();
+    assert.equal(second.code, 0, explain(second));
+    assert.deepEqual(await site.state(), before);
+
+    await put(site, "collector/linux/telegraf", "a newer build");
+    const moved = await site.run([], { ON_CONFLICT: "fail" });
+    assert.equal(moved.code, 0, explain(moved));
+    assert.equal((await site.objects.read(key)).sha256, await sha256(linux));
+  });
+
+  test("a file of its own wins over the same collector inside an archive", async () => {
+    for (const mode of ["shared", "standalone"]) {
+      const site = await servers.site();
+      await site.archive();
+      const path = await put(site, "telegraf", "patched by hand");
+      await manifest(site, [{ file: "telegraf", type: "collector", object: "Telegraf" }]);
+      const run = await site.run([], { COLLECTOR_PACKAGES: mode });
+      assert.equal(run.code, 0, explain(run));
+      assert.equal((await site.objects.read("linux/Telegraf/1.0.0/telegraf")).sha256, await sha256(path));
+      assert.equal((await site.rows()).filter((row) => row.object === "Telegraf").length, 1);
+    }
+  });
+
+  test("an archive may have any name, and is checked like any other", async () => {
+    const site = await servers.site();
+    await site.archive("build-4711.zip");
+    await manifest(site, [{ file: "build-4711.zip", version: "4.7.11" }]);
+    const run = await site.run();
+    assert.equal(run.code, 0, explain(run));
+    assert.deepEqual([...new Set((await site.rows()).map((row) => row.version))], ["4.7.11"]);
+    await put(site, "build-4711.zip", "no archive at all");
+    assert.equal((await site.run()).code, 65);
+  });
+
+  test("errors name their place by JSON pointer, all of them, before anything is written", async () => {
+    const site = await servers.site();
+    await site.archive();
+    await manifest(site, [
+      { file: "../outside" },
+      { file: "/etc/passwd", type: "collector", object: "Passwd" },
+      { file: "telegraf", type: "collector" },
+      { file: "telegraf", os: "plan9", object: "a/b", versoin: "1" },
+    ]);
+    const run = await site.run();
+    assert.equal(run.code, 65, explain(run));
+    const invalid = run.events.filter((event) => event.event === "package.invalid");
+    const reasons = invalid.map((event) => String(event.reason)).join("\n");
+    for (const pointer of [
+      "/packages/0/file",
+      "/packages/1/file",
+      "/packages/2:",
+      "/packages/3/os",
+      "/packages/3/object",
+      "versoin",
+    ]) {
+      assert.ok(reasons.includes(pointer), `${pointer} in\n${reasons}`);
+    }
+    assert.ok(invalid.every((event) => event.file === "packages.json"));
+    assert.deepEqual(await site.rows(), []);
+    assert.equal(await site.objects.lastSeq(), 0);
+  });
+
+  test("a file that is not there, a file twice, and no JSON", async () => {
+    const site = await servers.site();
+    await site.archive();
+    await manifest(site, [{ file: "missing" }, { file: ARCHIVE }, { file: ARCHIVE }]);
+    const run = await site.run();
+    assert.equal(run.code, 65, explain(run));
+    const reasons = run.events
+      .filter((event) => event.event === "package.invalid")
+      .map((event) => event.reason);
+    assert.match(String(reasons[0]), /\/packages\/0\/file: missing/);
+    assert.match(String(reasons[1]), /\/packages\/2\/file: .*twice/);
+    await put(site, "packages.json", "{ packages: [] }");
+    const broken = await site.run();
+    assert.equal(broken.code, 65, explain(broken));
+    assert.match(broken.report?.error?.message ?? "", /packages\.json/);
+  });
+});
