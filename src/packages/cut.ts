@@ -2,7 +2,7 @@ import { createHash } from "node:crypto";
 import type { Archive, Cut, Member, OpenFile, Source } from "./package.ts";
 import { readStream } from "./source.ts";
 import { unpacker } from "./unpack.ts";
-import { zipFolder } from "./zip-folder.ts";
+import { zipFolder, zippedSize } from "./zip-folder.ts";
 
 const HASH_BLOCK = 1024 * 1024;
 
@@ -12,7 +12,7 @@ const HASH_BLOCK = 1024 * 1024;
  */
 export function cutSource(archive: Archive, cut: Cut): Source {
   return {
-    size: cut.folder ? undefined : memberOf(archive, cut).size,
+    size: cut.folder ? zippedSize(cut, membersOf(archive, cut)) : memberOf(archive, cut).size,
     blocks: (blockSize, signal) =>
       readStream(archive, (handle) => inBlocks(cutStream(archive, cut, handle, signal), blockSize)),
   };
@@ -39,7 +39,7 @@ export async function cutDigest(
 async function* cutStream(archive: Archive, cut: Cut, handle: OpenFile, signal: AbortSignal) {
   const source = unpacker(archive, handle, signal);
   try {
-    if (cut.folder) yield* zipFolder(cut, membersOf(archive, cut), (member) => source.bytes(member));
+    if (cut.folder) yield* zipFolder(cut, membersOf(archive, cut), (member) => source.packed(member));
     else yield* source.bytes(memberOf(archive, cut));
   } finally {
     await source.close();

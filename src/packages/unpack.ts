@@ -1,39 +1,65 @@
 import type { Transform } from "node:stream";
 import { pipeline } from "node:stream/promises";
-import { crc32, createGunzip, createInflateRaw } from "node:zlib";
+import { crc32, createDeflateRaw, createGunzip, createInflateRaw } from "node:zlib";
 import { blocks } from "./blocks.ts";
 import { compare, translate } from "./entries.ts";
-import type { Archive, Member, OpenFile } from "./package.ts";
+import type { Archive, Member, OpenFile, ZipLocation } from "./package.ts";
 import { changed } from "./problem.ts";
 import { FileReader } from "./reader.ts";
 import { dataStart, HEADER_WINDOW } from "./zip.ts";
+import type { Packed } from "./zip-folder.ts";
 
 /** Bytes read at once; more than zlib's high water mark, so that it is done with a block before the next is read. */
 const READ = 128 * 1024;
 /** What waits for the garbage collector is a multiple of this, so less than where speed is all. */
 const INFLATED = 64 * 1024;
+const LEVEL = 6;
 
 /** Hands out members' bytes. A piece is valid until the next is asked for. */
 export interface Unpacker {
   /** Of a tar.gz only in the order of their offsets. */
   bytes(member: Member): AsyncGenerator<Buffer, void, void>;
+  /** The same bytes as a zip has them. */
+  packed(member: Member): Packed;
   close(): Promise<void>;
 }
 
 /** Members of an open archive. A zip is read where each member lies, a tar.gz from its start, once. */
 export function unpacker(archive: Archive, handle: OpenFile, signal: AbortSignal): Unpacker {
-  if (archive.format === "zip") {
-    return { bytes: (member) => zipBytes(archive.file, handle, member, signal), close: async () => {} };
-  }
-  return new TarUnpacker(archive, handle, signal);
+  if (archive.format !== "zip") return new TarUnpacker(archive, handle, signal);
+  const { file } = archive;
+  return {
+    bytes: (member) => zipBytes(file, handle, member, signal),
+    packed(member) {
+      const { method, crc32, compressedSize, uncompressedSize: size } = locationOf(file, member);
+      return {
+        method,
+        known: true,
+        crc32,
+        compressedSize,
+        size,
+        bytes: zipData(file, handle, member, signal),
+      };
+    },
+    close: async () => {},
+  };
+}
+
+function locationOf(file: string, { location, path }: Member): ZipLocation {
+  if (!location) throw new Error(`${file}: no location for ${path}`);
+  return location;
+}
+
+async function* zipData(file: string, handle: OpenFile, member: Member, signal: AbortSignal) {
+  const at = locationOf(file, member);
+  const start = await dataStart(file, new FileReader(handle, HEADER_WINDOW), at);
+  yield* blocks(handle, { start, size: at.compressedSize }, READ, signal);
 }
 
 /** Compares size and CRC-32 with the directory's when the last byte has been taken: exit 65. */
 async function* zipBytes(file: string, handle: OpenFile, member: Member, signal: AbortSignal) {
-  const at = member.location;
-  if (!at) throw new Error(`${file}: no location for ${member.path}`);
-  const start = await dataStart(file, new FileReader(handle, HEADER_WINDOW), at);
-  const packed = blocks(handle, { start, size: at.compressedSize }, READ, signal);
+  const at = locationOf(file, member);
+  const packed = zipData(file, handle, member, signal);
   const chunkSize = Math.max(Math.min(at.uncompressedSize, INFLATED), 64);
   const inflate = at.method === 0 ? undefined : createInflateRaw({ chunkSize });
   let size = 0;
@@ -79,6 +105,11 @@ class TarUnpacker implements Unpacker {
     }
   }
 
+  packed(member: Member): Packed {
+    const packed = { method: 8, known: false, crc32: 0, compressedSize: 0, size: 0 };
+    return Object.assign(packed, { bytes: deflated(this.bytes(member), packed) });
+  }
+
   async close(): Promise<void> {
     await this.#tar.return();
   }
@@ -95,6 +126,21 @@ class TarUnpacker implements Unpacker {
     const next = await this.#tar.next();
     if (next.done) throw changed(this.#file);
     this.#rest = next.value;
+  }
+}
+
+/** Counts in `packed` what comes and what becomes of it. */
+async function* deflated(pieces: AsyncIterable<Buffer>, packed: Omit<Packed, "bytes">) {
+  const counted = async function* () {
+    for await (const piece of pieces) {
+      packed.crc32 = crc32(piece, packed.crc32);
+      packed.size += piece.length;
+      yield piece;
+    }
+  };
+  for await (const piece of through(counted(), createDeflateRaw({ level: LEVEL, chunkSize: INFLATED }))) {
+    packed.compressedSize += piece.length;
+    yield piece;
   }
 }
 

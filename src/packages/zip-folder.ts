@@ -1,68 +1,128 @@
-import { Readable } from "node:stream";
-import { finished } from "node:stream/promises";
-import { ZipFile } from "yazl";
 import type { Cut, Member } from "./package.ts";
 
-const LEVEL = 6;
-/** Bytes; large copies wait longer for the garbage collector. */
-const PIECE = 16 * 1024;
+/** What APPNOTE.TXT calls version 2.0, made on Unix: folders, deflate and permissions. */
+const VERSION = 20;
+const MADE_BY = (3 << 8) | VERSION;
+/** Sizes and CRC-32 follow the data; names are UTF-8. */
+const DESCRIPTOR = 1 << 3;
+const UTF8 = 1 << 11;
+/** 1 January 1980 in DOS terms, which know no time zone: the same bytes everywhere. */
+const DATE = 0x0021;
+const LOCAL = 30;
+const CENTRAL = 46;
+const END = 22;
+const DESCRIPTOR_LENGTH = 16;
 
-/** A folder of an archive as a zip of its own, with that folder on top. `bytes` is asked for one file after the other. */
+/** A member's data as it lies in a zip. */
+export interface Packed {
+  /** 0: stored, 8: deflated. */
+  method: number;
+  /** false: CRC and sizes are there only when the bytes have ended. */
+  known: boolean;
+  crc32: number;
+  compressedSize: number;
+  size: number;
+  bytes: AsyncIterable<Buffer>;
+}
+
+/**
+ * A folder of an archive as a zip of its own, with that folder on top, in the members' order. `pack` is asked for one member after
+ * the other. What lies in a zip already goes over as it is, so nothing is inflated or deflated again; yazl cannot do that.
+ */
 export async function* zipFolder(
   cut: Cut,
   members: readonly Member[],
-  bytes: (member: Member) => AsyncIterable<Buffer>,
+  pack: (member: Member) => Packed,
 ): AsyncGenerator<Buffer, void, void> {
-  const zip = new ZipFile();
-  const out = zip.outputStream as Readable;
-  const stop = new AbortController();
-  const fail = (error: unknown) => out.destroy(error as Error);
-  zip.on("error", fail);
-  const filled = fill(zip, cut, members, bytes, stop.signal).catch(fail);
-  try {
-    for await (const piece of out) yield piece;
-  } finally {
-    // nobody takes the rest: whatever is under way ends before the file is closed
-    stop.abort();
-    await filled;
-  }
-}
-
-async function fill(
-  zip: ZipFile,
-  cut: Cut,
-  members: readonly Member[],
-  bytes: (member: Member) => AsyncIterable<Buffer>,
-  signal: AbortSignal,
-): Promise<void> {
-  // a zip's clock is local: the same local time gives the same bytes everywhere
-  const mtime = new Date(1980, 0, 1, 12);
-  const above = cut.path.lastIndexOf("/") + 1;
+  const directory: Buffer[] = [];
+  let offset = 0;
   for (const member of members) {
-    const name = member.path.slice(above);
-    const options = { mtime, forceDosTimestamp: true, mode: modeOf(member, cut) };
-    if (name.endsWith("/")) {
-      zip.addEmptyDirectory(name, options);
-      continue;
-    }
-    const content = Readable.from(kept(bytes(member)), { objectMode: false });
-    zip.addReadStream(content, name, { ...options, size: member.size, compressionLevel: LEVEL });
-    try {
-      await finished(content, { signal });
-    } finally {
-      content.destroy();
-      // until its generator has returned it may still read
-      await finished(content).catch(() => {});
-    }
+    const name = Buffer.from(nameOf(member, cut));
+    const packed = member.path.endsWith("/") ? undefined : pack(member);
+    const known = packed?.known ?? true;
+    const flags = known ? UTF8 : UTF8 | DESCRIPTOR;
+    const local = Buffer.alloc(LOCAL);
+    local.writeUInt32LE(0x04034b50, 0);
+    writeCommon(local, 4, flags, name, packed);
+    yield Buffer.concat([local, name]);
+    if (packed) yield* packed.bytes;
+    if (packed && !known) yield descriptor(packed);
+    directory.push(central(packed, flags, name, modeOf(member, cut), offset), name);
+    offset += LOCAL + name.length + (packed?.compressedSize ?? 0) + (known ? 0 : DESCRIPTOR_LENGTH);
   }
-  zip.end();
+  const entries = Buffer.concat(directory);
+  yield entries;
+  yield end(members.length, entries.length, offset);
 }
 
-/** Copies: a stream takes the next piece while it still has the last. */
-async function* kept(pieces: AsyncIterable<Buffer>): AsyncGenerator<Buffer, void, void> {
-  for await (const piece of pieces) {
-    for (let at = 0; at < piece.length; at += PIECE) yield Buffer.from(piece.subarray(at, at + PIECE));
+/** Bytes of the zip where all members lie in one already; undefined where their packed sizes are not known before. */
+export function zippedSize(cut: Cut, members: readonly Member[]): number | undefined {
+  let size = END;
+  for (const member of members) {
+    const directory = member.path.endsWith("/");
+    if (!directory && !member.location) return undefined;
+    const packed = directory ? 0 : (member.location?.compressedSize ?? 0);
+    size += LOCAL + CENTRAL + 2 * Buffer.byteLength(nameOf(member, cut)) + packed;
   }
+  return size;
+}
+
+function nameOf({ path }: Member, cut: Cut): string {
+  return path.slice(cut.path.lastIndexOf("/") + 1);
+}
+
+/** The fields that local header and directory entry have in common. */
+function writeCommon(
+  header: Buffer,
+  at: number,
+  flags: number,
+  name: Buffer,
+  packed: Packed | undefined,
+): void {
+  header.writeUInt16LE(VERSION, at);
+  header.writeUInt16LE(flags, at + 2);
+  header.writeUInt16LE(packed?.method ?? 0, at + 4);
+  header.writeUInt16LE(DATE, at + 8);
+  // still 0 where they follow the data
+  header.writeUInt32LE(packed?.crc32 ?? 0, at + 10);
+  header.writeUInt32LE(packed?.compressedSize ?? 0, at + 14);
+  header.writeUInt32LE(packed?.size ?? 0, at + 18);
+  header.writeUInt16LE(name.length, at + 22);
+}
+
+function descriptor({ crc32, compressedSize, size }: Packed): Buffer {
+  const bytes = Buffer.alloc(DESCRIPTOR_LENGTH);
+  bytes.writeUInt32LE(0x08074b50, 0);
+  bytes.writeUInt32LE(crc32, 4);
+  bytes.writeUInt32LE(compressedSize, 8);
+  bytes.writeUInt32LE(size, 12);
+  return bytes;
+}
+
+function central(
+  packed: Packed | undefined,
+  flags: number,
+  name: Buffer,
+  mode: number,
+  offset: number,
+): Buffer {
+  const header = Buffer.alloc(CENTRAL);
+  header.writeUInt32LE(0x02014b50, 0);
+  header.writeUInt16LE(MADE_BY, 4);
+  writeCommon(header, 6, flags, name, packed);
+  header.writeUInt16LE(mode, 40);
+  header.writeUInt32LE(offset, 42);
+  return header;
+}
+
+function end(count: number, size: number, offset: number): Buffer {
+  const record = Buffer.alloc(END);
+  record.writeUInt32LE(0x06054b50, 0);
+  record.writeUInt16LE(count, 8);
+  record.writeUInt16LE(count, 10);
+  record.writeUInt32LE(size, 12);
+  record.writeUInt32LE(offset, 16);
+  return record;
 }
 
 /** File type and permissions. An archive made on Windows has none: then what runs may run. */

@@ -104,12 +104,12 @@ describe("a file that changed since the scan is exit 74", () => {
       const archive = await scanOne(on.dir);
       await change(on.path(NAME));
       for (const work of [
-        digest(archive, never),
-        verifyEntries(archive, never),
-        binaryKind(archive, "bin/telegraf"),
-        drain(archiveSource(archive), 4096),
+        () => digest(archive, never),
+        () => verifyEntries(archive, never),
+        () => binaryKind(archive, "bin/telegraf"),
+        () => drain(archiveSource(archive), 4096),
       ]) {
-        const problem = await problemOf(work);
+        const problem = await problemOf(work());
         assert.equal(problem.code, EXIT.fileRead);
         assert.equal(problem.reason, "changed while it was read");
       }

@@ -1,0 +1,167 @@
+import assert from "node:assert/strict";
+import { readFileSync, rmSync } from "node:fs";
+import { join } from "node:path";
+import { after, before, describe, test } from "node:test";
+import { buildArchive } from "../support/archives.ts";
+import type { Db } from "../support/database.ts";
+import { type TempDir, tempDir } from "../support/guard.ts";
+import { type NatsServer, startNats } from "../support/nats.ts";
+import { openObjects } from "../support/objects.ts";
+import { type Postgres, startPostgres } from "../support/postgres.ts";
+import { type JobResult, jobEnv } from "../support/run.ts";
+import { ARCHIVE, explain } from "../support/site.ts";
+import { createCollectorTable } from "../support/tables.ts";
+import { exits, job } from "./stage.ts";
+
+// What is tested is the document: both blocks are taken out of the README as they stand there.
+const README = readFileSync(new URL("../../README.md", import.meta.url), "utf8");
+const SECTION = README.split(/^## /m).find((section) => section.startsWith("Least privilege")) ?? "";
+const [SQL = "", PERMISSIONS = ""] = [...SECTION.matchAll(/^```\w*\n([^]*?)^```/gm)].map((match) => match[1]);
+const GRANTS = SQL.split("\n").filter((line) => line.startsWith("GRANT "));
+const SUBJECTS = [...PERMISSIONS.matchAll(/^ +"(.+?)",?(?: +#.*)?$/gm)].map((match) => match[1] ?? "");
+const SUBSCRIBE = /subscribe: \["(.+)"\]/.exec(PERMISSIONS)?.[1] ?? "";
+
+const ROLE = "package_init";
+const PASSWORD = "planted-db-password";
+const NATS_PASSWORD = "planted-nats-password";
+
+let postgres: Postgres;
+let folder: TempDir;
+const servers: NatsServer[] = [];
+let count = 0;
+
+before(async () => {
+  folder = tempDir("privilege");
+  postgres = await startPostgres();
+  await postgres.admin.query(`CREATE ROLE ${ROLE} LOGIN PASSWORD '${PASSWORD}'`);
+  await buildArchive(join(folder.path, ARCHIVE), { payloadBytes: 2_500_000 });
+});
+after(async () => {
+  await Promise.allSettled([...servers.map((server) => server.stop()), postgres.stop()]);
+  folder.remove();
+});
+
+/** A database of production's name cannot exist many times: its name is the only word of the README's that is replaced. */
+async function database(grants: readonly string[], serial = false): Promise<Db> {
+  const db = await postgres.createDatabase({ state: "C", serial });
+  await createCollectorTable(db, { state: "C" });
+  await db.query(`REVOKE ALL ON DATABASE "${db.name}" FROM PUBLIC; REVOKE ALL ON SCHEMA public FROM PUBLIC`);
+  for (const grant of grants) await db.query(grant.replace("DATABASE bklite", `DATABASE "${db.name}"`));
+  return { ...db, user: ROLE, password: PASSWORD };
+}
+
+async function server(publish: readonly string[], subscribe: readonly string[] = [SUBSCRIBE]): Promise<NatsServer> {
+  const permissions = { publish: { allow: publish }, subscribe: { allow: subscribe } };
+  const users = [
+    { user: "job", password: NATS_PASSWORD, permissions },
+    { user: "admin", password: "planted-nats-admin" },
+  ];
+  const started = await startNats({ config: { accounts: { APP: { users, jetstream: "enabled" } } } });
+  servers.push(started);
+  return started;
+}
+
+function run(db: Db, nats: NatsServer, more: Record<string, string> = {}): Promise<JobResult> {
+  const login = { url: nats.url, user: "job", password: NATS_PASSWORD };
+  const report = { REPORT_FILE: join(folder.path, `report-${++count}.json`), WAIT_TIMEOUT: "5" };
+  return job([], { ...jobEnv({ db, nats: login, packages: folder.path }, report), ...more }).done;
+}
+
+test("the README's blocks are there to be tested", () => {
+  assert.equal(GRANTS.length, 5, GRANTS.join("\n"));
+  assert.ok(SUBJECTS.length >= 6 && SUBJECTS.every((subject) => /^\$(JS|O)\./.test(subject)), SUBJECTS.join());
+  assert.match(SUBSCRIBE, /^_INBOX/);
+});
+
+describe("with exactly what the README lists", { concurrency: 2 }, () => {
+  for (const serial of [false, true]) {
+    test(`every way is open: upload, replace, repair, another name, ${serial ? "bigserial" : "identity"}`, async () => {
+      const grants = serial ? GRANTS : GRANTS.filter((grant) => !grant.includes("SEQUENCE"));
+      const [db, nats] = await Promise.all([database(grants, serial), server(SUBJECTS)]);
+      const volume = tempDir("privilege");
+      const steps: [name: string, seed: string][] = [
+        [ARCHIVE, "one"],
+        [ARCHIVE, "two"],
+        ["fusion-collectors-linux-x86_64.zip", "three"],
+      ];
+      try {
+        let previous = "";
+        for (const [name, seed] of steps) {
+          if (previous) rmSync(previous);
+          previous = join(volume.path, name);
+          await buildArchive(previous, { payloadBytes: 1_500_000, seed });
+          exits(await run(db, nats, { PACKAGES_DIR: volume.path, PURGE_ORPHANS: "true" }), 0);
+        }
+        const objects = await openObjects({ url: nats.url, user: "admin", password: "planted-nats-admin" });
+        const [only, ...rest] = await objects.list();
+        assert.deepEqual([rest, await objects.unreachable()], [[], []]);
+        await objects.damage(only?.name ?? "");
+        exits(await run(db, nats, { PACKAGES_DIR: volume.path }), 0);
+        await objects.read(only?.name ?? "");
+        await objects.close();
+      } finally {
+        volume.remove();
+      }
+    });
+  }
+});
+
+describe("without one of Postgres' grants it fails and names it", { concurrency: 3 }, () => {
+  /** What the message has to say of each grant, down to a single privilege of a list. */
+  const NAMED: [take: string, from: RegExp, to: string, message: RegExp][] = [
+    ["CONNECT", /^GRANT CONNECT.*$/, "", /permission denied for database|CONNECT/],
+    ["USAGE on the schema", /^GRANT USAGE ON SCHEMA.*$/, "", /schema public|USAGE/],
+    ["SELECT", /SELECT, INSERT/, "INSERT", /SELECT ON "public"\."node_mgmt_packageversion"/],
+    ["INSERT", /INSERT, /, "", /INSERT ON "public"\."node_mgmt_packageversion"/],
+    ["UPDATE of one column", /updated_at, /, "", /UPDATE \(name, updated_at, updated_by\)/],
+    ["UPDATE", /, UPDATE \([^)]*\)/, "", /UPDATE \(name, updated_at, updated_by\)/],
+    ["SELECT on the collectors", /^GRANT SELECT ON node_mgmt_collector.*$/, "", /node_mgmt_collector/],
+    ["USAGE on the sequence", /^GRANT USAGE ON SEQUENCE.*$/, "", /node_mgmt_packageversion_id_seq/],
+  ];
+  let nats: NatsServer;
+  before(async () => {
+    nats = await server(SUBJECTS);
+  });
+  for (const [take, from, to, message] of NAMED) {
+    test(take, async () => {
+      const left = GRANTS.map((grant) => grant.replace(from, to)).filter((grant) => grant !== "");
+      assert.notDeepEqual(left, GRANTS, "the README has changed: so has this table to");
+      const result = await run(await database(left, true), nats);
+      exits(result, 77);
+      const { error } = result.report ?? {};
+      assert.match(`${error?.message} ${error?.hint}`, message, explain(result));
+      assert.match(error?.hint ?? "", /GRANT/);
+      assert.match(error?.layer ?? "", /^(database|table|privileges)$/);
+    });
+  }
+});
+
+describe("without one of NATS' subjects it fails and names it", { concurrency: 3 }, () => {
+  let grants: string[];
+  before(() => {
+    grants = GRANTS.filter((grant) => !grant.includes("SEQUENCE"));
+  });
+  for (const subject of SUBJECTS) {
+    test(subject, async () => {
+      const nats = await server(SUBJECTS.filter((other) => other !== subject));
+      const objects = await openObjects({ url: nats.url, user: "admin", password: "planted-nats-admin" });
+      // a crashed upload of ours is there to be purged, or else a first run purges nothing
+      if (!subject.includes("CREATE")) {
+        await objects.putForeign("linux/Other/1.0.0/x.zip", Buffer.alloc(1000, "x"));
+        await objects.connection.jetstream().publish(`$O.bklite.C.PKGINIT${"A".repeat(15)}`, Buffer.alloc(1000));
+      }
+      const result = await run(await database(grants), nats);
+      await objects.close();
+      exits(result, 77);
+      const { message = "", hint = "" } = result.report?.error ?? {};
+      assert.ok(message.includes(subject.replace(/>$/, "")), `${message} does not name ${subject}`);
+      assert.match(hint, /least privilege/);
+    });
+  }
+  test(SUBSCRIBE, async () => {
+    const nats = await server(SUBJECTS, ["elsewhere.>"]);
+    const result = await run(await database(grants), nats);
+    exits(result, 77);
+    assert.match(result.report?.error?.message ?? "", /_INBOX/);
+  });
+});
