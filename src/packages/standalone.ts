@@ -2,6 +2,9 @@ import type { Found } from "./collectors.ts";
 import type { Cut, Package } from "./package.ts";
 import { invalid, printable } from "./problem.ts";
 
+/** Bytes; a zip's fields without zip64 hold 4 GiB, headers and directory included. */
+const MAX_FOLDER_SIZE = 4_000_000_000;
+
 /**
  * A collector of an archive as a package of its own (SPEC §5). BK-Lite downloads it to bin/ and, where its name ends in
  * `.zip`, unzips it there; so what lies in a folder below bin/ takes that folder along. Throws exit 65 for a folder that its
@@ -34,6 +37,14 @@ function checkFolder({ path }: Cut, { archive }: Package): void {
       archive.file,
       `holds a link in ${printable(path)}, which BK-Lite's own unzipper refuses: ${printable(folder.link)}`,
       "put the file itself in the link's place, or set COLLECTOR_PACKAGES=shared",
+    );
+  }
+  const size = folder?.files.reduce((sum, file) => sum + file.size, 0) ?? 0;
+  if (size > MAX_FOLDER_SIZE) {
+    throw invalid(
+      archive.file,
+      `holds more in ${printable(path)} than goes into a plain zip: ${size} bytes`,
+      "leave out what the collector does not need, or set COLLECTOR_PACKAGES=shared",
     );
   }
   if (!folder || folder.tooMany) {

@@ -95,9 +95,11 @@ for (const name of [ZIP, TAR]) {
       );
     });
 
-    test("a single executable is its own bytes", async () => {
+    for (const packed of ["stored", "deflated"]) {
+      const full = packed === "stored" ? FULL : { ...FULL, payloadBytes: 0 };
+    test(`a single executable, ${packed}, is its own bytes`, async () => {
       await using on = await volume();
-      await buildArchive(on.path(name), FULL);
+      await buildArchive(on.path(name), full);
       const archive = await scanOne(on.dir);
       const inside = await contentsOf(on.path(name));
       for (const [object, path] of [
@@ -111,9 +113,9 @@ for (const name of [ZIP, TAR]) {
       }
     });
 
-    test("a folder is a zip with all that is below it, modes included", async () => {
+    test(`a folder, ${packed}, is a zip with all that is below it, modes included`, async () => {
       await using on = await volume();
-      await buildArchive(on.path(name), FULL);
+      await buildArchive(on.path(name), full);
       const part = await partOf(await scanOne(on.dir), "Filebeat");
       const inside = await contentsOf(on.path(name));
       const expected = [...inside].filter(([path]) => path.startsWith("bin/filebeat/"));
@@ -134,6 +136,8 @@ for (const name of [ZIP, TAR]) {
       }
       assert.equal(zip.get("filebeat/filebeat")?.mode, 0o100755);
     });
+
+    }
 
     test("the same archive gives the same bytes, in every time zone", async () => {
       await using on = await volume();
@@ -257,6 +261,16 @@ describe("what cannot be cut", () => {
     assert.match((await problemOf(packagesOf(archive))).reason, /too many files/);
     const wanted = { options: {}, collectors: "auto", definitions: [], archColumn: true } as const;
     assert.equal((await resolvePackages([archive], wanted)).collectors.length, 1);
+  });
+
+  test("a folder that is larger than a zip without zip64 can be: exit 65", async () => {
+    await using on = await volume({
+      [ZIP]: rawZip([
+        { name: "fc/bin/filebeat/filebeat", data: "#!/bin/sh\n" },
+        { name: "fc/bin/filebeat/data", data: "x", size: 4_000_000_000, method: 8 },
+      ]),
+    });
+    assert.match((await problemOf(packagesOf(await scanOne(on.dir)))).reason, /4000000010 bytes/);
   });
 
   test("a name longer than its column", async () => {
