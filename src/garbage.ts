@@ -24,9 +24,13 @@ export function createSweep(): (bytes: number) => void {
   };
 }
 
-/** `gc` is in contexts made after the flag is set. Only the young generation: a millisecond at most. */
+/**
+ * `gc` is in contexts made after the flag is set. Only the young generation: a millisecond at most. The optimizing compiler's code
+ * and threads cost 10 MiB in a long transfer and win nothing: its work is hashing and copying, in C++.
+ */
 function exposeGc(): () => void {
   setFlagsFromString("--expose-gc");
+  setFlagsFromString("--no-opt");
   const gc: NodeJS.GCFunction = runInNewContext("gc");
   return () => gc({ type: "minor", execution: "sync" });
 }

@@ -60,11 +60,15 @@ function fromUrl(reader: Reader, mode: SslMode): Server {
     "should look like postgres://user:password@host:5432/database, special characters percent-encoded";
   const url = URL.parse(reader.text("DATABASE_URL") as string);
   if (!url || !/^postgres(ql)?:$/.test(url.protocol) || url.hostname === "") return bad(shape);
+  // A password that is not percent-encoded ends up behind the host.
+  if (/[@/]/.test(url.pathname.slice(1)) || url.hash !== "") return bad(shape);
   const urlMode = url.searchParams.get("sslmode");
   const known = SSL_MODES.find((m) => m === urlMode);
   if (urlMode !== null && !known) return bad(`sslmode should be one of ${SSL_MODES.join(", ")}`);
-  const unknown = [...url.searchParams.keys()].find((key) => key !== "sslmode");
-  if (unknown) return bad(`parameter ${unknown} is not supported (certificates: DB_SSL_CA_FILE and its kin)`);
+  // Not by its name, which may be a part of such a password.
+  if ([...url.searchParams.keys()].some((key) => key !== "sslmode")) {
+    return bad("has a parameter other than sslmode (certificates: DB_SSL_CA_FILE and its kin)");
+  }
   try {
     const password = decodeURIComponent(url.password);
     if (password !== "") reader.secrets.push(password, url.password);

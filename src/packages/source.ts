@@ -15,7 +15,6 @@ export function archiveSource(archive: Archive): Source {
           read += block.length;
           yield block;
         }
-        await assertUnchanged(handle, archive);
         if (read !== size) throw changed(archive.file);
       }),
   };

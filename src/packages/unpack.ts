@@ -1,6 +1,7 @@
 import type { Transform } from "node:stream";
 import { pipeline } from "node:stream/promises";
 import { crc32, createDeflateRaw, createGunzip, createInflateRaw } from "node:zlib";
+import { createSweep } from "../garbage.ts";
 import { blocks } from "./blocks.ts";
 import { compare, translate } from "./entries.ts";
 import type { Archive, Member, OpenFile, ZipLocation } from "./package.ts";
@@ -123,7 +124,11 @@ class TarUnpacker implements Unpacker {
 
   async #next(): Promise<void> {
     this.#position += this.#rest.length;
-    const next = await this.#tar.next();
+    const next = await this.#tar.next().catch((error: unknown) => {
+      // the scan has unpacked all of it
+      const code = error instanceof Error && "code" in error ? String(error.code) : "";
+      throw code.startsWith("Z_") ? changed(this.#file) : error;
+    });
     if (next.done) throw changed(this.#file);
     this.#rest = next.value;
   }
@@ -149,8 +154,12 @@ async function* through(packed: AsyncIterable<Buffer>, zlib: Transform): AsyncGe
   const fed = pipeline(packed, zlib);
   // its failure is thrown by the stream; where nobody listens any more it must not count as unhandled
   fed.catch(() => {});
+  const sweep = createSweep();
   try {
-    for await (const piece of zlib) yield piece;
+    for await (const piece of zlib) {
+      yield piece;
+      sweep(piece.length);
+    }
   } finally {
     zlib.destroy();
     await fed.catch(() => {});

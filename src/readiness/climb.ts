@@ -42,6 +42,7 @@ export async function climb<T>(
   const over = AbortSignal.timeout(Math.ceil(remaining()));
   const report = reporter(service, log);
   let last: LayerFailure | undefined;
+  let reached: { ready: T } | undefined;
   const attempt = async () => {
     // The first attempt gets its full time even where there is none to wait.
     const limit = last
@@ -63,6 +64,7 @@ export async function climb<T>(
     try {
       const ready = await Promise.race([service.attempt(time, trying), hung]);
       onPassed(service.service, service.layers.at(-1));
+      reached = { ready };
       return ready;
     } catch (error) {
       if (signal.aborted) throw new AbortError(signal.reason);
@@ -85,6 +87,8 @@ export async function climb<T>(
     });
   } catch (error) {
     if (signal.aborted) throw signal.reason;
+    // The deadline may pass during an attempt that then succeeds.
+    if (reached) return reached.ready;
     if (last) throw verdict(service, last);
     throw error;
   }

@@ -1,6 +1,6 @@
 import type { DbConfig } from "../config/db.ts";
-import { JobError } from "../errors.ts";
-import { missingGrants, readShape, type TableShape } from "../registry/catalog.ts";
+import { EXIT, JobError } from "../errors.ts";
+import { missingGrants, quote, readShape, type TableShape } from "../registry/catalog.ts";
 import { type Database, DatabaseLostError, openDatabase } from "../registry/database.ts";
 import type { Climb } from "./climb.ts";
 import { dial, type Layer, LayerFailure, POSTGRES_LAYERS, resolveHost, tlsHint, words } from "./layer.ts";
@@ -121,11 +121,11 @@ async function inspect(db: Database, config: DbConfig, writes: boolean): Promise
     }
     return { db, shape, version: server?.version ?? "" };
   } catch (error) {
-    throw inspectFailure(error);
+    throw inspectFailure(error, config);
   }
 }
 
-function inspectFailure(error: unknown): unknown {
+function inspectFailure(error: unknown, { schema, user }: DbConfig): unknown {
   if (error instanceof DatabaseLostError) {
     return new LayerFailure("login", {
       cause: error,
@@ -133,13 +133,14 @@ function inspectFailure(error: unknown): unknown {
     });
   }
   if (error instanceof JobError) {
-    // The catalog's own verdicts: an unknown shape (78), a schema that may not be used (77).
+    // The catalog's own verdicts: an unknown shape (78), a schema that may not be used (77), a server that is busy (69).
     const layer = (error.layer ?? "table") as Layer;
+    const usage = `run as the schema's owner: GRANT USAGE ON SCHEMA ${quote(schema)} TO ${quote(user)}`;
     return new LayerFailure(layer, {
       cause: words(error),
-      hint: error.hint,
-      final: true,
-      config: error.code === 78,
+      hint: layer === "privileges" ? usage : error.hint,
+      final: error.code !== EXIT.unavailable,
+      config: error.code === EXIT.config,
     });
   }
   return error;

@@ -1,6 +1,6 @@
 import pg from "pg";
 import type { DbConfig } from "../config/db.ts";
-import { EXIT, JobError } from "../errors.ts";
+import { EXIT, type ExitCode, JobError } from "../errors.ts";
 
 /** Milliseconds after which a query is given up: none of ours takes a second on a server that lives. */
 const QUERY_TIMEOUT = 30_000;
@@ -76,7 +76,7 @@ function because(cause: unknown): string {
   return cause instanceof Error && cause.message ? `: ${cause.message}` : "";
 }
 
-/** A statement's failure, sorted into: connection gone (retried), no privilege (exit 77), and the rest as it is. */
+/** A statement's failure, sorted into: connection gone (retried), a unique key taken (rows.ts knows what it means), and what no retry of ours mends. */
 function translate(error: unknown, lost: AbortSignal, lose: (cause?: unknown) => void): unknown {
   const { code, message } = error as Error & { code?: string };
   // Class 08: connection exception; 57P01 to 57P03: the server is shutting down or starting. Anything without an SQLSTATE is pg's own socket trouble.
@@ -91,7 +91,27 @@ function translate(error: unknown, lost: AbortSignal, lose: (cause?: unknown) =>
       cause: error,
     });
   }
-  return error;
+  return code === "23505" ? error : refusal(error as Error, code);
+}
+
+/** What Postgres refuses for reasons of its own. SQLSTATE: https://www.postgresql.org/docs/15/errcodes-appendix.html */
+function refusal(cause: Error, code: string): JobError {
+  const say = (exit: ExitCode, hint: string) =>
+    new JobError(exit, `Postgres refused: ${cause.message} (${code})`, { hint, cause });
+  if (code === "53100") return say(EXIT.storeFull, "free room on the disk of Postgres");
+  if (code === "25006")
+    return say(EXIT.unavailable, "the server only reads now: point DB_HOST at the primary");
+  // Class 53: resources; 40: rolled back for another's sake; 55P03, 57014: a lock or a statement took too long.
+  if (/^(53|40|55P03|57014)/.test(code)) {
+    return say(
+      EXIT.unavailable,
+      "the server is busy, or something (a migration?) holds a lock on the table: run again",
+    );
+  }
+  return say(
+    EXIT.config,
+    "something in this database refuses what the job does (a trigger, a constraint): check the table, or use a newer bklite-package-init",
+  );
 }
 
 /** DB_SSLMODE as node:tls options, after libpq: `require` verifies the chain only where a CA is given. */

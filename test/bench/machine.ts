@@ -41,9 +41,9 @@ export function machineLine({ date, cpu, cores, memory, load, versions }: Machin
   return `${date}; ${cores} cores (${cpu}), ${gib} GiB, load ${load.toFixed(1)} at the start; ${software.join(", ")}.`;
 }
 
-/** Whether Python has nats.py. */
-export async function hasNatsPy(): Promise<boolean> {
-  return promisify(execFile)("python3", ["-c", "import nats"]).then(
+/** Whether a program is here, and ends well with these arguments. */
+export function runs(program: string, ...args: readonly string[]): Promise<boolean> {
+  return promisify(execFile)(program, args).then(
     () => true,
     () => false,
   );

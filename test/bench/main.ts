@@ -16,7 +16,7 @@ const MIB = 1024 * 1024;
 const HELP = `npm run bench -- [options]
   --quick           about two minutes instead of ten: 32 and 512 MiB, two rounds
   --parts LIST      of start,scan,upload,disk,window,readers (default: all; quick: start,scan,upload)
-  --rounds N        default 5; quick: 2
+  --rounds N        default 3; quick: 2
   --sizes LIST      MiB of the archives, default 32,512,2048; quick: 32,512
   --entry FILE      the bundle that is measured, default dist/main.js
   --out FILE        the JSON file, default dist/bench.json
@@ -54,7 +54,7 @@ async function bench(): Promise<void> {
     .map((size) => Number(size) * MIB);
   const options: Options = {
     entry: values.entry,
-    rounds: Number(values.rounds ?? (quick ? 2 : 5)),
+    rounds: Number(values.rounds ?? (quick ? 2 : 3)),
     sizes,
     log: (line) => process.stderr.write(`${line}\n`),
   };

@@ -1,4 +1,4 @@
-import { hasNatsPy } from "./machine.ts";
+import { runs } from "./machine.ts";
 import type { Measured } from "./measure.ts";
 import { spread } from "./measure.ts";
 import {
@@ -23,12 +23,13 @@ const LARGE = 1024 * MIB;
 const CHUNK = "1000000";
 const WINDOW = "8";
 
-type Contender = "init" | "unchanged" | "sha256sum" | "publish" | "library" | "nats.py";
+type Contender = "init" | "unchanged" | "sha256sum" | "openssl" | "publish" | "library" | "nats.py";
 
 const WORDS: Record<Contender, string> = {
   init: "**init**, first run",
   unchanged: "**init**, nothing changed",
   sha256sum: "sha256sum",
+  openssl: "openssl dgst -sha256, for comparison",
   publish: "raw publish (the ceiling)",
   library: "nats library's put",
   "nats.py": "nats.py's put",
@@ -47,7 +48,8 @@ interface Result {
 export async function benchUpload(stage: Stage, only?: readonly Contender[]): Promise<Findings> {
   const { rounds, sizes } = stage.options;
   const rivals: Contender[] = ["sha256sum", "publish", "library"];
-  if (await hasNatsPy()) rivals.push("nats.py");
+  if (await runs("openssl", "version")) rivals.push("openssl");
+  if (await runs("python3", "-c", "import nats")) rivals.push("nats.py");
   const wanted = rivals.filter((rival) => only?.includes(rival) ?? true);
   const results: Result[] = [];
   for (const size of sizes) {
@@ -118,6 +120,7 @@ async function ourRounds(
 async function runRival(stage: Stage, rival: Contender, { files }: Volume): Promise<Measured> {
   const [file = ""] = files;
   if (rival === "sha256sum") return stage.program("sha256sum", files);
+  if (rival === "openssl") return stage.program("openssl", ["dgst", "-sha256", ...files]);
   const bucket = stage.newBucket();
   await stage.makeBucket(bucket);
   try {

@@ -32,38 +32,54 @@ after(async () => {
 for (let round = 0; round < 1 + rounds(1); round++) {
   // round 0: nobody is killed
   const share = random(`cluster ${round}`).int(100);
-  test(round === 0 ? "three replicas" : `round ${round}: the stream's leader is killed at ${share}%`, async () => {
-    const bucket = `cluster${round}`;
-    const db = await postgres.createDatabase({ state: "B" });
-    const more = { NATS_SERVERS: cluster.servers, NATS_NAMESPACE: bucket, NATS_REPLICAS: "3", WAIT_TIMEOUT: "30" };
-    const env = jobEnv({ db, packages: folder.path }, { ...more, REPORT_FILE: `${folder.path}/report.json` });
-    const running = job([], env);
-    let killed: Awaited<ReturnType<NatsCluster["leaderOf"]>> | undefined;
-    if (round > 0) {
-      await running.waitForEvent("bucket.created");
-      const leader = await cluster.leaderOf(`OBJ_${bucket}`);
-      await running.waitForEvent("upload.progress");
-      // Where it is by then depends on the machine; that it is some time in the upload, or right after, does not.
-      await new Promise((resolve) => setTimeout(resolve, share * 8));
-      await leader.kill();
-      killed = leader;
-    }
-    const first = await running.done;
-    exits(first, 0, ...(killed ? [69] : []));
-    await killed?.restart();
-    await cluster.ready();
-    const second = await job([], env).done;
-    exits(second, 0);
-    if (first.code === 0) assert.deepEqual(second.report?.packages.map(({ action }) => action), ["unchanged"], explain(second));
-    const objects = await openObjects({ url: cluster.servers }, bucket);
-    try {
-      assert.equal((await objects.streamInfo()).config.num_replicas, 3);
-      assert.equal((await objects.read(`linux/Controller/1.0.0/${ARCHIVE}`)).sha256, await sha256(path));
-      assert.deepEqual(await objects.unreachable(), []);
-    } finally {
-      await objects.close();
-    }
-    const [rows] = await db.query<{ count: string }>("SELECT count(*) FROM node_mgmt_packageversion");
-    assert.equal(rows?.count, "4");
-  });
+  test(
+    round === 0 ? "three replicas" : `round ${round}: the stream's leader is killed at ${share}%`,
+    async () => {
+      const bucket = `cluster${round}`;
+      const db = await postgres.createDatabase({ state: "B" });
+      const more = {
+        NATS_SERVERS: cluster.servers,
+        NATS_NAMESPACE: bucket,
+        NATS_REPLICAS: "3",
+        WAIT_TIMEOUT: "30",
+      };
+      const env = jobEnv(
+        { db, packages: folder.path },
+        { ...more, REPORT_FILE: `${folder.path}/report.json` },
+      );
+      const running = job([], env);
+      let killed: Awaited<ReturnType<NatsCluster["leaderOf"]>> | undefined;
+      if (round > 0) {
+        await running.waitForEvent("bucket.created");
+        const leader = await cluster.leaderOf(`OBJ_${bucket}`);
+        await running.waitForEvent("upload.progress");
+        // Where it is by then depends on the machine; that it is some time in the upload, or right after, does not.
+        await new Promise((resolve) => setTimeout(resolve, share * 8));
+        await leader.kill();
+        killed = leader;
+      }
+      const first = await running.done;
+      exits(first, 0, ...(killed ? [69] : []));
+      await killed?.restart();
+      await cluster.ready();
+      const second = await job([], env).done;
+      exits(second, 0);
+      if (first.code === 0)
+        assert.deepEqual(
+          second.report?.packages.map(({ action }) => action),
+          ["unchanged"],
+          explain(second),
+        );
+      const objects = await openObjects({ url: cluster.servers }, bucket);
+      try {
+        assert.equal((await objects.streamInfo()).config.num_replicas, 3);
+        assert.equal((await objects.read(`linux/Controller/1.0.0/${ARCHIVE}`)).sha256, await sha256(path));
+        assert.deepEqual(await objects.unreachable(), []);
+      } finally {
+        await objects.close();
+      }
+      const [rows] = await db.query<{ count: string }>("SELECT count(*) FROM node_mgmt_packageversion");
+      assert.equal(rows?.count, "4");
+    },
+  );
 }

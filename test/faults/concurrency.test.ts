@@ -2,8 +2,8 @@ import assert from "node:assert/strict";
 import { createHash } from "node:crypto";
 import { readFile } from "node:fs/promises";
 import { test } from "node:test";
-import { ARCHIVE, explain, sha256, useServers } from "../support/site.ts";
 import type { JobResult } from "../support/run.ts";
+import { ARCHIVE, explain, sha256, useServers } from "../support/site.ts";
 import { insertRow } from "../support/tables.ts";
 import {
   assertConverged,
@@ -60,7 +60,9 @@ test("ten at once on an empty store: all succeed, one uploads, one writes the ro
   for (const run of runs) exits(run, 0);
   const actions = runs.map((run) => run.report?.packages.map(({ action }) => action).join()).sort();
   assert.deepEqual(actions, [...Array(9).fill("unchanged"), "uploaded"]);
-  const inserted = runs.flatMap((run) => run.report?.rows ?? []).filter(({ action }) => action === "inserted");
+  const inserted = runs
+    .flatMap((run) => run.report?.rows ?? [])
+    .filter(({ action }) => action === "inserted");
   assert.equal(inserted.length, 4);
   await assertConverged(stage, path);
   // one upload: metadata once, and each chunk once
@@ -79,7 +81,10 @@ test("a run that is killed while it holds the lock frees it for the one that wai
   assert.equal((await first.done).signal, "SIGKILL");
   const result = await second.done;
   exits(result, 0);
-  assert.ok(result.events.some(({ event }) => event === "chunks.reclaimed"), explain(result));
+  assert.ok(
+    result.events.some(({ event }) => event === "chunks.reclaimed"),
+    explain(result),
+  );
   await assertConverged(stage, path);
 });
 
@@ -89,7 +94,11 @@ test("a run that waits for the lock in vain: exit 75, and nothing was touched", 
   at(stage, lastChunk, () => stage.nats.stall());
   await first.waitForEvent("upload.progress");
   const direct = { NATS_SERVERS: stage.direct.nats, DB_PORT: stage.direct.dbPort };
-  const second = await stage.run([], { ...direct, WAIT_TIMEOUT: "1", REPORT_FILE: `${stage.volume}/second.json` });
+  const second = await stage.run([], {
+    ...direct,
+    WAIT_TIMEOUT: "1",
+    REPORT_FILE: `${stage.volume}/second.json`,
+  });
   exits(second, 75);
   assert.match(second.report?.error?.message ?? "", new RegExp(`lock of bucket "${stage.bucket}"`));
   await stage.nats.resume();
@@ -110,8 +119,14 @@ for (const [policy, code, action] of [
     const put = () => stage.objects.putForeign(KEY, PERSONS);
     const result = await meanwhile(stage, lastChunk, put, { ON_CONFLICT: policy });
     exits(result, code);
-    assert.ok(result.events.some(({ event }) => event === "run.retry"), explain(result));
-    assert.deepEqual(result.report?.packages.map((entry) => entry.action), [action]);
+    assert.ok(
+      result.events.some(({ event }) => event === "run.retry"),
+      explain(result),
+    );
+    assert.deepEqual(
+      result.report?.packages.map((entry) => entry.action),
+      [action],
+    );
     assert.deepEqual(await stage.objects.unreachable(), []);
     if (policy === "replace") await assertConverged(stage, path);
     else assert.equal((await stage.objects.read(KEY)).sha256, PERSONS_SHA256);
@@ -127,7 +142,10 @@ test("a person's upload, object and row, in mid-upload: never overwritten", asyn
   exits(result, 65);
   assert.match(result.report?.error?.message ?? "", /alice/);
   assert.equal((await stage.objects.read(KEY)).sha256, PERSONS_SHA256);
-  assert.deepEqual((await stage.rows()).map((row) => [row.object, row.created_by]), [["Controller", "alice"]]);
+  assert.deepEqual(
+    (await stage.rows()).map((row) => [row.object, row.created_by]),
+    [["Controller", "alice"]],
+  );
   assert.deepEqual(await stage.objects.unreachable(), []);
 });
 
@@ -152,7 +170,10 @@ test("the same build uploaded by somebody else in mid-upload is taken as it is",
     await stage.objects.putForeign(KEY, await readFile(path));
   });
   exits(result, 0);
-  assert.deepEqual(result.report?.packages.map(({ action }) => action), ["unchanged"]);
+  assert.deepEqual(
+    result.report?.packages.map(({ action }) => action),
+    ["unchanged"],
+  );
   await assertConverged(stage, path);
 });
 

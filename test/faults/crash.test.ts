@@ -3,7 +3,16 @@ import { rm } from "node:fs/promises";
 import { describe, test } from "node:test";
 import { ARCHIVE, explain, useServers } from "../support/site.ts";
 import { random, rounds } from "./options.ts";
-import { assertRecovers, assertServed, assertSettled, at, crash, type Moment, type Stage, useStages } from "./stage.ts";
+import {
+  assertRecovers,
+  assertServed,
+  assertSettled,
+  at,
+  crash,
+  type Moment,
+  type Stage,
+  useStages,
+} from "./stage.ts";
 
 const openStage = useStages(useServers());
 
@@ -44,7 +53,12 @@ const scenes: Record<string, Scene> = {
   }),
 };
 
-const chunk = (nth: number, when: Moment["when"]): Moment => ({ line: "nats", text: ".C.PKGINIT", nth, when });
+const chunk = (nth: number, when: Moment["when"]): Moment => ({
+  line: "nats",
+  text: ".C.PKGINIT",
+  nth,
+  when,
+});
 const nats = (text: string, when: Moment["when"], nth = 1): Moment => ({ line: "nats", text, when, nth });
 const sql = (text: string, when: Moment["when"], nth = 1): Moment => ({ line: "postgres", text, when, nth });
 
@@ -104,7 +118,8 @@ describe("killed at a random byte, or after a random time", { concurrency: 3 }, 
     const dice = random(`crash ${round}`);
     const scene = dice.pick(Object.keys(scenes));
     const line = dice.pick(["nats", "nats", "postgres", "time"] as const);
-    const limit = line === "nats" ? dice.int(BYTES + 20_000) : line === "postgres" ? dice.int(9_000) : dice.int(900);
+    const limit =
+      line === "nats" ? dice.int(BYTES + 20_000) : line === "postgres" ? dice.int(9_000) : dice.int(900);
     // the same seed comes to the same byte, though not to the same state of everything around it
     test(`round ${round}: ${scene}, ${limit} ${line === "time" ? "ms" : `bytes to ${line}`}`, async () => {
       const { stage, path, name } = await arrange(scene);

@@ -54,7 +54,7 @@ export function secretsOf(env: Env): string[] {
     else {
       for (const part of value.split(",")) {
         const [, user = "", password] = /^(?:\w+:\/\/)?([^:@]*)(?::(.*))?@[^@]*$/.exec(part.trim()) ?? [];
-        secrets.push(decodeURIComponent(password ?? user));
+        secrets.push(decode(password ?? user));
       }
     }
   }
@@ -62,7 +62,17 @@ export function secretsOf(env: Env): string[] {
     const path = env[name];
     if (path === undefined) continue;
     const lines = readFileSync(path, "utf8").split(/\r?\n/);
-    secrets.push(...lines.filter((line) => line.length >= 16 && !line.includes("---") && !line.includes(" ")));
+    secrets.push(
+      ...lines.filter((line) => line.length >= 16 && !line.includes("---") && !line.includes(" ")),
+    );
   }
   return secrets.filter((secret) => secret !== "");
+}
+
+function decode(text: string): string {
+  try {
+    return decodeURIComponent(text);
+  } catch {
+    return text; // a test of what cannot be read
+  }
 }

@@ -47,7 +47,10 @@ const env = (more: Record<string, string>) => ({
 });
 const at = (server: { port: number }, scheme = "nats") => `${scheme}://127.0.0.1:${server.port}`;
 const where = (server: { port: number }) => `127.0.0.1:${server.port}`;
-const refused = (verdict: Pick<Verdict, "layer" | "cause" | "hint" | "where">): Verdict => ({ code: 77, ...verdict });
+const refused = (verdict: Pick<Verdict, "layer" | "cause" | "hint" | "where">): Verdict => ({
+  code: 77,
+  ...verdict,
+});
 const waited = (verdict: Omit<Verdict, "code">): Verdict => ({ code: 69, ...verdict });
 
 async function works(more: Record<string, string>): Promise<void> {
@@ -58,7 +61,12 @@ describe("NATS cannot be reached", { concurrency: 4 }, () => {
   test("a name that nobody knows", async () => {
     await assertVerdict(
       env({ NATS_SERVERS: "nats://no-such-host.invalid:4222" }),
-      waited({ layer: "dns", cause: /ENOTFOUND|EAI_AGAIN/, hint: /host's name/, where: "no-such-host.invalid:4222" }),
+      waited({
+        layer: "dns",
+        cause: /ENOTFOUND|EAI_AGAIN/,
+        hint: /host's name/,
+        where: "no-such-host.invalid:4222",
+      }),
     );
   });
   test("a port that refuses", async () => {
@@ -75,14 +83,24 @@ describe("NATS cannot be reached", { concurrency: 4 }, () => {
     test(`a server that accepts and never answers, ${scheme}://`, async (t) => {
       const mute = await startMute();
       t.after(() => mute.stop());
-      const verdict = waited({ layer, cause: /no INFO|no answer/, hint: /nats-server|does not answer/, where: where(mute) });
+      const verdict = waited({
+        layer,
+        cause: /no INFO|no answer/,
+        hint: /nats-server|does not answer/,
+        where: where(mute),
+      });
       await assertVerdict(env({ NATS_SERVERS: at(mute, scheme) }), verdict);
     });
   }
   test("something else that listens there: Postgres", async () => {
     await assertVerdict(
       env({ NATS_SERVERS: at(postgres) }),
-      waited({ layer: "login", cause: /no answer|INFO/, hint: /does not answer|nats-server/, where: where(postgres) }),
+      waited({
+        layer: "login",
+        cause: /no answer|INFO/,
+        hint: /does not answer|nats-server/,
+        where: where(postgres),
+      }),
     );
   });
   test("of two servers, the second works", async () => {
@@ -161,14 +179,23 @@ describe("NATS and logins", { concurrency: 4 }, () => {
   test("user and password", async () => {
     const server = await start({ user: "job", password: "planted-nats-password" });
     const NATS_SERVERS = at(server);
-    await assertVerdict(env({ NATS_SERVERS, NATS_USER: "job", NATS_PASSWORD: "planted-wrong-password" }), verdict(server));
-    await assertVerdict(env({ NATS_SERVERS: `nats://job:planted-wrong%40password@${where(server)}` }), verdict(server));
+    await assertVerdict(
+      env({ NATS_SERVERS, NATS_USER: "job", NATS_PASSWORD: "planted-wrong-password" }),
+      verdict(server),
+    );
+    await assertVerdict(
+      env({ NATS_SERVERS: `nats://job:planted-wrong%40password@${where(server)}` }),
+      verdict(server),
+    );
     await assertVerdict(env({ NATS_SERVERS }), verdict(server));
     await works({ NATS_SERVERS: `nats://job:planted-nats-password@${where(server)}` });
   });
   test("token", async () => {
     const server = await start({ token: "planted-nats-token" });
-    await assertVerdict(env({ NATS_SERVERS: at(server), NATS_TOKEN: "planted-wrong-token" }), verdict(server));
+    await assertVerdict(
+      env({ NATS_SERVERS: at(server), NATS_TOKEN: "planted-wrong-token" }),
+      verdict(server),
+    );
     await works({ NATS_SERVERS: at(server), NATS_TOKEN_FILE: file("token", "planted-nats-token\n") });
     await works({ NATS_SERVERS: `nats://planted-nats-token@${where(server)}` });
   });
@@ -176,14 +203,20 @@ describe("NATS and logins", { concurrency: 4 }, () => {
     const [known, unknown] = [createNkey(), createNkey()];
     const server = await start({ config: { authorization: { users: [{ nkey: known.publicKey }] } } });
     const NATS_SERVERS = at(server);
-    await assertVerdict(env({ NATS_SERVERS, NATS_NKEY_SEED_FILE: file("bad.nk", unknown.seed) }), verdict(server));
+    await assertVerdict(
+      env({ NATS_SERVERS, NATS_NKEY_SEED_FILE: file("bad.nk", unknown.seed) }),
+      verdict(server),
+    );
     await works({ NATS_SERVERS, NATS_NKEY_SEED_FILE: file("good.nk", `${known.seed}\n`) });
   });
   test("creds", async () => {
     const operator = createOperator();
     const server = await start({ config: operator.config });
     const NATS_SERVERS = at(server);
-    await assertVerdict(env({ NATS_SERVERS, NATS_CREDS_FILE: file("bad.creds", operator.foreignCreds()) }), verdict(server));
+    await assertVerdict(
+      env({ NATS_SERVERS, NATS_CREDS_FILE: file("bad.creds", operator.foreignCreds()) }),
+      verdict(server),
+    );
     await works({ NATS_SERVERS, NATS_CREDS_FILE: file("good.creds", operator.creds()) });
   });
   test("credentials files that hold none", async () => {
@@ -202,17 +235,29 @@ describe("NATS and JetStream", { concurrency: 4 }, () => {
     const server = await start({ jetstream: false });
     await assertVerdict(
       env({ NATS_SERVERS: at(server) }),
-      waited({ layer: "jetstream", cause: /without JetStream/, hint: /start nats-server with/, where: where(server) }),
+      waited({
+        layer: "jetstream",
+        cause: /without JetStream/,
+        hint: /start nats-server with/,
+        where: where(server),
+      }),
     );
   });
   const users = [{ user: "job", password: "planted-nats-password" }];
   test("an account without it", async () => {
-    const config = { accounts: { APP: { users }, OTHER: { jetstream: "enabled", users: [{ user: "x", password: "y" }] } } };
+    const config = {
+      accounts: { APP: { users }, OTHER: { jetstream: "enabled", users: [{ user: "x", password: "y" }] } },
+    };
     const server = await start({ config });
     const login = { NATS_USER: "job", NATS_PASSWORD: "planted-nats-password" };
     await assertVerdict(
       env({ NATS_SERVERS: at(server), ...login }),
-      refused({ layer: "jetstream", cause: /not enabled for account/, hint: /enable JetStream for the account/, where: where(server) }),
+      refused({
+        layer: "jetstream",
+        cause: /not enabled for account/,
+        hint: /enable JetStream for the account/,
+        where: where(server),
+      }),
     );
   });
   test("it comes up in time", async () => {

@@ -40,7 +40,14 @@ function file(name: string, text: string): string {
   return path;
 }
 const env = (db: Partial<Db>, more: Record<string, string> = {}) => {
-  const server = { host: "127.0.0.1", port: plain.port, name: "bklite", user: plain.user, password: plain.password, ...db };
+  const server = {
+    host: "127.0.0.1",
+    port: plain.port,
+    name: "bklite",
+    user: plain.user,
+    password: plain.password,
+    ...db,
+  };
   const REPORT_FILE = join(folder.path, `report-${++reports}.json`);
   return { ...jobEnv({ db: server, nats, packages: folder.path }), REPORT_FILE, ...more };
 };
@@ -55,12 +62,20 @@ async function works(db: Partial<Db>, more: Record<string, string> = {}): Promis
 describe("Postgres cannot be reached", { concurrency: 4 }, () => {
   test("a name that nobody knows", async () => {
     const host = "no-such-host.invalid";
-    const verdict = waited({ layer: "dns", cause: /ENOTFOUND|EAI_AGAIN/, hint: /host's name/, where: `${host}:${plain.port}` });
+    const verdict = waited({
+      layer: "dns",
+      cause: /ENOTFOUND|EAI_AGAIN/,
+      hint: /host's name/,
+      where: `${host}:${plain.port}`,
+    });
     await assertVerdict(env({ host }), verdict);
   });
   test("a port that refuses", async () => {
     const port = await freePort();
-    await assertVerdict(env({ port }), waited({ layer: "tcp", cause: /ECONNREFUSED/, hint: /server runs/, where: where({ port }) }));
+    await assertVerdict(
+      env({ port }),
+      waited({ layer: "tcp", cause: /ECONNREFUSED/, hint: /server runs/, where: where({ port }) }),
+    );
   });
   for (const [DB_SSLMODE, layer] of [
     ["disable", "login"],
@@ -74,7 +89,12 @@ describe("Postgres cannot be reached", { concurrency: 4 }, () => {
     });
   }
   test("something else that listens there: NATS", async () => {
-    const verdict = waited({ layer: "login", cause: /./, hint: /does not speak like Postgres/, where: where(nats) });
+    const verdict = waited({
+      layer: "login",
+      cause: /./,
+      hint: /does not speak like Postgres/,
+      where: where(nats),
+    });
     await assertVerdict(env({ port: nats.port }), verdict);
   });
   test("both at once: one message names both", async () => {
@@ -94,10 +114,11 @@ describe("Postgres and TLS", { concurrency: 3 }, () => {
   async function strict(line: string, tls: PostgresOptions["tls"]): Promise<Db> {
     const hba = `host all postgres all scram-sha-256\n${line}\n`;
     const db = await start({ ...(tls && { tls }), hba });
-    await db.query(`CREATE ROLE job LOGIN PASSWORD '${JOB.password}'; GRANT SELECT ON node_mgmt_packageversion TO job`);
+    await db.query(
+      `CREATE ROLE job LOGIN PASSWORD '${JOB.password}'; GRANT SELECT ON node_mgmt_packageversion TO job`,
+    );
     return { ...db, ...JOB };
   }
-
 
   test("another CA", async () => {
     const db = await start({ tls: right });
@@ -119,7 +140,12 @@ describe("Postgres and TLS", { concurrency: 3 }, () => {
     await works(db, { DB_SSLMODE: "verify-ca", DB_SSL_CA_FILE: caFile() });
   });
   test("TLS against a plain server", async () => {
-    const verdict = refused({ layer: "tls", cause: /does not support SSL/, hint: /DB_SSLMODE=disable/, where: where(plain) });
+    const verdict = refused({
+      layer: "tls",
+      cause: /does not support SSL/,
+      hint: /DB_SSLMODE=disable/,
+      where: where(plain),
+    });
     await assertVerdict(env({}, { DB_SSLMODE: "require" }), verdict);
   });
   test("plain against a server that requires TLS", async () => {
@@ -128,11 +154,22 @@ describe("Postgres and TLS", { concurrency: 3 }, () => {
     await assertVerdict(env(db), verdict);
   });
   test("a client certificate is required", async () => {
-    const db = await strict("hostssl all job all scram-sha-256 clientcert=verify-ca", { ...right, ca: ca.cert });
-    const verdict = refused({ layer: "login", cause: /certificate/, hint: /DB_SSL|TLS|pg_hba/, where: where(db) });
+    const db = await strict("hostssl all job all scram-sha-256 clientcert=verify-ca", {
+      ...right,
+      ca: ca.cert,
+    });
+    const verdict = refused({
+      layer: "login",
+      cause: /certificate/,
+      hint: /DB_SSL|TLS|pg_hba/,
+      where: where(db),
+    });
     await assertVerdict(env(db, { DB_SSLMODE: "require" }), verdict);
     const client = ca.issue({ cn: "job", use: "client" });
-    const pair = { DB_SSL_CERT_FILE: file("pg-client.crt", client.cert), DB_SSL_KEY_FILE: file("pg-client.key", client.key) };
+    const pair = {
+      DB_SSL_CERT_FILE: file("pg-client.crt", client.cert),
+      DB_SSL_KEY_FILE: file("pg-client.key", client.key),
+    };
     await works(db, { DB_SSLMODE: "verify-full", DB_SSL_CA_FILE: caFile(), ...pair });
   });
 });
@@ -149,7 +186,12 @@ describe("Postgres' login, database and table", { concurrency: 4 }, () => {
   });
   test("no database; created in time", async () => {
     const name = "late_database";
-    const verdict = waited({ layer: "database", cause: /does not exist/, hint: /create database "late_database"/, where: where(plain) });
+    const verdict = waited({
+      layer: "database",
+      cause: /does not exist/,
+      hint: /create database "late_database"/,
+      where: where(plain),
+    });
     await assertVerdict(env({ name }), verdict);
     const running = job(["wait"], env({ name }, { WAIT_TIMEOUT: "20" }));
     await running.waitForEvent("wait.postgres.layer");
@@ -158,7 +200,12 @@ describe("Postgres' login, database and table", { concurrency: 4 }, () => {
   });
   test("no table; created in time", async () => {
     const db = await plain.createDatabase({ state: "none" });
-    const verdict = waited({ layer: "table", cause: /node_mgmt_packageversion does not exist/, hint: /migrates/, where: where(plain) });
+    const verdict = waited({
+      layer: "table",
+      cause: /node_mgmt_packageversion does not exist/,
+      hint: /migrates/,
+      where: where(plain),
+    });
     await assertVerdict(env(db), verdict);
     const running = job(["wait"], env(db, { WAIT_TIMEOUT: "20" }));
     await running.waitForEvent("wait.postgres.layer");
@@ -168,13 +215,24 @@ describe("Postgres' login, database and table", { concurrency: 4 }, () => {
   test("a table with a column that nobody knows: exit 78, naming it", async () => {
     const db = await database();
     await db.query("ALTER TABLE node_mgmt_packageversion ADD COLUMN flavour text NOT NULL");
-    await assertVerdict(env(db), { code: 78, layer: "table", cause: /flavour/, hint: /newer/, where: where(plain) });
+    await assertVerdict(env(db), {
+      code: 78,
+      layer: "table",
+      cause: /flavour/,
+      hint: /newer/,
+      where: where(plain),
+    });
   });
   test("no free connection: waits for one", async () => {
     const db = await start({ flags: ["-c", "max_connections=4", "-c", "superuser_reserved_connections=0"] });
     const clients = await Promise.all([1, 2, 3, 4].map(() => connect(db, db.name)));
     try {
-      const verdict = waited({ layer: "login", cause: /too many/, hint: /free connection/, where: where(db) });
+      const verdict = waited({
+        layer: "login",
+        cause: /too many/,
+        hint: /free connection/,
+        where: where(db),
+      });
       await assertVerdict(env(db), verdict);
       const running = job(["wait"], env(db, { WAIT_TIMEOUT: "20" }));
       await running.waitForEvent("wait.postgres.layer");

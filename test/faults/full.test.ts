@@ -138,7 +138,10 @@ describe("no room", { concurrency: 3 }, () => {
       { user: "admin", password: "planted-nats-admin" },
     ];
     const server = await start({ config: { accounts: { APP: { users: denied, ...small } } } });
-    const here = await place({ url: server.url, user: "admin", password: "planted-nats-admin" }, login(server));
+    const here = await place(
+      { url: server.url, user: "admin", password: "planted-nats-admin" },
+      login(server),
+    );
     await assertFull(here, await here.run(), /bucket "bklite" is full/);
   });
 

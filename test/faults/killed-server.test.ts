@@ -9,7 +9,12 @@ const servers = useServers();
 const openStage = useStages(servers);
 const BYTES = 4_500_000;
 
-const nats = (text: string, nth = 1, when: Moment["when"] = "before"): Moment => ({ line: "nats", text, nth, when });
+const nats = (text: string, nth = 1, when: Moment["when"] = "before"): Moment => ({
+  line: "nats",
+  text,
+  nth,
+  when,
+});
 const sql = (text: string): Moment => ({ line: "postgres", text, when: "before" });
 
 /** Which server dies when; a Postgres that dies while NATS is busy must be noticed as well. */
@@ -36,7 +41,10 @@ for (const [name, moment, which] of DEATHS) {
     await servers[which].restart();
     const result = await running.done;
     exits(result, 0);
-    assert.ok(result.events.some(({ event }) => event === "run.retry"), explain(result));
+    assert.ok(
+      result.events.some(({ event }) => event === "run.retry"),
+      explain(result),
+    );
     await assertRecovers(stage, path);
   });
 }
@@ -47,7 +55,9 @@ for (const which of ["nats", "postgres"] as const) {
     const path = await stage.archive(undefined, { payloadBytes: BYTES });
     const running = stage.start([], { WAIT_TIMEOUT: "1" });
     const died = Promise.withResolvers<void>();
-    at(stage, which === "nats" ? nats(".C.PKGINIT", 3) : sql("BEGIN"), () => died.resolve(servers[which].kill()));
+    at(stage, which === "nats" ? nats(".C.PKGINIT", 3) : sql("BEGIN"), () =>
+      died.resolve(servers[which].kill()),
+    );
     await died.promise;
     const result = await running.done;
     await servers[which].restart();

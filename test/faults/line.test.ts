@@ -3,7 +3,16 @@ import { describe, test } from "node:test";
 import { setTimeout as sleep } from "node:timers/promises";
 import { ARCHIVE, explain, useServers } from "../support/site.ts";
 import { LONG, random, rounds } from "./options.ts";
-import { assertConverged, assertLockFree, assertRecovers, at, exits, type Moment, type Stage, useStages } from "./stage.ts";
+import {
+  assertConverged,
+  assertLockFree,
+  assertRecovers,
+  at,
+  exits,
+  type Moment,
+  type Stage,
+  useStages,
+} from "./stage.ts";
 
 const openStage = useStages(useServers());
 const MIB = 1024 * 1024;
@@ -35,7 +44,10 @@ describe("a line that is cut", { concurrency: 3 }, () => {
       at(stage, moment, () => stage[line].cut());
       const result = await running.done;
       exits(result, 0);
-      assert.ok(result.events.some(({ event }) => event === "run.retry"), explain(result));
+      assert.ok(
+        result.events.some(({ event }) => event === "run.retry"),
+        explain(result),
+      );
       await assertConverged(stage, path);
     });
   }

@@ -16,7 +16,9 @@ import { exits, job } from "./stage.ts";
 // What is tested is the document: both blocks are taken out of the README as they stand there.
 const README = readFileSync(new URL("../../README.md", import.meta.url), "utf8");
 const SECTION = README.split(/^## /m).find((section) => section.startsWith("Least privilege")) ?? "";
-const [SQL = "", PERMISSIONS = ""] = [...SECTION.matchAll(/^```\w*\n([^]*?)^```/gm)].map((match) => match[1]);
+const [SQL = "", PERMISSIONS = ""] = [...SECTION.matchAll(/^```\w*\n([\s\S]*?)^```/gm)].map(
+  (match) => match[1],
+);
 const GRANTS = SQL.split("\n").filter((line) => line.startsWith("GRANT "));
 const SUBJECTS = [...PERMISSIONS.matchAll(/^ +"(.+?)",?(?: +#.*)?$/gm)].map((match) => match[1] ?? "");
 const SUBSCRIBE = /subscribe: \["(.+)"\]/.exec(PERMISSIONS)?.[1] ?? "";
@@ -50,7 +52,10 @@ async function database(grants: readonly string[], serial = false): Promise<Db> 
   return { ...db, user: ROLE, password: PASSWORD };
 }
 
-async function server(publish: readonly string[], subscribe: readonly string[] = [SUBSCRIBE]): Promise<NatsServer> {
+async function server(
+  publish: readonly string[],
+  subscribe: readonly string[] = [SUBSCRIBE],
+): Promise<NatsServer> {
   const permissions = { publish: { allow: publish }, subscribe: { allow: subscribe } };
   const users = [
     { user: "job", password: NATS_PASSWORD, permissions },
@@ -69,7 +74,10 @@ function run(db: Db, nats: NatsServer, more: Record<string, string> = {}): Promi
 
 test("the README's blocks are there to be tested", () => {
   assert.equal(GRANTS.length, 5, GRANTS.join("\n"));
-  assert.ok(SUBJECTS.length >= 6 && SUBJECTS.every((subject) => /^\$(JS|O)\./.test(subject)), SUBJECTS.join());
+  assert.ok(
+    SUBJECTS.length >= 6 && SUBJECTS.every((subject) => /^\$(JS|O)\./.test(subject)),
+    SUBJECTS.join(),
+  );
   assert.match(SUBSCRIBE, /^_INBOX/);
 });
 
@@ -148,7 +156,9 @@ describe("without one of NATS' subjects it fails and names it", { concurrency: 3
       // a crashed upload of ours is there to be purged, or else a first run purges nothing
       if (!subject.includes("CREATE")) {
         await objects.putForeign("linux/Other/1.0.0/x.zip", Buffer.alloc(1000, "x"));
-        await objects.connection.jetstream().publish(`$O.bklite.C.PKGINIT${"A".repeat(15)}`, Buffer.alloc(1000));
+        await objects.connection
+          .jetstream()
+          .publish(`$O.bklite.C.PKGINIT${"A".repeat(15)}`, Buffer.alloc(1000));
       }
       const result = await run(await database(grants), nats);
       await objects.close();

@@ -71,7 +71,12 @@ describe("while it waits", { concurrency: 3 }, () => {
   });
 });
 
-const nats = (text: string, nth = 1, when: Moment["when"] = "before"): Moment => ({ line: "nats", text, nth, when });
+const nats = (text: string, nth = 1, when: Moment["when"] = "before"): Moment => ({
+  line: "nats",
+  text,
+  nth,
+  when,
+});
 const sql = (text: string, when: Moment["when"] = "before"): Moment => ({ line: "postgres", text, when });
 
 describe("while it works", { concurrency: 3 }, () => {
@@ -181,7 +186,8 @@ describe("after a random time", { concurrency: 3 }, () => {
       const result = await running.done;
       assert.ok(performance.now() - sent < LIMIT, explain(result));
       // Until Node has loaded the program the signal does what it does to every process.
-      if (result.signal === null) assert.ok([0, CODE[signal]].includes(result.code as never), explain(result));
+      if (result.signal === null)
+        assert.ok([0, CODE[signal]].includes(result.code as never), explain(result));
       else assert.deepEqual([result.signal, result.stdout], [signal, ""]);
       await assertClean(stage);
       await assertRecovers(stage, path);

@@ -2,7 +2,7 @@ import assert from "node:assert/strict";
 import { statSync } from "node:fs";
 import { after } from "node:test";
 import type { DatabaseOptions } from "../support/postgres.ts";
-import { type Proxy, startProxy } from "../support/proxy.ts";
+import { startProxy, type Proxy as TcpProxy } from "../support/proxy.ts";
 import type { Direction } from "../support/proxy-lane.ts";
 import { ENTRY, type JobResult, type RunningJob, startJob } from "../support/run.ts";
 import { ARCHIVE, explain, type Servers, type Site, sha256 } from "../support/site.ts";
@@ -16,8 +16,8 @@ type Watcher = (line: Line, direction: Direction, piece: Buffer) => void;
 
 /** A site whose job reaches both servers through proxies. */
 export interface Stage extends Site {
-  nats: Proxy;
-  postgres: Proxy;
+  nats: TcpProxy;
+  postgres: TcpProxy;
   /** The same servers, past the proxies. */
   direct: { nats: string; dbPort: string };
   /** Told of every piece before it is forwarded. */
@@ -49,7 +49,16 @@ async function openStage(servers: Servers, options?: DatabaseOptions): Promise<S
   const env = { ...site.env, NATS_SERVERS: `nats://127.0.0.1:${nats.port}`, DB_PORT: String(postgres.port) };
   const start: Site["start"] = (args = [], more = {}) => job(args, { ...env, ...more });
   const direct = { nats: servers.nats.url, dbPort: String(servers.postgres.port) };
-  stage = { ...site, env, nats, postgres, direct, watch: undefined, start, run: (...how) => start(...how).done };
+  stage = {
+    ...site,
+    env,
+    nats,
+    postgres,
+    direct,
+    watch: undefined,
+    start,
+    run: (...how) => start(...how).done,
+  };
   return stage;
 }
 
@@ -112,10 +121,15 @@ export async function assertConverged(stage: Site, path: string, name = ARCHIVE)
   const rows = await stage.rows();
   assert.deepEqual(
     rows.map((row) => `${row.type} ${row.os} ${row.object} ${row.version} ${row.name}`).sort(),
-    OBJECTS.map((object) => `${object === "Controller" ? "controller" : "collector"} linux ${object} 1.0.0 ${name}`).sort(),
+    OBJECTS.map(
+      (object) => `${object === "Controller" ? "controller" : "collector"} linux ${object} 1.0.0 ${name}`,
+    ).sort(),
   );
   const key = `linux/Controller/1.0.0/${name}`;
-  assert.deepEqual((await stage.objects.list()).map((info) => info.name), [key]);
+  assert.deepEqual(
+    (await stage.objects.list()).map((info) => info.name),
+    [key],
+  );
   const stored = await stage.objects.read(key);
   assert.deepEqual([stored.bytes, stored.sha256], [statSync(path).size, await sha256(path)]);
   assert.deepEqual(await stage.objects.unreachable(), []);

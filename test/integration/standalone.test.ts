@@ -5,7 +5,7 @@ import type { ArchiveOptions } from "../support/archives.ts";
 import { filesOf, install } from "../support/install.ts";
 import type { JobReport, JobResult } from "../support/run.ts";
 import { ARCHIVE, explain, type Site, sha256, useServers } from "../support/site.ts";
-import { insertRow } from "../support/tables.ts";
+import { createCollectorTable, insertRow } from "../support/tables.ts";
 
 const servers = useServers();
 const STANDALONE = { COLLECTOR_PACKAGES: "standalone" };
@@ -80,7 +80,8 @@ describe("COLLECTOR_PACKAGES=standalone", () => {
         ["Filebeat", "bin/filebeat/"],
       ] as const) {
         const { info, sha256: digest, bytes } = await site.objects.read(key(object));
-        const entries: JobReport["packages"] = first.report?.packages.filter((p) => p.object === object) ?? [];
+        const entries: JobReport["packages"] =
+          first.report?.packages.filter((p) => p.object === object) ?? [];
         assert.deepEqual(
           entries.map((p) => [p.key, p.sha256, p.bytes, p.bytesUploaded]),
           [[key(object), digest, bytes, bytes]],
@@ -114,6 +115,37 @@ describe("COLLECTOR_PACKAGES=standalone", () => {
     await site.archive(ARCHIVE, CONTENT);
     await ok(site.run([], { ...STANDALONE, COLLECTORS: "filebeat" }));
     assert.deepEqual(await named(site), [`Controller ${ARCHIVE}`, "Filebeat filebeat.zip"]);
+  });
+
+  test("the platform's own definitions, in every shape of their table", async () => {
+    for (const [state, packageName] of [
+      ["A", false],
+      ["B", true],
+      ["C", true],
+    ] as const) {
+      const site = await servers.site({ state });
+      await site.archive(ARCHIVE, CONTENT);
+      const own = { node_operating_system: "linux", cpu_architecture: "x86_64" };
+      const rows = [
+        { ...own, name: "Shipper", executable_path: "/opt/fusion-collectors/bin/filebeat/filebeat" },
+        { ...own, name: "Metrics", executable_path: "/opt/fusion-collectors/bin/telegraf" },
+        { ...own, name: "Absent", executable_path: "/opt/fusion-collectors/bin/absent" },
+        { ...own, name: "Elsewhere", executable_path: "/usr/bin/vector" },
+        {
+          ...own,
+          name: "Other",
+          node_operating_system: "windows",
+          executable_path: "C:\\fusion-collectors\\bin\\vector",
+        },
+      ];
+      await createCollectorTable(site.db, { state, packageName, rows });
+      await ok(site.run([], STANDALONE));
+      assert.deepEqual(await named(site), [
+        `Controller ${ARCHIVE}`,
+        "Metrics telegraf",
+        "Shipper filebeat.zip",
+      ]);
+    }
   });
 
   test("from shared and back, and again: rows follow, nothing is sent twice, nothing is lost", async () => {

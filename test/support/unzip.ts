@@ -1,4 +1,5 @@
 import { buffer } from "node:stream/consumers";
+import { crc32 } from "node:zlib";
 import yauzl from "yauzl";
 
 /** What BK-Lite's unzipper would put on the node's disk. */
@@ -16,6 +17,8 @@ export async function unzip(zip: Buffer): Promise<Map<string, Unzipped>> {
     const bytes = entry.fileName.endsWith("/")
       ? Buffer.alloc(0)
       : await buffer(await opened.openReadStreamPromise(entry));
+    // yauzl leaves that to its callers
+    if (crc32(bytes) !== entry.crc32) throw new Error(`${entry.fileName} has another CRC-32`);
     found.set(entry.fileName, { mode: entry.externalFileAttributes >>> 16, bytes });
   }
   return found;

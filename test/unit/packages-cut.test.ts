@@ -97,46 +97,45 @@ for (const name of [ZIP, TAR]) {
 
     for (const packed of ["stored", "deflated"]) {
       const full = packed === "stored" ? FULL : { ...FULL, payloadBytes: 0 };
-    test(`a single executable, ${packed}, is its own bytes`, async () => {
-      await using on = await volume();
-      await buildArchive(on.path(name), full);
-      const archive = await scanOne(on.dir);
-      const inside = await contentsOf(on.path(name));
-      for (const [object, path] of [
-        ["Telegraf", "bin/telegraf"],
-        ["JVM-JMX", "bin/jmx_jvm.jar"],
-      ] as const) {
-        const part = await partOf(archive, object);
+      test(`a single executable, ${packed}, is its own bytes`, async () => {
+        await using on = await volume();
+        await buildArchive(on.path(name), full);
+        const archive = await scanOne(on.dir);
+        const inside = await contentsOf(on.path(name));
+        for (const [object, path] of [
+          ["Telegraf", "bin/telegraf"],
+          ["JVM-JMX", "bin/jmx_jvm.jar"],
+        ] as const) {
+          const part = await partOf(archive, object);
+          const bytes = await bytesOf(part);
+          assert.ok(inside.get(path)?.bytes.equals(bytes), `${object} is what ${path} is`);
+          assert.equal(cutSource(archive, part.cut).size, bytes.length);
+        }
+      });
+
+      test(`a folder, ${packed}, is a zip with all that is below it, modes included`, async () => {
+        await using on = await volume();
+        await buildArchive(on.path(name), full);
+        const part = await partOf(await scanOne(on.dir), "Filebeat");
+        const inside = await contentsOf(on.path(name));
+        const expected = [...inside].filter(([path]) => path.startsWith("bin/filebeat/"));
         const bytes = await bytesOf(part);
-        assert.ok(inside.get(path)?.bytes.equals(bytes), `${object} is what ${path} is`);
-        assert.equal(cutSource(archive, part.cut).size, bytes.length);
-      }
-    });
-
-    test(`a folder, ${packed}, is a zip with all that is below it, modes included`, async () => {
-      await using on = await volume();
-      await buildArchive(on.path(name), full);
-      const part = await partOf(await scanOne(on.dir), "Filebeat");
-      const inside = await contentsOf(on.path(name));
-      const expected = [...inside].filter(([path]) => path.startsWith("bin/filebeat/"));
-      const bytes = await bytesOf(part);
-      if (name === ZIP) assert.equal(cutSource(part.archive, part.cut).size, bytes.length);
-      const zip = await unzip(bytes);
-      assert.deepEqual([...zip.keys()].sort(), [
-        "filebeat/data/",
-        "filebeat/empty",
-        "filebeat/filebeat",
-        "filebeat/filebeat.yml",
-        "filebeat/module/system/auth/config/auth.yml",
-      ]);
-      for (const [path, file] of expected) {
-        const found = zip.get(path.slice("bin/".length));
-        assert.ok(found?.bytes.equals(file.bytes), path);
-        assert.equal(found?.mode, file.mode, path);
-      }
-      assert.equal(zip.get("filebeat/filebeat")?.mode, 0o100755);
-    });
-
+        if (name === ZIP) assert.equal(cutSource(part.archive, part.cut).size, bytes.length);
+        const zip = await unzip(bytes);
+        assert.deepEqual([...zip.keys()].sort(), [
+          "filebeat/data/",
+          "filebeat/empty",
+          "filebeat/filebeat",
+          "filebeat/filebeat.yml",
+          "filebeat/module/system/auth/config/auth.yml",
+        ]);
+        for (const [path, file] of expected) {
+          const found = zip.get(path.slice("bin/".length));
+          assert.ok(found?.bytes.equals(file.bytes), path);
+          assert.equal(found?.mode, file.mode, path);
+        }
+        assert.equal(zip.get("filebeat/filebeat")?.mode, 0o100755);
+      });
     }
 
     test("the same archive gives the same bytes, in every time zone", async () => {

@@ -134,8 +134,8 @@ describe("a file that changed since the scan is exit 74", () => {
     await buildArchive(on.path(NAME));
     const archive = await scanOne(on.dir);
     await rm(on.path(NAME));
-    for (const work of [digest(archive, never), drain(archiveSource(archive), 4096)]) {
-      const problem = await problemOf(work);
+    for (const work of [() => digest(archive, never), () => drain(archiveSource(archive), 4096)]) {
+      const problem = await problemOf(work());
       assert.equal(problem.code, EXIT.fileRead);
       assert.match(problem.reason, /^could not be read: ENOENT/);
     }

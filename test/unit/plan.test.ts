@@ -4,6 +4,7 @@ import type { Archive, Package } from "../../src/packages/package.ts";
 import { type PlanInput, plan } from "../../src/reconcile/plan.ts";
 import type { Row } from "../../src/registry/rows.ts";
 import type { StoredObject } from "../../src/store/bucket.ts";
+import { REPLACES_HEADER } from "../../src/store/meta.ts";
 
 const FILE = "fusion-collectors-linux-amd64.zip";
 const OURS = "a".repeat(64);
@@ -227,6 +228,30 @@ describe("keys and names", () => {
       [packages[0]?.action, packages[0]?.upload, packages[0]?.obsolete?.key],
       ["replaced", false, old.key],
     );
+  });
+});
+
+describe("an object that was replaced under another key, and that a crash kept from being removed", () => {
+  const old = object("linux/Controller/1.0.0/old.zip", { sha256: OTHER });
+  const left = object(KEY, { headers: { [REPLACES_HEADER]: [old.nuid] } });
+
+  test("goes with the next run, though that has nothing else to do", () => {
+    const [decision] = decide({ rows: [row()], objects: [old, left] }).packages;
+    assert.deepEqual([decision?.action, decision?.obsolete?.key], ["unchanged", old.key]);
+  });
+
+  test("stays where somebody's row is served by it, or another object has its key by now", () => {
+    const theirs = row({ ...PERSON, id: 2, version: "1.0.0", os: "windows", name: "old.zip" });
+    const served = { ...old, key: "windows/Controller/1.0.0/old.zip" };
+    assert.equal(decide({ rows: [row(), theirs], objects: [served, left] }).packages[0]?.obsolete, undefined);
+    const another = { ...old, nuid: "another" };
+    assert.equal(decide({ rows: [row()], objects: [another, left] }).packages[0]?.obsolete, undefined);
+  });
+
+  test("is remembered by the object that takes its successor's place", () => {
+    const stored = { ...left, key: "linux/Controller/1.0.0/second.zip", sha256: OTHER };
+    const [decision] = decide({ rows: [row({ name: "second.zip" })], objects: [old, stored] }).packages;
+    assert.deepEqual([decision?.obsolete?.key, decision?.supersedes], [stored.key, [stored.nuid, old.nuid]]);
   });
 });
 

@@ -1,0 +1,61 @@
+import { readFileSync } from "node:fs";
+import { inflateRawSync } from "node:zlib";
+import { PackageProblemsError } from "../../src/errors.ts";
+import { verifyEntries } from "../../src/packages/entries.ts";
+import type { VolumeFile } from "../../src/packages/package.ts";
+import { resolvePackages } from "../../src/packages/resolve.ts";
+import { inspectVolume } from "../../src/packages/scan.ts";
+import { listVolume } from "../../src/packages/volume.ts";
+
+/** What the job makes of a volume up to the point where it would write. */
+export type Verdict =
+  | { accepted: true }
+  | { accepted: false; problems: { file: string; code: number; reason: string }[] };
+
+/** Scans, resolves and verifies; a refusal is a verdict, anything else that is thrown is a bug. */
+export async function judge(dir: string): Promise<Verdict> {
+  return judgeFiles((await listVolume(dir)).files);
+}
+
+export async function judgeFiles(files: readonly VolumeFile[]): Promise<Verdict> {
+  try {
+    const archives = await inspectVolume(files);
+    const wanted = { options: {}, collectors: "auto" as const, definitions: [], archColumn: true };
+    await resolvePackages(archives, wanted);
+    for (const archive of archives) await verifyEntries(archive);
+    return { accepted: true };
+  } catch (error) {
+    if (!(error instanceof PackageProblemsError)) throw error;
+    return {
+      accepted: false,
+      problems: error.problems.map(({ file, code, reason }) => ({ file, code, reason })),
+    };
+  }
+}
+
+/**
+ * Whether a full read of a zip finds damage. Deliberately another way than the job's: the whole file in memory, each entry inflated
+ * from where its local header says, compared with the directory's size and CRC-32.
+ */
+export function zipIsDamaged(path: string, crc32: (data: Buffer) => number): boolean {
+  try {
+    const zip = readFileSync(path);
+    const end = zip.lastIndexOf(Buffer.from("504b0506", "hex"));
+    let at = zip.readUInt32LE(end + 16);
+    for (let left = zip.readUInt16LE(end + 10); left > 0; left--) {
+      if (zip.readUInt32LE(at) !== 0x02014b50) return true;
+      const [method, crc] = [zip.readUInt16LE(at + 10), zip.readUInt32LE(at + 16)];
+      const [packed, size] = [zip.readUInt32LE(at + 20), zip.readUInt32LE(at + 24)];
+      const local = zip.readUInt32LE(at + 42);
+      if (zip.readUInt32LE(local) !== 0x04034b50) return true;
+      const start = local + 30 + zip.readUInt16LE(local + 26) + zip.readUInt16LE(local + 28);
+      const data = zip.subarray(start, start + packed);
+      const content = method === 0 ? data : inflateRawSync(data);
+      if (content.length !== size || crc32(content) !== crc) return true;
+      at += 46 + zip.readUInt16LE(at + 28) + zip.readUInt16LE(at + 30) + zip.readUInt16LE(at + 32);
+    }
+    return false;
+  } catch {
+    return true;
+  }
+}
