@@ -4,12 +4,15 @@ import type { Archive } from "../packages/package.ts";
 import type { Servers } from "../readiness/wait.ts";
 import { type ApplyContext, applyPackages, applyRows, removeObsolete } from "../reconcile/apply.ts";
 import { findUnreachable, reclaim, tidyOrphans } from "../reconcile/orphans.ts";
-import { readState } from "../reconcile/state.ts";
+import { pause, readState } from "../reconcile/state.ts";
 import { acquireLock } from "../registry/lock.ts";
 import type { Run } from "../run.ts";
 import { checkArchives, type Desired, decideAll, desire, sourceOf } from "./desired.ts";
 import { prepare, withRetries } from "./prepare.ts";
 import { complain, findShortcomings } from "./verify.ts";
+
+/** Milliseconds before each further look at what does not seem to be there. */
+const READ_BACK_PAUSES = [250, 500, 1000, 2000];
 
 /** Wait, scan, lock, plan, upload, register, verify. */
 export async function init(run: Run): Promise<void> {
@@ -88,8 +91,18 @@ async function prove(
     packages: desired.packages.filter((pack) => !failed.has(pack)),
     collectors: desired.collectors.filter((collector) => !failed.has(collector.controller)),
   };
-  const state = await readState(servers, run.recorder);
-  const left = findShortcomings(await decideAll(run, proven, state, { allDigests: false, signal }));
+  const look = async () => {
+    const state = await readState(servers, run.recorder);
+    const plan = await decideAll(run, proven, state, { allDigests: false, signal });
+    return { state, left: findShortcomings(plan) };
+  };
+  let { state, left } = await look();
+  // A replica that leads the stream only since a moment ago may still be applying what it has agreed to.
+  for (const ms of READ_BACK_PAUSES) {
+    if (left.length === 0) break;
+    await pause(ms, signal);
+    ({ state, left } = await look());
+  }
   if (left.length > 0) {
     complain(run.log, left);
     throw new JobError(EXIT.verification, `what was written is not there: ${left[0]?.message}`, {

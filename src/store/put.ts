@@ -96,15 +96,23 @@ async function sendChunks(
   const sweep = createSweep();
   let size = 0;
   let chunks = 0;
-  for await (const block of source.blocks(chunkSize, signal)) {
-    await window.room();
-    window.add(block.length, bucket.publishChunk(subject, block));
-    // The client writes to its socket in a microtask: let it, so that the chunk travels while it is hashed.
-    await Promise.resolve();
-    hash.update(block);
-    sweep(block.length);
-    size += block.length;
-    chunks += 1;
+  const blocks = source.blocks(chunkSize, signal)[Symbol.asyncIterator]();
+  try {
+    for (;;) {
+      const { done, value: block } = await window.guard(blocks.next());
+      if (done) break;
+      await window.room();
+      window.add(block.length, bucket.publishChunk(subject, block));
+      // The client writes to its socket in a microtask: let it, so that the chunk travels while it is hashed.
+      await Promise.resolve();
+      hash.update(block);
+      sweep(block.length);
+      size += block.length;
+      chunks += 1;
+    }
+  } finally {
+    // Not waited for: a read that hangs does not end.
+    blocks.return?.()?.catch(() => {});
   }
   await window.drain();
   return { size, chunks, sha256: hash.digest("hex") };

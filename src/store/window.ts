@@ -32,9 +32,11 @@ export class Window {
   /** What was acknowledged in the last PACE milliseconds. */
   readonly #recent: { at: number; bytes: number }[] = [];
   #failure: { error: unknown } | undefined;
+  readonly #failed = Promise.withResolvers<never>();
   #wake: (() => void) | undefined;
 
   constructor(options: WindowOptions) {
+    this.#failed.promise.catch(() => {}); // seen by whoever waits
     this.#options = options;
     options.signal.addEventListener("abort", this.#onAbort);
     if (options.signal.aborted) this.#onAbort();
@@ -42,6 +44,11 @@ export class Window {
       this.#fail(new StoreLostError("the connection to NATS was lost during the upload")),
     );
     this.#watch = setInterval(() => this.#checkStall(), 250);
+  }
+
+  /** Waits for a read, but not longer than the upload lives: a network file system may hang for ever. */
+  guard<T>(read: Promise<T>): Promise<T> {
+    return Promise.race([read, this.#failed.promise]);
   }
 
   /** Waits until another chunk may be sent: on a slow line fewer are in flight, but always one. */
@@ -114,6 +121,7 @@ export class Window {
 
   #fail(error: unknown): void {
     this.#failure ??= { error };
+    this.#failed.reject(error);
     this.#wake?.();
   }
 

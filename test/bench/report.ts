@@ -28,12 +28,16 @@ export interface Findings {
 
 /** A bar that a number must not exceed. */
 export function atMost(name: string, value: number, limit: number, show: (value: number) => string): Bar {
-  return { name, bar: `≤ ${show(limit)}`, value: show(value), holds: judge(value, value <= limit) };
+  return { name, bar: `≤ ${show(limit)}`, value: shown(value, show), holds: judge(value, value <= limit) };
 }
 
 /** A bar that a number must reach. */
 export function atLeast(name: string, value: number, limit: number, show: (value: number) => string): Bar {
-  return { name, bar: `≥ ${show(limit)}`, value: show(value), holds: judge(value, value >= limit) };
+  return { name, bar: `≥ ${show(limit)}`, value: shown(value, show), holds: judge(value, value >= limit) };
+}
+
+function shown(value: number, show: (value: number) => string): string {
+  return Number.isFinite(value) ? show(value) : "–";
 }
 
 function judge(value: number, holds: boolean): boolean | undefined {

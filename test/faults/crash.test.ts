@@ -2,7 +2,7 @@ import assert from "node:assert/strict";
 import { rm } from "node:fs/promises";
 import { describe, test } from "node:test";
 import { ARCHIVE, explain, useServers } from "../support/site.ts";
-import { random, rounds } from "./options.ts";
+import { LONG, random, rounds } from "./options.ts";
 import {
   assertRecovers,
   assertServed,
@@ -62,34 +62,38 @@ const chunk = (nth: number, when: Moment["when"]): Moment => ({
 const nats = (text: string, when: Moment["when"], nth = 1): Moment => ({ line: "nats", text, when, nth });
 const sql = (text: string, when: Moment["when"], nth = 1): Moment => ({ line: "postgres", text, when, nth });
 
-const STEPS: [scene: string, step: string, moment: Moment][] = [
-  ["an empty store", "before the bucket is made", nats("STREAM.CREATE", "before")],
-  ["an empty store", "when the bucket has been made", nats("STREAM.CREATE", "after")],
+type Step = [scene: string, step: string, moment: Moment];
+const STEPS: Step[] = [
   ["an empty store", "with the lock", sql("pg_try_advisory_lock", "after")],
-  ["an empty store", "before the first chunk", chunk(1, "before")],
-  ["an empty store", "after the first chunk", chunk(1, "after")],
   ["an empty store", "among the chunks", chunk(3, "before")],
   ["an empty store", "between chunks and metadata", nats("HPUB $O.", "before")],
-  ["an empty store", "when the metadata is live", nats("HPUB $O.", "after")],
   ["an empty store", "between metadata and rows", sql("BEGIN", "before")],
-  ["an empty store", "in the transaction, before a row", sql("INSERT INTO", "before")],
   ["an empty store", "in the transaction, among the rows", sql("INSERT INTO", "after", 3)],
-  ["an empty store", "before the commit", sql("COMMIT", "before")],
   ["an empty store", "when the commit is done", sql("COMMIT", "after")],
-  ["other bytes", "among the chunks", chunk(2, "after")],
-  ["other bytes", "between chunks and metadata", nats("HPUB $O.", "before")],
   ["other bytes", "when the metadata is live", nats("HPUB $O.", "after")],
   ["other bytes", "before the old chunks go", nats("STREAM.PURGE", "before")],
+  ["other bytes under another name", "among the rows", sql("UPDATE ", "after", 2)],
+  ["other bytes under another name", "when the commit is done", sql("COMMIT", "after")],
+  ["other bytes under another name", "when the old object is marked", nats("HPUB $O.", "after", 2)],
+  ["a damaged object", "when the metadata is live", nats("HPUB $O.", "after")],
+];
+/** Of the long form. */
+const MORE_STEPS: Step[] = [
+  ["an empty store", "before the bucket is made", nats("STREAM.CREATE", "before")],
+  ["an empty store", "when the bucket has been made", nats("STREAM.CREATE", "after")],
+  ["an empty store", "before the first chunk", chunk(1, "before")],
+  ["an empty store", "after the first chunk", chunk(1, "after")],
+  ["an empty store", "when the metadata is live", nats("HPUB $O.", "after")],
+  ["an empty store", "in the transaction, before a row", sql("INSERT INTO", "before")],
+  ["an empty store", "before the commit", sql("COMMIT", "before")],
+  ["other bytes", "among the chunks", chunk(2, "after")],
+  ["other bytes", "between chunks and metadata", nats("HPUB $O.", "before")],
   ["other bytes", "when the old chunks have gone", nats("STREAM.PURGE", "after")],
   ["other bytes under another name", "when the metadata is live", nats("HPUB $O.", "after")],
   ["other bytes under another name", "before the rows change", sql("UPDATE ", "before")],
-  ["other bytes under another name", "among the rows", sql("UPDATE ", "after", 2)],
-  ["other bytes under another name", "when the commit is done", sql("COMMIT", "after")],
   ["other bytes under another name", "before the old object goes", nats("HPUB $O.", "before", 2)],
-  ["other bytes under another name", "when the old object is marked", nats("HPUB $O.", "after", 2)],
   ["other bytes under another name", "when all has been done", nats("STREAM.PURGE", "after")],
   ["a damaged object", "between chunks and metadata", nats("HPUB $O.", "before")],
-  ["a damaged object", "when the metadata is live", nats("HPUB $O.", "after")],
 ];
 
 async function arrange(scene: string) {
@@ -100,7 +104,7 @@ async function arrange(scene: string) {
 }
 
 describe("killed at a step", { concurrency: 3 }, () => {
-  for (const [scene, step, moment] of STEPS) {
+  for (const [scene, step, moment] of LONG ? [...STEPS, ...MORE_STEPS] : STEPS) {
     test(`${scene}: ${step}`, async () => {
       const { stage, path, name } = await arrange(scene);
       const running = stage.start();
@@ -114,7 +118,7 @@ describe("killed at a step", { concurrency: 3 }, () => {
 });
 
 describe("killed at a random byte, or after a random time", { concurrency: 3 }, () => {
-  for (let round = 0; round < rounds(6); round++) {
+  for (let round = 0; round < rounds(3); round++) {
     const dice = random(`crash ${round}`);
     const scene = dice.pick(Object.keys(scenes));
     const line = dice.pick(["nats", "nats", "postgres", "time"] as const);

@@ -173,7 +173,7 @@ describe("on a bad line", { concurrency: 3 }, () => {
 });
 
 describe("after a random time", { concurrency: 3 }, () => {
-  for (let round = 0; round < rounds(6); round++) {
+  for (let round = 0; round < rounds(3); round++) {
     const dice = random(`signal ${round}`);
     const signal = dice.pick(["SIGTERM", "SIGINT"] as const);
     const ms = dice.int(1_200);
