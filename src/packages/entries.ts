@@ -12,8 +12,6 @@ import { ZipDirectory } from "./zip-directory.ts";
 /** Entries that are inflated at the same time, each on a thread of libuv's. */
 const LANES = 3;
 const READ = 256 * 1024;
-/** Without inflating, what a read costs by itself counts: a sixth of the time, and more on a busy machine. */
-const READ_STORED = 1024 * 1024;
 const INFLATED = 256 * 1024;
 /** Up to here an entry is inflated at once, in less time than a stream takes to set up. */
 const SMALL = 64 * 1024;
@@ -22,7 +20,7 @@ interface Lane {
   file: string;
   handle: OpenFile;
   reader: FileReader;
-  /** Told how much has been inflated. */
+  /** Told how many bytes of buffers have been used up. */
   sweep: (bytes: number) => void;
   signal: AbortSignal | undefined;
 }
@@ -81,8 +79,7 @@ function inflateAtOnce(file: string, at: ZipLocation, packed: Buffer): { buffer:
 }
 
 async function verifyInStream(lane: Lane, at: ZipLocation, start: number): Promise<void> {
-  const read = at.method === 0 ? READ_STORED : READ;
-  const packed = blocks(lane.handle, { start, size: at.compressedSize }, read, lane.signal);
+  const packed = blocks(lane.handle, { start, size: at.compressedSize }, READ, lane.signal);
   const inflate = at.method === 0 ? undefined : createInflateRaw({ chunkSize: INFLATED });
   const take = async (unpacked: AsyncIterable<Buffer>) => {
     const found: Found = { used: 0, size: 0, crc: 0 };
@@ -99,6 +96,9 @@ async function verifyInStream(lane: Lane, at: ZipLocation, start: number): Promi
     await (inflate ? pipeline(packed, inflate, take) : take(packed));
   } catch (error) {
     throw translate(lane.file, at, error);
+  } finally {
+    // the two buffers that took turns
+    lane.sweep(2 * READ);
   }
 }
 

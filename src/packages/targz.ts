@@ -1,6 +1,7 @@
 import { createHash } from "node:crypto";
 import { pipeline } from "node:stream/promises";
 import { createGunzip } from "node:zlib";
+import { createSweep } from "../garbage.ts";
 import { blocks } from "./blocks.ts";
 import type { Contents } from "./contents.ts";
 import type { Archive, OpenFile } from "./package.ts";
@@ -23,6 +24,7 @@ export async function inspectTarGz(
   const hash = createHash("sha256");
   const gunzip = createGunzip({ chunkSize: INFLATED });
   const tar = new TarScan(file);
+  const sweep = createSweep();
   const packed = async function* () {
     for await (const block of blocks(handle, { size }, READ, signal)) {
       hash.update(block);
@@ -34,6 +36,7 @@ export async function inspectTarGz(
     for await (const chunk of unpacked) {
       signal?.throwIfAborted();
       await tar.write(chunk);
+      sweep(chunk.length);
     }
     if (gunzip.bytesWritten !== size) throw trailing(file);
     await tar.end();

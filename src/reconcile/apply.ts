@@ -61,6 +61,8 @@ async function applyPackage(decision: Decision, context: ApplyContext): Promise<
     sha256 = stored.sha256;
     bytes = stored.size;
     bytesUploaded = stored.size;
+    // What was sent is what was scanned, or the upload had failed: the proof need not read it again.
+    if (!wanted.package.cut) wanted.package.archive.sha256 = stored.sha256;
   }
   context.recorder.package(wanted.package, { action, key, name, sha256, bytes, bytesUploaded });
   const seconds = (performance.now() - started) / 1000;

@@ -27,6 +27,8 @@ export class Window {
   #inFlight = 0;
   #acknowledged = 0;
   #lastSequence = 0;
+  /** Chunks in the order of their sending, from the first that is not acknowledged. */
+  readonly #sent: { sequence?: number }[] = [];
   readonly #startedAt = performance.now();
   #movedAt = this.#startedAt;
   /** What was acknowledged in the last PACE milliseconds. */
@@ -65,8 +67,13 @@ export class Window {
   add(bytes: number, sequence: Promise<number>): void {
     if (this.#inFlight === 0) this.#movedAt = performance.now();
     this.#inFlight += bytes;
+    const chunk: { sequence?: number } = {};
+    this.#sent.push(chunk);
     sequence.then(
-      (value) => this.#acknowledge(bytes, value),
+      (value) => {
+        chunk.sequence = value;
+        this.#acknowledge(bytes);
+      },
       (error) => {
         this.#inFlight -= bytes;
         this.#fail(error);
@@ -85,17 +92,25 @@ export class Window {
     this.#options.signal.removeEventListener("abort", this.#onAbort);
   }
 
-  #acknowledge(bytes: number, sequence: number): void {
+  #acknowledge(bytes: number): void {
     this.#inFlight -= bytes;
     this.#acknowledged += bytes;
     this.#movedAt = performance.now();
     this.#recent.push({ at: this.#movedAt, bytes });
-    // One connection, one subject: chunks are stored in the order of their sending, or a reader gets other bytes.
-    if (sequence <= this.#lastSequence)
-      this.#fail(new StoreLostError("JetStream stored chunks out of order"));
-    this.#lastSequence = sequence;
+    this.#checkOrder();
     this.#options.onProgress?.(this.#acknowledged);
     this.#wake?.();
+  }
+
+  /** Chunks must be stored in the order of their sending, or a reader gets other bytes; while a cluster changes its leader they may not be. */
+  #checkOrder(): void {
+    for (let first = this.#sent[0]; first?.sequence !== undefined; first = this.#sent[0]) {
+      if (first.sequence <= this.#lastSequence) {
+        this.#fail(new StoreLostError("JetStream stored chunks out of order"));
+      }
+      this.#lastSequence = first.sequence;
+      this.#sent.shift();
+    }
   }
 
   #limit(): number {

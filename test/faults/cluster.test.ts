@@ -7,6 +7,7 @@ import { openObjects } from "../support/objects.ts";
 import { type Postgres, startPostgres } from "../support/postgres.ts";
 import { jobEnv } from "../support/run.ts";
 import { ARCHIVE, explain, sha256 } from "../support/site.ts";
+import { until } from "../support/wait.ts";
 import { random, rounds } from "./options.ts";
 import { exits, job } from "./stage.ts";
 
@@ -73,6 +74,12 @@ for (let round = 0; round < 1 + rounds(1); round++) {
       const objects = await openObjects({ url: cluster.servers }, bucket);
       try {
         assert.equal((await objects.streamInfo()).config.num_replicas, 3);
+        // A reader may be served by the one that has just come back.
+        await until("all replicas current", async () => {
+          const { cluster: raft } = await objects.streamInfo();
+          const replicas = raft?.replicas ?? [];
+          return replicas.length === 2 && replicas.every(({ current, lag }) => current && !lag);
+        });
         assert.equal((await objects.read(`linux/Controller/1.0.0/${ARCHIVE}`)).sha256, await sha256(path));
         assert.deepEqual(await objects.unreachable(), []);
       } finally {
