@@ -2,7 +2,7 @@ import { parseArgs } from "node:util";
 import { EXIT, JobError } from "./errors.ts";
 import { ARCH_NAMES, type Arch, archOf, type Os, type PackageType } from "./packages/package.ts";
 
-export const COMMANDS = ["init", "plan", "verify", "wait"] as const;
+const COMMANDS = ["init", "plan", "verify", "wait"] as const;
 export type Command = (typeof COMMANDS)[number];
 
 export interface Arguments {

@@ -1,6 +1,6 @@
 import type { Reader } from "../config.ts";
 
-export const SSL_MODES = ["disable", "require", "verify-ca", "verify-full"] as const;
+const SSL_MODES = ["disable", "require", "verify-ca", "verify-full"] as const;
 export type SslMode = (typeof SSL_MODES)[number];
 
 export interface DbConfig {

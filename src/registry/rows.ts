@@ -2,7 +2,7 @@ import type { TableShape } from "./catalog.ts";
 import type { Database } from "./database.ts";
 
 /** Who writes the rows that the platform makes by itself; anybody else in created_by is a person. */
-export const SYSTEM = "system";
+const SYSTEM = "system";
 const DOMAIN = "domain.com";
 
 /** What a row says, in the table's own terms. */

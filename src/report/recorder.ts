@@ -22,8 +22,7 @@ export interface PackageEntry {
   version: string | null;
   name: string;
   key: string | null;
-  /** `skipped`: nothing was done because another file was refused. */
-  action: PackageAction | "failed" | "skipped";
+  action: PackageAction | "failed";
   bytesUploaded: number;
   error?: ReportError;
 }
@@ -80,7 +79,7 @@ export interface Support {
 
 /** What happened to one package. */
 export interface PackageResult {
-  action: PackageAction | "failed" | "skipped";
+  action: PackageAction | "failed";
   key: string | null;
   name: string;
   sha256: string | undefined;
