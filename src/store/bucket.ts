@@ -5,10 +5,12 @@ import {
   type JetStreamAccountStats,
   type JetStreamClient,
   type JetStreamManager,
+  type MsgRequest,
   type NatsConnection,
   NatsError,
   RetentionPolicy,
   StorageType,
+  type StoredMsg,
   type StreamInfo,
 } from "nats";
 import { EXIT, JobError } from "../errors.ts";
@@ -155,13 +157,7 @@ export class Bucket {
   }
 
   async #read(subject: string, counted: (nuid: string) => number): Promise<StoredObject | undefined> {
-    // Through the leader, not by direct get: a replica that lags would show the state before our own writing.
-    const message = await this.#jsm.streams
-      .getMessage(this.stream, { last_by_subj: subject })
-      .catch((error) => {
-        if (jsCode(error) === JS.notFoundMessage) return undefined;
-        throw storeError(error, this.name, this.nc);
-      });
+    const message = await this.#message({ last_by_subj: subject });
     if (!message) return undefined;
     const meta = parse(message.data);
     const object: StoredObject = {
@@ -243,14 +239,23 @@ export class Bucket {
     if (object.nuid !== "") await this.purgeChunks(object.nuid);
   }
 
-  /** First and last message of a chunk subject: their bytes, and when the last came. */
+  /** First and last message of a chunk subject: their bytes, and when the last came; undefined where it has none any more. */
   async chunkEnds(nuid: string): Promise<{ first: number; last: number; lastAt: Date } | undefined> {
     const subject = chunkSubject(this.name, nuid);
-    const first = await this.#call(
-      this.#jsm.streams.getMessage(this.stream, { seq: 0, next_by_subj: subject } as never),
-    );
-    const last = await this.#call(this.#jsm.streams.getMessage(this.stream, { last_by_subj: subject }));
-    return { first: first.data.length, last: last.data.length, lastAt: last.time };
+    // The library's types do not know next_by_subj, which the server has had since 2.9.
+    const first = await this.#message({ seq: 0, next_by_subj: subject } as unknown as MsgRequest);
+    const last = await this.#message({ last_by_subj: subject });
+    return first && last && { first: first.data.length, last: last.data.length, lastAt: last.time };
+  }
+
+  /** One stored message; undefined: there is none. Through the leader, not by direct get: a replica that lags would show an older state. */
+  async #message(query: MsgRequest): Promise<StoredMsg | undefined> {
+    try {
+      return await this.#jsm.streams.getMessage(this.stream, query);
+    } catch (error) {
+      if (jsCode(error) === JS.notFoundMessage) return undefined;
+      throw storeError(error, this.name, this.nc);
+    }
   }
 }
 

@@ -1,0 +1,80 @@
+import assert from "node:assert/strict";
+import { after, afterEach, before, mock, test } from "node:test";
+import { connect } from "nats";
+import type { EventName, Log } from "../../src/log.ts";
+import { findUnreachable, reclaim, tidyOrphans } from "../../src/reconcile/orphans.ts";
+import { Bucket } from "../../src/store/bucket.ts";
+import { chunkSubject, newNuid } from "../../src/store/meta.ts";
+import { type NatsServer, startNats } from "../support/nats.ts";
+import { type Objects, openObjects } from "../support/objects.ts";
+
+const DAY = 24 * 3600 * 1000;
+let nats: NatsServer;
+let bucket: Bucket;
+let objects: Objects;
+const events: EventName[] = [];
+const note = (event: EventName) => void events.push(event);
+const log: Log = { debug: note, info: note, warn: note, error: note };
+
+before(async () => {
+  nats = await startNats();
+  bucket = await Bucket.open("orphans", await connect({ servers: nats.url, reconnect: false }));
+  await bucket.create(1);
+  objects = await openObjects(nats, "orphans");
+});
+afterEach(() => {
+  mock.timers.reset();
+  events.length = 0;
+});
+after(async () => {
+  await objects?.close();
+  await bucket?.nc.close();
+  await nats?.stop();
+});
+
+async function leave(nuid: string, ...sizes: number[]): Promise<void> {
+  for (const size of sizes) await bucket.publishChunk(chunkSubject("orphans", nuid), new Uint8Array(size));
+}
+
+test("only others' chunks over a day old are purged, and only when that is asked for", async () => {
+  await objects.putForeign("live", Buffer.from("live"));
+  await leave("SOMEBODYS", 100, 100, 1);
+  const tidy = async (purge: boolean) => {
+    const listing = await bucket.list();
+    return tidyOrphans(bucket, listing, findUnreachable(listing), purge, log);
+  };
+  assert.deepEqual(await tidy(true), { objects: 1, bytes: 201 }, "young: somebody may be uploading it");
+  mock.timers.enable({ apis: ["Date"], now: Date.now() + DAY + 60_000 });
+  assert.deepEqual(await tidy(false), { objects: 1, bytes: 201 });
+  assert.equal((await objects.unreachable()).length, 1);
+  assert.deepEqual(await tidy(true), { objects: 0, bytes: 0 });
+  assert.deepEqual(events, ["orphans.found", "orphans.found", "orphans.purged"]);
+  assert.deepEqual(await objects.unreachable(), []);
+  await objects.read("live");
+});
+
+test("what a killed run of ours left is reclaimed at once; a live object is not", async () => {
+  await leave(newNuid(), 100, 100);
+  await leave("SOMEBODYS", 5);
+  await reclaim(bucket, findUnreachable(await bucket.list()), log);
+  assert.deepEqual(await objects.unreachable(), ["$O.orphans.C.SOMEBODYS"]);
+  assert.deepEqual(events, ["chunks.reclaimed"]);
+  await objects.read("live");
+});
+
+test("an upload that is gone by the time it is looked at is nothing to worry about", async () => {
+  await leave("SHORTLIVED", 10);
+  const listing = await bucket.list();
+  await bucket.purgeChunks("SHORTLIVED");
+  const { others } = findUnreachable(listing);
+  assert.deepEqual(
+    await tidyOrphans(
+      bucket,
+      listing,
+      { ours: [], others: others.filter((nuid) => nuid === "SHORTLIVED") },
+      true,
+      log,
+    ),
+    { objects: 0, bytes: 0 },
+  );
+});
