@@ -83,6 +83,9 @@ export interface Config {
   reportFile: string | undefined;
 }
 
+/** Node's timers take 2^31 - 1 milliseconds, 24 days; a longer one would fire at once. */
+const MAX_SECONDS = 2_147_483;
+
 /** What is needed to say anything at all: read first, and never fails. */
 export interface OutputConfig {
   logLevel: LogLevel;
@@ -153,10 +156,12 @@ export class Reader {
     return (this.parse(name, (v) => v.asEnum([...allowed])) ?? allowed[0]) as T;
   }
 
-  /** A whole number or fraction of seconds, at least `least`. */
+  /** A whole number or fraction of seconds, at least `least`, and no more than a timer can hold. */
   seconds(name: VariableName, least = 0): number {
     const value = this.parse(name, (v) => v.asFloatPositive()) ?? least;
-    if (value < least) this.problems.push(`${name}: should be at least ${least}`);
+    if (value < least || value > MAX_SECONDS) {
+      this.problems.push(`${name}: should be ${least} to ${MAX_SECONDS} seconds`);
+    }
     return value;
   }
 

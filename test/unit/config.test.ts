@@ -186,3 +186,13 @@ test("COLLECTORS takes names", () => {
   assert.deepEqual(read({ COLLECTORS: "Telegraf, Vector,Telegraf" }).collectors, ["Telegraf", "Vector"]);
   assert.equal(read({ COLLECTORS: "NONE" }).collectors, "none");
 });
+
+test("a time that no timer can hold is refused: it would be over at once", () => {
+  for (const name of ["WAIT_TIMEOUT", "RUN_TIMEOUT", "NATS_TIMEOUT"]) {
+    assert.match(
+      complaint({ ...MINIMAL, [name]: "2147484" }),
+      new RegExp(`${name}: should be \\d to 2147483 seconds`),
+    );
+  }
+  assert.equal(read({ WAIT_TIMEOUT: "2147483" }).waitTimeout, 2_147_483);
+});
