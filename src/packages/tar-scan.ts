@@ -96,17 +96,22 @@ export class TarScan {
     this.#lookForMarker();
     const target = header.linkname ?? "";
     const member = this.#entries.add({ name, kind, target, size, mode, offset: offsetOf(header) });
+    if (!member) {
+      content.on("end", next);
+      content.resume();
+      return;
+    }
     const head: Buffer[] = [];
     let filled = 0;
     content.on("data", (data) => {
-      if (!member || filled >= HEAD_LENGTH) return;
+      if (filled >= HEAD_LENGTH) return;
       const bytes = data as Buffer;
       // a copy: the buffer is used again
       head.push(Buffer.from(bytes.subarray(0, HEAD_LENGTH - filled)));
       filled += bytes.length;
     });
     content.on("end", () => {
-      if (member) member.kind = kindOf(Buffer.concat(head));
+      member.kind = kindOf(Buffer.concat(head));
       const parts = name.split("/").filter((part) => part !== "" && part !== ".");
       if (parts.at(-1) === "VERSION" && parts.length <= 2 && !this.#versionTexts.has(parts.length)) {
         this.#versionTexts.set(parts.length, Buffer.concat(head).toString());

@@ -9,7 +9,8 @@ import { damaged } from "./problem.ts";
 import { TarScan } from "./tar-scan.ts";
 
 const READ = 256 * 1024;
-const INFLATED = 32 * 1024;
+/** A smaller piece is scanned sooner than zlib has the next: it would be waited for. */
+const INFLATED = 256 * 1024;
 
 /**
  * Reads a tar.gz to its end, once: the gzip's own checksums, every header, the first bytes of what may be a program, and the

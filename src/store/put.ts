@@ -1,7 +1,7 @@
 import { createHash } from "node:crypto";
 import { setTimeout as sleep } from "node:timers/promises";
 import { EXIT, JobError } from "../errors.ts";
-import { createSweep } from "../garbage.ts";
+import { createSweep, stopOptimizing } from "../garbage.ts";
 import type { Source } from "../packages/package.ts";
 import type { Bucket, StoredObject } from "./bucket.ts";
 import { StoreLostError } from "./errors.ts";
@@ -94,6 +94,7 @@ async function sendChunks(
   const subject = chunkSubject(bucket.name, nuid);
   const hash = createHash("sha256");
   const sweep = createSweep();
+  stopOptimizing();
   let size = 0;
   let chunks = 0;
   const blocks = source.blocks(chunkSize, signal)[Symbol.asyncIterator]();
