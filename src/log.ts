@@ -98,9 +98,23 @@ export async function createLog(options: LogOptions): Promise<Log> {
   };
 }
 
+/** Writes all of a text at once. A reader that has gone away (`| head`) is no reason to fail. */
+export function writeNow(fd: 1 | 2, text: string): void {
+  let rest = Buffer.from(text);
+  while (rest.length > 0) {
+    try {
+      rest = rest.subarray(writeSync(fd, rest));
+    } catch (error) {
+      if ((error as NodeJS.ErrnoException).code !== "EAGAIN") return;
+      // A full pipe that somebody made non-blocking: its reader needs a moment.
+      Atomics.wait(new Int32Array(new SharedArrayBuffer(4)), 0, 0, 10);
+    }
+  }
+}
+
 function statusLine(fd: 1 | 2, redact: Redact) {
   let line: string | undefined;
-  const draw = (text: string) => writeSync(fd, text);
+  const draw = (text: string) => writeNow(fd, text);
   const hide = () => line !== undefined && draw("\r\x1b[K");
   const show = () => line !== undefined && draw(line);
   const set = (text: string | undefined) => {

@@ -1,10 +1,9 @@
-import { writeSync } from "node:fs";
 import { styleText } from "node:util";
 import manifest from "../package.json" with { type: "json" };
 import { type Arguments, type Command, HELP, parseArguments, USAGE } from "./cli.ts";
 import { type Config, Reader, readConfig, readOutput } from "./config.ts";
 import { EXIT, type ExitCode, JobError, PackageProblemsError } from "./errors.ts";
-import { createLog, type Log } from "./log.ts";
+import { createLog, type Log, writeNow } from "./log.ts";
 import { createRedact, type Redact, redactDeep } from "./redact.ts";
 import { describeError, Recorder, type Report } from "./report/recorder.ts";
 import { countActions, countWords, rowTable } from "./report/summary.ts";
@@ -108,10 +107,7 @@ async function main(): Promise<void> {
   try {
     args = parseArguments(process.argv.slice(2));
   } catch (error) {
-    process.stderr.write(`${(error as Error).message}\n${USAGE}\n`);
-    const report = new Recorder("init").report(error);
-    writeTerminationLog(TERMINATION_LOG, report);
-    leave(report.exitCode);
+    refuse(error as JobError);
     return;
   }
   if (args.help) {
@@ -119,6 +115,25 @@ async function main(): Promise<void> {
     return;
   }
   await start(args);
+}
+
+/** A command line that says nothing: a person sees why and the usage, a machine gets its report all the same. */
+function refuse(error: JobError): void {
+  const reader = new Reader(process.env);
+  // Somebody may have meant a URL with a password in it.
+  const redact = createRedact(reader.secrets);
+  const report = redactDeep(new Recorder("init").report(error), redact) as Report;
+  const json = `${JSON.stringify(report, null, 2)}\n`;
+  writeNow(2, `${redact(error.message)}\n${USAGE}\n`);
+  const reportFile = reader.text("REPORT_FILE");
+  try {
+    if (reportFile) writeReportFile(reportFile, json);
+  } catch (writeError) {
+    writeNow(2, `${(writeError as Error).message}\n`);
+  }
+  writeTerminationLog(TERMINATION_LOG, report);
+  if (process.argv.includes("--json")) process.stdout.write(json, () => leave(report.exitCode));
+  else leave(report.exitCode);
 }
 
 async function start(args: Arguments): Promise<void> {
@@ -140,14 +155,7 @@ async function start(args: Arguments): Promise<void> {
   const screen: Screen | undefined =
     format === "pretty"
       ? {
-          print: (text) =>
-            writeSync(
-              fd,
-              `
-${redact(text)}
-
-`,
-            ),
+          print: (text) => writeNow(fd, `\n${redact(text)}\n\n`),
           paint: (name, text) => (colour ? styleText(name, text, { validateStream: false }) : text),
         }
       : undefined;

@@ -159,7 +159,7 @@ async function checkBinaries({ archive, os, arch }: Package, found: readonly Fou
     throw invalid(
       archive.file,
       `is taken for ${os} ${arch}, but ${printable(path)} is a program for ${describe(kind)}`,
-      "say in the file's name what it is (as in fusion-collectors-windows-amd64.zip), or rebuild it with the right programs",
+      "say what it is, in the file's name (as in fusion-collectors-windows-amd64.zip) or by --os and --arch, or rebuild it with the right programs",
     );
   }
 }
