@@ -1,6 +1,6 @@
 import type { Log } from "../log.ts";
 import type { Bucket, Listing } from "../store/bucket.ts";
-import { isOurs, REPLACES_HEADER } from "../store/meta.ts";
+import { isOurs, newNuid, REPLACES_HEADER } from "../store/meta.ts";
 
 const DAY = 24 * 3600 * 1000;
 
@@ -23,8 +23,13 @@ export function findUnreachable(listing: Listing): Unreachable {
 
 /** Purges what earlier runs of ours left. Only under the lock: another run's unfinished upload looks the same. */
 export async function reclaim(bucket: Bucket, { ours }: Unreachable, log: Log): Promise<void> {
+  if (ours.length === 0) return;
+  // A cluster's new leader may answer before it has applied all that was agreed on. A purge waits for its turn among that: after one, of
+  // nothing, metadata that was on its way is there, and its chunks are no longer taken for unreachable.
+  await bucket.purgeChunks(newNuid());
+  const now = findUnreachable(await bucket.list());
   let chunks = 0;
-  for (const nuid of ours) chunks += await bucket.purgeChunks(nuid);
+  for (const nuid of ours.filter((one) => now.ours.includes(one))) chunks += await bucket.purgeChunks(nuid);
   if (chunks > 0) {
     const message = `purged ${chunks} chunks that an earlier run could not finish or remove`;
     log.info("chunks.reclaimed", message, { objects: ours.length, chunks });
