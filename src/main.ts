@@ -182,6 +182,8 @@ async function start(args: Arguments): Promise<void> {
   });
   try {
     await (await COMMAND[args.command]())(run);
+    // A stop that came with the last answers is still a stop: what was logged as stopping does not end as a success.
+    signal.throwIfAborted();
     ending.finish();
   } catch (error) {
     ending.finish(signal.aborted ? signal.reason : error);

@@ -89,6 +89,7 @@ describe("while it works", { concurrency: 3 }, () => {
     ["before the rows", sql("BEGIN"), "SIGTERM"],
     ["among the rows", sql("INSERT INTO", "after"), "SIGINT"],
     ["at the commit", sql("COMMIT"), "SIGTERM"],
+    ["with the last answer of all", nats("STREAM.INFO", 5, "after"), "SIGTERM"],
   ];
   for (const [name, moment, signal] of moments) {
     test(`${signal} ${name}`, async () => {
