@@ -22,7 +22,8 @@ export const EVENTS = {
   "run.done": "it succeeded: counts of packages and rows, orphans, duration",
   "run.failed": "it failed: exit code, layer, cause, hint; always the last line",
   "run.stopping": "a signal or RUN_TIMEOUT stops the run",
-  "run.retry": "a connection was lost or somebody else wrote in between: a clean start",
+  "run.retry":
+    "a connection was lost, somebody else wrote in between, or the table was migrated: a clean start",
   "wait.postgres.layer": "Postgres: highest layer passed, first failed, and why",
   "wait.postgres.ready": "Postgres is usable, down to the privileges on the table",
   "wait.nats.layer": "NATS: highest layer passed, first failed, and why",

@@ -8,7 +8,7 @@ import { findFile, listVolume } from "../packages/volume.ts";
 import { type Servers, waitForServers } from "../readiness/wait.ts";
 import { isRetryable } from "../reconcile/apply.ts";
 import { pause } from "../reconcile/state.ts";
-import { DatabaseLostError } from "../registry/database.ts";
+import { DatabaseLostError, TableChangedError } from "../registry/database.ts";
 import { RowConflictError } from "../registry/rows.ts";
 import { formatBytes } from "../report/summary.ts";
 import type { Run } from "../run.ts";
@@ -149,6 +149,12 @@ function gaveUp(error: Error): JobError {
   if (error instanceof StoreConflictError || error instanceof RowConflictError) {
     return new JobError(EXIT.tryAgain, `somebody else keeps writing the same packages: ${error.message}`, {
       hint: "find out who uploads at the same time (the web page, another bootstrap), then run again",
+      cause: error,
+    });
+  }
+  if (error instanceof TableChangedError) {
+    return new JobError(EXIT.config, error.message, {
+      hint: "check the table against BK-Lite's migrations (a trigger or column of somebody's own?), or use a newer bklite-package-init",
       cause: error,
     });
   }

@@ -1,7 +1,7 @@
 import type { DbConfig } from "../config/db.ts";
 import { EXIT, JobError } from "../errors.ts";
 import { missingGrants, quote, readShape, type TableShape } from "../registry/catalog.ts";
-import { type Database, DatabaseLostError, openDatabase } from "../registry/database.ts";
+import { type Database, DatabaseLostError, openDatabase, TableChangedError } from "../registry/database.ts";
 import type { Climb } from "./climb.ts";
 import { dial, type Layer, LayerFailure, POSTGRES_LAYERS, resolveHost, tlsHint, words } from "./layer.ts";
 
@@ -131,6 +131,9 @@ function inspectFailure(error: unknown, { schema, user }: DbConfig): unknown {
       cause: error,
       hint: "the server closed the connection: check its log",
     });
+  }
+  if (error instanceof TableChangedError) {
+    return new LayerFailure("table", { cause: error, hint: "BK-Lite's server is migrating: wait" });
   }
   if (error instanceof JobError) {
     // The catalog's own verdicts: an unknown shape (78), a schema that may not be used (77), a server that is busy (69).

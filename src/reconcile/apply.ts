@@ -2,7 +2,7 @@ import { EXIT, JobError } from "../errors.ts";
 import type { Log } from "../log.ts";
 import type { Source } from "../packages/package.ts";
 import type { Servers } from "../readiness/wait.ts";
-import { DatabaseLostError } from "../registry/database.ts";
+import { DatabaseLostError, TableChangedError } from "../registry/database.ts";
 import { type RowChange, RowConflictError, writeRows } from "../registry/rows.ts";
 import { startProgress } from "../report/progress.ts";
 import type { Recorder } from "../report/recorder.ts";
@@ -25,9 +25,9 @@ export interface ApplyContext {
   signal: AbortSignal;
 }
 
-/** Whether a clean start may help: a connection that is gone, or somebody who wrote in between. */
+/** Whether a clean start may help: a connection that is gone, somebody who wrote in between, or a migration that ran. */
 export function isRetryable(error: unknown): boolean {
-  return [StoreLostError, StoreConflictError, DatabaseLostError, RowConflictError].some(
+  return [StoreLostError, StoreConflictError, DatabaseLostError, RowConflictError, TableChangedError].some(
     (kind) => error instanceof kind,
   );
 }

@@ -18,6 +18,11 @@ export class DatabaseLostError extends Error {
   override readonly name = "DatabaseLostError";
 }
 
+/** A statement did not fit the table: a migration of BK-Lite's server has changed it since it was looked at. Look again. */
+export class TableChangedError extends Error {
+  override readonly name = "TableChangedError";
+}
+
 /**
  * Opens one connection. `timeout` in milliseconds covers everything from the name's resolution to the login's end.
  * Throws what pg throws; readiness/postgres.ts knows what it means.
@@ -76,7 +81,7 @@ function because(cause: unknown): string {
   return cause instanceof Error && cause.message ? `: ${cause.message}` : "";
 }
 
-/** A statement's failure, sorted into: connection gone (retried), a unique key taken (rows.ts knows what it means), and what no retry of ours mends. */
+/** A statement's failure, sorted into: connection gone, table changed (both retried), a unique key taken (rows.ts knows what it means), and what no retry of ours mends. */
 function translate(error: unknown, lost: AbortSignal, lose: (cause?: unknown) => void): unknown {
   const { code, message } = error as Error & { code?: string };
   // Class 08: connection exception; 57P01 to 57P03: the server is shutting down or starting. Anything without an SQLSTATE is pg's own socket trouble.
@@ -90,6 +95,10 @@ function translate(error: unknown, lost: AbortSignal, lose: (cause?: unknown) =>
       hint: "grant the job's user what the README lists under least privilege",
       cause: error,
     });
+  }
+  // not_null_violation, undefined_column, undefined_table
+  if (["23502", "42703", "42P01"].includes(code)) {
+    return new TableChangedError(`Postgres refused: ${message} (${code})`, { cause: error });
   }
   return code === "23505" ? error : refusal(error as Error, code);
 }

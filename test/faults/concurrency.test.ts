@@ -4,11 +4,12 @@ import { readFile } from "node:fs/promises";
 import { test } from "node:test";
 import type { JobResult } from "../support/run.ts";
 import { ARCHIVE, explain, sha256, useServers } from "../support/site.ts";
-import { insertRow } from "../support/tables.ts";
+import { insertRow, migrateToStateC } from "../support/tables.ts";
 import {
   assertConverged,
   assertLockFree,
   assertRecovers,
+  assertSettled,
   at,
   crash,
   exits,
@@ -185,4 +186,17 @@ test("the bucket deleted in mid-upload is made and filled again", async () => {
   exits(result, 0, 69);
   await assertLockFree(stage);
   await assertRecovers(stage, path);
+});
+
+test("the table migrated to state C in mid-upload: its new shape is read, and nothing is sent twice", async () => {
+  const { stage } = await withArchive();
+  const result = await meanwhile(stage, lastChunk, () => migrateToStateC(stage.db));
+  exits(result, 0);
+  assert.deepEqual(
+    (await stage.rows()).map((row) => row.cpu_architecture),
+    Array(4).fill("x86_64"),
+  );
+  assert.equal(result.events.filter(({ event }) => event === "package.uploaded").length, 1, explain(result));
+  await stage.objects.read(KEY); // where the server looks second
+  await assertSettled(stage);
 });

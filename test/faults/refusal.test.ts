@@ -28,6 +28,7 @@ describe("Postgres refuses a row: a code of the contract, no row of the transact
     ["a deadlock", "40P01", 69],
     ["a trigger of somebody's", "P0001", 78],
     ["a constraint of somebody's", "23514", 78],
+    ["a column of somebody's that must not be null", "23502", 78],
     ["no privilege by now", "42501", 77],
   ] as const) {
     test(what, async () => {

@@ -2,7 +2,7 @@ import assert from "node:assert/strict";
 import { statSync } from "node:fs";
 import { describe, test } from "node:test";
 import { ARCHIVE, explain, type Site, sha256, useServers } from "../support/site.ts";
-import { createCollectorTable, insertRow } from "../support/tables.ts";
+import { createCollectorTable, insertRow, migrateToStateC } from "../support/tables.ts";
 
 const servers = useServers();
 const KEY = `linux/Controller/1.0.0/${ARCHIVE}`;
@@ -258,10 +258,7 @@ describe("other bytes under the same version", () => {
   test("after the migration to state C the old key serves on until the bytes change", async () => {
     const { site, path } = await changed();
     assert.equal((await site.run()).code, 0);
-    await site.db.query(
-      "ALTER TABLE node_mgmt_packageversion ADD cpu_architecture varchar(20) NOT NULL DEFAULT 'x86_64'",
-    );
-    await site.db.query("ALTER TABLE node_mgmt_packageversion ALTER cpu_architecture DROP DEFAULT");
+    await migrateToStateC(site.db);
     const before = await site.state();
     assert.equal((await site.run()).code, 0);
     assert.deepEqual(await site.state(), before);

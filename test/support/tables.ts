@@ -34,6 +34,17 @@ export function packageTable(state: TableState, serial = false): string {
   )`;
 }
 
+/** What BK-Lite's migrations 0032 and 0034 do to a table of state B, rows or not. */
+export async function migrateToStateC(db: Db): Promise<void> {
+  await db.query(`BEGIN;
+    ALTER TABLE node_mgmt_packageversion ADD cpu_architecture varchar(20) NOT NULL DEFAULT 'x86_64';
+    ALTER TABLE node_mgmt_packageversion ALTER cpu_architecture DROP DEFAULT;
+    ALTER TABLE node_mgmt_packageversion DROP CONSTRAINT node_mgmt_packageversion_uniq;
+    ALTER TABLE node_mgmt_packageversion ADD CONSTRAINT node_mgmt_packageversion_uniq
+      UNIQUE (os, cpu_architecture, object, version);
+    COMMIT`);
+}
+
 export interface PackageRow {
   id: number;
   created_at: Date;
