@@ -9,7 +9,8 @@ import { type TempDir, tempDir } from "../support/guard.ts";
 import { type NatsServer, startNats } from "../support/nats.ts";
 import { type Postgres, startPostgres } from "../support/postgres.ts";
 import { jobEnv } from "../support/run.ts";
-import { type Command, type Measured, measure } from "./measure.ts";
+import { runs } from "./machine.ts";
+import { type Measured, measure } from "./measure.ts";
 
 /** Where memory is a file system, on Linux. */
 const MEMORY = "/dev/shm";
@@ -122,15 +123,23 @@ export class Stage {
   }
 
   /** One of the programs in rivals/. */
-  rival(name: "publish" | "library" | "nats_py", ...args: readonly string[]): Promise<Measured> {
-    const python = name === "nats_py";
-    const file = fileURLToPath(new URL(`./rivals/${name}.${python ? "py" : "ts"}`, import.meta.url));
-    const command: Command = {
-      program: python ? "python3" : process.execPath,
-      args: [file, this.nats.url, ...args],
-    };
-    return measure(command);
+  rival(name: "publish" | "library", ...args: readonly string[]): Promise<Measured> {
+    return measure({ program: process.execPath, args: [rivalFile(`${name}.ts`), this.nats.url, ...args] });
   }
+
+  /** The same in Python, where hasNatsPy() holds. */
+  natsPy(verb: "put" | "get", ...args: readonly string[]): Promise<Measured> {
+    return measure({ program: "python3", args: [rivalFile("nats_py.py"), verb, this.nats.url, ...args] });
+  }
+}
+
+function rivalFile(name: string): string {
+  return fileURLToPath(new URL(`./rivals/${name}`, import.meta.url));
+}
+
+/** Whether nats.py, BK-Lite's own client, is installed here. */
+export function hasNatsPy(): Promise<boolean> {
+  return runs("python3", "-c", "import nats");
 }
 
 /** `count` archives of `bytes` each, incompressible, stored in zips. */

@@ -12,7 +12,7 @@ import {
   seconds,
   times,
 } from "./report.ts";
-import { makeVolume, type Stage, type Volume } from "./stage.ts";
+import { hasNatsPy, makeVolume, type Stage, type Volume } from "./stage.ts";
 
 const MIB = 1024 * 1024;
 /** The size that the bars are about. */
@@ -49,7 +49,7 @@ export async function benchUpload(stage: Stage, only?: readonly Contender[]): Pr
   const { rounds, sizes } = stage.options;
   const rivals: Contender[] = ["sha256sum", "publish", "library"];
   if (await runs("openssl", "version")) rivals.push("openssl");
-  if (await runs("python3", "-c", "import nats")) rivals.push("nats.py");
+  if (await hasNatsPy()) rivals.push("nats.py");
   const wanted = rivals.filter((rival) => only?.includes(rival) ?? true);
   const results: Result[] = [];
   for (const size of sizes) {
@@ -125,7 +125,9 @@ async function runRival(stage: Stage, rival: Contender, { files }: Volume): Prom
   await stage.makeBucket(bucket);
   try {
     if (rival === "publish") return await stage.rival("publish", `$O.${bucket}.C.bench`, file, CHUNK, WINDOW);
-    return await stage.rival(rival === "library" ? "library" : "nats_py", bucket, file);
+    return await (rival === "library"
+      ? stage.rival("library", bucket, file)
+      : stage.natsPy("put", bucket, file));
   } finally {
     await stage.dropBucket(bucket);
   }
