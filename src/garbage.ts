@@ -50,8 +50,8 @@ function exposeGc(): NodeJS.GCFunction {
 }
 
 /**
- * Ends V8's optimizing from here on: in an upload, whose work is hashing and copying in C++, the optimizing compiler's code and
- * threads cost 10 MiB and win nothing. Not before: a scan of many small entries is half as fast without.
+ * Ends V8's optimizing from here on: where large files go through, and the work is inflating, hashing and copying in C++, the
+ * optimizing compiler's code and threads cost 10 MiB and win nothing. Not before: a scan of many small entries is half as fast without.
  */
 export function stopOptimizing(): void {
   setFlagsFromString("--no-opt");

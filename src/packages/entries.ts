@@ -1,6 +1,6 @@
 import { pipeline } from "node:stream/promises";
 import { crc32, createInflateRaw, inflateRawSync } from "node:zlib";
-import { createSweep } from "../garbage.ts";
+import { createSweep, stopOptimizing } from "../garbage.ts";
 import { blocks } from "./blocks.ts";
 import { withArchive } from "./open.ts";
 import type { Archive, OpenFile, ZipLocation } from "./package.ts";
@@ -79,6 +79,7 @@ function inflateAtOnce(file: string, at: ZipLocation, packed: Buffer): { buffer:
 }
 
 async function verifyInStream(lane: Lane, at: ZipLocation, start: number): Promise<void> {
+  stopOptimizing();
   const packed = blocks(lane.handle, { start, size: at.compressedSize }, READ, lane.signal);
   const inflate = at.method === 0 ? undefined : createInflateRaw({ chunkSize: INFLATED });
   const take = async (unpacked: AsyncIterable<Buffer>) => {
