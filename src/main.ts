@@ -45,7 +45,7 @@ class Ending {
     let report = this.#recorder.report(error);
     if (this.reportFile) {
       try {
-        writeReportFile(this.reportFile, this.#json(report));
+        writeReportFile(this.reportFile, toJson(report, this.#redact));
       } catch (writeError) {
         error ??= writeError;
         report = this.#recorder.report(error);
@@ -53,12 +53,8 @@ class Ending {
     }
     this.#say(report, error);
     writeTerminationLog(TERMINATION_LOG, redactDeep(report, this.#redact) as Report);
-    if (this.#args.json) process.stdout.write(this.#json(report), () => leave(report.exitCode));
+    if (this.#args.json) process.stdout.write(toJson(report, this.#redact), () => leave(report.exitCode));
     else leave(report.exitCode);
-  }
-
-  #json(report: object): string {
-    return `${JSON.stringify(redactDeep(report, this.#redact), null, 2)}\n`;
   }
 
   #say({ packages, rows, orphans, durationMs }: Report, error: unknown): void {
@@ -97,6 +93,11 @@ class Ending {
   }
 }
 
+/** The report as REPORT_FILE and --json have it. */
+function toJson(report: Report, redact: Redact): string {
+  return `${JSON.stringify(redactDeep(report, redact), null, 2)}\n`;
+}
+
 /** The log is synchronous and the report is written: whatever still hangs (a dead peer's socket) is not waited for. */
 function leave(code: ExitCode): void {
   process.exit(code);
@@ -122,8 +123,8 @@ function refuse(error: JobError): void {
   const reader = new Reader(process.env);
   // Somebody may have meant a URL with a password in it.
   const redact = createRedact(reader.secrets);
-  const report = redactDeep(new Recorder("init").report(error), redact) as Report;
-  const json = `${JSON.stringify(report, null, 2)}\n`;
+  const report = new Recorder("init").report(error);
+  const json = toJson(report, redact);
   writeNow(2, `${redact(error.message)}\n${USAGE}\n`);
   const reportFile = reader.text("REPORT_FILE");
   try {
@@ -131,7 +132,7 @@ function refuse(error: JobError): void {
   } catch (writeError) {
     writeNow(2, `${(writeError as Error).message}\n`);
   }
-  writeTerminationLog(TERMINATION_LOG, report);
+  writeTerminationLog(TERMINATION_LOG, redactDeep(report, redact) as Report);
   if (process.argv.includes("--json")) process.stdout.write(json, () => leave(report.exitCode));
   else leave(report.exitCode);
 }
