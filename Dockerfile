@@ -1,9 +1,9 @@
 # Build:            docker build -t bklite-package-init:1.0.0 .
 # With archives:    docker build --target bundle -t bklite-package-init-bundle:1.0.0 .   (copies ./packages)
 # Works with Docker 20.10's classic builder, which builds every stage above the wanted one: so ./packages always exists.
-ARG NODE_IMAGE=node:24.21.0-bookworm-slim
+FROM node:24.21.0-bookworm-slim AS base
 
-FROM ${NODE_IMAGE} AS build
+FROM base AS build
 WORKDIR /src
 COPY package.json package-lock.json .npmrc ./
 # No install script is needed: esbuild's program comes in a package of its own, and the others only serve the tests.
@@ -11,7 +11,7 @@ RUN npm ci --ignore-scripts
 COPY src src
 RUN npm run build
 
-FROM ${NODE_IMAGE} AS app
+FROM base AS app
 ARG VERSION=1.0.0
 ARG REVISION=unknown
 ARG SOURCE=unknown
