@@ -1,6 +1,6 @@
 import { parseArgs } from "node:util";
 import { EXIT, JobError } from "./errors.ts";
-import { ARCH_NAMES, type Arch, archOf, type Os, type PackageType } from "./packages/package.ts";
+import { ARCH_NAMES, type Arch, archOf, isKeyPart, type Os, type PackageType } from "./identity.ts";
 
 const COMMANDS = ["init", "plan", "verify", "wait"] as const;
 export type Command = (typeof COMMANDS)[number];
@@ -67,7 +67,7 @@ Exit codes
 `;
 
 function usageError(problem: string): JobError {
-  return new JobError(EXIT.usage, problem, { hint: USAGE });
+  return JobError.legacy(EXIT.usage, problem, { hint: USAGE });
 }
 
 function choice<T extends string>(
@@ -88,11 +88,6 @@ function keyPart(option: string, value: string | undefined): string | undefined 
     throw usageError(`--${option} must be 1 to 100 characters without "/", spaces or control characters`);
   }
   return value;
-}
-
-/** Whether a value can stand in a key and in its column (BK-Lite's varchar(100)). */
-export function isKeyPart(value: string): boolean {
-  return /^[^\s/\\\p{Cc}]{1,100}$/u.test(value) && value !== "." && value !== "..";
 }
 
 /** Parses the command line. Throws exit 64 with the usage line as its hint. */

@@ -1,7 +1,6 @@
-/**
- * Exit codes and the errors that carry them: the one table that SPEC, README, Kubernetes' podFailurePolicy
- * and the termination message share.
- */
+import { exitOf, type Params, type ReasonId, say } from "./reasons/catalog.ts";
+
+/** Exit codes: the one table that SPEC, docs, Kubernetes' podFailurePolicy and the termination message share. */
 export const EXIT = {
   ok: 0,
   usage: 64,
@@ -22,64 +21,103 @@ export const EXIT = {
 export type ExitCode = (typeof EXIT)[keyof typeof EXIT];
 
 export interface JobErrorOptions {
-  /** What the operator should do about it; one sentence. */
-  hint: string;
   /** Readiness layer (`dns`, `tcp`, `tls`, `login`, …) where that is what failed. */
-  layer?: string;
+  layer?: string | undefined;
+  /** Path below PACKAGES_DIR, where a file is what is wrong. */
+  file?: string | undefined;
   cause?: unknown;
 }
 
-/** An error that the job understands: it has an exit code, and a remedy. Anything else is a bug (exit 70). */
-export class JobError extends Error {
+/**
+ * An error that the job understands: an entry of the catalog with its parameters. Anything else is a bug (exit 70).
+ * `message` is the English cause, for stacks and tests; what an operator reads is made at the edge (output/describe.ts).
+ */
+export class JobError<Id extends ReasonId = ReasonId> extends Error {
   override readonly name: string = "JobError";
-  readonly code: ExitCode;
-  readonly hint: string;
+  readonly reason: Id;
+  readonly params: Params<Id>;
   readonly layer: string | undefined;
+  readonly file: string | undefined;
 
-  constructor(code: ExitCode, message: string, options: JobErrorOptions) {
-    super(message, options.cause === undefined ? undefined : { cause: options.cause });
-    this.code = code;
-    this.hint = options.hint;
+  constructor(reason: Id, params: Params<Id>, options: JobErrorOptions = {}) {
+    const { message } = say(reason, params, "en");
+    super(
+      options.file === undefined ? message : `${options.file}: ${message}`,
+      options.cause === undefined ? undefined : { cause: options.cause },
+    );
+    this.reason = reason;
+    this.params = params;
     this.layer = options.layer;
+    this.file = options.file;
+  }
+
+  /** The exit code of the run that this error ends. */
+  get code(): ExitCode {
+    return exitOf(this.reason, this.params) ?? EXIT.internal;
+  }
+
+  get hint(): string {
+    return say(this.reason, this.params, "en").hint;
+  }
+
+  /** Transitional: an error whose words are built where it is raised. */
+  static legacy(
+    exit: ExitCode,
+    message: string,
+    { hint, ...options }: JobErrorOptions & { hint: string },
+  ): JobError {
+    return new JobError("legacy", { exit, message, hint }, options);
   }
 }
 
-/** One archive, or one checksum file, that cannot be used as it is (exit 65), or not be read (exit 74). */
-export interface PackageProblem {
+/** Something that is wrong with one file of the volume. Data: all of them are gathered before the run ends. */
+export interface Problem<Id extends ReasonId = ReasonId> {
   /** Path below PACKAGES_DIR. */
   file: string;
-  code: typeof EXIT.invalidPackage | typeof EXIT.fileRead;
-  reason: string;
-  hint: string;
+  reason: Id;
+  params: Params<Id>;
 }
 
-/** Everything that is wrong with the volume, in one error: the operator copies the files once, not five times. */
-export class PackageProblemsError extends JobError {
-  override readonly name = "PackageProblemsError";
-  readonly problems: readonly PackageProblem[];
+/** Ends the reading of one file; caught where files are gone through, and kept there as a Problem. */
+export class ProblemError extends JobError {
+  override readonly name = "ProblemError";
+  readonly problem: Problem;
 
-  constructor(problems: readonly PackageProblem[]) {
-    const [first] = problems;
-    if (!first) throw new Error("PackageProblemsError needs a problem");
-    const others = problems.length - 1;
-    super(
-      problems.find((p) => p.code === EXIT.invalidPackage)?.code ?? first.code,
-      `${first.file}: ${first.reason}${others > 0 ? ` (and ${others} more, each logged as package.invalid)` : ""}`,
-      { hint: first.hint },
-    );
-    this.problems = problems;
+  constructor(problem: Problem) {
+    super(problem.reason, problem.params, { file: problem.file });
+    this.problem = problem;
   }
 }
 
-/** Runs `check` and keeps what is wrong with packages; other errors are thrown on. */
-export async function collectProblems(
-  problems: PackageProblem[],
-  check: () => Promise<unknown>,
-): Promise<void> {
+/** A file that cannot be used as it is: throw what this returns where its reading has to stop. */
+export function problem<Id extends ReasonId>(file: string, reason: Id, params: Params<Id>): ProblemError {
+  return new ProblemError({ file, reason, params } as unknown as Problem);
+}
+
+/** The exit code that a problem alone would end the run with. */
+export function problemCode({ reason, params }: Problem): ExitCode {
+  return exitOf(reason, params) ?? EXIT.internal;
+}
+
+/** Runs `check`; what is wrong with a file becomes data in `problems`, other errors are thrown on. */
+export async function collectProblem(problems: Problem[], check: () => unknown): Promise<void> {
   try {
     await check();
   } catch (error) {
-    if (!(error instanceof PackageProblemsError)) throw error;
-    problems.push(...error.problems);
+    if (!(error instanceof ProblemError)) throw error;
+    problems.push(error.problem);
+  }
+}
+
+/** Everything that is wrong with the volume, as the end of a run: the operator copies the files once, not five times. */
+export class ProblemsError extends JobError {
+  override readonly name = "ProblemsError";
+  readonly problems: readonly Problem[];
+
+  constructor(problems: readonly Problem[]) {
+    const first = problems.find((one) => problemCode(one) === EXIT.invalidPackage) ?? problems[0];
+    if (!first) throw new Error("ProblemsError needs a problem");
+    super(first.reason, first.params, { file: first.file });
+    this.problems = problems;
   }
 }

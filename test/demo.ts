@@ -11,7 +11,7 @@ import { startNats } from "./support/nats.ts";
 import { type Objects, openObjects } from "./support/objects.ts";
 import { startPostgres } from "./support/postgres.ts";
 import { psqlTable } from "./support/psql.ts";
-import { ENTRY, jobEnv } from "./support/run.ts";
+import { ENTRY, jobEnv, NODE_FLAGS } from "./support/run.ts";
 import { type PackageRow, rows } from "./support/tables.ts";
 
 const ARCHIVE = "fusion-collectors-linux-amd64.zip";
@@ -93,7 +93,7 @@ async function story(): Promise<void> {
 /** The entry point itself, its output shown as it comes; anything but exit 0 is an error. */
 async function job(env: Record<string, string>): Promise<void> {
   const { PATH = "", HOME = "", TERM, NO_COLOR } = process.env;
-  const child = spawnGuarded(process.execPath, [ENTRY], {
+  const child = spawnGuarded(process.execPath, [...NODE_FLAGS, ENTRY], {
     env: { PATH, HOME, ...(TERM && { TERM }), ...(NO_COLOR && { NO_COLOR }), ...env, LOG_FORMAT: "pretty" },
     stdio: ["ignore", "inherit", "inherit"],
   });

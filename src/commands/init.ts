@@ -1,34 +1,42 @@
+/** commands/: one short story for each command, told in terms of the other rooms. None imports another. */
+import { poll } from "../async.ts";
 import { EXIT, JobError } from "../errors.ts";
-import { digest } from "../packages/digest.ts";
+import type { JobContext } from "../job.ts";
 import type { Archive } from "../packages/package.ts";
 import type { Servers } from "../readiness/wait.ts";
 import { type ApplyContext, applyPackages, applyRows, removeObsolete } from "../reconcile/apply.ts";
+import { checkArchives, type Desired, decideAll, resolveDesired, sourceOf } from "../reconcile/desired.ts";
+import { findDrift, logDrift } from "../reconcile/drift.ts";
+import { observe } from "../reconcile/observed.ts";
 import { findUnreachable, reclaim, tidyOrphans } from "../reconcile/orphans.ts";
-import { pause, readState } from "../reconcile/state.ts";
+import { prepare } from "../reconcile/prepare.ts";
+import { withRetries } from "../reconcile/session.ts";
 import { acquireLock } from "../registry/lock.ts";
-import type { Run } from "../run.ts";
-import { checkArchives, type Desired, decideAll, desire, sourceOf } from "./desired.ts";
-import { prepare, withRetries } from "./prepare.ts";
-import { complain, findShortcomings } from "./verify.ts";
+import { digest } from "../volume/digest.ts";
 
 /** Milliseconds before each further look at what does not seem to be there. */
 const READ_BACK_PAUSES = [250, 500, 1000, 2000];
 
 /** Wait, scan, lock, plan, upload, register, verify. */
-export async function init(run: Run): Promise<void> {
-  const { servers: first, archives } = await prepare(run, true);
+export async function init(job: JobContext): Promise<void> {
+  const { servers: first, archives } = await prepare(job, true);
   const checked = new Set<Archive>();
-  const failure = await withRetries(run, first, true, async (servers, signal) => {
-    const desired = await desire(run, archives, servers.postgres);
-    await run.recorder.time("lock", () => lock(run, servers, desired, signal));
-    return reconcile(run, servers, desired, checked, signal);
+  const failure = await withRetries(job, first, true, async (servers, signal) => {
+    const desired = await resolveDesired(job, archives, servers.postgres);
+    await job.recorder.time("lock", () => lock(job, servers, desired, signal));
+    return reconcile(job, servers, desired, checked, signal);
   });
   // One bad package does not stop the rest, but it decides the exit.
   if (failure !== undefined) throw failure;
 }
 
-async function lock(run: Run, { postgres }: Servers, desired: Desired, signal: AbortSignal): Promise<void> {
-  const { config, log } = run;
+async function lock(
+  job: JobContext,
+  { postgres }: Servers,
+  desired: Desired,
+  signal: AbortSignal,
+): Promise<void> {
+  const { config, log } = job;
   await acquireLock(postgres.db, config.nats.bucket, {
     timeout: config.waitTimeout,
     signal,
@@ -38,24 +46,24 @@ async function lock(run: Run, { postgres }: Servers, desired: Desired, signal: A
       for (const { archive } of desired.packages) await digest(archive, signal);
     },
   });
-  log.debug("lock.acquired", "this is the only run on the bucket", { bucket: config.nats.bucket });
+  log.legacy("debug", "lock.acquired", "this is the only run on the bucket", { bucket: config.nats.bucket });
 }
 
 /** Under the lock: reads the state, makes it what the volume asks for, proves it. Returns the first package's failure, if any. */
 async function reconcile(
-  run: Run,
+  job: JobContext,
   servers: Servers,
   desired: Desired,
   checked: Set<Archive>,
   signal: AbortSignal,
 ): Promise<unknown> {
-  const { config, log, recorder } = run;
+  const { config, log, recorder } = job;
   const { bucket } = servers.nats;
-  const state = await readState(servers, recorder);
+  const state = await observe(servers, recorder);
   const plan = await recorder.time("read", () =>
-    decideAll(run, desired, state, { allDigests: false, signal }),
+    decideAll(job, desired, state, { allDigests: false, signal }),
   );
-  await recorder.time("check", () => checkArchives(run, plan.packages, checked, signal));
+  await recorder.time("check", () => checkArchives(job, plan.packages, checked, signal));
   const unreachable = findUnreachable(state.listing);
   await reclaim(bucket, unreachable, log);
   recorder.orphans = await tidyOrphans(bucket, state.listing, unreachable, config.purgeOrphans, log);
@@ -74,14 +82,14 @@ async function reconcile(
   const rows = plan.rows.filter((row) => stored.includes(row.after));
   await recorder.time("rows", () => applyRows(rows, context));
   await removeObsolete(stored, context);
-  const failed = new Set([...failures.keys()].map((decision) => decision.wanted.package));
-  await recorder.time("verify", () => prove(run, servers, desired, failed, signal));
+  const failed = new Set([...failures.keys()].map((decision) => decision.desired.package));
+  await recorder.time("verify", () => prove(job, servers, desired, failed, signal));
   return failures.values().next().value;
 }
 
 /** Reads everything back, and plans again: there must be nothing left to do. */
 async function prove(
-  run: Run,
+  job: JobContext,
   servers: Servers,
   desired: Desired,
   failed: ReadonlySet<unknown>,
@@ -92,24 +100,23 @@ async function prove(
     collectors: desired.collectors.filter((collector) => !failed.has(collector.controller)),
   };
   const look = async () => {
-    const state = await readState(servers, run.recorder);
-    const plan = await decideAll(run, proven, state, { allDigests: false, signal });
-    return { state, left: findShortcomings(plan) };
+    const state = await observe(servers, job.recorder);
+    const plan = await decideAll(job, proven, state, { allDigests: false, signal });
+    return { state, left: findDrift(plan) };
   };
-  let { state, left } = await look();
   // A replica that leads the stream only since a moment ago may still be applying what it has agreed to.
-  for (const ms of READ_BACK_PAUSES) {
-    if (left.length === 0) break;
-    await pause(ms, signal);
-    ({ state, left } = await look());
-  }
+  const { state, left } = await poll(look, {
+    until: (seen) => seen.left.length === 0,
+    backoff: (turn) => READ_BACK_PAUSES[turn - 1],
+    signal,
+  });
   if (left.length > 0) {
-    complain(run.log, left);
-    throw new JobError(EXIT.verification, `what was written is not there: ${left[0]?.message}`, {
+    logDrift(job.log, left);
+    throw JobError.legacy(EXIT.verification, `what was written is not there: ${left[0]?.message}`, {
       hint: "run again; if it stays so, somebody else changes the bucket or the table at the same time",
     });
   }
-  run.log.info("verify.done", "read back: every package is whole and every row is there", {
+  job.log.legacy("info", "verify.done", "read back: every package is whole and every row is there", {
     packages: proven.packages.length,
     rows: proven.packages.length + proven.collectors.length,
     lastSequence: state.listing.info?.state.last_seq ?? 0,

@@ -1,4 +1,4 @@
-import type { Reader } from "../config.ts";
+import type { Reader } from "./env.ts";
 
 const SSL_MODES = ["disable", "require", "verify-ca", "verify-full"] as const;
 export type SslMode = (typeof SSL_MODES)[number];

@@ -1,4 +1,4 @@
-import type { Reader } from "../config.ts";
+import type { Reader } from "./env.ts";
 
 export interface NatsServer {
   host: string;

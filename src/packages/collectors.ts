@@ -1,4 +1,5 @@
-import type { Archive, CollectorDefinition, Os } from "./package.ts";
+import type { Os } from "../identity.ts";
+import type { Archive, CollectorDefinition } from "./package.ts";
 
 /** BK-Lite's own collectors: object, and executable below the top folder. */
 const BUILTIN: readonly (readonly [object: string, executable: string])[] = [
@@ -17,7 +18,7 @@ const BUILTIN: readonly (readonly [object: string, executable: string])[] = [
 ];
 
 /** A collector whose executable is in an archive. */
-export interface Found {
+export interface FoundCollector {
   object: string;
   /** The member's path. */
   executable: string;
@@ -36,12 +37,12 @@ export function findCollectors(
   archive: Archive,
   os: Os,
   definitions: readonly CollectorDefinition[],
-): Found[] {
+): FoundCollector[] {
   const paths = new Map<string, string>();
   // Windows does not tell the case of names apart, so neither does what is looked for there
   const key = (path: string) => (os === "windows" ? path.toLowerCase() : path);
   for (const path of archive.members.keys()) paths.set(key(path), path);
-  const found = new Map<string, Found>();
+  const found = new Map<string, FoundCollector>();
   for (const { object, executable } of definitions) {
     if (found.has(object)) continue;
     const path = spellings(executable, os).find((spelling) => paths.has(key(spelling)));

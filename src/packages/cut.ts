@@ -1,8 +1,10 @@
 import { createHash } from "node:crypto";
-import type { Archive, Cut, Member, OpenFile, Source } from "./package.ts";
-import { readStream } from "./source.ts";
-import { unpacker } from "./unpack.ts";
-import { zipFolder, zippedSize } from "./zip-folder.ts";
+import { unpacker } from "../archive/extract.ts";
+import type { Source } from "../archive/source.ts";
+import type { Entry, OpenFile } from "../archive/types.ts";
+import { writeZip, type ZipItem, zippedSize } from "../archive/zip-writer.ts";
+import { readStream } from "../volume/source.ts";
+import type { Archive, Cut } from "./package.ts";
 
 const HASH_BLOCK = 1024 * 1024;
 
@@ -12,7 +14,7 @@ const HASH_BLOCK = 1024 * 1024;
  */
 export function cutSource(archive: Archive, cut: Cut): Source {
   return {
-    size: cut.folder ? zippedSize(cut, membersOf(archive, cut)) : memberOf(archive, cut).size,
+    size: cut.folder ? zippedSize(itemsOf(archive, cut)) : memberOf(archive, cut).size,
     blocks: (blockSize, signal) =>
       readStream(archive, (handle) => inBlocks(cutStream(archive, cut, handle, signal), blockSize)),
   };
@@ -37,26 +39,42 @@ export async function cutDigest(
 }
 
 async function* cutStream(archive: Archive, cut: Cut, handle: OpenFile, signal: AbortSignal) {
-  const source = unpacker(archive, handle, signal);
+  const source = unpacker(fileOf(archive), handle, signal);
   try {
-    if (cut.folder) yield* zipFolder(cut, membersOf(archive, cut), (member) => source.packed(member));
+    if (cut.folder) yield* writeZip(itemsOf(archive, cut), (entry) => source.packed(entry));
     else yield* source.bytes(memberOf(archive, cut));
   } finally {
     await source.close();
   }
 }
 
-function memberOf(archive: Archive, { path }: Cut): Member {
+function fileOf({ file, format, size }: Archive) {
+  if (format === "other") throw new Error(`${file} is no archive`);
+  return { file, format, size };
+}
+
+function memberOf(archive: Archive, { path }: Cut): Entry {
   const member = archive.members.get(path);
   if (!member) throw new Error(`${archive.file} has no member ${path}`);
   return member;
 }
 
-/** By name; a tar.gz has one direction only, so there in its own order. */
-function membersOf(archive: Archive, { path }: Cut): Member[] {
-  const files = archive.folders.get(path)?.files ?? [];
-  if (archive.format === "tar.gz") return files;
-  return files.toSorted((a, b) => (a.path < b.path ? -1 : 1));
+/** By name, with the collector's folder on top; a tar.gz has one direction only, so there in its own order. */
+function itemsOf(archive: Archive, { path, executable }: Cut): ZipItem[] {
+  const above = archive.top === "" ? 0 : archive.top.length + 1;
+  const items = (archive.folders.get(path)?.entries ?? []).map((from): ZipItem => {
+    const below = from.path.slice(above);
+    const name = below.slice(path.lastIndexOf("/") + 1);
+    const mode = modeOf(from, below === executable);
+    return { name: from.kind === "directory" ? `${name}/` : name, mode, from };
+  });
+  return archive.format === "tar.gz" ? items : items.toSorted((a, b) => (a.name < b.name ? -1 : 1));
+}
+
+/** File type and permissions. An archive made on Windows has none: then what runs may run. */
+function modeOf({ kind, mode }: Entry, runs: boolean): number {
+  const usual = kind === "directory" || runs ? 0o755 : 0o644;
+  return (kind === "directory" ? 0o40000 : 0o100000) | (mode === 0 ? usual : mode & 0o777);
 }
 
 /** Pieces of any length as blocks of one; a block is valid until the next is asked for. */

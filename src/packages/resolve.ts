@@ -1,24 +1,13 @@
-import { collectProblems, EXIT, type PackageProblem, PackageProblemsError } from "../errors.ts";
-import { binaryKind } from "./binary.ts";
-import { builtinDefinitions, type Found, findCollectors } from "./collectors.ts";
-import type {
-  Arch,
-  Archive,
-  BinaryKind,
-  Collector,
-  CollectorDefinition,
-  Identity,
-  Os,
-  Package,
-  PackageType,
-} from "./package.ts";
-import { invalid, printable } from "./problem.ts";
+import { invalid, printable } from "../archive/problem.ts";
+import type { BinaryKind } from "../archive/types.ts";
+import { collectProblem, EXIT, type Problem } from "../errors.ts";
+import { type Arch, FIELD_LENGTHS, type Identity, type Os, type PackageType } from "../identity.ts";
+import { builtinDefinitions, type FoundCollector, findCollectors } from "./collectors.ts";
+import { binaryKind } from "./inspect.ts";
+import type { Archive, Collector, CollectorDefinition, Package } from "./package.ts";
 import { standalone } from "./standalone.ts";
 
-/** Column lengths of node_mgmt_packageversion, in characters (BK-Lite's migrations). */
-const LENGTHS = { object: 100, version: 100, name: 100 } as const;
-
-export interface Wanted {
+export interface ResolveOptions {
   /** The command line's; wins over the file's name, PACKAGE_VERSION and the archive's VERSION. */
   options: {
     os?: Os | undefined;
@@ -42,16 +31,18 @@ export interface Resolved {
   packages: Package[];
   /** Those that have only a row. */
   collectors: Collector[];
+  /** Everything that contradicts itself: contents and claim, two archives with one identity, a named collector that is not there. */
+  problems: Problem[];
 }
 
-/**
- * What each archive is to be stored and registered as. Throws one PackageProblemsError (exit 65) for everything that
- * contradicts itself: contents and claim, two archives with one identity, a named collector that is not there.
- */
-export async function resolvePackages(archives: readonly Archive[], wanted: Wanted): Promise<Resolved> {
-  const resolved: Resolved = { packages: [], collectors: [] };
-  const problems: PackageProblem[] = [];
-  const attempt = (check: () => unknown) => collectProblems(problems, async () => check());
+/** What each archive is to be stored and registered as. */
+export async function resolvePackages(
+  archives: readonly Archive[],
+  wanted: ResolveOptions,
+): Promise<Resolved> {
+  const resolved = { packages: [] as Package[], collectors: [] as Collector[] };
+  const problems: Problem[] = [];
+  const attempt = (check: () => unknown) => collectProblem(problems, check);
   for (const archive of archives) {
     const pkg = packageOf(archive, wanted);
     resolved.packages.push(pkg);
@@ -70,18 +61,18 @@ export async function resolvePackages(archives: readonly Archive[], wanted: Want
     });
   }
   const whole = resolved.packages.filter(({ cut }) => !cut);
-  await attempt(() => checkIdentities(whole, wanted.archColumn));
-  if (problems.length > 0) throw new PackageProblemsError(problems);
+  problems.push(...clashes(whole, wanted.archColumn));
   // A package that has a file of its own wins over the same one inside a controller's archive.
   const taken = new Set(whole.map((pkg) => identityWords(pkg, wanted.archColumn).join("\0")));
   const free = (pkg: Identity) => !taken.has(identityWords(pkg, wanted.archColumn).join("\0"));
   return {
     packages: resolved.packages.filter((pkg) => !pkg.cut || free(pkg)),
     collectors: resolved.collectors.filter(free),
+    problems,
   };
 }
 
-function packageOf(archive: Archive, { options, packageVersion }: Wanted): Package {
+function packageOf(archive: Archive, { options, packageVersion }: ResolveOptions): Package {
   const { named, versions, name } = archive;
   // The command line wins over packages.json, and both over what the file says of itself.
   const said = { ...archive.claim, ...options };
@@ -101,18 +92,21 @@ function packageOf(archive: Archive, { options, packageVersion }: Wanted): Packa
   };
 }
 
-function rowOf({ object, executable }: Found, { os, arch, version, name, archive }: Package): Collector {
+function rowOf(
+  { object, executable }: FoundCollector,
+  { os, arch, version, name, archive }: Package,
+): Collector {
   return { type: "collector", os, arch, object, version, name, executable, archive };
 }
 
-function partOf(found: Found, pkg: Package): Package {
+function partOf(found: FoundCollector, pkg: Package): Package {
   const part = standalone(found, pkg);
   checkLengths(pkg.archive, part);
   return part;
 }
 
 /** The table has one row for an object and version: an archive cannot stand beside its own collector there. */
-function checkObject({ object }: Found, pkg: Package): void {
+function checkObject({ object }: FoundCollector, pkg: Package): void {
   if (object !== pkg.object) return;
   throw invalid(
     pkg.archive.file,
@@ -129,8 +123,8 @@ function definitionsFor({ os, arch }: Identity, definitions: readonly CollectorD
 }
 
 function checkLengths(archive: Archive, pkg: Package): void {
-  for (const [field, limit] of Object.entries(LENGTHS)) {
-    const length = [...pkg[field as keyof typeof LENGTHS]].length;
+  for (const [field, limit] of Object.entries(FIELD_LENGTHS)) {
+    const length = [...pkg[field as keyof typeof FIELD_LENGTHS]].length;
     if (length <= limit) continue;
     const reason = `has ${field === "object" ? "an" : "a"} ${field} of ${length} characters; the table's column holds ${limit}`;
     throw invalid(
@@ -141,7 +135,7 @@ function checkLengths(archive: Archive, pkg: Package): void {
   }
 }
 
-function checkKnown({ archive, os }: Package, found: readonly Found[]): void {
+function checkKnown({ archive, os }: Package, found: readonly FoundCollector[]): void {
   if (archive.sidecar || found.length > 0) return;
   if (findCollectors(archive, os, builtinDefinitions(os)).length > 0) return;
   throw invalid(
@@ -151,7 +145,10 @@ function checkKnown({ archive, os }: Package, found: readonly Found[]): void {
   );
 }
 
-async function checkBinaries({ archive, os, arch }: Package, found: readonly Found[]): Promise<void> {
+async function checkBinaries(
+  { archive, os, arch }: Package,
+  found: readonly FoundCollector[],
+): Promise<void> {
   const sidecars = ["collector-sidecar", "collector-sidecar.exe"].filter((path) => archive.members.has(path));
   for (const path of [...sidecars, ...found.map(({ executable }) => executable)]) {
     const kind = await binaryKind(archive, path);
@@ -179,7 +176,11 @@ function describe(kind: BinaryKind): string {
   return `${kind.format === "pe" ? "windows" : "linux"} ${machine}`;
 }
 
-function chosen(found: readonly Found[], { archive }: Package, wanted: Wanted["collectors"]): Found[] {
+function chosen(
+  found: readonly FoundCollector[],
+  { archive }: Package,
+  wanted: ResolveOptions["collectors"],
+): FoundCollector[] {
   if (wanted === "none") return [];
   if (wanted === "auto") return [...found];
   return wanted.map((name) => {
@@ -201,30 +202,35 @@ function identityWords({ os, arch, object, version }: Identity, archColumn: bool
 }
 
 /** Two files that claim one identity: a problem of both, each naming the other. */
-function checkIdentities(packages: readonly Package[], archColumn: boolean): void {
+function clashes(packages: readonly Package[], archColumn: boolean): Problem[] {
   const first = new Map<string, Package>();
-  const problems: PackageProblem[] = [];
+  const problems: Problem[] = [];
   for (const pkg of packages) {
     const words = identityWords(pkg, archColumn);
     const other = first.get(words.join("\0"));
     if (!other) first.set(words.join("\0"), pkg);
     else problems.push(clash(other, pkg, words), clash(pkg, other, words));
   }
-  if (problems.length > 0) throw new PackageProblemsError(problems);
+  return problems;
 }
 
-function clash(pkg: Package, other: Package, words: readonly string[]): PackageProblem {
-  const code = EXIT.invalidPackage;
+function clash(pkg: Package, other: Package, words: readonly string[]): Problem {
+  const exit = EXIT.invalidPackage;
   const { file } = pkg.archive;
   const identity = printable(words.join(" "));
-  if (other.arch === pkg.arch) {
-    const reason = `claims to be the same package as ${other.archive.file}: ${identity}`;
-    return { file, code, reason, hint: "remove one of the two files, or name their versions" };
-  }
-  return {
+  const say = (message: string, hint: string): Problem => ({
     file,
-    code,
-    reason: `is for ${pkg.arch} and ${other.archive.file} for ${other.arch}, but the table has one row for ${identity}`,
-    hint: "keep one architecture on the volume, or update BK-Lite until its table has cpu_architecture",
-  };
+    reason: "legacy",
+    params: { exit, message, hint },
+  });
+  if (other.arch === pkg.arch) {
+    return say(
+      `claims to be the same package as ${other.archive.file}: ${identity}`,
+      "remove one of the two files, or name their versions",
+    );
+  }
+  return say(
+    `is for ${pkg.arch} and ${other.archive.file} for ${other.arch}, but the table has one row for ${identity}`,
+    "keep one architecture on the volume, or update BK-Lite until its table has cpu_architecture",
+  );
 }

@@ -1,112 +1,86 @@
-import { collectProblems, type PackageProblem, PackageProblemsError } from "../errors.ts";
-import { readFully } from "./blocks.ts";
-import { expectedDigests } from "./checksums.ts";
-import { empty } from "./contents.ts";
-import { digest } from "./digest.ts";
-import { formatOf, parseName } from "./name.ts";
-import { withFile } from "./open.ts";
-import type { Archive, OpenFile, VolumeFile } from "./package.ts";
-import { damaged, invalid } from "./problem.ts";
-import { inspectTarGz } from "./targz.ts";
-import { inspectZip } from "./zip.ts";
+import type { Config } from "../config/config.ts";
+import { collectProblem, EXIT, JobError, type Problem, ProblemsError } from "../errors.ts";
+import type { Claim } from "../identity.ts";
+import type { Log } from "../output/log.ts";
+import { formatBytes } from "../output/tables.ts";
+import type { VolumeFile } from "../volume/file.ts";
+import { findFile, listVolume } from "../volume/list.ts";
+import { MANIFEST, readManifest } from "../volume/manifest.ts";
+import { inspectFiles, verifyArchive } from "./inspect.ts";
+import type { Archive } from "./package.ts";
+import { resolvePackages } from "./resolve.ts";
 
-export interface InspectOptions {
-  signal?: AbortSignal;
-}
+/** What is said on the command line of the one file, or of all. */
+export type ScanArguments = Claim & { file?: string };
 
 /**
- * Opens every archive and reads it as the package that it claims to be, and compares it with its checksum files. Throws
- * one PackageProblemsError with everything that is wrong with any of them: exit 65, or 74 for what could not be read.
+ * The files to be read: the one that the command line names, or those on the volume. Throws exit 66 where there is none, 65 for a
+ * `packages.json` that is wrong.
  */
-export async function inspectVolume(
-  files: readonly VolumeFile[],
-  options: InspectOptions = {},
-): Promise<Archive[]> {
-  const archives: Archive[] = [];
-  const problems: PackageProblem[] = [];
-  for (const file of files) {
-    options.signal?.throwIfAborted();
-    await collectProblems(problems, async () => {
-      const archive = await inspect(file, options);
-      await compareDigests(archive, options.signal);
-      archives.push(archive);
+export async function findFiles(args: ScanArguments, config: Config, log: Log): Promise<VolumeFile[]> {
+  if (args.file !== undefined) return [await findFile(args.file, args)];
+  const [{ files: found, ignored }, manifest] = await Promise.all([
+    listVolume(config.packagesDir),
+    readManifest(config.packagesDir),
+  ]);
+  if (manifest && manifest.problems.length > 0) throw new ProblemsError(manifest.problems);
+  const named = manifest?.files ?? [];
+  const byName = new Set([MANIFEST, ...named.map(({ file }) => file)]);
+  const files = [...found.filter(({ file }) => !byName.has(file)), ...named];
+  for (const file of ignored.filter((other) => !byName.has(other)))
+    log.legacy("debug", "scan.ignored", `${file}: not an archive of ours, left alone`, { file });
+  if (files.length === 0 && !config.allowEmpty) {
+    throw JobError.legacy(EXIT.noInput, `no archive in ${config.packagesDir}`, {
+      hint: "put fusion-collectors*.zip or .tar.gz there (at most three folders deep), check the mount, or set ALLOW_EMPTY=true",
     });
   }
-  if (problems.length > 0) throw new PackageProblemsError(withoutRepeats(problems));
+  return files;
+}
+
+/** Reads the files as the packages they claim to be. Throws ProblemsError with all that is wrong with any of them. */
+export async function scan(
+  files: readonly VolumeFile[],
+  args: ScanArguments,
+  config: Config,
+  log: Log,
+  signal: AbortSignal,
+): Promise<Archive[]> {
+  const started = performance.now();
+  const { archives, problems } = await inspectFiles(files, { signal });
+  if (problems.length > 0) {
+    throw new ProblemsError([...problems, ...(await judgeAlone(archives, args, config, signal))]);
+  }
+  const bytes = archives.reduce((sum, archive) => sum + archive.size, 0);
+  const seconds = Number(((performance.now() - started) / 1000).toFixed(3));
+  log.legacy(
+    "info",
+    "scan.done",
+    `on the volume: ${archives.length === 1 ? "1 archive" : `${archives.length} archives`}, ${formatBytes(bytes)}`,
+    { archives: archives.length, bytes, seconds },
+  );
   return archives;
 }
 
-async function inspect(file: VolumeFile, { signal }: InspectOptions): Promise<Archive> {
-  const { claim } = file;
-  const claimed = formatOf(file.name);
-  if (!claimed && !claim)
-    throw invalid(file.file, "has a name that is no archive's", "name it fusion-collectors*.zip or .tar.gz");
-  // a collector's version is not looked for in its name
-  const name = parseName(file.name, claim?.type === "collector" ? { version: "", ...claim } : claim);
-  if ("problem" in name) throw invalid(file.file, name.problem.reason, name.problem.hint);
-  return withFile(file, async (handle, stamp) => {
-    const size = Number(stamp.size);
-    if (size === 0) throw empty(file.file);
-    const inspected = { ...file, size, stamp, named: name.named, sha256: undefined };
-    if (claim?.type === "collector") return { ...inspected, ...UNOPENED };
-    const format = await checkMagic(file.file, handle, claim ? undefined : claimed);
-    const read = format === "zip" ? inspectZip : inspectTarGz;
-    return { ...inspected, format, ...(await read(file.file, handle, size, signal)) };
+/**
+ * What is wrong with archives apart from what a server says: with the built-in collectors, and without a word on architectures
+ * that the table may not tell apart.
+ */
+async function judgeAlone(
+  archives: readonly Archive[],
+  args: ScanArguments,
+  config: Config,
+  signal: AbortSignal,
+): Promise<Problem[]> {
+  const { problems } = await resolvePackages(archives, {
+    options: args,
+    packageVersion: config.packageVersion,
+    collectors: config.collectors,
+    standalone: config.collectorPackages === "standalone",
+    definitions: [],
+    archColumn: true,
   });
-}
-
-/** A stand-alone collector's file: whatever is in it is the collector's own affair. */
-const UNOPENED = {
-  format: "other",
-  top: "",
-  versions: {},
-  sidecar: false,
-  members: new Map(),
-  folders: new Map(),
-} as const;
-
-/** How files of each kind begin; a zip without entries begins with its end record. */
-const MAGIC = [
-  ["504b0304", "zip"],
-  ["504b0506", "zip"],
-  ["1f8b", "gzip"],
-] as const;
-
-/** What the file is. The ending is only a claim; without one either will do. */
-async function checkMagic(
-  file: string,
-  handle: OpenFile,
-  claimed: "zip" | "tar.gz" | undefined,
-): Promise<"zip" | "tar.gz"> {
-  const magic = (await readFully(handle, Buffer.alloc(4), 4, 0)).toString("hex");
-  const found = MAGIC.find(([start]) => magic.startsWith(start))?.[1];
-  const format = found === "gzip" ? "tar.gz" : found;
-  if (format !== undefined && format === (claimed ?? format)) return format;
-  if (found === undefined && claimed === undefined) {
-    throw invalid(
-      file,
-      "is neither a zip nor a gzip file",
-      "give a fusion-collectors archive, or --type collector and --object NAME for a stand-alone collector of any content",
-    );
+  if (config.archiveCheck === "full") {
+    for (const archive of archives) await collectProblem(problems, () => verifyArchive(archive, signal));
   }
-  if (found === undefined) throw damaged(file, `is no ${claimed === "zip" ? "zip" : "gzip"} file`);
-  throw invalid(
-    file,
-    `is a ${found} file, whatever its name says`,
-    "give it the ending of what it is: .zip or .tar.gz",
-  );
-}
-
-async function compareDigests(archive: Archive, signal: AbortSignal | undefined): Promise<void> {
-  for (const expected of await expectedDigests(archive)) {
-    const sha256 = await digest(archive, signal);
-    if (sha256 === expected.sha256) continue;
-    const reason = `has the SHA-256 ${sha256}, but ${expected.from} says ${expected.sha256}`;
-    throw invalid(archive.file, reason, "copy both files again from the same build");
-  }
-}
-
-/** A checksum file that is wrong is wrong for each archive beside it, but it is one thing to mend. */
-function withoutRepeats(problems: PackageProblem[]): PackageProblem[] {
-  return [...new Map(problems.map((problem) => [`${problem.file}\0${problem.reason}`, problem])).values()];
+  return problems;
 }

@@ -1,6 +1,6 @@
-import type { Found } from "./collectors.ts";
+import { invalid, printable } from "../archive/problem.ts";
+import type { FoundCollector } from "./collectors.ts";
 import type { Cut, Package } from "./package.ts";
-import { invalid, printable } from "./problem.ts";
 
 /** Bytes; a zip's fields without zip64 hold 4 GiB, headers and directory included. */
 const MAX_FOLDER_SIZE = 4_000_000_000;
@@ -10,7 +10,7 @@ const MAX_FOLDER_SIZE = 4_000_000_000;
  * `.zip`, unzips it there; so what lies in a folder below bin/ takes that folder along. Throws exit 65 for a folder that its
  * unzipper would refuse.
  */
-export function standalone({ object, executable }: Found, controller: Package): Package {
+export function standalone({ object, executable }: FoundCollector, controller: Package): Package {
   const { archive, os, arch, version } = controller;
   const cut = cutOf(executable);
   if (cut.folder) checkFolder(cut, controller);
@@ -39,19 +39,12 @@ function checkFolder({ path }: Cut, { archive }: Package): void {
       "put the file itself in the link's place, or set COLLECTOR_PACKAGES=shared",
     );
   }
-  const size = folder?.files.reduce((sum, file) => sum + file.size, 0) ?? 0;
+  const size = folder?.entries.reduce((sum, file) => sum + file.size, 0) ?? 0;
   if (size > MAX_FOLDER_SIZE) {
     throw invalid(
       archive.file,
       `holds more in ${printable(path)} than goes into a plain zip: ${size} bytes`,
       "leave out what the collector does not need, or set COLLECTOR_PACKAGES=shared",
-    );
-  }
-  if (!folder || folder.tooMany) {
-    throw invalid(
-      archive.file,
-      `holds too many files below bin/ for ${printable(path)} to be cut out`,
-      "leave out what the collectors do not need, or set COLLECTOR_PACKAGES=shared",
     );
   }
 }

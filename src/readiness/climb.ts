@@ -1,7 +1,7 @@
 import { once } from "node:events";
 import pRetry, { AbortError } from "p-retry";
 import { EXIT, JobError } from "../errors.ts";
-import type { Log } from "../log.ts";
+import type { Log } from "../output/log.ts";
 import { type Layer, LayerFailure } from "./layer.ts";
 
 /** Seconds that one attempt may take: a hung peer is a failed attempt. */
@@ -100,7 +100,7 @@ function verdict<T>(service: Climb<T>, failure: LayerFailure): JobError {
   const code = failure.config ? EXIT.config : failure.final ? EXIT.denied : EXIT.unavailable;
   const state = failure.final ? "cannot be used" : "was not ready in time";
   const message = `${name} at ${service.where} ${state}: ${failure.layer} failed: ${failure.message}`;
-  return new JobError(code, message, { layer: failure.layer, hint: failure.hint, cause: failure });
+  return JobError.legacy(code, message, { layer: failure.layer, hint: failure.hint, cause: failure });
 }
 
 function below<T>({ layers }: Climb<T>, layer: Layer): Layer | undefined {
@@ -117,7 +117,8 @@ function reporter<T>(service: Climb<T>, log: Log): (failure: LayerFailure) => vo
     loggedAt = now;
     const passed = below(service, failure.layer) ?? "none";
     const name = service.service === "postgres" ? "Postgres" : "NATS";
-    log.info(
+    log.legacy(
+      "info",
       `wait.${service.service}.layer`,
       `waiting for ${name} at ${service.where}: ${failure.layer}: ${failure.message}`,
       {

@@ -1,3 +1,7 @@
+/**
+ * readiness/: whether Postgres and NATS can really be used, layer by layer, until a deadline, and the verdict where they cannot.
+ * Changes nothing but a bucket that is missing.
+ */
 import { lookup } from "node:dns/promises";
 import { once } from "node:events";
 import { isIP, type Socket, connect as tcpConnect } from "node:net";

@@ -4,7 +4,7 @@ import { type TLSSocket, connect as tlsConnect } from "node:tls";
 import { ErrorCode, type JetStreamAccountStats, type NatsConnection, NatsError } from "nats";
 import type { NatsConfig, NatsServer } from "../config/nats.ts";
 import { EXIT, JobError } from "../errors.ts";
-import type { Log } from "../log.ts";
+import type { Log } from "../output/log.ts";
 import { Bucket } from "../store/bucket.ts";
 import { connectNats, tlsOptions } from "../store/connection.ts";
 import { JS, jsCode } from "../store/errors.ts";
@@ -233,7 +233,7 @@ async function checkBucket(bucket: Bucket, config: NatsConfig, makes: boolean, l
     if (await bucket.info()) return true;
     if (!makes) return false;
     if (await bucket.create(config.replicas)) {
-      log.info("bucket.created", `bucket "${bucket.name}" was missing and has been created`, {
+      log.legacy("info", "bucket.created", `bucket "${bucket.name}" was missing and has been created`, {
         bucket: bucket.name,
         replicas: config.replicas,
       });

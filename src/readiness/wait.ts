@@ -1,5 +1,5 @@
 import { EXIT, JobError } from "../errors.ts";
-import type { Run } from "../run.ts";
+import type { JobContext } from "../job.ts";
 import { type ClimbOptions, climb } from "./climb.ts";
 import { type NatsReady, natsClimb } from "./nats.ts";
 import { type PostgresReady, postgresClimb } from "./postgres.ts";
@@ -15,8 +15,12 @@ export interface Servers {
  * Waits for Postgres and NATS at once, at most WAIT_TIMEOUT seconds. A final failure of one ends the waiting for the other. `writes`:
  * whether the command writes, and so needs the privileges and may make the bucket. Throws 69, 77 or 78; where both were not ready in time the message names both.
  */
-export async function waitForServers(run: Run, writes: boolean, signal: AbortSignal): Promise<Servers> {
-  const { config, log, recorder } = run;
+export async function waitForServers(
+  job: JobContext,
+  writes: boolean,
+  signal: AbortSignal,
+): Promise<Servers> {
+  const { config, log, recorder } = job;
   const started = performance.now();
   const deadline = started + config.waitTimeout * 1000;
   const sibling = new AbortController();
@@ -31,7 +35,8 @@ export async function waitForServers(run: Run, writes: boolean, signal: AbortSig
   const postgres = climb(postgresClimb(config.db, writes), options).then((ready) => {
     const { host, port, database } = config.db;
     recorder.support.postgres = { version: ready.version, state: ready.shape.state };
-    log.info(
+    log.legacy(
+      "info",
       "wait.postgres.ready",
       `Postgres ${ready.version} at ${host}:${port} is ready: table state ${ready.shape.state}`,
       {
@@ -48,12 +53,17 @@ export async function waitForServers(run: Run, writes: boolean, signal: AbortSig
     const what = ready.exists
       ? `bucket "${config.nats.bucket}"`
       : `bucket "${config.nats.bucket}" does not exist yet`;
-    log.info("wait.nats.ready", `NATS ${ready.version} at ${ready.bucket.nc.getServer()} is ready: ${what}`, {
-      bucket: config.nats.bucket,
-      exists: ready.exists,
-      version: ready.version,
-      seconds: seconds(),
-    });
+    log.legacy(
+      "info",
+      "wait.nats.ready",
+      `NATS ${ready.version} at ${ready.bucket.nc.getServer()} is ready: ${what}`,
+      {
+        bucket: config.nats.bucket,
+        exists: ready.exists,
+        version: ready.version,
+        seconds: seconds(),
+      },
+    );
     return ready;
   });
 
@@ -83,7 +93,7 @@ function worst(errors: unknown[]): unknown {
   const final = errors.find((e) => !waited.includes(e as JobError));
   if (final) return final;
   if (!(first instanceof JobError && second instanceof JobError)) return first;
-  return new JobError(EXIT.unavailable, `${first.message}; ${second.message}`, {
+  return JobError.legacy(EXIT.unavailable, `${first.message}; ${second.message}`, {
     ...(first.layer && { layer: first.layer }),
     hint: `${first.hint}; ${second.hint}`,
     cause: first,

@@ -1,18 +1,19 @@
+import type { Source } from "../archive/source.ts";
+import { abortable } from "../async.ts";
 import { EXIT, JobError } from "../errors.ts";
-import type { Log } from "../log.ts";
-import type { Source } from "../packages/package.ts";
+import type { Log } from "../output/log.ts";
+import { startProgress } from "../output/progress.ts";
+import type { Recorder } from "../output/recorder.ts";
+import type { PackageAction } from "../output/report.ts";
+import { formatBytes } from "../output/tables.ts";
 import type { Servers } from "../readiness/wait.ts";
 import { DatabaseLostError, TableChangedError } from "../registry/database.ts";
 import { type RowChange, RowConflictError, writeRows } from "../registry/rows.ts";
-import { startProgress } from "../report/progress.ts";
-import type { Recorder } from "../report/recorder.ts";
-import { formatBytes } from "../report/summary.ts";
-import type { StoredObject } from "../store/bucket.ts";
 import { StoreConflictError, StoreLostError } from "../store/errors.ts";
 import { ORIGIN_HEADER } from "../store/meta.ts";
+import type { StoredObject } from "../store/object.ts";
 import { put } from "../store/put.ts";
-import type { Decision, PackageAction, Plan, RowDecision } from "./plan.ts";
-import { abortable } from "./state.ts";
+import type { Decision, Plan, RowDecision } from "./plan.ts";
 
 export interface ApplyContext {
   servers: Servers;
@@ -52,8 +53,8 @@ export async function applyPackages(plan: Plan, context: ApplyContext): Promise<
 }
 
 async function applyPackage(decision: Decision, context: ApplyContext): Promise<void> {
-  const { wanted, action, key, name } = decision;
-  let { sha256, bytes } = wanted;
+  const { desired, action, key, name } = decision;
+  let { sha256, bytes } = desired;
   let bytesUploaded = 0;
   const started = performance.now();
   if (decision.upload) {
@@ -62,9 +63,9 @@ async function applyPackage(decision: Decision, context: ApplyContext): Promise<
     bytes = stored.size;
     bytesUploaded = stored.size;
     // What was sent is what was scanned, or the upload had failed: the proof need not read it again.
-    if (!wanted.package.cut) wanted.package.archive.sha256 = stored.sha256;
+    if (!desired.package.cut) desired.package.archive.sha256 = stored.sha256;
   }
-  context.recorder.package(wanted.package, { action, key, name, sha256, bytes, bytesUploaded });
+  context.recorder.package(desired.package, { action, key, name, sha256, bytes, bytesUploaded });
   const seconds = (performance.now() - started) / 1000;
   logPackage(decision, { sha256, bytes, bytesUploaded, seconds: Number(seconds.toFixed(3)) }, context.log);
 }
@@ -73,9 +74,9 @@ async function upload(
   decision: Decision,
   { servers, objects, source, stallSeconds, log, signal }: ApplyContext,
 ) {
-  const { wanted, key } = decision;
+  const { desired, key } = decision;
   const from = source(decision);
-  const { archive, cut } = wanted.package;
+  const { archive, cut } = desired.package;
   const progress = startProgress(log, cut ? `${archive.file} (${cut.path})` : archive.file, from.size);
   try {
     return await put(
@@ -86,15 +87,16 @@ async function upload(
         source: from,
         replaced: objects.get(key),
         supersedes: decision.supersedes,
-        sha256: wanted.sha256,
-        ...(wanted.origin !== undefined && { headers: { [ORIGIN_HEADER]: [wanted.origin] } }),
+        sha256: desired.sha256,
+        ...(desired.origin !== undefined && { headers: { [ORIGIN_HEADER]: [desired.origin] } }),
       },
       {
         signal,
         stallSeconds,
         onProgress: progress.update,
         onLeftover: (error) =>
-          log.warn(
+          log.legacy(
+            "warn",
             "cleanup.failed",
             `the unfinished upload could not be purged (the next run does it): ${(error as Error).message}`,
           ),
@@ -118,16 +120,16 @@ function logPackage(
   fields: { sha256: string | undefined; bytesUploaded: number } & Record<string, unknown>,
   log: Log,
 ): void {
-  const { action, wanted, key, stored } = decision;
-  const { package: pack } = wanted;
+  const { action, desired, key, stored } = decision;
+  const { package: pkg } = desired;
   const both = action === "replaced" || action === "kept";
-  const message = `${pack.archive.file}: ${VERBS[action]}${fields.bytesUploaded > 0 ? ` (${formatBytes(fields.bytesUploaded)})` : ""}: ${key}`;
-  log[both ? "warn" : "info"](`package.${action}`, message, {
-    file: pack.archive.file,
-    type: pack.type,
-    os: pack.os,
-    object: pack.object,
-    version: pack.version,
+  const message = `${pkg.archive.file}: ${VERBS[action]}${fields.bytesUploaded > 0 ? ` (${formatBytes(fields.bytesUploaded)})` : ""}: ${key}`;
+  log.legacy(both ? "warn" : "info", `package.${action}`, message, {
+    file: pkg.archive.file,
+    type: pkg.type,
+    os: pkg.os,
+    object: pkg.object,
+    version: pkg.version,
     key,
     ...fields,
     ...(both && { storedSha256: stored?.sha256 ?? null }),
@@ -135,19 +137,19 @@ function logPackage(
 }
 
 function recordFailure(decision: Decision, error: unknown, { recorder, log }: ApplyContext): void {
-  const { wanted, key, name } = decision;
-  const { file } = wanted.package.archive;
-  recorder.package(wanted.package, {
+  const { desired, key, name } = decision;
+  const { file } = desired.package.archive;
+  recorder.package(desired.package, {
     action: "failed",
     key,
     name,
-    sha256: wanted.sha256,
-    bytes: wanted.bytes,
+    sha256: desired.sha256,
+    bytes: desired.bytes,
     bytesUploaded: 0,
     error,
   });
   const known = error instanceof JobError ? error : undefined;
-  log.error("package.failed", `${file}: ${(error as Error).message}`, {
+  log.legacy("error", "package.failed", `${file}: ${(error as Error).message}`, {
     file,
     code: known?.code ?? EXIT.internal,
     hint: known?.hint,
@@ -170,7 +172,7 @@ export async function applyRows(rows: readonly RowDecision[], context: ApplyCont
     const id = idOf.get(decision) ?? row?.id;
     recorder.row(values, id, action);
     const what = `${values.type} ${values.os} ${values.object} ${values.version}`;
-    log[action === "unchanged" ? "debug" : "info"](`row.${action}`, `row ${id}: ${what}: ${action}`, {
+    log.legacy(action === "unchanged" ? "debug" : "info", `row.${action}`, `row ${id}: ${what}: ${action}`, {
       id,
       ...values,
       ...(action === "updated" && { columns: ["name"], oldName: row?.name }),
@@ -186,7 +188,7 @@ export async function removeObsolete(
   for (const { obsolete } of decisions) {
     if (!obsolete) continue;
     await servers.nats.bucket.remove(obsolete);
-    log.info("object.removed", `${obsolete.key}: removed, no row is served by it any more`, {
+    log.legacy("info", "object.removed", `${obsolete.key}: removed, no row is served by it any more`, {
       key: obsolete.key,
     });
   }

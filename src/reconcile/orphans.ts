@@ -1,6 +1,7 @@
-import type { Log } from "../log.ts";
-import type { Bucket, Listing } from "../store/bucket.ts";
-import { isOurs, newNuid, REPLACES_HEADER } from "../store/meta.ts";
+import type { Log } from "../output/log.ts";
+import type { Bucket } from "../store/bucket.ts";
+import { isOwnNuid, newNuid, REPLACES_HEADER } from "../store/meta.ts";
+import type { Listing } from "../store/object.ts";
 
 const DAY = 24 * 3600 * 1000;
 
@@ -17,7 +18,7 @@ export function findUnreachable(listing: Listing): Unreachable {
   const live = new Set(objects.filter((object) => !object.deleted).map((object) => object.nuid));
   const replaced = new Set(objects.flatMap((object) => object.headers[REPLACES_HEADER] ?? []));
   const dead = [...listing.chunks.keys()].filter((nuid) => !live.has(nuid));
-  const mine = (nuid: string) => isOurs(nuid) || replaced.has(nuid);
+  const mine = (nuid: string) => isOwnNuid(nuid) || replaced.has(nuid);
   return { ours: dead.filter(mine), others: dead.filter((nuid) => !mine(nuid)) };
 }
 
@@ -32,7 +33,7 @@ export async function reclaim(bucket: Bucket, { ours }: Unreachable, log: Log): 
   for (const nuid of ours.filter((one) => now.ours.includes(one))) chunks += await bucket.purgeChunks(nuid);
   if (chunks > 0) {
     const message = `purged ${chunks} chunks that an earlier run could not finish or remove`;
-    log.info("chunks.reclaimed", message, { objects: ours.length, chunks });
+    log.legacy("info", "chunks.reclaimed", message, { objects: ours.length, chunks });
   }
 }
 
@@ -58,9 +59,10 @@ export async function tidyOrphans(
     sum.bytes += bytes;
   }
   if (purged.objects > 0)
-    log.info("orphans.purged", `purged ${purged.objects} orphans (${purged.bytes} bytes)`, purged);
+    log.legacy("info", "orphans.purged", `purged ${purged.objects} orphans (${purged.bytes} bytes)`, purged);
   if (found.objects > 0) {
-    log.warn(
+    log.legacy(
+      "warn",
       "orphans.found",
       `${found.objects} uploads (${found.bytes} bytes) in the bucket belong to no object: crashed, or under way; PURGE_ORPHANS=true removes those over a day old`,
       found,

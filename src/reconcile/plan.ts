@@ -1,15 +1,18 @@
+/**
+ * reconcile/: from what the volume asks for (desired) and what the servers hold (observed) to a plan, and from the plan to both being
+ * the same. The plan is pure: it is decided from what was read, and changes nothing that it has returned.
+ */
 import { EXIT, JobError } from "../errors.ts";
-import type { Identity, Package } from "../packages/package.ts";
-import { isOurs, type Row, type RowValues } from "../registry/rows.ts";
-import { isWhole, type StoredObject } from "../store/bucket.ts";
+import type { Identity } from "../identity.ts";
+import type { PackageAction, RowAction } from "../output/report.ts";
+import type { Package } from "../packages/package.ts";
+import { isSystemRow, type Row, type RowValues } from "../registry/rows.ts";
 import { ORIGIN_HEADER, REPLACES_HEADER } from "../store/meta.ts";
+import { isWhole, type StoredObject } from "../store/object.ts";
 import { keysOf } from "./key.ts";
 
-export type PackageAction = "unchanged" | "uploaded" | "repaired" | "replaced" | "kept";
-export type RowAction = "inserted" | "updated" | "unchanged";
-
 /** A package on the volume, and what tells whether a stored object has its bytes. */
-export interface Wanted {
+export interface DesiredPackage {
   package: Package;
   /** Hex; undefined while the file has not had to be read. */
   sha256: string | undefined;
@@ -25,7 +28,7 @@ export interface SharedCollector extends Identity {
 }
 
 export interface PlanInput {
-  wanted: readonly Wanted[];
+  desired: readonly DesiredPackage[];
   collectors: readonly SharedCollector[];
   rows: readonly Row[];
   /** By key; deleted markers included. */
@@ -36,7 +39,7 @@ export interface PlanInput {
 
 /** What is to be done with one package. */
 export interface Decision {
-  wanted: Wanted;
+  desired: DesiredPackage;
   action: PackageAction;
   /** Set instead of an action that would overwrite what may not be overwritten. */
   conflict?: JobError;
@@ -70,20 +73,20 @@ export interface Plan {
 
 /** The object that the server would serve for a package now (SPEC §4's O): under the row's name, or the file's. */
 export function storedFor(
-  pack: Package,
-  input: Omit<PlanInput, "wanted" | "collectors" | "onConflict">,
+  pkg: Package,
+  input: Omit<PlanInput, "desired" | "collectors" | "onConflict">,
 ): StoredObject | undefined {
-  const row = findRow(pack, input);
-  return served(keysOf(pack, row?.name ?? pack.name, input.archColumn), input.objects);
+  const row = findRow(pkg, input);
+  return served(keysOf(pkg, row?.name ?? pkg.name, input.archColumn), input.objects);
 }
 
 /** Decides, from what was read, what to do with each package and row. Pure: SPEC §4's table. */
 export function plan(input: PlanInput): Plan {
-  const packages = input.wanted.map((wanted) => decide(wanted, input));
+  const packages = input.desired.map((desired) => decide(desired, input));
   const rows = [
-    ...packages.map((decision) => decideRow(decision.wanted.package, decision, input)),
+    ...packages.map((decision) => decideRow(decision.desired.package, decision, input)),
     ...input.collectors.flatMap((collector) => {
-      const after = packages.find((decision) => decision.wanted.package === collector.controller);
+      const after = packages.find((decision) => decision.desired.package === collector.controller);
       return after ? [decideRow(collector, after, input)] : [];
     }),
   ];
@@ -91,41 +94,48 @@ export function plan(input: PlanInput): Plan {
   return { packages, rows: rows.filter((row) => !row.after.conflict) };
 }
 
-function decide(wanted: Wanted, input: PlanInput): Decision {
-  const { package: pack } = wanted;
-  const row = findRow(pack, input);
-  const stored = storedFor(pack, input);
-  const foreign = row !== undefined && !isOurs(row);
-  const rowName = row?.name ?? pack.name;
-  const base = { wanted, row, stored, obsolete: undefined, supersedes: [] };
-  const name = foreign ? row.name : pack.name;
-  const [newKey] = keysOf(pack, name, input.archColumn);
+function decide(desired: DesiredPackage, input: PlanInput): Decision {
+  const { package: pkg } = desired;
+  const row = findRow(pkg, input);
+  const stored = storedFor(pkg, input);
+  const foreign = row !== undefined && !isSystemRow(row);
+  const rowName = row?.name ?? pkg.name;
+  const base = { desired, row, stored, obsolete: undefined, supersedes: [] };
+  const name = foreign ? row.name : pkg.name;
+  const [newKey] = keysOf(pkg, name, input.archColumn);
   const target = input.objects.get(newKey);
-  const done = target !== undefined && isWhole(target) && sameBytes(wanted, target);
+  const done = target !== undefined && isWhole(target) && sameBytes(desired, target);
   if (!stored && done) {
     // under the name that the row is about to get
-    return { ...base, wanted: known(wanted, target), action: "unchanged", key: newKey, name, upload: false };
+    return {
+      ...base,
+      desired: known(desired, target),
+      action: "unchanged",
+      key: newKey,
+      name,
+      upload: false,
+    };
   }
   if (!stored) return { ...base, action: "uploaded", key: newKey, name, upload: true };
   const inPlace = { ...base, key: stored.key, name: rowName };
-  if (sameBytes(wanted, stored)) {
+  if (sameBytes(desired, stored)) {
     const whole = isWhole(stored);
-    if (whole) return { ...inPlace, wanted: known(wanted, stored), action: "unchanged", upload: false };
+    if (whole) return { ...inPlace, desired: known(desired, stored), action: "unchanged", upload: false };
     return { ...inPlace, action: "repaired", upload: true };
   }
   const choice = foreign && input.onConflict !== "keep" ? "fail" : foreign ? "keep" : input.onConflict;
   // `latest` is a moving version: the platform itself uploads it again each time.
-  const rule = pack.version === "latest" && !foreign ? "replace" : choice;
+  const rule = pkg.version === "latest" && !foreign ? "replace" : choice;
   if (rule === "keep") return { ...inPlace, action: "kept", upload: false };
   if (rule === "fail") {
     return {
       ...inPlace,
       action: "kept",
       upload: false,
-      conflict: conflict(wanted, stored, foreign ? row : undefined),
+      conflict: conflict(desired, stored, foreign ? row : undefined),
     };
   }
-  return { ...base, action: "replaced", key: newKey, name: pack.name, upload: !done };
+  return { ...base, action: "replaced", key: newKey, name: pkg.name, upload: !done };
 }
 
 function decideRow(
@@ -144,7 +154,7 @@ function decideRow(
     description: identity.description ?? "",
   };
   if (!row) return { action: "inserted", row, values, after };
-  if (!isOurs(row) || row.name === after.name)
+  if (!isSystemRow(row) || row.name === after.name)
     return { action: "unchanged", row, values: { ...values, name: row.name }, after };
   return { action: "updated", row, values, after };
 }
@@ -206,7 +216,7 @@ function findRow(
   );
 }
 
-function sameBytes({ sha256, bytes, origin }: Wanted, object: StoredObject): boolean {
+function sameBytes({ sha256, bytes, origin }: DesiredPackage, object: StoredObject): boolean {
   if (sha256 !== undefined) return object.sha256 === sha256 && object.size === bytes;
   return origin !== undefined && hasOrigin(object, origin);
 }
@@ -216,21 +226,21 @@ export function hasOrigin(object: StoredObject, origin: string): boolean {
   return object.headers[ORIGIN_HEADER]?.[0] === origin;
 }
 
-/** What is stored has the wanted bytes: so that is what they come to. */
-function known(wanted: Wanted, { sha256, size }: StoredObject): Wanted {
-  return { ...wanted, sha256, bytes: size };
+/** What is stored has the desired bytes: so that is what they come to. */
+function known(desired: DesiredPackage, { sha256, size }: StoredObject): DesiredPackage {
+  return { ...desired, sha256, bytes: size };
 }
 
 function conflict(
-  { package: pack, sha256 }: Wanted,
+  { package: pkg, sha256 }: DesiredPackage,
   stored: StoredObject,
   person: Row | undefined,
 ): JobError {
   const digests = `stored ${stored.sha256 ?? "unknown"}, on the volume ${sha256 ?? "unknown"}`;
   const whose = person ? `uploaded by "${person.createdBy}", never overwritten` : "ON_CONFLICT=fail";
-  return new JobError(
+  return JobError.legacy(
     EXIT.invalidPackage,
-    `${pack.archive.file}: ${pack.os} ${pack.object} ${pack.version} is stored with other bytes (${whose}; SHA-256: ${digests})`,
+    `${pkg.archive.file}: ${pkg.os} ${pkg.object} ${pkg.version} is stored with other bytes (${whose}; SHA-256: ${digests})`,
     {
       hint: person
         ? "give this build another version (PACKAGE_VERSION or --version), delete the package on the web page, or set ON_CONFLICT=keep"

@@ -1,3 +1,7 @@
+/**
+ * registry/: the table of packages in Postgres: its shape, its rows, and the lock. Nothing else knows SQL; it knows nothing of
+ * archives or of NATS.
+ */
 import { EXIT, JobError } from "../errors.ts";
 import type { Database } from "./database.ts";
 
@@ -86,7 +90,7 @@ async function idSequence(db: Database, table: string): Promise<string | undefin
 }
 
 function unknownShape(message: string): JobError {
-  return new JobError(EXIT.config, message, {
+  return JobError.legacy(EXIT.config, message, {
     layer: "table",
     hint: "this table is of no BK-Lite version that the job knows: use a newer bklite-package-init, or check DB_SCHEMA",
   });

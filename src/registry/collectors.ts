@@ -1,4 +1,5 @@
-import { archOf, type CollectorDefinition, type Os } from "../packages/package.ts";
+import { archOf, type Os } from "../identity.ts";
+import type { CollectorDefinition } from "../packages/package.ts";
 import { COLLECTOR_TABLE, quote } from "./catalog.ts";
 import type { Database } from "./database.ts";
 

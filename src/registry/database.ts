@@ -64,7 +64,7 @@ export async function openDatabase(config: DbConfig, timeout: number): Promise<D
       try {
         return (await client.query<R>(sql, values)).rows;
       } catch (error) {
-        throw translate(error, lost.signal, lose);
+        throw statementError(error, lost.signal, lose);
       }
     },
     async close() {
@@ -82,7 +82,7 @@ function because(cause: unknown): string {
 }
 
 /** A statement's failure, sorted into: connection gone, table changed (both retried), a unique key taken (rows.ts knows what it means), and what no retry of ours mends. */
-function translate(error: unknown, lost: AbortSignal, lose: (cause?: unknown) => void): unknown {
+function statementError(error: unknown, lost: AbortSignal, lose: (cause?: unknown) => void): unknown {
   const { code, message } = error as Error & { code?: string };
   // Class 08: connection exception; 57P01 to 57P03: the server is shutting down or starting. Anything without an SQLSTATE is pg's own socket trouble.
   if (code === undefined || !/^[0-9A-Z]{5}$/.test(code) || code.startsWith("08") || code.startsWith("57P")) {
@@ -90,7 +90,7 @@ function translate(error: unknown, lost: AbortSignal, lose: (cause?: unknown) =>
     return lost.reason ?? error;
   }
   if (code === "42501") {
-    return new JobError(EXIT.denied, `Postgres refused: ${message}`, {
+    return JobError.legacy(EXIT.denied, `Postgres refused: ${message}`, {
       layer: "privileges",
       hint: "grant the job's user what the README lists under least privilege",
       cause: error,
@@ -106,7 +106,7 @@ function translate(error: unknown, lost: AbortSignal, lose: (cause?: unknown) =>
 /** What Postgres refuses for reasons of its own. SQLSTATE: https://www.postgresql.org/docs/15/errcodes-appendix.html */
 function refusal(cause: Error, code: string): JobError {
   const say = (exit: ExitCode, hint: string) =>
-    new JobError(exit, `Postgres refused: ${cause.message} (${code})`, { hint, cause });
+    JobError.legacy(exit, `Postgres refused: ${cause.message} (${code})`, { hint, cause });
   if (code === "53100") return say(EXIT.storeFull, "free room on the disk of Postgres");
   if (code === "25006")
     return say(EXIT.unavailable, "the server only reads now: point DB_HOST at the primary");

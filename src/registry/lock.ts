@@ -1,7 +1,7 @@
 import { createHash } from "node:crypto";
 import { setTimeout as sleep } from "node:timers/promises";
 import { EXIT, JobError } from "../errors.ts";
-import type { Log } from "../log.ts";
+import type { Log } from "../output/log.ts";
 import type { Database } from "./database.ts";
 
 export interface LockOptions {
@@ -30,7 +30,7 @@ export async function acquireLock(db: Database, bucket: string, options: LockOpt
     if (row?.locked) return;
     const waited = (performance.now() - started) / 1000;
     if (waited >= timeout) {
-      throw new JobError(
+      throw JobError.legacy(
         EXIT.tryAgain,
         `another run has held the lock of bucket "${bucket}" for over ${timeout} s`,
         {
@@ -39,7 +39,7 @@ export async function acquireLock(db: Database, bucket: string, options: LockOpt
       );
     }
     if (performance.now() - loggedAt > 10_000) {
-      log.info("lock.waiting", `another run is at work on bucket "${bucket}": waiting for it`, {
+      log.legacy("info", "lock.waiting", `another run is at work on bucket "${bucket}": waiting for it`, {
         seconds: Math.round(waited),
       });
       loggedAt = performance.now();

@@ -28,7 +28,7 @@ export class RowConflictError extends Error {
 }
 
 /** True for a row that the job may change. */
-export function isOurs(row: Row): boolean {
+export function isSystemRow(row: Row): boolean {
   return row.createdBy === SYSTEM;
 }
 

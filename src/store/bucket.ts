@@ -1,3 +1,6 @@
+/**
+ * store/: the Object Store in NATS: the bucket, the upload, its capacity. Nothing else knows NATS; it knows bytes and keys, not packages.
+ */
 import {
   type ApiError,
   DiscardPolicy,
@@ -15,7 +18,8 @@ import {
 } from "nats";
 import { EXIT, JobError } from "../errors.ts";
 import { JS, jsCode, storeError } from "./errors.ts";
-import { chunkSubject, keyOf, metaSubject, type ObjectMeta, parseDigest, REPLACES_HEADER } from "./meta.ts";
+import { chunkSubject, metaSubject, type ObjectMeta, REPLACES_HEADER } from "./meta.ts";
+import { type Listing, readObject, type StoredObject } from "./object.ts";
 
 /** Milliseconds for one JetStream API answer; behind an upload's window on a slow link it may take a while. */
 const API_TIMEOUT = 15_000;
@@ -23,38 +27,6 @@ const API_TIMEOUT = 15_000;
 const CHUNK_TIMEOUT = 86_400_000;
 /** Metadata entries read at once. */
 const READERS = 16;
-
-/** An object as the bucket holds it. */
-export interface StoredObject {
-  key: string;
-  nuid: string;
-  /** Bytes. */
-  size: number;
-  /** Chunks that there should be. */
-  chunks: number;
-  /** Chunks that there are. */
-  stored: number;
-  /** Lower-case hex; undefined where the metadata has none that can be read. */
-  sha256: string | undefined;
-  deleted: boolean;
-  headers: Record<string, string[]>;
-  /** Stream sequence of the metadata: what a writer expects to be still the last. */
-  sequence: number;
-}
-
-/** Everything in the bucket. */
-export interface Listing {
-  objects: ReadonlyMap<string, StoredObject>;
-  /** Messages by the chunk subject's last token. */
-  chunks: ReadonlyMap<string, number>;
-  /** Of the stream, when it was read; undefined where there is no such bucket. */
-  info: StreamInfo | undefined;
-}
-
-/** True when all of an object's bytes are there: metadata alone is no proof. */
-export function isWhole(object: StoredObject): boolean {
-  return !object.deleted && object.stored === object.chunks;
-}
 
 /** One Object Store bucket. Every method throws what storeError makes of the library's errors. */
 export class Bucket {
@@ -159,18 +131,7 @@ export class Bucket {
   async #read(subject: string, counted: (nuid: string) => number): Promise<StoredObject | undefined> {
     const message = await this.#message({ last_by_subj: subject });
     if (!message) return undefined;
-    const meta = parse(message.data);
-    const object: StoredObject = {
-      key: keyOf(this.name, subject),
-      nuid: String(meta.nuid ?? ""),
-      size: Number(meta.size ?? 0),
-      chunks: Number(meta.chunks ?? 0),
-      stored: counted(String(meta.nuid ?? "")),
-      sha256: parseDigest(meta.digest),
-      deleted: meta.deleted === true,
-      headers: meta.headers ?? {},
-      sequence: message.seq,
-    };
+    const object = readObject(this.name, subject, message, counted);
     // The count may be older than the metadata (somebody uploads right now): look again before calling it damaged.
     if (!object.deleted && object.stored !== object.chunks && object.nuid !== "") {
       object.stored = await this.countChunks(object.nuid);
@@ -195,7 +156,7 @@ export class Bucket {
       throw storeError(error, this.name, this.nc);
     }
     if (ack.stream !== this.stream || ack.seq === undefined) {
-      throw new JobError(
+      throw JobError.legacy(
         EXIT.config,
         `"${subject}" is answered by ${ack.stream ?? "something"}, not by stream ${this.stream}`,
         {
@@ -256,14 +217,5 @@ export class Bucket {
       if (jsCode(error) === JS.notFoundMessage) return undefined;
       throw storeError(error, this.name, this.nc);
     }
-  }
-}
-
-function parse(data: Uint8Array): Partial<ObjectMeta> {
-  try {
-    const value: unknown = JSON.parse(new TextDecoder().decode(data));
-    return value !== null && typeof value === "object" ? value : {};
-  } catch {
-    return {}; // no client could read it either: an object with other bytes
   }
 }

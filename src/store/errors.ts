@@ -52,13 +52,13 @@ export function storeError(error: unknown, bucket: string, nc: NatsConnection): 
   if (code === JS.wrongLastSequence) return new StoreConflictError(said, { cause: error });
   if (code !== undefined && FULL.includes(code)) return full(`bucket "${bucket}" is full: ${said}`, error);
   if (code === JS.sealed) {
-    return new JobError(EXIT.storeFull, `bucket "${bucket}" is sealed and takes nothing any more`, {
+    return JobError.legacy(EXIT.storeFull, `bucket "${bucket}" is sealed and takes nothing any more`, {
       hint: "a sealed bucket cannot be opened again: choose another with NATS_NAMESPACE, on the server's side too",
       cause: error,
     });
   }
   if (code === JS.notEnabled || code === JS.notEnabledForAccount) {
-    return new JobError(EXIT.denied, said, {
+    return JobError.legacy(EXIT.denied, said, {
       layer: "jetstream",
       hint: "enable JetStream for the account of the job's NATS user",
       cause: error,
@@ -68,7 +68,7 @@ export function storeError(error: unknown, bucket: string, nc: NatsConnection): 
     const words = error.code === ErrorCode.Timeout ? "JetStream did not answer in time" : said;
     return new StoreLostError(words, { cause: error });
   }
-  return new JobError(EXIT.unavailable, `bucket "${bucket}": ${said}`, {
+  return JobError.legacy(EXIT.unavailable, `bucket "${bucket}": ${said}`, {
     hint: "check the nats-server's log and the stream's configuration",
     cause: error,
   });
@@ -76,7 +76,7 @@ export function storeError(error: unknown, bucket: string, nc: NatsConnection): 
 
 /** Exit 73. */
 export function full(message: string, cause?: unknown): JobError {
-  return new JobError(EXIT.storeFull, message, {
+  return JobError.legacy(EXIT.storeFull, message, {
     hint: "raise the limit that is named (the bucket's max_bytes, the account's or the server's store), or free room; PURGE_ORPHANS=true frees what crashed uploads left",
     cause,
   });
@@ -86,7 +86,7 @@ function denied(error: NatsError): JobError {
   const { operation, subject } = error.permissionContext ?? {};
   const what = operation === "subscription" ? "subscribe to" : "publish to";
   const message = subject ? `the NATS user may not ${what} "${subject}"` : `NATS refused: ${error.message}`;
-  return new JobError(EXIT.denied, message, {
+  return JobError.legacy(EXIT.denied, message, {
     hint: "give the job's NATS user the subjects that the README lists under least privilege",
     cause: error,
   });

@@ -50,7 +50,7 @@ export function newNuid(): string {
   return OURS + Array.from(randomBytes(15), (byte) => alphabet[byte & 31]).join("");
 }
 
-export function isOurs(nuid: string): boolean {
+export function isOwnNuid(nuid: string): boolean {
   return nuid.startsWith(OURS) && nuid.length === 22;
 }
 

@@ -1,12 +1,13 @@
 import { createHash } from "node:crypto";
 import { setTimeout as sleep } from "node:timers/promises";
+import type { Source } from "../archive/source.ts";
 import { EXIT, JobError } from "../errors.ts";
-import { createSweep, stopOptimizing } from "../garbage.ts";
-import type { Source } from "../packages/package.ts";
-import type { Bucket, StoredObject } from "./bucket.ts";
+import { createSweep } from "../memory.ts";
+import type { Bucket } from "./bucket.ts";
+import { checkCapacity } from "./capacity.ts";
 import { StoreLostError } from "./errors.ts";
 import { chunkSubject, formatDigest, newNuid, type ObjectMeta, REPLACES_HEADER } from "./meta.ts";
-import { checkRoom } from "./room.ts";
+import type { StoredObject } from "./object.ts";
 import { Window } from "./window.ts";
 
 /** Bytes in flight unless the caller says otherwise: chosen with `npm run bench`, see the README's table. */
@@ -54,7 +55,7 @@ export interface Uploaded {
  * this upload is left, or is recognised by its nuid and reclaimed by the next run.
  */
 export async function put(bucket: Bucket, upload: Upload, options: UploadOptions): Promise<Uploaded> {
-  const { chunkSize } = await checkRoom(bucket, upload.source.size);
+  const { chunkSize } = await checkCapacity(bucket, upload.source.size);
   const nuid = newNuid();
   const window = new Window({ ...options, limit: options.inFlight ?? IN_FLIGHT, closed: bucket.nc.closed() });
   try {
@@ -94,7 +95,6 @@ async function sendChunks(
   const subject = chunkSubject(bucket.name, nuid);
   const hash = createHash("sha256");
   const sweep = createSweep();
-  stopOptimizing();
   let size = 0;
   let chunks = 0;
   const blocks = source.blocks(chunkSize, signal)[Symbol.asyncIterator]();
@@ -102,7 +102,7 @@ async function sendChunks(
     for (;;) {
       const { done, value: block } = await window.guard(blocks.next());
       if (done) break;
-      await window.room();
+      await window.admit();
       window.add(block.length, bucket.publishChunk(subject, block));
       // The client writes to its socket in a microtask: let it, so that the chunk travels while it is hashed.
       await Promise.resolve();
@@ -122,7 +122,7 @@ async function sendChunks(
 function checkBytes({ source, sha256, description }: Upload, sent: Sent): void {
   const sizeDiffers = source.size !== undefined && source.size !== sent.size;
   if (sizeDiffers || (sha256 !== undefined && sha256 !== sent.sha256)) {
-    throw new JobError(EXIT.fileRead, `${description} changed while it was read`, {
+    throw JobError.legacy(EXIT.fileRead, `${description} changed while it was read`, {
       hint: "wait until nothing writes to the volume any more, then run again",
     });
   }

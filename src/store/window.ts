@@ -54,7 +54,7 @@ export class Window {
   }
 
   /** Waits until another chunk may be sent: on a slow line fewer are in flight, but always one. */
-  async room(): Promise<void> {
+  async admit(): Promise<void> {
     await this.#until(() => this.#inFlight === 0 || this.#inFlight < this.#limit());
   }
 
@@ -127,7 +127,7 @@ export class Window {
       this.#fail(new StoreLostError(`the upload made no progress for ${stallSeconds} s (NATS_TIMEOUT)`));
     else {
       this.#fail(
-        new JobError(EXIT.fileRead, `reading made no progress for ${stallSeconds} s (NATS_TIMEOUT)`, {
+        JobError.legacy(EXIT.fileRead, `reading made no progress for ${stallSeconds} s (NATS_TIMEOUT)`, {
           hint: "check the volume: a network file system that hangs looks like this",
         }),
       );

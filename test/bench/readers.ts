@@ -1,9 +1,9 @@
 import { connect } from "nats";
-import { inspectVolume } from "../../src/packages/scan.ts";
-import { archiveSource } from "../../src/packages/source.ts";
-import { listVolume } from "../../src/packages/volume.ts";
+import { inspectFiles } from "../../src/packages/inspect.ts";
 import { Bucket } from "../../src/store/bucket.ts";
 import { put } from "../../src/store/put.ts";
+import { listVolume } from "../../src/volume/list.ts";
+import { archiveSource } from "../../src/volume/source.ts";
 import { openObjects } from "../support/objects.ts";
 import { spread } from "./measure.ts";
 import { type Findings, range, rate, seconds } from "./report.ts";
@@ -51,7 +51,7 @@ export async function benchReaders(stage: Stage): Promise<Findings> {
 async function store(stage: Stage, folder: string, chunk: number): Promise<string> {
   const name = stage.newBucket();
   await stage.makeBucket(name, { max_msg_size: messageFor(chunk) });
-  const [archive] = await inspectVolume((await listVolume(folder)).files);
+  const [archive] = (await inspectFiles((await listVolume(folder)).files)).archives;
   if (!archive) throw new Error("no archive");
   const nc = await connect({ servers: stage.nats.url });
   try {

@@ -4,8 +4,8 @@ import { join } from "node:path";
 import { pipeline } from "node:stream/promises";
 import { createGunzip } from "node:zlib";
 import yauzl from "yauzl";
-import { inspectVolume } from "../../src/packages/scan.ts";
-import { listVolume } from "../../src/packages/volume.ts";
+import { inspectFiles } from "../../src/packages/inspect.ts";
+import { listVolume } from "../../src/volume/list.ts";
 import { buildArchive } from "../support/archives.ts";
 import { tempDir } from "../support/guard.ts";
 import { spread } from "./measure.ts";
@@ -64,7 +64,7 @@ async function compare(format: "zip" | "tar.gz", content: Content, count: number
     const scan: number[] = [];
     const bare: number[] = [];
     for (let round = 0; round < rounds; round++) {
-      scan.push(await timed(() => inspectVolume(files)));
+      scan.push(await timed(() => inspectFiles(files)));
       bare.push(await timed(() => (format === "zip" ? readDirectory(path) : gunzip(path))));
     }
     return { scan: spread(scan), bare: spread(bare) };

@@ -114,7 +114,7 @@ export class Stage {
     const { db, bucket, volume } = target;
     const services = { db, nats: { url: this.nats.url }, ...(volume && { packages: volume.folder.path }) };
     const env = jobEnv(services, { NATS_NAMESPACE: bucket });
-    return measure({ program: process.execPath, args: [this.options.entry, command], env });
+    return measure({ program: process.execPath, args: ["--expose-gc", this.options.entry, command], env });
   }
 
   /** Any other program. */

@@ -2,7 +2,7 @@ import { fork } from "node:child_process";
 import { once } from "node:events";
 import { fileURLToPath } from "node:url";
 import { connect } from "nats";
-import type { Source } from "../../src/packages/package.ts";
+import type { Source } from "../../src/archive/source.ts";
 import { Bucket } from "../../src/store/bucket.ts";
 import { put } from "../../src/store/put.ts";
 import { spread } from "./measure.ts";

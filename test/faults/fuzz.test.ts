@@ -21,10 +21,14 @@ describe("mutants of a valid archive", { concurrency: 2 }, () => {
       await buildArchive(path, { collectors: ["telegraf", "filebeat/filebeat"], version: "1.2.3" });
       const child = join(import.meta.dirname, "fuzz-child.ts");
       const copy = join(folder.path, `fusion-collectors-mutant.${ending}`);
-      const { stdout, stderr } = await run(process.execPath, [child, path, copy, String(ROUNDS)], {
-        timeout: 30_000 + ROUNDS * 200,
-        maxBuffer: 64 * MIB,
-      });
+      const { stdout, stderr } = await run(
+        process.execPath,
+        ["--expose-gc", child, path, copy, String(ROUNDS)],
+        {
+          timeout: 30_000 + ROUNDS * 200,
+          maxBuffer: 64 * MIB,
+        },
+      );
       const { accepted, refused, findings, maxRss } = JSON.parse(stdout) as Record<string, number> & {
         findings: unknown[];
       };

@@ -37,7 +37,7 @@ function newVolume(): string {
 /** What the job makes of a volume, in a process of its own, so that its memory can be measured. */
 async function inspect(dir: string, uid?: number): Promise<{ verdict: Verdict; maxRss: number }> {
   const child = join(import.meta.dirname, "inspect-child.ts");
-  const args = [child, dir, ...(uid === undefined ? [] : [String(uid)])];
+  const args = ["--expose-gc", child, dir, ...(uid === undefined ? [] : [String(uid)])];
   const { stdout, stderr } = await run(process.execPath, args, { timeout: 120_000 });
   assert.equal(stderr, "");
   return JSON.parse(stdout);
@@ -267,9 +267,9 @@ describe("one by one, with the memory that it takes", { concurrency: 2 }, () => 
     assert.ok(maxRss < MEMORY, `${maxRss} bytes of memory`);
   });
 
-  const many: [entries: number, reason: RegExp][] = [[1_000_001, /more than 1,000,000 entries/]];
+  const many: [entries: number, reason: RegExp][] = [[1_000_001, /more than 100,000 files/]];
   // These are read to the last one, which takes its time.
-  if (LONG) many.push([1_000_000, /overlap/]);
+  if (LONG) many.push([100_000, /overlap/]);
   for (const [entries, reason] of many) {
     test(`a zip of ${entries} entries`, async (t) => {
       const dir = newVolume();
@@ -278,13 +278,13 @@ describe("one by one, with the memory that it takes", { concurrency: 2 }, () => 
     });
   }
 
-  // A tar has no directory: its million headers are read one by one, which takes its time.
-  (LONG ? test : () => undefined)("a tar of over a million empty files", async (t) => {
+  // A tar has no directory: its headers are read one by one, which takes its time.
+  (LONG ? test : () => undefined)("a tar of over 100,000 empty files", async (t) => {
     const dir = newVolume();
     const path = join(dir, "fusion-collectors.tar.gz");
     writeFileSync(path, gzipSync(Buffer.concat(sidecarInTar)));
-    for (let from = 0; from <= 1_000_000; from += 50_000) appendFileSync(path, manyInTar(from, 50_000));
-    await assertRefused(dir, /more than 1,000,000 entries/, t);
+    for (let from = 0; from <= 100_000; from += 50_000) appendFileSync(path, manyInTar(from, 50_000));
+    await assertRefused(dir, /more than 100,000 files/, t);
   });
 
   // A path in a tar may be as long as its own header says: one of gigabytes is not to be collected in memory.

@@ -1,11 +1,11 @@
 import { readFileSync } from "node:fs";
 import { inflateRawSync } from "node:zlib";
-import { PackageProblemsError } from "../../src/errors.ts";
-import { verifyEntries } from "../../src/packages/entries.ts";
-import type { VolumeFile } from "../../src/packages/package.ts";
+import { collectProblem } from "../../src/errors.ts";
+import { describeProblem } from "../../src/output/describe.ts";
+import { inspectFiles, verifyArchive } from "../../src/packages/inspect.ts";
 import { resolvePackages } from "../../src/packages/resolve.ts";
-import { inspectVolume } from "../../src/packages/scan.ts";
-import { listVolume } from "../../src/packages/volume.ts";
+import type { VolumeFile } from "../../src/volume/file.ts";
+import { listVolume } from "../../src/volume/list.ts";
 
 /** What the job makes of a volume up to the point where it would write. */
 export type Verdict =
@@ -18,19 +18,16 @@ export async function judge(dir: string): Promise<Verdict> {
 }
 
 export async function judgeFiles(files: readonly VolumeFile[]): Promise<Verdict> {
-  try {
-    const archives = await inspectVolume(files);
-    const wanted = { options: {}, collectors: "auto" as const, definitions: [], archColumn: true };
-    await resolvePackages(archives, wanted);
-    for (const archive of archives) await verifyEntries(archive);
-    return { accepted: true };
-  } catch (error) {
-    if (!(error instanceof PackageProblemsError)) throw error;
-    return {
-      accepted: false,
-      problems: error.problems.map(({ file, code, reason }) => ({ file, code, reason })),
-    };
-  }
+  const { archives, problems } = await inspectFiles(files);
+  const options = { options: {}, collectors: "auto" as const, definitions: [], archColumn: true };
+  problems.push(...(await resolvePackages(archives, options)).problems);
+  for (const archive of archives) await collectProblem(problems, () => verifyArchive(archive));
+  if (problems.length === 0) return { accepted: true };
+  const told = problems.map((one) => ({ file: one.file, ...describeProblem(one, "en") }));
+  return {
+    accepted: false,
+    problems: told.map(({ file, code, message }) => ({ file, code, reason: message })),
+  };
 }
 
 /**

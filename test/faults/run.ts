@@ -25,7 +25,13 @@ console.log(`fault suite: rounds ${rounds || "(short form)"}, seed ${seed}`);
 const only = values.only === undefined ? [] : [`--test-name-pattern=${values.only}`];
 const { status } = spawnSync(
   process.execPath,
-  ["--test", "--test-concurrency=2", ...only, ...files.map((name) => join(import.meta.dirname, name))],
+  [
+    "--expose-gc",
+    "--test",
+    "--test-concurrency=2",
+    ...only,
+    ...files.map((name) => join(import.meta.dirname, name)),
+  ],
   { stdio: "inherit", env: { ...process.env, FAULT_ROUNDS: String(rounds), FAULT_SEED: seed } },
 );
 console.log(`fault suite: to repeat: npm run test:faults -- --rounds ${rounds} --seed ${seed}`);

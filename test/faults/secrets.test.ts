@@ -3,9 +3,10 @@ import { readFileSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { after, before, describe, test } from "node:test";
 import { EXIT, JobError } from "../../src/errors.ts";
-import { createRedact, redactDeep } from "../../src/redact.ts";
-import { Recorder, type Report } from "../../src/report/recorder.ts";
-import { writeTerminationLog } from "../../src/report/write.ts";
+import { Recorder } from "../../src/output/recorder.ts";
+import { createRedact, redactDeep } from "../../src/output/redact.ts";
+import type { Report } from "../../src/output/report.ts";
+import { writeTerminationLog } from "../../src/output/write.ts";
 import { buildArchive } from "../support/archives.ts";
 import { createCa } from "../support/certs.ts";
 import type { Db } from "../support/database.ts";
@@ -221,8 +222,8 @@ test("the termination message has none either, not even a half where it is cut",
   for (let padding = 3_700; padding < 4_100; padding += 7) {
     const path = file("termination-log", "");
     const message = `${"x".repeat(padding)} ${DB_SECRET} ${dbUrl()} ${"y".repeat(2_000)}`;
-    const report = new Recorder("init").report(
-      new JobError(EXIT.unavailable, message, { hint: `not ${DB_SECRET}` }),
+    const report = new Recorder("init", "en").report(
+      JobError.legacy(EXIT.unavailable, message, { hint: `not ${DB_SECRET}` }),
     );
     writeTerminationLog(path, redactDeep(report, redact) as Report);
     const written = readFileSync(path);

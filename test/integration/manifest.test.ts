@@ -89,7 +89,7 @@ describe("packages.json", () => {
     const run = await site.run();
     assert.equal(run.code, 65, explain(run));
     const invalid = run.events.filter((event) => event.event === "package.invalid");
-    const reasons = invalid.map((event) => String(event.reason)).join("\n");
+    const reasons = invalid.map((event) => String(event.cause)).join("\n");
     for (const pointer of [
       "/packages/0/file",
       "/packages/1/file",
@@ -113,7 +113,7 @@ describe("packages.json", () => {
     assert.equal(run.code, 65, explain(run));
     const reasons = run.events
       .filter((event) => event.event === "package.invalid")
-      .map((event) => event.reason);
+      .map((event) => event.cause);
     assert.match(String(reasons[0]), /\/packages\/0\/file: missing/);
     assert.match(String(reasons[1]), /\/packages\/2\/file: .*twice/);
     await put(site, "packages.json", "{ packages: [] }");

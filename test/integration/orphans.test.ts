@@ -1,7 +1,8 @@
 import assert from "node:assert/strict";
 import { after, afterEach, before, mock, test } from "node:test";
 import { connect } from "nats";
-import type { EventName, Log } from "../../src/log.ts";
+import type { EventName } from "../../src/output/events/catalog.ts";
+import type { Log } from "../../src/output/log.ts";
 import { findUnreachable, reclaim, tidyOrphans } from "../../src/reconcile/orphans.ts";
 import { Bucket } from "../../src/store/bucket.ts";
 import { chunkSubject, newNuid } from "../../src/store/meta.ts";
@@ -14,7 +15,14 @@ let bucket: Bucket;
 let objects: Objects;
 const events: EventName[] = [];
 const note = (event: EventName) => void events.push(event);
-const log: Log = { debug: note, info: note, warn: note, error: note };
+const log: Log = {
+  debug: note,
+  info: note,
+  warn: note,
+  error: note,
+  legacy: (_level, event) => note(event),
+  language: "en",
+};
 
 before(async () => {
   nats = await startNats();

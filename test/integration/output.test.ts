@@ -4,7 +4,7 @@ import { readFileSync } from "node:fs";
 import { join } from "node:path";
 import { after, before, describe, test } from "node:test";
 import { spawnGuarded, type TempDir, tempDir } from "../support/guard.ts";
-import { ENTRY, runJob } from "../support/run.ts";
+import { ENTRY, NODE_FLAGS, runJob } from "../support/run.ts";
 import { explain, useServers } from "../support/site.ts";
 
 const servers = useServers();
@@ -50,7 +50,7 @@ for (const LOG_FORMAT of ["json", "pretty"]) {
     const site = await servers.site();
     await site.archive();
     const { PATH = "", HOME = "" } = process.env;
-    const child = spawnGuarded(process.execPath, [ENTRY], {
+    const child = spawnGuarded(process.execPath, [...NODE_FLAGS, ENTRY], {
       env: { PATH, HOME, ...site.env, LOG_FORMAT },
       stdio: ["ignore", "pipe", "inherit"],
     });

@@ -2,12 +2,12 @@ import assert from "node:assert/strict";
 import { createHash } from "node:crypto";
 import { after, before, describe, test } from "node:test";
 import { connect } from "nats";
+import type { Source } from "../../src/archive/source.ts";
 import { EXIT, JobError } from "../../src/errors.ts";
-import type { Source } from "../../src/packages/package.ts";
 import { Bucket } from "../../src/store/bucket.ts";
+import { chunkSizeFor } from "../../src/store/capacity.ts";
 import { StoreConflictError } from "../../src/store/errors.ts";
 import { put, type Upload, type UploadOptions } from "../../src/store/put.ts";
-import { chunkSizeFor } from "../../src/store/room.ts";
 import { type NatsServer, startNats } from "../support/nats.ts";
 import { type Objects, openObjects } from "../support/objects.ts";
 
@@ -110,7 +110,7 @@ describe("put", () => {
         error instanceof JobError && error.code === EXIT.fileRead && /no progress/.test(error.message),
     );
     const stop = new AbortController();
-    const reason = new JobError(EXIT.sigterm, "stopped", { hint: "" });
+    const reason = JobError.legacy(EXIT.sigterm, "stopped", { hint: "" });
     setTimeout(() => stop.abort(reason), 200);
     await assert.rejects(
       put(bucket, upload(hangs(), { key: "hung" }), options({ signal: stop.signal })),

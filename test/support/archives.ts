@@ -7,7 +7,7 @@ import { pipeline } from "node:stream/promises";
 import { createGzip } from "node:zlib";
 import { pack } from "tar-stream";
 import { ZipFile } from "yazl";
-import type { Arch, Os } from "../../src/packages/package.ts";
+import type { Arch, Os } from "../../src/identity.ts";
 import { binaryHeader } from "./binaries.ts";
 
 export interface ArchiveEntry {

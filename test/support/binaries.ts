@@ -1,4 +1,4 @@
-import type { Arch, Os } from "../../src/packages/package.ts";
+import type { Arch, Os } from "../../src/identity.ts";
 
 const ELF_MACHINE = { x86_64: 62, arm64: 183 } as const;
 const PE_MACHINE = { x86_64: 0x8664, arm64: 0xaa64 } as const;

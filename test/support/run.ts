@@ -9,6 +9,9 @@ import type { NatsLogin } from "./objects.ts";
 /** The entry point as `npm run build` leaves it: what the image ships. */
 export const ENTRY = fileURLToPath(new URL("../../dist/main.js", import.meta.url));
 
+/** What the bundle's first line and the image's ENTRYPOINT start node with. */
+export const NODE_FLAGS = ["--expose-gc"];
+
 export interface JobOptions {
   /** The job's whole environment, besides PATH and HOME. */
   env?: Readonly<Record<string, string>>;
@@ -92,7 +95,7 @@ export function startJob(options: JobOptions): RunningJob {
   if (!existsSync(entry)) throw new Error(`${entry} is missing: npm run build`);
   const { PATH = "", HOME = "" } = process.env;
   const started = performance.now();
-  const child = spawnGuarded(process.execPath, [entry, ...args], {
+  const child = spawnGuarded(process.execPath, [...NODE_FLAGS, entry, ...args], {
     env: { PATH, HOME, ...env },
     cwd: options.cwd,
     stdio: ["ignore", "pipe", "pipe"],

@@ -2,10 +2,11 @@ import assert from "node:assert/strict";
 import { mkdir, mkdtemp, rm, writeFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { dirname, join } from "node:path";
-import { type PackageProblem, PackageProblemsError } from "../../src/errors.ts";
+import { type Problem, ProblemError, ProblemsError } from "../../src/errors.ts";
+import { describeProblem } from "../../src/output/describe.ts";
+import { inspectFiles } from "../../src/packages/inspect.ts";
 import type { Archive } from "../../src/packages/package.ts";
-import { inspectVolume } from "../../src/packages/scan.ts";
-import { listVolume } from "../../src/packages/volume.ts";
+import { listVolume } from "../../src/volume/list.ts";
 
 /** A folder that stands for the volume, with the given files on it; gone at the end of the block (`await using`). */
 export async function volume(files: Record<string, string | Buffer> = {}) {
@@ -21,10 +22,12 @@ export async function volume(files: Record<string, string | Buffer> = {}) {
   };
 }
 
-/** Lists and opens everything on the volume. */
+/** Lists and opens everything on the volume; throws what is wrong with it. */
 export async function scan(dir: string): Promise<Archive[]> {
   const { files } = await listVolume(dir);
-  return inspectVolume(files);
+  const { archives, problems } = await inspectFiles(files);
+  if (problems.length > 0) throw new ProblemsError(problems);
+  return archives;
 }
 
 /** The one archive on the volume. */
@@ -35,22 +38,43 @@ export async function scanOne(dir: string): Promise<Archive> {
   return archive;
 }
 
-/** What is wrong, as the error lists it. */
-export async function problemsOf(work: Promise<unknown>): Promise<readonly PackageProblem[]> {
-  const error = await work.then(
-    () => assert.fail("nothing was refused"),
-    (reason: unknown) => reason,
-  );
-  if (!(error instanceof PackageProblemsError)) throw error;
-  for (const problem of error.problems) {
-    assert.match(problem.reason, /^[\x20-\x7e\u00a0-\uffff]+$/, "one printable sentence fragment");
-    assert.ok(problem.hint.length > 10, "a hint that says what to do");
+/** A problem with its words in English. */
+export interface ProblemInWords {
+  file: string;
+  /** Of the catalog. */
+  id: string;
+  code: number;
+  /** The cause: what continues the sentence that the file's name begins. */
+  reason: string;
+  hint: string;
+}
+
+/** What is wrong, whether it is returned as data or ends the work as an error. */
+export async function problemsOf(work: Promise<unknown>): Promise<readonly ProblemInWords[]> {
+  const found = (await work.then(problemsIn, problemsThrown)).map((problem) => {
+    const { code, reason: id, message, hint } = describeProblem(problem, "en");
+    return { file: problem.file, id, code, reason: message, hint };
+  });
+  assert.notEqual(found.length, 0, "nothing was refused");
+  for (const { reason, hint } of found) {
+    assert.match(reason, /^[\x20-\x7e\u00a0-\uffff]+$/, "one printable sentence fragment");
+    assert.ok(hint.length > 10, "a hint that says what to do");
   }
-  return error.problems;
+  return found;
+}
+
+function problemsIn(result: unknown): readonly Problem[] {
+  return (result as { problems?: Problem[] } | undefined)?.problems ?? [];
+}
+
+function problemsThrown(error: unknown): readonly Problem[] {
+  if (error instanceof ProblemsError) return error.problems;
+  if (error instanceof ProblemError) return [error.problem];
+  throw error;
 }
 
 /** The one thing that is wrong. */
-export async function problemOf(work: Promise<unknown>): Promise<PackageProblem> {
+export async function problemOf(work: Promise<unknown>): Promise<ProblemInWords> {
   const [problem, ...others] = await problemsOf(work);
   assert.ok(problem);
   assert.deepEqual(others, []);

@@ -3,7 +3,8 @@ import { mkdtempSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { after, describe, test } from "node:test";
-import { type Config, type Environment, Reader, readConfig } from "../../src/config.ts";
+import { type Config, readConfig } from "../../src/config/config.ts";
+import { type Environment, Reader } from "../../src/config/env.ts";
 import { EXIT, JobError } from "../../src/errors.ts";
 
 const folder = mkdtempSync(join(tmpdir(), "bkpi-config-"));

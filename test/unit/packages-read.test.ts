@@ -14,12 +14,10 @@ import {
 } from "node:fs/promises";
 import { describe, test } from "node:test";
 import { deflateRawSync } from "node:zlib";
-import { EXIT, type PackageProblemsError } from "../../src/errors.ts";
-import { binaryKind } from "../../src/packages/binary.ts";
-import { digest } from "../../src/packages/digest.ts";
-import { verifyEntries } from "../../src/packages/entries.ts";
-import { inspectVolume } from "../../src/packages/scan.ts";
-import { archiveSource } from "../../src/packages/source.ts";
+import { EXIT } from "../../src/errors.ts";
+import { binaryKind, inspectFiles, verifyArchive } from "../../src/packages/inspect.ts";
+import { digest } from "../../src/volume/digest.ts";
+import { archiveSource } from "../../src/volume/source.ts";
 import { buildArchive } from "../support/archives.ts";
 import { binaryHeader, elfHeader, peHeader } from "../support/binaries.ts";
 import { type RawEntry, rawZip } from "../support/raw-zip.ts";
@@ -65,11 +63,11 @@ describe("an archive's bytes", () => {
     const reason = new Error("stopped");
     const signal = AbortSignal.abort(reason);
     await assert.rejects(digest(archive, signal), reason);
-    await assert.rejects(verifyEntries(archive, signal), reason);
+    await assert.rejects(verifyArchive(archive, signal), reason);
     await assert.rejects(async () => {
       for await (const _ of archiveSource(archive).blocks(1000, signal)) assert.fail();
     }, reason);
-    await assert.rejects(inspectVolume([archive], { signal }), reason);
+    await assert.rejects(inspectFiles([archive], { signal }), reason);
   });
 });
 
@@ -105,7 +103,7 @@ describe("a file that changed since the scan is exit 74", () => {
       await change(on.path(NAME));
       for (const work of [
         () => digest(archive, never),
-        () => verifyEntries(archive, never),
+        () => verifyArchive(archive, never),
         () => binaryKind(archive, "bin/telegraf"),
         () => drain(archiveSource(archive), 4096),
       ]) {
@@ -171,7 +169,7 @@ describe("ARCHIVE_CHECK=full", () => {
     await using on = await volume({
       [NAME]: rawZip([{ name: "fusion-collectors/collector-sidecar" }, ...entries]),
     });
-    await verifyEntries(await scanOne(on.dir), never);
+    await verifyArchive(await scanOne(on.dir), never);
   }
 
   test("passes what is whole: stored, deflated, zip64, with sizes behind the data, tar.gz", async () => {
@@ -196,7 +194,7 @@ describe("ARCHIVE_CHECK=full", () => {
     );
     const archives = await scan(on.dir);
     assert.equal(archives.length, 5);
-    for (const archive of archives) await verifyEntries(archive, never);
+    for (const archive of archives) await verifyArchive(archive, never);
   });
 
   for (const [size, content] of [
@@ -321,10 +319,8 @@ describe("what a program's first bytes say", () => {
   test("of an entry that cannot be inflated is exit 65", async () => {
     const broken: RawEntry = { name: "bin/telegraf", data: Buffer.alloc(100, 0xff), method: 8, size: 1000 };
     await using on = await volume({ [NAME]: rawZip([broken]) });
-    const error = (await binaryKind(await scanOne(on.dir), "bin/telegraf").catch(
-      (e) => e,
-    )) as PackageProblemsError;
-    assert.match(error.message, /^fusion-collectors\.zip: cannot be inflated: bin\/telegraf: /);
-    assert.equal(error.code, EXIT.invalidPackage);
+    const problem = await problemOf(binaryKind(await scanOne(on.dir), "bin/telegraf"));
+    assert.match(problem.reason, /^cannot be inflated: bin\/telegraf: /);
+    assert.equal(problem.code, EXIT.invalidPackage);
   });
 });

@@ -2,7 +2,7 @@ import assert from "node:assert/strict";
 import { describe, test } from "node:test";
 import { EXIT } from "../../src/errors.ts";
 import type { CollectorDefinition } from "../../src/packages/package.ts";
-import { resolvePackages, type Wanted } from "../../src/packages/resolve.ts";
+import { type ResolveOptions, resolvePackages } from "../../src/packages/resolve.ts";
 import { type ArchiveOptions, buildArchive } from "../support/archives.ts";
 import { elfHeader } from "../support/binaries.ts";
 import { problemOf, problemsOf, scan, volume } from "../support/volume.ts";
@@ -10,22 +10,28 @@ import { problemOf, problemsOf, scan, volume } from "../support/volume.ts";
 const LINUX = "fusion-collectors-linux-amd64.zip";
 
 /** Builds the archives, and resolves them as a run with these settings does. */
-async function resolve(archives: Record<string, ArchiveOptions>, wanted: Partial<Wanted> = {}) {
+async function resolve(archives: Record<string, ArchiveOptions>, wanted: Partial<ResolveOptions> = {}) {
   await using on = await volume();
   for (const [file, options] of Object.entries(archives)) await buildArchive(on.path(file), options);
-  const settings: Wanted = { options: {}, collectors: "auto", definitions: [], archColumn: false, ...wanted };
+  const settings: ResolveOptions = {
+    options: {},
+    collectors: "auto",
+    definitions: [],
+    archColumn: false,
+    ...wanted,
+  };
   return await resolvePackages(await scan(on.dir), settings);
 }
 
 /** os, arch, object, version of everything that comes out. */
-async function identities(archives: Record<string, ArchiveOptions>, wanted: Partial<Wanted> = {}) {
+async function identities(archives: Record<string, ArchiveOptions>, wanted: Partial<ResolveOptions> = {}) {
   const { packages, collectors } = await resolve(archives, wanted);
   return [...packages, ...collectors].map(
     ({ os, arch, object, version }) => `${os} ${arch} ${object} ${version}`,
   );
 }
 
-async function objects(options: ArchiveOptions, wanted: Partial<Wanted> = {}, file = LINUX) {
+async function objects(options: ArchiveOptions, wanted: Partial<ResolveOptions> = {}, file = LINUX) {
   const { collectors } = await resolve({ [file]: options }, wanted);
   return collectors.map(({ object, executable }) => `${object} ${executable}`);
 }
@@ -48,7 +54,7 @@ describe("a package's identity", () => {
     what: string,
     file: string,
     archive: ArchiveOptions,
-    wanted: Partial<Wanted>,
+    wanted: Partial<ResolveOptions>,
     version: string,
   ][] = [
     ["nothing says a version", "fusion-collectors.zip", {}, {}, "1.0.0"],

@@ -1,17 +1,17 @@
 import assert from "node:assert/strict";
 import { describe, test } from "node:test";
 import type { Archive, Package } from "../../src/packages/package.ts";
-import { type PlanInput, plan, type Wanted } from "../../src/reconcile/plan.ts";
+import { type DesiredPackage, type PlanInput, plan } from "../../src/reconcile/plan.ts";
 import type { Row } from "../../src/registry/rows.ts";
-import type { StoredObject } from "../../src/store/bucket.ts";
 import { ORIGIN_HEADER } from "../../src/store/meta.ts";
+import type { StoredObject } from "../../src/store/object.ts";
 
 const ORIGIN = `${"a".repeat(64)}:bin/telegraf`;
 const OTHER_ORIGIN = `${"b".repeat(64)}:bin/telegraf`;
 const KEY = "linux/Telegraf/1.0.0/telegraf";
 const BYTES = "c".repeat(64);
 
-function telegraf(changes: Partial<Wanted> = {}): Wanted {
+function telegraf(changes: Partial<DesiredPackage> = {}): DesiredPackage {
   const pack: Package = {
     type: "collector",
     os: "linux",
@@ -55,8 +55,19 @@ const sharedRow: Row = {
 };
 const ownRow: Row = { ...sharedRow, name: "telegraf" };
 
-function decide(wanted: Wanted, objects: StoredObject[], rows: Row[], changes: Partial<PlanInput> = {}) {
-  const input = { wanted: [wanted], collectors: [], rows, archColumn: false, onConflict: "replace" } as const;
+function decide(
+  desired: DesiredPackage,
+  objects: StoredObject[],
+  rows: Row[],
+  changes: Partial<PlanInput> = {},
+) {
+  const input = {
+    desired: [desired],
+    collectors: [],
+    rows,
+    archColumn: false,
+    onConflict: "replace",
+  } as const;
   const decided = plan({ ...input, objects: new Map(objects.map((one) => [one.key, one])), ...changes });
   const [decision] = decided.packages;
   assert.ok(decision);
@@ -65,9 +76,9 @@ function decide(wanted: Wanted, objects: StoredObject[], rows: Row[], changes: P
 
 describe("a package that is cut out of an archive", () => {
   test("is recognised by where it was cut from, and then its digest is known", () => {
-    const { action, upload, wanted, rowAction } = decide(telegraf(), [stored()], [ownRow]);
+    const { action, upload, desired, rowAction } = decide(telegraf(), [stored()], [ownRow]);
     assert.deepEqual([action, upload, rowAction], ["unchanged", false, "unchanged"]);
-    assert.deepEqual([wanted.sha256, wanted.bytes], [BYTES, 100]);
+    assert.deepEqual([desired.sha256, desired.bytes], [BYTES, 100]);
   });
 
   test("from another archive, its bytes decide", () => {
@@ -79,8 +90,8 @@ describe("a package that is cut out of an archive", () => {
   });
 
   test("with chunks missing is stored again, whatever digest the metadata has", () => {
-    const { action, upload, wanted } = decide(telegraf(), [stored({ stored: 0 })], [ownRow]);
-    assert.deepEqual([action, upload, wanted.sha256], ["repaired", true, undefined]);
+    const { action, upload, desired } = decide(telegraf(), [stored({ stored: 0 })], [ownRow]);
+    assert.deepEqual([action, upload, desired.sha256], ["repaired", true, undefined]);
   });
 
   test("after shared mode is uploaded, and its row takes the executable's name", () => {
@@ -92,7 +103,7 @@ describe("a package that is cut out of an archive", () => {
   test("that is there already is not sent again when its row is named after it", () => {
     const again = decide(telegraf(), [stored()], [sharedRow]);
     assert.deepEqual([again.action, again.upload, again.rowAction], ["unchanged", false, "updated"]);
-    assert.equal(again.wanted.sha256, BYTES);
+    assert.equal(again.desired.sha256, BYTES);
     for (const object of [stored({ stored: 0 }), stored({ deleted: true }), stored({ headers: {} })]) {
       const { action, upload } = decide(telegraf(), [object], [sharedRow]);
       assert.deepEqual([action, upload], ["uploaded", true]);

@@ -3,8 +3,8 @@ import { describe, test } from "node:test";
 import type { Archive, Package } from "../../src/packages/package.ts";
 import { type PlanInput, plan } from "../../src/reconcile/plan.ts";
 import type { Row } from "../../src/registry/rows.ts";
-import type { StoredObject } from "../../src/store/bucket.ts";
 import { REPLACES_HEADER } from "../../src/store/meta.ts";
+import type { StoredObject } from "../../src/store/object.ts";
 
 const FILE = "fusion-collectors-linux-amd64.zip";
 const OURS = "a".repeat(64);
@@ -63,7 +63,7 @@ interface Given {
 function decide(given: Given) {
   const packages = given.packages ?? [pack()];
   return plan({
-    wanted: packages.map((p) => ({ package: p, sha256: OURS, bytes: 100 })),
+    desired: packages.map((p) => ({ package: p, sha256: OURS, bytes: 100 })),
     collectors: (given.collectors ?? []).map((name) => ({
       ...pack(),
       type: "collector" as const,

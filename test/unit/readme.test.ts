@@ -1,9 +1,9 @@
 import assert from "node:assert/strict";
 import { readFileSync } from "node:fs";
 import { describe, test } from "node:test";
-import { VARIABLES } from "../../src/config.ts";
+import { VARIABLES } from "../../src/config/env.ts";
 import { EXIT } from "../../src/errors.ts";
-import { EVENTS } from "../../src/log.ts";
+import { EVENTS } from "../../src/output/events/catalog.ts";
 
 /** The cells of the table that follows `<!-- table: name -->`, without its head. */
 function tableOf(file: string, name: string): string[][] {
@@ -59,6 +59,6 @@ test("both agree on which exits are worth another run", () => {
 test("the English table of events says what the code says", () => {
   assert.deepEqual(
     tableOf("README.md", "events").map(([, says]) => says),
-    Object.values(EVENTS),
+    Object.values(EVENTS).map(({ about }) => about.en),
   );
 });

@@ -1,6 +1,6 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
-import { createRedact, redactDeep } from "../../src/redact.ts";
+import { createRedact, redactDeep } from "../../src/output/redact.ts";
 
 const SECRET = 'p"ss/w:rd@1';
 const redact = createRedact([SECRET]);

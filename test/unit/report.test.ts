@@ -1,12 +1,12 @@
 import assert from "node:assert/strict";
 import { describe, test } from "node:test";
-import { EXIT, JobError, PackageProblemsError } from "../../src/errors.ts";
+import { EXIT, JobError, ProblemsError } from "../../src/errors.ts";
+import { planTable } from "../../src/output/plan-table.ts";
+import { progressBar, progressWords, snapshot } from "../../src/output/progress.ts";
+import { Recorder } from "../../src/output/recorder.ts";
+import { formatBytes, rowTable, terminationMessage } from "../../src/output/tables.ts";
 import type { Archive, Package } from "../../src/packages/package.ts";
 import type { Decision, Plan } from "../../src/reconcile/plan.ts";
-import { planTable } from "../../src/report/plan-table.ts";
-import { progressBar, progressWords, snapshot } from "../../src/report/progress.ts";
-import { Recorder } from "../../src/report/recorder.ts";
-import { formatBytes, rowTable, terminationMessage } from "../../src/report/summary.ts";
 
 const FILE = "fusion-collectors-linux-amd64.zip";
 
@@ -37,22 +37,24 @@ const RESULT = { key: "k", name: FILE, sha256: "ab", bytes: 2048 };
 
 describe("the termination message", () => {
   test("has outcome, counts and error", () => {
-    const recorder = new Recorder("init");
+    const recorder = new Recorder("init", "en");
     recorder.package(pack(), { ...RESULT, action: "uploaded", bytesUploaded: 2048 });
     recorder.row(ROW, 1, "inserted");
-    const error = new JobError(EXIT.denied, "no", { layer: "login", hint: "look" });
+    const error = JobError.legacy(EXIT.denied, "no", { layer: "login", hint: "look" });
     assert.deepEqual(JSON.parse(terminationMessage(recorder.report(error))), {
       outcome: "failed",
       exitCode: 77,
       packages: { uploaded: 1 },
       rows: { inserted: 1 },
-      error: { code: 77, layer: "login", message: "no", hint: "look" },
+      error: { code: 77, reason: "legacy", layer: "login", message: "no", hint: "look" },
     });
   });
 
   test("stays within 4096 bytes and valid JSON, whatever the error's length and script", () => {
     for (const text of ["x".repeat(100_000), "探针".repeat(50_000), '"\\'.repeat(50_000)]) {
-      const report = new Recorder("init").report(new JobError(EXIT.unavailable, text, { hint: text }));
+      const report = new Recorder("init", "en").report(
+        JobError.legacy(EXIT.unavailable, text, { hint: text }),
+      );
       const message = terminationMessage(report);
       assert.ok(Buffer.byteLength(message) <= 4096);
       assert.equal(JSON.parse(message).exitCode, 69);
@@ -62,7 +64,7 @@ describe("the termination message", () => {
 
 describe("the report", () => {
   test("counts what an earlier attempt of the same run did", () => {
-    const recorder = new Recorder("init");
+    const recorder = new Recorder("init", "en");
     recorder.package(pack(), { ...RESULT, action: "uploaded", bytesUploaded: 2048 });
     recorder.row(ROW, 1, "inserted");
     recorder.package(pack(), { ...RESULT, action: "unchanged", bytesUploaded: 0 });
@@ -76,13 +78,9 @@ describe("the report", () => {
   });
 
   test("lists every bad file", () => {
-    const problems = ["a.zip", "b.zip"].map((file) => ({
-      file,
-      code: EXIT.invalidPackage,
-      reason: "bad",
-      hint: "copy",
-    }));
-    const { packages, exitCode } = new Recorder("init").report(new PackageProblemsError(problems));
+    const params = { exit: EXIT.invalidPackage, message: "bad", hint: "copy" };
+    const problems = ["a.zip", "b.zip"].map((file) => ({ file, reason: "legacy" as const, params }));
+    const { packages, exitCode } = new Recorder("init", "en").report(new ProblemsError(problems));
     assert.equal(exitCode, 65);
     assert.deepEqual(
       packages.map((p) => [p.file, p.action, p.error?.message]),
@@ -94,7 +92,7 @@ describe("the report", () => {
   });
 
   test("calls an unknown error a bug", () => {
-    const { error } = new Recorder("init").report(new TypeError("x is not a function"));
+    const { error } = new Recorder("init", "en").report(new TypeError("x is not a function"));
     assert.equal(error?.code, EXIT.internal);
     assert.match(error?.hint ?? "", /bug/);
   });
@@ -116,7 +114,7 @@ describe("tables", () => {
 
   test("of a plan read like a diff, with sizes and totals", () => {
     const decision = (action: Decision["action"], more: Partial<Decision> = {}): Decision => ({
-      wanted: { package: pack(), sha256: "ab", bytes: 2048 },
+      desired: { package: pack(), sha256: "ab", bytes: 2048 },
       action,
       key: `key/${action}`,
       name: FILE,
@@ -133,7 +131,7 @@ describe("tables", () => {
         uploaded,
         decision("replaced"),
         decision("unchanged"),
-        decision("kept", { conflict: new JobError(EXIT.invalidPackage, "no", { hint: "" }) }),
+        decision("kept", { conflict: JobError.legacy(EXIT.invalidPackage, "no", { hint: "" }) }),
       ],
       rows: [{ action: "inserted", row: undefined, values: ROW, after: uploaded }],
     };

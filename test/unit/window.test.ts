@@ -35,10 +35,10 @@ test("before the line's pace is known, one chunk goes alone", async (t) => {
   const window = open();
   t.after(() => window.close());
   const first = Promise.withResolvers<number>();
-  await window.room();
+  await window.admit();
   window.add(10, first.promise);
   let free = false;
-  const room = window.room().then(() => {
+  const room = window.admit().then(() => {
     free = true;
   });
   await new Promise(setImmediate);

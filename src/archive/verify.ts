@@ -1,0 +1,130 @@
+import { pipeline } from "node:stream/promises";
+import { crc32, createInflateRaw, inflateRawSync } from "node:zlib";
+import { createSweep } from "../memory.ts";
+import { blocks } from "./blocks.ts";
+import { damaged, printable } from "./problem.ts";
+import { FileReader } from "./reader.ts";
+import type { OpenFile, ZipLocation } from "./types.ts";
+import { dataStart } from "./zip.ts";
+import { ZipDirectory } from "./zip-directory.ts";
+
+/** Entries that are inflated at the same time, each on a thread of libuv's. */
+const LANES = 3;
+const READ = 256 * 1024;
+const INFLATED = 256 * 1024;
+/** Up to here an entry is inflated at once, in less time than a stream takes to set up. */
+const SMALL = 64 * 1024;
+
+interface Lane {
+  file: string;
+  handle: OpenFile;
+  reader: FileReader;
+  /** Told how many bytes of buffers have been used up. */
+  sweep: (bytes: number) => void;
+  signal: AbortSignal | undefined;
+}
+
+/**
+ * Inflates every entry of a zip of `size` bytes and compares its size and CRC-32 with the directory's. Throws exit 65 that names
+ * the first damaged entry.
+ */
+export async function verifyEntries(
+  file: string,
+  handle: OpenFile,
+  size: number,
+  signal?: AbortSignal,
+): Promise<void> {
+  const directory = await ZipDirectory.open(file, handle, size);
+  const entries = directory.entries(signal);
+  const sweep = createSweep();
+  const run = async () => {
+    const lane: Lane = { file, handle, reader: new FileReader(handle, READ), sweep, signal };
+    for (let next = await entries.next(); !next.done; next = await entries.next()) {
+      await verifyEntry(lane, next.value.location);
+    }
+  };
+  // all lanes are done, or have failed, before the caller closes the file
+  const lanes = await Promise.allSettled(Array.from({ length: LANES }, run));
+  for (const lane of lanes) if (lane.status === "rejected") throw lane.reason;
+}
+
+async function verifyEntry(lane: Lane, at: ZipLocation): Promise<void> {
+  const start = await dataStart(lane.file, lane.reader, at);
+  if (at.compressedSize <= SMALL && at.uncompressedSize <= SMALL) await verifyAtOnce(lane, at, start);
+  else await verifyInStream(lane, at, start);
+}
+
+async function verifyAtOnce(lane: Lane, at: ZipLocation, start: number): Promise<void> {
+  const packed = await lane.reader.bytes(start, at.compressedSize);
+  if (at.method === 0) {
+    compare(lane.file, at, { used: packed.length, size: packed.length, crc: crc32(packed) });
+    return;
+  }
+  const { buffer, used } = inflateAtOnce(lane.file, at, packed);
+  compare(lane.file, at, { used, size: buffer.length, crc: crc32(buffer) });
+}
+
+function inflateAtOnce(file: string, at: ZipLocation, packed: Buffer): { buffer: Buffer; used: number } {
+  try {
+    const options = { info: true, maxOutputLength: Math.max(at.uncompressedSize, 1), chunkSize: SMALL };
+    // with `info`, which @types/node does not know, the engine comes along
+    const { buffer, engine } = inflateRawSync(packed, options) as unknown as {
+      buffer: Buffer;
+      engine: { bytesWritten: number };
+    };
+    return { buffer, used: engine.bytesWritten };
+  } catch (error) {
+    throw zlibProblem(file, at, error);
+  }
+}
+
+async function verifyInStream(lane: Lane, at: ZipLocation, start: number): Promise<void> {
+  const packed = blocks(lane.handle, { start, size: at.compressedSize }, READ, lane.signal);
+  const inflate = at.method === 0 ? undefined : createInflateRaw({ chunkSize: INFLATED });
+  const take = async (unpacked: AsyncIterable<Buffer>) => {
+    const found: EntryData = { used: 0, size: 0, crc: 0 };
+    for await (const block of unpacked) {
+      found.size += block.length;
+      found.crc = crc32(block, found.crc);
+      if (inflate) lane.sweep(block.length);
+      // a bomb is not followed beyond what it admits to
+      if (found.size > at.uncompressedSize) break;
+    }
+    compare(lane.file, at, { ...found, used: inflate?.bytesWritten ?? found.size });
+  };
+  try {
+    await (inflate ? pipeline(packed, inflate, take) : take(packed));
+  } catch (error) {
+    throw zlibProblem(lane.file, at, error);
+  } finally {
+    // the two buffers that took turns
+    lane.sweep(2 * READ);
+  }
+}
+
+/** What an entry's data turned out to be: packed bytes that were of use, unpacked bytes, and their CRC-32. */
+export interface EntryData {
+  used: number;
+  size: number;
+  crc: number;
+}
+
+/** Throws exit 65 unless the data is what the directory says. */
+export function compare(file: string, at: ZipLocation, found: EntryData): void {
+  const name = printable(at.rawName.toString());
+  if (found.size !== at.uncompressedSize || found.used !== at.compressedSize) {
+    throw damaged(file, `is damaged: ${name} has another length than its directory says`);
+  }
+  if (found.crc !== at.crc32) {
+    throw damaged(file, `is damaged: ${name} has another CRC-32 than its directory says`);
+  }
+}
+
+/** zlib's errors in terms of the archive: exit 65. */
+export function zlibProblem(file: string, at: ZipLocation, error: unknown): unknown {
+  const code = error instanceof Error && "code" in error ? String(error.code) : "";
+  if (!code.startsWith("Z_") && code !== "ERR_BUFFER_TOO_LARGE") return error;
+  const why =
+    code === "ERR_BUFFER_TOO_LARGE" ? "it is longer than its directory says" : (error as Error).message;
+  return damaged(file, `is damaged: ${printable(at.rawName.toString())} cannot be inflated: ${why}`);
+}

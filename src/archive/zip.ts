@@ -1,0 +1,152 @@
+import { constants, createInflateRaw } from "node:zlib";
+import { Entries } from "./contents.ts";
+import { damaged, invalid, printable, REBUILD } from "./problem.ts";
+import { FileReader } from "./reader.ts";
+import { Spans } from "./spans.ts";
+import type { Entry, InspectOptions, Listing, OpenFile, ZipLocation } from "./types.ts";
+import { ZipDirectory, type ZipEntry } from "./zip-directory.ts";
+
+const LOCAL_HEADER = 30;
+const LOCAL_SIGNATURE = 0x04034b50;
+/** Holds the longest local header that is accepted (a name of 4096 bytes), and the start of a program. */
+export const HEADER_WINDOW = 8 * 1024;
+/** Local headers read in the scan: all of a usual archive's. More would cost a seek each; ARCHIVE_CHECK=full reads all. */
+const SAMPLE = 1024;
+const LINK_LENGTH = 4096;
+
+/** Unix file types; 0 where the zip has none. */
+const KINDS = new Map<number, Entry["kind"]>([
+  [0, "file"],
+  [0o100000, "file"],
+  [0o040000, "directory"],
+  [0o120000, "link"],
+  [0o010000, "fifo"],
+  [0o140000, "socket"],
+]);
+
+/** Reads a zip's directory as a package's. Throws exit 65 for all that a package must not be (SPEC §3). */
+export async function inspectZip(
+  file: string,
+  handle: OpenFile,
+  size: number,
+  { signal }: InspectOptions = {},
+): Promise<Listing> {
+  const directory = await ZipDirectory.open(file, handle, size);
+  const reader = new FileReader(handle, HEADER_WINDOW);
+  const entries = new Entries(file);
+  const spans = new Spans(directory.count);
+  const sample: ZipEntry[] = [];
+  const step = Math.ceil(directory.count / SAMPLE);
+  let index = 0;
+  for await (const entry of directory.entries(signal)) {
+    const { offset, rawName, compressedSize } = entry.location;
+    const end = offset + LOCAL_HEADER + rawName.length + compressedSize;
+    if (end > directory.start)
+      throw damaged(
+        file,
+        `has the data of ${printable(entry.name)} run into its directory or beyond its end`,
+      );
+    spans.add(offset, end);
+    if (index++ % step === 0) sample.push(entry);
+    if (entry.otherName !== undefined) entries.check(entry.otherName);
+    entries.add(await describe(file, reader, entry));
+  }
+  await checkPlaces(file, reader, spans, sample, directory.start);
+  return { entries: entries.finish() };
+}
+
+/** The first `length` bytes of a zip's entry, inflated; no more than that is read or inflated. */
+export function readEntryHead(file: string, handle: OpenFile, entry: Entry, length: number): Promise<Buffer> {
+  return readHead(file, new FileReader(handle, HEADER_WINDOW), entry, length);
+}
+
+/**
+ * Where an entry's data begins: its local header is read, and must say what the directory says, for a reader that goes
+ * from the front believes that one.
+ */
+export async function dataStart(file: string, reader: FileReader, at: ZipLocation): Promise<number> {
+  const { rawName, offset } = at;
+  const name = () => printable(rawName.toString());
+  const header = await reader.bytes(offset, LOCAL_HEADER + rawName.length);
+  if (header.length < LOCAL_HEADER + rawName.length || header.readUInt32LE(0) !== LOCAL_SIGNATURE) {
+    throw damaged(file, `has no local header for ${name()}`);
+  }
+  const nameLength = header.readUInt16LE(26);
+  const sameName = nameLength === rawName.length && header.subarray(LOCAL_HEADER).equals(rawName);
+  // bit 3: sizes and CRC follow the data; all ones: they are in zip64's field
+  const same = (position: number, value: number) =>
+    (at.flags & 8) !== 0 || [value, 0xffffffff].includes(header.readUInt32LE(position));
+  const agrees =
+    sameName &&
+    header.readUInt16LE(8) === at.method &&
+    (header.readUInt16LE(6) & 9) === (at.flags & 9) &&
+    same(14, at.crc32) &&
+    same(18, at.compressedSize) &&
+    same(22, at.uncompressedSize);
+  if (!agrees) throw damaged(file, `has a local header that does not agree with its directory: ${name()}`);
+  return offset + LOCAL_HEADER + nameLength + header.readUInt16LE(28);
+}
+
+async function describe(file: string, reader: FileReader, entry: ZipEntry): Promise<Entry> {
+  const { name, mode, location } = entry;
+  const size = location.uncompressedSize;
+  const kind = name.endsWith("/") ? "directory" : (KINDS.get(mode & 0o170000) ?? "device");
+  if (kind !== "link") return { path: name, kind, size, mode, location };
+  if (size > LINK_LENGTH) throw invalid(file, `holds a link without end: ${printable(name)}`, REBUILD);
+  const target = await readHead(file, reader, { path: name, location }, LINK_LENGTH);
+  return { path: name, kind, size, mode, location, target: target.toString() };
+}
+
+async function checkPlaces(
+  file: string,
+  reader: FileReader,
+  spans: Spans,
+  sample: ZipEntry[],
+  directoryStart: number,
+): Promise<void> {
+  const overlap = spans.overlap();
+  if (overlap !== undefined) {
+    const name = sample.find((entry) => entry.location.offset === overlap)?.name;
+    throw overlapping(file, name ?? `byte ${overlap}`);
+  }
+  for (const { name, location } of sample) {
+    const end = (await dataStart(file, reader, location)) + location.compressedSize;
+    if (end > (spans.after(location.offset) ?? directoryStart)) throw overlapping(file, name);
+  }
+}
+
+export function overlapping(file: string, what: string): Error {
+  return invalid(file, `holds entries that overlap, at ${printable(what)}`, REBUILD);
+}
+
+async function readHead(
+  file: string,
+  reader: FileReader,
+  entry: Pick<Entry, "path" | "location">,
+  length: number,
+): Promise<Buffer> {
+  const at = entry.location;
+  if (!at) throw new Error(`${file}: no location for ${entry.path}`);
+  const start = await dataStart(file, reader, at);
+  const packed = await reader.bytes(start, Math.min(at.compressedSize, HEADER_WINDOW));
+  if (at.method === 0) return Buffer.from(packed.subarray(0, length));
+  try {
+    return await inflateHead(packed, length);
+  } catch (error) {
+    const why = printable(error instanceof Error ? error.message : String(error));
+    throw damaged(file, `cannot be inflated: ${printable(entry.path)}: ${why}`);
+  }
+}
+
+async function inflateHead(packed: Buffer, length: number): Promise<Buffer> {
+  const inflate = createInflateRaw({ chunkSize: Math.max(length, 64), finishFlush: constants.Z_SYNC_FLUSH });
+  inflate.end(packed);
+  const head: Buffer[] = [];
+  let filled = 0;
+  for await (const chunk of inflate) {
+    head.push(chunk);
+    filled += chunk.length;
+    if (filled >= length) break;
+  }
+  return Buffer.concat(head).subarray(0, length);
+}

@@ -1,0 +1,46 @@
+/**
+ * What a package is called in BK-Lite: its identity, and the one rule for what each part of it may hold. Command line,
+ * configuration, packages.json and resolve all ask here.
+ */
+export const PACKAGE_TYPES = ["controller", "collector", "installer", "apm-probe"] as const;
+export type PackageType = (typeof PACKAGE_TYPES)[number];
+export const OPERATING_SYSTEMS = ["linux", "windows"] as const;
+export type Os = (typeof OPERATING_SYSTEMS)[number];
+export type Arch = "x86_64" | "arm64";
+
+/** Every name of an architecture that BK-Lite takes. */
+export const ARCH_NAMES = { x86_64: "x86_64", amd64: "x86_64", arm64: "arm64", aarch64: "arm64" } as const;
+
+/** An architecture by any of its names; undefined for a word that is none. */
+export function archOf(name: string): Arch | undefined {
+  const known: Record<string, Arch> = ARCH_NAMES;
+  return Object.hasOwn(known, name.toLowerCase()) ? known[name.toLowerCase()] : undefined;
+}
+
+/** What makes two packages the same package; `arch` is part of it only where the table has the column. */
+export interface Identity {
+  type: PackageType;
+  os: Os;
+  arch: Arch;
+  object: string;
+  version: string;
+}
+
+/** What somebody said of a file by hand, on the command line or in packages.json; such a file may have any name. */
+export type Claim = Partial<Identity> & { description?: string };
+
+/** Column lengths of node_mgmt_packageversion, in characters (BK-Lite's migrations). */
+export const FIELD_LENGTHS = { object: 100, version: 100, name: 100 } as const;
+
+/**
+ * Whether a value can stand in a key `{os}/{arch}/{object}/{version}/{name}` and in its column: 1 to 100 characters, no
+ * separator, blank, control or format character.
+ */
+export function isKeyPart(value: string): boolean {
+  return /^[^\s/\\\p{C}]{1,100}$/u.test(value) && value !== "." && value !== "..";
+}
+
+/** Whether a text can stand in the description's column: no control character but tab and line feed. */
+export function isDescription(value: string): boolean {
+  return !/[^\P{Cc}\t\n]|\p{Cs}/u.test(value);
+}

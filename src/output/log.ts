@@ -1,0 +1,150 @@
+import { writeSync } from "node:fs";
+import { type Logger, pino } from "pino";
+import type { LogLevel } from "../config/config.ts";
+import { type Params, type ReasonId, say } from "../reasons/catalog.ts";
+import type { Language } from "../reasons/define.ts";
+import { EVENTS, type EventFields, type EventName } from "./events/catalog.ts";
+import { type LogEvent, sentence } from "./events/define.ts";
+import { type Redact, redactDeep } from "./redact.ts";
+
+export type Fields = Record<string, unknown>;
+
+/** The job's log: every line has a stable `event`, a sentence in the language of LOG_LANG, and fields. */
+export interface Log {
+  debug<E extends EventName>(event: E, fields: EventFields<E>): void;
+  info<E extends EventName>(event: E, fields: EventFields<E>): void;
+  /** A warning of the catalog: cause and remedy as the sentence, `reason` and `hint` among the fields. */
+  warn<Id extends ReasonId>(event: EventName, reason: Id, params: Params<Id>, fields?: Fields): void;
+  /** A refusal or failure of the catalog, in the same form. */
+  error<Id extends ReasonId>(event: EventName, reason: Id, params: Params<Id>, fields?: Fields): void;
+  /** Transitional: a sentence that is built where it is logged. */
+  legacy(
+    level: "debug" | "info" | "warn" | "error",
+    event: EventName,
+    message: string,
+    fields?: Fields,
+  ): void;
+  readonly language: Language;
+  /** On a terminal: a line that stays below the log until it is replaced or, with undefined, removed. */
+  status?: (text: string | undefined) => void;
+}
+
+export interface LogOptions {
+  level: LogLevel;
+  format: "json" | "pretty";
+  /** File descriptor: 1, or 2 when the report has standard output. */
+  fd: 1 | 2;
+  /** Whether somebody sits in front of it. */
+  terminal: boolean;
+  colour: boolean;
+  redact: Redact;
+  language: Language;
+  /** Told every warning, for the report. */
+  onWarning?: (warning: Warning) => void;
+}
+
+/** A warning as the report has it. */
+export interface Warning {
+  reason: ReasonId;
+  message: string;
+  hint: string;
+  file?: string;
+}
+
+/** Opens the log. Synchronous, so that the last line survives the exit. */
+export async function createLog(options: LogOptions): Promise<Log> {
+  const { level, fd, redact } = options;
+  const settings = {
+    level,
+    base: null,
+    timestamp: pino.stdTimeFunctions.isoTime,
+    formatters: { level: (label: string) => ({ level: label }) },
+  };
+  const logger = pino(
+    settings,
+    options.format === "json" ? pino.destination({ fd, sync: true }) : await pretty(fd, options.colour),
+  );
+  const status = options.terminal && options.format === "pretty" ? statusLine(fd, redact) : undefined;
+  const write = (method: Level, event: EventName, message: string, fields: Fields = {}): void => {
+    if (!(logger as Logger).isLevelEnabled(method)) return;
+    status?.hide();
+    logger[method]({ event, ...(redactDeep(fields, redact) as Fields) }, redact(message));
+    status?.show();
+  };
+  const told =
+    (method: "debug" | "info") =>
+    <E extends EventName>(event: E, fields: EventFields<E>) => {
+      const entry = EVENTS[event] as unknown as LogEvent<EventFields<E>>;
+      write(method, event, sentence(entry, fields, options.language), fields as Fields);
+    };
+  const complained =
+    (method: "warn" | "error") =>
+    <Id extends ReasonId>(event: EventName, reason: Id, params: Params<Id>, fields: Fields = {}) => {
+      const { message, hint } = say(reason, params, options.language);
+      const { file } = fields;
+      if (method === "warn")
+        options.onWarning?.({ reason, message, hint, ...(typeof file === "string" && { file }) });
+      const place = typeof file === "string" ? `${file}: ` : "";
+      write(method, event, `${place}${message}. ${remedyWord(options.language)}${hint}`, {
+        ...fields,
+        reason,
+        hint,
+      });
+    };
+  return {
+    ...(status && { status: status.set }),
+    language: options.language,
+    debug: told("debug"),
+    info: told("info"),
+    warn: complained("warn"),
+    error: complained("error"),
+    legacy: write,
+  };
+}
+
+type Level = "debug" | "info" | "warn" | "error";
+
+/** What stands before a remedy. */
+export function remedyWord(language: Language): string {
+  return language === "zh" ? "处理办法：" : "What to do: ";
+}
+
+/** Writes all of a text at once. A reader that has gone away (`| head`) is no reason to fail. */
+export function writeNow(fd: 1 | 2, text: string): void {
+  let rest = Buffer.from(text);
+  while (rest.length > 0) {
+    try {
+      rest = rest.subarray(writeSync(fd, rest));
+    } catch (error) {
+      if ((error as NodeJS.ErrnoException).code !== "EAGAIN") return;
+      // A full pipe that somebody made non-blocking: its reader needs a moment.
+      Atomics.wait(new Int32Array(new SharedArrayBuffer(4)), 0, 0, 10);
+    }
+  }
+}
+
+function statusLine(fd: 1 | 2, redact: Redact) {
+  let line: string | undefined;
+  const draw = (text: string) => writeNow(fd, text);
+  const hide = () => line !== undefined && draw("\r\x1b[K");
+  const show = () => line !== undefined && draw(line);
+  const set = (text: string | undefined) => {
+    hide();
+    line = text === undefined ? undefined : redact(text);
+    show();
+  };
+  return { hide, show, set };
+}
+
+async function pretty(fd: 1 | 2, colour: boolean) {
+  // Loaded only where a person looks: in a container's log it would cost start-up time for nothing.
+  const { default: pinoPretty } = await import("pino-pretty");
+  return pinoPretty({
+    destination: fd,
+    sync: true,
+    colorize: colour,
+    translateTime: "SYS:HH:MM:ss",
+    hideObject: true,
+    ignore: "event,name",
+  });
+}

@@ -1,0 +1,173 @@
+import { EXIT, ProblemsError } from "../errors.ts";
+import type { Language } from "../reasons/define.ts";
+import { describeError, describeProblem } from "./describe.ts";
+import type {
+  PackageAction,
+  PackageEntry,
+  Phase,
+  Report,
+  ReportError,
+  RowAction,
+  RowEntry,
+  Support,
+} from "./report.ts";
+
+/** What happened to one package. */
+export interface PackageResult {
+  action: PackageAction | "failed";
+  key: string | null;
+  name: string;
+  sha256: string | undefined;
+  bytes: number | undefined;
+  bytesUploaded: number;
+  error?: unknown;
+}
+
+/** What the report says of a package, whatever happens to it. */
+export interface ReportedPackage {
+  archive: { file: string };
+  type: string;
+  os: string;
+  arch: string;
+  object: string;
+  version: string;
+}
+
+/** Collects what happens during a run. A package that is stored in one attempt and found in the next counts as stored. */
+export class Recorder {
+  readonly #command: string;
+  readonly #language: Language;
+  readonly #startedAt = new Date();
+  readonly #started = performance.now();
+  readonly #packages = new Map<string, PackageEntry>();
+  readonly #rows = new Map<string, RowEntry>();
+  bucket: string | null = null;
+  orphans = { objects: 0, bytes: 0 };
+  readonly support: Support = {
+    layers: { postgres: null, nats: null },
+    postgres: null,
+    nats: null,
+    store: null,
+    phases: {},
+  };
+  /** undefined until the table has been seen. */
+  archColumn: boolean | undefined;
+
+  constructor(command: string, language: Language) {
+    this.#command = command;
+    this.#language = language;
+  }
+
+  /** The highest layer that a service has passed. */
+  passed(service: keyof Support["layers"], layer: string | undefined): void {
+    this.support.layers[service] = layer ?? null;
+  }
+
+  /** Runs a phase and counts its time, failed or not. */
+  async time<T>(phase: Phase, work: () => Promise<T>): Promise<T> {
+    const started = performance.now();
+    try {
+      return await work();
+    } finally {
+      const { phases } = this.support;
+      phases[phase] = Math.round((phases[phase] ?? 0) + performance.now() - started);
+    }
+  }
+
+  package(pkg: ReportedPackage, result: PackageResult): void {
+    const id = `${pkg.archive.file} ${pkg.object}`;
+    const earlier = this.#packages.get(id);
+    const sent = earlier !== undefined && earlier.bytesUploaded > 0 && result.action === "unchanged";
+    this.#packages.set(id, {
+      file: pkg.archive.file,
+      bytes: result.bytes ?? null,
+      sha256: result.sha256 ?? null,
+      type: pkg.type,
+      os: pkg.os,
+      arch: this.archColumn === false ? null : pkg.arch,
+      object: pkg.object,
+      version: pkg.version,
+      name: result.name,
+      key: result.key,
+      action: sent ? earlier.action : result.action,
+      bytesUploaded: result.bytesUploaded + (earlier?.bytesUploaded ?? 0),
+      ...(result.error !== undefined && { error: describeError(result.error, this.#language) }),
+    });
+  }
+
+  /** A file that never became a package. */
+  refused(file: string, error: ReportError): void {
+    this.#packages.set(file, {
+      file,
+      bytes: null,
+      sha256: null,
+      type: null,
+      os: null,
+      arch: null,
+      object: null,
+      version: null,
+      name: file.split("/").at(-1) ?? file,
+      key: null,
+      action: "failed",
+      bytesUploaded: 0,
+      error,
+    });
+  }
+
+  row(values: Omit<RowEntry, "id" | "action">, id: number | undefined, action: RowAction): void {
+    const { type, os, arch, object, version, name } = values;
+    const identity = [os, arch, object, version].join("/");
+    const earlier = this.#rows.get(identity);
+    this.#rows.set(identity, {
+      id: id ?? null,
+      type,
+      os,
+      arch,
+      object,
+      version,
+      name,
+      action: earlier && action === "unchanged" ? earlier.action : action,
+    });
+  }
+
+  get packages(): PackageEntry[] {
+    return [...this.#packages.values()];
+  }
+
+  get rows(): RowEntry[] {
+    return [...this.#rows.values()];
+  }
+
+  /** The report as it stands; `error` is what ended the run. */
+  report(error?: unknown): Report {
+    if (error instanceof ProblemsError) this.#addProblems(error);
+    const described = error === undefined ? undefined : describeError(error, this.#language);
+    return {
+      schema: 1,
+      command: this.#command,
+      outcome: described ? "failed" : "ok",
+      exitCode: described?.code ?? EXIT.ok,
+      startedAt: this.#startedAt.toISOString(),
+      durationMs: Math.round(performance.now() - this.#started),
+      bucket: this.bucket,
+      ...(described && { error: described }),
+      packages: this.packages,
+      rows: this.rows,
+      orphans: this.orphans,
+      support: this.support,
+    };
+  }
+
+  #addProblems({ problems }: ProblemsError): void {
+    for (const one of problems) {
+      const { file } = one;
+      const error = describeProblem(one, this.#language);
+      const entries = this.packages.filter((candidate) => candidate.file === file);
+      // one of several packages of an archive: its own entry says so already
+      if (entries.some((candidate) => candidate.object !== null && candidate.action === "failed")) continue;
+      const [entry] = entries;
+      if (entry) Object.assign(entry, { action: "failed", error });
+      else this.refused(file, error);
+    }
+  }
+}

@@ -1,0 +1,83 @@
+/**
+ * output/: everything that leaves the program: log, tables, progress, report, termination message, without secrets and in the
+ * operator's language. Knows how things are said, not how they are done.
+ */
+import type { ExitCode } from "../errors.ts";
+import type { ReasonId } from "../reasons/catalog.ts";
+
+export type PackageAction = "unchanged" | "uploaded" | "repaired" | "replaced" | "kept";
+export type RowAction = "inserted" | "updated" | "unchanged";
+
+export interface ReportError {
+  code: ExitCode;
+  reason: ReasonId | "internal";
+  layer?: string;
+  message: string;
+  hint: string;
+}
+
+export interface PackageEntry {
+  file: string;
+  bytes: number | null;
+  sha256: string | null;
+  type: string | null;
+  os: string | null;
+  arch: string | null;
+  object: string | null;
+  version: string | null;
+  name: string;
+  key: string | null;
+  action: PackageAction | "failed";
+  bytesUploaded: number;
+  error?: ReportError;
+}
+
+export interface RowEntry {
+  id: number | null;
+  type: string;
+  os: string;
+  arch: string | null;
+  object: string;
+  version: string;
+  name: string;
+  action: RowAction;
+}
+
+/** The report of SPEC §8, as REPORT_FILE and --json hold it. */
+export interface Report {
+  schema: 1;
+  command: string;
+  outcome: "ok" | "failed";
+  exitCode: ExitCode;
+  startedAt: string;
+  durationMs: number;
+  bucket: string | null;
+  error?: ReportError;
+  packages: PackageEntry[];
+  rows: RowEntry[];
+  orphans: { objects: number; bytes: number };
+  support: Support;
+}
+
+export type Phase = "wait" | "scan" | "lock" | "read" | "check" | "upload" | "rows" | "verify";
+
+/** What BK-Lite's support asks for when something does not work. */
+export interface Support {
+  /** The highest layer of readiness that was passed; null for none. */
+  layers: { postgres: string | null; nats: string | null };
+  postgres: { version: string; state: string } | null;
+  nats: { version: string; server: string } | null;
+  /** Configuration and usage of the bucket's stream, as it was last read. */
+  store: {
+    replicas: number;
+    maxBytes: number;
+    maxMessageBytes: number;
+    sealed: boolean;
+    bytes: number;
+    messages: number;
+    lastSequence: number;
+    objects: number;
+  } | null;
+  /** Milliseconds by phase; waiting and scanning go on at the same time. */
+  phases: Partial<Record<Phase, number>>;
+}

@@ -1,0 +1,99 @@
+import { EXIT, type ExitCode, ProblemsError } from "../errors.ts";
+import { describeError, describeProblem } from "./describe.ts";
+import { type Log, remedyWord, writeNow } from "./log.ts";
+import type { Recorder } from "./recorder.ts";
+import { type Redact, redactDeep } from "./redact.ts";
+import type { Report } from "./report.ts";
+import { countActions, countWords, rowTable } from "./tables.ts";
+import { TERMINATION_LOG, writeReportFile, writeTerminationLog } from "./write.ts";
+
+/** Where people read: paints, and prints below the log. */
+export interface Screen {
+  print(text: string): void;
+  paint: Paint;
+}
+
+/** Paints a text for a terminal; without colours it gives it back as it is. */
+export type Paint = (colour: "green" | "yellow" | "red" | "gray", text: string) => string;
+
+export interface RunEndOptions {
+  command: string;
+  /** Whether the report goes to standard output. */
+  json: boolean;
+  log: Log;
+  redact: Redact;
+  recorder: Recorder;
+  screen: Screen | undefined;
+  reportFile: string | undefined;
+  /** Ends the process. */
+  leave: (code: ExitCode) => void;
+}
+
+/** Everything that is written when the run is over: last line, table, report, termination message. */
+export class RunEnd {
+  readonly #options: RunEndOptions;
+  #over = false;
+
+  constructor(options: RunEndOptions) {
+    this.#options = options;
+  }
+
+  /** Says how it ended and ends the process. The first call counts. */
+  finish(error?: unknown): void {
+    if (this.#over) return;
+    this.#over = true;
+    const { recorder, reportFile, redact, json, leave } = this.#options;
+    let report = recorder.report(error);
+    if (reportFile) {
+      try {
+        writeReportFile(reportFile, toJson(report, redact));
+      } catch (writeError) {
+        error ??= writeError;
+        report = recorder.report(error);
+      }
+    }
+    this.#say(report, error);
+    writeTerminationLog(TERMINATION_LOG, redactDeep(report, redact) as Report);
+    if (json) writeNow(1, toJson(report, redact));
+    leave(report.exitCode);
+  }
+
+  #say({ packages, rows, orphans, durationMs }: Report, error: unknown): void {
+    const { command, log, screen } = this.#options;
+    const counts = { packages: countActions(packages), rows: countActions(rows), orphans, durationMs };
+    log.status?.(undefined);
+    // plan has printed a table of its own.
+    if (command !== "plan" && rows.length > 0) screen?.print(rowTable(rows));
+    if (error === undefined) {
+      const words = `packages: ${countWords(packages, "none")}; rows: ${countWords(rows, "none")}`;
+      const did = command === "plan" ? "wrote nothing; init would come to this" : "succeeded";
+      log.legacy("info", "run.done", `${command} ${did}. ${words}`, counts);
+      return;
+    }
+    if (error instanceof ProblemsError) this.#sayProblems(error);
+    const { code, reason, layer, message, hint } = describeError(error, log.language);
+    const text = `${command} failed (exit ${code}): ${message}. ${remedyWord(log.language)}${hint}`;
+    log.legacy("error", "run.failed", text, {
+      code,
+      reason,
+      ...(layer && { layer }),
+      hint,
+      ...counts,
+      ...(code === EXIT.internal && { stack: (error as Error)?.stack }),
+    });
+  }
+
+  #sayProblems({ problems }: ProblemsError): void {
+    const { log } = this.#options;
+    for (const one of problems) {
+      const { code, reason, message, hint } = describeProblem(one, log.language);
+      const text = `${one.file}: ${message}. ${remedyWord(log.language)}${hint}`;
+      log.legacy("error", "package.invalid", text, { file: one.file, code, reason, cause: message, hint });
+    }
+  }
+}
+
+/** The report as REPORT_FILE and --json have it. */
+export function toJson(report: Report, redact: Redact): string {
+  return `${JSON.stringify(redactDeep(report, redact), null, 2)}\n`;
+}

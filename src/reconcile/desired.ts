@@ -1,0 +1,142 @@
+import type { Source } from "../archive/source.ts";
+import { collectProblem, type Problem, ProblemsError } from "../errors.ts";
+import type { JobContext } from "../job.ts";
+import { cutDigest, cutSource } from "../packages/cut.ts";
+import { verifyArchive } from "../packages/inspect.ts";
+import type { Archive, Package } from "../packages/package.ts";
+import { resolvePackages } from "../packages/resolve.ts";
+import { originOf } from "../packages/standalone.ts";
+import type { PostgresReady } from "../readiness/postgres.ts";
+import { readDefinitions } from "../registry/collectors.ts";
+import { digest } from "../volume/digest.ts";
+import { archiveSource } from "../volume/source.ts";
+import type { ObservedState } from "./observed.ts";
+import {
+  type Decision,
+  type DesiredPackage,
+  hasOrigin,
+  type Plan,
+  type PlanInput,
+  plan,
+  type SharedCollector,
+  storedFor,
+} from "./plan.ts";
+
+/** What the volume asks for. */
+export interface Desired {
+  packages: readonly Package[];
+  collectors: readonly SharedCollector[];
+}
+
+/** From archives to packages and collectors, as this database's table and its list of collectors want them. */
+export async function resolveDesired(
+  job: JobContext,
+  archives: readonly Archive[],
+  { db, shape }: PostgresReady,
+): Promise<Desired> {
+  const { config, args, log } = job;
+  job.recorder.archColumn = shape.archColumn;
+  const { packages, collectors, problems } = await resolvePackages(archives, {
+    options: args,
+    packageVersion: config.packageVersion,
+    collectors: config.collectors,
+    standalone: config.collectorPackages === "standalone",
+    definitions: await readDefinitions(db, config.db.schema),
+    archColumn: shape.archColumn,
+  });
+  if (problems.length > 0) throw new ProblemsError(problems);
+  const whole = packages.filter(({ cut }) => !cut);
+  const parts = [...collectors, ...packages.filter(({ cut }) => cut)];
+  for (const pkg of whole) {
+    const names = parts.filter((part) => part.archive === pkg.archive).map((part) => part.object);
+    const { archive, os, arch, object, version } = pkg;
+    const holds = names.length > 0 ? `, with ${names.join(", ")}` : "";
+    log.legacy("info", "package.found", `${archive.file}: ${object} ${version} for ${os} ${arch}${holds}`, {
+      file: archive.file,
+      bytes: archive.size,
+      os,
+      arch,
+      object,
+      version,
+      collectors: names,
+    });
+  }
+  const shared = collectors.flatMap((collector) => {
+    const controller = whole.find((pkg) => pkg.archive === collector.archive);
+    return controller ? [{ ...collector, controller }] : [];
+  });
+  return { packages, collectors: shared };
+}
+
+export interface DecideOptions {
+  /** Read every archive, not only those that have an object to be compared with. */
+  allDigests: boolean;
+  signal: AbortSignal;
+}
+
+/** Compares what the volume asks for with what the servers hold. Reads an archive only where its digest decides something. */
+export async function decideAll(
+  job: JobContext,
+  desired: Desired,
+  state: ObservedState,
+  options: DecideOptions,
+): Promise<Plan> {
+  const { archColumn, rows, listing } = state;
+  const read = { archColumn, rows, objects: listing.objects };
+  const packages: DesiredPackage[] = [];
+  for (const pkg of desired.packages) packages.push(await describeContent(pkg, read, options));
+  return plan({
+    ...read,
+    desired: packages,
+    collectors: desired.collectors,
+    onConflict: job.config.onConflict,
+  });
+}
+
+/** A package with what tells whether a stored object has its content. */
+async function describeContent(
+  pkg: Package,
+  read: Pick<PlanInput, "archColumn" | "rows" | "objects">,
+  { allDigests, signal }: DecideOptions,
+): Promise<DesiredPackage> {
+  const { archive, cut } = pkg;
+  const stored = storedFor(pkg, read);
+  if (!cut) {
+    const needed = allDigests || stored !== undefined;
+    const sha256 = needed ? await digest(archive, signal) : archive.sha256;
+    return { package: pkg, sha256, bytes: archive.size };
+  }
+  const origin = originOf(await digest(archive, signal), cut);
+  // An archive that was built anew may well hold the same collector, and somebody else's object the same bytes.
+  const cutNow = stored !== undefined && !hasOrigin(stored, origin);
+  const { sha256, bytes } = cutNow ? await cutDigest(archive, cut, signal) : { ...cut.digest };
+  return { package: pkg, origin, sha256, bytes: bytes ?? cutSource(archive, cut).size };
+}
+
+/**
+ * ARCHIVE_CHECK=full: reads every entry of the archives that are about to be uploaded. Throws exit 65 that names all damaged ones,
+ * before anything is written. `checked` remembers across attempts.
+ */
+export async function checkArchives(
+  job: JobContext,
+  decisions: readonly Decision[],
+  checked: Set<Archive>,
+  signal: AbortSignal,
+): Promise<void> {
+  if (job.config.archiveCheck === "quick") return;
+  const problems: Problem[] = [];
+  const uploads = decisions.filter(({ upload, conflict }) => upload && !conflict);
+  for (const archive of new Set(uploads.map(({ desired }) => desired.package.archive))) {
+    if (checked.has(archive)) continue;
+    await collectProblem(problems, async () => {
+      await verifyArchive(archive, signal);
+      checked.add(archive);
+    });
+  }
+  if (problems.length > 0) throw new ProblemsError(problems);
+}
+
+export function sourceOf({ desired }: Decision): Source {
+  const { archive, cut } = desired.package;
+  return cut ? cutSource(archive, cut) : archiveSource(archive);
+}

@@ -1,0 +1,33 @@
+import type { StreamInfo } from "nats";
+import type { Recorder } from "../output/recorder.ts";
+import type { Support } from "../output/report.ts";
+import type { Servers } from "../readiness/wait.ts";
+import { type Row, readRows } from "../registry/rows.ts";
+import type { Listing } from "../store/object.ts";
+
+/** What the servers hold now. */
+export interface ObservedState {
+  rows: readonly Row[];
+  listing: Listing;
+  archColumn: boolean;
+}
+
+/** Reads table and bucket at once. */
+export async function observe({ postgres, nats }: Servers, { support }: Recorder): Promise<ObservedState> {
+  const [rows, listing] = await Promise.all([readRows(postgres.db, postgres.shape), nats.bucket.list()]);
+  if (listing.info) support.store = describeStore(listing.info, listing);
+  return { rows, listing, archColumn: postgres.shape.archColumn };
+}
+
+function describeStore({ config, state }: StreamInfo, { objects }: Listing): Support["store"] {
+  return {
+    replicas: config.num_replicas,
+    maxBytes: config.max_bytes,
+    maxMessageBytes: config.max_msg_size,
+    sealed: config.sealed ?? false,
+    bytes: state.bytes,
+    messages: state.messages,
+    lastSequence: state.last_seq,
+    objects: [...objects.values()].filter((object) => !object.deleted).length,
+  };
+}

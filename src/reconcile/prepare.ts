@@ -1,0 +1,32 @@
+import type { JobContext } from "../job.ts";
+import type { Archive } from "../packages/package.ts";
+import { findFiles, scan } from "../packages/scan.ts";
+import { type Servers, waitForServers } from "../readiness/wait.ts";
+
+/**
+ * Waits for the servers and reads the volume, both at once: neither needs the other, and a bad archive should not be heard of
+ * only after minutes of waiting. The first failure ends both.
+ */
+export async function prepare(
+  job: JobContext,
+  writes: boolean,
+): Promise<{ servers: Servers; archives: Archive[] }> {
+  const { args, config, log, recorder } = job;
+  const files = await findFiles(args, config, log);
+  const sibling = new AbortController();
+  const signal = AbortSignal.any([job.signal, sibling.signal]);
+  const stop = (error: unknown): never => {
+    sibling.abort(error);
+    throw error;
+  };
+  const [servers, archives] = await Promise.allSettled([
+    recorder.time("wait", () => waitForServers(job, writes, signal)).catch(stop),
+    recorder.time("scan", () => scan(files, args, config, log, signal)).catch(stop),
+  ]);
+  if (servers.status === "fulfilled" && archives.status === "fulfilled") {
+    return { servers: servers.value, archives: archives.value };
+  }
+  if (servers.status === "fulfilled") await servers.value.close();
+  job.signal.throwIfAborted();
+  throw sibling.signal.reason;
+}

@@ -1,0 +1,61 @@
+import type { StreamInfo } from "nats";
+import { EXIT, JobError } from "../errors.ts";
+import type { Bucket } from "./bucket.ts";
+import { full } from "./errors.ts";
+
+const MIB = 1024 * 1024;
+/** Large chunks make BK-Lite's own downloads several times faster (BKLITE.md); 1 MiB is the server's default max_payload. */
+const MAX_CHUNK = 1_000_000;
+/** Bytes that the file store adds to each message, on top of the subject: generous. */
+const MESSAGE_OVERHEAD = 128;
+
+/**
+ * Looks, before the first chunk is sent, whether an object of `size` bytes can be stored at all, beside what it may replace.
+ * Throws exit 73 naming the limit. Server-wide limits show only when they are hit.
+ */
+export async function checkCapacity(
+  bucket: Bucket,
+  size: number | undefined,
+): Promise<{ chunkSize: number }> {
+  const info = await bucket.info();
+  if (!info) {
+    throw JobError.legacy(EXIT.unavailable, `bucket "${bucket.name}" has disappeared`, {
+      hint: "somebody deleted it during the run: run again",
+    });
+  }
+  const chunkSize = chunkSizeFor(bucket.nc.info?.max_payload ?? MIB, info.config.max_msg_size);
+  const need = (size ?? 0) + (Math.ceil((size ?? 0) / chunkSize) + 1) * MESSAGE_OVERHEAD;
+  const { max_bytes: max } = info.config;
+  if (max > 0 && info.state.bytes + need > max) {
+    throw full(
+      `bucket "${bucket.name}" has no room: max_bytes ${max}, used ${info.state.bytes}, needed ${need} more`,
+    );
+  }
+  await checkAccount(bucket, info, need);
+  return { chunkSize };
+}
+
+/** Chunk size in bytes for a server's max_payload and a stream's max_msg_size (-1: none). */
+export function chunkSizeFor(maxPayload: number, maxMessage: number): number {
+  const limit = Math.min(maxPayload, maxMessage > 0 ? maxMessage : maxPayload);
+  // Headroom for headers and for whatever a leaf node or a gateway adds.
+  return Math.max(1, Math.min(MAX_CHUNK, limit - Math.min(4096, limit >> 3)));
+}
+
+async function checkAccount(bucket: Bucket, info: StreamInfo, need: number): Promise<void> {
+  const account = await bucket.account().catch((error) => {
+    // Least privilege does not ask for it: the limit shows when it is hit.
+    if (error instanceof JobError && error.code === EXIT.denied) return undefined;
+    throw error;
+  });
+  if (!account) return;
+  const tier = (account.tiers as Record<string, typeof account> | undefined)?.[
+    `R${info.config.num_replicas}`
+  ];
+  const { limits, storage } = tier ?? account;
+  if (limits.max_storage > 0 && storage + need > limits.max_storage) {
+    throw full(
+      `the NATS account has no room for bucket "${bucket.name}": limit ${limits.max_storage}, used ${storage}, needed ${need} more`,
+    );
+  }
+}

@@ -1,0 +1,45 @@
+import { blocks } from "../archive/blocks.ts";
+import { changed, isSystemError, unreadable } from "../archive/problem.ts";
+import type { Source } from "../archive/source.ts";
+import type { OpenFile } from "../archive/types.ts";
+import type { StampedFile } from "./file.ts";
+import { assertUnchanged, openFile } from "./open.ts";
+
+/** The archive's own bytes for an upload; readStream says what is checked. */
+export function archiveSource(archive: StampedFile): Source {
+  const size = Number(archive.stamp.size);
+  return {
+    size,
+    blocks: (blockSize, signal) =>
+      readStream(archive, async function* (handle) {
+        let read = 0;
+        for await (const block of blocks(handle, { size }, blockSize, signal)) {
+          read += block.length;
+          yield block;
+        }
+        if (read !== size) throw changed(archive.file);
+      }),
+  };
+}
+
+/**
+ * What `read` makes of the archive's bytes. That the file is the one that was scanned is checked when it is opened and when
+ * the last byte has been taken, so a consumer that saw the end has seen that very file (else exit 74).
+ */
+export async function* readStream(
+  archive: StampedFile,
+  read: (handle: OpenFile) => AsyncIterable<Buffer>,
+): AsyncGenerator<Buffer, void, void> {
+  try {
+    const { handle } = await openFile(archive);
+    try {
+      await assertUnchanged(handle, archive);
+      yield* read(handle);
+      await assertUnchanged(handle, archive);
+    } finally {
+      await handle.close();
+    }
+  } catch (error) {
+    throw isSystemError(error) ? unreadable(archive.file, error) : error;
+  }
+}

@@ -1,0 +1,31 @@
+import assert from "node:assert/strict";
+import { test } from "node:test";
+import { createSweep } from "../../src/memory.ts";
+
+const MIB = 1024 * 1024;
+
+/** The most MiB of buffers that were there at once while 512 MiB went through, each kept until `kept` more have come. */
+function most(kept: number): number {
+  const sweep = createSweep();
+  const before = process.memoryUsage().arrayBuffers;
+  const waiting: Uint8Array[] = [];
+  let max = 0;
+  for (let index = 0; index < 512; index++) {
+    const buffer = new Uint8Array(MIB).fill(index);
+    waiting.push(buffer);
+    if (waiting.length > kept) waiting.shift();
+    sweep(buffer.length);
+    max = Math.max(max, process.memoryUsage().arrayBuffers - before);
+  }
+  return Math.round(max / MIB);
+}
+
+test("buffers that were dropped do not pile up", () => {
+  const mebibytes = most(0);
+  assert.ok(mebibytes <= 16, `${mebibytes} MiB of dropped buffers at once`);
+});
+
+test("nor do those that waited for a slow server before they were dropped", () => {
+  const mebibytes = most(8);
+  assert.ok(mebibytes <= 32, `${mebibytes} MiB where 8 are in use`);
+});

@@ -1,0 +1,131 @@
+import assert from "node:assert/strict";
+import { execFileSync } from "node:child_process";
+import { chmod, link, mkdir, symlink } from "node:fs/promises";
+import { createServer } from "node:net";
+import { describe, test } from "node:test";
+import { EXIT, JobError } from "../../src/errors.ts";
+import { listVolume } from "../../src/volume/list.ts";
+import { volume } from "../support/volume.ts";
+
+describe("what is on the volume", () => {
+  test("archives up to three folders deep, by path; everything else is left alone", async () => {
+    await using on = await volume({
+      "fusion-collectors-windows-amd64.zip": "1234",
+      "controller/fusion-collectors-linux-amd64.zip": "123",
+      "a/b/c/fusion-collectors.tgz": "",
+      "a/b/c/d/fusion-collectors.tgz": "",
+      "fusion-collectors.zip.part": "",
+      "fusion-collectors.zip.tmp": "",
+      ".fusion-collectors.zip": "",
+      ".hidden/fusion-collectors.zip": "",
+      "lost+found/fusion-collectors.zip": "",
+      "README.md": "",
+      SHA256SUMS: "",
+      "fusion-collectors-windows-amd64.zip.sha256": "",
+      "other.sha256": "",
+    });
+    const { files, ignored } = await listVolume(on.dir);
+    assert.deepEqual(files, [
+      {
+        file: "a/b/c/fusion-collectors.tgz",
+        path: on.path("a/b/c/fusion-collectors.tgz"),
+        name: "fusion-collectors.tgz",
+        size: 0,
+      },
+      {
+        file: "controller/fusion-collectors-linux-amd64.zip",
+        path: on.path("controller/fusion-collectors-linux-amd64.zip"),
+        name: "fusion-collectors-linux-amd64.zip",
+        size: 3,
+      },
+      {
+        file: "fusion-collectors-windows-amd64.zip",
+        path: on.path("fusion-collectors-windows-amd64.zip"),
+        name: "fusion-collectors-windows-amd64.zip",
+        size: 4,
+      },
+    ]);
+    assert.deepEqual(ignored, [
+      "README.md",
+      "a/b/c/d",
+      "fusion-collectors.zip.part",
+      "fusion-collectors.zip.tmp",
+      "lost+found",
+      "other.sha256",
+    ]);
+  });
+
+  test("links count if they end at a regular file; folders, FIFOs and sockets with an archive's name do not", async () => {
+    await using on = await volume({ "real.bin": "123456", "folder/fusion-collectors-deep.zip": "" });
+    await symlink("real.bin", on.path("fusion-collectors-link.zip"));
+    await symlink("fusion-collectors-link.zip", on.path("fusion-collectors-link-to-link.zip"));
+    await link(on.path("real.bin"), on.path("fusion-collectors-hard.zip"));
+    await symlink("nowhere", on.path("fusion-collectors-dangling.zip"));
+    await symlink("fusion-collectors-loop.zip", on.path("fusion-collectors-loop.zip"));
+    await symlink("folder", on.path("fusion-collectors-folder-link.zip"));
+    await mkdir(on.path("fusion-collectors-folder.zip"));
+    execFileSync("mkfifo", [on.path("fusion-collectors-fifo.zip")]);
+    const server = createServer().listen(on.path("fusion-collectors-socket.zip"));
+    try {
+      const { files, ignored } = await listVolume(on.dir);
+      assert.deepEqual(
+        files.map(({ file, size }) => [file, size]),
+        [
+          ["folder/fusion-collectors-deep.zip", 0],
+          ["fusion-collectors-hard.zip", 6],
+          ["fusion-collectors-link-to-link.zip", 6],
+          ["fusion-collectors-link.zip", 6],
+        ],
+      );
+      assert.deepEqual(ignored, [
+        "fusion-collectors-dangling.zip",
+        "fusion-collectors-fifo.zip",
+        "fusion-collectors-folder-link.zip",
+        "fusion-collectors-loop.zip",
+        "fusion-collectors-socket.zip",
+        "real.bin",
+      ]);
+    } finally {
+      server.close();
+    }
+  });
+
+  test("an empty volume is an empty list", async () => {
+    await using on = await volume();
+    assert.deepEqual(await listVolume(on.dir), { files: [], ignored: [] });
+  });
+
+  test("a volume that is not there, or is a file, is exit 66 and named", async () => {
+    await using on = await volume({ file: "" });
+    for (const path of [on.path("missing"), on.path("file")]) {
+      await assert.rejects(listVolume(path), (error: unknown) => {
+        assert.ok(error instanceof JobError);
+        assert.equal(error.code, EXIT.noInput);
+        assert.ok(error.message.includes(path));
+        assert.match(error.hint, /PACKAGES_DIR/);
+        return true;
+      });
+    }
+  });
+
+  test("a folder that may not be read is exit 66 and named", async (t) => {
+    // root may read everything, so the operating system is asked as somebody else
+    const uid = 65532;
+    if (process.getuid?.() === 0) process.seteuid?.(uid);
+    t.after(() => process.seteuid?.(process.getuid?.() ?? 0));
+    await using on = await volume({ "closed/fusion-collectors.zip": "" });
+    await chmod(on.path("closed"), 0);
+    try {
+      await assert.rejects(listVolume(on.dir), (error: unknown) => {
+        assert.ok(error instanceof JobError);
+        assert.equal(error.code, EXIT.noInput);
+        assert.ok(error.message.includes(on.path("closed")));
+        assert.match(error.message, /permission denied/);
+        assert.match(error.hint, /readable/);
+        return true;
+      });
+    } finally {
+      await chmod(on.path("closed"), 0o700);
+    }
+  });
+});

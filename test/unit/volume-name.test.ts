@@ -1,0 +1,67 @@
+import assert from "node:assert/strict";
+import { describe, test } from "node:test";
+import { formatOf, parseName } from "../../src/volume/name.ts";
+
+const NAMES: [name: string, named: object][] = [
+  ["fusion-collectors.zip", {}],
+  ["fusion-collectors-linux-amd64.zip", { os: "linux", arch: "x86_64" }],
+  ["fusion-collectors-windows-amd64.zip", { os: "windows", arch: "x86_64" }],
+  ["fusion-collectors-linux-arm64.zip", { os: "linux", arch: "arm64" }],
+  ["fusion-collectors-linux-aarch64.tgz", { os: "linux", arch: "arm64" }],
+  ["fusion-collectors-linux-x86_64.zip", { os: "linux", arch: "x86_64" }],
+  ["fusion-collectors_x86_64_linux.zip", { os: "linux", arch: "x86_64" }],
+  ["fusion-collectors-amd64-linux.zip", { os: "linux", arch: "x86_64" }],
+  ["fusion-collectors.windows.x86_64.zip", { os: "windows", arch: "x86_64" }],
+  ["Fusion-Collectors-Linux-AMD64.ZIP", { os: "linux", arch: "x86_64" }],
+  ["fusion-collectors-1.0.0.tar.gz", { version: "1.0.0" }],
+  ["fusion-collectors-v2.10.3.tar.gz", { version: "2.10.3" }],
+  ["fusion-collectors-V2.10.3.tar.gz", { version: "2.10.3" }],
+  ["fusion-collectors-1.2.3.4-linux.zip", { os: "linux", version: "1.2.3.4" }],
+  ["fusion-collectors-linux-1.2.3-rc1.zip", { os: "linux", version: "1.2.3-rc1" }],
+  ["fusion-collectors-1.2.3-beta.2-linux-arm64.zip", { os: "linux", arch: "arm64", version: "1.2.3-beta.2" }],
+  ["fusion-collectors-1.2.3-linux-rc1.zip", { os: "linux", version: "1.2.3" }],
+  ["fusion-collectors-1.2.3-arm64.zip", { arch: "arm64", version: "1.2.3" }],
+  ["fusion-collectors_v1.2.3_windows_amd64.zip", { os: "windows", arch: "x86_64", version: "1.2.3" }],
+  ["fusion-collectors-x86_64.1.2.3.zip", { arch: "x86_64", version: "1.2.3" }],
+  ["fusion-collectors-1.2.3-offline.zip", { version: "1.2.3" }],
+  ["fusion-collectors-1.2.zip", {}],
+  ["fusion-collectors-latest.zip", {}],
+  ["fusion-collectors-linux64-el7-20251021.zip", {}],
+  ["fusion-collectors-darwin.zip", {}],
+  ["fusion-collectors-linux-linux-1.0.0-v1.0.0.zip", { os: "linux", version: "1.0.0" }],
+  ["fusion-collectors-amd64-x86_64.zip", { arch: "x86_64" }],
+];
+
+describe("an archive's name", () => {
+  for (const [name, named] of NAMES) {
+    test(name, () => assert.deepEqual(parseName(name), { named }));
+  }
+
+  const AMBIGUOUS: [name: string, words: RegExp][] = [
+    ["fusion-collectors-linux-windows.zip", /more than one operating system: linux and windows$/],
+    ["fusion-collectors-amd64-aarch64.zip", /more than one architecture: x86_64 and arm64$/],
+    ["fusion-collectors-1.0.0-linux-1.0.1.zip", /more than one version: 1\.0\.0 and 1\.0\.1$/],
+  ];
+  for (const [name, words] of AMBIGUOUS) {
+    test(`${name} says two things`, () => {
+      const parsed = parseName(name);
+      assert.ok("problem" in parsed);
+      assert.match(parsed.problem.reason, words);
+      assert.match(parsed.problem.hint, /rename/);
+    });
+  }
+
+  test("its ending says how it is packed", () => {
+    assert.equal(formatOf("fusion-collectors-linux.zip"), "zip");
+    assert.equal(formatOf("fusion-collectors.TGZ"), "tar.gz");
+    assert.equal(formatOf("fusion-collectors-1.0.0.tar.gz"), "tar.gz");
+    for (const name of [
+      "fusion-collectors.tar",
+      "telegraf.zip",
+      "fusion-collectors.zip.part",
+      "x-fusion-collectors.zip",
+    ]) {
+      assert.equal(formatOf(name), undefined, name);
+    }
+  });
+});
