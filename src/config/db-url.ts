@@ -66,7 +66,9 @@ export function parseDatabaseUrl(text: string): DatabaseUrl | { problem: ConfigP
   }
 }
 
-function readParts(parts: Record<string, string | undefined>): DatabaseUrl | { problem: ConfigProblem } | undefined {
+function readParts(
+  parts: Record<string, string | undefined>,
+): DatabaseUrl | { problem: ConfigProblem } | undefined {
   const query = new URLSearchParams(parts.query ?? "");
   const unknown = [...query.keys()].some((key) => !USED.includes(key) && !PASSED_OVER.includes(key));
   const session = query.get("target_session_attrs");
@@ -75,7 +77,8 @@ function readParts(parts: Record<string, string | undefined>): DatabaseUrl | { p
   }
   const mode = query.get("sslmode");
   const sslMode = MODES.find((known) => known === mode);
-  if (mode !== null && !sslMode) return { problem: { reason: "config.url.sslmode", params: { allowed: MODES } } };
+  if (mode !== null && !sslMode)
+    return { problem: { reason: "config.url.sslmode", params: { allowed: MODES } } };
 
   const servers = serversOf(parts.hosts ?? "", query);
   if (!servers) return undefined;
@@ -106,5 +109,8 @@ function serversOf(list: string, query: URLSearchParams): readonly DbServer[] | 
   if (!places.every((place) => place !== null)) return undefined;
   const hosts = query.get("host") ?? places.map((place) => decodeURIComponent(place[1] ?? "")).join(",");
   const ports = query.get("port") ?? places.map((place) => place[2] || "5432").join(",");
-  return pairHosts(hosts, query.get("port") === null && query.get("host") !== null ? (places[0]?.[2] || "5432") : ports).servers;
+  return pairHosts(
+    hosts,
+    query.get("port") === null && query.get("host") !== null ? places[0]?.[2] || "5432" : ports,
+  ).servers;
 }

@@ -50,7 +50,10 @@ export function readDb(reader: Reader): DbConfig {
 /** BK-Lite's name for its database product: postgresql, or Django's path of an engine that ends in it. */
 function checkEngine(reader: Reader): void {
   const engine = reader.text("DB_ENGINE");
-  if (engine !== undefined && !/(^|[._])(postgres|postgresql|postgresql_psycopg2|postgis|pgsql)$/i.test(engine)) {
+  if (
+    engine !== undefined &&
+    !/(^|[._])(postgres|postgresql|postgresql_psycopg2|postgis|pgsql)$/i.test(engine)
+  ) {
     reader.complain("config.engine", {});
   }
 }
@@ -62,7 +65,11 @@ function fromParts(reader: Reader): Server {
   const found = pairHosts(host ?? "", reader.text("DB_PORT") as string);
   if (host === undefined) reader.complain("config.missing", { name: "DB_HOST", instead: "DATABASE_URL" });
   else if (!found.hosts) reader.complain("config.host", { name: "DB_HOST" });
-  if ((found.hosts || host === undefined) && !pairHosts("h", reader.text("DB_PORT") as string).servers && !found.servers) {
+  if (
+    (found.hosts || host === undefined) &&
+    !pairHosts("h", reader.text("DB_PORT") as string).servers &&
+    !found.servers
+  ) {
     reader.complain("config.ports", { name: "DB_PORT" });
   }
   return {
