@@ -19,6 +19,8 @@ export interface Config {
   packageVersion: string | undefined;
   collectors: "auto" | "none" | readonly string[];
   collectorPackages: "shared" | "standalone";
+  /** Whether archives that BK-Lite's installer could not unpack are made anew as a zip that it can. */
+  repack: "auto" | "never";
   onConflict: "replace" | "keep" | "fail";
   allowEmpty: boolean;
   purgeOrphans: boolean;
@@ -59,6 +61,7 @@ export function readConfig(reader: Reader): Config {
     ),
     collectors: readCollectors(reader),
     collectorPackages: reader.oneOf("COLLECTOR_PACKAGES", ["shared", "standalone"]),
+    repack: reader.oneOf("REPACK", ["auto", "never"]),
     onConflict: reader.oneOf("ON_CONFLICT", ["replace", "keep", "fail"]),
     allowEmpty: reader.flag("ALLOW_EMPTY"),
     purgeOrphans: reader.flag("PURGE_ORPHANS"),

@@ -17,6 +17,7 @@ const variables = {
   PACKAGE_VERSION: {},
   COLLECTORS: { default: "auto" },
   COLLECTOR_PACKAGES: { default: "shared" },
+  REPACK: { default: "auto" },
   ON_CONFLICT: { default: "replace" },
   ALLOW_EMPTY: { default: "false" },
   PURGE_ORPHANS: { default: "false" },

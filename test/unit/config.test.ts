@@ -40,6 +40,7 @@ describe("defaults", () => {
       packageVersion: undefined,
       collectors: "auto",
       collectorPackages: "shared",
+      repack: "auto",
       onConflict: "replace",
       allowEmpty: false,
       purgeOrphans: false,
