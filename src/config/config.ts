@@ -6,7 +6,7 @@ import { statSync } from "node:fs";
 import { dirname } from "node:path";
 import { EXIT, JobError } from "../errors.ts";
 import { isKeyPart } from "../identity.ts";
-import type { Language } from "../reasons/define.ts";
+import { LANGUAGES, type Language } from "../reasons/define.ts";
 import { type DbConfig, readDb } from "./db.ts";
 import type { Environment, Reader } from "./env.ts";
 import { type NatsConfig, readNats } from "./nats.ts";
@@ -47,7 +47,14 @@ export interface OutputConfig {
 export function readOutput(environment: Environment): OutputConfig {
   const level = LOG_LEVELS.find((l) => l === environment.LOG_LEVEL);
   const format = (["json", "pretty", "auto"] as const).find((f) => f === environment.LOG_FORMAT);
-  return { logLevel: level ?? "info", logFormat: format ?? "auto", language: "en" };
+  return { logLevel: level ?? "info", logFormat: format ?? "auto", language: readLanguage(environment) };
+}
+
+/** LOG_LANG; else Chinese where the first of LC_ALL, LC_MESSAGES and LANG that is set says so, as gettext reads them. */
+function readLanguage({ LOG_LANG, LC_ALL, LC_MESSAGES, LANG }: Environment): Language {
+  const asked = LANGUAGES.find((language) => language === LOG_LANG);
+  const locale = LC_ALL || LC_MESSAGES || LANG || "";
+  return asked ?? (/^zh/i.test(locale) ? "zh" : "en");
 }
 
 /** Reads and checks the whole configuration. Throws exit 78 that lists every bad variable by name, never with its value. */
@@ -75,6 +82,7 @@ export function readConfig(reader: Reader): Config {
   };
   reader.oneOf("LOG_LEVEL", LOG_LEVELS);
   reader.oneOf("LOG_FORMAT", ["auto", "json", "pretty"]);
+  reader.oneOf("LOG_LANG", ["auto", ...LANGUAGES]);
   if (reader.problems.length > 0) {
     throw JobError.legacy(EXIT.config, `bad configuration: ${reader.problems.join("; ")}`, {
       hint: "set the variables named above; the README has a table of all of them",

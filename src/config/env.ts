@@ -53,6 +53,7 @@ const variables = {
   REPORT_FILE: {},
   LOG_LEVEL: { default: "info" },
   LOG_FORMAT: { default: "auto" },
+  LOG_LANG: { default: "auto" },
 } satisfies Record<string, Variable>;
 
 export type VariableName = keyof typeof variables;

@@ -1,11 +1,22 @@
 import type { ExitCode } from "../errors.ts";
 import { fill, type Language, type Reason } from "./define.ts";
+import { job } from "./job.ts";
 import { legacy } from "./legacy.ts";
+import { usage } from "./usage.ts";
 
-export const CATALOG = { ...legacy };
+export const CATALOG = {
+  ...job,
+  ...legacy,
+  ...usage,
+};
 
 export type ReasonId = keyof typeof CATALOG;
-export type Params<Id extends ReasonId> = (typeof CATALOG)[Id] extends Reason<infer P> ? P : never;
+/** The parameters of a reason; of several reasons, those of any one of them. */
+export type Params<Id extends ReasonId> = Id extends ReasonId
+  ? (typeof CATALOG)[Id] extends Reason<infer P>
+    ? P
+    : never
+  : never;
 
 /** Cause and remedy of a reason, in words. */
 export function say<Id extends ReasonId>(
