@@ -24,6 +24,8 @@ export interface Config {
   packageVersion: string | undefined;
   collectors: "auto" | "none" | readonly string[];
   collectorPackages: "auto" | "shared" | "standalone";
+  /** Whether archives that BK-Lite's installer could not unpack are made anew as a zip that it can. */
+  repack: "auto" | "never";
   onConflict: "replace" | "keep" | "fail";
   /** Platforms that must be complete. */
   require: readonly Platform[];
@@ -69,6 +71,7 @@ export function readConfig(reader: Reader): Config {
     packageVersion: readKeyPart(reader, "PACKAGE_VERSION"),
     collectors: readCollectors(reader),
     collectorPackages: reader.oneOf("COLLECTOR_PACKAGES", ["auto", "shared", "standalone"]),
+    repack: reader.oneOf("REPACK", ["auto", "never"]),
     onConflict: reader.oneOf("ON_CONFLICT", ["replace", "keep", "fail"]),
     require: readPlatforms(reader),
     allowEmpty: reader.flag("ALLOW_EMPTY"),

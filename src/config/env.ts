@@ -18,6 +18,7 @@ const variables = {
   PACKAGE_VERSION: {},
   COLLECTORS: { default: "auto" },
   COLLECTOR_PACKAGES: { default: "auto" },
+  REPACK: { default: "auto" },
   ON_CONFLICT: { default: "replace" },
   REQUIRE: {},
   ALLOW_EMPTY: { default: "false" },

@@ -184,11 +184,12 @@ export type ConfigProblem = {
   [Id in ConfigReason]: { reason: Id; params: Settings[Id] extends Reason<infer P> ? P : never };
 }[ConfigReason];
 
-type Several = { problems: readonly ConfigProblem[] };
+/** ConfigProblems; said loosely, as the union of all parameters of the catalog is compared again and again. */
+type Several = { problems: readonly { reason: string; params: unknown }[] };
 
-function each(problems: readonly ConfigProblem[], language: Language, part: "cause" | "remedy"): string[] {
+function each(problems: Several["problems"], language: Language, part: "cause" | "remedy"): string[] {
   return problems.map(({ reason: id, params }) =>
-    fill((settings[id][language] as Words<unknown>)[part], params as unknown),
+    fill((settings[id as ConfigReason][language] as Words<unknown>)[part], params),
   );
 }
 

@@ -40,6 +40,7 @@ describe("defaults", () => {
       packageVersion: undefined,
       collectors: "auto",
       collectorPackages: "auto",
+      repack: "auto",
       onConflict: "replace",
       require: [],
       allowEmpty: false,
