@@ -21,7 +21,15 @@ function leave(code: ExitCode): void {
   process.exit(code);
 }
 
+/** pg takes what it is not told from variables of libpq's and of its own: those of an environment that is not ours must not decide. */
+function forgetDriverSettings(environment: NodeJS.ProcessEnv): void {
+  for (const name of Object.keys(environment)) {
+    if (/^(PG|NODE_PG_)/.test(name)) delete environment[name];
+  }
+}
+
 async function main(): Promise<void> {
+  forgetDriverSettings(process.env);
   const reader = new Reader(process.env);
   let args: Arguments;
   try {

@@ -3,13 +3,23 @@ import { config } from "./config.ts";
 import { fill, type Language, type Reason } from "./define.ts";
 import { job } from "./job.ts";
 import { legacy } from "./legacy.ts";
+import { nats } from "./nats.ts";
+import { natsBucket } from "./nats-bucket.ts";
+import { postgres } from "./postgres.ts";
+import { postgresTable } from "./postgres-table.ts";
 import { usage } from "./usage.ts";
+import { wait } from "./wait.ts";
 
 export const CATALOG = {
   ...config,
   ...job,
   ...legacy,
+  ...nats,
+  ...natsBucket,
+  ...postgres,
+  ...postgresTable,
   ...usage,
+  ...wait,
 };
 
 export type ReasonId = keyof typeof CATALOG;
