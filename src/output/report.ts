@@ -10,7 +10,7 @@ export type RowAction = "inserted" | "updated" | "unchanged";
 
 export interface ReportError {
   code: ExitCode;
-  reason: ReasonId | "internal";
+  reason: ReasonId;
   layer?: string;
   message: string;
   hint: string;

@@ -11,12 +11,14 @@ const { services } = parse(readFileSync(join(root, "compose.init.yml"), "utf8"))
 const environment: Record<string, string> = services["package-init"].environment;
 
 describe("compose.init.yml", () => {
-  test("hands on every variable of the program under its own name, and those that may be files", () => {
+  test("hands on every variable of the program under its own name, its _FILE where it has one, and nothing else", () => {
     const names = Object.entries(VARIABLES).flatMap(([name, { file }]) =>
       file ? [name, `${name}_FILE`] : [name],
     );
-    for (const name of [...names, ...Object.values(STACK_NAMES)]) {
-      assert.match(environment[name] ?? "missing", new RegExp(`^\\$\\{${name}:?-[^}]*\\}$`), name);
+    names.push(...Object.values(STACK_NAMES), "LC_ALL", "LC_MESSAGES", "LANG", "TZ");
+    assert.deepEqual(Object.keys(environment).sort(), names.sort());
+    for (const [name, value] of Object.entries(environment)) {
+      assert.match(value, new RegExp(`^\\$\\{${name}:?-[^}]*\\}$`));
     }
   });
 

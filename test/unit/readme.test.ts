@@ -3,7 +3,6 @@ import { readFileSync } from "node:fs";
 import { describe, test } from "node:test";
 import { VARIABLES } from "../../src/config/env.ts";
 import { EXIT } from "../../src/errors.ts";
-import { EVENTS } from "../../src/output/events/catalog.ts";
 
 /** The cells of the table that follows `<!-- table: name -->`, without its head. */
 function tableOf(file: string, name: string): string[][] {
@@ -36,14 +35,6 @@ for (const file of FILES) {
       const listed = tableOf(file, "exit codes").map(([code]) => Number(code));
       assert.deepEqual(listed, Object.values(EXIT));
     });
-
-    test("lists the events that there are", () => {
-      const listed = tableOf(file, "events").map(([event]) => event);
-      assert.deepEqual(
-        listed,
-        Object.keys(EVENTS).map((event) => `\`${event}\``),
-      );
-    });
   });
 }
 
@@ -54,11 +45,4 @@ test("both agree on which exits are worth another run", () => {
     retry === "yes" ? "是" : retry === "no" ? "否" : retry,
   ]);
   assert.deepEqual(english, again[1]);
-});
-
-test("the English table of events says what the code says", () => {
-  assert.deepEqual(
-    tableOf("README.md", "events").map(([, says]) => says),
-    Object.values(EVENTS).map(({ about }) => about.en),
-  );
 });
