@@ -1,0 +1,104 @@
+import assert from "node:assert/strict";
+import { existsSync, readdirSync, readFileSync } from "node:fs";
+import { describe, test } from "node:test";
+import { VARIABLES, type VariableName } from "../../src/config/env.ts";
+import { EXIT } from "../../src/errors.ts";
+import { EVENTS } from "../../src/output/events/catalog.ts";
+
+/** The cells of the table that follows `<!-- table: name -->`, without its head. */
+function tableOf(file: string, name: string): string[][] {
+  const text = readFileSync(new URL(`../../${file}`, import.meta.url), "utf8");
+  const [, after] = text.split(`<!-- table: ${name} -->\n`);
+  assert.ok(after !== undefined, `${file} has no table "${name}"`);
+  const lines = after.slice(0, after.search(/\n(?!\|)/)).split("\n");
+  return lines.slice(2).map((line) =>
+    line
+      .split(/(?<!\\)\|/)
+      .slice(1, -1)
+      .map((cell) => cell.trim()),
+  );
+}
+
+const READMES = ["README.md", "README.zh-CN.md"];
+
+for (const folder of ["docs", "docs/zh-CN"]) {
+  describe(folder, () => {
+    test("lists the variables that there are, their defaults, and which may be files", () => {
+      const listed = tableOf(`${folder}/configuration.md`, "variables").map(([name, fallback]) => [
+        name,
+        fallback,
+      ]);
+      const known = Object.entries(VARIABLES).map(([name, { default: fallback = "", file: may }]) => [
+        may ? `${name} *` : name,
+        fallback,
+      ]);
+      assert.deepEqual(listed, known);
+    });
+
+    test("lists the events that there are", () => {
+      const listed = tableOf(`${folder}/output.md`, "events").map(([event]) => event);
+      assert.deepEqual(
+        listed,
+        Object.keys(EVENTS).map((event) => `\`${event}\``),
+      );
+    });
+  });
+}
+
+for (const file of READMES) {
+  test(`${file} lists the exit codes that there are`, () => {
+    const listed = tableOf(file, "exit codes").map(([code]) => Number(code));
+    assert.deepEqual(listed, Object.values(EXIT));
+  });
+
+  test(`${file} has the defaults of the main variables right`, () => {
+    for (const [name = "", fallback] of tableOf(file, "main variables")) {
+      const known = VARIABLES[name.replace(" *", "") as VariableName] as { default?: string; file?: boolean };
+      assert.equal(fallback, known.default ?? "", name);
+      assert.equal(name.endsWith(" *"), known.file ?? false, name);
+    }
+  });
+
+  test(`${file} fits into five minutes`, () => {
+    const lines = readFileSync(new URL(`../../${file}`, import.meta.url), "utf8").split("\n").length - 1;
+    assert.ok(lines <= 150, `${lines} lines`);
+  });
+}
+
+test("both agree on which exits are worth another run", () => {
+  const again = READMES.map((file) => tableOf(file, "exit codes").map(([code, , retry]) => [code, retry]));
+  const english = again[0]?.map(([code, retry]) => [
+    code,
+    retry === "yes" ? "是" : retry === "no" ? "否" : retry,
+  ]);
+  assert.deepEqual(english, again[1]);
+});
+
+test("the English table of events says what the code says", () => {
+  assert.deepEqual(
+    tableOf("docs/output.md", "events").map(([, says]) => says),
+    Object.values(EVENTS).map(({ about }) => about.en),
+  );
+});
+
+describe("links inside the docs lead somewhere", () => {
+  const pages = readdirSync(new URL("../../docs", import.meta.url), { recursive: true, encoding: "utf8" })
+    .filter((name) => name.endsWith(".md"))
+    .map((name) => `docs/${name}`);
+  for (const page of [...READMES, ...pages]) {
+    test(page, () => {
+      const url = new URL(`../../${page}`, import.meta.url);
+      const links = readFileSync(url, "utf8").matchAll(/\]\((?!https?:|#)([^)#]+)(?:#[^)]*)?\)/g);
+      const dead = [...links]
+        .map(([, link]) => link as string)
+        .filter((link) => !existsSync(new URL(link, url)));
+      assert.deepEqual(dead, []);
+    });
+  }
+});
+
+test("each page is there in both languages", () => {
+  const list = (folder: string) =>
+    readdirSync(new URL(`../../${folder}`, import.meta.url)).filter((name) => name.endsWith(".md"));
+  assert.deepEqual(list("docs/zh-CN"), list("docs"));
+});
