@@ -71,12 +71,14 @@ export class JobError<Id extends ReasonId = ReasonId> extends Error {
 }
 
 /** Something that is wrong with one file of the volume. Data: all of them are gathered before the run ends. */
-export interface Problem<Id extends ReasonId = ReasonId> {
-  /** Path below PACKAGES_DIR. */
-  file: string;
-  reason: Id;
-  params: Params<Id>;
-}
+export type Problem<Id extends ReasonId = ReasonId> = Id extends ReasonId
+  ? {
+      /** Path below PACKAGES_DIR. */
+      file: string;
+      reason: Id;
+      params: Params<Id>;
+    }
+  : never;
 
 /** Ends the reading of one file; caught where files are gone through, and kept there as a Problem. */
 export class ProblemError extends JobError {

@@ -1,6 +1,7 @@
 import type { Arguments } from "./cli.ts";
 import type { Config } from "./config/config.ts";
-import { EXIT, type ExitCode, JobError } from "./errors.ts";
+import { JobError } from "./errors.ts";
+import { describeError } from "./output/describe.ts";
 import type { Log } from "./output/log.ts";
 import type { Recorder } from "./output/recorder.ts";
 import type { RunEnd, Screen } from "./output/run-end.ts";
@@ -28,24 +29,16 @@ export function stopSignal(process: NodeJS.Process, config: Config, log: Log, en
       end.finish(reason);
       return;
     }
-    log.legacy("warn", "run.stopping", `${reason.message}: stopping`, { code: reason.code });
+    log.failure("warn", "run.stopping", describeError(reason, log.language));
     controller.abort(reason);
     setTimeout(() => end.finish(reason), STOP_LIMIT).unref();
   };
-  const onSignal = (name: "SIGTERM" | "SIGINT", code: ExitCode) => {
-    const hint = "run again: what is stored already will not be sent again";
-    process.on(name, () => stop(JobError.legacy(code, `stopped by ${name}`, { hint })));
-  };
-  onSignal("SIGTERM", EXIT.sigterm);
-  onSignal("SIGINT", EXIT.sigint);
-  if (config.runTimeout > 0) {
-    const message = `the run took longer than RUN_TIMEOUT (${config.runTimeout} s)`;
-    const hint = "raise RUN_TIMEOUT, or find out what takes so long: the log has a line each 10 s";
-    const timer = setTimeout(
-      () => stop(JobError.legacy(EXIT.tryAgain, message, { hint })),
-      config.runTimeout * 1000,
-    );
-    timer.unref();
+  process.on("SIGTERM", () => stop(new JobError("run.sigterm", {})));
+  process.on("SIGINT", () => stop(new JobError("run.sigint", {})));
+  const { runTimeout } = config;
+  if (runTimeout > 0) {
+    const late = () => stop(new JobError("run.timeout", { seconds: runTimeout }));
+    setTimeout(late, runTimeout * 1000).unref();
   }
   return controller.signal;
 }

@@ -54,7 +54,7 @@ async function main(): Promise<void> {
   }
   recorder.bucket = config.nats.bucket;
   const signal = stopSignal(process, config, log, end);
-  log.legacy("info", "run.started", `bklite-package-init ${manifest.version}: ${args.command}`, {
+  log.info("run.started", {
     command: args.command,
     version: manifest.version,
     bucket: config.nats.bucket,

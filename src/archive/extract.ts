@@ -114,8 +114,7 @@ class TarUnpacker implements Unpacker {
   }
 
   packed(entry: Entry): Packed {
-    const packed = { method: 8, known: false, crc32: 0, compressedSize: 0, size: 0 };
-    return Object.assign(packed, { bytes: deflated(this.bytes(entry), packed) });
+    return packedOf(this.bytes(entry));
   }
 
   async close(): Promise<void> {
@@ -139,6 +138,12 @@ class TarUnpacker implements Unpacker {
     if (next.done) throw changed(this.#file);
     this.#rest = next.value;
   }
+}
+
+/** A file's bytes, deflated. */
+export function packedOf(pieces: AsyncIterable<Buffer>): Packed {
+  const packed = { method: 8, known: false, crc32: 0, compressedSize: 0, size: 0 };
+  return Object.assign(packed, { bytes: deflated(pieces, packed) });
 }
 
 /** Counts in `packed` what comes and what becomes of it. */

@@ -26,22 +26,22 @@ export interface Packed {
 }
 
 /** One entry of the zip to be written. */
-export interface ZipItem {
+export interface ZipItem<From = Entry> {
   /** Its path there; a folder's ends in `/`. */
   name: string;
   /** File type and permissions, as Unix has them. */
   mode: number;
   /** Where a file's bytes come from; a folder has none. */
-  from: Entry;
+  from: From;
 }
 
 /**
  * A zip of entries of another archive, in the items' order. `pack` is asked for one entry after the other. What lies in a zip
  * already goes over as it is, so nothing is inflated or deflated again; yazl cannot do that. The same items give the same bytes.
  */
-export async function* writeZip(
-  items: readonly ZipItem[],
-  pack: (entry: Entry) => Packed,
+export async function* writeZip<From>(
+  items: readonly ZipItem<From>[],
+  pack: (from: From) => Packed,
 ): AsyncGenerator<Buffer, void, void> {
   const directory: Buffer[] = [];
   let offset = 0;

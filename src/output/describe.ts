@@ -2,26 +2,29 @@ import { EXIT, JobError, type Problem, ProblemsError, problemCode } from "../err
 import { say } from "../reasons/catalog.ts";
 import type { Language } from "../reasons/define.ts";
 import type { ReportError } from "./report.ts";
+import { JOIN } from "./words.ts";
+
+/** How many problems more than the one named, in words. */
+const MORE: Record<Language, (others: number) => string> = {
+  en: (others) => ` (and ${others} more, each logged as package.invalid)`,
+  zh: (others) => `（另有 ${others} 个问题，逐一记录为 package.invalid）`,
+};
 
 /** Any error as code, reason, message and remedy; what the job does not know is a bug of its own. */
 export function describeError(error: unknown, language: Language): ReportError {
   if (!(error instanceof JobError)) {
-    return {
-      code: EXIT.internal,
-      reason: "internal",
-      message: `internal error: ${error instanceof Error ? error.message : String(error)}`,
-      hint: "this is a bug in bklite-package-init: please report it with the log",
-    };
+    const cause = error instanceof Error ? error.message : String(error);
+    return { code: EXIT.internal, reason: "internal", ...say("internal", { message: cause }, language) };
   }
   const { code, reason, params, layer, file } = error;
   const { message, hint } = say(reason, params, language);
   const others = error instanceof ProblemsError ? error.problems.length - 1 : 0;
-  const more = others > 0 ? ` (and ${others} more, each logged as package.invalid)` : "";
+  const place = file === undefined ? "" : `${file}${JOIN[language].colon}`;
   return {
     code,
     reason,
     ...(layer && { layer }),
-    message: `${file === undefined ? "" : `${file}: `}${message}${more}`,
+    message: `${place}${message}${others > 0 ? MORE[language](others) : ""}`,
     hint,
   };
 }

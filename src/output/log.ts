@@ -4,8 +4,10 @@ import type { LogLevel } from "../config/config.ts";
 import { type Params, type ReasonId, say } from "../reasons/catalog.ts";
 import type { Language } from "../reasons/define.ts";
 import { EVENTS, type EventFields, type EventName } from "./events/catalog.ts";
-import { type LogEvent, sentence } from "./events/define.ts";
+import { type LogEvent, type ReasonEvent, sentence } from "./events/define.ts";
 import { type Redact, redactDeep } from "./redact.ts";
+import type { ReportError, Warning } from "./report.ts";
+import { JOIN } from "./words.ts";
 
 export type Fields = Record<string, unknown>;
 
@@ -17,6 +19,8 @@ export interface Log {
   warn<Id extends ReasonId>(event: EventName, reason: Id, params: Params<Id>, fields?: Fields): void;
   /** A refusal or failure of the catalog, in the same form. */
   error<Id extends ReasonId>(event: EventName, reason: Id, params: Params<Id>, fields?: Fields): void;
+  /** An error that has been described already (output/describe.ts); no warning of the report, whatever its level. */
+  failure(level: "warn" | "error", event: EventName, error: ReportError, fields?: Fields): void;
   /** Transitional: a sentence that is built where it is logged. */
   legacy(
     level: "debug" | "info" | "warn" | "error",
@@ -41,14 +45,6 @@ export interface LogOptions {
   language: Language;
   /** Told every warning, for the report. */
   onWarning?: (warning: Warning) => void;
-}
-
-/** A warning as the report has it. */
-export interface Warning {
-  reason: ReasonId;
-  message: string;
-  hint: string;
-  file?: string;
 }
 
 /** Opens the log. Synchronous, so that the last line survives the exit. */
@@ -77,19 +73,21 @@ export async function createLog(options: LogOptions): Promise<Log> {
       const entry = EVENTS[event] as unknown as LogEvent<EventFields<E>>;
       write(method, event, sentence(entry, fields, options.language), fields as Fields);
     };
+  const spoken = (method: "warn" | "error", event: EventName, said: Said, fields: Fields): void => {
+    const { language } = options;
+    const { lead } = EVENTS[event] as ReasonEvent;
+    const place = typeof fields.file === "string" ? `${fields.file}${JOIN[language].colon}` : "";
+    const begin = lead ? lead[language](fields) : place;
+    const { reason, message, hint } = said;
+    write(method, event, `${begin}${message}${JOIN[language].remedy}${hint}`, { ...fields, reason, hint });
+  };
   const complained =
     (method: "warn" | "error") =>
     <Id extends ReasonId>(event: EventName, reason: Id, params: Params<Id>, fields: Fields = {}) => {
-      const { message, hint } = say(reason, params, options.language);
+      const said = { reason, ...say(reason, params, options.language) };
       const { file } = fields;
-      if (method === "warn")
-        options.onWarning?.({ reason, message, hint, ...(typeof file === "string" && { file }) });
-      const place = typeof file === "string" ? `${file}: ` : "";
-      write(method, event, `${place}${message}. ${remedyWord(options.language)}${hint}`, {
-        ...fields,
-        reason,
-        hint,
-      });
+      if (method === "warn") options.onWarning?.({ ...said, ...(typeof file === "string" && { file }) });
+      spoken(method, event, said, fields);
     };
   return {
     ...(status && { status: status.set }),
@@ -98,16 +96,14 @@ export async function createLog(options: LogOptions): Promise<Log> {
     info: told("info"),
     warn: complained("warn"),
     error: complained("error"),
+    failure: (level, event, { code, reason, layer, message, hint }, fields = {}) =>
+      spoken(level, event, { reason, message, hint }, { ...fields, code, ...(layer && { layer }) }),
     legacy: write,
   };
 }
 
 type Level = "debug" | "info" | "warn" | "error";
-
-/** What stands before a remedy. */
-export function remedyWord(language: Language): string {
-  return language === "zh" ? "处理办法：" : "What to do: ";
-}
+type Said = Pick<Warning, "reason" | "message" | "hint">;
 
 /** Writes all of a text at once. A reader that has gone away (`| head`) is no reason to fail. */
 export function writeNow(fd: 1 | 2, text: string): void {

@@ -1,5 +1,6 @@
+import type { Language } from "../reasons/define.ts";
+import { progressWords } from "./events/progress.ts";
 import type { Log } from "./log.ts";
-import { formatBytes } from "./tables.ts";
 
 /** Milliseconds between log lines, and between looks at a terminal's bar. */
 const LINE = 10_000;
@@ -36,19 +37,11 @@ export function snapshot(file: string, bytes: number, total: number | undefined,
   };
 }
 
-/** `43% of 1.0 GiB, 380.2 MiB/s, 2 s left`. */
-export function progressWords({ bytes, total, percent, bytesPerSecond, secondsLeft }: Snapshot): string {
-  const rate = `${formatBytes(bytesPerSecond)}/s`;
-  if (total === null) return `${formatBytes(bytes)}, ${rate}`;
-  const left = secondsLeft !== null && bytes < total ? `, ${secondsLeft} s left` : "";
-  return `${percent}% of ${formatBytes(total)}, ${rate}${left}`;
-}
-
 /** `[#######.......] fusion-collectors.zip 43% of …`, for a terminal. */
-export function progressBar(now: Snapshot): string {
+export function progressBar(now: Snapshot, language: Language): string {
   const full = Math.round(((now.percent ?? 0) / 100) * BAR_WIDTH);
   const bar = now.total === null ? "" : `[${"#".repeat(full)}${".".repeat(BAR_WIDTH - full)}] `;
-  return `${bar}${now.file} ${progressWords(now)}`;
+  return `${bar}${now.file} ${progressWords(now, language)}`;
 }
 
 /** Shows an upload's progress: one log line at each end and one every 10 s; on a terminal a bar in between. */
@@ -56,13 +49,12 @@ export function startProgress(log: Log, file: string, total: number | undefined)
   const started = performance.now();
   let bytes = 0;
   const now = () => snapshot(file, bytes, total, (performance.now() - started) / 1000);
-  const line = (message: string) =>
-    log.legacy("info", "upload.progress", `${file}: ${message}`, { ...now() });
-  line(total === undefined ? "uploading" : `uploading ${formatBytes(total)}`);
+  const line = (step: "start" | "progress" | "end") => log.info("upload.progress", { step, ...now() });
+  line("start");
   // Timers, not the updates: a stalled upload has none, and that is when somebody looks.
   const timer = log.status
-    ? setInterval(() => log.status?.(progressBar(now())), BAR)
-    : setInterval(() => line(progressWords(now())), LINE);
+    ? setInterval(() => log.status?.(progressBar(now(), log.language)), BAR)
+    : setInterval(() => line("progress"), LINE);
   return {
     update(value) {
       bytes = value;
@@ -70,7 +62,7 @@ export function startProgress(log: Log, file: string, total: number | undefined)
     end() {
       clearInterval(timer);
       log.status?.(undefined);
-      line(progressWords(now()));
+      line("end");
     },
   };
 }

@@ -1,10 +1,10 @@
 import { EXIT, type ExitCode, ProblemsError } from "../errors.ts";
 import { describeError, describeProblem } from "./describe.ts";
-import { type Log, remedyWord, writeNow } from "./log.ts";
+import { type Log, writeNow } from "./log.ts";
 import type { Recorder } from "./recorder.ts";
 import { type Redact, redactDeep } from "./redact.ts";
 import type { Report } from "./report.ts";
-import { countActions, countWords, rowTable } from "./tables.ts";
+import { countActions, rowTable } from "./tables.ts";
 import { TERMINATION_LOG, writeReportFile, writeTerminationLog } from "./write.ts";
 
 /** Where people read: paints, and prints below the log. */
@@ -63,32 +63,25 @@ export class RunEnd {
     const counts = { packages: countActions(packages), rows: countActions(rows), orphans, durationMs };
     log.status?.(undefined);
     // plan has printed a table of its own.
-    if (command !== "plan" && rows.length > 0) screen?.print(rowTable(rows));
+    if (command !== "plan" && rows.length > 0) screen?.print(rowTable(rows, log.language));
     if (error === undefined) {
-      const words = `packages: ${countWords(packages, "none")}; rows: ${countWords(rows, "none")}`;
-      const did = command === "plan" ? "wrote nothing; init would come to this" : "succeeded";
-      log.legacy("info", "run.done", `${command} ${did}. ${words}`, counts);
+      log.info("run.done", { command, ...counts });
       return;
     }
     if (error instanceof ProblemsError) this.#sayProblems(error);
-    const { code, reason, layer, message, hint } = describeError(error, log.language);
-    const text = `${command} failed (exit ${code}): ${message}. ${remedyWord(log.language)}${hint}`;
-    log.legacy("error", "run.failed", text, {
-      code,
-      reason,
-      ...(layer && { layer }),
-      hint,
+    const described = describeError(error, log.language);
+    log.failure("error", "run.failed", described, {
+      command,
       ...counts,
-      ...(code === EXIT.internal && { stack: (error as Error)?.stack }),
+      ...(described.code === EXIT.internal && { stack: (error as Error)?.stack }),
     });
   }
 
   #sayProblems({ problems }: ProblemsError): void {
     const { log } = this.#options;
     for (const one of problems) {
-      const { code, reason, message, hint } = describeProblem(one, log.language);
-      const text = `${one.file}: ${message}. ${remedyWord(log.language)}${hint}`;
-      log.legacy("error", "package.invalid", text, { file: one.file, code, reason, cause: message, hint });
+      const described = describeProblem(one, log.language);
+      log.failure("error", "package.invalid", described, { file: one.file, cause: described.message });
     }
   }
 }

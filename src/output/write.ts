@@ -1,7 +1,7 @@
 import { closeSync, constants, openSync, renameSync, writeFileSync, writeSync } from "node:fs";
-import { EXIT, JobError } from "../errors.ts";
+import { JobError } from "../errors.ts";
 import type { Report } from "./report.ts";
-import { terminationMessage } from "./tables.ts";
+import { terminationMessage } from "./termination.ts";
 
 /** Where Kubernetes looks for a container's last words. */
 export const TERMINATION_LOG = "/dev/termination-log";
@@ -17,14 +17,7 @@ export function writeReportFile(path: string, text: string): void {
     try {
       writeFileSync(path, text);
     } catch {
-      throw JobError.legacy(
-        EXIT.config,
-        `REPORT_FILE ${path} cannot be written: ${(error as Error).message}`,
-        {
-          hint: "give a path on a writable volume",
-          cause: error,
-        },
-      );
+      throw new JobError("report.unwritable", { path, cause: (error as Error).message }, { cause: error });
     }
   }
 }

@@ -3,8 +3,9 @@
  * in which form they are stored. Knows neither Postgres nor NATS.
  */
 import type { Entry } from "../archive/types.ts";
+import type { ZipItem } from "../archive/zip-writer.ts";
 import type { Arch, Identity, Os } from "../identity.ts";
-import type { FileStamp, VolumeFile } from "../volume/file.ts";
+import type { FileStamp, StampedFile, VolumeFile } from "../volume/file.ts";
 import type { Named } from "../volume/name.ts";
 import type { Versions } from "../volume/version.ts";
 import type { Contents } from "./contents.ts";
@@ -35,19 +36,43 @@ export interface Package extends Identity {
    * (BKLITE.md). Such packages move: each upload replaces the last.
    */
   fixedKey?: string;
-  /** Set where the package is not the archive itself but a collector that is cut out of it. */
-  cut?: Cut;
+  /** Set where the package's bytes are not the file's own but made of what lies on the volume. */
+  made?: Made;
 }
 
-/** A collector's own part of an archive. */
-export interface Cut {
-  /** Below the archive's top folder: the executable, `bin/telegraf`, or its folder, `bin/filebeat`, which becomes a zip. */
+/** What is made of something on the volume, and how (SPEC §5). The same source gives the same bytes. */
+export type Made = MadeOfArchive | MadeOfFolder;
+
+interface MadeBase {
+  /** Below the source's top folder, for messages and the origin: `bin/telegraf`, `bin/filebeat`; "" for all of it. */
   path: string;
-  /** The collector's executable, below the top folder. */
-  executable: string;
-  folder: boolean;
-  /** What its bytes come to; unknown until it has been cut once. */
+  /** What its bytes come to; unknown until it has been made once. */
   digest?: { sha256: string; bytes: number };
+}
+
+/**
+ * `executable`: one file of the archive, as it is. `folder`: a collector with its folder, as a zip. `repacked`: the whole archive as
+ * the zip that BK-Lite's installer takes.
+ */
+export interface MadeOfArchive extends MadeBase {
+  kind: "executable" | "folder" | "repacked";
+  /** What goes into it, under its name and mode in the new zip; of an executable the one file. */
+  items(): readonly ZipItem[];
+  /** Why an archive is not stored as it is: ids of `repack.*` reasons (`repacked`). */
+  reasons?: readonly string[];
+}
+
+/** A folder that lies on the volume as such (`collector/linux/filebeat/`), as a zip. The package's `archive` stands for it. */
+export interface MadeOfFolder extends MadeBase {
+  kind: "loose-folder";
+  /** Its files and folders, in the zip's order; a folder's name ends in `/` and its file is not read. */
+  items(): readonly ZipItem<LooseFile>[];
+}
+
+/** A file in such a folder. */
+export interface LooseFile extends StampedFile {
+  /** Lower-case hex; undefined until it has been read. */
+  sha256: string | undefined;
 }
 
 /** A row for a collector that names the archive of its controller: no object of its own. */

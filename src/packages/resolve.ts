@@ -5,7 +5,7 @@ import { type Arch, FIELD_LENGTHS, type Identity, type Os, type PackageType } fr
 import { builtinDefinitions, type FoundCollector, findCollectors } from "./collectors.ts";
 import { binaryKind } from "./inspect.ts";
 import type { Archive, Collector, CollectorDefinition, Package } from "./package.ts";
-import { standalone } from "./standalone.ts";
+import { isPart, standalone } from "./standalone.ts";
 
 export interface ResolveOptions {
   /** The command line's; wins over the file's name, PACKAGE_VERSION and the archive's VERSION. */
@@ -60,13 +60,13 @@ export async function resolvePackages(
       }
     });
   }
-  const whole = resolved.packages.filter(({ cut }) => !cut);
+  const whole = resolved.packages.filter((pkg) => !isPart(pkg));
   problems.push(...clashes(whole, wanted.archColumn));
   // A package that has a file of its own wins over the same one inside a controller's archive.
   const taken = new Set(whole.map((pkg) => identityWords(pkg, wanted.archColumn).join("\0")));
   const free = (pkg: Identity) => !taken.has(identityWords(pkg, wanted.archColumn).join("\0"));
   return {
-    packages: resolved.packages.filter((pkg) => !pkg.cut || free(pkg)),
+    packages: resolved.packages.filter((pkg) => !isPart(pkg) || free(pkg)),
     collectors: resolved.collectors.filter(free),
     problems,
   };

@@ -4,7 +4,7 @@
  * makes the words at the edge. `docs/reasons.md` is made of it.
  *
  * This room knows no other: an entry is data and pure functions of its parameters. Add one to the file of its area
- * (`zip.ts`, `postgres.ts`, …), and raise it with `JobError.legacy(id, params)`, `problem(file, id, params)` or `log.warn`.
+ * (`zip.ts`, `postgres.ts`, …), and raise it with `new JobError(id, params)`, `problem(file, id, params)` or `log.warn`.
  */
 import type { ExitCode } from "../errors.ts";
 

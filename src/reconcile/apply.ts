@@ -6,6 +6,7 @@ import { startProgress } from "../output/progress.ts";
 import type { Recorder } from "../output/recorder.ts";
 import type { PackageAction } from "../output/report.ts";
 import { formatBytes } from "../output/tables.ts";
+import { packageTitle } from "../packages/form.ts";
 import type { Servers } from "../readiness/wait.ts";
 import { DatabaseLostError, TableChangedError } from "../registry/database.ts";
 import { type RowChange, RowConflictError, writeRows } from "../registry/rows.ts";
@@ -63,7 +64,7 @@ async function applyPackage(decision: Decision, context: ApplyContext): Promise<
     bytes = stored.size;
     bytesUploaded = stored.size;
     // What was sent is what was scanned, or the upload had failed: the proof need not read it again.
-    if (!desired.package.cut) desired.package.archive.sha256 = stored.sha256;
+    if (!desired.package.made) desired.package.archive.sha256 = stored.sha256;
   }
   context.recorder.package(desired.package, { action, key, name, sha256, bytes, bytesUploaded });
   const seconds = (performance.now() - started) / 1000;
@@ -76,8 +77,7 @@ async function upload(
 ) {
   const { desired, key } = decision;
   const from = source(decision);
-  const { archive, cut } = desired.package;
-  const progress = startProgress(log, cut ? `${archive.file} (${cut.path})` : archive.file, from.size);
+  const progress = startProgress(log, packageTitle(desired.package), from.size);
   try {
     return await put(
       servers.nats.bucket,

@@ -1,15 +1,14 @@
 import type { Source } from "../archive/source.ts";
 import { collectProblem, type Problem, ProblemsError } from "../errors.ts";
 import type { JobContext } from "../job.ts";
-import { cutDigest, cutSource } from "../packages/cut.ts";
+import { packageDigest, packageOrigin, packageSource } from "../packages/form.ts";
 import { verifyArchive } from "../packages/inspect.ts";
 import type { Archive, Package } from "../packages/package.ts";
 import { resolvePackages } from "../packages/resolve.ts";
-import { originOf } from "../packages/standalone.ts";
+import { isPart } from "../packages/standalone.ts";
 import type { PostgresReady } from "../readiness/postgres.ts";
 import { readDefinitions } from "../registry/collectors.ts";
 import { digest } from "../volume/digest.ts";
-import { archiveSource } from "../volume/source.ts";
 import type { ObservedState } from "./observed.ts";
 import {
   type Decision,
@@ -45,8 +44,8 @@ export async function resolveDesired(
     archColumn: shape.archColumn,
   });
   if (problems.length > 0) throw new ProblemsError(problems);
-  const whole = packages.filter(({ cut }) => !cut);
-  const parts = [...collectors, ...packages.filter(({ cut }) => cut)];
+  const whole = packages.filter((pkg) => !isPart(pkg));
+  const parts = [...collectors, ...packages.filter(isPart)];
   for (const pkg of whole) {
     const names = parts.filter((part) => part.archive === pkg.archive).map((part) => part.object);
     const { archive, os, arch, object, version } = pkg;
@@ -99,18 +98,23 @@ async function describeContent(
   read: Pick<PlanInput, "archColumn" | "rows" | "objects">,
   { allDigests, signal }: DecideOptions,
 ): Promise<DesiredPackage> {
-  const { archive, cut } = pkg;
+  const { archive, made } = pkg;
   const stored = storedFor(pkg, read);
-  if (!cut) {
+  if (!made) {
     const needed = allDigests || stored !== undefined;
     const sha256 = needed ? await digest(archive, signal) : archive.sha256;
     return { package: pkg, sha256, bytes: archive.size };
   }
-  const origin = originOf(await digest(archive, signal), cut);
-  // An archive that was built anew may well hold the same collector, and somebody else's object the same bytes.
-  const cutNow = stored !== undefined && !hasOrigin(stored, origin);
-  const { sha256, bytes } = cutNow ? await cutDigest(archive, cut, signal) : { ...cut.digest };
-  return { package: pkg, origin, sha256, bytes: bytes ?? cutSource(archive, cut).size };
+  const origin = await packageOrigin(pkg, signal);
+  // An archive that was built anew may well hold the same collector, and somebody else's object the same content.
+  const makeNow = stored !== undefined && origin !== undefined && !hasOrigin(stored, origin);
+  const { sha256, bytes } = makeNow ? await packageDigest(pkg, signal) : { ...made.digest };
+  return {
+    package: pkg,
+    ...(origin !== undefined && { origin }),
+    sha256,
+    bytes: bytes ?? packageSource(pkg).size,
+  };
 }
 
 /**
@@ -137,6 +141,5 @@ export async function checkArchives(
 }
 
 export function sourceOf({ desired }: Decision): Source {
-  const { archive, cut } = desired.package;
-  return cut ? cutSource(archive, cut) : archiveSource(archive);
+  return packageSource(desired.package);
 }

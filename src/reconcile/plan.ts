@@ -16,9 +16,9 @@ export interface DesiredPackage {
   package: Package;
   /** Hex; undefined while the file has not had to be read. */
   sha256: string | undefined;
-  /** Bytes; undefined where they are cut out of an archive and not known before. */
+  /** Bytes; undefined where they are made and not known before. */
   bytes: number | undefined;
-  /** For what is cut out of an archive: where from. The object's header says the same if nothing has changed. */
+  /** For what is made: of what, and how. The object's header says the same if nothing has changed. */
   origin?: string;
 }
 
@@ -221,7 +221,7 @@ function sameBytes({ sha256, bytes, origin }: DesiredPackage, object: StoredObje
   return origin !== undefined && hasOrigin(object, origin);
 }
 
-/** Whether an object was cut from there: the same place gives the same bytes. */
+/** Whether an object was made of that, in that way: then its bytes are the same. */
 export function hasOrigin(object: StoredObject, origin: string): boolean {
   return object.headers[ORIGIN_HEADER]?.[0] === origin;
 }

@@ -22,7 +22,7 @@ export interface ObjectMeta {
 /** Names, in an object's own headers, the chunks that it took the place of: should a crash keep them from being purged, the next run knows. */
 export const REPLACES_HEADER = "Bklite-Package-Init-Replaces";
 
-/** For an object that was cut out of an archive: the archive's SHA-256 and the path in it. */
+/** For an object that was made of something: the source's SHA-256, and what was made of it by which rule. */
 export const ORIGIN_HEADER = "Bklite-Package-Init-Origin";
 
 const DIGEST_PREFIX = "SHA-256=";

@@ -20,6 +20,7 @@ const log: Log = {
   info: note,
   warn: note,
   error: note,
+  failure: (_level, event) => note(event),
   legacy: (_level, event) => note(event),
   language: "en",
 };

@@ -7,7 +7,7 @@ import { describe, test } from "node:test";
 import { gunzipSync, gzipSync } from "node:zlib";
 import { extract, pack } from "tar-stream";
 import { EXIT, ProblemsError } from "../../src/errors.ts";
-import { cutDigest, cutSource } from "../../src/packages/cut.ts";
+import { packageDigest, packageSource } from "../../src/packages/form.ts";
 import type { Archive, CollectorDefinition, Package } from "../../src/packages/package.ts";
 import { resolvePackages } from "../../src/packages/resolve.ts";
 import { type ArchiveOptions, buildArchive } from "../support/archives.ts";
@@ -47,15 +47,14 @@ async function packagesOf(archive: Archive, definitions: CollectorDefinition[] =
 
 async function partOf(archive: Archive, object: string) {
   const pack = (await packagesOf(archive)).find((one) => one.object === object);
-  assert.ok(pack?.cut);
-  return { ...pack, cut: pack.cut };
+  assert.ok(pack?.made);
+  return pack;
 }
 
 /** All bytes of the cut; every block but the last is as long as was asked for. */
-async function bytesOf({ archive, cut }: Package, blockSize = 100_000): Promise<Buffer> {
-  assert.ok(cut);
+async function bytesOf(part: Package, blockSize = 100_000): Promise<Buffer> {
   const blocks: Buffer[] = [];
-  for await (const block of cutSource(archive, cut).blocks(blockSize, live)) {
+  for await (const block of packageSource(part).blocks(blockSize, live)) {
     assert.equal(blocks.at(-1)?.length ?? blockSize, blockSize);
     blocks.push(Buffer.from(block));
   }
@@ -87,7 +86,7 @@ for (const name of [ZIP, TAR]) {
       await buildArchive(on.path(name), FULL);
       const packages = await packagesOf(await scanOne(on.dir));
       assert.deepEqual(
-        packages.map((one) => [one.type, one.object, one.name, one.version, one.cut?.path]),
+        packages.map((one) => [one.type, one.object, one.name, one.version, one.made?.path]),
         [
           ["controller", "Controller", name, "1.0.0", undefined],
           ["collector", "Telegraf", "telegraf", "1.0.0", "bin/telegraf"],
@@ -111,7 +110,7 @@ for (const name of [ZIP, TAR]) {
           const part = await partOf(archive, object);
           const bytes = await bytesOf(part);
           assert.ok(inside.get(path)?.bytes.equals(bytes), `${object} is what ${path} is`);
-          assert.equal(cutSource(archive, part.cut).size, bytes.length);
+          assert.equal(packageSource(part).size, bytes.length);
         }
       });
 
@@ -122,7 +121,7 @@ for (const name of [ZIP, TAR]) {
         const inside = await contentsOf(on.path(name));
         const expected = [...inside].filter(([path]) => path.startsWith("bin/filebeat/"));
         const bytes = await bytesOf(part);
-        if (name === ZIP) assert.equal(cutSource(part.archive, part.cut).size, bytes.length);
+        if (name === ZIP) assert.equal(packageSource(part).size, bytes.length);
         const zip = await unzip(bytes);
         assert.deepEqual([...zip.keys()].sort(), [
           "filebeat/data/",
@@ -153,7 +152,7 @@ for (const name of [ZIP, TAR]) {
         }
         const [first, ...others] = all;
         for (const other of others) assert.ok(first?.equals(other));
-        const { sha256, bytes } = await cutDigest(part.archive, part.cut, live);
+        const { sha256, bytes } = await packageDigest(part, live);
         assert.equal(bytes, first?.length);
         assert.equal(
           sha256,
@@ -183,10 +182,10 @@ for (const name of [ZIP, TAR]) {
       await using on = await volume();
       await buildArchive(on.path(name), FULL);
       for (const object of ["Telegraf", "Filebeat"]) {
-        const { archive, cut } = await partOf(await scanOne(on.dir), object);
+        const part = await partOf(await scanOne(on.dir), object);
         const read = async () => {
           let blocks = 0;
-          for await (const _ of cutSource(archive, cut).blocks(10_000, live)) {
+          for await (const _ of packageSource(part).blocks(10_000, live)) {
             if (blocks++ === 2) await appendFile(on.path(name), "x");
           }
         };
@@ -201,13 +200,12 @@ for (const name of [ZIP, TAR]) {
       const archive = await scanOne(on.dir);
       const openFiles = () => readdirSync("/proc/self/fd").length;
       for (const object of ["Telegraf", "Filebeat"]) {
-        const { cut } = await partOf(archive, object);
+        const part = await partOf(archive, object);
         const before = openFiles();
-        for await (const _ of cutSource(archive, cut).blocks(1000, live)) break;
+        for await (const _ of packageSource(part).blocks(1000, live)) break;
         const stop = new AbortController();
         const stopped = async () => {
-          for await (const _ of cutSource(archive, cut).blocks(1000, stop.signal))
-            stop.abort(new Error("stop"));
+          for await (const _ of packageSource(part).blocks(1000, stop.signal)) stop.abort(new Error("stop"));
         };
         await assert.rejects(stopped(), { message: "stop" });
         assert.equal(openFiles(), before, object);

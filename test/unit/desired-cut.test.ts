@@ -1,8 +1,8 @@
 import assert from "node:assert/strict";
 import { describe, test } from "node:test";
 import type { JobContext } from "../../src/job.ts";
+import { originOf } from "../../src/packages/form.ts";
 import { resolvePackages } from "../../src/packages/resolve.ts";
-import { originOf } from "../../src/packages/standalone.ts";
 import { decideAll } from "../../src/reconcile/desired.ts";
 import { ORIGIN_HEADER } from "../../src/store/meta.ts";
 import type { StoredObject } from "../../src/store/object.ts";
@@ -26,9 +26,9 @@ async function decide(stored: (origin: string) => Partial<StoredObject> | undefi
     archColumn: false,
   };
   const { packages } = await resolvePackages([archive], wanted);
-  const cut = packages[1]?.cut;
-  assert.ok(cut);
-  const changes = stored(originOf(await digest(archive), cut));
+  const made = packages[1]?.made;
+  assert.ok(made);
+  const changes = stored(originOf(await digest(archive), made));
   const object = {
     key: KEY,
     nuid: "N",
@@ -46,7 +46,7 @@ async function decide(stored: (origin: string) => Partial<StoredObject> | undefi
   const desired = { packages, collectors: [] };
   const plan = await decideAll(run, desired, state, { allDigests: true, signal });
   const decision = plan.packages.find(({ key }) => key === KEY);
-  return { action: decision?.action, bytes: decision?.desired.bytes, wasCut: cut.digest !== undefined };
+  return { action: decision?.action, bytes: decision?.desired.bytes, wasCut: made.digest !== undefined };
 }
 
 describe("whether a collector has to be cut out to know what to do with it", () => {

@@ -1,9 +1,8 @@
 import assert from "node:assert/strict";
-import { existsSync, readdirSync, readFileSync } from "node:fs";
+import { readFileSync } from "node:fs";
 import { describe, test } from "node:test";
 import { VARIABLES, type VariableName } from "../../src/config/env.ts";
 import { EXIT } from "../../src/errors.ts";
-import { EVENTS } from "../../src/output/events/catalog.ts";
 
 /** The cells of the table that follows `<!-- table: name -->`, without its head. */
 function tableOf(file: string, name: string): string[][] {
@@ -33,14 +32,6 @@ for (const folder of ["docs", "docs/zh-CN"]) {
         fallback,
       ]);
       assert.deepEqual(listed, known);
-    });
-
-    test("lists the events that there are", () => {
-      const listed = tableOf(`${folder}/output.md`, "events").map(([event]) => event);
-      assert.deepEqual(
-        listed,
-        Object.keys(EVENTS).map((event) => `\`${event}\``),
-      );
     });
   });
 }
@@ -72,33 +63,4 @@ test("both agree on which exits are worth another run", () => {
     retry === "yes" ? "是" : retry === "no" ? "否" : retry,
   ]);
   assert.deepEqual(english, again[1]);
-});
-
-test("the English table of events says what the code says", () => {
-  assert.deepEqual(
-    tableOf("docs/output.md", "events").map(([, says]) => says),
-    Object.values(EVENTS).map(({ about }) => about.en),
-  );
-});
-
-describe("links inside the docs lead somewhere", () => {
-  const pages = readdirSync(new URL("../../docs", import.meta.url), { recursive: true, encoding: "utf8" })
-    .filter((name) => name.endsWith(".md"))
-    .map((name) => `docs/${name}`);
-  for (const page of [...READMES, ...pages]) {
-    test(page, () => {
-      const url = new URL(`../../${page}`, import.meta.url);
-      const links = readFileSync(url, "utf8").matchAll(/\]\((?!https?:|#)([^)#]+)(?:#[^)]*)?\)/g);
-      const dead = [...links]
-        .map(([, link]) => link as string)
-        .filter((link) => !existsSync(new URL(link, url)));
-      assert.deepEqual(dead, []);
-    });
-  }
-});
-
-test("each page is there in both languages", () => {
-  const list = (folder: string) =>
-    readdirSync(new URL(`../../${folder}`, import.meta.url)).filter((name) => name.endsWith(".md"));
-  assert.deepEqual(list("docs/zh-CN"), list("docs"));
 });

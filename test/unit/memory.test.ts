@@ -1,6 +1,12 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
+import { setFlagsFromString } from "node:v8";
+import { runInNewContext } from "node:vm";
 import { createSweep } from "../../src/memory.ts";
+
+// As `node --expose-gc` has it, also where this file is run by itself.
+setFlagsFromString("--expose-gc");
+globalThis.gc ??= runInNewContext("gc");
 
 const MIB = 1024 * 1024;
 

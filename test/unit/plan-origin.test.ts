@@ -21,7 +21,7 @@ function telegraf(changes: Partial<DesiredPackage> = {}): DesiredPackage {
     archive: { file: "fusion-collectors.zip", name: "fusion-collectors.zip", size: 1000 } as Archive,
     name: "telegraf",
     description: "",
-    cut: { path: "bin/telegraf", executable: "bin/telegraf", folder: false },
+    made: { kind: "executable", path: "bin/telegraf", items: () => [] },
   };
   return { package: pack, sha256: undefined, bytes: 100, origin: ORIGIN, ...changes };
 }

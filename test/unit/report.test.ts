@@ -1,12 +1,15 @@
 import assert from "node:assert/strict";
 import { describe, test } from "node:test";
 import { EXIT, JobError, ProblemsError } from "../../src/errors.ts";
+import { progressWords } from "../../src/output/events/progress.ts";
 import { planTable } from "../../src/output/plan-table.ts";
-import { progressBar, progressWords, snapshot } from "../../src/output/progress.ts";
+import { progressBar, snapshot } from "../../src/output/progress.ts";
 import { Recorder } from "../../src/output/recorder.ts";
-import { formatBytes, rowTable, terminationMessage } from "../../src/output/tables.ts";
+import { formatBytes, rowTable } from "../../src/output/tables.ts";
+import { terminationMessage } from "../../src/output/termination.ts";
 import type { Archive, Package } from "../../src/packages/package.ts";
 import type { Decision, Plan } from "../../src/reconcile/plan.ts";
+import { checkedReport } from "../support/report.ts";
 
 const FILE = "fusion-collectors-linux-amd64.zip";
 
@@ -40,13 +43,21 @@ describe("the termination message", () => {
     const recorder = new Recorder("init", "en");
     recorder.package(pack(), { ...RESULT, action: "uploaded", bytesUploaded: 2048 });
     recorder.row(ROW, 1, "inserted");
-    const error = JobError.legacy(EXIT.denied, "no", { layer: "login", hint: "look" });
+    const error = new JobError("run.timeout", { seconds: 5 }, { layer: "login" });
     assert.deepEqual(JSON.parse(terminationMessage(recorder.report(error))), {
       outcome: "failed",
-      exitCode: 77,
+      exitCode: 75,
       packages: { uploaded: 1 },
       rows: { inserted: 1 },
-      error: { code: 77, reason: "legacy", layer: "login", message: "no", hint: "look" },
+      platforms: {},
+      warnings: 0,
+      error: {
+        code: 75,
+        reason: "run.timeout",
+        layer: "login",
+        message: "the run took longer than RUN_TIMEOUT (5 s)",
+        hint: "raise RUN_TIMEOUT, or find out what takes so long: the log has a line every 10 s",
+      },
     });
   });
 
@@ -98,18 +109,56 @@ describe("the report", () => {
   });
 });
 
+describe("warnings", () => {
+  const warning = { reason: "run.timeout" as const, message: "slow", hint: "look", file: "a.zip" };
+
+  test("that a further attempt repeats count once", () => {
+    const recorder = new Recorder("init", "en");
+    recorder.warning(warning);
+    recorder.warning({ ...warning });
+    recorder.warning({ ...warning, file: "b.zip" });
+    assert.deepEqual(
+      recorder.report().warnings.map(({ file }) => file),
+      ["a.zip", "b.zip"],
+    );
+  });
+
+  test("are in a report that its schema knows, with what can be installed", () => {
+    const recorder = new Recorder("init", "zh");
+    recorder.package(pack(), { ...RESULT, sha256: "ab".repeat(32), action: "uploaded", bytesUploaded: 1 });
+    recorder.warning(warning);
+    recorder.platforms = [
+      {
+        os: "linux",
+        arch: "arm64",
+        controller: ["1.0.0"],
+        installer: false,
+        bootstrap: null,
+        collectors: { installable: ["Telegraf"], listed: [] },
+        complete: false,
+        missing: ["installer"],
+      },
+    ];
+    const report = recorder.report(new JobError("run.sigterm", {}));
+    assert.equal(checkedReport(report).warnings.length, 1);
+    assert.deepEqual(JSON.parse(terminationMessage(report)).platforms, { "linux/arm64": "incomplete" });
+    assert.throws(() => checkedReport({ ...report, schema: 1 }), /schema must be equal to constant/);
+    assert.throws(() => checkedReport({ ...report, outcome: "ok" }), /not as its schema says/);
+  });
+});
+
 describe("tables", () => {
   test("of rows are the guide's, with the architecture only where there is one", () => {
     const row = { id: 1, ...ROW, action: "inserted" as const };
     assert.equal(
-      rowTable([row]),
+      rowTable([row], "en"),
       [
         "    type    |  os   |   object   | version |               name                |  action",
         "------------+-------+------------+---------+-----------------------------------+----------",
         ` controller | linux | Controller | 1.0.0   | ${FILE} | inserted`,
       ].join("\n"),
     );
-    assert.match(rowTable([{ ...row, arch: "arm64" }]).split("\n")[0] ?? "", /\barch\b/);
+    assert.match(rowTable([{ ...row, arch: "arm64" }], "en").split("\n")[0] ?? "", /\barch\b/);
   });
 
   test("of a plan read like a diff, with sizes and totals", () => {
@@ -149,14 +198,14 @@ describe("progress", () => {
   test("has percent, rate and time left", () => {
     const half = snapshot(FILE, 512 * 1024, 1024 * 1024, 2);
     assert.deepEqual([half.percent, half.bytesPerSecond, half.secondsLeft], [50, 262144, 2]);
-    assert.equal(progressWords(half), "50% of 1.0 MiB, 256.0 KiB/s, 2 s left");
-    assert.match(progressBar(half), /^\[#{12}\.{12}\] fusion/);
+    assert.equal(progressWords(half, "en"), "50% of 1.0 MiB, 256.0 KiB/s, 2 s left");
+    assert.match(progressBar(half, "en"), /^\[#{12}\.{12}\] fusion/);
   });
 
   test("of an unknown size claims nothing", () => {
     const some = snapshot(FILE, 1024, undefined, 1);
     assert.deepEqual([some.percent, some.secondsLeft], [null, null]);
-    assert.equal(progressBar(some), `${FILE} 1.0 KiB, 1.0 KiB/s`);
+    assert.equal(progressBar(some, "en"), `${FILE} 1.0 KiB, 1.0 KiB/s`);
   });
 
   test("at the very start divides by nothing", () => {

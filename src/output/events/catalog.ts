@@ -1,16 +1,12 @@
 import { type LogEvent, reasonEvent } from "./define.ts";
+import { progress } from "./progress.ts";
+import { run } from "./run.ts";
 
 const pending = (about: string): LogEvent<never> => reasonEvent({ en: about, zh: about });
 
 /** Every event there is; the documented table is made of it. */
 export const EVENTS = {
-  "run.started": pending("the run begins: command, version"),
-  "run.done": pending("it succeeded: counts of packages and rows, orphans, duration"),
-  "run.failed": pending("it failed: exit code, reason, layer, hint; always the last line"),
-  "run.stopping": pending("a signal or RUN_TIMEOUT stops the run"),
-  "run.retry": pending(
-    "a connection was lost, somebody else wrote in between, or the table was migrated: a clean start",
-  ),
+  ...run,
   "wait.postgres.layer": pending("Postgres: highest layer passed, first failed, and why"),
   "wait.postgres.ready": pending("Postgres is usable, down to the privileges on the table"),
   "wait.nats.layer": pending("NATS: highest layer passed, first failed, and why"),
@@ -24,7 +20,7 @@ export const EVENTS = {
   "lock.acquired": pending("this run is the only one (debug)"),
   "plan.package": pending("what is to be done with a package (plan)"),
   "plan.row": pending("what is to be done with a row (plan)"),
-  "upload.progress": pending("bytes, percent, rate, seconds left; every 10 s and at each end"),
+  ...progress,
   "package.unchanged": pending("stored already, same content, all chunks"),
   "package.uploaded": pending("was not stored, now is"),
   "package.repaired": pending("chunks were missing, stored again"),

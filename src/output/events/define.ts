@@ -1,6 +1,6 @@
 import { fill, type Language, type Text } from "../../reasons/define.ts";
 
-/** A line of the log that is no refusal or warning: what its event means, and its sentence, in both languages. */
+/** A line of the log: what its event means, and its sentence, in both languages. */
 export interface LogEvent<F> {
   /** For the documented table. */
   about: Record<Language, string>;
@@ -13,9 +13,17 @@ export function event<F extends object = Record<never, never>>(entry: LogEvent<F
   return entry;
 }
 
-/** An event whose lines are reasons of the catalog: its sentence comes from there. */
-export function reasonEvent(about: Record<Language, string>): LogEvent<never> {
-  return { about, en: "", zh: "" };
+/** How the sentence of a reason begins, where its event says more than the reason: "init failed (exit 65): ". */
+export type Lead = Record<Language, (fields: Readonly<Record<string, unknown>>) => string>;
+
+/** An event whose lines are reasons of the catalog. */
+export interface ReasonEvent extends LogEvent<never> {
+  lead?: Lead;
+}
+
+/** An event whose lines are reasons of the catalog: its sentence comes from there, behind `lead`. */
+export function reasonEvent(about: Record<Language, string>, lead?: Lead): ReasonEvent {
+  return { about, en: "", zh: "", ...(lead && { lead }) };
 }
 
 export function sentence<F>(entry: LogEvent<F>, fields: F, language: Language): string {

@@ -1,0 +1,128 @@
+import { createHash } from "node:crypto";
+import { packedOf, unpacker } from "../archive/extract.ts";
+import type { Source } from "../archive/source.ts";
+import type { OpenFile } from "../archive/types.ts";
+import { writeZip, type ZipItem, zippedSize } from "../archive/zip-writer.ts";
+import { digest } from "../volume/digest.ts";
+import { archiveSource, readStream } from "../volume/source.ts";
+import type { Archive, LooseFile, Made, MadeOfArchive, MadeOfFolder, Package } from "./package.ts";
+
+/** Of the rule by which bytes are made: with another one the same source may give others. */
+const RULE = 1;
+const BLOCK = 1024 * 1024;
+
+/** The bytes of a package, as they are stored: its file's own, or what is made of them, as a stream. */
+export function packageSource({ archive, made }: Package): Source {
+  if (!made) return archiveSource(archive);
+  if (made.kind === "loose-folder") return folderSource(made);
+  return {
+    size: made.kind === "executable" ? onlyItem(archive, made).from.size : zippedSize(made.items()),
+    blocks: (blockSize, signal) =>
+      readStream(archive, (handle) => inBlocks(madeStream(archive, made, handle, signal), blockSize)),
+  };
+}
+
+/** What the bytes of a package come to; read or made once, and remembered. */
+export async function packageDigest(
+  pkg: Package,
+  signal: AbortSignal,
+): Promise<{ sha256: string; bytes: number }> {
+  const { made, archive } = pkg;
+  if (!made) return { sha256: await digest(archive, signal), bytes: archive.size };
+  if (!made.digest) {
+    const hash = createHash("sha256");
+    let bytes = 0;
+    for await (const block of packageSource(pkg).blocks(BLOCK, signal)) {
+      hash.update(block);
+      bytes += block.length;
+    }
+    made.digest = { sha256: hash.digest("hex"), bytes };
+  }
+  return made.digest;
+}
+
+/**
+ * Says, in a stored object's headers, what it was made of and how: where the source is still the same its bytes are, and need not be
+ * made again to know that. undefined for a package that is its file.
+ */
+export async function packageOrigin(
+  { archive, made }: Package,
+  signal?: AbortSignal,
+): Promise<string | undefined> {
+  if (!made) return undefined;
+  const source =
+    made.kind === "loose-folder" ? await folderDigest(made, signal) : await digest(archive, signal);
+  return originOf(source, made);
+}
+
+/** `sourceSha256` in hex. */
+export function originOf(sourceSha256: string, { kind, path }: Made): string {
+  return `${sourceSha256}:${kind}/${RULE}:${path}`;
+}
+
+/** For progress and messages: the file, and what is made of it. */
+export function packageTitle({ archive, made }: Package): string {
+  return made && made.path !== "" ? `${archive.file} (${made.path})` : archive.file;
+}
+
+async function* madeStream(archive: Archive, made: MadeOfArchive, handle: OpenFile, signal: AbortSignal) {
+  const source = unpacker(fileOf(archive), handle, signal);
+  try {
+    if (made.kind === "executable") yield* source.bytes(onlyItem(archive, made).from);
+    else yield* writeZip(made.items(), (entry) => source.packed(entry));
+  } finally {
+    await source.close();
+  }
+}
+
+function fileOf({ file, format, size }: Archive) {
+  if (format === "other") throw new Error(`${file} is no archive`);
+  return { file, format, size };
+}
+
+function onlyItem({ file }: Archive, made: MadeOfArchive): ZipItem {
+  const [item] = made.items();
+  if (!item) throw new Error(`${file} has no member ${made.path}`);
+  return item;
+}
+
+function folderSource(made: MadeOfFolder): Source {
+  return {
+    size: undefined,
+    blocks: (blockSize, signal) => {
+      const pack = (file: LooseFile) =>
+        packedOf(archiveSource(file).blocks(BLOCK, signal) as AsyncIterable<Buffer>);
+      return inBlocks(writeZip(made.items(), pack), blockSize);
+    },
+  };
+}
+
+/** Names, modes and contents: whatever makes a difference in the zip. */
+async function folderDigest(made: MadeOfFolder, signal: AbortSignal | undefined): Promise<string> {
+  const hash = createHash("sha256");
+  for (const { name, mode, from } of made.items()) {
+    const content = name.endsWith("/") ? "" : await digest(from, signal);
+    hash.update(`${content} ${mode} ${JSON.stringify(name)}\n`);
+  }
+  return hash.digest("hex");
+}
+
+/** Pieces of any length as blocks of one; a block is valid until the next is asked for. */
+async function* inBlocks(
+  pieces: AsyncIterable<Buffer>,
+  blockSize: number,
+): AsyncGenerator<Buffer, void, void> {
+  const block = Buffer.allocUnsafe(blockSize);
+  let filled = 0;
+  for await (const piece of pieces) {
+    for (let used = 0; used < piece.length; ) {
+      const copied = piece.copy(block, filled, used);
+      used += copied;
+      filled += copied;
+      if (filled < blockSize) continue;
+      yield block;
+      filled = 0;
+    }
+  }
+  if (filled > 0) yield block.subarray(0, filled);
+}
