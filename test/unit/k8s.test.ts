@@ -175,8 +175,7 @@ describe("our own rules", () => {
       const [web, other] = gated(join(k8s, "gate", name));
       const [gate, own] = podSpec(web as Manifest)?.initContainers ?? [];
       assert.equal(own.name, "own");
-      const { command, wait } = parseArguments(gate.args);
-      assert.deepEqual({ command, wait }, { command: "verify", wait: true });
+      assert.deepEqual(parseArguments(gate.args), { command: "verify", json: false, wait: true });
       assert.deepEqual(other, deployment("other", {}));
     }
   });
