@@ -2,10 +2,10 @@
  * config/: from the environment to one frozen, typed configuration, all problems together and before a socket is opened. Knows the
  * variables' names and rules, not what is done with them.
  */
-import { statSync } from "node:fs";
-import { dirname } from "node:path";
-import { EXIT, JobError } from "../errors.ts";
-import { isKeyPart } from "../identity.ts";
+import { randomUUID } from "node:crypto";
+import { accessSync, constants, rmSync, statSync, writeFileSync } from "node:fs";
+import { JobError } from "../errors.ts";
+import { type Arch, archOf, isKeyPart, OPERATING_SYSTEMS, type Os } from "../identity.ts";
 import { LANGUAGES, type Language } from "../reasons/define.ts";
 import { type DbConfig, readDb } from "./db.ts";
 import type { Environment, Reader } from "./env.ts";
@@ -14,14 +14,21 @@ import { type NatsConfig, readNats } from "./nats.ts";
 export const LOG_LEVELS = ["trace", "debug", "info", "warn", "error", "fatal", "silent"] as const;
 export type LogLevel = (typeof LOG_LEVELS)[number];
 
+export interface Platform {
+  os: Os;
+  arch: Arch;
+}
+
 export interface Config {
   packagesDir: string;
   packageVersion: string | undefined;
   collectors: "auto" | "none" | readonly string[];
-  collectorPackages: "shared" | "standalone";
+  collectorPackages: "auto" | "shared" | "standalone";
   /** Whether archives that BK-Lite's installer could not unpack are made anew as a zip that it can. */
   repack: "auto" | "never";
   onConflict: "replace" | "keep" | "fail";
+  /** Platforms that must be complete. */
+  require: readonly Platform[];
   allowEmpty: boolean;
   purgeOrphans: boolean;
   archiveCheck: "full" | "quick";
@@ -61,15 +68,12 @@ function readLanguage({ LOG_LANG, LC_ALL, LC_MESSAGES, LANG }: Environment): Lan
 export function readConfig(reader: Reader): Config {
   const config: Config = {
     packagesDir: reader.text("PACKAGES_DIR") as string,
-    packageVersion: reader.check(
-      "PACKAGE_VERSION",
-      isKeyPart,
-      'should be 1 to 100 characters without "/" and spaces',
-    ),
+    packageVersion: readKeyPart(reader, "PACKAGE_VERSION"),
     collectors: readCollectors(reader),
-    collectorPackages: reader.oneOf("COLLECTOR_PACKAGES", ["shared", "standalone"]),
+    collectorPackages: reader.oneOf("COLLECTOR_PACKAGES", ["auto", "shared", "standalone"]),
     repack: reader.oneOf("REPACK", ["auto", "never"]),
     onConflict: reader.oneOf("ON_CONFLICT", ["replace", "keep", "fail"]),
+    require: readPlatforms(reader),
     allowEmpty: reader.flag("ALLOW_EMPTY"),
     purgeOrphans: reader.flag("PURGE_ORPHANS"),
     archiveCheck: reader.oneOf("ARCHIVE_CHECK", ["full", "quick"]),
@@ -78,17 +82,21 @@ export function readConfig(reader: Reader): Config {
     natsTimeout: reader.seconds("NATS_TIMEOUT", 1),
     waitTimeout: reader.seconds("WAIT_TIMEOUT"),
     runTimeout: reader.seconds("RUN_TIMEOUT"),
-    reportFile: reader.check("REPORT_FILE", folderExists, "its folder does not exist"),
+    reportFile: readReportFile(reader),
   };
   reader.oneOf("LOG_LEVEL", LOG_LEVELS);
   reader.oneOf("LOG_FORMAT", ["auto", "json", "pretty"]);
   reader.oneOf("LOG_LANG", ["auto", ...LANGUAGES]);
-  if (reader.problems.length > 0) {
-    throw JobError.legacy(EXIT.config, `bad configuration: ${reader.problems.join("; ")}`, {
-      hint: "set the variables named above; the README has a table of all of them",
-    });
-  }
+  const [first, ...others] = reader.problems;
+  if (first && others.length === 0) throw new JobError(first.reason, first.params);
+  if (first) throw new JobError("config.several", { problems: reader.problems });
   return Object.freeze(config);
+}
+
+function readKeyPart(reader: Reader, name: "PACKAGE_VERSION"): string | undefined {
+  const value = reader.text(name);
+  if (value !== undefined && !isKeyPart(value)) reader.complain("config.key-part", { name });
+  return value;
 }
 
 function readCollectors(reader: Reader): Config["collectors"] {
@@ -96,13 +104,52 @@ function readCollectors(reader: Reader): Config["collectors"] {
   const word = text.toLowerCase();
   if (word === "auto" || word === "none") return word;
   const names = text.split(",").map((name) => name.trim());
-  if (!names.every(isKeyPart))
-    reader.problems.push("COLLECTORS: should be auto, none, or names such as Telegraf,Vector");
+  if (!names.every(isKeyPart)) reader.complain("config.collectors", {});
   return [...new Set(names)];
 }
 
-function folderExists(path: string): boolean {
-  return statSync(dirname(path), { throwIfNoEntry: false })?.isDirectory() ?? false;
+/** `linux/x86_64,windows/x86_64`; architectures by any of their names. */
+function readPlatforms(reader: Reader): readonly Platform[] {
+  const platforms: Platform[] = [];
+  for (const part of reader.text("REQUIRE")?.split(",") ?? []) {
+    const [os, arch, ...more] = part.trim().toLowerCase().split("/");
+    const platform = { os: OPERATING_SYSTEMS.find((known) => known === os), arch: archOf(arch ?? "") };
+    if (!platform.os || !platform.arch || more.length > 0) {
+      reader.complain("config.platforms", { name: "REQUIRE" });
+      return [];
+    }
+    platforms.push(platform as Platform);
+  }
+  return platforms;
+}
+
+/** Tried now, by the way in which the report is written: a report that cannot be left is found out before any work. */
+function readReportFile(reader: Reader): string | undefined {
+  const path = reader.text("REPORT_FILE");
+  if (path === undefined) return undefined;
+  const problem = whyUnwritable(path);
+  if (problem) reader.complain("config.report", { path, said: problem });
+  return path;
+}
+
+/** The system's word for why a file can be neither replaced nor written; undefined: it can. */
+function whyUnwritable(path: string): string | undefined {
+  const code = (error: unknown) => (error as NodeJS.ErrnoException).code ?? String(error);
+  if (statSync(path, { throwIfNoEntry: false })?.isDirectory()) return "EISDIR";
+  const beside = `${path}.${randomUUID()}.tmp`;
+  try {
+    writeFileSync(beside, "", { flag: "wx" });
+    rmSync(beside, { force: true });
+    return undefined;
+  } catch (error) {
+    try {
+      // A file that is mounted by itself.
+      accessSync(path, constants.W_OK);
+      return undefined;
+    } catch {
+      return code(error);
+    }
+  }
 }
 
 /** Values that are no secret even where somebody chose one of them as a password. */
@@ -112,7 +159,13 @@ export function publicValues({ db, nats }: Config): string[] {
     server.auth?.kind === "password" ? server.auth.user : "",
   ]);
   const user = nats.auth?.kind === "password" ? nats.auth.user : "";
-  return [db.host, db.database, db.user, db.schema, nats.bucket, user, ...servers].filter(
-    (value) => value !== "",
-  );
+  return [
+    ...db.servers.map(({ host }) => host),
+    db.database,
+    db.user,
+    db.schema,
+    nats.bucket,
+    user,
+    ...servers,
+  ].filter((value) => value !== "");
 }

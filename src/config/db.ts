@@ -1,86 +1,91 @@
+import { type DatabaseUrl, parseDatabaseUrl } from "./db-url.ts";
 import type { Reader } from "./env.ts";
+import { type DbServer, pairHosts } from "./hosts.ts";
 
-const SSL_MODES = ["disable", "require", "verify-ca", "verify-full"] as const;
+export const SSL_MODES = ["disable", "require", "verify-ca", "verify-full"] as const;
 export type SslMode = (typeof SSL_MODES)[number];
 
 export interface DbConfig {
-  host: string;
-  port: number;
+  /** One, or several of which the first that can be used is taken. */
+  servers: readonly DbServer[];
   database: string;
   user: string;
   password: string | undefined;
   /** Quoted by whoever builds SQL with it. */
   schema: string;
+  /** A server that only reads is none, for commands that only read as well (libpq's target_session_attrs). */
+  writable: boolean;
   /** libpq's meanings (PostgreSQL: "SSL Support", table 34.1); `require` with a CA file verifies the chain, as libpq does. */
   ssl: { mode: SslMode; ca: Buffer | undefined; cert: Buffer | undefined; key: Buffer | undefined };
 }
 
 /** DATABASE_URL, or the five DB_ variables; where both are there the URL wins. */
 export function readDb(reader: Reader): DbConfig {
+  checkEngine(reader);
   const ssl = {
     mode: reader.oneOf("DB_SSLMODE", SSL_MODES),
     ca: reader.file("DB_SSL_CA_FILE"),
     cert: reader.file("DB_SSL_CERT_FILE"),
     key: reader.file("DB_SSL_KEY_FILE"),
   };
-  if ((ssl.cert === undefined) !== (ssl.key === undefined)) {
-    reader.problems.push("DB_SSL_CERT_FILE and DB_SSL_KEY_FILE: give both or none");
+  const schema = reader.text("DB_SCHEMA") as string;
+  if (Buffer.byteLength(schema) > 63) reader.complain("config.identifier", { name: "DB_SCHEMA" });
+  const url = reader.has("DATABASE_URL") ? readUrl(reader) : undefined;
+  const { servers, database, user, password } = url ?? fromParts(reader);
+  const fileOf = (path: string | undefined, other: Buffer | undefined) =>
+    path === undefined ? other : reader.fileAt("DATABASE_URL", path);
+  const all = {
+    mode: url?.sslMode ?? ssl.mode,
+    ca: fileOf(url?.files.ca, ssl.ca),
+    cert: fileOf(url?.files.cert, ssl.cert),
+    key: fileOf(url?.files.key, ssl.key),
+  };
+  if ((all.cert === undefined) !== (all.key === undefined)) {
+    reader.complain("config.pair", { names: ["DB_SSL_CERT_FILE", "DB_SSL_KEY_FILE"] });
   }
-  const schema = reader.check(
-    "DB_SCHEMA",
-    (v) => Buffer.byteLength(v) <= 63,
-    "longer than 63 bytes",
-  ) as string;
-  const server = reader.has("DATABASE_URL") ? fromUrl(reader, ssl.mode) : fromParts(reader, ssl.mode);
-  return { ...server, schema, ssl: { ...ssl, mode: server.mode } };
+  const writable = url?.writable ?? servers.length > 1;
+  return { servers, database, user, password, schema, writable, ssl: all };
 }
 
-type Server = Pick<DbConfig, "host" | "port" | "database" | "user" | "password"> & { mode: SslMode };
+/** BK-Lite's name for its database product: postgresql, or Django's path of an engine that ends in it. */
+function checkEngine(reader: Reader): void {
+  const engine = reader.text("DB_ENGINE");
+  if (
+    engine !== undefined &&
+    !/(^|[._])(postgres|postgresql|postgresql_psycopg2|postgis|pgsql)$/i.test(engine)
+  ) {
+    reader.complain("config.engine", {});
+  }
+}
 
-function fromParts(reader: Reader, mode: SslMode): Server {
+type Server = Pick<DbConfig, "servers" | "database" | "user" | "password">;
+
+function fromParts(reader: Reader): Server {
   const host = reader.text("DB_HOST");
-  if (host === undefined) reader.problems.push("DB_HOST: not set (or give DATABASE_URL)");
-  const password = reader.text("DB_PASSWORD");
+  const found = pairHosts(host ?? "", reader.text("DB_PORT") as string);
+  if (host === undefined) reader.complain("config.missing", { name: "DB_HOST", instead: "DATABASE_URL" });
+  else if (!found.hosts) reader.complain("config.host", { name: "DB_HOST" });
+  if (
+    (found.hosts || host === undefined) &&
+    !pairHosts("h", reader.text("DB_PORT") as string).servers &&
+    !found.servers
+  ) {
+    reader.complain("config.ports", { name: "DB_PORT" });
+  }
   return {
-    host: host ?? "",
-    port: reader.parse("DB_PORT", (v) => v.asPortNumber()) ?? 0,
+    servers: found.servers ?? [],
     database: reader.text("DB_NAME") as string,
     user: reader.text("DB_USER") as string,
-    password,
-    mode,
+    password: reader.text("DB_PASSWORD"),
   };
 }
 
-function fromUrl(reader: Reader, mode: SslMode): Server {
-  const bad = (why: string): Server => {
-    reader.problems.push(`DATABASE_URL: ${why}`);
-    return { host: "", port: 0, database: "", user: "", password: undefined, mode };
-  };
-  const shape =
-    "should look like postgres://user:password@host:5432/database, special characters percent-encoded";
-  const url = URL.parse(reader.text("DATABASE_URL") as string);
-  if (!url || !/^postgres(ql)?:$/.test(url.protocol) || url.hostname === "") return bad(shape);
-  // A password that is not percent-encoded ends up behind the host.
-  if (/[@/]/.test(url.pathname.slice(1)) || url.hash !== "") return bad(shape);
-  const urlMode = url.searchParams.get("sslmode");
-  const known = SSL_MODES.find((m) => m === urlMode);
-  if (urlMode !== null && !known) return bad(`sslmode should be one of ${SSL_MODES.join(", ")}`);
-  // Not by its name, which may be a part of such a password.
-  if ([...url.searchParams.keys()].some((key) => key !== "sslmode")) {
-    return bad("has a parameter other than sslmode (certificates: DB_SSL_CA_FILE and its kin)");
+function readUrl(reader: Reader): (Server & DatabaseUrl) | undefined {
+  const url = parseDatabaseUrl(reader.text("DATABASE_URL") as string);
+  if ("problem" in url) {
+    reader.problems.push(url.problem);
+    return undefined;
   }
-  try {
-    const password = decodeURIComponent(url.password);
-    if (password !== "") reader.secrets.push(password, url.password);
-    return {
-      host: url.hostname.replace(/^\[(.*)\]$/, "$1"),
-      port: url.port === "" ? 5432 : Number(url.port),
-      database: decodeURIComponent(url.pathname.slice(1)) || "bklite",
-      user: decodeURIComponent(url.username) || "postgres",
-      password: password === "" ? reader.text("DB_PASSWORD") : password,
-      mode: known ?? mode,
-    };
-  } catch {
-    return bad(shape);
-  }
+  reader.secrets.push(...url.secrets);
+  return { ...url, password: url.password ?? reader.text("DB_PASSWORD") };
 }

@@ -1,10 +1,12 @@
 import { readFileSync } from "node:fs";
 import env from "env-var";
+import type { ConfigProblem, ConfigReason } from "../reasons/config.ts";
+import { withStackNames } from "./stack.ts";
 
 export type Environment = Readonly<Record<string, string | undefined>>;
 
 interface Variable {
-  /** As the README's table has it. */
+  /** As the documented table has it. */
   default?: string;
   /** NAME_FILE may hold a path to the value. */
   file?: boolean;
@@ -16,9 +18,10 @@ const variables = {
   PACKAGES_DIR: { default: "/packages" },
   PACKAGE_VERSION: {},
   COLLECTORS: { default: "auto" },
-  COLLECTOR_PACKAGES: { default: "shared" },
+  COLLECTOR_PACKAGES: { default: "auto" },
   REPACK: { default: "auto" },
   ON_CONFLICT: { default: "replace" },
+  REQUIRE: {},
   ALLOW_EMPTY: { default: "false" },
   PURGE_ORPHANS: { default: "false" },
   ARCHIVE_CHECK: { default: "full" },
@@ -28,6 +31,7 @@ const variables = {
   DB_NAME: { default: "bklite" },
   DB_USER: { default: "postgres" },
   DB_PASSWORD: { file: true, secret: true },
+  DB_ENGINE: {},
   DB_SSLMODE: { default: "disable" },
   DB_SSL_CA_FILE: {},
   DB_SSL_CERT_FILE: {},
@@ -45,6 +49,7 @@ const variables = {
   NATS_TLS_KEY_FILE: {},
   NATS_TLS_HOSTNAME: {},
   NATS_TLS_INSECURE: { default: "false" },
+  NATS_TLS_HANDSHAKE_FIRST: { default: "false" },
   NATS_NAMESPACE: { default: "bklite" },
   NATS_REPLICAS: { default: "1" },
   NATS_TIMEOUT: { default: "60" },
@@ -62,22 +67,27 @@ export const VARIABLES: Readonly<Record<VariableName, Variable>> = variables;
 /** Node's timers take 2^31 - 1 milliseconds, 24 days; a longer one would fire at once. */
 const MAX_SECONDS = 2_147_483;
 
+type ParamsOf<Id extends ConfigReason> = Extract<ConfigProblem, { reason: Id }>["params"];
+
 /**
  * Reads variables one by one and collects what is wrong with each, so that the operator hears of all problems at
  * once: env-var by itself throws at the first. An empty value counts as not set (Compose passes `${X:-}` so).
  */
 export class Reader {
-  readonly problems: string[] = [];
+  readonly problems: ConfigProblem[] = [];
   /** Secret values met on the way, for the redaction. */
   readonly secrets: string[] = [];
   readonly #values: Record<string, string> = {};
 
-  constructor(environment: Environment) {
+  constructor(given: Environment) {
+    const environment = withStackNames(given);
     for (const [name, variable] of Object.entries<Variable>(VARIABLES)) {
       const value = this.#resolve(environment, name, variable.file ?? false);
       if (value === undefined || value === "") continue;
       this.#values[name] = value;
       if (variable.secret) this.secrets.push(value);
+      const what = stray(value, variable.secret ?? false);
+      if (what) this.complain("config.stray", { name, what });
     }
   }
 
@@ -86,12 +96,17 @@ export class Reader {
     const path = mayBeFile ? environment[`${name}_FILE`] : undefined;
     if (!path) return direct;
     if (direct) {
-      this.problems.push(`${name} and ${name}_FILE are both set: give one of them`);
+      this.complain("config.both", { names: [name, `${name}_FILE`] });
       return direct;
     }
     return this.#readFile(`${name}_FILE`, path)
       ?.toString("utf8")
       .replace(/\r?\n$/, "");
+  }
+
+  /** Notes a problem; the run ends before a socket is opened, with all of them. */
+  complain<Id extends ConfigReason>(reason: Id, params: ParamsOf<Id>): void {
+    this.problems.push({ reason, params } as ConfigProblem);
   }
 
   has(name: VariableName): boolean {
@@ -100,46 +115,49 @@ export class Reader {
 
   /** The value as it is, or the default; undefined where neither exists. */
   text(name: VariableName): string | undefined {
-    return this.#values[name] ?? VARIABLES[name].default;
+    const { default: fallback }: Variable = VARIABLES[name];
+    return this.#values[name] ?? fallback;
   }
 
-  /** Runs one of env-var's parsers; on a bad value notes the problem and returns undefined. */
-  parse<T>(name: VariableName, parser: (variable: env.IPresentVariable) => T): T | undefined {
-    const variable: { default?: string } = VARIABLES[name];
+  /** Runs one of env-var's parsers; on a bad value returns undefined. */
+  #parse<T>(name: VariableName, parser: (variable: env.IPresentVariable) => T): T | undefined {
     const reader = env
       .from(this.#values)
       .get(name)
-      .default(variable.default ?? "");
+      .default(this.text(name) ?? "");
     try {
       return parser(reader as unknown as env.IPresentVariable);
-    } catch (error) {
-      this.problems.push((error as Error).message.replace(/^env-var: "([^"]+)"/, "$1:"));
-      return undefined;
+    } catch {
+      return undefined; // env-var's own words would show the value
     }
   }
 
   flag(name: VariableName): boolean {
-    return this.parse(name, (v) => v.asBool()) ?? false;
+    const value = this.#parse(name, (v) => v.asBool());
+    if (value === undefined) this.complain("config.choice", { name, allowed: ["true", "false"] });
+    return value ?? false;
   }
 
-  oneOf<T extends string>(name: VariableName, allowed: readonly T[]): T {
-    return (this.parse(name, (v) => v.asEnum([...allowed])) ?? allowed[0]) as T;
+  oneOf<T extends string>(name: VariableName, allowed: readonly [T, ...T[]]): T {
+    const value = allowed.find((word) => word === this.text(name));
+    if (value === undefined) this.complain("config.choice", { name, allowed });
+    return value ?? allowed[0];
+  }
+
+  /** A whole number from `least` to `most`. */
+  integer(name: VariableName, least: number, most: number): number {
+    const value = this.#parse(name, (v) => v.asInt());
+    if (value !== undefined && value >= least && value <= most) return value;
+    this.complain("config.number", { name, least, most, whole: true });
+    return least;
   }
 
   /** A whole number or fraction of seconds, at least `least`, and no more than a timer can hold. */
   seconds(name: VariableName, least = 0): number {
-    const value = this.parse(name, (v) => v.asFloatPositive()) ?? least;
-    if (value < least || value > MAX_SECONDS) {
-      this.problems.push(`${name}: should be ${least} to ${MAX_SECONDS} seconds`);
-    }
-    return value;
-  }
-
-  /** Checks a value against `valid`; says `should` where it does not hold. */
-  check(name: VariableName, valid: (value: string) => boolean, should: string): string | undefined {
-    const value = this.text(name);
-    if (value !== undefined && !valid(value)) this.problems.push(`${name}: ${should}`);
-    return value;
+    const value = this.#parse(name, (v) => v.asFloatPositive());
+    if (value !== undefined && value >= least && value <= MAX_SECONDS) return value;
+    this.complain("config.seconds", { name, least, most: MAX_SECONDS });
+    return least;
   }
 
   /** The content of the file that a `*_FILE` variable names. */
@@ -148,14 +166,27 @@ export class Reader {
     return path === undefined ? undefined : this.#readFile(name, path);
   }
 
+  /** The content of the file at `path`, which stands in the variable `name`. */
+  fileAt(name: VariableName, path: string): Buffer | undefined {
+    return this.#readFile(name, path);
+  }
+
   #readFile(name: string, path: string): Buffer | undefined {
     try {
       return readFileSync(path);
     } catch (error) {
-      const { code } = error as NodeJS.ErrnoException;
-      const why = code === "ENOENT" ? "does not exist" : `cannot be read (${code})`;
-      this.problems.push(`${name}: file ${path} ${why}`);
+      const { code = "" } = error as NodeJS.ErrnoException;
+      if (code === "ENOENT") this.complain("config.file.missing", { name, path });
+      else this.complain("config.file.unreadable", { name, path, said: code });
       return undefined;
     }
   }
+}
+
+/** What a CRLF .env file or a shell's quoting leaves in a value; in a secret, blanks and quotes may be meant. */
+function stray(value: string, secret: boolean): "carriage-return" | "quotes" | "blanks" | undefined {
+  if (value.includes("\r")) return "carriage-return";
+  if (secret) return undefined;
+  if (/^(["']).*\1$/s.test(value)) return "quotes";
+  return value === value.trim() ? undefined : "blanks";
 }

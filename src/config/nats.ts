@@ -7,6 +7,8 @@ export interface NatsServer {
   tls: boolean;
   /** Credentials that stood in the URL: they win over the variables, for this server. */
   auth: NatsAuth | undefined;
+  /** The same, not percent-decoded, where that makes a difference: nats.py reads them so. */
+  literalAuth?: NatsAuth | undefined;
 }
 
 export type NatsAuth =
@@ -25,6 +27,8 @@ export interface NatsConfig {
     /** The name to expect in the certificate, instead of the host's. */
     hostname: string | undefined;
     insecure: boolean;
+    /** The server waits for the handshake before it says a word (nats-server 2.10: `handshake_first`). */
+    handshakeFirst: boolean;
   };
   bucket: string;
   replicas: number;
@@ -38,72 +42,78 @@ export function readNats(reader: Reader): NatsConfig {
     key: reader.file("NATS_TLS_KEY_FILE"),
     hostname: reader.text("NATS_TLS_HOSTNAME"),
     insecure: reader.flag("NATS_TLS_INSECURE"),
+    handshakeFirst: reader.flag("NATS_TLS_HANDSHAKE_FIRST"),
   };
   if ((tls.cert === undefined) !== (tls.key === undefined)) {
-    reader.problems.push("NATS_TLS_CERT_FILE and NATS_TLS_KEY_FILE: give both or none");
+    reader.complain("config.pair", { names: ["NATS_TLS_CERT_FILE", "NATS_TLS_KEY_FILE"] });
   }
-  const replicas = reader.parse("NATS_REPLICAS", (v) => v.asIntPositive()) ?? 1;
-  if (replicas < 1 || replicas > 5) reader.problems.push("NATS_REPLICAS: should be 1 to 5");
+  const bucket = reader.text("NATS_NAMESPACE") as string;
+  if (!/^[A-Za-z0-9_-]+$/.test(bucket)) reader.complain("config.bucket-name", { name: "NATS_NAMESPACE" });
+  const enabled = reader.flag("NATS_TLS_ENABLED");
   return {
-    servers: readServers(reader, reader.flag("NATS_TLS_ENABLED")),
+    // A handshake that comes first is one.
+    servers: readServers(reader, enabled || tls.handshakeFirst),
     auth: readAuth(reader),
     tls,
-    bucket: reader.check(
-      "NATS_NAMESPACE",
-      (v) => /^[A-Za-z0-9_-]+$/.test(v),
-      "a bucket's name has letters, digits, - and _ only",
-    ) as string,
-    replicas,
+    bucket,
+    replicas: reader.integer("NATS_REPLICAS", 1, 5),
   };
 }
 
 function readServers(reader: Reader, tlsEnabled: boolean): NatsServer[] {
   const text = reader.text("NATS_SERVERS");
   if (text === undefined) {
-    reader.problems.push("NATS_SERVERS: not set");
+    reader.complain("config.missing", { name: "NATS_SERVERS" });
     return [];
   }
   const servers: NatsServer[] = [];
   for (const [index, part] of text.split(",").entries()) {
     const server = readServer(part.trim(), tlsEnabled, reader.secrets);
     if (server) servers.push(server);
-    else {
-      reader.problems.push(
-        `NATS_SERVERS: entry ${index + 1} should look like nats://host:4222, tls://user:password@host:4222 or host:4222, ` +
-          "special characters percent-encoded",
-      );
-    }
+    else reader.complain("config.url.nats", { entry: index + 1 });
   }
   return servers;
 }
 
 function readServer(text: string, tlsEnabled: boolean, secrets: string[]): NatsServer | undefined {
-  const url = URL.parse(text.includes("://") ? text : `nats://${text}`);
-  if (!url || !["nats:", "tls:"].includes(url.protocol) || url.hostname === "") return undefined;
-  if (!["", "/"].includes(url.pathname) || url.search !== "" || url.hash !== "") return undefined;
-  try {
-    return {
-      host: url.hostname.replace(/^\[(.*)\]$/, "$1"),
-      port: url.port === "" ? 4222 : Number(url.port),
-      tls: tlsEnabled || url.protocol === "tls:",
-      auth: urlAuth(url, secrets),
-    };
-  } catch {
-    return undefined; // a percent sign that encodes nothing
-  }
+  // The login by hand: URL would encode what is not, and so hide how it stands there.
+  const parts = /^(?:(nats|tls):\/\/)?(?:([^/?#]*)@)?([^@/?#]+)\/?$/i.exec(text);
+  const url = parts && URL.parse(`nats://${parts[3]}`);
+  if (!url || url.hostname === "") return undefined;
+  const literal = parts[2] === undefined ? undefined : loginOf(parts[2], (part) => part);
+  const auth = parts[2] === undefined ? undefined : loginOf(parts[2], decoded);
+  for (const login of [literal, auth]) secrets.push(...secretsOf(login));
+  const differs = JSON.stringify(literal) !== JSON.stringify(auth);
+  return {
+    host: url.hostname.replace(/^\[(.*)\]$/, "$1"),
+    port: url.port === "" ? 4222 : Number(url.port),
+    tls: tlsEnabled || parts[1]?.toLowerCase() === "tls",
+    auth,
+    ...(differs && { literalAuth: literal }),
+  };
 }
 
-/** `user:password@`, or `token@` as the NATS clients read it. */
-function urlAuth(url: URL, secrets: string[]): NatsAuth | undefined {
-  const user = decodeURIComponent(url.username);
+/** `user:password`, or `token` as the NATS clients read it. */
+function loginOf(login: string, read: (part: string) => string): NatsAuth | undefined {
+  const [user = "", ...rest] = login.split(":");
+  const password = rest.join(":");
   if (user === "") return undefined;
-  const password = decodeURIComponent(url.password);
-  if (password === "") {
-    secrets.push(user);
-    return { kind: "token", token: user };
+  if (password === "") return { kind: "token", token: read(user) };
+  return { kind: "password", user: read(user), password: read(password) };
+}
+
+function secretsOf(login: NatsAuth | undefined): string[] {
+  if (login?.kind === "token") return [login.token];
+  return login?.kind === "password" && login.password !== undefined ? [login.password] : [];
+}
+
+/** A percent sign that encodes nothing stands for itself. */
+function decoded(part: string): string {
+  try {
+    return decodeURIComponent(part);
+  } catch {
+    return part;
   }
-  secrets.push(password);
-  return { kind: "password", user, password };
 }
 
 function readAuth(reader: Reader): NatsAuth | undefined {
@@ -113,8 +123,9 @@ function readAuth(reader: Reader): NatsAuth | undefined {
   const creds = reader.file("NATS_CREDS_FILE");
   const seed = reader.file("NATS_NKEY_SEED_FILE");
   reader.secrets.push(...secretLines(creds), ...secretLines(seed));
-  if (password !== undefined && user === undefined)
-    reader.problems.push("NATS_PASSWORD is set, NATS_USER is not");
+  if (password !== undefined && user === undefined) {
+    reader.complain("config.pair", { names: ["NATS_USER", "NATS_PASSWORD"] });
+  }
   const given: [string, NatsAuth | false | undefined][] = [
     ["NATS_CREDS_FILE", creds && { kind: "creds", file: creds }],
     ["NATS_NKEY_SEED_FILE", seed && { kind: "nkey", seed }],
@@ -122,8 +133,7 @@ function readAuth(reader: Reader): NatsAuth | undefined {
     ["NATS_USER", user !== undefined && { kind: "password", user, password }],
   ];
   const set = given.filter((entry): entry is [string, NatsAuth] => Boolean(entry[1]));
-  if (set.length > 1)
-    reader.problems.push(`${set.map(([name]) => name).join(" and ")} are both set: give one of them`);
+  if (set.length > 1) reader.complain("config.both", { names: set.map(([name]) => name) });
   return set[0]?.[1];
 }
 

@@ -31,7 +31,16 @@ export async function openOutput(
   const format = logFormat === "auto" ? (terminal ? "pretty" : "json") : logFormat;
   const colour = terminal && !process.env.NO_COLOR;
   const recorder = new Recorder(args.command, language);
-  const log = await createLog({ level: logLevel, format, fd, terminal, colour, redact, language });
+  const log = await createLog({
+    level: logLevel,
+    format,
+    fd,
+    terminal,
+    colour,
+    redact,
+    language,
+    onWarning: (warning) => recorder.warning(warning),
+  });
   const screen: Screen | undefined =
     format === "pretty"
       ? {

@@ -1,4 +1,5 @@
 import type { DbConfig } from "../config/db.ts";
+import { type DbServer, placeOf } from "../config/hosts.ts";
 import { EXIT, JobError } from "../errors.ts";
 import { missingGrants, quote, readShape, type TableShape } from "../registry/catalog.ts";
 import { type Database, DatabaseLostError, openDatabase, TableChangedError } from "../registry/database.ts";
@@ -14,17 +15,18 @@ export interface PostgresReady {
 
 /** The way up to a usable table. `writes`: whether the command needs INSERT and UPDATE. */
 export function postgresClimb(config: DbConfig, writes: boolean): Climb<PostgresReady> {
+  const server = config.servers[0] as DbServer;
   return {
     service: "postgres",
-    where: `${config.host}:${config.port}`,
+    where: placeOf(server),
     layers: POSTGRES_LAYERS,
     async attempt(signal, trying) {
       trying("dns");
-      await resolveHost(config, signal);
+      await resolveHost(server, signal);
       trying("tcp");
-      (await dial(config, signal)).destroy();
+      (await dial(server, signal)).destroy();
       trying(secured(config));
-      const db = await openDatabase(config, 4500).catch((error) => {
+      const db = await openDatabase(config, server, 4500).catch((error) => {
         // Inside the attempt's five seconds, so that pg closes its own socket.
         throw connectFailure(error, config);
       });

@@ -1,3 +1,4 @@
+import { placeOf } from "../config/hosts.ts";
 import { EXIT, JobError } from "../errors.ts";
 import type { JobContext } from "../job.ts";
 import { type ClimbOptions, climb } from "./climb.ts";
@@ -33,12 +34,12 @@ export async function waitForServers(
   const seconds = () => Number(((performance.now() - started) / 1000).toFixed(3));
 
   const postgres = climb(postgresClimb(config.db, writes), options).then((ready) => {
-    const { host, port, database } = config.db;
+    const { servers, database } = config.db;
     recorder.support.postgres = { version: ready.version, state: ready.shape.state };
     log.legacy(
       "info",
       "wait.postgres.ready",
-      `Postgres ${ready.version} at ${host}:${port} is ready: table state ${ready.shape.state}`,
+      `Postgres ${ready.version} at ${servers.map(placeOf).join(", ")} is ready: table state ${ready.shape.state}`,
       {
         database,
         state: ready.shape.state,

@@ -1,35 +1,31 @@
 import type { ExitCode } from "../errors.ts";
+import { config } from "./config.ts";
 import { fill, type Language, type Reason } from "./define.ts";
 import { job } from "./job.ts";
 import { legacy } from "./legacy.ts";
 import { usage } from "./usage.ts";
 
 export const CATALOG = {
+  ...config,
   ...job,
   ...legacy,
   ...usage,
 };
 
 export type ReasonId = keyof typeof CATALOG;
+/** Entry by entry: asked of all at once, the two forms of each text would multiply to more than the type checker takes. */
+type ParamsById = { [Id in ReasonId]: (typeof CATALOG)[Id] extends Reason<infer P> ? P : never };
 /** The parameters of a reason; of several reasons, those of any one of them. */
-export type Params<Id extends ReasonId> = Id extends ReasonId
-  ? (typeof CATALOG)[Id] extends Reason<infer P>
-    ? P
-    : never
-  : never;
+export type Params<Id extends ReasonId> = ParamsById[Id];
 
-/** Cause and remedy of a reason, in words. */
-export function say<Id extends ReasonId>(
-  id: Id,
-  params: Params<Id>,
-  language: Language,
-): { message: string; hint: string } {
-  const words = (CATALOG[id] as unknown as Reason<Params<Id>>)[language];
+/** Cause and remedy of a reason, in words. `params` are those of `id`: whoever raises it is held to that (JobError, problem, log.warn). */
+export function say(id: ReasonId, params: unknown, language: Language): { message: string; hint: string } {
+  const words = (CATALOG[id] as unknown as Reason<unknown>)[language];
   return { message: fill(words.cause, params), hint: fill(words.remedy, params) };
 }
 
 /** The exit code that a reason ends a run with; undefined for a warning. */
-export function exitOf<Id extends ReasonId>(id: Id, params: Params<Id>): ExitCode | undefined {
+export function exitOf(id: ReasonId, params: unknown): ExitCode | undefined {
   if (id === "legacy") return (params as { exit: ExitCode }).exit;
   return (CATALOG[id] as Reason<never>).exit ?? undefined;
 }

@@ -1,5 +1,6 @@
 import pg from "pg";
 import type { DbConfig } from "../config/db.ts";
+import { type DbServer, isSocketFolder } from "../config/hosts.ts";
 import { EXIT, type ExitCode, JobError } from "../errors.ts";
 
 /** Milliseconds after which a query is given up: none of ours takes a second on a server that lives. */
@@ -27,20 +28,20 @@ export class TableChangedError extends Error {
  * Opens one connection. `timeout` in milliseconds covers everything from the name's resolution to the login's end.
  * Throws what pg throws; readiness/postgres.ts knows what it means.
  */
-export async function openDatabase(config: DbConfig, timeout: number): Promise<Database> {
+export async function openDatabase(config: DbConfig, server: DbServer, timeout: number): Promise<Database> {
   const client = new pg.Client({
-    host: config.host,
-    port: config.port,
+    host: server.host,
+    port: server.port,
     database: config.database,
     user: config.user,
     // A function, so that pg does not fall back on PGPASSWORD of an environment that is not ours.
     password: () => config.password ?? "",
-    ssl: tlsOptions(config),
+    // As libpq: no TLS on a socket of this machine.
+    ssl: isSocketFolder(server.host) ? false : tlsOptions(config),
     connectionTimeoutMillis: timeout,
     query_timeout: QUERY_TIMEOUT,
     keepAlive: true,
     application_name: "bklite-package-init",
-    options: `-c lock_timeout=${QUERY_TIMEOUT - 5000}`,
   });
   const lost = new AbortController();
   let closing = false;
@@ -52,6 +53,8 @@ export async function openDatabase(config: DbConfig, timeout: number): Promise<D
   client.on("end", () => lose());
   try {
     await client.connect();
+    // Not as a start-up parameter: poolers refuse those.
+    await client.query(`SET lock_timeout = ${QUERY_TIMEOUT - 5000}`);
   } catch (error) {
     closing = true;
     client.end().catch(() => {}); // the socket may be half open; there is nobody to tell
