@@ -6,7 +6,7 @@ import type { Language } from "../reasons/define.ts";
 import { EVENTS, type EventFields, type EventName } from "./events/catalog.ts";
 import { type LogEvent, type ReasonEvent, sentence } from "./events/define.ts";
 import { type Redact, redactDeep } from "./redact.ts";
-import type { ReportError } from "./report.ts";
+import type { ReportError, Warning } from "./report.ts";
 import { JOIN } from "./words.ts";
 
 export type Fields = Record<string, unknown>;
@@ -45,14 +45,6 @@ export interface LogOptions {
   language: Language;
   /** Told every warning, for the report. */
   onWarning?: (warning: Warning) => void;
-}
-
-/** A warning as the report has it. */
-export interface Warning {
-  reason: ReasonId;
-  message: string;
-  hint: string;
-  file?: string;
 }
 
 /** Opens the log. Synchronous, so that the last line survives the exit. */

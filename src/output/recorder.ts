@@ -5,11 +5,13 @@ import type {
   PackageAction,
   PackageEntry,
   Phase,
+  PlatformEntry,
   Report,
   ReportError,
   RowAction,
   RowEntry,
   Support,
+  Warning,
 } from "./report.ts";
 
 /** What happened to one package. */
@@ -20,6 +22,7 @@ export interface PackageResult {
   sha256: string | undefined;
   bytes: number | undefined;
   bytesUploaded: number;
+  repacked?: readonly string[];
   error?: unknown;
 }
 
@@ -41,7 +44,10 @@ export class Recorder {
   readonly #started = performance.now();
   readonly #packages = new Map<string, PackageEntry>();
   readonly #rows = new Map<string, RowEntry>();
+  readonly #warnings = new Map<string, Warning>();
   bucket: string | null = null;
+  /** What can be installed, as it was last seen. */
+  platforms: PlatformEntry[] = [];
   orphans = { objects: 0, bytes: 0 };
   readonly support: Support = {
     layers: { postgres: null, nats: null },
@@ -91,6 +97,7 @@ export class Recorder {
       key: result.key,
       action: sent ? earlier.action : result.action,
       bytesUploaded: result.bytesUploaded + (earlier?.bytesUploaded ?? 0),
+      ...(result.repacked && result.repacked.length > 0 && { repacked: result.repacked }),
       ...(result.error !== undefined && { error: describeError(result.error, this.#language) }),
     });
   }
@@ -130,6 +137,11 @@ export class Recorder {
     });
   }
 
+  /** A warning; one that a further attempt of the same run repeats counts once. */
+  warning(warning: Warning): void {
+    this.#warnings.set([warning.reason, warning.file, warning.message].join(" "), warning);
+  }
+
   get packages(): PackageEntry[] {
     return [...this.#packages.values()];
   }
@@ -143,7 +155,7 @@ export class Recorder {
     if (error instanceof ProblemsError) this.#addProblems(error);
     const described = error === undefined ? undefined : describeError(error, this.#language);
     return {
-      schema: 1,
+      schema: 2,
       command: this.#command,
       outcome: described ? "failed" : "ok",
       exitCode: described?.code ?? EXIT.ok,
@@ -153,6 +165,8 @@ export class Recorder {
       ...(described && { error: described }),
       packages: this.packages,
       rows: this.rows,
+      platforms: this.platforms,
+      warnings: [...this.#warnings.values()],
       orphans: this.orphans,
       support: this.support,
     };

@@ -29,7 +29,32 @@ export interface PackageEntry {
   key: string | null;
   action: PackageAction | "failed";
   bytesUploaded: number;
+  /** Why the archive was stored in another form than it has on the volume. */
+  repacked?: readonly string[];
   error?: ReportError;
+}
+
+/** What can be installed on one platform from BK-Lite's pages. */
+export interface PlatformEntry {
+  os: string;
+  arch: string;
+  /** Versions. */
+  controller: string[];
+  /** null: none is needed. */
+  installer: boolean | null;
+  bootstrap: boolean | null;
+  collectors: { installable: string[]; listed: string[] };
+  complete: boolean;
+  /** In words, in the operator's language. */
+  missing: string[];
+}
+
+/** Something that ends no run, but that somebody should know. */
+export interface Warning {
+  reason: ReasonId;
+  message: string;
+  hint: string;
+  file?: string;
 }
 
 export interface RowEntry {
@@ -43,9 +68,9 @@ export interface RowEntry {
   action: RowAction;
 }
 
-/** The report of SPEC §8, as REPORT_FILE and --json hold it. */
+/** The report, as REPORT_FILE and --json hold it; report.schema.json says the same to machines. */
 export interface Report {
-  schema: 1;
+  schema: 2;
   command: string;
   outcome: "ok" | "failed";
   exitCode: ExitCode;
@@ -55,6 +80,8 @@ export interface Report {
   error?: ReportError;
   packages: PackageEntry[];
   rows: RowEntry[];
+  platforms: PlatformEntry[];
+  warnings: Warning[];
   orphans: { objects: number; bytes: number };
   support: Support;
 }

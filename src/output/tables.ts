@@ -1,5 +1,5 @@
 import type { Language } from "../reasons/define.ts";
-import type { Report, RowEntry } from "./report.ts";
+import type { RowEntry } from "./report.ts";
 import { actionWord, JOIN } from "./words.ts";
 
 /** Counts by action: `{uploaded: 1, unchanged: 2}`. */
@@ -60,26 +60,4 @@ export function formatBytes(bytes: number): string {
   const units = ["B", "KiB", "MiB", "GiB", "TiB"];
   const power = bytes < 1024 ? 0 : Math.min(units.length - 1, Math.floor(Math.log2(bytes) / 10));
   return power === 0 ? `${bytes} B` : `${(bytes / 1024 ** power).toFixed(1)} ${units[power]}`;
-}
-
-/** Outcome, counts and error in at most `limit` bytes of JSON, for Kubernetes' termination message (4096 bytes there). */
-export function terminationMessage(report: Report, limit = 4096): string {
-  const message = (text: (s: string) => string) =>
-    JSON.stringify({
-      outcome: report.outcome,
-      exitCode: report.exitCode,
-      packages: countActions(report.packages),
-      rows: countActions(report.rows),
-      ...(report.error && {
-        error: { ...report.error, message: text(report.error.message), hint: text(report.error.hint) },
-      }),
-    });
-  let length = limit;
-  let out = message((s) => s);
-  while (Buffer.byteLength(out) > limit && length > 1) {
-    length = Math.floor(length / 2);
-    const keep = length;
-    out = message((s) => (s.length > keep ? `${s.slice(0, keep)}...` : s));
-  }
-  return out;
 }

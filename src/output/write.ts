@@ -1,7 +1,7 @@
 import { closeSync, constants, openSync, renameSync, writeFileSync, writeSync } from "node:fs";
 import { JobError } from "../errors.ts";
 import type { Report } from "./report.ts";
-import { terminationMessage } from "./tables.ts";
+import { terminationMessage } from "./termination.ts";
 
 /** Where Kubernetes looks for a container's last words. */
 export const TERMINATION_LOG = "/dev/termination-log";

@@ -188,6 +188,6 @@ test("--json: the report alone on standard output, the log on standard error", a
   const run = await site.run(["--json"], { REPORT_FILE: "" });
   assert.equal(run.code, 0, explain(run));
   const report = JSON.parse(run.stdout);
-  assert.deepEqual([report.schema, report.command, report.outcome, report.exitCode], [1, "init", "ok", 0]);
+  assert.deepEqual([report.schema, report.command, report.outcome, report.exitCode], [2, "init", "ok", 0]);
   assert.ok(run.stderr.includes('"run.done"'));
 });

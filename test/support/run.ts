@@ -5,6 +5,7 @@ import type { Db } from "./database.ts";
 import { hasEnded, spawnGuarded } from "./guard.ts";
 import { EventLog, type JobEvent } from "./job-events.ts";
 import type { NatsLogin } from "./objects.ts";
+import { checkedReport } from "./report.ts";
 
 /** The entry point as `npm run build` leaves it: what the image ships. */
 export const ENTRY = fileURLToPath(new URL("../../dist/main.js", import.meta.url));
@@ -33,7 +34,7 @@ export interface JobReport {
   startedAt: string;
   durationMs: number;
   bucket: string;
-  error?: { code: number; layer?: string; message: string; hint: string };
+  error?: { code: number; reason: string; layer?: string; message: string; hint: string };
   packages: {
     file: string;
     bytes: number;
@@ -47,7 +48,8 @@ export interface JobReport {
     key: string;
     action: string;
     bytesUploaded: number;
-    error?: { code: number; message: string; hint: string };
+    repacked?: string[];
+    error?: { code: number; reason: string; message: string; hint: string };
   }[];
   rows: {
     id: number;
@@ -59,6 +61,17 @@ export interface JobReport {
     name: string;
     action: string;
   }[];
+  platforms: {
+    os: string;
+    arch: string;
+    controller: string[];
+    installer: boolean | null;
+    bootstrap: boolean | null;
+    collectors: { installable: string[]; listed: string[] };
+    complete: boolean;
+    missing: string[];
+  }[];
+  warnings: { reason: string; message: string; hint: string; file?: string }[];
   orphans?: { objects: number; bytes: number };
 }
 
@@ -126,12 +139,16 @@ export function startJob(options: JobOptions): RunningJob {
         stdout: stdout(),
         stderr: stderr(),
         events: log.events,
-        report: readReport(args, env, stdout()),
+        report: undefined,
         durationMs: performance.now() - started,
       };
       log.end();
-      if (late) reject(new Error(`the job was still running after ${timeoutMs} ms:\n${tail(result)}`));
-      else resolve(result);
+      try {
+        if (late) throw new Error(`the job was still running after ${timeoutMs} ms:\n${tail(result)}`);
+        resolve({ ...result, report: readReport(args, env, stdout()) });
+      } catch (error) {
+        reject(error);
+      }
     });
   });
   // Whoever waits for it gets the error; a test that has failed before must not fail twice.
@@ -191,11 +208,13 @@ function readReport(
   stdout: string,
 ): JobReport | undefined {
   const file = env.REPORT_FILE;
+  let report: unknown;
   try {
-    if (args.includes("--json")) return JSON.parse(stdout) as JobReport;
-    return file ? (JSON.parse(readFileSync(file, "utf8")) as JobReport) : undefined;
+    if (args.includes("--json")) report = JSON.parse(stdout);
+    else if (file) report = JSON.parse(readFileSync(file, "utf8"));
   } catch {
     // Not written, or not to its end: a job that was killed.
     return undefined;
   }
+  return report === undefined ? undefined : checkedReport(report);
 }

@@ -5,9 +5,11 @@ import { progressWords } from "../../src/output/events/progress.ts";
 import { planTable } from "../../src/output/plan-table.ts";
 import { progressBar, snapshot } from "../../src/output/progress.ts";
 import { Recorder } from "../../src/output/recorder.ts";
-import { formatBytes, rowTable, terminationMessage } from "../../src/output/tables.ts";
+import { formatBytes, rowTable } from "../../src/output/tables.ts";
+import { terminationMessage } from "../../src/output/termination.ts";
 import type { Archive, Package } from "../../src/packages/package.ts";
 import type { Decision, Plan } from "../../src/reconcile/plan.ts";
+import { checkedReport } from "../support/report.ts";
 
 const FILE = "fusion-collectors-linux-amd64.zip";
 
@@ -47,6 +49,8 @@ describe("the termination message", () => {
       exitCode: 75,
       packages: { uploaded: 1 },
       rows: { inserted: 1 },
+      platforms: {},
+      warnings: 0,
       error: {
         code: 75,
         reason: "run.timeout",
@@ -102,6 +106,44 @@ describe("the report", () => {
     const { error } = new Recorder("init", "en").report(new TypeError("x is not a function"));
     assert.equal(error?.code, EXIT.internal);
     assert.match(error?.hint ?? "", /bug/);
+  });
+});
+
+describe("warnings", () => {
+  const warning = { reason: "run.timeout" as const, message: "slow", hint: "look", file: "a.zip" };
+
+  test("that a further attempt repeats count once", () => {
+    const recorder = new Recorder("init", "en");
+    recorder.warning(warning);
+    recorder.warning({ ...warning });
+    recorder.warning({ ...warning, file: "b.zip" });
+    assert.deepEqual(
+      recorder.report().warnings.map(({ file }) => file),
+      ["a.zip", "b.zip"],
+    );
+  });
+
+  test("are in a report that its schema knows, with what can be installed", () => {
+    const recorder = new Recorder("init", "zh");
+    recorder.package(pack(), { ...RESULT, sha256: "ab".repeat(32), action: "uploaded", bytesUploaded: 1 });
+    recorder.warning(warning);
+    recorder.platforms = [
+      {
+        os: "linux",
+        arch: "arm64",
+        controller: ["1.0.0"],
+        installer: false,
+        bootstrap: null,
+        collectors: { installable: ["Telegraf"], listed: [] },
+        complete: false,
+        missing: ["installer"],
+      },
+    ];
+    const report = recorder.report(new JobError("run.sigterm", {}));
+    assert.equal(checkedReport(report).warnings.length, 1);
+    assert.deepEqual(JSON.parse(terminationMessage(report)).platforms, { "linux/arm64": "incomplete" });
+    assert.throws(() => checkedReport({ ...report, schema: 1 }), /schema must be equal to constant/);
+    assert.throws(() => checkedReport({ ...report, outcome: "ok" }), /not as its schema says/);
   });
 });
 
