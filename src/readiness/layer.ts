@@ -19,8 +19,12 @@ export class LayerFailure extends Error {
   /** It had less than its full time when the deadline came: it says nothing about the server. */
   cutShort = false;
 
-  private constructor(layer: Layer, reason: ReasonId, params: unknown, cause: unknown) {
+  /** Service, host and port, where the parameters do not name it. */
+  readonly server: string | undefined;
+
+  private constructor(layer: Layer, reason: ReasonId, params: unknown, cause: unknown, server?: string) {
     super(reason, { cause });
+    this.server = server;
     this.layer = layer;
     this.reason = reason;
     this.params = params;
@@ -36,8 +40,8 @@ export class LayerFailure extends Error {
   }
 
   /** An error that another room has given its reason already. */
-  static from(layer: Layer, error: JobError): LayerFailure {
-    return new LayerFailure(layer, error.reason, error.params, error);
+  static from(layer: Layer, error: JobError, server: string): LayerFailure {
+    return new LayerFailure(layer, error.reason, error.params, error, server);
   }
 
   /** Waiting cannot mend it: a refused password, a certificate, a missing privilege, a setting. */
@@ -48,7 +52,8 @@ export class LayerFailure extends Error {
   /** What it means for the run. `waited`: seconds until the waiting was given up. */
   error(waited: number | undefined): JobError {
     const params = { ...(this.params as object), ...(waited !== undefined && { waited }) };
-    return new JobError(this.reason, params as Params<ReasonId>, { layer: this.layer, cause: this });
+    const { layer, server } = this;
+    return new JobError(this.reason, params as Params<ReasonId>, { layer, server, cause: this });
   }
 }
 

@@ -1,4 +1,4 @@
-import { DiscardPolicy, RetentionPolicy, type StreamConfig } from "nats";
+import { DiscardPolicy, NatsError, RetentionPolicy, type StreamConfig } from "nats";
 import type { NatsConfig } from "../config/nats.ts";
 import { EXIT, JobError } from "../errors.ts";
 import type { Log } from "../output/log.ts";
@@ -8,14 +8,20 @@ import { LayerFailure, words } from "./layer.ts";
 import type { Line } from "./line.ts";
 import type { BucketNeeds } from "./nats.ts";
 
+/** What JetStream itself said, where it did: `description (err_code)`. */
+function jetStreamWords(error: unknown): string {
+  const { cause } = error as Error;
+  const { description, err_code: code } = (cause instanceof NatsError && cause.api_error) || {};
+  return description ? `${description} (${code})` : words(error);
+}
+
 /** Whether JetStream answers for this account. Throws LayerFailure `jetstream`. */
 export async function checkJetStream({ where }: Line, bucket: Bucket): Promise<void> {
   try {
     await bucket.account();
   } catch (error) {
-    const { cause } = error as Error;
-    const code = jsCode(cause);
-    const said = words(code === undefined ? error : cause);
+    const code = jsCode((error as Error).cause);
+    const said = jetStreamWords(error);
     // Least privilege does not ask for $JS.API.INFO: the bucket's layer shows whether JetStream works.
     if (error instanceof JobError && error.code === EXIT.denied && code === undefined) return;
     if (code === JS.notEnabledForAccount) {
@@ -60,14 +66,13 @@ export async function checkBucket(
     return true;
   } catch (error) {
     if (error instanceof LayerFailure) throw error;
-    const cause = (error as Error).cause;
-    const code = jsCode(cause);
-    const said = words(code === undefined ? error : cause);
+    const code = jsCode((error as Error).cause);
+    const said = jetStreamWords(error);
     const params = { where, bucket: bucket.name, said };
     const never = NEVER[code as keyof typeof NEVER];
     if (never) throw LayerFailure.of("bucket", never, params, error);
     if (error instanceof JobError && error.code !== EXIT.unavailable) {
-      throw LayerFailure.from("bucket", error);
+      throw LayerFailure.from("bucket", error, `NATS at ${where}`);
     }
     throw LayerFailure.of("bucket", "nats.bucket.failed", params, error);
   }

@@ -56,5 +56,5 @@ function inspectFailure({ where }: Line, { schema, user }: DbConfig, error: unkn
     const params = { where, said: words(error.cause ?? error), schema: quote(schema), user: quote(user) };
     return LayerFailure.of("privileges", "postgres.schema.denied", params, error);
   }
-  return LayerFailure.from((error.layer ?? "table") as Layer, error);
+  return LayerFailure.from((error.layer ?? "table") as Layer, error, `Postgres at ${where}`);
 }

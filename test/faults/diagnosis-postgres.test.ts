@@ -230,7 +230,7 @@ describe("Postgres' login, database and table", { concurrency: 4 }, () => {
       const verdict = waited({
         layer: "login",
         cause: /too many/,
-        hint: /free connection/,
+        hint: /max_connections/,
         where: where(db),
       });
       await assertVerdict(env(db), verdict);
