@@ -1,18 +1,48 @@
 #!/bin/sh
-# Checks the files of this bundle and loads the image into Docker. Needs sh, sha256sum and docker; no network.
+# Checks the files of this bundle, loads its image, and sets up the stack. No network is needed.
+# Needs a POSIX shell, sha256sum, and docker or podman.
 set -eu
 LC_ALL=C
 export LC_ALL
-cd "$(dirname "$0")"
+
+USAGE="usage: ./load.sh [--stack DIR]
+  --stack  folder of BK-Lite's docker-compose.yaml: compose.init.yml is copied there and .env gets the lines for it"
 
 fail() {
   echo "load.sh: $1" >&2
   exit 1
 }
 
-for tool in sha256sum docker; do
-  command -v "$tool" >/dev/null || fail "$tool is not installed"
-done
+stack=''
+case ${1:-} in
+  '') ;;
+  -h | --help)
+    echo "$USAGE"
+    exit 0
+    ;;
+  --stack)
+    [ $# -eq 2 ] || fail "$USAGE"
+    stack=$(cd "$2" 2>/dev/null && pwd) || fail "--stack: $2 is not a folder"
+    ;;
+  *) fail "$USAGE" ;;
+esac
+cd "$(dirname "$0")"
+
+# The stack's own file, and the override that Compose reads by itself only while COMPOSE_FILE is not set.
+compose_files=''
+if [ -n "$stack" ]; then
+  for name in compose.yaml compose.yml docker-compose.yaml docker-compose.yml; do
+    [ -f "$stack/$name" ] || continue
+    compose_files=$name
+    for override in "${name%.*}.override.yaml" "${name%.*}.override.yml"; do
+      [ -f "$stack/$override" ] && compose_files=$compose_files:$override && break
+    done
+    break
+  done
+  [ -n "$compose_files" ] || fail "--stack: $stack has no docker-compose.yaml"
+fi
+
+command -v sha256sum >/dev/null || fail "sha256sum is not installed"
 [ -r SHA256SUMS ] || fail "SHA256SUMS is missing: unpack the bundle again"
 
 # Line by line and not with -c, which passes over lines that it cannot read.
@@ -27,36 +57,122 @@ while IFS= read -r line || [ -n "$line" ]; do
     continue
   fi
   have=$(sha256sum <"$file")
-  if [ "${have%% *}" = "$want" ]; then
-    echo "  $file: OK"
-  else
+  if [ "${have%% *}" != "$want" ]; then
     echo "load.sh: $file: damaged (its SHA-256 is not the one in SHA256SUMS)" >&2
     bad=1
   fi
 done <SHA256SUMS
-find load.sh image.tar image.txt compose.init.yml packages -type f | {
+find . -type f ! -name SHA256SUMS | {
   while IFS= read -r file; do
-    grep -qF "  $file" SHA256SUMS || fail "$file: not listed in SHA256SUMS"
+    grep -qF "  ${file#./}" SHA256SUMS || fail "${file#./}: not listed in SHA256SUMS"
   done
 } || bad=1
 [ "$bad" = 0 ] || fail "nothing was loaded: copy the bundle again and unpack it into an empty folder"
 
+# Missing, not answering, and not permitted are different troubles: the engine's own words say which.
+engine='' why=''
+for one in docker podman; do
+  command -v "$one" >/dev/null || continue
+  if words=$("$one" info 2>&1); then
+    engine=$one
+    break
+  fi
+  why="$why
+$one: $words"
+done
+[ -n "$engine" ] || fail "neither docker nor podman can be used${why:-: none is installed}"
+
+image='' platform=''
+{
+  read -r image
+  read -r platform
+} <image.txt
+case $engine in
+  docker)
+    arch=$(docker version --format '{{.Server.Arch}}')
+    store=$(docker info --format '{{.DockerRootDir}}')
+    ;;
+  podman)
+    arch=$(podman info --format '{{.Host.Arch}}')
+    store=$(podman info --format '{{.Store.GraphRoot}}')
+    ;;
+esac
+[ "${platform#*/}" = "$arch" ] ||
+  fail "the image is for $platform, this host is linux/$arch: make a bundle with an image for linux/$arch"
+
+# Loading holds the image twice for a while. A store that is not on this machine cannot be measured from here.
+need=$(($(wc -c <image.tar) * 2 / 1024))
+if [ -d "$store" ]; then
+  # Filesystem, blocks, used, available, in blocks of 1 KiB.
+  # shellcheck disable=SC2046
+  set -- $(df -Pk "$store" | tail -n 1)
+  [ "$4" -ge "$need" ] || fail "$store has $(($4 / 1024)) MiB free, loading the image needs $((need / 1024)) MiB"
+fi
+
+echo "Loading image $image"
+"$engine" load -i image.tar || fail "$engine load failed; its words are above"
+"$engine" image inspect "$image" >/dev/null || fail "$image is not there after $engine load"
+
 # The container reads the archives as user 65532, whatever the umask was when they were unpacked.
 chmod -R a+rX packages
+here=$(pwd)
 
-image=$(cat image.txt)
-echo "Loading image $image"
-docker load -i image.tar || fail "docker load failed: is Docker running, and may this user use it?"
-docker image inspect "$image" >/dev/null || fail "$image is not there after docker load"
+# Sets NAME=value in the new .env: in place of the line that is there, or at the end.
+set_line() {
+  case $2 in
+    *[!A-Za-z0-9_./:@+-]*) value="'$2'" ;;
+    *) value=$2 ;;
+  esac
+  grep -v "^$1=" "$env_new" >"$env_new.1" || true
+  echo "$1=$value" >>"$env_new.1"
+  mv "$env_new.1" "$env_new"
+}
 
+if [ -n "$stack" ]; then
+  cp compose.init.yml "$stack/compose.init.yml"
+  env_file=$stack/.env
+  env_new=$(mktemp)
+  trap 'rm -f "$env_new" "$env_new.1"' EXIT
+  [ ! -f "$env_file" ] || {
+    cp -p "$env_file" "$env_file.before-package-init"
+    cat "$env_file" >"$env_new"
+    # A last line without its end would swallow the next one.
+    [ -z "$(tail -c 1 "$env_new")" ] || echo >>"$env_new"
+  }
+  given=$(sed -n 's/^COMPOSE_FILE=//p' "$env_new" | tail -n 1 | tr -d "\"'\r")
+  case :$given: in
+    *:compose.init.yml:*) ;;
+    *) set_line COMPOSE_FILE "${given:-$compose_files}:compose.init.yml" ;;
+  esac
+  set_line PACKAGE_INIT_IMAGE "$image"
+  set_line PACKAGES_PATH "$here/packages"
+  # Not renamed over: owner, mode and links of the stack's file stay.
+  cat "$env_new" >"$env_file"
+  cat <<EOF
+
+Done: $stack has compose.init.yml, and its .env names file, image and packages. Next:
+
+  cd '$stack'
+EOF
+else
+  cat <<EOF
+
+Done. Next, with Compose: run this again with --stack and the folder of BK-Lite's docker-compose.yaml, or copy
+compose.init.yml there and put these lines into its .env:
+
+  COMPOSE_FILE=docker-compose.yaml:compose.init.yml
+  PACKAGE_INIT_IMAGE=$image
+  PACKAGES_PATH='$here/packages'
+
+Then, in that folder:
+
+EOF
+fi
 cat <<EOF
+  docker compose run --rm package-init plan   # where the stack is running already: what would be done?
+  docker compose up -d
+  docker compose logs package-init
 
-Done. Next, with Compose, in the folder of BK-Lite's docker-compose.yml:
-
-  export PACKAGE_INIT_IMAGE='$image'
-  export PACKAGES_PATH='$PWD/packages'
-  docker compose -f docker-compose.yml -f '$PWD/compose.init.yml' up -d
-
-(docker-compose instead of docker compose with Compose 1.29. Or put both variables into the stack's .env.)
-With Kubernetes: push the image to your registry, then see k8s/overlays.
+(docker-compose in place of docker compose with Compose 1.29.) With Kubernetes: push the image to your registry, then
+docs/kubernetes.md. What went wrong: docs/troubleshooting.md.
 EOF

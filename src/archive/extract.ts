@@ -1,6 +1,6 @@
 import type { Transform } from "node:stream";
 import { pipeline } from "node:stream/promises";
-import { crc32, createDeflateRaw, createGunzip, createInflateRaw } from "node:zlib";
+import { crc32, createGunzip, createInflateRaw } from "node:zlib";
 import { createSweep } from "../memory.ts";
 import { blocks } from "./blocks.ts";
 import { changed } from "./problem.ts";
@@ -8,64 +8,33 @@ import { FileReader } from "./reader.ts";
 import type { Entry, OpenFile, ZipLocation } from "./types.ts";
 import { compare, zlibProblem } from "./verify.ts";
 import { dataStart, HEADER_WINDOW } from "./zip.ts";
-import type { Packed } from "./zip-writer.ts";
 
 /** Bytes read at once; more than zlib's high water mark, so that it is done with a block before the next is read. */
 const READ = 128 * 1024;
 /** What waits for the garbage collector is a multiple of this, so less than where speed is all. */
 const INFLATED = 64 * 1024;
-const LEVEL = 6;
 
 /** What is read from: `file` is for messages, `size` in bytes. */
 export interface ArchiveFile {
   file: string;
-  format: "zip" | "tar.gz";
   size: number;
 }
 
-/** Hands out entries' bytes. A piece is valid until the next is asked for. */
-export interface Unpacker {
-  /** Of a tar.gz only in the order of their offsets. */
-  bytes(entry: Entry): AsyncGenerator<Buffer, void, void>;
-  /** The same bytes as a zip has them. */
-  packed(entry: Entry): Packed;
-  close(): Promise<void>;
-}
-
-/** Entries of an open archive. A zip is read where each lies, a tar.gz from its start, once. */
-export function unpacker(archive: ArchiveFile, handle: OpenFile, signal: AbortSignal): Unpacker {
-  if (archive.format !== "zip") return new TarUnpacker(archive, handle, signal);
-  const { file } = archive;
-  return {
-    bytes: (entry) => zipBytes(file, handle, entry, signal),
-    packed(entry) {
-      const { method, crc32, compressedSize, uncompressedSize: size } = locationOf(file, entry);
-      return {
-        method,
-        known: true,
-        crc32,
-        compressedSize,
-        size,
-        bytes: zipData(file, handle, entry, signal),
-      };
-    },
-    close: async () => {},
-  };
-}
-
-function locationOf(file: string, { location, path }: Entry): ZipLocation {
+/** Where a zip keeps an entry. */
+export function locationOf(file: string, { location, path }: Entry): ZipLocation {
   if (!location) throw new Error(`${file}: no location for ${path}`);
   return location;
 }
 
-async function* zipData(file: string, handle: OpenFile, entry: Entry, signal: AbortSignal) {
+/** An entry's data as it lies in the zip. A block is valid until the next is asked for. */
+export async function* zipData(file: string, handle: OpenFile, entry: Entry, signal: AbortSignal) {
   const at = locationOf(file, entry);
   const start = await dataStart(file, new FileReader(handle, HEADER_WINDOW), at);
   yield* blocks(handle, { start, size: at.compressedSize }, READ, signal);
 }
 
-/** Compares size and CRC-32 with the directory's when the last byte has been taken: exit 65. */
-async function* zipBytes(file: string, handle: OpenFile, entry: Entry, signal: AbortSignal) {
+/** An entry's bytes; when the last has been taken, size and CRC-32 are compared with the directory's: exit 65. */
+export async function* zipBytes(file: string, handle: OpenFile, entry: Entry, signal: AbortSignal) {
   const at = locationOf(file, entry);
   const packed = zipData(file, handle, entry, signal);
   const chunkSize = Math.max(Math.min(at.uncompressedSize, INFLATED), 64);
@@ -86,35 +55,39 @@ async function* zipBytes(file: string, handle: OpenFile, entry: Entry, signal: A
   }
 }
 
-/** The gzip's checksums and the tar's headers were proved in the scan, and the file is still the same: only places count. */
-class TarUnpacker implements Unpacker {
+/**
+ * Entries of a tar.gz in the order of their offsets. The gzip's checksums and the tar's headers were proved in the scan, and the file is
+ * still the same: only places count.
+ */
+export class TarReader {
   readonly #file: string;
   readonly #tar: AsyncGenerator<Buffer, void, void>;
+  readonly #moved: () => void;
   #rest: Buffer = Buffer.alloc(0);
   /** Of `rest`, in the tar. */
   #position = 0;
 
-  constructor(archive: ArchiveFile, handle: OpenFile, signal: AbortSignal) {
+  /** `moved` is told whenever something has been read. */
+  constructor(archive: ArchiveFile, handle: OpenFile, signal: AbortSignal, moved = () => {}) {
     this.#file = archive.file;
+    this.#moved = moved;
     this.#tar = through(
       blocks(handle, { size: archive.size }, READ, signal),
       createGunzip({ chunkSize: INFLATED }),
     );
   }
 
+  /** A piece is valid until the next is asked for. */
   async *bytes({ offset, size, path }: Entry): AsyncGenerator<Buffer, void, void> {
+    if (size === 0) return;
     if (offset === undefined || offset < this.#position)
       throw new Error(`${this.#file}: no way back to ${path}`);
-    while (this.#position + this.#rest.length <= offset && size > 0) await this.#next();
+    while (this.#position + this.#rest.length <= offset) await this.#next();
     if (this.#position < offset) this.#take(offset - this.#position);
     while (this.#position < offset + size) {
       if (this.#rest.length === 0) await this.#next();
       yield this.#take(offset + size - this.#position);
     }
-  }
-
-  packed(entry: Entry): Packed {
-    return packedOf(this.bytes(entry));
   }
 
   async close(): Promise<void> {
@@ -136,28 +109,8 @@ class TarUnpacker implements Unpacker {
       throw code.startsWith("Z_") ? changed(this.#file) : error;
     });
     if (next.done) throw changed(this.#file);
+    this.#moved();
     this.#rest = next.value;
-  }
-}
-
-/** A file's bytes, deflated. */
-export function packedOf(pieces: AsyncIterable<Buffer>): Packed {
-  const packed = { method: 8, known: false, crc32: 0, compressedSize: 0, size: 0 };
-  return Object.assign(packed, { bytes: deflated(pieces, packed) });
-}
-
-/** Counts in `packed` what comes and what becomes of it. */
-async function* deflated(pieces: AsyncIterable<Buffer>, packed: Omit<Packed, "bytes">) {
-  const counted = async function* () {
-    for await (const piece of pieces) {
-      packed.crc32 = crc32(piece, packed.crc32);
-      packed.size += piece.length;
-      yield piece;
-    }
-  };
-  for await (const piece of through(counted(), createDeflateRaw({ level: LEVEL, chunkSize: INFLATED }))) {
-    packed.compressedSize += piece.length;
-    yield piece;
   }
 }
 

@@ -1,6 +1,7 @@
 import { readFileSync } from "node:fs";
 import env from "env-var";
 import type { ConfigProblem, ConfigReason } from "../reasons/config.ts";
+import { withStackNames } from "./stack.ts";
 
 export type Environment = Readonly<Record<string, string | undefined>>;
 
@@ -78,7 +79,8 @@ export class Reader {
   readonly secrets: string[] = [];
   readonly #values: Record<string, string> = {};
 
-  constructor(environment: Environment) {
+  constructor(given: Environment) {
+    const environment = withStackNames(given);
     for (const [name, variable] of Object.entries<Variable>(VARIABLES)) {
       const value = this.#resolve(environment, name, variable.file ?? false);
       if (value === undefined || value === "") continue;

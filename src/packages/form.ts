@@ -1,11 +1,13 @@
 import { createHash } from "node:crypto";
-import { packedOf, unpacker } from "../archive/extract.ts";
+import { zipBytes } from "../archive/extract.ts";
 import type { Source } from "../archive/source.ts";
 import type { OpenFile } from "../archive/types.ts";
-import { writeZip, type ZipItem, zippedSize } from "../archive/zip-writer.ts";
+import { copiedSize, copyZip } from "../archive/zip-copy.ts";
+import type { ZipItem } from "../archive/zip-writer.ts";
 import { digest } from "../volume/digest.ts";
 import { archiveSource, readStream } from "../volume/source.ts";
-import type { Archive, LooseFile, Made, MadeOfArchive, MadeOfFolder, Package } from "./package.ts";
+import { folderPass, tarPass } from "./one-pass.ts";
+import type { Archive, Made, MadeOfArchive, MadeOfFolder, Package } from "./package.ts";
 
 /** Of the rule by which bytes are made: with another one the same source may give others. */
 const RULE = 1;
@@ -14,11 +16,14 @@ const BLOCK = 1024 * 1024;
 /** The bytes of a package, as they are stored: its file's own, or what is made of them, as a stream. */
 export function packageSource({ archive, made }: Package): Source {
   if (!made) return archiveSource(archive);
-  if (made.kind === "loose-folder") return folderSource(made);
+  const size = madeSize(archive, made);
   return {
-    size: made.kind === "executable" ? onlyItem(archive, made).from.size : zippedSize(made.items()),
-    blocks: (blockSize, signal) =>
-      readStream(archive, (handle) => inBlocks(madeStream(archive, made, handle, signal), blockSize)),
+    size,
+    blocks(blockSize, signal) {
+      if (made.kind === "loose-folder") return inBlocks(folderPass(made).stream(0, signal), blockSize);
+      if (archive.format !== "zip") return inBlocks(tarPass(archive, [made]).stream(0, signal), blockSize);
+      return readStream(archive, (handle) => inBlocks(zipStream(archive, made, handle, signal), blockSize));
+    },
   };
 }
 
@@ -29,16 +34,21 @@ export async function packageDigest(
 ): Promise<{ sha256: string; bytes: number }> {
   const { made, archive } = pkg;
   if (!made) return { sha256: await digest(archive, signal), bytes: archive.size };
-  if (!made.digest) {
-    const hash = createHash("sha256");
-    let bytes = 0;
-    for await (const block of packageSource(pkg).blocks(BLOCK, signal)) {
-      hash.update(block);
-      bytes += block.length;
-    }
-    made.digest = { sha256: hash.digest("hex"), bytes };
-  }
+  made.digest ??= await digestOf(packageSource(pkg), signal);
   return made.digest;
+}
+
+export async function digestOf(
+  source: Source,
+  signal: AbortSignal,
+): Promise<{ sha256: string; bytes: number }> {
+  const hash = createHash("sha256");
+  let bytes = 0;
+  for await (const block of source.blocks(BLOCK, signal)) {
+    hash.update(block);
+    bytes += block.length;
+  }
+  return { sha256: hash.digest("hex"), bytes };
 }
 
 /**
@@ -65,36 +75,22 @@ export function packageTitle({ archive, made }: Package): string {
   return made && made.path !== "" ? `${archive.file} (${made.path})` : archive.file;
 }
 
-async function* madeStream(archive: Archive, made: MadeOfArchive, handle: OpenFile, signal: AbortSignal) {
-  const source = unpacker(fileOf(archive), handle, signal);
-  try {
-    if (made.kind === "executable") yield* source.bytes(onlyItem(archive, made).from);
-    else yield* writeZip(made.items(), (entry) => source.packed(entry));
-  } finally {
-    await source.close();
-  }
+/** Bytes; undefined where they are deflated and so not known before. */
+export function madeSize(archive: Archive, made: Made): number | undefined {
+  if (made.kind === "executable") return onlyItem(archive, made).from.size;
+  if (made.kind === "loose-folder" || archive.format !== "zip") return undefined;
+  return copiedSize(archive.file, made.items());
 }
 
-function fileOf({ file, format, size }: Archive) {
-  if (format === "other") throw new Error(`${file} is no archive`);
-  return { file, format, size };
+function zipStream(archive: Archive, made: MadeOfArchive, handle: OpenFile, signal: AbortSignal) {
+  if (made.kind === "executable") return zipBytes(archive.file, handle, onlyItem(archive, made).from, signal);
+  return copyZip(archive.file, made.items(), handle, signal);
 }
 
 function onlyItem({ file }: Archive, made: MadeOfArchive): ZipItem {
   const [item] = made.items();
   if (!item) throw new Error(`${file} has no member ${made.path}`);
   return item;
-}
-
-function folderSource(made: MadeOfFolder): Source {
-  return {
-    size: undefined,
-    blocks: (blockSize, signal) => {
-      const pack = (file: LooseFile) =>
-        packedOf(archiveSource(file).blocks(BLOCK, signal) as AsyncIterable<Buffer>);
-      return inBlocks(writeZip(made.items(), pack), blockSize);
-    },
-  };
 }
 
 /** Names, modes and contents: whatever makes a difference in the zip. */
@@ -108,13 +104,15 @@ async function folderDigest(made: MadeOfFolder, signal: AbortSignal | undefined)
 }
 
 /** Pieces of any length as blocks of one; a block is valid until the next is asked for. */
-async function* inBlocks(
+export async function* inBlocks(
   pieces: AsyncIterable<Buffer>,
   blockSize: number,
 ): AsyncGenerator<Buffer, void, void> {
-  const block = Buffer.allocUnsafe(blockSize);
+  let block: Buffer | undefined;
   let filled = 0;
   for await (const piece of pieces) {
+    // what is not yet its turn takes no memory
+    block ??= Buffer.allocUnsafeSlow(blockSize);
     for (let used = 0; used < piece.length; ) {
       const copied = piece.copy(block, filled, used);
       used += copied;
@@ -124,5 +122,5 @@ async function* inBlocks(
       filled = 0;
     }
   }
-  if (filled > 0) yield block.subarray(0, filled);
+  if (block && filled > 0) yield block.subarray(0, filled);
 }

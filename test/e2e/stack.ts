@@ -7,12 +7,13 @@ import { packageTable } from "../support/tables.ts";
 import { until } from "../support/wait.ts";
 import { docker, IMAGE, inspect, type Result, root, run } from "./docker.ts";
 
-const PASSWORDS = {
+/** The stack's own settings, as they stand in its .env. */
+export const PASSWORDS = {
   POSTGRES_PASSWORD: "made-up-1",
   NATS_ADMIN_USERNAME: "admin",
   NATS_ADMIN_PASSWORD: "made-up-2",
 };
-/** As the README has operators do it; the flags hold for every container that the tests run from the image. */
+/** As the documentation has operators do it; the flags hold for every container that the tests run from the image. */
 const HARDENED = ["--read-only", "--cap-drop", "ALL", "--security-opt", "no-new-privileges"];
 
 export interface JobOptions {
@@ -36,19 +37,19 @@ export class Stack {
   readonly folder: string;
   readonly packages: string;
   readonly project: string;
-  readonly #compose: readonly string[];
+  readonly composeCommand: readonly string[];
   readonly #temp: TempDir;
 
   constructor(compose: readonly string[]) {
-    this.#compose = compose;
+    this.composeCommand = compose;
     this.#temp = tempDir("e2e");
     this.folder = this.#temp.path;
     this.project = this.folder.split("/").at(-1)?.toLowerCase() ?? "";
-    this.packages = join(this.folder, "packages");
-    for (const path of ["packages", "conf/certs"]) mkdirSync(join(this.folder, path), { recursive: true });
+    this.packages = join(this.folder, "pkgs");
+    for (const path of ["pkgs", "conf/certs"]) mkdirSync(join(this.folder, path), { recursive: true });
     copyFileSync(
-      join(import.meta.dirname, "stack/docker-compose.yml"),
-      join(this.folder, "docker-compose.yml"),
+      join(import.meta.dirname, "stack/docker-compose.yaml"),
+      join(this.folder, "docker-compose.yaml"),
     );
     copyFileSync(join(import.meta.dirname, "stack/nats.conf"), join(this.folder, "conf/nats.conf"));
     writeFileSync(join(this.folder, "migrate.sql"), `${packageTable("B")};\n`);
@@ -60,27 +61,23 @@ export class Stack {
     ] as const) {
       writeFileSync(join(this.folder, "conf/certs", name), text);
     }
-    const env = { ...PASSWORDS, STACK_NETWORK: this.project, PACKAGE_INIT_IMAGE: IMAGE };
+    const env = { ...PASSWORDS, STACK_NETWORK: this.project };
     const lines = Object.entries(env).map(([name, value]) => `${name}=${value}\n`);
     writeFileSync(join(this.folder, ".env"), lines.join(""));
   }
 
   /** Compose with the stack's own file alone. */
   compose(...args: string[]): Promise<Result> {
-    return this.#run(["-f", "docker-compose.yml", ...args]);
+    return this.#run(["-f", "docker-compose.yaml", ...args]);
   }
 
-  /** Compose with compose.init.yml laid over it. */
-  composeWithInit(
-    args: string[],
-    initFile = join(root, "compose.init.yml"),
-    env: NodeJS.ProcessEnv = {},
-  ): Promise<Result> {
-    return this.#run(["-f", "docker-compose.yml", "-f", initFile, ...args], env);
+  /** Compose with compose.init.yml laid over it, whatever .env says. */
+  composeWithInit(args: string[], env: NodeJS.ProcessEnv = {}): Promise<Result> {
+    return this.#run(["-f", "docker-compose.yaml", "-f", join(root, "compose.init.yml"), ...args], env);
   }
 
   #run(args: string[], env: NodeJS.ProcessEnv = {}): Promise<Result> {
-    const [command = "", ...first] = this.#compose;
+    const [command = "", ...first] = this.composeCommand;
     return run(command, [...first, "-p", this.project, ...args], {
       cwd: this.folder,
       env: { ...process.env, ...env },

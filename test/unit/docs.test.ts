@@ -1,7 +1,7 @@
 import assert from "node:assert/strict";
 import { readFileSync } from "node:fs";
 import { describe, test } from "node:test";
-import { VARIABLES } from "../../src/config/env.ts";
+import { VARIABLES, type VariableName } from "../../src/config/env.ts";
 import { EXIT } from "../../src/errors.ts";
 
 /** The cells of the table that follows `<!-- table: name -->`, without its head. */
@@ -18,28 +18,46 @@ function tableOf(file: string, name: string): string[][] {
   );
 }
 
-const FILES = ["README.md", "README.zh-CN.md"];
+const READMES = ["README.md", "README.zh-CN.md"];
 
-for (const file of FILES) {
-  describe(file, () => {
+for (const folder of ["docs", "docs/zh-CN"]) {
+  describe(folder, () => {
     test("lists the variables that there are, their defaults, and which may be files", () => {
-      const listed = tableOf(file, "variables").map(([name, fallback]) => [name, fallback]);
+      const listed = tableOf(`${folder}/configuration.md`, "variables").map(([name, fallback]) => [
+        name,
+        fallback,
+      ]);
       const known = Object.entries(VARIABLES).map(([name, { default: fallback = "", file: may }]) => [
         may ? `${name} *` : name,
         fallback,
       ]);
       assert.deepEqual(listed, known);
     });
+  });
+}
 
-    test("lists the exit codes that there are", () => {
-      const listed = tableOf(file, "exit codes").map(([code]) => Number(code));
-      assert.deepEqual(listed, Object.values(EXIT));
-    });
+for (const file of READMES) {
+  test(`${file} lists the exit codes that there are`, () => {
+    const listed = tableOf(file, "exit codes").map(([code]) => Number(code));
+    assert.deepEqual(listed, Object.values(EXIT));
+  });
+
+  test(`${file} has the defaults of the main variables right`, () => {
+    for (const [name = "", fallback] of tableOf(file, "main variables")) {
+      const known = VARIABLES[name.replace(" *", "") as VariableName] as { default?: string; file?: boolean };
+      assert.equal(fallback, known.default ?? "", name);
+      assert.equal(name.endsWith(" *"), known.file ?? false, name);
+    }
+  });
+
+  test(`${file} fits into five minutes`, () => {
+    const lines = readFileSync(new URL(`../../${file}`, import.meta.url), "utf8").split("\n").length - 1;
+    assert.ok(lines <= 150, `${lines} lines`);
   });
 }
 
 test("both agree on which exits are worth another run", () => {
-  const again = FILES.map((file) => tableOf(file, "exit codes").map(([code, , retry]) => [code, retry]));
+  const again = READMES.map((file) => tableOf(file, "exit codes").map(([code, , retry]) => [code, retry]));
   const english = again[0]?.map(([code, retry]) => [
     code,
     retry === "yes" ? "是" : retry === "no" ? "否" : retry,

@@ -1,0 +1,80 @@
+import { TarReader } from "../archive/extract.ts";
+import { Pass } from "../archive/pass.ts";
+import type { PassSource, PassTarget } from "../archive/pass-plan.ts";
+import { invalid, isSystemError, unreadable } from "../archive/problem.ts";
+import type { Entry } from "../archive/types.ts";
+import { assertUnchanged, openFile } from "../volume/open.ts";
+import { archiveSource } from "../volume/source.ts";
+import type { Archive, LooseFile, MadeOfArchive, MadeOfFolder } from "./package.ts";
+
+/** Bytes that BK-Lite's installer takes of a zip, and that a zip can have without zip64's places. */
+const MAX_PACKED = 4 * 1024 ** 3 - 1;
+const READ = 1024 * 1024;
+
+/**
+ * All that is made of one tar.gz, while it is gunzipped once. That the file is the one that was scanned is checked at the start and
+ * before the last byte of each (else exit 74).
+ */
+export function tarPass(archive: Archive, made: readonly MadeOfArchive[]): Pass<Entry> {
+  const source: PassSource<Entry> = {
+    size: ({ size }) => size,
+    place: ({ offset }) => offset ?? 0,
+    async open(signal, moved) {
+      const { handle } = await openFile(archive);
+      const close = () => handle.close();
+      try {
+        await assertUnchanged(handle, archive);
+      } catch (error) {
+        await close();
+        throw error;
+      }
+      const tar = new TarReader(archive, handle, signal, moved);
+      return {
+        bytes: (entry) => tar.bytes(entry),
+        check: () => assertUnchanged(handle, archive),
+        close: () => tar.close().finally(close),
+      };
+    },
+    translate: (error) => (isSystemError(error) ? unreadable(archive.file, error) : error),
+  };
+  return new Pass(
+    source,
+    made.map((one) => targetOf(one, archive.file)),
+  );
+}
+
+/** A folder on the volume as a zip: file after file. */
+export function folderPass(made: MadeOfFolder): Pass<LooseFile> {
+  const places = new Map(made.items().map(({ from }, index) => [from, index]));
+  const source: PassSource<LooseFile> = {
+    size: ({ stamp }) => Number(stamp.size),
+    place: (from) => places.get(from) ?? 0,
+    open: async (signal, moved) => ({
+      async *bytes(from) {
+        for await (const block of archiveSource(from).blocks(READ, signal)) {
+          moved();
+          yield block;
+        }
+      },
+      // each file was checked at its own end
+      check: async () => {},
+      close: async () => {},
+    }),
+    translate: (error) => error,
+  };
+  return new Pass(source, [targetOf(made, made.path)]);
+}
+
+function targetOf<From>(
+  made: { kind: string; items(): readonly PassTarget<From>["items"][number][] },
+  file: string,
+): PassTarget<From> {
+  const zip = made.kind !== "executable";
+  const tooLong = () =>
+    invalid(
+      file,
+      "comes to more than 4 GiB as the zip that BK-Lite's installer needs, and it takes no more",
+      "leave out what no node needs",
+    );
+  return { zip, items: made.items(), ...(zip && { limit: MAX_PACKED, tooLong }) };
+}

@@ -1,0 +1,68 @@
+import assert from "node:assert/strict";
+import { readFileSync } from "node:fs";
+import { join } from "node:path";
+import { describe, test } from "node:test";
+import { parse } from "yaml";
+import { VARIABLES } from "../../src/config/env.ts";
+import { STACK_NAMES, withStackNames } from "../../src/config/stack.ts";
+
+const root = join(import.meta.dirname, "../..");
+const { services } = parse(readFileSync(join(root, "compose.init.yml"), "utf8"));
+const environment: Record<string, string> = services["package-init"].environment;
+
+describe("compose.init.yml", () => {
+  test("hands on every variable of the program under its own name, its _FILE where it has one, and nothing else", () => {
+    const names = Object.entries(VARIABLES).flatMap(([name, { file }]) =>
+      file ? [name, `${name}_FILE`] : [name],
+    );
+    names.push(...Object.values(STACK_NAMES), "LC_ALL", "LC_MESSAGES", "LANG", "TZ");
+    assert.deepEqual(Object.keys(environment).sort(), names.sort());
+    for (const [name, value] of Object.entries(environment)) {
+      assert.match(value, new RegExp(`^\\$\\{${name}:?-[^}]*\\}$`));
+    }
+  });
+
+  test("has no default of the program's in it: only the stack's own values", () => {
+    const defaults = Object.entries(environment).filter(([name, value]) => value !== `\${${name}:-}`);
+    const own = [
+      ["DB_HOST", "postgres"],
+      ["NATS_SERVERS", "tls://nats:4222"],
+      ["NATS_TLS_CA_FILE", "/etc/nats/certs/ca.crt"],
+    ];
+    assert.deepEqual(
+      defaults,
+      own.map(([name, value]) => [name, `\${${name}-${value}}`]),
+    );
+  });
+
+  test("needs no other service, and web waits for it", () => {
+    assert.deepEqual(Object.keys(services), ["package-init", "web"]);
+    assert.equal(services["package-init"].depends_on, undefined);
+    assert.deepEqual(services.web, {
+      depends_on: { "package-init": { condition: "service_completed_successfully" } },
+    });
+  });
+});
+
+describe("the stack's own names", () => {
+  const stack = { POSTGRES_PASSWORD: "p", NATS_ADMIN_USERNAME: "admin", NATS_ADMIN_PASSWORD: "n" };
+  const login = ({ DB_PASSWORD, NATS_USER, NATS_PASSWORD }: Record<string, string | undefined>) => [
+    DB_PASSWORD,
+    NATS_USER,
+    NATS_PASSWORD,
+  ];
+
+  test("are the logins where none is given; an empty value is none", () => {
+    const empty = { DB_PASSWORD: "", DB_PASSWORD_FILE: "", NATS_USER: "", NATS_TOKEN: "" };
+    assert.deepEqual(login(withStackNames({ ...stack, ...empty })), ["p", "admin", "n"]);
+  });
+
+  test("never mix with another login", () => {
+    assert.deepEqual(login(withStackNames({ ...stack, DB_PASSWORD: "own" })), ["own", "admin", "n"]);
+    assert.equal(withStackNames({ ...stack, DB_PASSWORD_FILE: "/f" }).DB_PASSWORD, undefined);
+    for (const name of ["NATS_USER", "NATS_TOKEN", "NATS_TOKEN_FILE", "NATS_CREDS_FILE"]) {
+      const given = withStackNames({ ...stack, [name]: "own" });
+      assert.deepEqual([given[name], given.NATS_PASSWORD], ["own", undefined]);
+    }
+  });
+});

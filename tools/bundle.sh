@@ -1,0 +1,121 @@
+#!/bin/sh
+# Packs what a host without network needs into one file: image, packages, compose.init.yml, k8s/, docs, checksums, load.sh.
+# Needs a POSIX shell, tar, sha256sum, and docker or podman. Exits with the image's own code where a package is bad.
+set -eu
+# What the scan says is in the operator's language; the rest of this script relies on plain bytes.
+language=${LC_ALL:-${LC_MESSAGES:-${LANG:-}}}
+LC_ALL=C
+export LC_ALL
+
+USAGE='usage: bundle.sh --packages DIR --image TAG --out FILE.tar.gz [--scan-with TAG]
+  --packages   folder with the archives
+  --image      the image to pack; build it first: docker build -t TAG .
+  --out        the bundle to write
+  --scan-with  image that judges the packages, where --image is for another architecture'
+
+fail() {
+  echo "bundle.sh: $1" >&2
+  exit "${2:-1}"
+}
+
+packages='' image='' out='' judge=''
+while [ $# -gt 0 ]; do
+  case $1 in
+    -h | --help)
+      echo "$USAGE"
+      exit 0
+      ;;
+    --packages | --image | --out | --scan-with)
+      [ -n "${2:-}" ] || fail "$1 needs a value
+$USAGE" 64
+      case $1 in
+        --packages) packages=$2 ;;
+        --image) image=$2 ;;
+        --out) out=$2 ;;
+        --scan-with) judge=$2 ;;
+      esac
+      shift 2
+      ;;
+    *) fail "unknown option $1
+$USAGE" 64 ;;
+  esac
+done
+case ,$packages,$image,$out, in *,,*) missing=yes ;; *) missing='' ;; esac
+[ -z "$missing" ] || fail "--packages, --image and --out are all needed
+$USAGE" 64
+
+root=$(cd "$(dirname "$0")/.." && pwd)
+[ -d "$packages" ] || fail "--packages: $packages is not a folder" 66
+packages=$(cd "$packages" && pwd)
+folder=$(cd "$(dirname "$out")" 2>/dev/null && pwd) || fail "--out: the folder $(dirname "$out") does not exist"
+out=$folder/$(basename "$out")
+
+command -v sha256sum >/dev/null || fail "sha256sum is not installed"
+engine='' why=''
+for one in docker podman; do
+  command -v "$one" >/dev/null || continue
+  if words=$("$one" info 2>&1); then
+    engine=$one
+    break
+  fi
+  why="$why
+$one: $words"
+done
+[ -n "$engine" ] || fail "neither docker nor podman can be used${why:-: none is installed}"
+platform=$("$engine" image inspect --format '{{.Os}}/{{.Architecture}}' "$image" 2>&1) ||
+  fail "$platform
+build the image first: $engine build -t $image ."
+
+# Such names have no plain line in a list of checksums.
+newline='
+'
+strange=$(find -L "$packages" \( -name "*$newline*" -o -name '*\\*' \) -print)
+[ -z "$strange" ] || fail "line break or backslash in a file's name: $strange"
+
+echo "Judging $packages"
+set -- --rm --network none --read-only --security-opt no-new-privileges -v "$packages:/packages:ro" -e "LANG=$language"
+# As the one who packs: what this user can read is judged, as it is what tar will read.
+if [ "$(id -u)" = 0 ]; then set -- "$@" --user 0:0; else set -- "$@" --cap-drop ALL --user "$(id -u):$(id -g)"; fi
+[ "$engine" = podman ] && [ "$(id -u)" != 0 ] && set -- "$@" --userns keep-id
+set -- "$@" -e "LOG_FORMAT=${LOG_FORMAT:-pretty}"
+for name in PACKAGE_VERSION COLLECTORS COLLECTOR_PACKAGES REPACK ARCHIVE_CHECK ALLOW_EMPTY LOG_LEVEL LOG_LANG TZ; do
+  set -- "$@" -e "$name"
+done
+"$engine" run "$@" "${judge:-$image}" scan || {
+  code=$?
+  # 125 to 127 are the engine's own; everything else was said by the scan.
+  [ "$code" -lt 125 ] || fail "the image could not be run here; for another architecture's image see --scan-with"
+  fail "nothing was packed: mend the packages named above" "$code"
+}
+
+work=$(mktemp -d "$folder/.bundle-XXXXXX")
+trap 'rm -rf "$work"' EXIT
+trap 'exit 130' INT
+trap 'exit 143' TERM
+top=$work/bklite-package-init
+mkdir "$top"
+for name in LICENSE compose.init.yml docs k8s; do ln -s "$root/$name" "$top/$name"; done
+ln -s "$root/tools/load.sh" "$top/load.sh"
+# Links, which tar follows: no archive is copied. Hidden and half-copied files stay out: the job passes over them, too.
+(cd "$packages" && find -L . -type f) | grep -v -e '/\.' -e '\.part$' -e '\.tmp$' | sort >"$work/packages"
+while IFS= read -r file; do
+  mkdir -p "$(dirname "$top/packages/$file")"
+  ln -s "$packages/$file" "$top/packages/$file"
+done <"$work/packages"
+printf '%s\n' "$image" "$platform" >"$top/image.txt"
+
+echo "Saving $image ($platform)"
+"$engine" save -o "$top/image.tar" "$image" || fail "$engine save failed: is the disk full?"
+
+echo "Packing"
+(cd "$top" && find -L . -type f) | sort >"$work/files"
+(
+  cd "$top"
+  while IFS= read -r file; do sha256sum "${file#./}"; done <"$work/files"
+) >"$work/sums" || fail "a file could not be read"
+mv "$work/sums" "$top/SHA256SUMS"
+tar -czhf "$work/bundle.tar.gz" -C "$work" bklite-package-init || fail "tar failed: its words are above"
+mv "$work/bundle.tar.gz" "$out"
+
+size=$(($(wc -c <"$out") / 1000000))
+echo "$out: $size MB. On the other host: tar xzf $(basename "$out") && cd bklite-package-init && ./load.sh"
