@@ -7,6 +7,8 @@ ARG REGISTRY=docker.io/library
 # Its results are the same on every platform, so it runs on the builder's own (the classic builder knows no BUILDPLATFORM).
 FROM --platform=${BUILDPLATFORM:-linux} ${REGISTRY}/node:24.21.0-bookworm-slim AS build
 ARG NPM_REGISTRY
+# An SBOM is to know the packages in the bundle, which the finished image does not show.
+ARG BUILDKIT_SBOM_SCAN_STAGE=true
 WORKDIR /src
 COPY package.json package-lock.json .npmrc ./
 # No install script is needed: esbuild's program comes in a package of its own, and the others only serve the tests.

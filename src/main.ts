@@ -8,8 +8,8 @@ import { Reader } from "./config/env.ts";
 import { EXIT, type ExitCode } from "./errors.ts";
 import { helpPage, USAGE } from "./help.ts";
 import { type JobContext, stopSignal } from "./job.ts";
-import { writeNow } from "./output/log.ts";
 import { openOutput, refuse } from "./output/open.ts";
+import { writeNow } from "./output/terminal.ts";
 
 /** Loaded only now: the libraries behind them take longer to start than everything up to the first log line. */
 const COMMAND: Record<Command, () => Promise<(job: JobContext) => Promise<void>>> = {
@@ -62,7 +62,7 @@ async function run(args: Arguments, reader: Reader): Promise<void> {
     problem = error;
   }
   const shown = config ? publicValues(config) : [];
-  const { log, recorder, screen, end } = await openOutput(args, process, reader, shown, leave);
+  const { log, recorder, screen, end } = openOutput(args, process, reader, shown, leave);
   // The nats library prints there when a connection breaks; standard output is the log's, or the report's.
   console.log = () => {};
   process.on("uncaughtException", (error) => end.finish(error));

@@ -23,10 +23,10 @@ describe("the image", () => {
   });
   after(() => stack?.remove());
 
-  test("is the base image, one file, a user without rights, and labels", async () => {
-    const { Config } = await inspect(IMAGE);
+  test("is labelled, runs as a user without rights, and starts node with what flat memory needs", async () => {
+    const { Config, Size } = await inspect(IMAGE);
     assert.equal(Config.User, "65532:65532");
-    assert.deepEqual(Config.Entrypoint, ["node", "/app/main.js"]);
+    assert.deepEqual(Config.Entrypoint, ["/usr/local/bin/node", "--expose-gc", "/app/main.js"]);
     const label = (name: string) => Config.Labels[`org.opencontainers.image.${name}`];
     assert.deepEqual(["title", "version", "revision", "source", "licenses"].map(label), [
       "bklite-package-init",
@@ -35,9 +35,55 @@ describe("the image", () => {
       "https://example.com/repository",
       "MIT",
     ]);
-    const list = "ls -A /app; ls -d /packages /src 2>/dev/null; id -u";
-    const { stdout } = await run("docker", ["run", "--rm", "--entrypoint", "sh", IMAGE, "-c", list]);
-    assert.equal(stdout, "main.js\n65532\n");
+    assert.ok(Size <= 160_000_000, `${Size} bytes`);
+  });
+
+  test("holds node, its libraries, the bundle, docs and licences, and nothing else", async () => {
+    const id = await docker("create", IMAGE);
+    const { stdout } = await run("sh", ["-c", `docker export ${id} | tar -t`]);
+    await docker("rm", id);
+    const own = /^(\.dockerenv|dev|proc|sys|etc\/(hostname|hosts|mtab|resolv\.conf))/;
+    const files = stdout.split("\n").filter((path) => path && !path.endsWith("/") && !own.test(path));
+    const [docs, others] = [true, false].map((wanted) =>
+      files.filter((path) => path.startsWith("app/docs/") === wanted),
+    );
+    for (const page of ["compose.md", "zh-CN/compose.md"]) assert.ok(docs?.includes(`app/docs/${page}`));
+    const libraries = others?.filter((path) => path.startsWith("lib/")) ?? [];
+    for (const path of libraries)
+      assert.match(path, /^lib\/(ld-linux-|lib(c|m|dl|pthread|gcc_s|stdc\+\+|atomic)\.so)/);
+    assert.deepEqual(others?.filter((path) => !path.startsWith("lib/")).sort(), [
+      "app/LICENSE",
+      "app/THIRD-PARTY-NOTICES",
+      "app/main.js",
+      "etc/group",
+      "etc/nsswitch.conf",
+      "etc/passwd",
+      "lib64",
+      "usr/local/bin/bklite-package-init",
+      "usr/local/bin/node",
+    ]);
+  });
+
+  test("has the notices of every package that the lock file brings to run time", async () => {
+    const text = await docker(
+      ...["run", "--rm", "--entrypoint", "node", IMAGE],
+      ...["-p", "fs.readFileSync('/app/THIRD-PARTY-NOTICES', 'utf8')"],
+    );
+    const { packages } = JSON.parse(readFileSync(join(root, "package-lock.json"), "utf8"));
+    for (const [path, { dev, version }] of Object.entries<{ dev?: boolean; version: string }>(packages)) {
+      const name = path.split("node_modules/").at(-1);
+      if (name && !dev) assert.ok(text.includes(`\n${name} ${version} (`), name);
+    }
+    for (const licence of ["Apache License", "Permission is hereby granted", "Lesser General Public"]) {
+      assert.ok(text.includes(licence), licence);
+    }
+  });
+
+  test("starts by its name on the PATH, as any user, on a read-only root", async () => {
+    const flags = ["--rm", "--user", "1000680000:0", "--entrypoint", "bklite-package-init"];
+    const { code, stdout } = await stack.job({ args: ["--help"], flags });
+    assert.equal(code, 0);
+    assert.match(stdout, /bklite-package-init \[/);
   });
 
   test("passes exit codes through: command line 64, configuration 78, no archive 66", async () => {
@@ -114,15 +160,18 @@ describe("the image", () => {
     }
   });
 
-  test("target bundle: the archives come with the image, whatever their modes were", async () => {
+  test("target bundle: the archives come with the image, for any user, whatever their modes were", async () => {
     const context = join(stack.folder, "context");
     for (const name of [
       "Dockerfile",
       ".dockerignore",
       ".npmrc",
+      "LICENSE",
+      "docs",
       "package.json",
       "package-lock.json",
       "src",
+      "tools",
     ]) {
       cpSync(join(root, name), join(context, name), { recursive: true });
     }
@@ -131,7 +180,8 @@ describe("the image", () => {
     try {
       await buildImage(context, "bundle", BUNDLE_IMAGE);
       const state = await stack.state();
-      const { code, stdout } = await stack.job({ image: BUNDLE_IMAGE, packages: null });
+      const flags = ["--rm", "--user", "1000680000:0"];
+      const { code, stdout } = await stack.job({ image: BUNDLE_IMAGE, packages: null, flags });
       assert.equal(code, 0, stdout);
       assert.deepEqual(await stack.state(), state);
     } finally {

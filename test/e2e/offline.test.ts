@@ -18,7 +18,8 @@ import { DocsShell, shellBlocks } from "./docs.ts";
 import { Stack } from "./stack.ts";
 
 const ARCHIVE = "fusion-collectors-linux-amd64.zip";
-const TAG = "bklite-package-init:1.0.0";
+const { version } = JSON.parse(readFileSync(join(root, "package.json"), "utf8"));
+const TAG = `bklite-package-init:${version}`;
 const BUNDLE = "bklite-package-init.tar.gz";
 const page = shellBlocks("offline.md");
 const block = (heading: string) => page.get(heading)?.join("\n") ?? "false";
