@@ -25,6 +25,8 @@ export interface JobErrorOptions {
   layer?: string | undefined;
   /** Path below PACKAGES_DIR, where a file is what is wrong. */
   file?: string | undefined;
+  /** Service, host and port, where a server is what is wrong and the reason's parameters do not name it. */
+  server?: string | undefined;
   cause?: unknown;
 }
 
@@ -38,17 +40,20 @@ export class JobError<Id extends ReasonId = ReasonId> extends Error {
   readonly params: Params<Id>;
   readonly layer: string | undefined;
   readonly file: string | undefined;
+  readonly server: string | undefined;
 
   constructor(reason: Id, params: Params<Id>, options: JobErrorOptions = {}) {
     const { message } = say(reason, params, "en");
+    const place = options.file ?? options.server;
     super(
-      options.file === undefined ? message : `${options.file}: ${message}`,
+      place === undefined ? message : `${place}: ${message}`,
       options.cause === undefined ? undefined : { cause: options.cause },
     );
     this.reason = reason;
     this.params = params;
     this.layer = options.layer;
     this.file = options.file;
+    this.server = options.server;
   }
 
   /** The exit code of the run that this error ends. */

@@ -4,7 +4,8 @@ import { JobError } from "./errors.ts";
 import { describeError } from "./output/describe.ts";
 import type { Log } from "./output/log.ts";
 import type { Recorder } from "./output/recorder.ts";
-import type { RunEnd, Screen } from "./output/run-end.ts";
+import type { RunEnd } from "./output/run-end.ts";
+import type { Screen } from "./output/terminal.ts";
 
 /** What every command is given. */
 export interface JobContext {

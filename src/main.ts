@@ -8,8 +8,8 @@ import { Reader } from "./config/env.ts";
 import { EXIT, type ExitCode } from "./errors.ts";
 import { helpPage, USAGE } from "./help.ts";
 import { type JobContext, stopSignal } from "./job.ts";
-import { writeNow } from "./output/log.ts";
 import { openOutput, refuse } from "./output/open.ts";
+import { writeNow } from "./output/terminal.ts";
 
 /** Loaded only now: the libraries behind them take longer to start than everything up to the first log line. */
 const COMMAND: Record<Command, () => Promise<(job: JobContext) => Promise<void>>> = {
@@ -24,7 +24,15 @@ function leave(code: ExitCode): void {
   process.exit(code);
 }
 
+/** pg takes what it is not told from variables of libpq's and of its own: those of an environment that is not ours must not decide. */
+function forgetDriverSettings(environment: NodeJS.ProcessEnv): void {
+  for (const name of Object.keys(environment)) {
+    if (/^(PG|NODE_PG_)/.test(name)) delete environment[name];
+  }
+}
+
 async function main(): Promise<void> {
+  forgetDriverSettings(process.env);
   const reader = new Reader(process.env);
   const { language } = readOutput(process.env);
   let args: Arguments | Page;
@@ -54,7 +62,7 @@ async function run(args: Arguments, reader: Reader): Promise<void> {
     problem = error;
   }
   const shown = config ? publicValues(config) : [];
-  const { log, recorder, screen, end } = await openOutput(args, process, reader, shown, leave);
+  const { log, recorder, screen, end } = openOutput(args, process, reader, shown, leave);
   // The nats library prints there when a connection breaks; standard output is the log's, or the report's.
   console.log = () => {};
   process.on("uncaughtException", (error) => end.finish(error));

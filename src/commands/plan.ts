@@ -23,7 +23,7 @@ export async function showPlan(job: JobContext): Promise<void> {
   });
   for (const decision of plan.packages) recordDecision(decision, decision.conflict, recorder);
   for (const { values, row, action } of plan.rows) recorder.row(values, row?.id, action);
-  if (job.screen) job.screen.print(planTable(plan, job.screen.paint));
+  if (job.screen) job.screen.print(planTable(plan, log.language, job.screen));
   else logPlan(log, plan);
   const conflict = plan.packages.find((decision) => decision.conflict)?.conflict;
   if (conflict) throw conflict;

@@ -16,10 +16,11 @@ export function describeError(error: unknown, language: Language): ReportError {
     const cause = error instanceof Error ? error.message : String(error);
     return { code: EXIT.internal, reason: "internal", ...say("internal", { message: cause }, language) };
   }
-  const { code, reason, params, layer, file } = error;
+  const { code, reason, params, layer, file, server } = error;
   const { message, hint } = say(reason, params, language);
   const others = error instanceof ProblemsError ? error.problems.length - 1 : 0;
-  const place = file === undefined ? "" : `${file}${JOIN[language].colon}`;
+  const where = file ?? server;
+  const place = where === undefined ? "" : `${where}${JOIN[language].colon}`;
   return {
     code,
     reason,

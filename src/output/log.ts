@@ -1,12 +1,13 @@
-import { writeSync } from "node:fs";
 import { type Logger, pino } from "pino";
 import type { LogLevel } from "../config/config.ts";
 import { type Params, type ReasonId, say } from "../reasons/catalog.ts";
 import type { Language } from "../reasons/define.ts";
 import { EVENTS, type EventFields, type EventName } from "./events/catalog.ts";
 import { type LogEvent, type ReasonEvent, sentence } from "./events/define.ts";
+import { type LogRecord, prettyLine } from "./pretty.ts";
 import { type Redact, redactDeep } from "./redact.ts";
 import type { ReportError, Warning } from "./report.ts";
+import { statusLine, type Terminal, writeNow } from "./terminal.ts";
 import { JOIN } from "./words.ts";
 
 export type Fields = Record<string, unknown>;
@@ -29,18 +30,14 @@ export interface Log {
     fields?: Fields,
   ): void;
   readonly language: Language;
-  /** On a terminal: a line that stays below the log until it is replaced or, with undefined, removed. */
-  status?: (text: string | undefined) => void;
+  /** On a terminal: a line that stays below the log until it is replaced or, with undefined, removed; made for a number of cells. */
+  status?: (draw: ((cells: number) => string) | undefined) => void;
 }
 
 export interface LogOptions {
   level: LogLevel;
   format: "json" | "pretty";
-  /** File descriptor: 1, or 2 when the report has standard output. */
-  fd: 1 | 2;
-  /** Whether somebody sits in front of it. */
-  terminal: boolean;
-  colour: boolean;
+  terminal: Terminal;
   redact: Redact;
   language: Language;
   /** Told every warning, for the report. */
@@ -48,8 +45,9 @@ export interface LogOptions {
 }
 
 /** Opens the log. Synchronous, so that the last line survives the exit. */
-export async function createLog(options: LogOptions): Promise<Log> {
-  const { level, fd, redact } = options;
+export function createLog(options: LogOptions): Log {
+  const { level, terminal, redact } = options;
+  const isPretty = options.format === "pretty";
   const settings = {
     level,
     base: null,
@@ -58,9 +56,9 @@ export async function createLog(options: LogOptions): Promise<Log> {
   };
   const logger = pino(
     settings,
-    options.format === "json" ? pino.destination({ fd, sync: true }) : await pretty(fd, options.colour),
+    isPretty ? prettyStream(terminal, options.language) : pino.destination({ fd: terminal.fd, sync: true }),
   );
-  const status = options.terminal && options.format === "pretty" ? statusLine(fd, redact) : undefined;
+  const status = isPretty && terminal.interactive ? statusLine(terminal, redact) : undefined;
   const write = (method: Level, event: EventName, message: string, fields: Fields = {}): void => {
     if (!(logger as Logger).isLevelEnabled(method)) return;
     status?.hide();
@@ -105,42 +103,12 @@ export async function createLog(options: LogOptions): Promise<Log> {
 type Level = "debug" | "info" | "warn" | "error";
 type Said = Pick<Warning, "reason" | "message" | "hint">;
 
-/** Writes all of a text at once. A reader that has gone away (`| head`) is no reason to fail. */
-export function writeNow(fd: 1 | 2, text: string): void {
-  let rest = Buffer.from(text);
-  while (rest.length > 0) {
-    try {
-      rest = rest.subarray(writeSync(fd, rest));
-    } catch (error) {
-      if ((error as NodeJS.ErrnoException).code !== "EAGAIN") return;
-      // A full pipe that somebody made non-blocking: its reader needs a moment.
-      Atomics.wait(new Int32Array(new SharedArrayBuffer(4)), 0, 0, 10);
-    }
-  }
-}
-
-function statusLine(fd: 1 | 2, redact: Redact) {
-  let line: string | undefined;
-  const draw = (text: string) => writeNow(fd, text);
-  const hide = () => line !== undefined && draw("\r\x1b[K");
-  const show = () => line !== undefined && draw(line);
-  const set = (text: string | undefined) => {
-    hide();
-    line = text === undefined ? undefined : redact(text);
-    show();
+/** Writes pino's lines as people read them. */
+function prettyStream({ fd, colour, width }: Terminal, language: Language) {
+  return {
+    write: (line: string) => {
+      const record = JSON.parse(line) as LogRecord;
+      writeNow(fd, prettyLine(record, { language, colour, width: width() }));
+    },
   };
-  return { hide, show, set };
-}
-
-async function pretty(fd: 1 | 2, colour: boolean) {
-  // Loaded only where a person looks: in a container's log it would cost start-up time for nothing.
-  const { default: pinoPretty } = await import("pino-pretty");
-  return pinoPretty({
-    destination: fd,
-    sync: true,
-    colorize: colour,
-    translateTime: "SYS:HH:MM:ss",
-    hideObject: true,
-    ignore: "event,name",
-  });
 }

@@ -1,13 +1,13 @@
-import { styleText } from "node:util";
 import { readOutput } from "../config/config.ts";
 import type { Reader } from "../config/env.ts";
 import type { ExitCode } from "../errors.ts";
 import { describeError } from "./describe.ts";
-import { createLog, type Log, writeNow } from "./log.ts";
+import { createLog, type Log } from "./log.ts";
 import { Recorder } from "./recorder.ts";
 import { createRedact, redactDeep } from "./redact.ts";
-import type { Report } from "./report.ts";
-import { RunEnd, type Screen, toJson } from "./run-end.ts";
+import type { Report, Warning } from "./report.ts";
+import { RunEnd, toJson } from "./run-end.ts";
+import { openScreen, openTerminal, type Screen, writeNow } from "./terminal.ts";
 import { JOIN } from "./words.ts";
 import { TERMINATION_LOG, writeReportFile, writeTerminationLog } from "./write.ts";
 
@@ -19,37 +19,23 @@ export interface Output {
 }
 
 /** Opens log, report and screen as the environment asks for; `shown` are values of the configuration that are no secret. */
-export async function openOutput(
+export function openOutput(
   args: { command: string; json: boolean },
   process: NodeJS.Process,
   reader: Reader,
   shown: readonly string[],
   leave: (code: ExitCode) => void,
-): Promise<Output> {
+): Output {
   const redact = createRedact(reader.secrets, shown);
-  const fd = args.json ? 2 : 1;
-  const terminal = (fd === 1 ? process.stdout : process.stderr).isTTY === true;
+  const terminal = args.json
+    ? openTerminal(2, process.stderr, process.env)
+    : openTerminal(1, process.stdout, process.env);
   const { logLevel, logFormat, language } = readOutput(process.env);
-  const format = logFormat === "auto" ? (terminal ? "pretty" : "json") : logFormat;
-  const colour = terminal && !process.env.NO_COLOR;
+  const format = logFormat === "auto" ? (terminal.isTerminal ? "pretty" : "json") : logFormat;
   const recorder = new Recorder(args.command, language);
-  const log = await createLog({
-    level: logLevel,
-    format,
-    fd,
-    terminal,
-    colour,
-    redact,
-    language,
-    onWarning: (warning) => recorder.warning(warning),
-  });
-  const screen: Screen | undefined =
-    format === "pretty"
-      ? {
-          print: (text) => writeNow(fd, `\n${redact(text)}\n\n`),
-          paint: (name, text) => (colour ? styleText(name, text, { validateStream: false }) : text),
-        }
-      : undefined;
+  const onWarning = (warning: Warning) => recorder.warning(warning);
+  const log = createLog({ level: logLevel, format, terminal, redact, language, onWarning });
+  const screen = format === "pretty" ? openScreen(terminal, redact) : undefined;
   const reportFile = reader.text("REPORT_FILE");
   const end = new RunEnd({
     command: args.command,

@@ -1,19 +1,29 @@
+import type { Language } from "../reasons/define.ts";
+import { plural } from "../reasons/define.ts";
+import { wrap } from "./cells.ts";
 import type { PackageAction, RowAction, RowEntry } from "./report.ts";
-import type { Paint } from "./run-end.ts";
 import { formatBytes, table } from "./tables.ts";
+import type { Paint, Screen } from "./terminal.ts";
 
-type Mark = [sign: string, word: string, colour: Parameters<Paint>[0]];
+type Colour = Parameters<Paint>[0];
+type Mark = [sign: string, words: Record<Language, string>, colour: Colour];
 
-const MARKS: Record<PackageAction | RowAction | "conflict", Mark> = {
-  uploaded: ["+", "upload", "green"],
-  repaired: ["~", "repair", "yellow"],
-  replaced: ["~", "replace", "yellow"],
-  unchanged: ["=", "unchanged", "gray"],
-  kept: ["=", "keep", "gray"],
-  conflict: ["!", "conflict", "red"],
-  inserted: ["+", "insert", "green"],
-  updated: ["~", "update", "yellow"],
+const MARKS: Record<PackageAction | RowAction | "conflict" | "removed", Mark> = {
+  uploaded: ["+", { en: "upload", zh: "上传" }, "green"],
+  repaired: ["~", { en: "repair", zh: "修复" }, "yellow"],
+  replaced: ["~", { en: "replace", zh: "替换" }, "yellow"],
+  unchanged: ["=", { en: "unchanged", zh: "不变" }, "gray"],
+  kept: ["=", { en: "keep", zh: "保留" }, "gray"],
+  conflict: ["!", { en: "conflict", zh: "冲突" }, "red"],
+  removed: ["-", { en: "remove", zh: "删除" }, "red"],
+  inserted: ["+", { en: "insert", zh: "新增" }, "green"],
+  updated: ["~", { en: "update", zh: "更新" }, "yellow"],
 };
+
+const WORDS = {
+  en: { heads: ["", "what", "which", "size"], object: "object", row: "row" },
+  zh: { heads: ["", "类别", "内容", "大小"], object: "对象", row: "记录" },
+} as const;
 
 /** What the table shows of a plan. */
 export interface PlanView {
@@ -33,38 +43,46 @@ export interface PlanView {
 }
 
 /** What `init` would do, as people read a diff: `+ upload`, `~ replace`, `= unchanged`, `! conflict`, sizes and totals. */
-export function planTable({ packages, rows }: PlanView, paint: Paint): string {
+export function planTable(
+  plan: PlanView,
+  language: Language,
+  { paint, width }: Omit<Screen, "print">,
+): string {
+  const words = WORDS[language];
   const lines: string[][] = [];
-  const colours: Mark[2][] = [];
-  const add = ([sign, word, colour]: Mark, ...cells: string[]) => {
-    lines.push([`${sign} ${word}`, ...cells]);
+  const colours: Colour[] = [];
+  const add = ([sign, verb, colour]: Mark, ...cells: string[]) => {
+    lines.push([`${sign} ${verb[language]}`, ...cells]);
     colours.push(colour);
   };
-  for (const decision of packages) {
-    const { desired, key, action, conflict, obsolete } = decision;
-    add(MARKS[conflict ? "conflict" : action], "object", key, size(desired.bytes));
-    if (obsolete) add(["-", "remove", "red"], "object", obsolete.key, size(obsolete.size));
+  for (const { desired, key, action, conflict, obsolete } of plan.packages) {
+    add(MARKS[conflict ? "conflict" : action], words.object, key, size(desired.bytes));
+    if (obsolete) add(MARKS.removed, words.object, obsolete.key, size(obsolete.size));
   }
-  for (const { action, values, row } of rows) {
+  for (const { action, values, row } of plan.rows) {
     const { type, os, arch, object, version, name } = values;
     const what = [type, os, arch, object, version].filter((part) => part !== null).join(" ");
     const from = action === "updated" ? `${row?.name} → ` : "";
-    add(MARKS[action], "row", `${what} (${from}${name})`, "");
+    add(MARKS[action], words.row, `${what} (${from}${name})`, "");
   }
-  const [head, rule, ...body] = table(["", "what", "which", "size"], lines).split("\n");
-  const painted = body.map((line, index) => paint(colours[index] as Mark[2], line));
-  return [head, rule, ...painted, "", totals({ packages, rows })].join("\n");
+  const [head, rule, ...body] = table(words.heads, lines, width()).split("\n");
+  const painted = body.map((line, index) => paint(colours[index] as Colour, line));
+  return [head, rule, ...painted, "", ...wrap(totals(plan, language), width())].join("\n");
 }
 
 function size(bytes: number | undefined): string {
   return bytes === undefined ? "?" : formatBytes(bytes);
 }
 
-function totals({ packages, rows }: PlanView): string {
+function totals({ packages, rows }: PlanView, language: Language): string {
   const sent = packages.filter(({ upload, conflict }) => upload && !conflict);
-  const bytes = sent.reduce((sum, { desired }) => sum + (desired.bytes ?? 0), 0);
+  const bytes = formatBytes(sent.reduce((sum, { desired }) => sum + (desired.bytes ?? 0), 0));
   const written = rows.filter(({ action }) => action !== "unchanged").length;
   const conflicts = packages.filter(({ conflict }) => conflict).length;
+  if (language === "zh") {
+    const refused = conflicts > 0 ? `，${conflicts} 个冲突` : "";
+    return `共 ${packages.length} 个对象，其中 ${sent.length} 个待上传（${bytes}）；共 ${rows.length} 条记录，其中 ${written} 条待写入${refused}`;
+  }
   const refused = conflicts > 0 ? `, ${conflicts} in conflict` : "";
-  return `${sent.length} of ${packages.length} objects to send (${formatBytes(bytes)}), ${written} of ${rows.length} rows to write${refused}`;
+  return `${sent.length} of ${plural(packages.length, "object")} to send (${bytes}), ${written} of ${plural(rows.length, "row")} to write${refused}`;
 }

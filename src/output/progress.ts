@@ -1,11 +1,14 @@
 import type { Language } from "../reasons/define.ts";
+import { cellWidth, shorten } from "./cells.ts";
 import { progressWords } from "./events/progress.ts";
 import type { Log } from "./log.ts";
 
 /** Milliseconds between log lines, and between looks at a terminal's bar. */
 const LINE = 10_000;
 const BAR = 200;
-const BAR_WIDTH = 24;
+const BAR_WIDTH = 20;
+/** Cells of a file's name that are worth more than the bar. */
+const NAME_WIDTH = 16;
 
 export interface Progress {
   /** Bytes so far. */
@@ -13,11 +16,24 @@ export interface Progress {
   end(): void;
 }
 
-/** How far an upload is. */
+/** What is being done to which file. */
+export interface Task {
+  /** Reading an archive's entries, or sending. */
+  phase: "check" | "upload";
+  file: string;
+  /** Bytes; undefined: not known before the end. */
+  total: number | undefined;
+  /** File `index` of `count`, from 1. */
+  index?: number;
+  count?: number;
+}
+
+/** How far a task is. */
 export interface Snapshot {
   file: string;
+  index: number | null;
+  count: number | null;
   bytes: number;
-  /** null: not known before the end. */
   total: number | null;
   percent: number | null;
   bytesPerSecond: number;
@@ -25,10 +41,12 @@ export interface Snapshot {
 }
 
 /** `seconds` since the start. */
-export function snapshot(file: string, bytes: number, total: number | undefined, seconds: number): Snapshot {
+export function snapshot({ file, total, index, count }: Task, bytes: number, seconds: number): Snapshot {
   const rate = seconds > 0 ? Math.round(bytes / seconds) : 0;
   return {
     file,
+    index: index ?? null,
+    count: count ?? null,
     bytes,
     total: total ?? null,
     percent: total ? Math.floor((bytes / total) * 100) : null,
@@ -37,23 +55,38 @@ export function snapshot(file: string, bytes: number, total: number | undefined,
   };
 }
 
-/** `[#######.......] fusion-collectors.zip 43% of …`, for a terminal. */
-export function progressBar(now: Snapshot, language: Language): string {
-  const full = Math.round(((now.percent ?? 0) / 100) * BAR_WIDTH);
-  const bar = now.total === null ? "" : `[${"#".repeat(full)}${".".repeat(BAR_WIDTH - full)}] `;
-  return `${bar}${now.file} ${progressWords(now, language)}`;
+const CHECKING: Record<Language, string> = { en: "checking ", zh: "检查 " };
+
+/** `[#######.......] 2/5 fusion-collectors.zip 43% of …` in `cells` cells, for a terminal. */
+export function progressBar(now: Snapshot, phase: Task["phase"], language: Language, cells: number): string {
+  const { index, count, percent, total } = now;
+  const place = index !== null && count !== null && count > 1 ? `${index}/${count} ` : "";
+  const words = `${phase === "check" ? CHECKING[language] : ""}${place}`;
+  const numbers = ` ${progressWords(now, language)}`;
+  const room = cells - cellWidth(words) - cellWidth(numbers);
+  const full = Math.round(((percent ?? 0) / 100) * BAR_WIDTH);
+  const bar = total === null ? "" : `[${"#".repeat(full)}${".".repeat(BAR_WIDTH - full)}] `;
+  const shown = room - bar.length >= Math.min(NAME_WIDTH, cellWidth(now.file)) ? bar : "";
+  const name = shorten(now.file, Math.max(0, room - shown.length));
+  return shorten(`${shown}${words}${name}${numbers}`, cells);
 }
 
-/** Shows an upload's progress: one log line at each end and one every 10 s; on a terminal a bar in between. */
-export function startProgress(log: Log, file: string, total: number | undefined): Progress {
+/**
+ * Shows how far a task is: of an upload one log line at each end, and of every task one each 10 s; on a terminal a bar in between.
+ */
+export function startProgress(log: Log, task: Task): Progress {
   const started = performance.now();
   let bytes = 0;
-  const now = () => snapshot(file, bytes, total, (performance.now() - started) / 1000);
-  const line = (step: "start" | "progress" | "end") => log.info("upload.progress", { step, ...now() });
+  const now = () => snapshot(task, bytes, (performance.now() - started) / 1000);
+  const line = (step: "start" | "progress" | "end") => {
+    if (task.phase === "upload") log.info("upload.progress", { step, ...now() });
+    else if (step === "progress") log.info("check.progress", now());
+  };
   line("start");
   // Timers, not the updates: a stalled upload has none, and that is when somebody looks.
+  const draw = (cells: number) => progressBar(now(), task.phase, log.language, cells);
   const timer = log.status
-    ? setInterval(() => log.status?.(progressBar(now(), log.language)), BAR)
+    ? setInterval(() => log.status?.(draw), BAR)
     : setInterval(() => line("progress"), LINE);
   return {
     update(value) {

@@ -3,6 +3,11 @@ export type Redact = (text: string) => string;
 
 const MARK = "[redacted]";
 
+/** Scheme and user information of a URL. */
+const USER_INFORMATION = /\b([a-z][a-z0-9+.-]*:\/\/)[^\s/?#"'@]*(?:@[^\s/?#"'@]*)*@/gi;
+/** What stands in their place where a remedy shows how a URL is written. */
+const EXAMPLE = "USER:PASSWORD@";
+
 /**
  * Makes the function that every text passes on its way out: log lines, report, termination message.
  *
@@ -23,7 +28,9 @@ export function createRedact(secrets: readonly string[], publicValues: readonly 
   }
   const longestFirst = [...forms].sort((a, b) => b.length - a.length);
   return (text) => {
-    let out = text.replace(/\b([a-z][a-z0-9+.-]*:\/\/)[^\s/?#"'@]*(?:@[^\s/?#"'@]*)*@/gi, `$1${MARK}@`);
+    let out = text.replace(USER_INFORMATION, (all, scheme: string) =>
+      all.slice(scheme.length) === EXAMPLE ? all : `${scheme}${MARK}@`,
+    );
     for (const form of longestFirst) {
       if (out.includes(form)) out = out.replaceAll(form, MARK);
     }

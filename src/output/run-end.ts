@@ -1,20 +1,12 @@
 import { EXIT, type ExitCode, ProblemsError } from "../errors.ts";
 import { describeError, describeProblem } from "./describe.ts";
-import { type Log, writeNow } from "./log.ts";
+import type { Log } from "./log.ts";
 import type { Recorder } from "./recorder.ts";
 import { type Redact, redactDeep } from "./redact.ts";
 import type { Report } from "./report.ts";
-import { countActions, rowTable } from "./tables.ts";
+import { countActions, platformTable, rowTable } from "./tables.ts";
+import { type Screen, writeNow } from "./terminal.ts";
 import { TERMINATION_LOG, writeReportFile, writeTerminationLog } from "./write.ts";
-
-/** Where people read: paints, and prints below the log. */
-export interface Screen {
-  print(text: string): void;
-  paint: Paint;
-}
-
-/** Paints a text for a terminal; without colours it gives it back as it is. */
-export type Paint = (colour: "green" | "yellow" | "red" | "gray", text: string) => string;
 
 export interface RunEndOptions {
   command: string;
@@ -58,12 +50,13 @@ export class RunEnd {
     leave(report.exitCode);
   }
 
-  #say({ packages, rows, orphans, durationMs }: Report, error: unknown): void {
+  #say({ packages, rows, platforms, orphans, durationMs }: Report, error: unknown): void {
     const { command, log, screen } = this.#options;
     const counts = { packages: countActions(packages), rows: countActions(rows), orphans, durationMs };
     log.status?.(undefined);
     // plan has printed a table of its own.
-    if (command !== "plan" && rows.length > 0) screen?.print(rowTable(rows, log.language));
+    if (command !== "plan" && rows.length > 0) screen?.print(rowTable(rows, log.language, screen.width()));
+    if (platforms.length > 0) screen?.print(platformTable(platforms, log.language, screen.width()));
     if (error === undefined) {
       log.info("run.done", { command, ...counts });
       return;

@@ -1,5 +1,6 @@
 import type { Language } from "../reasons/define.ts";
-import type { RowEntry } from "./report.ts";
+import { cellWidth, pad, shorten } from "./cells.ts";
+import type { PlatformEntry, RowEntry } from "./report.ts";
 import { actionWord, JOIN } from "./words.ts";
 
 /** Counts by action: `{uploaded: 1, unchanged: 2}`. */
@@ -27,8 +28,8 @@ const COLUMN_WORDS = {
   action: "操作",
 } as const;
 
-/** The guide's table of rows, with what was done to each. Empty where there is no row to show. */
-export function rowTable(rows: readonly RowEntry[], language: Language): string {
+/** The guide's table of rows, with what was done to each, in `width` cells. Empty where there is no row to show. */
+export function rowTable(rows: readonly RowEntry[], language: Language, width: number): string {
   if (rows.length === 0) return "";
   const all = Object.keys(COLUMN_WORDS) as (keyof typeof COLUMN_WORDS)[];
   const columns = all.filter((column) => column !== "arch" || rows.some((row) => row.arch !== null));
@@ -37,22 +38,84 @@ export function rowTable(rows: readonly RowEntry[], language: Language): string 
     rows.map((row) =>
       columns.map((column) => (column === "action" ? actionWord(row.action, language) : (row[column] ?? ""))),
     ),
+    width,
   );
 }
 
-/** Aligned as psql does: centred heads, cells to the left. */
-export function table(heads: readonly string[], rows: readonly (readonly string[])[]): string {
-  const widths = heads.map((head, i) => Math.max(head.length, ...rows.map((row) => row[i]?.length ?? 0)));
+const PLATFORM_WORDS = {
+  en: {
+    heads: ["platform", "controller", "installer", "bootstrap", "collectors", "only listed", "state"],
+    yes: "yes",
+    no: "missing",
+    complete: "complete",
+    incomplete: "incomplete",
+  },
+  zh: {
+    heads: ["平台", "控制器", "安装器", "引导程序", "可安装的采集器", "仅登记", "状态"],
+    yes: "有",
+    no: "缺少",
+    complete: "完整",
+    incomplete: "不完整",
+  },
+} as const;
+
+/** What can be installed on which platform, in `width` cells. */
+export function platformTable(
+  platforms: readonly PlatformEntry[],
+  language: Language,
+  width: number,
+): string {
+  const words = PLATFORM_WORDS[language];
+  const there = (found: boolean | null) => (found === null ? "-" : found ? words.yes : words.no);
+  const list = (names: readonly string[]) => names.join(", ") || "-";
+  return table(
+    words.heads,
+    platforms.map(({ os, arch, controller, installer, bootstrap, collectors, complete }) => [
+      `${os}/${arch}`,
+      list(controller),
+      there(installer),
+      there(bootstrap),
+      list(collectors.installable),
+      list(collectors.listed),
+      complete ? words.complete : words.incomplete,
+    ]),
+    width,
+  );
+}
+
+/** Aligned as psql does: centred heads, cells to the left; in `width` terminal cells, the widest columns shortened. */
+export function table(
+  heads: readonly string[],
+  rows: readonly (readonly string[])[],
+  width = Number.POSITIVE_INFINITY,
+): string {
+  const wanted = heads.map((head, column) =>
+    Math.max(...[head, ...rows.map((row) => row[column] ?? "")].map(cellWidth)),
+  );
+  const widths = fitted(wanted, width - 3 * heads.length + 1);
   const line = (cells: readonly string[]) => ` ${cells.join(" | ")}`.trimEnd();
-  const centred = heads.map((head, i) => {
-    const space = (widths[i] as number) - head.length;
-    return " ".repeat(space >> 1) + head + " ".repeat(space - (space >> 1));
+  const cell = (text: string, column: number) => shorten(text, widths[column] as number);
+  const centred = heads.map((head, column) => {
+    const text = cell(head, column);
+    const space = (widths[column] as number) - cellWidth(text);
+    return " ".repeat(space >> 1) + text + " ".repeat(space - (space >> 1));
   });
   return [
     line(centred),
-    widths.map((width) => "-".repeat(width + 2)).join("+"),
-    ...rows.map((row) => line(row.map((cell, i) => cell.padEnd(widths[i] as number)))),
+    widths.map((cells) => "-".repeat(cells + 2)).join("+"),
+    ...rows.map((row) => line(row.map((text, column) => pad(cell(text, column), widths[column] as number)))),
   ].join("\n");
+}
+
+/** Widths that add up to no more than `room`: the widest column gives first, one cell at a time. */
+function fitted(wanted: readonly number[], room: number): number[] {
+  const widths = [...wanted];
+  for (let over = widths.reduce((sum, cells) => sum + cells, 0) - room; over > 0; over -= 1) {
+    const widest = widths.indexOf(Math.max(...widths));
+    if ((widths[widest] as number) <= 1) break;
+    widths[widest] = (widths[widest] as number) - 1;
+  }
+  return widths;
 }
 
 /** Bytes for people. */

@@ -1,4 +1,3 @@
-import { placeOf } from "../config/hosts.ts";
 import { EXIT, JobError } from "../errors.ts";
 import type { JobContext } from "../job.ts";
 import { type ClimbOptions, climb } from "./climb.ts";
@@ -14,60 +13,24 @@ export interface Servers {
 
 /**
  * Waits for Postgres and NATS at once, at most WAIT_TIMEOUT seconds. A final failure of one ends the waiting for the other. `writes`:
- * whether the command writes, and so needs the privileges and may make the bucket. Throws 69, 77 or 78; where both were not ready in time the message names both.
+ * whether the command writes, and so needs the privileges and may make the bucket. Throws 69, 73, 77 or 78; where both were not ready in time the message names both.
  */
 export async function waitForServers(
   job: JobContext,
   writes: boolean,
   signal: AbortSignal,
 ): Promise<Servers> {
-  const { config, log, recorder } = job;
   const started = performance.now();
-  const deadline = started + config.waitTimeout * 1000;
   const sibling = new AbortController();
   const options: ClimbOptions = {
-    deadline,
-    log,
+    started,
+    deadline: started + job.config.waitTimeout * 1000,
+    log: job.log,
     signal: AbortSignal.any([signal, sibling.signal]),
-    onPassed: (service, layer) => recorder.passed(service, layer),
+    onPassed: (service, layer) => job.recorder.passed(service, layer),
   };
-  const seconds = () => Number(((performance.now() - started) / 1000).toFixed(3));
-
-  const postgres = climb(postgresClimb(config.db, writes), options).then((ready) => {
-    const { servers, database } = config.db;
-    recorder.support.postgres = { version: ready.version, state: ready.shape.state };
-    log.legacy(
-      "info",
-      "wait.postgres.ready",
-      `Postgres ${ready.version} at ${servers.map(placeOf).join(", ")} is ready: table state ${ready.shape.state}`,
-      {
-        database,
-        state: ready.shape.state,
-        version: ready.version,
-        seconds: seconds(),
-      },
-    );
-    return ready;
-  });
-  const nats = climb(natsClimb(config.nats, writes, log), options).then((ready) => {
-    recorder.support.nats = { version: ready.version, server: ready.bucket.nc.getServer() };
-    const what = ready.exists
-      ? `bucket "${config.nats.bucket}"`
-      : `bucket "${config.nats.bucket}" does not exist yet`;
-    log.legacy(
-      "info",
-      "wait.nats.ready",
-      `NATS ${ready.version} at ${ready.bucket.nc.getServer()} is ready: ${what}`,
-      {
-        bucket: config.nats.bucket,
-        exists: ready.exists,
-        version: ready.version,
-        seconds: seconds(),
-      },
-    );
-    return ready;
-  });
-
+  const postgres = waitForPostgres(job, writes, options);
+  const nats = waitForNats(job, writes, options);
   const stop = (error: unknown) => {
     if (error instanceof JobError && error.code === EXIT.unavailable) return; // the other has the same deadline
     sibling.abort(error);
@@ -87,6 +50,39 @@ export async function waitForServers(
   throw worst([db, js].flatMap((result) => (result.status === "rejected" ? [result.reason] : [])));
 }
 
+async function waitForPostgres(
+  { config, log, recorder }: JobContext,
+  writes: boolean,
+  options: ClimbOptions,
+): Promise<PostgresReady> {
+  const ready = await climb(postgresClimb(config.db, writes), options);
+  const { version, where, shape } = ready;
+  recorder.support.postgres = { version, state: shape.state };
+  const { database } = config.db;
+  const seconds = secondsSince(options.started);
+  log.info("wait.postgres.ready", { where, database, state: shape.state, version, seconds });
+  return ready;
+}
+
+async function waitForNats(
+  { args, config, log, recorder }: JobContext,
+  writes: boolean,
+  options: ClimbOptions,
+): Promise<NatsReady> {
+  // plan says what init would come to; what only reads takes the bucket as it is.
+  const needs = { makes: writes, settings: writes || args.command === "plan" };
+  const ready = await climb(natsClimb(config.nats, needs, log), options);
+  const { version, where, exists, bucket } = ready;
+  recorder.support.nats = { version, server: bucket.nc.getServer() };
+  const seconds = secondsSince(options.started);
+  log.info("wait.nats.ready", { where, bucket: bucket.name, exists, version, seconds });
+  return ready;
+}
+
+function secondsSince(started: number): number {
+  return Number(((performance.now() - started) / 1000).toFixed(3));
+}
+
 /** A final failure before one that time might have mended; two of the latter in one message. */
 function worst(errors: unknown[]): unknown {
   const [first, second] = errors;
@@ -94,9 +90,10 @@ function worst(errors: unknown[]): unknown {
   const final = errors.find((e) => !waited.includes(e as JobError));
   if (final) return final;
   if (!(first instanceof JobError && second instanceof JobError)) return first;
-  return JobError.legacy(EXIT.unavailable, `${first.message}; ${second.message}`, {
-    ...(first.layer && { layer: first.layer }),
-    hint: `${first.hint}; ${second.hint}`,
-    cause: first,
-  });
+  const half = ({ reason, params }: JobError) => ({ reason, params });
+  return new JobError(
+    "wait.both",
+    { postgres: half(first), nats: half(second) },
+    { layer: first.layer, cause: first },
+  );
 }

@@ -8,24 +8,34 @@ import { kind } from "./kind.ts";
 import { legacy } from "./legacy.ts";
 import { manifest } from "./manifest.ts";
 import { name } from "./name.ts";
+import { nats } from "./nats.ts";
+import { natsBucket } from "./nats-bucket.ts";
+import { postgres } from "./postgres.ts";
+import { postgresTable } from "./postgres-table.ts";
 import { tar } from "./tar.ts";
 import { usage } from "./usage.ts";
 import { volume } from "./volume.ts";
+import { wait } from "./wait.ts";
 import { zip } from "./zip.ts";
 
 export const CATALOG = {
   ...config,
   ...job,
   ...legacy,
-  ...zip,
-  ...volume,
-  ...tar,
-  ...name,
-  ...manifest,
-  ...kind,
-  ...checksum,
   ...archive,
+  ...checksum,
+  ...kind,
+  ...manifest,
+  ...name,
+  ...nats,
+  ...natsBucket,
+  ...postgres,
+  ...postgresTable,
+  ...tar,
+  ...volume,
+  ...zip,
   ...usage,
+  ...wait,
 };
 
 export type ReasonId = keyof typeof CATALOG;

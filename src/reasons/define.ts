@@ -42,3 +42,8 @@ export function reason<P extends object = Record<never, never>>(entry: Reason<P>
 export function fill<P>(text: Text<P>, params: P): string {
   return typeof text === "string" ? text : text(params);
 }
+
+/** `1 row`, `2 rows`; `many` where an `s` is not enough. */
+export function plural(count: number, one: string, many = `${one}s`): string {
+  return `${count} ${count === 1 ? one : many}`;
+}

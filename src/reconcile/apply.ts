@@ -77,7 +77,11 @@ async function upload(
 ) {
   const { desired, key } = decision;
   const from = source(decision);
-  const progress = startProgress(log, packageTitle(desired.package), from.size);
+  const progress = startProgress(log, {
+    phase: "upload",
+    file: packageTitle(desired.package),
+    total: from.size,
+  });
   try {
     return await put(
       servers.nats.bucket,

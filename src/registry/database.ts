@@ -1,3 +1,4 @@
+import type { ConnectionOptions } from "node:tls";
 import pg from "pg";
 import type { DbConfig } from "../config/db.ts";
 import { type DbServer, isSocketFolder } from "../config/hosts.ts";
@@ -36,8 +37,7 @@ export async function openDatabase(config: DbConfig, server: DbServer, timeout: 
     user: config.user,
     // A function, so that pg does not fall back on PGPASSWORD of an environment that is not ours.
     password: () => config.password ?? "",
-    // As libpq: no TLS on a socket of this machine.
-    ssl: isSocketFolder(server.host) ? false : tlsOptions(config),
+    ssl: wantsTls(config, server) && tlsOptions(config),
     connectionTimeoutMillis: timeout,
     query_timeout: QUERY_TIMEOUT,
     keepAlive: true,
@@ -127,8 +127,7 @@ function refusal(cause: Error, code: string): JobError {
 }
 
 /** DB_SSLMODE as node:tls options, after libpq: `require` verifies the chain only where a CA is given. */
-function tlsOptions({ ssl }: DbConfig): pg.ClientConfig["ssl"] {
-  if (ssl.mode === "disable") return false;
+export function tlsOptions({ ssl }: DbConfig): ConnectionOptions {
   const verified = ssl.mode !== "require" || ssl.ca !== undefined;
   return {
     ...(ssl.ca && { ca: ssl.ca }),
@@ -137,4 +136,9 @@ function tlsOptions({ ssl }: DbConfig): pg.ClientConfig["ssl"] {
     // Only verify-full compares the name.
     ...(ssl.mode !== "verify-full" && { checkServerIdentity: () => undefined }),
   };
+}
+
+/** As libpq: no TLS on a socket of this machine. */
+export function wantsTls({ ssl }: DbConfig, { host }: DbServer): boolean {
+  return ssl.mode !== "disable" && !isSocketFolder(host);
 }

@@ -35,6 +35,7 @@ export function tlsOptions(server: NatsServer, { tls }: NatsConfig) {
     ...(tls.ca && { ca: tls.ca.toString("utf8") }),
     ...(tls.cert && { cert: tls.cert.toString("utf8"), key: tls.key?.toString("utf8") ?? "" }),
     rejectUnauthorized: !tls.insecure,
+    ...(tls.handshakeFirst && { handshakeFirst: true }),
   };
 }
 

@@ -64,7 +64,7 @@ describe("NATS cannot be reached", { concurrency: 4 }, () => {
       waited({
         layer: "dns",
         cause: /ENOTFOUND|EAI_AGAIN/,
-        hint: /host's name/,
+        hint: /container or service/,
         where: "no-such-host.invalid:4222",
       }),
     );
@@ -85,8 +85,8 @@ describe("NATS cannot be reached", { concurrency: 4 }, () => {
       t.after(() => mute.stop());
       const verdict = waited({
         layer,
-        cause: /no INFO|no answer/,
-        hint: /nats-server|does not answer/,
+        cause: /no answer|does not answer/,
+        hint: /hangs/,
         where: where(mute),
       });
       await assertVerdict(env({ NATS_SERVERS: at(mute, scheme) }), verdict);
@@ -97,8 +97,8 @@ describe("NATS cannot be reached", { concurrency: 4 }, () => {
       env({ NATS_SERVERS: at(postgres) }),
       waited({
         layer: "login",
-        cause: /no answer|INFO/,
-        hint: /does not answer|nats-server/,
+        cause: /does not answer/,
+        hint: /nats-server hangs, or something else/,
         where: where(postgres),
       }),
     );

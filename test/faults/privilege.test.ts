@@ -13,12 +13,9 @@ import { ARCHIVE, explain } from "../support/site.ts";
 import { createCollectorTable } from "../support/tables.ts";
 import { exits, job } from "./stage.ts";
 
-// What is tested is the document: both blocks are taken out of the README as they stand there.
-const README = readFileSync(new URL("../../README.md", import.meta.url), "utf8");
-const SECTION = README.split(/^## /m).find((section) => section.startsWith("Least privilege")) ?? "";
-const [SQL = "", PERMISSIONS = ""] = [...SECTION.matchAll(/^```\w*\n([\s\S]*?)^```/gm)].map(
-  (match) => match[1],
-);
+// What is tested is the document: both blocks are taken out of it as they stand there.
+const PAGE = readFileSync(new URL("../../docs/permissions.md", import.meta.url), "utf8");
+const [SQL = "", PERMISSIONS = ""] = [...PAGE.matchAll(/^```\w*\n([\s\S]*?)^```/gm)].map((match) => match[1]);
 const GRANTS = SQL.split("\n").filter((line) => line.startsWith("GRANT "));
 const SUBJECTS = [...PERMISSIONS.matchAll(/^ +"(.+?)",?(?: +#.*)?$/gm)].map((match) => match[1] ?? "");
 const SUBSCRIBE = /subscribe: \["(.+)"\]/.exec(PERMISSIONS)?.[1] ?? "";
@@ -72,7 +69,7 @@ function run(db: Db, nats: NatsServer, more: Record<string, string> = {}): Promi
   return job([], { ...jobEnv({ db, nats: login, packages: folder.path }, report), ...more }).done;
 }
 
-test("the README's blocks are there to be tested", () => {
+test("the page's blocks are there to be tested", () => {
   assert.equal(GRANTS.length, 5, GRANTS.join("\n"));
   assert.ok(
     SUBJECTS.length >= 6 && SUBJECTS.every((subject) => /^\$(JS|O)\./.test(subject)),
@@ -81,7 +78,7 @@ test("the README's blocks are there to be tested", () => {
   assert.match(SUBSCRIBE, /^_INBOX/);
 });
 
-describe("with exactly what the README lists", { concurrency: 2 }, () => {
+describe("with exactly what the page lists", { concurrency: 2 }, () => {
   for (const serial of [false, true]) {
     test(`every way is open: upload, replace, repair, another name, ${serial ? "bigserial" : "identity"}`, async () => {
       const grants = serial ? GRANTS : GRANTS.filter((grant) => !grant.includes("SEQUENCE"));

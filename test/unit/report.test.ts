@@ -1,6 +1,7 @@
 import assert from "node:assert/strict";
 import { describe, test } from "node:test";
 import { EXIT, JobError, ProblemsError } from "../../src/errors.ts";
+import { cellWidth } from "../../src/output/cells.ts";
 import { progressWords } from "../../src/output/events/progress.ts";
 import { planTable } from "../../src/output/plan-table.ts";
 import { progressBar, snapshot } from "../../src/output/progress.ts";
@@ -8,6 +9,7 @@ import { Recorder } from "../../src/output/recorder.ts";
 import { formatBytes, rowTable } from "../../src/output/tables.ts";
 import { terminationMessage } from "../../src/output/termination.ts";
 import type { Archive, Package } from "../../src/packages/package.ts";
+import { LANGUAGES } from "../../src/reasons/define.ts";
 import type { Decision, Plan } from "../../src/reconcile/plan.ts";
 import { checkedReport } from "../support/report.ts";
 
@@ -151,14 +153,14 @@ describe("tables", () => {
   test("of rows are the guide's, with the architecture only where there is one", () => {
     const row = { id: 1, ...ROW, action: "inserted" as const };
     assert.equal(
-      rowTable([row], "en"),
+      rowTable([row], "en", 100),
       [
         "    type    |  os   |   object   | version |               name                |  action",
         "------------+-------+------------+---------+-----------------------------------+----------",
         ` controller | linux | Controller | 1.0.0   | ${FILE} | inserted`,
       ].join("\n"),
     );
-    assert.match(rowTable([{ ...row, arch: "arm64" }], "en").split("\n")[0] ?? "", /\barch\b/);
+    assert.match(rowTable([{ ...row, arch: "arm64" }], "en", 100).split("\n")[0] ?? "", /\barch\b/);
   });
 
   test("of a plan read like a diff, with sizes and totals", () => {
@@ -184,39 +186,51 @@ describe("tables", () => {
       ],
       rows: [{ action: "inserted", row: undefined, values: ROW, after: uploaded }],
     };
-    const lines = planTable(plan, (colour, text) => `${colour}:${text}`).split("\n");
+    const lines = planTable(plan, "en", {
+      paint: (colour, text) => `${colour}:${text}`,
+      width: () => 120,
+    }).split("\n");
     assert.match(lines[2] ?? "", /^green: \+ upload .*key\/uploaded.*2\.0 KiB/);
     assert.match(lines[3] ?? "", /^yellow: ~ replace/);
     assert.match(lines[4] ?? "", /^gray: = unchanged/);
     assert.match(lines[5] ?? "", /^red: ! conflict/);
     assert.match(lines[6] ?? "", /^green: \+ insert .*controller linux Controller 1\.0\.0/);
-    assert.equal(lines.at(-1), "2 of 4 objects to send (4.0 KiB), 1 of 1 rows to write, 1 in conflict");
+    assert.equal(lines.at(-1), "2 of 4 objects to send (4.0 KiB), 1 of 1 row to write, 1 in conflict");
   });
 });
 
 describe("progress", () => {
-  test("has percent, rate and time left", () => {
-    const half = snapshot(FILE, 512 * 1024, 1024 * 1024, 2);
+  const task = (total: number | undefined) => ({ phase: "upload" as const, file: FILE, total });
+
+  test("has percent, rate and time left, in both languages", () => {
+    const half = snapshot(task(1024 * 1024), 512 * 1024, 2);
     assert.deepEqual([half.percent, half.bytesPerSecond, half.secondsLeft], [50, 262144, 2]);
     assert.equal(progressWords(half, "en"), "50% of 1.0 MiB, 256.0 KiB/s, 2 s left");
-    assert.match(progressBar(half, "en"), /^\[#{12}\.{12}\] fusion/);
+    assert.equal(progressWords(half, "zh"), "50%，共 1.0 MiB，256.0 KiB/s，剩余 2 秒");
   });
 
   test("of an unknown size claims nothing", () => {
-    const some = snapshot(FILE, 1024, undefined, 1);
+    const some = snapshot(task(undefined), 1024, 1);
     assert.deepEqual([some.percent, some.secondsLeft], [null, null]);
-    assert.equal(progressBar(some, "en"), `${FILE} 1.0 KiB, 1.0 KiB/s`);
+    assert.equal(progressBar(some, "upload", "en", 80), `${FILE} 1.0 KiB, 1.0 KiB/s`);
   });
 
   test("at the very start divides by nothing", () => {
-    assert.deepEqual(snapshot(FILE, 0, 100, 0), {
-      file: FILE,
-      bytes: 0,
-      total: 100,
-      percent: 0,
-      bytesPerSecond: 0,
-      secondsLeft: null,
-    });
+    const { percent, bytesPerSecond, secondsLeft } = snapshot(task(100), 0, 0);
+    assert.deepEqual([percent, bytesPerSecond, secondsLeft], [0, 0, null]);
+  });
+
+  test("is a bar with file n of m where there is room, and one line wherever there is not", () => {
+    const now = snapshot({ ...task(2 ** 30), index: 2, count: 5 }, 2 ** 29, 100);
+    const wide = progressBar(now, "upload", "en", 200);
+    assert.ok(wide.startsWith(`[${"#".repeat(10)}${".".repeat(10)}] 2/5 ${FILE} 50% of 1.0 GiB`), wide);
+    assert.match(progressBar(now, "check", "en", 80), /^checking 2\/5 fus.*….*zip 50%/);
+    for (const language of LANGUAGES) {
+      for (const cells of [10, 30, 50, 60, 79]) {
+        const bar = progressBar({ ...now, file: "探针安装包-linux-arm64.zip" }, "upload", language, cells);
+        assert.ok(cellWidth(bar) <= cells, bar);
+      }
+    }
   });
 });
 

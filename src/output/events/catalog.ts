@@ -1,17 +1,18 @@
 import { type LogEvent, reasonEvent } from "./define.ts";
 import { progress } from "./progress.ts";
 import { run } from "./run.ts";
+import { wait } from "./wait.ts";
 
 const pending = (about: string): LogEvent<never> => reasonEvent({ en: about, zh: about });
 
 /** Every event there is; the documented table is made of it. */
 export const EVENTS = {
   ...run,
-  "wait.postgres.layer": pending("Postgres: highest layer passed, first failed, and why"),
-  "wait.postgres.ready": pending("Postgres is usable, down to the privileges on the table"),
-  "wait.nats.layer": pending("NATS: highest layer passed, first failed, and why"),
-  "wait.nats.ready": pending("NATS is usable, down to the bucket"),
-  "bucket.created": pending("the bucket was missing and has been made"),
+  ...wait,
+  "bucket.setting": reasonEvent({
+    en: "a setting of the bucket's stream that will lose packages",
+    zh: "存储桶的流有会导致安装包丢失的设置",
+  }),
   "scan.done": pending("the volume is read: number of archives, bytes, duration"),
   "scan.ignored": pending("a file on the volume that is no archive (debug)"),
   "package.found": pending("a package on the volume: file, identity, collectors in it"),

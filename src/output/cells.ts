@@ -1,0 +1,74 @@
+import stringWidth from "string-width";
+
+/** Terminal cells that a text takes: Chinese characters and emoji take two. */
+export const cellWidth: (text: string) => number = stringWidth;
+
+const graphemes = new Intl.Segmenter();
+
+function clusters(text: string): string[] {
+  return Array.from(graphemes.segment(text), ({ segment }) => segment);
+}
+
+/** The text in at most `cells` cells; what does not fit is left out in the middle: `fusion-co…amd64.zip`. */
+export function shorten(text: string, cells: number): string {
+  if (cellWidth(text) <= cells) return text;
+  if (cells < 1) return "";
+  const all = clusters(text);
+  const head = fitting(all, (cells - 1) >> 1);
+  const tail = fitting(all.toReversed(), cells - 1 - cellWidth(head.join("")));
+  return `${head.join("")}…${tail.toReversed().join("")}`;
+}
+
+function fitting(parts: readonly string[], cells: number): string[] {
+  let used = 0;
+  const end = parts.findIndex((part) => {
+    used += cellWidth(part);
+    return used > cells;
+  });
+  return parts.slice(0, end === -1 ? parts.length : end);
+}
+
+/** The text, filled up with blanks to `cells` cells. */
+export function pad(text: string, cells: number): string {
+  return text + " ".repeat(Math.max(0, cells - cellWidth(text)));
+}
+
+/** Nothing may be parted in front of the first, and behind the second, of these. */
+const CLOSING = /^[，。、；：？！）》」』”’…,.;:?!)\]}]/u;
+const OPENING = /[（《「『“‘([{]$/u;
+
+/**
+ * The text in lines of at most `cells` cells, parted at blanks and between Chinese characters. A word that is longer than a line
+ * is shortened in the middle. Line breaks of the text stay.
+ */
+export function wrap(text: string, cells: number): string[] {
+  return text.split("\n").flatMap((line) => wrapLine(line, cells));
+}
+
+function wrapLine(text: string, cells: number): string[] {
+  const lines: string[] = [];
+  let line = "";
+  for (const piece of pieces(text)) {
+    const part = shorten(piece, cells);
+    if (line !== "" && cellWidth(line) + cellWidth(part.trimEnd()) > cells) {
+      lines.push(line.trimEnd());
+      line = part;
+    } else line += part;
+  }
+  return [...lines, line.trimEnd()];
+}
+
+/** Words with the blanks behind them, and Chinese characters with the marks that belong to them. */
+function pieces(text: string): string[] {
+  const found: string[] = [];
+  for (const cluster of clusters(text)) {
+    const before = found.at(-1) ?? "";
+    const last = before.at(-1) ?? "";
+    const parts =
+      (last === " " && cluster !== " ") ||
+      (last !== "" && last !== " " && cluster !== " " && (cellWidth(last) > 1 || cellWidth(cluster) > 1));
+    if (before === "" || (parts && !CLOSING.test(cluster) && !OPENING.test(before))) found.push(cluster);
+    else found[found.length - 1] = before + cluster;
+  }
+  return found;
+}

@@ -1,0 +1,148 @@
+import type { Socket } from "node:net";
+import type { NatsConfig, NatsServer } from "../config/nats.ts";
+import { tlsOptions } from "../store/connection.ts";
+import { LayerFailure, words } from "./layer.ts";
+import { dial, EndedError, handshake, type Line, printable, readUntil } from "./line.ts";
+import type { Step } from "./race.ts";
+
+/** Milliseconds after which a silent server is asked whether it waits for a TLS handshake. */
+const SILENCE = 1500;
+/** Milliseconds for the alert of a server that misses the client's certificate. */
+const PATIENCE = 250;
+
+interface ServerInfo {
+  tls_required?: boolean;
+  tls_available?: boolean;
+}
+
+/**
+ * A connection that goes as far as the login: TCP, the server's INFO line, TLS. The library does all that in one step; here each layer
+ * is told as it is passed. `patient`: waits for the alert that may follow the handshake. Throws LayerFailure.
+ */
+export async function knock(
+  line: Line,
+  server: NatsServer,
+  config: NatsConfig,
+  { signal, trying }: Pick<Step, "signal" | "trying">,
+  patient = false,
+): Promise<void> {
+  const socket = await dial(line, signal);
+  socket.on("error", () => {}); // whoever reads from it hears of it
+  const patience = patient ? PATIENCE : 0;
+  try {
+    trying(server.tls ? "tls" : "login");
+    if (config.tls.handshakeFirst) {
+      await handshakeFirst(line, server, config, socket, signal, patience);
+      return;
+    }
+    checkTlsWanted(line, server, await readInfo(line, server, config, socket, signal));
+    if (server.tls) (await handshake(line, socket, tlsOptions(server, config), signal, patience)).destroy();
+  } finally {
+    socket.destroy();
+  }
+}
+
+/** A NATS server speaks first: one INFO line. */
+async function readInfo(
+  line: Line,
+  server: NatsServer,
+  config: NatsConfig,
+  socket: Socket,
+  signal: AbortSignal,
+): Promise<ServerInfo> {
+  const { where } = line;
+  const layer = server.tls ? "tls" : "login";
+  const reading = readUntil(socket, (data) => data.includes("\r\n") || !beginsLikeInfo(data), signal);
+  const waitsForTls = askIfTlsComesFirst(line, server, config, reading, signal);
+  try {
+    const text = (await Promise.race([reading, waitsForTls])).toString("latin1");
+    if (!text.startsWith("INFO ")) throw new EndedError(Buffer.from(text, "latin1"));
+    return JSON.parse(text.slice(5, text.indexOf("\r\n"))) as ServerInfo;
+  } catch (error) {
+    signal.throwIfAborted();
+    if (error instanceof LayerFailure) throw error;
+    // It hung up: perhaps it was waiting for us, and the answer to that is under way.
+    if (error instanceof EndedError && error.data.length === 0) {
+      const first = await tlsComesFirst(line, server, config, signal);
+      if (first) throw first;
+    }
+    const said = error instanceof EndedError && error.data.length > 0 ? printable(error.data) : words(error);
+    throw LayerFailure.of(layer, "nats.login.protocol", { where, said }, error);
+  }
+}
+
+function beginsLikeInfo(data: Buffer): boolean {
+  return "INFO ".startsWith(data.subarray(0, 5).toString("latin1"));
+}
+
+/** Rejects where a server that has been silent for a while turns out to wait for the handshake; otherwise never settles. */
+async function askIfTlsComesFirst(
+  line: Line,
+  server: NatsServer,
+  config: NatsConfig,
+  reading: Promise<unknown>,
+  signal: AbortSignal,
+): Promise<never> {
+  const never = new Promise<never>(() => {});
+  let spoke = false;
+  reading.then(
+    () => {
+      spoke = true;
+    },
+    () => {
+      spoke = true;
+    },
+  );
+  await new Promise((done) => setTimeout(done, SILENCE).unref());
+  if (spoke || signal.aborted) return never;
+  const first = await tlsComesFirst(line, server, config, signal);
+  return first ? Promise.reject(first) : never;
+}
+
+/** Whether a handshake is what the server waits for (`handshake_first`), whatever its certificate is worth. */
+async function tlsComesFirst(
+  line: Line,
+  server: NatsServer,
+  config: NatsConfig,
+  signal: AbortSignal,
+): Promise<LayerFailure | undefined> {
+  const brief = AbortSignal.any([signal, AbortSignal.timeout(SILENCE)]);
+  let socket: Socket | undefined;
+  try {
+    socket = await dial(line, brief);
+    socket.on("error", () => {});
+    const options = { ...tlsOptions(server, config), rejectUnauthorized: false };
+    (await handshake(line, socket, options, brief)).destroy();
+    return LayerFailure.of("tls", "nats.tls.first", { where: line.where });
+  } catch {
+    return undefined; // it did not: what the first connection shows counts
+  } finally {
+    socket?.destroy();
+  }
+}
+
+async function handshakeFirst(
+  line: Line,
+  server: NatsServer,
+  config: NatsConfig,
+  socket: Socket,
+  signal: AbortSignal,
+  patience: number,
+): Promise<void> {
+  try {
+    (await handshake(line, socket, tlsOptions(server, config), signal, patience)).destroy();
+  } catch (error) {
+    const { code = "" } = ((error as Error).cause ?? {}) as NodeJS.ErrnoException;
+    // INFO, read as the head of a TLS record.
+    if (!/WRONG_VERSION_NUMBER|PACKET_LENGTH|RECORD_LAYER/.test(code)) throw error;
+    const said = words((error as Error).cause);
+    throw LayerFailure.of("tls", "nats.tls.not-first", { where: line.where, said }, error);
+  }
+}
+
+function checkTlsWanted({ where }: Line, server: NatsServer, info: ServerInfo): void {
+  if (info.tls_required && !server.tls) throw LayerFailure.of("tls", "nats.tls.required", { where });
+  if (server.tls && !info.tls_required && !info.tls_available) {
+    throw LayerFailure.of("tls", "nats.tls.off", { where });
+  }
+}

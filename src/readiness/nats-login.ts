@@ -1,0 +1,47 @@
+import { ErrorCode, type NatsConnection, NatsError } from "nats";
+import type { NatsConfig, NatsServer } from "../config/nats.ts";
+import { connectNats } from "../store/connection.ts";
+import { LayerFailure, words } from "./layer.ts";
+import { type Line, tlsFailure } from "./line.ts";
+
+const REFUSED: readonly string[] = [
+  ErrorCode.AuthorizationViolation,
+  ErrorCode.AuthenticationExpired,
+  ErrorCode.AccountExpired,
+  ErrorCode.BadAuthentication,
+  ErrorCode.BadCreds,
+];
+
+function isRefused(error: unknown): boolean {
+  return error instanceof NatsError && REFUSED.includes(error.code);
+}
+
+/** Logs in with what the URL says percent-decoded, and, where the server refuses that, as it stands: nats.py reads it so. */
+export async function login(
+  server: NatsServer,
+  config: NatsConfig,
+  timeout: number,
+): Promise<NatsConnection> {
+  try {
+    return await connectNats(server, config, timeout);
+  } catch (error) {
+    if (!server.literalAuth || !isRefused(error)) throw error;
+    return connectNats({ ...server, auth: server.literalAuth }, config, timeout);
+  }
+}
+
+/** What a login that failed means, in nats' or the server's words. */
+export function loginFailure(line: Line, error: unknown): LayerFailure {
+  const { where } = line;
+  const said = words(error ?? "the connection was closed");
+  // The library reads a seed or a credentials file only now: one that holds none fails before anything is sent.
+  if (error instanceof Error && error.name === "NKeysError") {
+    return LayerFailure.of("login", "nats.login.credentials", { where, said }, error);
+  }
+  if (isRefused(error)) return LayerFailure.of("login", "nats.login.refused", { where, said }, error);
+  if (/maximum .*connections/i.test(said)) {
+    return LayerFailure.of("login", "nats.login.connections", { where, said }, error);
+  }
+  const alert = tlsFailure(line, error) ?? tlsFailure(line, (error as NatsError | undefined)?.chainedError);
+  return alert ?? LayerFailure.of("login", "nats.login.failed", { where, said }, error);
+}

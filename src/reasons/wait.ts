@@ -1,0 +1,27 @@
+import { say } from "./catalog.ts";
+import { type Language, reason } from "./define.ts";
+
+/** What one of the two servers waited for is missing; id and parameters of the catalog. */
+interface Half {
+  reason: string;
+  params: unknown;
+}
+
+function words({ reason: id, params }: Half, language: Language): { message: string; hint: string } {
+  return say(id as never, params, language);
+}
+
+export const wait = {
+  "wait.both": reason<{ postgres: Half; nats: Half }>({
+    exit: 69,
+    again: true,
+    en: {
+      cause: ({ postgres, nats }) => `${words(postgres, "en").message}; ${words(nats, "en").message}`,
+      remedy: ({ postgres, nats }) => `${words(postgres, "en").hint}; ${words(nats, "en").hint}`,
+    },
+    zh: {
+      cause: ({ postgres, nats }) => `${words(postgres, "zh").message}；${words(nats, "zh").message}`,
+      remedy: ({ postgres, nats }) => `${words(postgres, "zh").hint}；${words(nats, "zh").hint}`,
+    },
+  }),
+};

@@ -1,0 +1,101 @@
+import assert from "node:assert/strict";
+import { describe, test } from "node:test";
+import { cellWidth, shorten, wrap } from "../../src/output/cells.ts";
+import { prettyLine } from "../../src/output/pretty.ts";
+import type { PlatformEntry, RowEntry } from "../../src/output/report.ts";
+import { platformTable, rowTable } from "../../src/output/tables.ts";
+import { LANGUAGES } from "../../src/reasons/define.ts";
+
+describe("a text that is too long", () => {
+  test("is shortened in the middle, by terminal cells", () => {
+    assert.equal(shorten("fusion-collectors.zip", 11), "fusio…s.zip");
+    assert.equal(shorten("short", 5), "short");
+    assert.equal(shorten("探针安装包.zip", 9), "探针….zip");
+    assert.deepEqual(
+      [0, 1, 2].map((cells) => shorten("abc", cells)),
+      ["", "…", "…c"],
+    );
+    for (let cells = 1; cells < 12; cells += 1) assert.ok(cellWidth(shorten("👩‍👩‍👧家a字b", cells)) <= cells);
+  });
+
+  test("is parted at blanks, and Chinese between its characters but never before a full stop", () => {
+    assert.deepEqual(wrap("one two  three", 9), ["one two", "three"]);
+    assert.deepEqual(wrap("一二三，四五六。", 6), ["一二", "三，四", "五六。"]);
+    assert.deepEqual(wrap("用 NATS 存储桶", 8), ["用 NATS", "存储桶"]);
+    assert.deepEqual(wrap("a\nb", 9), ["a", "b"]);
+    assert.deepEqual(wrap(`see ${"x".repeat(30)} now`, 10), ["see", "xxxx…xxxx", "now"]);
+  });
+});
+
+const rows: RowEntry[] = [
+  "fusion-collectors-linux-amd64.zip",
+  "探针安装包-版本一-生产环境专用-linux-arm64.zip",
+].map((name) => ({
+  id: 1,
+  type: "controller",
+  os: "linux",
+  arch: "x86_64",
+  object: "Controller",
+  version: "1.0.0",
+  name,
+  action: "inserted",
+}));
+
+const platforms: PlatformEntry[] = [
+  {
+    os: "linux",
+    arch: "x86_64",
+    controller: ["1.0.0", "2.0.0"],
+    installer: true,
+    bootstrap: null,
+    collectors: { installable: ["Telegraf", "Vector", "NATS-Executor", "Filebeat"], listed: ["Auditbeat"] },
+    complete: true,
+    missing: [],
+  },
+];
+
+describe("nothing is wider than the terminal", () => {
+  for (const language of LANGUAGES) {
+    for (const width of [60, 80, 200]) {
+      test(`tables and log, ${language}, ${width} columns`, () => {
+        const long = `${"words of a sentence ".repeat(9)}/${"path/".repeat(30)}x.zip 存储桶`;
+        const record = { level: "error", time: "2026-01-02T03:04:05Z", msg: long, stack: `E\n${long}` };
+        const texts = [
+          rowTable(rows, language, width),
+          platformTable(platforms, language, width),
+          prettyLine(record, { language, colour: false, width }),
+        ];
+        for (const line of texts.join("\n").split("\n")) assert.ok(cellWidth(line) <= width, line);
+      });
+    }
+  }
+
+  test("a table's columns stay aligned whatever the script", () => {
+    const lines = rowTable(rows, "zh", 80).split("\n");
+    const ends = [lines[0], ...lines.slice(2)].map((line) => cellWidth(line?.replace(/\|[^|]*$/, "") ?? ""));
+    assert.deepEqual(ends, [ends[0], ends[0], ends[0]]);
+  });
+});
+
+test("a line of the log has local time, its zone and the remedy below the cause", () => {
+  const zone = process.env.TZ;
+  try {
+    const line = (time: string, width = 80) =>
+      prettyLine(
+        { level: "error", time, msg: "init failed: no. What to do: look at it", hint: "look at it" },
+        { language: "en", colour: false, width },
+      );
+    process.env.TZ = "Asia/Shanghai";
+    assert.equal(
+      line("2026-01-02T03:04:05Z"),
+      "11:04:05 +08 ERROR init failed: no\n                   What to do: look at it\n",
+    );
+    process.env.TZ = "Asia/Kolkata";
+    assert.match(line("2026-01-02T03:04:05Z"), /^08:34:05 \+05:30 ERROR /);
+    process.env.TZ = "America/New_York";
+    assert.match(line("2026-01-02T03:04:05Z"), /^22:04:05 -05 ERROR /);
+  } finally {
+    if (zone === undefined) delete process.env.TZ;
+    else process.env.TZ = zone;
+  }
+});
