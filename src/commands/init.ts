@@ -6,7 +6,7 @@ import type { Archive } from "../packages/package.ts";
 import type { Servers } from "../readiness/wait.ts";
 import { type ApplyContext, applyPackages, applyRows, removeObsolete } from "../reconcile/apply.ts";
 import { checkArchives, type Desired, decideAll, resolveDesired, sourceOf } from "../reconcile/desired.ts";
-import { findDrift, logDrift } from "../reconcile/drift.ts";
+import { findDrift, logDrift, logPlanWarnings } from "../reconcile/drift.ts";
 import { observe } from "../reconcile/observed.ts";
 import { findUnreachable, reclaim, tidyOrphans } from "../reconcile/orphans.ts";
 import { prepare } from "../reconcile/prepare.ts";
@@ -63,6 +63,7 @@ async function reconcile(
   const plan = await recorder.time("read", () =>
     decideAll(job, desired, state, { allDigests: false, signal }),
   );
+  logPlanWarnings(log, plan);
   await recorder.time("check", () => checkArchives(job, plan.packages, checked, signal));
   const unreachable = findUnreachable(state.listing);
   await reclaim(bucket, unreachable, log);

@@ -2,7 +2,7 @@ import type { JobContext } from "../job.ts";
 import type { Log } from "../output/log.ts";
 import { planTable } from "../output/plan-table.ts";
 import { checkArchives, decideAll, resolveDesired } from "../reconcile/desired.ts";
-import { recordDecision } from "../reconcile/drift.ts";
+import { logPlanWarnings, recordDecision } from "../reconcile/drift.ts";
 import { observe } from "../reconcile/observed.ts";
 import type { Plan } from "../reconcile/plan.ts";
 import { prepare } from "../reconcile/prepare.ts";
@@ -21,6 +21,7 @@ export async function showPlan(job: JobContext): Promise<void> {
     await checkArchives(job, decided.packages, new Set(), signal);
     return decided;
   });
+  logPlanWarnings(log, plan);
   for (const decision of plan.packages) recordDecision(decision, decision.conflict, recorder);
   for (const { values, row, action } of plan.rows) recorder.row(values, row?.id, action);
   if (job.screen) job.screen.print(planTable(plan, log.language, job.screen));
@@ -39,7 +40,7 @@ function logPlan(log: Log, { packages, rows }: Plan): void {
       key,
       bytes: desired.bytes,
       sha256: desired.sha256,
-      ...(obsolete && { removes: obsolete.key }),
+      ...(obsolete.length > 0 && { removes: obsolete.map((object) => object.key) }),
     });
   }
   for (const { action, values, row } of rows) {

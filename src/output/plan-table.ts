@@ -33,7 +33,7 @@ export interface PlanView {
     action: PackageAction;
     upload: boolean;
     conflict?: unknown;
-    obsolete: { key: string; size: number } | undefined;
+    obsolete: readonly { key: string; size: number }[];
   }[];
   rows: readonly {
     action: RowAction;
@@ -57,7 +57,7 @@ export function planTable(
   };
   for (const { desired, key, action, conflict, obsolete } of plan.packages) {
     add(MARKS[conflict ? "conflict" : action], words.object, key, size(desired.bytes));
-    if (obsolete) add(MARKS.removed, words.object, obsolete.key, size(obsolete.size));
+    for (const old of obsolete) add(MARKS.removed, words.object, old.key, size(old.size));
   }
   for (const { action, values, row } of plan.rows) {
     const { type, os, arch, object, version, name } = values;

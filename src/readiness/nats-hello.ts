@@ -7,17 +7,19 @@ import type { Step } from "./race.ts";
 
 /** Milliseconds after which a silent server is asked whether it waits for a TLS handshake. */
 const SILENCE = 1500;
-/** Milliseconds for the alert of a server that misses the client's certificate. */
+/** Milliseconds for the last words of a server that turns the client away: an -ERR, or the alert for a missing certificate. */
 const PATIENCE = 250;
 
 interface ServerInfo {
   tls_required?: boolean;
   tls_available?: boolean;
+  /** All that came with it. */
+  text: string;
 }
 
 /**
  * A connection that goes as far as the login: TCP, the server's INFO line, TLS. The library does all that in one step; here each layer
- * is told as it is passed. `patient`: waits for the alert that may follow the handshake. Throws LayerFailure.
+ * is told as it is passed. `patient`: waits for the last words of a server that turns clients away. Throws LayerFailure.
  */
 export async function knock(
   line: Line,
@@ -35,7 +37,10 @@ export async function knock(
       await handshakeFirst(line, server, config, socket, signal, patience);
       return;
     }
-    checkTlsWanted(line, server, await readInfo(line, server, config, socket, signal));
+    const info = await readInfo(line, server, config, socket, signal);
+    const error = errorIn(info.text) ?? (await lastWords(socket, patience, signal));
+    if (error) throw refusal(line, error);
+    checkTlsWanted(line, server, info);
     if (server.tls) (await handshake(line, socket, tlsOptions(server, config), signal, patience)).destroy();
   } finally {
     socket.destroy();
@@ -57,7 +62,7 @@ async function readInfo(
   try {
     const text = (await Promise.race([reading, waitsForTls])).toString("latin1");
     if (!text.startsWith("INFO ")) throw new EndedError(Buffer.from(text, "latin1"));
-    return JSON.parse(text.slice(5, text.indexOf("\r\n"))) as ServerInfo;
+    return { ...(JSON.parse(text.slice(5, text.indexOf("\r\n"))) as ServerInfo), text };
   } catch (error) {
     signal.throwIfAborted();
     if (error instanceof LayerFailure) throw error;
@@ -69,6 +74,30 @@ async function readInfo(
     const said = error instanceof EndedError && error.data.length > 0 ? printable(error.data) : words(error);
     throw LayerFailure.of(layer, "nats.login.protocol", { where, said }, error);
   }
+}
+
+/** `-ERR 'maximum connections exceeded'`, as it follows INFO where the server wants nobody. */
+function errorIn(text: string): string | undefined {
+  return /^-ERR '(.*)'\r?$/m.exec(text)?.[1];
+}
+
+/** What a server says before it hangs up, if it says so within `patience` milliseconds. */
+async function lastWords(socket: Socket, patience: number, signal: AbortSignal): Promise<string | undefined> {
+  if (patience === 0) return undefined;
+  const quiet = AbortSignal.any([signal, AbortSignal.timeout(patience)]);
+  const heard = await readUntil(
+    socket,
+    (data) => errorIn(data.toString("latin1")) !== undefined,
+    quiet,
+  ).catch((error) => (error instanceof EndedError ? error.data : undefined));
+  signal.throwIfAborted();
+  return heard && errorIn(heard.toString("latin1"));
+}
+
+/** What an -ERR before the login means. */
+export function refusal({ where }: Line, said: string): LayerFailure {
+  const id = /maximum .*connections/i.test(said) ? "connections" : "failed";
+  return LayerFailure.of("login", `nats.login.${id}`, { where, said });
 }
 
 function beginsLikeInfo(data: Buffer): boolean {

@@ -3,6 +3,7 @@ import type { NatsConfig, NatsServer } from "../config/nats.ts";
 import { connectNats } from "../store/connection.ts";
 import { LayerFailure, words } from "./layer.ts";
 import { type Line, tlsFailure } from "./line.ts";
+import { refusal } from "./nats-hello.ts";
 
 const REFUSED: readonly string[] = [
   ErrorCode.AuthorizationViolation,
@@ -12,7 +13,7 @@ const REFUSED: readonly string[] = [
   ErrorCode.BadCreds,
 ];
 
-function isRefused(error: unknown): boolean {
+export function isRefused(error: unknown): boolean {
   return error instanceof NatsError && REFUSED.includes(error.code);
 }
 
@@ -39,9 +40,6 @@ export function loginFailure(line: Line, error: unknown): LayerFailure {
     return LayerFailure.of("login", "nats.login.credentials", { where, said }, error);
   }
   if (isRefused(error)) return LayerFailure.of("login", "nats.login.refused", { where, said }, error);
-  if (/maximum .*connections/i.test(said)) {
-    return LayerFailure.of("login", "nats.login.connections", { where, said }, error);
-  }
   const alert = tlsFailure(line, error) ?? tlsFailure(line, (error as NatsError | undefined)?.chainedError);
-  return alert ?? LayerFailure.of("login", "nats.login.failed", { where, said }, error);
+  return alert ?? refusal(line, said);
 }

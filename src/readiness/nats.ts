@@ -7,7 +7,7 @@ import { type Layer, LayerFailure, NATS_LAYERS } from "./layer.ts";
 import { type Line, lineTo, resolveHost } from "./line.ts";
 import { checkBucket, checkJetStream } from "./nats-bucket.ts";
 import { knock } from "./nats-hello.ts";
-import { login, loginFailure } from "./nats-login.ts";
+import { isRefused, login, loginFailure } from "./nats-login.ts";
 import type { Step, Way } from "./race.ts";
 
 export interface NatsReady {
@@ -59,8 +59,8 @@ async function up(
   trying("login");
   const nc = await login(server, config, 4800).catch(async (error) => {
     signal.throwIfAborted();
-    // A server that misses the client's certificate says so only after the handshake.
-    if (server.tls) await knock(line, server, config, { signal, trying: () => {} }, true);
+    // What the library makes of a server that hangs up says little: hear its last words.
+    if (!isRefused(error)) await knock(line, server, config, { signal, trying: () => {} }, true);
     throw loginFailure(line, error);
   });
   const close = () => void nc.close();

@@ -2,6 +2,7 @@ import type { ExitCode } from "../errors.ts";
 import { archive } from "./archive.ts";
 import { checksum } from "./checksum.ts";
 import { config } from "./config.ts";
+import { conflict } from "./conflict.ts";
 import { fill, type Language, type Reason } from "./define.ts";
 import { job } from "./job.ts";
 import { kind } from "./kind.ts";
@@ -20,6 +21,7 @@ import { zip } from "./zip.ts";
 
 export const CATALOG = {
   ...config,
+  ...conflict,
   ...job,
   ...legacy,
   ...archive,

@@ -101,12 +101,12 @@ export const nats = {
     {
       cause: ({ said }) => `the login was refused ("${said}")`,
       remedy:
-        "check the credentials: user and password in NATS_SERVERS or NATS_USER and NATS_PASSWORD, NATS_TOKEN, NATS_CREDS_FILE, NATS_NKEY_SEED_FILE; NATS_ADMIN_USERNAME and NATS_ADMIN_PASSWORD in the .env of BK-Lite's Compose stack",
+        "check the credentials: user and password in NATS_SERVERS or NATS_USER and NATS_PASSWORD, NATS_TOKEN, NATS_CREDS_FILE, NATS_NKEY_SEED_FILE",
     },
     {
       cause: ({ said }) => `登录被拒绝（“${said}”）`,
       remedy:
-        "检查凭据：NATS_SERVERS 中或 NATS_USER、NATS_PASSWORD 的用户名和密码，NATS_TOKEN，NATS_CREDS_FILE，NATS_NKEY_SEED_FILE；BK-Lite 的 Compose 环境中为 .env 的 NATS_ADMIN_USERNAME、NATS_ADMIN_PASSWORD",
+        "检查凭据：NATS_SERVERS 中或 NATS_USER、NATS_PASSWORD 的用户名和密码，NATS_TOKEN，NATS_CREDS_FILE，NATS_NKEY_SEED_FILE",
     },
   ),
   "nats.login.credentials": failure<Said>(

@@ -104,11 +104,11 @@ export const postgres = {
     77,
     {
       cause: ({ user, said }) => `the password of user "${user}" was refused ("${said}")`,
-      remedy: "check DB_USER and DB_PASSWORD (POSTGRES_PASSWORD in the .env of BK-Lite's Compose stack)",
+      remedy: "check DB_USER and DB_PASSWORD",
     },
     {
       cause: ({ user, said }) => `用户“${user}”的密码被拒绝（“${said}”）`,
-      remedy: "检查 DB_USER 与 DB_PASSWORD（BK-Lite 的 Compose 环境中为 .env 的 POSTGRES_PASSWORD）",
+      remedy: "检查 DB_USER 与 DB_PASSWORD",
     },
   ),
   "postgres.login.no-password": failure<At & { user: string }>(
@@ -116,12 +116,11 @@ export const postgres = {
     77,
     {
       cause: ({ user }) => `the server asks for the password of user "${user}", and none is given`,
-      remedy:
-        "set DB_PASSWORD or DB_PASSWORD_FILE (POSTGRES_PASSWORD in the .env of BK-Lite's Compose stack)",
+      remedy: "set DB_PASSWORD or DB_PASSWORD_FILE",
     },
     {
       cause: ({ user }) => `服务端要求用户“${user}”的密码，但未提供`,
-      remedy: "设置 DB_PASSWORD 或 DB_PASSWORD_FILE（BK-Lite 的 Compose 环境中为 .env 的 POSTGRES_PASSWORD）",
+      remedy: "设置 DB_PASSWORD 或 DB_PASSWORD_FILE",
     },
   ),
   "postgres.login.refused": failure<Said>(

@@ -90,7 +90,7 @@ async function upload(
         description: decision.name,
         source: from,
         replaced: objects.get(key),
-        supersedes: decision.supersedes,
+        supersedes: decision.obsolete.map((object) => object.nuid),
         sha256: desired.sha256,
         ...(desired.origin !== undefined && { headers: { [ORIGIN_HEADER]: [desired.origin] } }),
       },
@@ -189,11 +189,10 @@ export async function removeObsolete(
   decisions: readonly Decision[],
   { servers, log }: ApplyContext,
 ): Promise<void> {
-  for (const { obsolete } of decisions) {
-    if (!obsolete) continue;
-    await servers.nats.bucket.remove(obsolete);
-    log.legacy("info", "object.removed", `${obsolete.key}: removed, no row is served by it any more`, {
-      key: obsolete.key,
+  for (const object of decisions.flatMap(({ obsolete }) => obsolete)) {
+    await servers.nats.bucket.remove(object);
+    log.legacy("info", "object.removed", `${object.key}: removed, no row is served by it any more`, {
+      key: object.key,
     });
   }
 }

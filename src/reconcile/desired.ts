@@ -9,17 +9,9 @@ import { isPart } from "../packages/standalone.ts";
 import type { PostgresReady } from "../readiness/postgres.ts";
 import { readDefinitions } from "../registry/collectors.ts";
 import { digest } from "../volume/digest.ts";
+import { type DesiredPackage, hasOrigin } from "./content.ts";
 import type { ObservedState } from "./observed.ts";
-import {
-  type Decision,
-  type DesiredPackage,
-  hasOrigin,
-  type Plan,
-  type PlanInput,
-  plan,
-  type SharedCollector,
-  storedFor,
-} from "./plan.ts";
+import { type Decision, type Plan, type PlanInput, plan, type SharedCollector, storedFor } from "./plan.ts";
 
 /** What the volume asks for. */
 export interface Desired {

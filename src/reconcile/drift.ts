@@ -81,3 +81,8 @@ export function recordDecision(decision: Decision, error: JobError | undefined, 
     ...(error && { error }),
   });
 }
+
+/** What a person should know of a plan, though it stops nothing. */
+export function logPlanWarnings(log: Log, { warnings }: Plan): void {
+  for (const { file, reason, params } of warnings) log.warn("plan.warning", reason, params, { file });
+}

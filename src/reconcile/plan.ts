@@ -2,38 +2,33 @@
  * reconcile/: from what the volume asks for (desired) and what the servers hold (observed) to a plan, and from the plan to both being
  * the same. The plan is pure: it is decided from what was read, and changes nothing that it has returned.
  */
-import { EXIT, JobError } from "../errors.ts";
+import type { JobError, Problem } from "../errors.ts";
 import type { Identity } from "../identity.ts";
 import type { PackageAction, RowAction } from "../output/report.ts";
 import type { Package } from "../packages/package.ts";
 import { isSystemRow, type Row, type RowValues } from "../registry/rows.ts";
-import { ORIGIN_HEADER, REPLACES_HEADER } from "../store/meta.ts";
+import { REPLACES_HEADER } from "../store/meta.ts";
 import { isWhole, type StoredObject } from "../store/object.ts";
-import { keysOf } from "./key.ts";
-
-/** A package on the volume, and what tells whether a stored object has its bytes. */
-export interface DesiredPackage {
-  package: Package;
-  /** Hex; undefined while the file has not had to be read. */
-  sha256: string | undefined;
-  /** Bytes; undefined where they are made and not known before. */
-  bytes: number | undefined;
-  /** For what is made: of what, and how. The object's header says the same if nothing has changed. */
-  origin?: string;
-}
+import { conflictOf } from "./conflict.ts";
+import { type DesiredPackage, known, sameContent } from "./content.ts";
+import {
+  findRow,
+  isServedToAnother,
+  keysOf,
+  type Observed,
+  otherArchitectures,
+  packageKeys,
+  served,
+} from "./key.ts";
 
 /** A collector that has a row of its own, but no object: it names the controller's archive, as the guide does. */
 export interface SharedCollector extends Identity {
   controller: Package;
 }
 
-export interface PlanInput {
+export interface PlanInput extends Observed {
   desired: readonly DesiredPackage[];
   collectors: readonly SharedCollector[];
-  rows: readonly Row[];
-  /** By key; deleted markers included. */
-  objects: ReadonlyMap<string, StoredObject>;
-  archColumn: boolean;
   onConflict: "replace" | "keep" | "fail";
 }
 
@@ -52,11 +47,15 @@ export interface Decision {
   stored: StoredObject | undefined;
   /** Whether bytes have to be sent: false where a run that was cut short has already sent them. */
   upload: boolean;
-  /** An object under another key that nothing is served by after this run. */
-  obsolete: StoredObject | undefined;
-  /** Chunks, by nuid, of all such objects: a new object's headers name them, so that a crash before they are removed is made good. */
-  supersedes: readonly string[];
+  /**
+   * Objects under other keys that nothing is served by after this run. A new object's headers name their chunks, so that a crash
+   * before they are removed is made good.
+   */
+  obsolete: readonly StoredObject[];
 }
+
+/** A decision before it is known what else it leaves behind. */
+type Verdict = Omit<Decision, "obsolete">;
 
 export interface RowDecision {
   action: RowAction;
@@ -67,83 +66,89 @@ export interface RowDecision {
 }
 
 export interface Plan {
-  packages: Decision[];
-  rows: RowDecision[];
+  packages: readonly Decision[];
+  rows: readonly RowDecision[];
+  /** What a person should know, though it stops nothing. */
+  warnings: readonly Problem[];
 }
 
 /** The object that the server would serve for a package now (SPEC §4's O): under the row's name, or the file's. */
-export function storedFor(
-  pkg: Package,
-  input: Omit<PlanInput, "desired" | "collectors" | "onConflict">,
-): StoredObject | undefined {
-  const row = findRow(pkg, input);
-  return served(keysOf(pkg, row?.name ?? pkg.name, input.archColumn), input.objects);
+export function storedFor(pkg: Package, input: Observed): StoredObject | undefined {
+  const row = rowOf(pkg, input);
+  const object = served(packageKeys(pkg, row, row?.name ?? pkg.name, input.archColumn), input.objects);
+  // The old key, without the architecture, may be another architecture's: that one's object is not this one's.
+  return object && !row && isServedToAnother(object, pkg, input) ? undefined : object;
 }
 
 /** Decides, from what was read, what to do with each package and row. Pure: SPEC §4's table. */
 export function plan(input: PlanInput): Plan {
-  const packages = input.desired.map((desired) => decide(desired, input));
-  const rows = [
-    ...packages.map((decision) => decideRow(decision.desired.package, decision, input)),
-    ...input.collectors.flatMap((collector) => {
-      const after = packages.find((decision) => decision.desired.package === collector.controller);
-      return after ? [decideRow(collector, after, input)] : [];
+  const verdicts = input.desired.map((desired) => decide(desired, input));
+  const own = verdicts.flatMap((verdict) => {
+    const { package: pkg } = verdict.desired;
+    return pkg.fixedKey === undefined ? [decideRow(pkg, verdict, input)] : [];
+  });
+  const shared = input.collectors.flatMap((collector) => {
+    const after = verdicts.find((verdict) => verdict.desired.package === collector.controller);
+    return after ? [decideRow(collector, after, input)] : [];
+  });
+  const rows = [...own, ...shared];
+  const inUse = keysInUse(verdicts, rows, input);
+  const packages = new Map(verdicts.map((verdict) => [verdict, complete(verdict, inUse, input)]));
+  return {
+    packages: [...packages.values()],
+    rows: rows.flatMap((row) => {
+      const after = packages.get(row.after);
+      return after && !after.conflict ? [{ ...row, after }] : [];
     }),
-  ];
-  markObsolete(packages, rows, input);
-  return { packages, rows: rows.filter((row) => !row.after.conflict) };
+    warnings: wrongArchitectures(verdicts, input),
+  };
 }
 
-function decide(desired: DesiredPackage, input: PlanInput): Decision {
+function decide(desired: DesiredPackage, input: PlanInput): Verdict {
   const { package: pkg } = desired;
-  const row = findRow(pkg, input);
+  const row = rowOf(pkg, input);
   const stored = storedFor(pkg, input);
-  const foreign = row !== undefined && !isSystemRow(row);
-  const rowName = row?.name ?? pkg.name;
-  const base = { desired, row, stored, obsolete: undefined, supersedes: [] };
-  const name = foreign ? row.name : pkg.name;
-  const [newKey] = keysOf(pkg, name, input.archColumn);
-  const target = input.objects.get(newKey);
-  const done = target !== undefined && isWhole(target) && sameBytes(desired, target);
-  if (!stored && done) {
-    // under the name that the row is about to get
-    return {
-      ...base,
-      desired: known(desired, target),
-      action: "unchanged",
-      key: newKey,
-      name,
-      upload: false,
-    };
-  }
-  if (!stored) return { ...base, action: "uploaded", key: newKey, name, upload: true };
-  const inPlace = { ...base, key: stored.key, name: rowName };
-  if (sameBytes(desired, stored)) {
-    const whole = isWhole(stored);
+  const user = row && !isSystemRow(row) ? row : undefined;
+  const name = user?.name ?? pkg.name;
+  const [key] = packageKeys(pkg, row, name, input.archColumn);
+  const target = input.objects.get(key);
+  const done = target !== undefined && isWhole(target) && sameContent(desired, target);
+  const moved = { desired, row, stored, key, name };
+  // Under the name that the row is about to get: a run that was cut short has sent it.
+  if (!stored && done)
+    return { ...moved, desired: known(desired, target), action: "unchanged", upload: false };
+  if (!stored) return { ...moved, action: "uploaded", upload: true };
+  const inPlace = { ...moved, key: stored.key, name: row?.name ?? pkg.name };
+  const whole = isWhole(stored);
+  if (sameContent(desired, stored)) {
     if (whole) return { ...inPlace, desired: known(desired, stored), action: "unchanged", upload: false };
     return { ...inPlace, action: "repaired", upload: true };
   }
-  const choice = foreign && input.onConflict !== "keep" ? "fail" : foreign ? "keep" : input.onConflict;
-  // `latest` is a moving version: the platform itself uploads it again each time.
-  const rule = pkg.version === "latest" && !foreign ? "replace" : choice;
-  if (rule === "keep") return { ...inPlace, action: "kept", upload: false };
-  if (rule === "fail") {
-    return {
-      ...inPlace,
-      action: "kept",
-      upload: false,
-      conflict: conflict(desired, stored, foreign ? row : undefined),
-    };
-  }
-  return { ...base, action: "replaced", key: newKey, name: pkg.name, upload: !done };
+  const rule = user ? ruleForUser(input, whole) : ruleForOwn(pkg, input, whole);
+  if (rule === "replace") return { ...moved, action: "replaced", upload: !done };
+  const kept = { ...inPlace, action: "kept", upload: false } as const;
+  return rule === "keep" ? kept : { ...kept, conflict: conflictOf(desired, stored, user) };
 }
 
+/** What a user uploaded is never overwritten; what of it is damaged cannot be kept either. */
+function ruleForUser({ onConflict }: PlanInput, whole: boolean): PlanInput["onConflict"] {
+  return onConflict === "keep" && whole ? "keep" : "fail";
+}
+
+/** `latest`, installers and probes move: the platform itself uploads them again each time. What is damaged is worth no keeping. */
+function ruleForOwn(pkg: Package, { onConflict }: PlanInput, whole: boolean): PlanInput["onConflict"] {
+  if (pkg.version === "latest" || pkg.fixedKey !== undefined) return "replace";
+  return onConflict === "keep" && !whole ? "replace" : onConflict;
+}
+
+type RowVerdict = Omit<RowDecision, "after"> & { after: Verdict };
+
 function decideRow(
-  identity: Identity & { description?: string },
-  after: Decision,
+  identity: Identity & { description?: string; controller?: Package },
+  after: Verdict,
   input: PlanInput,
-): RowDecision {
-  const row = findRow(identity, input);
+): RowVerdict {
+  const row = findRow(identity, input.rows, input.archColumn);
   const values = {
     type: identity.type,
     os: identity.os,
@@ -154,97 +159,74 @@ function decideRow(
     description: identity.description ?? "",
   };
   if (!row) return { action: "inserted", row, values, after };
-  if (!isSystemRow(row) || row.name === after.name)
-    return { action: "unchanged", row, values: { ...values, name: row.name }, after };
-  return { action: "updated", row, values, after };
+  const there = { ...values, arch: row.arch, name: row.name };
+  // A shared collector's row is not taken away from an object of its own, whoever made it.
+  const own = identity.controller && served(keysOf(row, row.name, input.archColumn), input.objects);
+  if (!isSystemRow(row) || row.name === after.name || own)
+    return { action: "unchanged", row, values: there, after };
+  return { action: "updated", row, values: { ...there, name: after.name }, after };
 }
 
-/** An object that was replaced under another key goes, unless some row is still served by it. */
-function markObsolete(packages: Decision[], rows: RowDecision[], input: PlanInput): void {
-  const renamed = new Map(rows.filter((r) => r.action === "updated").map((r) => [r.row?.id, r.values.name]));
-  const written = packages.filter(
-    (decision) => decision.action === "replaced" || decision.action === "uploaded",
-  );
-  const after = new Map(input.objects);
-  for (const { key, stored } of written) after.set(key, { ...(stored as StoredObject), key, deleted: false });
-  const inUse = new Set(packages.map((decision) => decision.key));
-  for (const row of [...input.rows, ...rows.filter((r) => r.action === "inserted").map((r) => r.values)]) {
-    const name = ("id" in row && renamed.get(row.id as number)) || row.name;
-    const found = served(keysOf(row, name, input.archColumn), after);
-    if (found) inUse.add(found.key);
+/** The keys by which some package or row is served once the plan is carried out. */
+function keysInUse(
+  verdicts: readonly Verdict[],
+  rows: readonly RowVerdict[],
+  { objects, rows: before, archColumn }: PlanInput,
+): ReadonlySet<string> {
+  const after = new Map(objects);
+  for (const { key, upload, stored } of verdicts)
+    if (upload) after.set(key, { ...(stored as StoredObject), key, deleted: false });
+  const changed = rows.filter(({ after: { conflict: refused } }) => !refused);
+  const renamed = new Map(changed.map(({ row, values }) => [row, values.name]));
+  const inserted = changed.filter(({ action }) => action === "inserted").map(({ values }) => values);
+  const keys = new Set(verdicts.map(({ key }) => key));
+  for (const row of [...before.map((one) => ({ ...one, name: renamed.get(one) ?? one.name })), ...inserted]) {
+    const found = served(keysOf(row, row.name, archColumn), after);
+    if (found) keys.add(found.key);
   }
-  for (const decision of packages) {
-    const { stored, key, action } = decision;
-    if (!stored) continue;
-    const moved = action === "replaced" && stored.key !== key ? [stored] : [];
-    const left = [...moved, ...leftovers(stored, input.objects)].filter((object) => !inUse.has(object.key));
-    decision.obsolete = left[0];
-    decision.supersedes = left.map((object) => object.nuid);
-  }
+  return keys;
+}
+
+/** Adds what the decision leaves behind: objects that it takes the place of, unless something is still served by them. */
+function complete(verdict: Verdict, inUse: ReadonlySet<string>, input: PlanInput): Decision {
+  const { stored, key, action } = verdict;
+  const moved = stored && action === "replaced" && stored.key !== key ? [stored] : [];
+  const old = new Set([
+    ...moved,
+    ...leftovers(stored, input.objects),
+    ...leftovers(input.objects.get(key), input.objects),
+  ]);
+  return { ...verdict, obsolete: [...old].filter((object) => !inUse.has(object.key)) };
 }
 
 /** Objects that an earlier run replaced by this one under another key, and then did not come to remove. */
-function leftovers(object: StoredObject, objects: ReadonlyMap<string, StoredObject>): StoredObject[] {
-  const replaced = object.headers[REPLACES_HEADER];
+function leftovers(
+  object: StoredObject | undefined,
+  objects: ReadonlyMap<string, StoredObject>,
+): StoredObject[] {
+  const replaced = object?.headers[REPLACES_HEADER];
   if (!replaced) return [];
   return [...objects.values()].filter((other) => !other.deleted && replaced.includes(other.nuid));
 }
 
-/** The first of the keys that holds an object, as the server looks for it. */
-function served(
-  keys: readonly string[],
-  objects: ReadonlyMap<string, StoredObject>,
-): StoredObject | undefined {
-  for (const key of keys) {
-    const object = objects.get(key);
-    if (object && !object.deleted) return object;
-  }
-  return undefined;
+function rowOf(pkg: Package, { rows, archColumn }: Observed): Row | undefined {
+  return pkg.fixedKey === undefined ? findRow(pkg, rows, archColumn) : undefined;
 }
 
-function findRow(
-  identity: Identity,
-  { rows, archColumn }: Pick<PlanInput, "rows" | "archColumn">,
-): Row | undefined {
-  // The unique constraint leaves `type` out.
-  return rows.find(
-    (row) =>
-      row.os === identity.os &&
-      row.object === identity.object &&
-      row.version === identity.version &&
-      (!archColumn || row.arch === identity.arch),
-  );
-}
-
-function sameBytes({ sha256, bytes, origin }: DesiredPackage, object: StoredObject): boolean {
-  if (sha256 !== undefined) return object.sha256 === sha256 && object.size === bytes;
-  return origin !== undefined && hasOrigin(object, origin);
-}
-
-/** Whether an object was made of that, in that way: then its bytes are the same. */
-export function hasOrigin(object: StoredObject, origin: string): boolean {
-  return object.headers[ORIGIN_HEADER]?.[0] === origin;
-}
-
-/** What is stored has the desired bytes: so that is what they come to. */
-function known(desired: DesiredPackage, { sha256, size }: StoredObject): DesiredPackage {
-  return { ...desired, sha256, bytes: size };
-}
-
-function conflict(
-  { package: pkg, sha256 }: DesiredPackage,
-  stored: StoredObject,
-  person: Row | undefined,
-): JobError {
-  const digests = `stored ${stored.sha256 ?? "unknown"}, on the volume ${sha256 ?? "unknown"}`;
-  const whose = person ? `uploaded by "${person.createdBy}", never overwritten` : "ON_CONFLICT=fail";
-  return JobError.legacy(
-    EXIT.invalidPackage,
-    `${pkg.archive.file}: ${pkg.os} ${pkg.object} ${pkg.version} is stored with other bytes (${whose}; SHA-256: ${digests})`,
-    {
-      hint: person
-        ? "give this build another version (PACKAGE_VERSION or --version), delete the package on the web page, or set ON_CONFLICT=keep"
-        : "give this build another version (PACKAGE_VERSION or --version), or set ON_CONFLICT=replace or keep",
-    },
-  );
+/**
+ * Rows that were written before the table told architectures apart: the migration calls them x86_64, but what they serve is another
+ * architecture's archive (BKLITE.md). Said unless this plan gives them an object of their own.
+ */
+function wrongArchitectures(verdicts: readonly Verdict[], input: PlanInput): Problem[] {
+  return verdicts.flatMap(({ desired }) => {
+    const { package: pkg } = desired;
+    return otherArchitectures(pkg, input).flatMap((row): Problem[] => {
+      const object = served(keysOf(row, row.name, true), input.objects);
+      const mended = verdicts.some((other) => other.row === row && other.upload);
+      if (!object || mended || !sameContent(desired, object)) return [];
+      const { object: what, version, arch } = pkg;
+      const params = { id: row.id, object: what, version, arch, rowArch: row.arch || "x86_64" };
+      return [{ file: pkg.archive.file, reason: "row.architecture", params } as Problem];
+    });
+  });
 }

@@ -21,6 +21,8 @@ export interface NatsOptions {
   tls?: { cert: string; key: string; ca?: string; verify?: boolean };
   /** With `tls`: plain connections are taken, too, as BK-Lite's server does. */
   allowNonTls?: boolean;
+  /** With `tls`: the handshake comes before the server's first word (nats-server 2.10). */
+  handshakeFirst?: boolean;
   /** On unless false. */
   jetstream?: boolean;
   /** Bytes. */
@@ -154,6 +156,7 @@ function configText(options: NatsOptions, places: Places): string {
   if (options.token !== undefined) settings.authorization = { token: options.token };
   if (options.tls) {
     settings.tls = tlsSettings(options.tls, places.folder);
+    if (options.handshakeFirst) Object.assign(settings.tls as object, { handshake_first: true });
     if (options.allowNonTls) settings.allow_non_tls = true;
   }
   const more = typeof options.config === "string" ? {} : options.config;

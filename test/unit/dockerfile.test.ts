@@ -23,7 +23,7 @@ describe("Dockerfile", () => {
 
   test("takes base image and packages from a mirror where told so", () => {
     for (const [, image = ""] of dockerfile.matchAll(/^FROM (?:--\S+ )?(\S+)/gm)) {
-      if (image.includes("/")) assert.match(image, /^\$\{REGISTRY\}\//);
+      assert.ok(image.startsWith("${".concat("REGISTRY}/")) || !image.includes("/"), image);
     }
     assert.match(dockerfile, /ARG NPM_REGISTRY\n/);
   });

@@ -1,7 +1,8 @@
 import assert from "node:assert/strict";
 import { describe, test } from "node:test";
 import type { Archive, Package } from "../../src/packages/package.ts";
-import { type DesiredPackage, type PlanInput, plan } from "../../src/reconcile/plan.ts";
+import type { DesiredPackage } from "../../src/reconcile/content.ts";
+import { type PlanInput, plan } from "../../src/reconcile/plan.ts";
 import type { Row } from "../../src/registry/rows.ts";
 import { ORIGIN_HEADER } from "../../src/store/meta.ts";
 import type { StoredObject } from "../../src/store/object.ts";
@@ -97,7 +98,7 @@ describe("a package that is cut out of an archive", () => {
   test("after shared mode is uploaded, and its row takes the executable's name", () => {
     const { action, key, rowAction, rowName, obsolete } = decide(telegraf(), [], [sharedRow]);
     assert.deepEqual([action, key, rowAction, rowName], ["uploaded", KEY, "updated", "telegraf"]);
-    assert.equal(obsolete, undefined);
+    assert.deepEqual(obsolete, []);
   });
 
   test("that is there already is not sent again when its row is named after it", () => {

@@ -86,7 +86,7 @@ describe("SPEC §4: row, stored object and local bytes decide", () => {
   const cases: [string, Given, string, string][] = [
     ["no row, no object", {}, "uploaded", "inserted"],
     ["our row, no object", { rows: [row()] }, "uploaded", "unchanged"],
-    ["a person's row, no object", { rows: [row(PERSON)] }, "uploaded", "unchanged"],
+    ["a user's row, no object", { rows: [row(PERSON)] }, "uploaded", "unchanged"],
     [
       "a deleted marker counts as none",
       { objects: [object(KEY, { deleted: true })] },
@@ -95,11 +95,11 @@ describe("SPEC §4: row, stored object and local bytes decide", () => {
     ],
     ["no row, same bytes", { objects: [object(KEY)] }, "unchanged", "inserted"],
     ["our row, same bytes", { rows: [row()], objects: [object(KEY)] }, "unchanged", "unchanged"],
-    ["a person's row, same bytes", { rows: [row(PERSON)], objects: [object(KEY)] }, "unchanged", "unchanged"],
+    ["a user's row, same bytes", { rows: [row(PERSON)], objects: [object(KEY)] }, "unchanged", "unchanged"],
     ["same digest, other size", { objects: [object(KEY, { size: 99 })] }, "replaced", "inserted"],
     ["chunks missing", { rows: [row()], objects: [object(KEY, { stored: 0 })] }, "repaired", "unchanged"],
     [
-      "a person's, chunks missing",
+      "a user's, chunks missing",
       { rows: [row(PERSON)], objects: [object(KEY, { stored: 0 })] },
       "repaired",
       "unchanged",
@@ -119,15 +119,15 @@ describe("SPEC §4: row, stored object and local bytes decide", () => {
       "conflict",
       "none",
     ],
-    ["a person's, other bytes", { rows: [row(PERSON)], objects: [otherBytes] }, "conflict", "none"],
+    ["a user's, other bytes", { rows: [row(PERSON)], objects: [otherBytes] }, "conflict", "none"],
     [
-      "a person's, other bytes, fail",
+      "a user's, other bytes, fail",
       { rows: [row(PERSON)], objects: [otherBytes], onConflict: "fail" },
       "conflict",
       "none",
     ],
     [
-      "a person's, other bytes, keep",
+      "a user's, other bytes, keep",
       { rows: [row(PERSON)], objects: [otherBytes], onConflict: "keep" },
       "kept",
       "unchanged",
@@ -154,7 +154,7 @@ describe("version latest", () => {
       assert.equal(decide({ packages: latest, objects: stored, onConflict }).packages[0]?.action, "replaced");
     });
   }
-  test("of a person is not", () => {
+  test("of a user is not", () => {
     const rows = [row({ ...PERSON, version: "latest" })];
     assert.equal(decide({ packages: latest, objects: stored, rows }).packages[0]?.conflict?.code, 65);
   });
@@ -172,7 +172,7 @@ describe("keys and names", () => {
       objects: [object(KEY)],
       rows: [row({ arch: "x86_64" })],
     }).packages;
-    assert.deepEqual([decision?.action, decision?.key, decision?.obsolete], ["unchanged", KEY, undefined]);
+    assert.deepEqual([decision?.action, decision?.key, decision?.obsolete], ["unchanged", KEY, []]);
   });
 
   test("other bytes under the old key are replaced under the new one, and go", () => {
@@ -181,13 +181,16 @@ describe("keys and names", () => {
       objects: [otherBytes],
       rows: [row({ arch: "x86_64" })],
     }).packages;
-    assert.deepEqual([decision?.action, decision?.key, decision?.obsolete?.key], ["replaced", ARCH_KEY, KEY]);
+    assert.deepEqual(
+      [decision?.action, decision?.key, decision?.obsolete[0]?.key],
+      ["replaced", ARCH_KEY, KEY],
+    );
   });
 
   test("but stay while another architecture is served by them", () => {
     const rows = [row({ arch: "x86_64" }), row({ id: 2, arch: "arm64" })];
     const [decision] = decide({ archColumn: true, objects: [otherBytes], rows }).packages;
-    assert.deepEqual([decision?.action, decision?.obsolete], ["replaced", undefined]);
+    assert.deepEqual([decision?.action, decision?.obsolete], ["replaced", []]);
   });
 
   test("a row of another architecture is another package", () => {
@@ -195,7 +198,7 @@ describe("keys and names", () => {
     assert.equal(rows[0]?.action, "inserted");
   });
 
-  test("a person's row keeps its name, and the object goes under it", () => {
+  test("a user's row keeps its name, and the object goes under it", () => {
     const { packages, rows } = decide({ rows: [row({ ...PERSON, name: "mine.zip" })] });
     assert.equal(packages[0]?.key, "linux/Controller/1.0.0/mine.zip");
     assert.equal(rows[0]?.action, "unchanged");
@@ -205,7 +208,7 @@ describe("keys and names", () => {
     const old = object("linux/Controller/1.0.0/old.zip", { sha256: OTHER });
     const { packages, rows } = decide({ rows: [row({ name: "old.zip" })], objects: [old] });
     assert.deepEqual([packages[0]?.action, packages[0]?.key], ["replaced", KEY]);
-    assert.equal(packages[0]?.obsolete?.key, old.key);
+    assert.equal(packages[0]?.obsolete[0]?.key, old.key);
     assert.deepEqual([rows[0]?.action, rows[0]?.values.name], ["updated", FILE]);
   });
 
@@ -225,7 +228,7 @@ describe("keys and names", () => {
     const old = object("linux/Controller/1.0.0/old.zip", { sha256: OTHER });
     const { packages } = decide({ rows: [row({ name: "old.zip" })], objects: [old, object(KEY)] });
     assert.deepEqual(
-      [packages[0]?.action, packages[0]?.upload, packages[0]?.obsolete?.key],
+      [packages[0]?.action, packages[0]?.upload, packages[0]?.obsolete[0]?.key],
       ["replaced", false, old.key],
     );
   });
@@ -237,21 +240,24 @@ describe("an object that was replaced under another key, and that a crash kept f
 
   test("goes with the next run, though that has nothing else to do", () => {
     const [decision] = decide({ rows: [row()], objects: [old, left] }).packages;
-    assert.deepEqual([decision?.action, decision?.obsolete?.key], ["unchanged", old.key]);
+    assert.deepEqual([decision?.action, decision?.obsolete[0]?.key], ["unchanged", old.key]);
   });
 
   test("stays where somebody's row is served by it, or another object has its key by now", () => {
     const theirs = row({ ...PERSON, id: 2, version: "1.0.0", os: "windows", name: "old.zip" });
     const served = { ...old, key: "windows/Controller/1.0.0/old.zip" };
-    assert.equal(decide({ rows: [row(), theirs], objects: [served, left] }).packages[0]?.obsolete, undefined);
+    assert.deepEqual(decide({ rows: [row(), theirs], objects: [served, left] }).packages[0]?.obsolete, []);
     const another = { ...old, nuid: "another" };
-    assert.equal(decide({ rows: [row()], objects: [another, left] }).packages[0]?.obsolete, undefined);
+    assert.deepEqual(decide({ rows: [row()], objects: [another, left] }).packages[0]?.obsolete, []);
   });
 
   test("is remembered by the object that takes its successor's place", () => {
     const stored = { ...left, key: "linux/Controller/1.0.0/second.zip", sha256: OTHER };
     const [decision] = decide({ rows: [row({ name: "second.zip" })], objects: [old, stored] }).packages;
-    assert.deepEqual([decision?.obsolete?.key, decision?.supersedes], [stored.key, [stored.nuid, old.nuid]]);
+    assert.deepEqual(
+      decision?.obsolete.map(({ key }) => key),
+      [stored.key, old.key],
+    );
   });
 });
 
@@ -268,14 +274,113 @@ describe("collectors' rows", () => {
     );
   });
 
-  test("of a person are left alone", () => {
+  test("of a user are left alone", () => {
     const telegraf = row({ ...PERSON, type: "collector", object: "Telegraf", name: "telegraf.zip" });
     const { rows } = decide({ collectors: ["Telegraf"], rows: [telegraf] });
     assert.deepEqual(rows[1]?.action, "unchanged");
   });
 
+  test("are not taken away from an object of their own, whoever made it", () => {
+    for (const createdBy of ["system", "alice"]) {
+      const telegraf = row({ createdBy, type: "collector", object: "Telegraf", name: "telegraf.zip" });
+      const own = object("linux/Telegraf/1.0.0/telegraf.zip", { sha256: OTHER });
+      const { rows } = decide({ collectors: ["Telegraf"], rows: [telegraf], objects: [own] });
+      assert.deepEqual([rows[1]?.action, rows[1]?.values.name], ["unchanged", "telegraf.zip"]);
+    }
+  });
+
+  test("without an object take the controller's archive", () => {
+    const telegraf = row({ type: "collector", object: "Telegraf", name: "telegraf.zip" });
+    const { rows } = decide({ collectors: ["Telegraf"], rows: [telegraf] });
+    assert.deepEqual([rows[1]?.action, rows[1]?.values.name], ["updated", FILE]);
+  });
+
   test("are not written for a controller in conflict", () => {
     const { rows } = decide({ collectors: ["Telegraf"], objects: [otherBytes], onConflict: "fail" });
     assert.deepEqual(rows, []);
+  });
+});
+
+describe("what has no row", () => {
+  const KEY_OF = "installer/linux/x86_64/bklite-controller-installer";
+  const installer = pack({ type: "installer", object: "installer", version: "latest", fixedKey: KEY_OF });
+
+  test("is stored under its one key, whatever the table looks like", () => {
+    for (const archColumn of [true, false]) {
+      const { packages, rows } = decide({ packages: [installer], archColumn });
+      assert.deepEqual([packages[0]?.action, packages[0]?.key, rows], ["uploaded", KEY_OF, []]);
+    }
+  });
+
+  for (const onConflict of ["replace", "keep", "fail"] as const) {
+    test(`moves, with ON_CONFLICT=${onConflict} too`, () => {
+      const objects = [object(KEY_OF, { sha256: OTHER })];
+      assert.equal(decide({ packages: [installer], objects, onConflict }).packages[0]?.action, "replaced");
+    });
+  }
+});
+
+describe("a row that does not name its architecture (state C)", () => {
+  const GENERIC = `linux/generic/Controller/1.0.0/${FILE}`;
+
+  test("is the x86_64 one, served under generic: no second row beside it", () => {
+    const given = { archColumn: true, rows: [row({ arch: "" })], objects: [object(GENERIC)] };
+    const { packages, rows } = decide(given);
+    assert.deepEqual([packages[0]?.action, packages[0]?.key], ["unchanged", GENERIC]);
+    assert.deepEqual([rows.length, rows[0]?.action], [1, "unchanged"]);
+  });
+
+  test("different content replaces it there", () => {
+    const objects = [object(GENERIC, { sha256: OTHER })];
+    const { packages } = decide({ archColumn: true, rows: [row({ arch: "" })], objects });
+    assert.deepEqual([packages[0]?.action, packages[0]?.key], ["replaced", GENERIC]);
+  });
+
+  test("is none of an arm64 package's, and gives way to a row that names x86_64", () => {
+    const arm = decide({ packages: [pack({ arch: "arm64" })], archColumn: true, rows: [row({ arch: "" })] });
+    assert.equal(arm.rows[0]?.action, "inserted");
+    const both = decide({ archColumn: true, rows: [row({ arch: "" }), row({ id: 2, arch: "x86_64" })] });
+    assert.equal(both.packages[0]?.row?.id, 2);
+  });
+
+  test("an alias of the architecture counts, and stands in the key as the row has it", () => {
+    const { packages, rows } = decide({ archColumn: true, rows: [row({ arch: "amd64" })] });
+    assert.equal(packages[0]?.key, `linux/amd64/Controller/1.0.0/${FILE}`);
+    assert.equal(rows[0]?.action, "unchanged");
+  });
+});
+
+describe("an arm64 archive that was stored before the table told architectures apart", () => {
+  const given = { packages: [pack({ arch: "arm64" })], archColumn: true, rows: [row({ arch: "x86_64" })] };
+
+  test("gets an object and a row of its own, and the row that calls itself x86_64 is named", () => {
+    const { packages, rows, warnings } = decide({ ...given, objects: [object(KEY)] });
+    assert.deepEqual(
+      [packages[0]?.action, packages[0]?.key],
+      ["uploaded", `linux/arm64/Controller/1.0.0/${FILE}`],
+    );
+    assert.equal(rows[0]?.action, "inserted");
+    assert.deepEqual(
+      warnings.map(({ reason }) => reason),
+      ["row.architecture"],
+    );
+  });
+
+  test("nothing is said where that row serves another archive", () => {
+    assert.deepEqual(decide({ ...given, objects: [otherBytes] }).warnings, []);
+  });
+});
+
+describe("a stored object with different content that is damaged", () => {
+  const objects = [object(KEY, { sha256: OTHER, stored: 0 })];
+
+  test("is not kept: nobody could install from it", () => {
+    const { packages } = decide({ rows: [row()], objects, onConflict: "keep" });
+    assert.equal(packages[0]?.action, "replaced");
+  });
+
+  test("of a user is a conflict of its own", () => {
+    const { packages } = decide({ rows: [row(PERSON)], objects, onConflict: "keep" });
+    assert.equal(packages[0]?.conflict?.reason, "conflict.user.damaged");
   });
 });

@@ -172,8 +172,7 @@ describe("tables", () => {
       row: undefined,
       stored: undefined,
       upload: action === "uploaded" || action === "replaced",
-      obsolete: undefined,
-      supersedes: [],
+      obsolete: [],
       ...more,
     });
     const uploaded = decision("uploaded");
@@ -185,6 +184,7 @@ describe("tables", () => {
         decision("kept", { conflict: JobError.legacy(EXIT.invalidPackage, "no", { hint: "" }) }),
       ],
       rows: [{ action: "inserted", row: undefined, values: ROW, after: uploaded }],
+      warnings: [],
     };
     const lines = planTable(plan, "en", {
       paint: (colour, text) => `${colour}:${text}`,

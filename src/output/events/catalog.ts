@@ -20,6 +20,10 @@ export const EVENTS = {
   "lock.waiting": pending("another run holds the lock"),
   "lock.acquired": pending("this run is the only one (debug)"),
   "plan.package": pending("what is to be done with a package (plan)"),
+  "plan.warning": reasonEvent({
+    en: "something about what is stored that a person should know",
+    zh: "已存储内容中需要人工注意的问题",
+  }),
   "plan.row": pending("what is to be done with a row (plan)"),
   ...progress,
   "package.unchanged": pending("stored already, same content, all chunks"),

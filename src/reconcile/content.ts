@@ -1,0 +1,30 @@
+import type { Package } from "../packages/package.ts";
+import { ORIGIN_HEADER } from "../store/meta.ts";
+import type { StoredObject } from "../store/object.ts";
+
+/** A package on the volume, and what tells whether a stored object has its bytes. */
+export interface DesiredPackage {
+  package: Package;
+  /** Hex; undefined while the file has not had to be read. */
+  sha256: string | undefined;
+  /** Bytes; undefined where they are made and not known before. */
+  bytes: number | undefined;
+  /** For what is made: of what, and how. The object's header says the same if nothing has changed. */
+  origin?: string;
+}
+
+/** Whether an object has the content of a package; undefined digests leave it to the origin. */
+export function sameContent({ sha256, bytes, origin }: DesiredPackage, object: StoredObject): boolean {
+  if (sha256 !== undefined) return object.sha256 === sha256 && object.size === bytes;
+  return origin !== undefined && hasOrigin(object, origin);
+}
+
+/** Whether an object was made of that, in that way: then its content is the same. */
+export function hasOrigin(object: StoredObject, origin: string): boolean {
+  return object.headers[ORIGIN_HEADER]?.[0] === origin;
+}
+
+/** What is stored has the desired content: so that is what it comes to. */
+export function known(desired: DesiredPackage, { sha256, size }: StoredObject): DesiredPackage {
+  return { ...desired, sha256, bytes: size };
+}

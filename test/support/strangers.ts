@@ -1,0 +1,77 @@
+import { once } from "node:events";
+import { createServer, connect as dial, type Server, type Socket } from "node:net";
+import type { Readable } from "node:stream";
+import { createServer as createTlsServer } from "node:tls";
+import type { KeyAndCert } from "./certs.ts";
+import { end, spawnGuarded } from "./guard.ts";
+import { freePort } from "./ports.ts";
+
+/** Something that listens on 127.0.0.1. */
+export interface Stranger {
+  port: number;
+  stop(): Promise<void>;
+}
+
+/** Listens on a port of 127.0.0.1, each connection handled by `talk`. */
+export async function startStranger(talk: (socket: Socket) => void): Promise<Stranger> {
+  return listening(createServer(talk));
+}
+
+async function listening(server: Server): Promise<Stranger> {
+  const sockets = new Set<Socket>();
+  server.on("connection", (socket: Socket) => {
+    sockets.add(socket);
+    socket.on("error", () => undefined);
+  });
+  const port = await freePort();
+  server.listen(port, "127.0.0.1");
+  await once(server, "listening");
+  return {
+    port,
+    async stop() {
+      for (const socket of sockets) socket.destroy();
+      server.close();
+      await once(server, "close");
+    },
+  };
+}
+
+/** TLS before the first byte, then whatever listens on `target`: what `handshake_first` looks like, with any nats-server behind it. */
+export async function startTlsFront(pair: KeyAndCert, target: number): Promise<Stranger> {
+  return listening(
+    createTlsServer({ ...pair }, (client) => {
+      const server = dial(target, "127.0.0.1");
+      for (const socket of [client, server]) socket.on("error", () => undefined);
+      client.on("close", () => server.destroy());
+      server.on("close", () => client.destroy());
+      client.pipe(server).pipe(client);
+    }),
+  );
+}
+
+/** A port that takes no notice of connection requests, as behind a firewall that drops them: its queue is full and nobody empties it. */
+export async function startSwallower(): Promise<Stranger> {
+  const port = await freePort();
+  const script = `require("net").createServer().listen({ port: ${port}, host: "127.0.0.1", backlog: 1 }, () => console.log("up"))`;
+  const child = spawnGuarded(process.execPath, ["-e", script], { stdio: ["ignore", "pipe", "inherit"] });
+  await once(child.stdout as Readable, "data");
+  child.kill("SIGSTOP");
+  const queued: Socket[] = [];
+  for (let accepted = true; accepted; ) {
+    const socket = dial(port, "127.0.0.1");
+    socket.on("error", () => undefined);
+    queued.push(socket);
+    const silence = AbortSignal.timeout(500);
+    accepted = await once(socket, "connect", { signal: silence }).then(
+      () => true,
+      () => false,
+    );
+  }
+  return {
+    port,
+    async stop() {
+      for (const socket of queued) socket.destroy();
+      await end(child, "SIGKILL");
+    },
+  };
+}
