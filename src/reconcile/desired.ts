@@ -41,8 +41,7 @@ export async function resolveDesired(
   for (const pkg of whole) {
     const names = parts.filter((part) => part.archive === pkg.archive).map((part) => part.object);
     const { archive, os, arch, object, version } = pkg;
-    const holds = names.length > 0 ? `, with ${names.join(", ")}` : "";
-    log.legacy("info", "package.found", `${archive.file}: ${object} ${version} for ${os} ${arch}${holds}`, {
+    log.info("package.found", {
       file: archive.file,
       bytes: archive.size,
       os,
