@@ -12,7 +12,7 @@ import {
 } from "./identity.ts";
 import { nearest } from "./nearest.ts";
 
-const COMMANDS = ["init", "plan", "verify", "wait"] as const;
+const COMMANDS = ["init", "plan", "verify", "wait", "gate", "scan"] as const;
 export type Command = (typeof COMMANDS)[number];
 /** Commands that print a page and do nothing else. */
 const PAGES = ["version", "help"] as const;

@@ -1,5 +1,5 @@
 import type { Arguments } from "./cli.ts";
-import type { Config } from "./config/config.ts";
+import type { Config, VolumeConfig } from "./config/config.ts";
 import { JobError } from "./errors.ts";
 import { describeError } from "./output/describe.ts";
 import type { Log } from "./output/log.ts";
@@ -7,10 +7,10 @@ import type { Recorder } from "./output/recorder.ts";
 import type { RunEnd } from "./output/run-end.ts";
 import type { Screen } from "./output/terminal.ts";
 
-/** What every command is given. */
-export interface JobContext {
+/** What a command is given that reads the volume alone. */
+export interface ScanContext {
   args: Arguments;
-  config: Config;
+  config: VolumeConfig;
   log: Log;
   /** Aborted, with the JobError to end with, by a signal or RUN_TIMEOUT. */
   signal: AbortSignal;
@@ -19,11 +19,21 @@ export interface JobContext {
   screen: Screen | undefined;
 }
 
+/** What every other command is given. */
+export interface JobContext extends ScanContext {
+  config: Config;
+}
+
 /** Milliseconds that a stop may take; Docker's own patience is ten seconds. */
 const STOP_LIMIT = 4500;
 
 /** Aborted by SIGTERM, SIGINT and RUN_TIMEOUT. As PID 1 nobody else handles them. What does not end in time is ended. */
-export function stopSignal(process: NodeJS.Process, config: Config, log: Log, end: RunEnd): AbortSignal {
+export function stopSignal(
+  process: NodeJS.Process,
+  config: VolumeConfig,
+  log: Log,
+  end: RunEnd,
+): AbortSignal {
   const controller = new AbortController();
   const stop = (reason: JobError) => {
     if (controller.signal.aborted) {

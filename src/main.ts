@@ -3,7 +3,14 @@ import { realpathSync } from "node:fs";
 import { dirname } from "node:path";
 import manifest from "../package.json" with { type: "json" };
 import { type Arguments, type Command, type Page, parseArguments } from "./cli.ts";
-import { type Config, publicValues, readConfig, readOutput } from "./config/config.ts";
+import {
+  type Config,
+  publicValues,
+  readConfig,
+  readOutput,
+  readVolumeConfig,
+  type VolumeConfig,
+} from "./config/config.ts";
 import { Reader } from "./config/env.ts";
 import { EXIT, type ExitCode } from "./errors.ts";
 import { helpPage, USAGE } from "./help.ts";
@@ -17,6 +24,8 @@ const COMMAND: Record<Command, () => Promise<(job: JobContext) => Promise<void>>
   plan: async () => (await import("./commands/plan.ts")).showPlan,
   verify: async () => (await import("./commands/verify.ts")).verify,
   wait: async () => (await import("./commands/wait.ts")).waitOnly,
+  gate: async () => (await import("./commands/gate.ts")).gate,
+  scan: async () => (await import("./commands/scan.ts")).scanOnly,
 };
 
 /** The log is synchronous and the report is written: whatever still hangs (a dead peer's socket) is not waited for. */
@@ -54,10 +63,10 @@ function pageText(asked: Page): string {
 }
 
 async function run(args: Arguments, reader: Reader): Promise<void> {
-  let config: Config | undefined;
+  let config: VolumeConfig | undefined;
   let problem: unknown;
   try {
-    config = readConfig(reader);
+    config = args.command === "scan" ? readVolumeConfig(reader) : readConfig(reader);
   } catch (error) {
     problem = error;
   }
@@ -72,12 +81,14 @@ async function run(args: Arguments, reader: Reader): Promise<void> {
     return;
   }
   const { command } = args;
-  const { packagesDir, nats } = config;
-  recorder.bucket = nats.bucket;
+  const { packagesDir } = config;
+  const bucket = "nats" in config ? (config as Config).nats.bucket : null;
+  recorder.bucket = bucket;
   const signal = stopSignal(process, config, log, end);
-  log.info("run.started", { command, version: manifest.version, bucket: nats.bucket, packagesDir });
+  log.info("run.started", { command, version: manifest.version, bucket, packagesDir });
   try {
-    await (await COMMAND[command]())({ args, config, log, signal, recorder, screen });
+    // scan is the one command that looks at no server, and was given what it needs
+    await (await COMMAND[command]())({ args, config: config as Config, log, signal, recorder, screen });
     // A stop that came with the last answers is still a stop: what was logged as stopping does not end as a success.
     signal.throwIfAborted();
     end.finish();

@@ -6,6 +6,7 @@ import { randomUUID } from "node:crypto";
 import { accessSync, constants, rmSync, statSync, writeFileSync } from "node:fs";
 import { JobError } from "../errors.ts";
 import { type Arch, archOf, isKeyPart, OPERATING_SYSTEMS, type Os } from "../identity.ts";
+import type { ConfigProblem } from "../reasons/config.ts";
 import { LANGUAGES, type Language } from "../reasons/define.ts";
 import { type DbConfig, readDb } from "./db.ts";
 import type { Environment, Reader } from "./env.ts";
@@ -19,7 +20,8 @@ export interface Platform {
   arch: Arch;
 }
 
-export interface Config {
+/** What a command needs that reads the volume alone. */
+export interface VolumeConfig {
   packagesDir: string;
   packageVersion: string | undefined;
   collectors: "auto" | "none" | readonly string[];
@@ -32,8 +34,6 @@ export interface Config {
   allowEmpty: boolean;
   purgeOrphans: boolean;
   archiveCheck: "full" | "quick";
-  db: DbConfig;
-  nats: NatsConfig;
   /** Seconds without progress after which an upload is given up. */
   natsTimeout: number;
   /** Seconds. */
@@ -41,6 +41,11 @@ export interface Config {
   /** Seconds; 0: no limit. */
   runTimeout: number;
   reportFile: string | undefined;
+}
+
+export interface Config extends VolumeConfig {
+  db: DbConfig;
+  nats: NatsConfig;
 }
 
 /** What is needed to say anything at all: read first, and never fails. */
@@ -66,7 +71,30 @@ function readLanguage({ LOG_LANG, LC_ALL, LC_MESSAGES, LANG }: Environment): Lan
 
 /** Reads and checks the whole configuration. Throws exit 78 that lists every bad variable by name, never with its value. */
 export function readConfig(reader: Reader): Config {
-  const config: Config = {
+  const config = { ...readVolume(reader), db: readDb(reader), nats: readNats(reader) };
+  complain(reader.problems);
+  return Object.freeze(config);
+}
+
+/** The same for a command that talks to no server: what is said of servers is not looked at. */
+export function readVolumeConfig(reader: Reader): VolumeConfig {
+  const config = readVolume(reader);
+  complain(reader.problems.filter((problem) => !isAboutServers(problem)));
+  return Object.freeze(config);
+}
+
+function isAboutServers({ params }: ConfigProblem): boolean {
+  const names = "name" in params ? [params.name] : "names" in params ? params.names : [];
+  return names.some((name) => /^(?:DB_|NATS_|DATABASE_)/.test(name));
+}
+
+function complain([first, ...others]: readonly ConfigProblem[]): void {
+  if (first && others.length === 0) throw new JobError(first.reason, first.params);
+  if (first) throw new JobError("config.several", { problems: [first, ...others] });
+}
+
+function readVolume(reader: Reader): VolumeConfig {
+  const config: VolumeConfig = {
     packagesDir: reader.text("PACKAGES_DIR") as string,
     packageVersion: readKeyPart(reader, "PACKAGE_VERSION"),
     collectors: readCollectors(reader),
@@ -77,8 +105,6 @@ export function readConfig(reader: Reader): Config {
     allowEmpty: reader.flag("ALLOW_EMPTY"),
     purgeOrphans: reader.flag("PURGE_ORPHANS"),
     archiveCheck: reader.oneOf("ARCHIVE_CHECK", ["full", "quick"]),
-    db: readDb(reader),
-    nats: readNats(reader),
     natsTimeout: reader.seconds("NATS_TIMEOUT", 1),
     waitTimeout: reader.seconds("WAIT_TIMEOUT"),
     runTimeout: reader.seconds("RUN_TIMEOUT"),
@@ -87,10 +113,7 @@ export function readConfig(reader: Reader): Config {
   reader.oneOf("LOG_LEVEL", LOG_LEVELS);
   reader.oneOf("LOG_FORMAT", ["auto", "json", "pretty"]);
   reader.oneOf("LOG_LANG", ["auto", ...LANGUAGES]);
-  const [first, ...others] = reader.problems;
-  if (first && others.length === 0) throw new JobError(first.reason, first.params);
-  if (first) throw new JobError("config.several", { problems: reader.problems });
-  return Object.freeze(config);
+  return config;
 }
 
 function readKeyPart(reader: Reader, name: "PACKAGE_VERSION"): string | undefined {
@@ -153,7 +176,9 @@ function whyUnwritable(path: string): string | undefined {
 }
 
 /** Values that are no secret even where somebody chose one of them as a password. */
-export function publicValues({ db, nats }: Config): string[] {
+export function publicValues(config: Config | VolumeConfig): string[] {
+  if (!("db" in config)) return [];
+  const { db, nats } = config;
   const servers = nats.servers.flatMap((server) => [
     server.host,
     server.auth?.kind === "password" ? server.auth.user : "",

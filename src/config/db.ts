@@ -30,8 +30,9 @@ export function readDb(reader: Reader): DbConfig {
   };
   const schema = reader.text("DB_SCHEMA") as string;
   if (Buffer.byteLength(schema) > 63) reader.complain("config.identifier", { name: "DB_SCHEMA" });
-  const url = reader.has("DATABASE_URL") ? readUrl(reader) : undefined;
-  const { servers, database, user, password } = url ?? fromParts(reader);
+  const given = reader.has("DATABASE_URL");
+  const url = given ? readUrl(reader) : undefined;
+  const { servers, database, user, password } = url ?? (given ? NOWHERE : fromParts(reader));
   const fileOf = (path: string | undefined, other: Buffer | undefined) =>
     path === undefined ? other : reader.fileAt("DATABASE_URL", path);
   const all = {
@@ -60,18 +61,15 @@ function checkEngine(reader: Reader): void {
 
 type Server = Pick<DbConfig, "servers" | "database" | "user" | "password">;
 
+/** What stands in for a DATABASE_URL that cannot be read: the run ends with the complaint about it. */
+const NOWHERE: Server = { servers: [], database: "", user: "", password: undefined };
+
 function fromParts(reader: Reader): Server {
   const host = reader.text("DB_HOST");
-  const found = pairHosts(host ?? "", reader.text("DB_PORT") as string);
   if (host === undefined) reader.complain("config.missing", { name: "DB_HOST", instead: "DATABASE_URL" });
-  else if (!found.hosts) reader.complain("config.host", { name: "DB_HOST" });
-  if (
-    (found.hosts || host === undefined) &&
-    !pairHosts("h", reader.text("DB_PORT") as string).servers &&
-    !found.servers
-  ) {
-    reader.complain("config.ports", { name: "DB_PORT" });
-  }
+  const found = pairHosts(host ?? "nowhere", reader.text("DB_PORT") as string);
+  if (!found.hosts) reader.complain("config.host", { name: "DB_HOST" });
+  else if (!found.servers) reader.complain("config.ports", { name: "DB_PORT" });
   return {
     servers: found.servers ?? [],
     database: reader.text("DB_NAME") as string,

@@ -84,10 +84,11 @@ export class Reader {
     for (const [name, variable] of Object.entries<Variable>(VARIABLES)) {
       const value = this.#resolve(environment, name, variable.file ?? false);
       if (value === undefined || value === "") continue;
-      this.#values[name] = value;
       if (variable.secret) this.secrets.push(value);
       const what = stray(value, variable.secret ?? false);
       if (what) this.complain("config.stray", { name, what });
+      // As it was meant: one complaint about a value is enough.
+      this.#values[name] = what ? value.trim().replace(/^(["'])(.*)\1$/s, "$2") : value;
     }
   }
 

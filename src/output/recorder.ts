@@ -2,7 +2,6 @@ import { EXIT, ProblemsError } from "../errors.ts";
 import type { Language } from "../reasons/define.ts";
 import { describeError, describeProblem } from "./describe.ts";
 import type {
-  PackageAction,
   PackageEntry,
   Phase,
   PlatformEntry,
@@ -16,7 +15,7 @@ import type {
 
 /** What happened to one package. */
 export interface PackageResult {
-  action: PackageAction | "failed";
+  action: PackageEntry["action"];
   key: string | null;
   name: string;
   sha256: string | undefined;

@@ -27,7 +27,8 @@ export interface PackageEntry {
   version: string | null;
   name: string;
   key: string | null;
-  action: PackageAction | "failed";
+  /** `found`: by scan, which stores nothing. */
+  action: PackageAction | "failed" | "found";
   bytesUploaded: number;
   /** Why the archive was stored in another form than it has on the volume. */
   repacked?: readonly string[];

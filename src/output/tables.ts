@@ -1,6 +1,6 @@
 import type { Language } from "../reasons/define.ts";
 import { cellWidth, pad, shorten } from "./cells.ts";
-import type { PlatformEntry, RowEntry } from "./report.ts";
+import type { PackageEntry, PlatformEntry, RowEntry } from "./report.ts";
 import { actionWord, JOIN } from "./words.ts";
 
 /** Counts by action: `{uploaded: 1, unchanged: 2}`. */
@@ -40,6 +40,21 @@ export function rowTable(rows: readonly RowEntry[], language: Language, width: n
     ),
     width,
   );
+}
+
+const PACKAGE_HEADS = {
+  en: ["type", "os", "arch", "object", "version", "name", "file", "size"],
+  zh: ["类型", "操作系统", "架构", "对象", "版本", "名称", "文件", "大小"],
+} as const;
+
+/** What the files on a volume would become, in `width` cells. */
+export function packageTable(packages: readonly PackageEntry[], language: Language, width: number): string {
+  const cells = packages.map(({ type, os, arch, object, version, name, file, bytes }) =>
+    [type, os, arch, object, version, name, file, bytes === null ? "?" : formatBytes(bytes)].map(
+      (cell) => cell ?? "",
+    ),
+  );
+  return table(PACKAGE_HEADS[language], cells, width);
 }
 
 const PLATFORM_WORDS = {

@@ -18,6 +18,7 @@ export const ACTION_WORDS: Record<Language, Record<string, string>> = {
     failed: "失败",
     inserted: "已新增",
     updated: "已更新",
+    found: "已识别",
   },
 };
 

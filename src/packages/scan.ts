@@ -1,5 +1,5 @@
-import type { Config } from "../config/config.ts";
-import { collectProblem, EXIT, JobError, type Problem, ProblemsError } from "../errors.ts";
+import type { VolumeConfig } from "../config/config.ts";
+import { collectProblem, EXIT, JobError, ProblemsError } from "../errors.ts";
 import type { Claim } from "../identity.ts";
 import type { Log } from "../output/log.ts";
 import { formatBytes } from "../output/tables.ts";
@@ -8,7 +8,7 @@ import { findFile, listVolume } from "../volume/list.ts";
 import { MANIFEST, readManifest } from "../volume/manifest.ts";
 import { inspectFiles, verifyArchive } from "./inspect.ts";
 import type { Archive } from "./package.ts";
-import { resolvePackages } from "./resolve.ts";
+import { type Resolved, resolvePackages } from "./resolve.ts";
 
 /** What is said on the command line of the one file, or of all. */
 export type ScanArguments = Claim & { file?: string };
@@ -17,7 +17,7 @@ export type ScanArguments = Claim & { file?: string };
  * The files to be read: the one that the command line names, or those on the volume. Throws exit 66 where there is none, 65 for a
  * `packages.json` that is wrong.
  */
-export async function findFiles(args: ScanArguments, config: Config, log: Log): Promise<VolumeFile[]> {
+export async function findFiles(args: ScanArguments, config: VolumeConfig, log: Log): Promise<VolumeFile[]> {
   if (args.file !== undefined) return [await findFile(args.file, args)];
   const [{ files: found, ignored }, manifest] = await Promise.all([
     listVolume(config.packagesDir),
@@ -41,14 +41,14 @@ export async function findFiles(args: ScanArguments, config: Config, log: Log): 
 export async function scan(
   files: readonly VolumeFile[],
   args: ScanArguments,
-  config: Config,
+  config: VolumeConfig,
   log: Log,
   signal: AbortSignal,
 ): Promise<Archive[]> {
   const started = performance.now();
   const { archives, problems } = await inspectFiles(files, { signal });
   if (problems.length > 0) {
-    throw new ProblemsError([...problems, ...(await judgeAlone(archives, args, config, signal))]);
+    throw new ProblemsError([...problems, ...(await judge(archives, args, config, signal)).problems]);
   }
   const bytes = archives.reduce((sum, archive) => sum + archive.size, 0);
   const seconds = Number(((performance.now() - started) / 1000).toFixed(3));
@@ -62,25 +62,26 @@ export async function scan(
 }
 
 /**
- * What is wrong with archives apart from what a server says: with the built-in collectors, and without a word on architectures
- * that the table may not tell apart.
+ * What archives would become, and what is wrong with them, apart from what a server says: on today's BK-Lite (table state C), with
+ * the built-in collectors, and without a word on architectures that the table may not tell apart.
  */
-async function judgeAlone(
+export async function judge(
   archives: readonly Archive[],
   args: ScanArguments,
-  config: Config,
+  config: VolumeConfig,
   signal: AbortSignal,
-): Promise<Problem[]> {
-  const { problems } = await resolvePackages(archives, {
+): Promise<Resolved> {
+  const resolved = await resolvePackages(archives, {
     options: args,
     packageVersion: config.packageVersion,
     collectors: config.collectors,
-    standalone: config.collectorPackages === "standalone",
+    standalone: config.collectorPackages !== "shared",
     definitions: [],
     archColumn: true,
   });
   if (config.archiveCheck === "full") {
-    for (const archive of archives) await collectProblem(problems, () => verifyArchive(archive, signal));
+    for (const archive of archives)
+      await collectProblem(resolved.problems, () => verifyArchive(archive, signal));
   }
-  return problems;
+  return resolved;
 }

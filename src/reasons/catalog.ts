@@ -4,6 +4,7 @@ import { checksum } from "./checksum.ts";
 import { config } from "./config.ts";
 import { conflict } from "./conflict.ts";
 import { fill, type Language, type Reason } from "./define.ts";
+import { gate } from "./gate.ts";
 import { job } from "./job.ts";
 import { kind } from "./kind.ts";
 import { legacy } from "./legacy.ts";
@@ -22,6 +23,7 @@ import { zip } from "./zip.ts";
 export const CATALOG = {
   ...config,
   ...conflict,
+  ...gate,
   ...job,
   ...legacy,
   ...archive,

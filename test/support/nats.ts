@@ -2,6 +2,7 @@ import type { ChildProcess } from "node:child_process";
 import { closeSync, mkdirSync, openSync, readFileSync, writeFileSync } from "node:fs";
 import { connect as connectTcp } from "node:net";
 import { join } from "node:path";
+import { connect as connectTls } from "node:tls";
 import { end, hasEnded, spawnGuarded, tempDir } from "./guard.ts";
 import { findNatsServer } from "./nats-binary.ts";
 import { freePort } from "./ports.ts";
@@ -86,7 +87,7 @@ export async function startNats(options: NatsOptions = {}): Promise<NatsServer> 
     let info: Info | undefined;
     const launch = async () => {
       server = launchServer(program, configFile, logFile);
-      info = await ready(server, { host, port, jetstream, logFile });
+      info = await ready(server, { host, port, jetstream, logFile, first: options.handshakeFirst ?? false });
     };
     await launch();
     return {
@@ -201,12 +202,18 @@ function launchServer(program: string, configFile: string, logFile: string): Chi
 /** A single server opens its port when JetStream is up; in a cluster JetStream follows when it has a leader. */
 async function ready(
   server: ChildProcess,
-  { host, port, jetstream, logFile }: { host: string; port: number; jetstream: boolean; logFile: string },
+  {
+    host,
+    port,
+    jetstream,
+    logFile,
+    first,
+  }: { host: string; port: number; jetstream: boolean; logFile: string; first: boolean },
 ): Promise<Info> {
   const info = await until("nats-server ready", async () => {
     if (hasEnded(server))
       throw new GiveUp(`nats-server ended:\n${readFileSync(logFile, "utf8").slice(-2000)}`);
-    return greeting(host, port);
+    return greeting(host, port, first);
   });
   if (jetstream && !info.jetstream) {
     throw new Error(`nats-server has no JetStream:\n${readFileSync(logFile, "utf8").slice(-2000)}`);
@@ -215,10 +222,12 @@ async function ready(
 }
 
 /** The INFO line that a server sends first; undefined if nobody listens yet. */
-function greeting(host: string, port: number): Promise<Info | undefined> {
+function greeting(host: string, port: number, handshakeFirst: boolean): Promise<Info | undefined> {
   return new Promise((resolve) => {
     let text = "";
-    const socket = connectTcp({ host, port });
+    const socket = handshakeFirst
+      ? connectTls({ host, port, rejectUnauthorized: false })
+      : connectTcp({ host, port });
     socket.setTimeout(2_000, () => socket.destroy());
     socket.on("error", () => undefined);
     socket.on("close", () => resolve(undefined));

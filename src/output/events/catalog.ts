@@ -1,4 +1,5 @@
 import { type LogEvent, reasonEvent } from "./define.ts";
+import { look } from "./look.ts";
 import { progress } from "./progress.ts";
 import { run } from "./run.ts";
 import { wait } from "./wait.ts";
@@ -8,6 +9,7 @@ const pending = (about: string): LogEvent<never> => reasonEvent({ en: about, zh:
 /** Every event there is; the documented table is made of it. */
 export const EVENTS = {
   ...run,
+  ...look,
   ...wait,
   "bucket.setting": reasonEvent({
     en: "a setting of the bucket's stream that will lose packages",

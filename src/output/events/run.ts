@@ -20,7 +20,12 @@ function counts({ packages, rows }: Done, language: Language): string {
 }
 
 export const run = {
-  "run.started": event<{ command: string; version: string; bucket: string; packagesDir: string }>({
+  "run.started": event<{
+    command: string;
+    version: string;
+    bucket: string | null;
+    packagesDir: string;
+  }>({
     about: { en: "the run begins: command, version, bucket", zh: "运行开始：命令、版本、存储桶" },
     en: ({ command, version }) => `bklite-package-init ${version}: ${command}`,
     zh: ({ command, version }) => `bklite-package-init ${version}：${command}`,

@@ -1,0 +1,36 @@
+import { ProblemsError } from "../errors.ts";
+import type { ScanContext } from "../job.ts";
+import { packageTable } from "../output/tables.ts";
+import { packageDigest } from "../packages/form.ts";
+import { findFiles, judge, scan } from "../packages/scan.ts";
+import { packageKeys } from "../reconcile/key.ts";
+
+/**
+ * Reads and judges the volume alone; needs no server. Says what is there and what it would become on today's BK-Lite (table state
+ * C). Throws exit 65, 66 or 74 as init would.
+ */
+export async function scanOnly(job: ScanContext): Promise<void> {
+  const { args, config, log, recorder, screen, signal } = job;
+  const files = await findFiles(args, config, log);
+  const archives = await recorder.time("scan", () => scan(files, args, config, log, signal));
+  const { packages, problems } = await recorder.time("check", () => judge(archives, args, config, signal));
+  if (problems.length > 0) throw new ProblemsError(problems);
+  for (const pkg of packages) {
+    const { sha256, bytes } = await packageDigest(pkg, signal);
+    const [key] = packageKeys(pkg, undefined, pkg.name, true);
+    recorder.package(pkg, { action: "found", key, name: pkg.name, sha256, bytes, bytesUploaded: 0 });
+    const { type, os, arch, object, version } = pkg;
+    log.info("scan.package", {
+      file: pkg.archive.file,
+      type,
+      os,
+      arch,
+      object,
+      version,
+      name: pkg.name,
+      key,
+      bytes,
+    });
+  }
+  screen?.print(packageTable(recorder.packages, log.language, screen.width()));
+}
