@@ -50,7 +50,7 @@ describe("the image", () => {
     for (const page of ["compose.md", "zh-CN/compose.md"]) assert.ok(docs?.includes(`app/docs/${page}`));
     const libraries = others?.filter((path) => path.startsWith("lib/")) ?? [];
     for (const path of libraries)
-      assert.match(path, /^lib\/(ld-linux-|lib(c|m|dl|pthread|gcc_s|stdc\+\+|atomic)\.so)/);
+      assert.match(path, /^lib\/(ld-linux-|lib(c|m|dl|pthread|gcc_s|stdc\+\+)\.so)/);
     assert.deepEqual(others?.filter((path) => !path.startsWith("lib/")).sort(), [
       "app/LICENSE",
       "app/THIRD-PARTY-NOTICES",
@@ -84,6 +84,18 @@ describe("the image", () => {
     const { code, stdout } = await stack.job({ args: ["--help"], flags });
     assert.equal(code, 0);
     assert.match(stdout, /bklite-package-init \[/);
+  });
+
+  test("is built through a mirror of the base image's registry", async () => {
+    const [, base = ""] =
+      /^FROM \$\{REGISTRY\}\/(\S+) AS node$/m.exec(readFileSync(join(root, "Dockerfile"), "utf8")) ?? [];
+    const mirrored = `mirror.invalid/library/${base}`;
+    await docker("tag", base, mirrored);
+    try {
+      await docker("build", "--build-arg", "REGISTRY=mirror.invalid/library", "--target", "node", root);
+    } finally {
+      await docker("rmi", mirrored);
+    }
   });
 
   test("passes exit codes through: command line 64, configuration 78, no archive 66", async () => {
