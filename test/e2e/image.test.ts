@@ -98,8 +98,13 @@ describe("the image", () => {
     assert.match(stdout, /node_mgmt_packageversion/);
   });
 
-  test("first run: rows and object are there, byte for byte", async () => {
+  test("the gate is shut before the first run, and needs no packages", async () => {
     await stack.sql(packageTable("B"));
+    const { code, stdout } = await stack.job({ args: ["gate"], packages: null, env: { WAIT_TIMEOUT: "2" } });
+    assert.equal(code, 76, stdout);
+  });
+
+  test("first run: rows and object are there, byte for byte", async () => {
     const { code, stdout } = await stack.job();
     assert.equal(code, 0, stdout);
     const rows = await stack.sql(
@@ -127,6 +132,7 @@ describe("the image", () => {
     );
     assert.deepEqual(await stack.state(), state);
     assert.equal((await stack.job({ args: ["verify"] })).code, 0);
+    assert.equal((await stack.job({ args: ["gate"], packages: null })).code, 0);
   });
 
   test("damaged archive: exit 65 that names it, and the termination message has it, too", async () => {
