@@ -1,6 +1,7 @@
 # Build:            docker build -t bklite-package-init:1.0.0 .
 # With archives:    docker build --target bundle -t bklite-package-init-bundle:1.0.0 .   (copies ./packages)
 # Through mirrors:  --build-arg REGISTRY=registry.example.com/library --build-arg NPM_REGISTRY=https://npm.example.com/
+# With Podman 4:    --build-arg BUILDPLATFORM=linux/amd64 (or arm64: this machine's)
 # Works with Docker 20.10's classic builder, which builds every stage above the wanted one: so ./packages always exists.
 ARG REGISTRY=docker.io/library
 
@@ -37,7 +38,6 @@ FROM ${REGISTRY}/node:24.21.0-bookworm-slim AS node
 
 FROM scratch AS app
 COPY --from=node /usr/lib/*-linux-gnu/ld-linux-*.so.* \
-     /usr/lib/*-linux-gnu/libatomic.so.1 \
      /usr/lib/*-linux-gnu/libc.so.6 \
      /usr/lib/*-linux-gnu/libdl.so.2 \
      /usr/lib/*-linux-gnu/libgcc_s.so.1 \

@@ -108,9 +108,7 @@ function serversOf(list: string, query: URLSearchParams): readonly DbServer[] | 
   const places = list.split(",").map((place) => /^(\[[^\]]+\]|[^:[\]]*)(?::(\d*))?$/.exec(place));
   if (!places.every((place) => place !== null)) return undefined;
   const hosts = query.get("host") ?? places.map((place) => decodeURIComponent(place[1] ?? "")).join(",");
-  const ports = query.get("port") ?? places.map((place) => place[2] || "5432").join(",");
-  return pairHosts(
-    hosts,
-    query.get("port") === null && query.get("host") !== null ? places[0]?.[2] || "5432" : ports,
-  ).servers;
+  // `host` in the query has the ports of the query.
+  const beside = query.has("host") ? "5432" : places.map((place) => place[2] || "5432").join(",");
+  return pairHosts(hosts, query.get("port") ?? beside).servers;
 }

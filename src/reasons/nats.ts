@@ -111,7 +111,7 @@ export const nats = {
   ),
   "nats.login.credentials": failure<Said>(
     "NATS",
-    78,
+    77,
     {
       cause: ({ said }) => `the credentials file holds no usable credentials ("${said}")`,
       remedy: "check the file in NATS_CREDS_FILE or NATS_NKEY_SEED_FILE",

@@ -50,7 +50,7 @@ describe("the image", () => {
     for (const page of ["compose.md", "zh-CN/compose.md"]) assert.ok(docs?.includes(`app/docs/${page}`));
     const libraries = others?.filter((path) => path.startsWith("lib/")) ?? [];
     for (const path of libraries)
-      assert.match(path, /^lib\/(ld-linux-|lib(c|m|dl|pthread|gcc_s|stdc\+\+|atomic)\.so)/);
+      assert.match(path, /^lib\/(ld-linux-|lib(c|m|dl|pthread|gcc_s|stdc\+\+)\.so)/);
     assert.deepEqual(others?.filter((path) => !path.startsWith("lib/")).sort(), [
       "app/LICENSE",
       "app/THIRD-PARTY-NOTICES",
@@ -86,6 +86,18 @@ describe("the image", () => {
     assert.match(stdout, /bklite-package-init \[/);
   });
 
+  test("is built through a mirror of the base image's registry", async () => {
+    const [, base = ""] =
+      /^FROM \$\{REGISTRY\}\/(\S+) AS node$/m.exec(readFileSync(join(root, "Dockerfile"), "utf8")) ?? [];
+    const mirrored = `mirror.invalid/library/${base}`;
+    await docker("tag", base, mirrored);
+    try {
+      await docker("build", "--build-arg", "REGISTRY=mirror.invalid/library", "--target", "node", root);
+    } finally {
+      await docker("rmi", mirrored);
+    }
+  });
+
   test("passes exit codes through: command line 64, configuration 78, no archive 66", async () => {
     assert.equal((await stack.job({ args: ["--no-such-option"] })).code, 64);
     assert.equal((await stack.job({ env: { ON_CONFLICT: "perhaps" } })).code, 78);
@@ -98,8 +110,13 @@ describe("the image", () => {
     assert.match(stdout, /node_mgmt_packageversion/);
   });
 
-  test("first run: rows and object are there, byte for byte", async () => {
+  test("the gate is shut before the first run, and needs no packages", async () => {
     await stack.sql(packageTable("B"));
+    const { code, stdout } = await stack.job({ args: ["gate"], packages: null, env: { WAIT_TIMEOUT: "2" } });
+    assert.equal(code, 76, stdout);
+  });
+
+  test("first run: rows and object are there, byte for byte", async () => {
     const { code, stdout } = await stack.job();
     assert.equal(code, 0, stdout);
     const rows = await stack.sql(
@@ -127,6 +144,7 @@ describe("the image", () => {
     );
     assert.deepEqual(await stack.state(), state);
     assert.equal((await stack.job({ args: ["verify"] })).code, 0);
+    assert.equal((await stack.job({ args: ["gate"], packages: null })).code, 0);
   });
 
   test("damaged archive: exit 65 that names it, and the termination message has it, too", async () => {

@@ -88,8 +88,9 @@ describe("docs/offline.md", () => {
 
   test("what the job accepts is packed: packages.json alone, an upper-case name, a link", async () => {
     rmSync(join(packages, "controller"), { recursive: true });
-    await buildArchive(join(packages, "probe.bin"), { format: "zip", payloadBytes: 5_000_000 });
-    symlinkSync("probe.bin", join(packages, "FUSION-COLLECTORS-LINUX-ARM64.ZIP.link"));
+    await buildArchive(join(packages, "files/real.bin"), { format: "zip", payloadBytes: 5_000_000 });
+    symlinkSync("files/real.bin", join(packages, "probe.bin"));
+    await buildArchive(join(packages, "FUSION-COLLECTORS-LINUX-2.0.0.ZIP"), { format: "zip" });
     const list = [{ file: "probe.bin", type: "controller", os: "linux", version: "1.0.0" }];
     writeFileSync(join(packages, "packages.json"), JSON.stringify({ packages: list }));
     writeFileSync(join(packages, "half-copied.zip.part"), "x");
@@ -203,7 +204,7 @@ describe("docs/offline.md", () => {
     const up = await shell.run(block("Start"), stack.folder);
     assert.equal(up.code, 0, up.stderr);
     assert.equal((await stack.container("package-init")).Config.Image, TAG);
-    assert.equal((await stack.state()).rows.length, 4);
+    assert.equal((await stack.state()).rows.length, 8);
     assert.equal((await stack.container("web")).State.Running, true);
   });
 });

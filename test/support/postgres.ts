@@ -17,6 +17,8 @@ import { packageTable, type TableState } from "./tables.ts";
 import { GiveUp, until } from "./wait.ts";
 
 export interface PostgresOptions {
+  /** Path of another postgres than the tests' usual one. */
+  program?: string;
   /** PEM texts; with `ca`, clients' certificates are checked against it where `hba` asks for them. */
   tls?: { cert: string; key: string; ca?: string };
   /** More options of the server, such as `["-c", "max_connections=5"]`. */
@@ -61,7 +63,7 @@ const FAST = {
 
 /** A Postgres of the test's own on 127.0.0.1, ready for connections. */
 export async function startPostgres(options: PostgresOptions = {}): Promise<Postgres> {
-  const files = await postgresFiles();
+  const files = await postgresFiles(options.program);
   const folder = tempDir("postgres");
   let server: ChildProcess | undefined;
   try {

@@ -1,6 +1,7 @@
 import assert from "node:assert/strict";
 import { join } from "node:path";
 import { describe, test } from "node:test";
+import { parseArguments } from "../../src/cli.ts";
 import { DEPLOYMENTS, k8s, stackWith } from "./k8s-manifests.ts";
 import { containersOf, kustomize, type Manifest, podSpec } from "./kustomize.ts";
 
@@ -29,7 +30,10 @@ describe("the gate", () => {
       initContainers("worker").map(({ name }) => name),
       ["gate"],
     );
-    for (const name of ["web", "worker"]) assert.deepEqual(initContainers(name).at(-1)?.args, ["gate"]);
+    for (const name of ["web", "worker"]) {
+      const { args } = initContainers(name).at(-1) as Manifest;
+      assert.deepEqual(parseArguments(args), { command: "gate", json: false, wait: false });
+    }
   });
 
   test("needs no claim: only NATS's authority is mounted", () => {
