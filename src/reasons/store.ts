@@ -11,19 +11,6 @@ interface In extends Said {
 
 /** Of the Object Store: what it refuses, and what it lacks. */
 export const store = {
-  "store.sealed": reason<{ bucket: string }>({
-    exit: 73,
-    again: false,
-    en: {
-      cause: ({ bucket }) => `bucket "${bucket}" is sealed and takes nothing any more`,
-      remedy:
-        "a sealed bucket cannot be opened again: choose another with NATS_NAMESPACE, on BK-Lite's side too",
-    },
-    zh: {
-      cause: ({ bucket }) => `存储桶“${bucket}”已封存，不再接受写入`,
-      remedy: "封存的存储桶无法重新打开：请用 NATS_NAMESPACE 另选一个，BK-Lite 一侧也要同步修改",
-    },
-  }),
   "store.denied": reason<{ action: "publish to" | "subscribe to"; subject: string }>({
     exit: 77,
     again: false,

@@ -138,7 +138,7 @@ export interface Holder {
 
 async function readHolder(db: Database, key: string): Promise<Holder> {
   const [row] = await db.query<{ pid: number; client: string | null; age: number | null }>(
-    `SELECT held.pid, coalesce(client_addr::text, application_name) AS client,
+    `SELECT held.pid, coalesce(host(client_addr), application_name) AS client,
             extract(epoch FROM now() - backend_start)::int AS age
        FROM (${HOLDERS}) AS held LEFT JOIN pg_stat_activity USING (pid) LIMIT 1`,
     [key],

@@ -54,7 +54,10 @@ export function storeError(error: unknown, bucket: string, nc: NatsConnection): 
   if (error.code === ErrorCode.PermissionsViolation) return denied(error);
   const cause = { cause: error };
   if (code !== undefined && FULL.includes(code)) return new JobError("store.full", { bucket, said }, cause);
-  if (code === JS.sealed) return new JobError("store.sealed", { bucket }, cause);
+  if (code === JS.sealed) {
+    const params = { where: nc.getServer(), bucket };
+    return new JobError("nats.bucket.sealed", params, { layer: "bucket", cause: error });
+  }
   if (code === JS.notEnabled || code === JS.notEnabledForAccount) {
     return new JobError("store.jetstream.off", { said }, { layer: "jetstream", cause: error });
   }
