@@ -74,6 +74,7 @@ async function judgeAlone(
   const { problems } = await resolvePackages(archives, {
     options: args,
     packageVersion: config.packageVersion,
+    repack: config.repack,
     collectors: config.collectors,
     standalone: config.collectorPackages === "standalone",
     definitions: [],

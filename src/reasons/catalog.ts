@@ -3,12 +3,14 @@ import { config } from "./config.ts";
 import { fill, type Language, type Reason } from "./define.ts";
 import { job } from "./job.ts";
 import { legacy } from "./legacy.ts";
+import { repack } from "./repack.ts";
 import { usage } from "./usage.ts";
 
 export const CATALOG = {
   ...config,
   ...job,
   ...legacy,
+  ...repack,
   ...usage,
 };
 

@@ -1,4 +1,5 @@
 import { type LogEvent, reasonEvent } from "./define.ts";
+import { form } from "./form.ts";
 import { progress } from "./progress.ts";
 import { run } from "./run.ts";
 
@@ -15,6 +16,7 @@ export const EVENTS = {
   "scan.done": pending("the volume is read: number of archives, bytes, duration"),
   "scan.ignored": pending("a file on the volume that is no archive (debug)"),
   "package.found": pending("a package on the volume: file, identity, collectors in it"),
+  ...form,
   "package.invalid": pending("a file that cannot be used: reason and hint"),
   "lock.waiting": pending("another run holds the lock"),
   "lock.acquired": pending("this run is the only one (debug)"),
