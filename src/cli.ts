@@ -1,13 +1,24 @@
 import { parseArgs } from "node:util";
-import { EXIT, JobError } from "./errors.ts";
-import { ARCH_NAMES, type Arch, archOf, isKeyPart, type Os, type PackageType } from "./identity.ts";
+import { JobError } from "./errors.ts";
+import {
+  ARCH_NAMES,
+  type Arch,
+  archOf,
+  isKeyPart,
+  OPERATING_SYSTEMS,
+  type Os,
+  PACKAGE_TYPES,
+  type PackageType,
+} from "./identity.ts";
+import { nearest } from "./nearest.ts";
 
 const COMMANDS = ["init", "plan", "verify", "wait"] as const;
 export type Command = (typeof COMMANDS)[number];
+/** Commands that print a page and do nothing else. */
+const PAGES = ["version", "help"] as const;
 
 export interface Arguments {
   command: Command;
-  help: boolean;
   json: boolean;
   /** `verify --wait`: poll until it holds. */
   wait: boolean;
@@ -20,101 +31,78 @@ export interface Arguments {
   version?: string;
 }
 
-export const USAGE =
-  "usage: bklite-package-init [init|plan|verify|wait] [--auto | --file PATH] [--type controller|collector] " +
-  "[--os linux|windows] [--arch x86_64|arm64] [--object NAME] [--version VERSION] [--wait] [--json] [-h|--help]";
+/** Something to print instead of a run. */
+export type Page = { page: "version" } | { page: "help"; topic?: string };
 
-export const HELP = `${USAGE}
+const OPTIONS = {
+  auto: { type: "boolean" },
+  file: { type: "string" },
+  type: { type: "string" },
+  os: { type: "string" },
+  arch: { type: "string" },
+  object: { type: "string" },
+  version: { type: "string" },
+  wait: { type: "boolean" },
+  json: { type: "boolean" },
+  help: { type: "boolean", short: "h" },
+  "program-version": { type: "boolean", short: "V" },
+} as const;
 
-Fills BlueKing Lite's probe packages: puts the fusion-collectors archives of a mounted volume into the NATS
-Object Store, registers controller and collectors in Postgres, and proves it. A second run changes nothing.
+type Option = keyof typeof OPTIONS;
 
-Commands
-  init      wait for the servers, scan, upload, register, verify (the default)
-  plan      show what init would do; writes nothing
-  verify    check that everything on the volume is stored and registered; exit 76 if not
-  wait      wait until Postgres (and the table) and NATS (and JetStream) are usable
-
-Options
-  --auto            every archive in PACKAGES_DIR (the default)
-  --file PATH       one package by hand, whatever its name
-  --type TYPE       controller (default) or collector; collector needs --file and --object
-  --os OS           linux or windows; wins over what the file's name says
-  --arch ARCH       x86_64 (amd64) or arm64 (aarch64)
-  --object NAME     Controller (default), Telegraf, Vector, ...
-  --version VERSION such as 1.0.0, or latest
-  --wait            with verify: poll until it holds or WAIT_TIMEOUT is over
-  --json            the report on standard output, the log on standard error
-  -h, --help        this page
-
-Examples
-  bklite-package-init                      everything in /packages
-  bklite-package-init plan                 what would be done?
-  bklite-package-init --file fusion-collectors-linux-amd64.zip --version 2.0.0
-  bklite-package-init --file telegraf-collector.zip --object Telegraf --type collector --version 1.0.0
-
-Servers, credentials and behaviour come from the environment: DB_HOST (or DATABASE_URL), DB_PASSWORD, NATS_SERVERS,
-NATS_TLS_CA_FILE, PACKAGES_DIR, ON_CONFLICT, WAIT_TIMEOUT, ... The README lists every variable, event and exit code.
-
-Exit codes
-   0  stored, registered and verified     74  a file could not be read, or changed
-  64  command line                        75  lock not free in time, or RUN_TIMEOUT
-  65  invalid or conflicting package      76  verification failed
-  66  no volume or no archive             77  login, certificate or privilege
-  69  Postgres or NATS not ready          78  configuration or table shape
-  70  a bug here                          130, 143  stopped by SIGINT, SIGTERM
-  73  store full or sealed
-`;
-
-function usageError(problem: string): JobError {
-  return JobError.legacy(EXIT.usage, problem, { hint: USAGE });
+interface Given {
+  words: string[];
+  flags: ReadonlySet<Option>;
+  values: { readonly [O in Option]?: string };
 }
 
-function choice<T extends string>(
-  option: string,
-  value: string | undefined,
-  allowed: readonly T[],
-): T | undefined {
-  if (value === undefined) return undefined;
-  const found = allowed.find((a) => a === value.toLowerCase());
-  if (!found) throw usageError(`--${option} must be one of ${allowed.join(", ")}`);
-  return found;
-}
-
-/** A part of the key `{os}/{arch}/{object}/{version}/{name}`: must not bring a separator of its own. */
-function keyPart(option: string, value: string | undefined): string | undefined {
-  if (value === undefined) return undefined;
-  if (!isKeyPart(value)) {
-    throw usageError(`--${option} must be 1 to 100 characters without "/", spaces or control characters`);
+/** Parses the command line. Throws exit 64, with the name that was most likely meant. */
+export function parseArguments(argv: readonly string[]): Arguments | Page {
+  const { words, flags, values } = read(argv);
+  const [word = "init", ...extra] = words;
+  const page = pageOf(word, extra, flags);
+  if (page) return page;
+  const command = COMMANDS.find((known) => known === word);
+  if (!command) {
+    throw new JobError("usage.command", { command: word, nearest: nearest(word, [...COMMANDS, ...PAGES]) });
   }
-  return value;
+  if (extra[0] !== undefined) throw new JobError("usage.argument", { argument: extra[0] });
+  if (flags.has("auto") && values.file !== undefined) {
+    throw new JobError("usage.together", { option: "--auto", other: "--file" });
+  }
+  if (flags.has("wait") && command !== "verify") {
+    throw new JobError("usage.only", { option: "--wait", command: "verify" });
+  }
+  return { command, json: flags.has("json"), wait: flags.has("wait"), ...claim(values) };
 }
 
-/** Parses the command line. Throws exit 64 with the usage line as its hint. */
-export function parseArguments(argv: readonly string[]): Arguments {
-  const { values, positionals } = read(argv);
-  const [command = "init", ...extra] = positionals;
-  const known = COMMANDS.find((c) => c === command);
-  if (!known) throw usageError(`unknown command "${command}"`);
-  if (extra.length > 0) throw usageError(`unexpected argument "${extra[0]}"`);
-  if (values.auto && values.file !== undefined) throw usageError("--auto and --file exclude each other");
-  if (values.file === "") throw usageError("--file needs a path");
-  if (values.wait && known !== "verify") throw usageError("--wait goes with verify");
-  const type = choice("type", values.type, ["controller", "collector"]);
-  if (type === "collector" && (values.file === undefined || values.object === undefined)) {
-    throw usageError("--type collector needs --file and --object");
+function pageOf(word: string, [topic, ...more]: string[], flags: Given["flags"]): Page | undefined {
+  if (flags.has("program-version")) return { page: "version" };
+  if (flags.has("help")) return { page: "help" };
+  if (word !== "help" && word !== "version") return undefined;
+  const [extra] = word === "help" ? more : [topic];
+  if (extra !== undefined) throw new JobError("usage.argument", { argument: extra });
+  return word === "version" ? { page: "version" } : { page: "help", ...(topic !== undefined && { topic }) };
+}
+
+/** What was said of one file by hand. */
+function claim(values: Given["values"]): Omit<Arguments, "command" | "json" | "wait"> {
+  const { file } = values;
+  if (file === "") throw new JobError("usage.value.missing", { option: "--file" });
+  const type = choice("type", values.type, PACKAGE_TYPES);
+  if (type !== undefined && type !== "controller" && file === undefined) {
+    throw new JobError("usage.needs", { option: `--type ${type}`, needs: "--file" });
   }
-  const os = choice("os", values.os, ["linux", "windows"]);
+  if (type === "collector" && values.object === undefined) {
+    throw new JobError("usage.needs", { option: "--type collector", needs: "--object" });
+  }
+  const os = choice("os", values.os, OPERATING_SYSTEMS);
   const archName = choice("arch", values.arch, Object.keys(ARCH_NAMES));
   const arch = archName && archOf(archName);
   const object = keyPart("object", values.object);
   const version = keyPart("version", values.version);
   return {
-    command: known,
-    help: values.help ?? false,
-    json: values.json ?? false,
-    wait: values.wait ?? false,
-    ...(values.file !== undefined && { file: values.file }),
+    ...(file !== undefined && { file }),
     ...(type && { type }),
     ...(os && { os }),
     ...(arch && { arch }),
@@ -123,26 +111,63 @@ export function parseArguments(argv: readonly string[]): Arguments {
   };
 }
 
-function read(argv: readonly string[]) {
-  try {
-    return parseArgs({
-      args: [...argv],
-      allowPositionals: true,
-      options: {
-        auto: { type: "boolean" },
-        file: { type: "string" },
-        type: { type: "string" },
-        os: { type: "string" },
-        arch: { type: "string" },
-        object: { type: "string" },
-        version: { type: "string" },
-        wait: { type: "boolean" },
-        json: { type: "boolean" },
-        help: { type: "boolean", short: "h" },
-      },
-    });
-  } catch (error) {
-    // Node's own sentence names the option; the rest of it is advice for programmers.
-    throw usageError((error as Error).message.split(". ")[0] as string);
+function choice<T extends string>(
+  option: Option,
+  value: string | undefined,
+  allowed: readonly T[],
+): T | undefined {
+  if (value === undefined) return undefined;
+  const found = allowed.find((one) => one === value.toLowerCase());
+  if (found) return found;
+  const near = nearest(value, allowed);
+  throw new JobError("usage.value.choice", { option: `--${option}`, value, allowed, nearest: near });
+}
+
+/** A part of the key `{os}/{arch}/{object}/{version}/{name}`: must not bring a separator of its own. */
+function keyPart(option: Option, value: string | undefined): string | undefined {
+  if (value !== undefined && !isKeyPart(value)) {
+    throw new JobError("usage.value.form", { option: `--${option}` });
   }
+  return value;
+}
+
+function isOption(name: string): name is Option {
+  return Object.hasOwn(OPTIONS, name);
+}
+
+/** Node's parser takes the words apart; what is wrong with them is said here, in the operator's language. */
+function read(argv: readonly string[]): Given {
+  const { tokens } = parseArgs({
+    args: [...argv],
+    options: OPTIONS,
+    strict: false,
+    allowPositionals: true,
+    tokens: true,
+  });
+  const words: string[] = [];
+  const flags = new Set<Option>();
+  const values: { [O in Option]?: string } = {};
+  for (const token of tokens) {
+    if (token.kind === "positional") words.push(token.value);
+    if (token.kind !== "option") continue;
+    const { name, rawName, value, inlineValue } = token;
+    if (!isOption(name)) throw new JobError("usage.option", { option: rawName, nearest: nearOption(name) });
+    if (OPTIONS[name].type === "boolean") {
+      if (value !== undefined) throw new JobError("usage.value.unexpected", { option: rawName });
+      flags.add(name);
+    } else {
+      // `--file --json`: the value was forgotten
+      if (value === undefined || (!inlineValue && value.startsWith("-"))) {
+        throw new JobError("usage.value.missing", { option: rawName });
+      }
+      values[name] = value;
+    }
+  }
+  return { words, flags, values };
+}
+
+function nearOption(name: string): string | undefined {
+  const known = Object.keys(OPTIONS).filter((option) => option !== "program-version");
+  const near = nearest(name, known);
+  return near === undefined ? undefined : `--${near}`;
 }

@@ -1,9 +1,12 @@
 #!/usr/bin/env -S node --expose-gc
+import { realpathSync } from "node:fs";
+import { dirname } from "node:path";
 import manifest from "../package.json" with { type: "json" };
-import { type Arguments, type Command, HELP, parseArguments, USAGE } from "./cli.ts";
-import { type Config, publicValues, readConfig } from "./config/config.ts";
+import { type Arguments, type Command, type Page, parseArguments } from "./cli.ts";
+import { type Config, publicValues, readConfig, readOutput } from "./config/config.ts";
 import { Reader } from "./config/env.ts";
-import { EXIT, type ExitCode, type JobError } from "./errors.ts";
+import { EXIT, type ExitCode } from "./errors.ts";
+import { helpPage, USAGE } from "./help.ts";
 import { type JobContext, stopSignal } from "./job.ts";
 import { writeNow } from "./output/log.ts";
 import { openOutput, refuse } from "./output/open.ts";
@@ -23,18 +26,26 @@ function leave(code: ExitCode): void {
 
 async function main(): Promise<void> {
   const reader = new Reader(process.env);
-  let args: Arguments;
+  const { language } = readOutput(process.env);
+  let args: Arguments | Page;
   try {
     args = parseArguments(process.argv.slice(2));
+    if ("page" in args) writeNow(1, pageText(args));
   } catch (error) {
-    refuse(error as JobError, USAGE, process, reader, leave);
+    refuse(error, USAGE[language], process, reader, leave);
     return;
   }
-  if (args.help) {
-    writeNow(1, HELP);
-    leave(EXIT.ok);
-    return;
-  }
+  if ("page" in args) leave(EXIT.ok);
+  else await run(args, reader);
+}
+
+function pageText(asked: Page): string {
+  if (asked.page === "version") return `${manifest.name} ${manifest.version}\n`;
+  const program = dirname(realpathSync(process.argv[1] as string));
+  return helpPage(asked.topic, readOutput(process.env).language, program);
+}
+
+async function run(args: Arguments, reader: Reader): Promise<void> {
   let config: Config | undefined;
   let problem: unknown;
   try {
@@ -52,16 +63,13 @@ async function main(): Promise<void> {
     end.finish(problem);
     return;
   }
-  recorder.bucket = config.nats.bucket;
+  const { command } = args;
+  const { packagesDir, nats } = config;
+  recorder.bucket = nats.bucket;
   const signal = stopSignal(process, config, log, end);
-  log.info("run.started", {
-    command: args.command,
-    version: manifest.version,
-    bucket: config.nats.bucket,
-    packagesDir: config.packagesDir,
-  });
+  log.info("run.started", { command, version: manifest.version, bucket: nats.bucket, packagesDir });
   try {
-    await (await COMMAND[args.command]())({ args, config, log, signal, recorder, screen });
+    await (await COMMAND[command]())({ args, config, log, signal, recorder, screen });
     // A stop that came with the last answers is still a stop: what was logged as stopping does not end as a success.
     signal.throwIfAborted();
     end.finish();

@@ -1,12 +1,14 @@
 import { styleText } from "node:util";
 import { readOutput } from "../config/config.ts";
 import type { Reader } from "../config/env.ts";
-import type { ExitCode, JobError } from "../errors.ts";
+import type { ExitCode } from "../errors.ts";
+import { describeError } from "./describe.ts";
 import { createLog, type Log, writeNow } from "./log.ts";
 import { Recorder } from "./recorder.ts";
 import { createRedact, redactDeep } from "./redact.ts";
 import type { Report } from "./report.ts";
 import { RunEnd, type Screen, toJson } from "./run-end.ts";
+import { JOIN } from "./words.ts";
 import { TERMINATION_LOG, writeReportFile, writeTerminationLog } from "./write.ts";
 
 export interface Output {
@@ -64,7 +66,7 @@ export async function openOutput(
 
 /** A command line that says nothing: a person sees why and the usage, a machine gets its report all the same. */
 export function refuse(
-  error: JobError,
+  error: unknown,
   usage: string,
   process: NodeJS.Process,
   reader: Reader,
@@ -72,14 +74,16 @@ export function refuse(
 ): void {
   // Somebody may have meant a URL with a password in it.
   const redact = createRedact(reader.secrets);
-  const report = new Recorder("init", readOutput(process.env).language).report(error);
+  const { language } = readOutput(process.env);
+  const report = new Recorder("init", language).report(error);
   const json = toJson(report, redact);
-  writeNow(2, `${redact(error.message)}\n${usage}\n`);
+  const { message, hint } = describeError(error, language);
+  writeNow(2, `${redact(`${message}${JOIN[language].remedy}${hint}`)}\n\n${usage}\n`);
   const reportFile = reader.text("REPORT_FILE");
   try {
     if (reportFile) writeReportFile(reportFile, json);
   } catch (writeError) {
-    writeNow(2, `${(writeError as Error).message}\n`);
+    writeNow(2, `${redact(describeError(writeError, language).message)}\n`);
   }
   writeTerminationLog(TERMINATION_LOG, redactDeep(report, redact) as Report);
   if (process.argv.includes("--json")) writeNow(1, json);

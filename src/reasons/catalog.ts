@@ -1,15 +1,31 @@
 import type { ExitCode } from "../errors.ts";
+import { archive } from "./archive.ts";
+import { checksum } from "./checksum.ts";
 import { config } from "./config.ts";
 import { fill, type Language, type Reason } from "./define.ts";
 import { job } from "./job.ts";
+import { kind } from "./kind.ts";
 import { legacy } from "./legacy.ts";
+import { manifest } from "./manifest.ts";
+import { name } from "./name.ts";
 import { repack } from "./repack.ts";
+import { tar } from "./tar.ts";
 import { usage } from "./usage.ts";
+import { volume } from "./volume.ts";
+import { zip } from "./zip.ts";
 
 export const CATALOG = {
   ...config,
   ...job,
   ...legacy,
+  ...zip,
+  ...volume,
+  ...tar,
+  ...name,
+  ...manifest,
+  ...kind,
+  ...checksum,
+  ...archive,
   ...repack,
   ...usage,
 };

@@ -1,14 +1,14 @@
 import { reason } from "./define.ts";
 
 const help = {
-  en: "see the usage below, or bklite-package-init --help",
-  zh: "参见下方用法，或运行 bklite-package-init --help",
+  en: "bklite-package-init --help lists commands and options",
+  zh: "运行 bklite-package-init --help 查看命令与选项",
 };
 
-/** ` (did you mean "init"?)`, or nothing where no name is near. */
+/** `(did you mean "init"?)`, or nothing where no name is near. */
 const near = {
-  en: (name: string | undefined) => (name === undefined ? "" : `; did you mean "${name}"?`),
-  zh: (name: string | undefined) => (name === undefined ? "" : `，是否想输入“${name}”？`),
+  en: (name: string | undefined) => (name === undefined ? "" : ` (did you mean "${name}"?)`),
+  zh: (name: string | undefined) => (name === undefined ? "" : `（是否想输入“${name}”？）`),
 };
 
 /** The command line: exit 64. */

@@ -1,21 +1,38 @@
 import assert from "node:assert/strict";
+import { mkdirSync, writeFileSync } from "node:fs";
+import { join } from "node:path";
 import { describe, test } from "node:test";
-import { HELP, parseArguments, USAGE } from "../../src/cli.ts";
+import { type Arguments, type Page, parseArguments } from "../../src/cli.ts";
 import { EXIT, JobError } from "../../src/errors.ts";
+import { HELP, helpPage } from "../../src/help.ts";
+import { describeError } from "../../src/output/describe.ts";
+import { LANGUAGES } from "../../src/reasons/define.ts";
+import { tempDir } from "../support/guard.ts";
+
+function parsed(argv: readonly string[]): Arguments {
+  const args = parseArguments(argv);
+  assert.ok("command" in args);
+  return args;
+}
+
+function refusal(argv: readonly string[]): JobError {
+  try {
+    parseArguments(argv);
+  } catch (error) {
+    if (error instanceof JobError) return error;
+    throw error;
+  }
+  throw new Error(`${argv.join(" ")} is taken`);
+}
 
 describe("the command line", () => {
   test("without arguments is init", () => {
-    assert.deepEqual(parseArguments([]), { command: "init", help: false, json: false, wait: false });
+    assert.deepEqual(parsed([]), { command: "init", json: false, wait: false });
   });
 
   test("takes the guide's examples", () => {
-    assert.equal(parseArguments(["--auto"]).command, "init");
-    const { file, version } = parseArguments([
-      "--file",
-      "fusion-collectors-linux-amd64.zip",
-      "--version",
-      "2.0.0",
-    ]);
+    assert.equal(parsed(["--auto"]).command, "init");
+    const { file, version } = parsed(["--file", "fusion-collectors-linux-amd64.zip", "--version", "2.0.0"]);
     assert.deepEqual([file, version], ["fusion-collectors-linux-amd64.zip", "2.0.0"]);
     const third = [
       "--file",
@@ -27,41 +44,105 @@ describe("the command line", () => {
       "--version",
       "1.0.0",
     ];
-    const { object, type } = parseArguments(third);
+    const { object, type } = parsed(third);
     assert.deepEqual([object, type], ["Telegraf", "collector"]);
   });
 
   test("knows both spellings of an architecture", () => {
-    assert.equal(parseArguments(["plan", "--arch", "amd64"]).arch, "x86_64");
-    assert.equal(parseArguments(["plan", "--arch", "AARCH64"]).arch, "arm64");
+    assert.equal(parsed(["plan", "--arch", "amd64"]).arch, "x86_64");
+    assert.equal(parsed(["plan", "--arch", "AARCH64"]).arch, "arm64");
   });
 
-  const bad: [string, string[]][] = [
-    ["an unknown option", ["--force"]],
-    ["an unknown command", ["upload"]],
-    ["a second command", ["plan", "init"]],
-    ["a missing value", ["--file"]],
-    ["an empty path", ["--file", ""]],
-    ["an impossible os", ["--os", "plan9"]],
-    ["an impossible architecture", ["--arch", "sparc"]],
-    ["an impossible type", ["--type", "agent"]],
-    ["a version with a slash", ["--version", "1/2"]],
-    ["an object with a space", ["--object", "Tele graf"]],
-    ["a collector without a file", ["--type", "collector", "--object", "Telegraf"]],
-    ["a collector without an object", ["--type", "collector", "--file", "x"]],
-    ["--auto with --file", ["--auto", "--file", "x"]],
-    ["--wait without verify", ["plan", "--wait"]],
+  test("takes what is no controller by --type", () => {
+    const types = ["installer", "apm-probe"].map((type) => parsed(["--file", "x", "--type", type]).type);
+    assert.deepEqual(types, ["installer", "apm-probe"]);
+  });
+
+  test("takes the last of an option that is given twice, and words behind --", () => {
+    assert.equal(parsed(["--os", "linux", "--os=Windows"]).os, "windows");
+    assert.equal(parsed(["--", "plan"]).command, "plan");
+  });
+
+  const bad: [string, string[], string, string?][] = [
+    ["an unknown option", ["--force"], "usage.option"],
+    ["a mistyped option", ["--flie", "x"], "usage.option", "--file"],
+    ["an unknown short option", ["-x"], "usage.option"],
+    ["an unknown command", ["upload"], "usage.command"],
+    ["a mistyped command", ["verfiy"], "usage.command", "verify"],
+    ["a mistyped command of few letters", ["int"], "usage.command", "init"],
+    ["a second command", ["plan", "init"], "usage.argument"],
+    ["an argument of version", ["version", "1"], "usage.argument"],
+    ["a second topic", ["help", "a", "b"], "usage.argument"],
+    ["a missing value", ["--file"], "usage.value.missing"],
+    ["an option where a value should be", ["--file", "--json"], "usage.value.missing"],
+    ["an empty path", ["--file", ""], "usage.value.missing"],
+    ["a value for a switch", ["--json=yes"], "usage.value.unexpected"],
+    ["an impossible os", ["--os", "plan9"], "usage.value.choice"],
+    ["a mistyped os", ["--os", "linx"], "usage.value.choice", "linux"],
+    ["an impossible architecture", ["--arch", "sparc"], "usage.value.choice"],
+    ["an impossible type", ["--type", "agent"], "usage.value.choice"],
+    ["a mistyped type", ["--type", "colector"], "usage.value.choice", "collector"],
+    ["a version with a slash", ["--version", "1/2"], "usage.value.form"],
+    ["an object with a space", ["--object", "Tele graf"], "usage.value.form"],
+    ["a collector without a file", ["--type", "collector", "--object", "Telegraf"], "usage.needs"],
+    ["a collector without an object", ["--type", "collector", "--file", "x"], "usage.needs"],
+    ["an installer without a file", ["--type", "installer"], "usage.needs"],
+    ["--auto with --file", ["--auto", "--file", "x"], "usage.together"],
+    ["--wait without verify", ["plan", "--wait"], "usage.only"],
   ];
-  for (const [name, argv] of bad) {
-    test(`refuses ${name} with the usage line`, () => {
-      assert.throws(
-        () => parseArguments(argv),
-        (error) => error instanceof JobError && error.code === EXIT.usage && error.hint === USAGE,
-      );
+  for (const [name, argv, reason, nearest] of bad) {
+    test(`refuses ${name}${nearest ? " with the nearest name" : ""}`, () => {
+      const error = refusal(argv);
+      assert.deepEqual([error.code, error.reason], [EXIT.usage, reason]);
+      const { message } = describeError(error, "zh");
+      assert.equal(message.includes("是否想输入"), nearest !== undefined);
+      if (nearest) assert.match(message, new RegExp(`“${nearest}”`));
     });
   }
 
-  test("the help names every exit code", () => {
-    for (const code of Object.values(EXIT)) assert.match(HELP, new RegExp(`\\b${code}\\b`));
+  const pages: [string[], Page][] = [
+    [["version"], { page: "version" }],
+    [["-V"], { page: "version" }],
+    [["help"], { page: "help" }],
+    [["-h"], { page: "help" }],
+    [["plan", "--help"], { page: "help" }],
+    [["help", "reasons"], { page: "help", topic: "reasons" }],
+  ];
+  for (const [argv, page] of pages) {
+    test(`prints a page for ${argv.join(" ")}`, () => assert.deepEqual(parseArguments(argv), page));
+  }
+});
+
+describe("the help", () => {
+  for (const language of LANGUAGES) {
+    test(`names every exit code and command, no line wider than a terminal (${language})`, () => {
+      const text = HELP[language];
+      for (const code of Object.values(EXIT)) assert.match(text, new RegExp(`(?<!\\d)${code}(?!\\d)`));
+      for (const word of ["init", "plan", "verify", "wait", "gate", "scan", "version", "help"]) {
+        assert.match(text, new RegExp(`^  ${word} `, "m"));
+      }
+      const cells = (line: string) => [...line].reduce((sum, c) => sum + (c > "\u2e80" ? 2 : 1), 0);
+      for (const line of text.split("\n")) assert.ok(cells(line) <= 80, line);
+    });
+  }
+
+  test("about a topic is a page of the documentation, in Chinese where it is translated", () => {
+    const folder = tempDir("help");
+    try {
+      mkdirSync(join(folder.path, "docs", "zh-CN"), { recursive: true });
+      mkdirSync(join(folder.path, "dist"));
+      writeFileSync(join(folder.path, "docs", "output.md"), "# Output");
+      writeFileSync(join(folder.path, "docs", "zh-CN", "output.md"), "# 输出");
+      writeFileSync(join(folder.path, "docs", "design.md"), "# Design");
+      const page = (topic: string) => helpPage(topic, "zh", join(folder.path, "dist"));
+      assert.deepEqual([page("output"), page("design")], ["# 输出", "# Design"]);
+      assert.equal(helpPage("output", "en", folder.path), "# Output");
+      for (const topic of ["outptu", "../docs/output", "zh-CN"]) {
+        assert.throws(() => page(topic), { reason: "usage.topic" });
+      }
+      assert.throws(() => page("outptu"), { message: /did you mean "output"/ });
+    } finally {
+      folder.remove();
+    }
   });
 });

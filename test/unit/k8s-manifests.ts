@@ -1,44 +1,82 @@
-import { join } from "node:path";
+import { mkdirSync, mkdtempSync, rmSync, writeFileSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { join, relative } from "node:path";
+import { stringify } from "yaml";
 import { containersOf, kustomize, type Manifest, readManifests } from "./kustomize.ts";
 
 export const root = join(import.meta.dirname, "../..");
 export const k8s = join(root, "k8s");
 
-/** What is given to a cluster, by where it comes from below k8s/. */
-const READ: Record<string, (path: string) => Manifest[]> = {
-  "base/secret.example.yaml": readManifests,
-  "overlays/pvc/loader.yaml": readManifests,
-  "overlays/pvc": kustomize,
-  "overlays/image": kustomize,
-  "gate/pvc": gated,
-  "gate/image": gated,
-};
-export const origins = Object.keys(READ);
+export const OVERLAYS = ["pvc", "pvc/claim", "image", "example"];
+export const COMPONENTS = ["gate", "openshift", "argocd", "helm-hooks"];
 
-/** Somebody's two Deployments, one of them with the label, after the gate was put on them. */
-export function gated(folder: string): Manifest[] {
-  return kustomize(folder, [
-    deployment("web", { "bklite-package-init/gate": "true" }),
-    deployment("other", {}),
-  ]);
-}
+/** Somebody's Deployments: with initContainers of its own, without any, and one that is not to be gated. */
+export const DEPLOYMENTS = [
+  deployment("web", "true", [{ name: "own", image: "registry.example.com/own:1.0" }]),
+  deployment("worker", "true"),
+  deployment("server", "false", [{ name: "migrate", image: "registry.example.com/server:1.0" }]),
+];
 
-export function deployment(name: string, labels: Record<string, string>): Manifest {
+export function deployment(name: string, gate: string, initContainers?: Manifest[]): Manifest {
   const containers = [{ name, image: `registry.example.com/${name}:3.1` }];
-  const initContainers = [{ name: "own", image: "registry.example.com/own:1.0" }];
-  const template = { metadata: { labels: { app: name } }, spec: { containers, initContainers } };
+  const spec = { containers, ...(initContainers && { initContainers }) };
   return {
     apiVersion: "apps/v1",
     kind: "Deployment",
-    metadata: { name, labels },
-    spec: { selector: { matchLabels: { app: name } }, template },
+    metadata: { name, labels: { "bklite-package-init/gate": gate } },
+    spec: {
+      selector: { matchLabels: { app: name } },
+      template: { metadata: { labels: { app: name } }, spec },
+    },
   };
 }
+
+/**
+ * A kustomization as an operator writes it: base, loader and somebody's Deployments under some components. Made in a
+ * folder of its own, because kustomize reads nothing but files. The caller removes it.
+ */
+export function writeStack(components: readonly string[]): string {
+  const folder = mkdtempSync(join(tmpdir(), "k8s-stack-"));
+  const at = (path: string) => relative(folder, join(k8s, path));
+  for (const [index, one] of DEPLOYMENTS.entries()) {
+    writeFileSync(join(folder, `deployment-${index}.yaml`), stringify(one));
+  }
+  const text = {
+    apiVersion: "kustomize.config.k8s.io/v1beta1",
+    kind: "Kustomization",
+    resources: [
+      at("base"),
+      at("overlays/pvc/claim"),
+      ...DEPLOYMENTS.map((_, index) => `deployment-${index}.yaml`),
+    ],
+    components: components.map((name) => at(`components/${name}`)),
+  };
+  mkdirSync(folder, { recursive: true });
+  writeFileSync(join(folder, "kustomization.yaml"), stringify(text));
+  return folder;
+}
+
+/** What the components make of such a stack. */
+export function stackWith(components: readonly string[]): Manifest[] {
+  const folder = writeStack(components);
+  try {
+    return kustomize(folder);
+  } finally {
+    rmSync(folder, { recursive: true });
+  }
+}
+
+/** What is given to a cluster, by where it comes from. */
+const READ: Record<string, () => Manifest[]> = {
+  "base/secret.example.yaml": () => readManifests(join(k8s, "base/secret.example.yaml")),
+  ...Object.fromEntries(OVERLAYS.map((name) => [name, () => kustomize(join(k8s, "overlays", name))])),
+  ...Object.fromEntries(COMPONENTS.map((name) => [name, () => stackWith([...new Set(["gate", name])])])),
+};
 
 /** Every manifest with its origin, for messages. */
 export function* everything(): Generator<[string, Manifest]> {
   for (const [origin, read] of Object.entries(READ)) {
-    for (const one of read(join(k8s, origin))) yield [`${origin}: ${one.kind} ${one.metadata.name}`, one];
+    for (const one of read()) yield [`${origin}: ${one.kind} ${one.metadata.name}`, one];
   }
 }
 
@@ -46,7 +84,7 @@ export function* everything(): Generator<[string, Manifest]> {
 export function* ourContainers(): Generator<[string, Manifest, Manifest]> {
   for (const [origin, one] of everything()) {
     for (const container of containersOf(one)) {
-      if (one.kind === "Deployment" && container.name !== "wait-for-packages") continue;
+      if (one.kind === "Deployment" && container.name !== "gate") continue;
       yield [`${origin}: ${container.name}`, container, one];
     }
   }

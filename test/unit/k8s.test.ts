@@ -1,15 +1,13 @@
 import assert from "node:assert/strict";
-import { execFileSync } from "node:child_process";
+import { execFileSync, spawnSync } from "node:child_process";
 import { globSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
-import { basename, join, relative } from "node:path";
+import { basename, dirname, join } from "node:path";
 import { after, before, describe, test } from "node:test";
-import { parseArguments } from "../../src/cli.ts";
-import { readConfig } from "../../src/config/config.ts";
-import { Reader, VARIABLES, type VariableName } from "../../src/config/env.ts";
+import { parseAllDocuments } from "yaml";
 import { EXIT } from "../../src/errors.ts";
-import { deployment, everything, gated, k8s, origins, ourContainers, root } from "./k8s-manifests.ts";
-import { containersOf, type Manifest, podSpec, readManifests } from "./kustomize.ts";
+import { COMPONENTS, everything, k8s, OVERLAYS, ourContainers, root, writeStack } from "./k8s-manifests.ts";
+import { containersOf, kustomize, type Manifest, podSpec, readManifests } from "./kustomize.ts";
 
 const version: string = JSON.parse(readFileSync(join(root, "package.json"), "utf8")).version;
 
@@ -65,21 +63,51 @@ describe("the Kubernetes API's schemas", () => {
     }
   });
 
-  test("every file below k8s/ is covered", () => {
-    const covered = new Set(origins.map((origin) => join(k8s, origin)));
-    const loose = globSync("**/*.yaml", { cwd: k8s })
-      .map((path) => join(k8s, path))
-      .filter((path) => !covered.has(path) && !isNamedByKustomization(path));
-    assert.deepEqual(
-      loose.map((path) => relative(k8s, path)),
-      [],
+  test("every file below k8s/ belongs to something", () => {
+    const loose = globSync("**/*.yaml", { cwd: k8s }).filter((path) => !isNamedByKustomization(path));
+    assert.deepEqual(loose, ["base/secret.example.yaml"]);
+    const folders = globSync("{overlays,components}/**/kustomization.yaml", { cwd: k8s }).map(dirname);
+    const named = [
+      ...OVERLAYS.map((name) => `overlays/${name}`),
+      ...COMPONENTS.map((name) => `components/${name}`),
+    ];
+    assert.deepEqual(folders.sort(), [...named, "overlays/pvc/images"].sort());
+  });
+
+  test("kubectl renders the same, where there is one", () => {
+    const folders = OVERLAYS.map((name) => join(k8s, "overlays", name));
+    const stacks = [[], ["gate"], ["gate", "openshift"], ["argocd"], ["helm-hooks", "openshift"]].map(
+      writeStack,
     );
+    try {
+      for (const folder of [...folders, ...stacks]) {
+        const rendered = kubectlKustomize(folder);
+        if (!rendered) return;
+        assert.deepEqual(byName(rendered), byName(kustomize(folder)), folder);
+      }
+    } finally {
+      for (const folder of stacks) rmSync(folder, { recursive: true });
+    }
   });
 });
 
+/** undefined where there is no kubectl. */
+function kubectlKustomize(folder: string): Manifest[] | undefined {
+  const options = ["kustomize", "--load-restrictor=LoadRestrictionsNone", folder];
+  const { error, status, stdout, stderr } = spawnSync("kubectl", options, { encoding: "utf8" });
+  if (error) return undefined;
+  assert.equal(status, 0, stderr);
+  return parseAllDocuments(stdout).map((one) => one.toJS());
+}
+
+/** kustomize orders manifests by kind; in which order they come is not what is compared. */
+function byName(all: Manifest[]): Record<string, Manifest> {
+  return Object.fromEntries(all.map((one) => [`${one.kind} ${one.metadata.name}`, one]));
+}
+
 function isNamedByKustomization(path: string): boolean {
   if (basename(path) === "kustomization.yaml") return true;
-  const [text] = readManifests(join(path, "../kustomization.yaml"));
+  const [text] = readManifests(join(k8s, path, "../kustomization.yaml"));
   const named = [...(text?.resources ?? []), ...(text?.patches ?? []).map((p: Manifest) => p.path)];
   return named.includes(basename(path));
 }
@@ -89,7 +117,8 @@ describe("restricted Pod Security", () => {
     for (const [origin, container, owner] of ourContainers()) {
       const context = { ...(podSpec(owner)?.securityContext ?? {}), ...container.securityContext };
       assert.equal(context.runAsNonRoot, true, origin);
-      assert.equal(context.runAsUser, 65532, origin);
+      const pinned = owner.kind !== "Deployment" && !origin.startsWith("openshift");
+      assert.equal(context.runAsUser, pinned ? 65532 : undefined, origin);
       assert.equal(context.allowPrivilegeEscalation, false, origin);
       assert.equal(context.readOnlyRootFilesystem, true, origin);
       assert.deepEqual(context.capabilities, { drop: ["ALL"] }, origin);
@@ -124,7 +153,7 @@ describe("our own rules", () => {
     for (const [origin, container] of ourContainers()) {
       assert.match(
         container.image,
-        /^(registry\.example\.com\/bklite\/|bklite-)package-init(-bundle)?:[^:]+$/,
+        /^((registry|harbor)\.example\.com\/(bklite|ops)\/|bklite-)package-init(-bundle)?:[^:]+$/,
         origin,
       );
       assert.equal(container.image.split(":").at(-1), version, origin);
@@ -170,100 +199,18 @@ describe("our own rules", () => {
     }
   });
 
-  test("a gate comes first, waits with verify, and leaves other Deployments alone", () => {
-    for (const name of ["pvc", "image"]) {
-      const [web, other] = gated(join(k8s, "gate", name));
-      const [gate, own] = podSpec(web as Manifest)?.initContainers ?? [];
-      assert.equal(own.name, "own");
-      const { command, wait } = parseArguments(gate.args);
-      assert.deepEqual({ command, wait }, { command: "verify", wait: true });
-      assert.deepEqual(other, deployment("other", {}));
+  test("no proxy is put beside a pod that has to end", () => {
+    for (const [origin, one] of everything()) {
+      if (!["Job", "Pod"].includes(one.kind)) continue;
+      const { labels, annotations } = one.kind === "Pod" ? one.metadata : one.spec.template.metadata;
+      assert.equal(labels["sidecar.istio.io/inject"], "false", origin);
+      assert.equal(annotations["linkerd.io/inject"], "disabled", origin);
     }
   });
 });
 
 function jobs(): Manifest[] {
   const found = [...everything()].map(([, one]) => one).filter((one) => one.kind === "Job");
-  assert.equal(found.length, 2);
+  assert.equal(found.length, OVERLAYS.length - 1 + COMPONENTS.length);
   return found;
 }
-
-describe("settings and secrets", () => {
-  const [configMap] = readManifests(join(k8s, "base/configmap.yaml"));
-  const [secret] = readManifests(join(k8s, "base/secret.example.yaml"));
-  const settings: Record<string, string> = configMap?.data;
-  const secrets: Record<string, string> = secret?.stringData;
-  const known = Object.entries(VARIABLES).flatMap(([name, { file }]) =>
-    file ? [name, `${name}_FILE`] : [name],
-  );
-  const isSecret = (name: string) =>
-    VARIABLES[name as VariableName]?.secret === true || name === "DATABASE_URL";
-
-  test("every name is known to the program", () => {
-    const names = Object.keys(settings);
-    for (const [, { env = [] }] of ourContainers()) names.push(...env.map((one: Manifest) => one.name));
-    assert.deepEqual(
-      names.filter((name) => !known.includes(name)),
-      [],
-    );
-  });
-
-  test("no secret lies in the ConfigMap or in a plain value", () => {
-    assert.deepEqual(Object.keys(settings).filter(isSecret), []);
-    assert.ok(!settings.NATS_SERVERS?.includes("@"));
-    for (const [origin, { env = [] }] of ourContainers()) {
-      for (const one of env)
-        assert.ok(one.valueFrom?.secretKeyRef && one.value === undefined, `${origin}: ${one.name}`);
-    }
-  });
-
-  test("what a pod refers to exists: ConfigMap, Secret and its keys, claim, volumes", () => {
-    for (const [origin, container, owner] of ourContainers()) {
-      for (const { configMapRef } of container.envFrom ?? [])
-        assert.equal(configMapRef.name, configMap?.metadata.name, origin);
-      for (const { valueFrom } of container.env ?? []) {
-        assert.equal(valueFrom.secretKeyRef.name, secret?.metadata.name, origin);
-        assert.ok(valueFrom.secretKeyRef.key in secrets, `${origin}: ${valueFrom.secretKeyRef.key}`);
-      }
-      const volumes: Manifest[] = podSpec(owner)?.volumes ?? [];
-      for (const mount of container.volumeMounts)
-        assert.ok(
-          volumes.some(({ name }) => name === mount.name),
-          `${origin}: ${mount.name}`,
-        );
-      for (const volume of volumes) checkVolume(volume, origin);
-    }
-  });
-
-  function checkVolume(volume: Manifest, origin: string): void {
-    if (volume.persistentVolumeClaim) {
-      const [claim] = readManifests(join(k8s, "overlays/pvc/pvc.yaml"));
-      assert.equal(volume.persistentVolumeClaim.claimName, claim?.metadata.name, origin);
-    }
-    if (!volume.secret) return;
-    assert.equal(volume.secret.secretName, secret?.metadata.name, origin);
-    for (const { key } of volume.secret.items) assert.ok(key in secrets, `${origin}: ${key}`);
-  }
-
-  test("the archives and the authority lie where the settings say", () => {
-    for (const [origin, { image, args, volumeMounts }] of ourContainers()) {
-      if (!args) continue;
-      const paths = volumeMounts.map((mount: Manifest) => mount.mountPath);
-      assert.ok(paths.includes("/etc/nats/certs"), origin);
-      assert.ok(image.includes("-bundle:") || paths.includes(settings.PACKAGES_DIR), origin);
-    }
-    assert.equal(settings.NATS_TLS_CA_FILE, "/etc/nats/certs/ca.crt");
-  });
-
-  test("the program accepts the values", () => {
-    const ca = join(temporary, "ca.crt");
-    writeFileSync(ca, secrets["ca.crt"] ?? "");
-    const environment = { ...settings, NATS_TLS_CA_FILE: ca };
-    for (const [, { env = [] }] of ourContainers()) {
-      for (const { name, valueFrom } of env)
-        Object.assign(environment, { [name]: secrets[valueFrom.secretKeyRef.key] });
-    }
-    const config = readConfig(new Reader(environment));
-    assert.deepEqual(config.nats.auth, { kind: "password", user: "admin", password: "change-me" });
-  });
-});

@@ -14,21 +14,33 @@ export function readManifests(path: string): Manifest[] {
   });
 }
 
+interface Target {
+  kind: string;
+  name?: string;
+  labelSelector?: string;
+}
+
 interface Kustomization {
   apiVersion: string;
   kind: "Kustomization" | "Component";
   namespace?: string;
   resources?: string[];
   components?: string[];
-  patches?: { path: string; target?: { kind: string; labelSelector: string } }[];
+  patches?: { path: string; target?: Target }[];
   images?: { name: string; newName: string; newTag: string }[];
+}
+
+/** An operation of a JSON patch (RFC 6902), as far as our manifests need it: something at the end of a list. */
+interface Operation {
+  op: string;
+  path: string;
+  value: unknown;
 }
 
 const FIELDS = ["apiVersion", "kind", "namespace", "resources", "components", "patches", "images"];
 
 /**
  * What `kubectl kustomize` prints for a folder, as far as our manifests need it; throws at a field that it does not know.
- * Like kustomize it puts list entries that a patch adds before those that are there.
  */
 export function kustomize(folder: string, before: readonly Manifest[] = []): Manifest[] {
   const file = join(folder, "kustomization.yaml");
@@ -36,7 +48,14 @@ export function kustomize(folder: string, before: readonly Manifest[] = []): Man
   for (const field of Object.keys(text)) {
     if (!FIELDS.includes(field)) throw new Error(`${file}: field ${field} is not known here`);
   }
-  const { resources = [], components = [], patches = [], images = [], namespace } = text as Kustomization;
+  const {
+    kind,
+    resources = [],
+    components = [],
+    patches = [],
+    images = [],
+    namespace,
+  } = text as Kustomization;
   const folderOf = (entry: string) => statSync(join(folder, entry)).isDirectory();
   let all = [...before];
   for (const entry of resources) {
@@ -46,7 +65,8 @@ export function kustomize(folder: string, before: readonly Manifest[] = []): Man
   for (const { path, target } of patches) {
     for (const patch of readManifests(join(dirname(file), path))) {
       const chosen = all.filter((one) => (target ? isTarget(one, target) : isSame(one, patch)));
-      if (chosen.length === 0) throw new Error(`${file}: ${path} patches nothing`);
+      // A component may be used where there is nothing for one of its patches.
+      if (chosen.length === 0 && kind !== "Component") throw new Error(`${file}: ${path} patches nothing`);
       all = all.map((one) => (chosen.includes(one) ? patched(one, patch) : one));
     }
   }
@@ -77,14 +97,30 @@ function isSame(one: Manifest, patch: Manifest): boolean {
   return one.kind === patch.kind && one.metadata.name === patch.metadata.name;
 }
 
-function isTarget(one: Manifest, target: { kind: string; labelSelector: string }): boolean {
-  const [label = "", value] = target.labelSelector.split("=");
-  return one.kind === target.kind && one.metadata.labels?.[label] === value;
+function isTarget(one: Manifest, { kind, name, labelSelector }: Target): boolean {
+  const [label = "", value] = labelSelector?.split("=") ?? [];
+  return (
+    one.kind === kind &&
+    (!name || one.metadata.name === name) &&
+    (!labelSelector || one.metadata.labels?.[label] === value)
+  );
 }
 
-/** A patch never renames what it is put on. */
-function patched(one: Manifest, patch: Manifest): Manifest {
-  return { ...(merge(one, patch) as Manifest), metadata: one.metadata };
+function patched(one: Manifest, patch: Manifest | Operation[]): Manifest {
+  if (Array.isArray(patch)) return patch.reduce(append, structuredClone(one));
+  // A merged patch never renames what it is put on.
+  const merged = merge(one, patch) as Manifest;
+  return { ...merged, metadata: { ...merged.metadata, name: one.metadata.name } };
+}
+
+function append(one: Manifest, { op, path, value }: Operation): Manifest {
+  const names = path.split("/").slice(1);
+  if (op !== "add" || names.pop() !== "-") throw new Error(`${op} ${path} is not known here`);
+  // biome-ignore lint/suspicious/noExplicitAny: a way into data
+  const list = names.reduce<any>((at, name) => at?.[name], one);
+  if (!Array.isArray(list)) throw new Error(`${path}: there is no such list`);
+  list.push(structuredClone(value));
+  return one;
 }
 
 /** Strategic merge: null removes, lists of named things merge by name, all other lists are replaced. */
@@ -92,12 +128,13 @@ function merge(base: unknown, patch: unknown): unknown {
   if (Array.isArray(base) && Array.isArray(patch)) {
     const key = ["mountPath", "name"].find((k) => patch.every((p) => p?.[k] !== undefined));
     if (!key) return patch;
-    const fresh = patch.filter((p) => !base.some((b) => b[key] === p[key]));
-    const kept = base.map((b) => {
-      const change = patch.find((p) => p[key] === b[key]);
-      return change ? merge(b, change) : b;
+    // What a patch names comes first, whether it was there or not: kustomize does so, too.
+    const named = patch.map((p) => {
+      const there = base.find((b) => b[key] === p[key]);
+      return there ? merge(there, p) : structuredClone(p);
     });
-    return [...fresh, ...kept];
+    const others = base.filter((b) => !patch.some((p) => p[key] === b[key]));
+    return [...named.filter((one) => one.$patch !== "delete"), ...others];
   }
   if (!isMap(base) || !isMap(patch)) return structuredClone(patch);
   const merged: Manifest = { ...base };

@@ -1,0 +1,161 @@
+import { readdirSync, readFileSync } from "node:fs";
+import { join } from "node:path";
+import { JobError } from "./errors.ts";
+import { nearest } from "./nearest.ts";
+import type { Language } from "./reasons/define.ts";
+
+const SYNTAX = `bklite-package-init [COMMAND] [--auto | --file PATH]
+         [--type controller|collector|installer|apm-probe] [--os linux|windows]
+         [--arch x86_64|arm64] [--object NAME] [--version VERSION]
+         [--wait] [--json] [-h|--help] [-V]`;
+
+/** The command line in a few lines, for those who mistyped it. */
+export const USAGE: Record<Language, string> = {
+  en: `usage:   ${SYNTAX}
+commands: init (the default), plan, verify, wait, gate, scan, version, help`,
+  zh: `用法：   ${SYNTAX}
+命令：   init（默认）、plan、verify、wait、gate、scan、version、help`,
+};
+
+const EN = `${USAGE.en}
+
+Fills BlueKing Lite's node packages: stores what lies on a mounted volume in
+NATS, registers it in Postgres, proves that it is there, and says what can be
+installed on which platform. A second run changes nothing.
+
+Commands
+  init      wait for the servers, read the volume, upload, register, verify
+  plan      show what init would do; writes nothing
+  verify    check that everything on the volume is stored and registered;
+            with --wait until it is, or until WAIT_TIMEOUT
+  wait      wait until Postgres (and the table) and NATS (and JetStream) work
+  gate      open once the first controller can be installed; needs no volume
+  scan      read and judge the volume alone; needs no server
+  version   the program's version (also -V)
+  help      this page; help TOPIC shows a page of the documentation
+
+Options
+  --auto             everything in PACKAGES_DIR (the default)
+  --file PATH        one package by hand; a bare name is also looked for in
+                     PACKAGES_DIR
+  --type TYPE        controller (the default), collector, installer, apm-probe
+  --os OS            linux or windows; wins over what the file's name says
+  --arch ARCH        x86_64 (amd64) or arm64 (aarch64)
+  --object NAME      Controller (the default), Telegraf, Vector, ...
+  --version VERSION  the package's version, such as 1.0.0 or latest
+  --json             the report on standard output, the log on standard error
+
+Examples
+  bklite-package-init
+  bklite-package-init plan
+  bklite-package-init --file fusion-collectors-linux-amd64.zip --version 2.0.0
+  bklite-package-init --file telegraf --type collector --object Telegraf
+
+Variables that matter (help configuration has them all)
+  PACKAGES_DIR       the volume; /packages
+  DB_HOST, DB_PORT, DB_NAME, DB_USER, DB_PASSWORD (or DATABASE_URL)
+                     Postgres of BK-Lite; DB_PASSWORD_FILE for a mounted secret
+  NATS_SERVERS, NATS_USER, NATS_PASSWORD, NATS_NAMESPACE
+                     NATS of BK-Lite, and the bucket; bklite
+  NATS_TLS_CA_FILE   the CA of its certificate
+  PACKAGE_VERSION    for controller archives that name no version
+  ON_CONFLICT        same version, different content: replace, keep, fail
+  REQUIRE            platforms that must be complete: linux/x86_64,...
+  WAIT_TIMEOUT       seconds to wait for the servers and for the lock; 300
+  REPORT_FILE        where to leave the JSON report
+  LOG_LEVEL, LOG_FORMAT (json, pretty), LOG_LANG (en, zh)
+
+Exit codes (* worth another run)
+   0  stored, registered, verified     74* a file could not be read, or changed
+  64  command line                     75* lock not free in time, RUN_TIMEOUT
+  65  a package is invalid             76* verification failed, or a platform
+  66  no volume, or nothing on it          of REQUIRE is incomplete
+  69* Postgres or NATS not ready       77  login, certificate or privilege
+  70  a bug here                       78  configuration, table or bucket
+  73  store full or sealed            130*, 143* stopped by a signal
+`;
+
+const ZH = `${USAGE.zh}
+
+为蓝鲸 Lite 准备节点安装包：将挂载卷上的文件存入 NATS 对象存储，在 Postgres
+中登记，逐一校验，并说明各平台可以安装什么。重复运行不会产生任何改动。
+
+命令
+  init      等待服务就绪，读取卷，上传，登记，校验
+  plan      显示 init 将执行的操作，不写入任何内容
+  verify    检查卷上的内容是否均已存储并登记；加 --wait 则持续检查，
+            直至通过或超过 WAIT_TIMEOUT
+  wait      等待 Postgres（及数据表）与 NATS（及 JetStream）可用
+  gate      首个控制器可安装后放行，不需要卷
+  scan      仅读取并检查卷，不需要任何服务
+  version   程序版本（同 -V）
+  help      显示本页；help TOPIC 显示相应文档
+
+选项
+  --auto             处理 PACKAGES_DIR 中的全部文件（默认）
+  --file PATH        手工指定一个文件；只给文件名时也会在 PACKAGES_DIR 中查找
+  --type TYPE        controller（默认）、collector、installer、apm-probe
+  --os OS            linux 或 windows，优先于文件名中的信息
+  --arch ARCH        x86_64（amd64）或 arm64（aarch64）
+  --object NAME      Controller（默认）、Telegraf、Vector 等
+  --version VERSION  安装包版本，如 1.0.0 或 latest
+  --json             报告写到标准输出，日志写到标准错误
+
+示例
+  bklite-package-init
+  bklite-package-init plan
+  bklite-package-init --file fusion-collectors-linux-amd64.zip --version 2.0.0
+  bklite-package-init --file telegraf --type collector --object Telegraf
+
+常用环境变量（完整列表见 help configuration）
+  PACKAGES_DIR       卷的路径，默认 /packages
+  DB_HOST, DB_PORT, DB_NAME, DB_USER, DB_PASSWORD（或 DATABASE_URL）
+                     BK-Lite 的 Postgres；挂载的密钥用 DB_PASSWORD_FILE
+  NATS_SERVERS, NATS_USER, NATS_PASSWORD, NATS_NAMESPACE
+                     BK-Lite 的 NATS 及存储桶，存储桶默认 bklite
+  NATS_TLS_CA_FILE   NATS 证书的 CA 文件
+  PACKAGE_VERSION    控制器压缩包未标明版本时使用的版本
+  ON_CONFLICT        版本相同而内容不同时：replace、keep、fail
+  REQUIRE            必须完整的平台，如 linux/x86_64,windows/x86_64
+  WAIT_TIMEOUT       等待服务和锁的秒数，默认 300
+  REPORT_FILE        JSON 报告的路径
+  LOG_LEVEL, LOG_FORMAT（json、pretty）, LOG_LANG（en、zh）
+
+退出码（带 * 的可重试）
+   0  已存储、登记并校验               74* 文件无法读取或发生变化
+  64  命令行错误                       75* 未及时获得锁，或超过 RUN_TIMEOUT
+  65  安装包无效                       76* 校验失败，或 REQUIRE 中的平台不完整
+  66  卷不存在或为空                   77  登录、证书或权限问题
+  69* Postgres 或 NATS 未就绪          78  配置、数据表或存储桶问题
+  70  程序缺陷                        130*、143* 被信号停止
+  73  存储空间不足或已封存
+`;
+
+/** What `--help` prints. */
+export const HELP: Record<Language, string> = { en: EN, zh: ZH };
+
+/**
+ * What `help TOPIC` prints: a page of the documentation that lies beside the program, in a folder `docs` there or one folder up.
+ * Throws exit 64 for a topic that there is not.
+ */
+export function helpPage(topic: string | undefined, language: Language, programDir: string): string {
+  if (topic === undefined) return HELP[language];
+  const folders = [join(programDir, "docs"), join(programDir, "..", "docs")];
+  const docs = folders.find((folder) => topicsIn(folder).length > 0) ?? "";
+  const topics = topicsIn(docs);
+  if (!topics.includes(topic)) {
+    throw new JobError("usage.topic", { topic, topics, nearest: nearest(topic, topics) });
+  }
+  const own = join(docs, "zh-CN", `${topic}.md`);
+  const translated = language === "zh" && topicsIn(join(docs, "zh-CN")).includes(topic);
+  return readFileSync(translated ? own : join(docs, `${topic}.md`), "utf8");
+}
+
+function topicsIn(folder: string): string[] {
+  try {
+    const pages = readdirSync(folder).filter((name) => name.endsWith(".md"));
+    return pages.map((name) => name.slice(0, -".md".length)).sort();
+  } catch {
+    return [];
+  }
+}

@@ -1,0 +1,39 @@
+/**
+ * The name that somebody most likely meant; undefined where none is near: at most one letter in three may be missing, added,
+ * other or in its neighbour's place, and never more than two. Upper and lower case are the same.
+ */
+export function nearest<T extends string>(word: string, names: readonly T[]): T | undefined {
+  const typed = word.toLowerCase();
+  const limit = Math.min(2, Math.max(1, Math.floor(typed.length / 3)));
+  let best: { name: T; distance: number } | undefined;
+  for (const name of names) {
+    const distance = editDistance(typed, name.toLowerCase());
+    if (distance <= limit && distance < (best?.distance ?? Number.POSITIVE_INFINITY))
+      best = { name, distance };
+  }
+  return best?.name;
+}
+
+/** Letters to change, insert, delete or swap with their neighbour (optimal string alignment). */
+export function editDistance(from: string, to: string): number {
+  const a = [...from];
+  const b = [...to];
+  let before: number[] = [];
+  let last = Array.from({ length: b.length + 1 }, (_, column) => column);
+  for (let row = 1; row <= a.length; row += 1) {
+    const now = [row];
+    for (let column = 1; column <= b.length; column += 1) {
+      const same = a[row - 1] === b[column - 1] ? 0 : 1;
+      const swapped = row > 1 && column > 1 && a[row - 1] === b[column - 2] && a[row - 2] === b[column - 1];
+      now[column] = Math.min(
+        (last[column] as number) + 1,
+        (now[column - 1] as number) + 1,
+        (last[column - 1] as number) + same,
+        swapped ? (before[column - 2] as number) + 1 : Number.POSITIVE_INFINITY,
+      );
+    }
+    before = last;
+    last = now;
+  }
+  return last[b.length] as number;
+}

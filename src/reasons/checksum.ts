@@ -1,0 +1,67 @@
+import { fault, suspicion } from "./fault.ts";
+
+const AGAIN = {
+  en: "write it with sha256sum, in the archive's folder",
+  zh: "请在归档所在目录用 sha256sum 重新生成",
+};
+
+/** Checksum files and the archives beside them. */
+export const checksum = {
+  "checksum.mismatch": fault<{ sha256: string; from: string; expected: string }>(
+    {
+      en: ({ sha256, from, expected }) => `has the SHA-256 ${sha256}, but ${from} says ${expected}`,
+      zh: ({ sha256, from, expected }) => `SHA-256 为 ${sha256}，但 ${from} 中为 ${expected}，校验失败`,
+    },
+    { en: "copy both files again from the same build", zh: "请从同一次构建重新复制这两个文件" },
+  ),
+  "checksum.line": fault<{ line: string }>(
+    {
+      en: ({ line }) => `contains a line that is no SHA-256 and name: ${line}`,
+      zh: ({ line }) => `包含无法识别为“SHA-256 与文件名”的行：${line}`,
+    },
+    AGAIN,
+  ),
+  "checksum.encoding": fault(
+    {
+      en: "is no text that can be read: neither UTF-8, nor UTF-16 with a byte order mark",
+      zh: "无法作为文本读取：既不是 UTF-8，也不是带 BOM 的 UTF-16",
+    },
+    AGAIN,
+  ),
+  "checksum.empty": fault({ en: "contains no SHA-256", zh: "不包含 SHA-256" }, AGAIN),
+  "checksum.other": fault<{ listed: string }>(
+    {
+      en: ({ listed }) => `is for another file: ${listed}`,
+      zh: ({ listed }) => `对应的是另一个文件：${listed}`,
+    },
+    AGAIN,
+  ),
+  "checksum.irregular": fault(
+    { en: "is not a regular file", zh: "不是普通文件" },
+    {
+      en: "remove it, or write it with sha256sum, in the archive's folder",
+      zh: "请删除，或在归档所在目录用 sha256sum 重新生成",
+    },
+  ),
+  "checksum.long": fault({ en: "is too long for a list of checksums", zh: "作为校验和列表过长" }, AGAIN),
+  "checksum.unused": suspicion(
+    {
+      en: "names none of the archives beside it: nothing was checked by it",
+      zh: "未列出同目录下的任何归档，未据此进行校验",
+    },
+    {
+      en: "write it again with sha256sum in this folder, or remove it",
+      zh: "请在该目录用 sha256sum 重新生成，或删除该文件",
+    },
+  ),
+  "checksum.name": suspicion<{ meant: string }>(
+    {
+      en: ({ meant }) => `looks like a list of checksums but is not read under this name: only ${meant} is`,
+      zh: ({ meant }) => `疑似校验和文件，但不会按此名称读取，只读取 ${meant}`,
+    },
+    {
+      en: ({ meant }) => `rename it to ${meant} if it holds SHA-256 digests, or remove it`,
+      zh: ({ meant }) => `若内容为 SHA-256，请重命名为 ${meant}，否则请删除`,
+    },
+  ),
+};

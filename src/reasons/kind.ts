@@ -1,0 +1,91 @@
+import { fault } from "./fault.ts";
+
+const DOWNLOAD = {
+  en: "the download failed and this is what the server answered: open the file to read it, then download the archive again (curl -fLO) from the right address",
+  zh: "下载失败，此文件是服务器返回的内容：请打开查看，然后从正确的地址重新下载（curl -fLO）",
+};
+
+const other = (name: string, command: string) =>
+  fault(
+    {
+      en: `is a ${name} file under an archive's name, which BK-Lite cannot unpack`,
+      zh: `实际是 ${name} 文件，BK-Lite 无法解压`,
+    },
+    {
+      en: `unpack it (${command}) and pack the folder again as zip or tar.gz`,
+      zh: `请先解压（${command}），再重新打包为 zip 或 tar.gz`,
+    },
+  );
+
+/** What may lie under an archive's name and be no archive that is taken: exit 65. */
+export const kind = {
+  "archive.kind.html": fault(
+    { en: "is an HTML page, no archive", zh: "是 HTML 网页，不是归档文件" },
+    DOWNLOAD,
+  ),
+  "archive.kind.json": fault(
+    { en: "is a JSON document, no archive", zh: "是 JSON 文档，不是归档文件" },
+    DOWNLOAD,
+  ),
+  "archive.kind.xml": fault(
+    {
+      en: "is an XML document (such as an object store's error), no archive",
+      zh: "是 XML 文档（例如对象存储返回的错误），不是归档文件",
+    },
+    DOWNLOAD,
+  ),
+  "archive.kind.text": fault({ en: "is a text file, no archive", zh: "是文本文件，不是归档文件" }, DOWNLOAD),
+  "archive.kind.lfs": fault(
+    {
+      en: "is a Git LFS pointer: the archive itself was not downloaded with the repository",
+      zh: "是 Git LFS 指针文件：归档本身没有随仓库一起下载",
+    },
+    {
+      en: "run git lfs pull in the repository, then copy the archive again",
+      zh: "请在仓库中执行 git lfs pull，再重新复制归档",
+    },
+  ),
+  "archive.kind.tar": fault(
+    { en: "is a plain tar, not compressed", zh: "是未压缩的 tar 文件" },
+    {
+      en: "compress it: gzip -c FILE > fusion-collectors.tar.gz",
+      zh: "请压缩：gzip -c 文件 > fusion-collectors.tar.gz",
+    },
+  ),
+  "archive.kind.zstd": other("zstd", "tar --zstd -xf"),
+  "archive.kind.xz": other("xz", "tar -xJf"),
+  "archive.kind.lzma": other("lzma", "tar --lzma -xf"),
+  "archive.kind.lzip": other("lzip", "tar --lzip -xf"),
+  "archive.kind.bzip2": other("bzip2", "tar -xjf"),
+  "archive.kind.lz4": other("lz4", "lz4 -d FILE | tar -xf -"),
+  "archive.kind.compress": other("compress (.Z)", "tar -xZf"),
+  "archive.kind.7z": other("7z", "7z x"),
+  "archive.kind.rar": other("RAR", "unrar x"),
+  "archive.kind.cab": other("CAB", "7z x"),
+  "archive.kind.cpio": other("cpio", "cpio -id"),
+  "archive.kind.deb": other("Debian package", "dpkg-deb -x"),
+  "archive.kind.rpm": other("RPM", "rpm2cpio FILE | cpio -id"),
+  "archive.kind.iso": other("ISO image", "7z x"),
+  "archive.kind.dmg": other("macOS disk image", "7z x"),
+  "archive.kind.program": fault(
+    { en: "is a program, no archive", zh: "是可执行程序，不是归档文件" },
+    {
+      en: "put the archive itself there; a collector's program is declared in packages.json",
+      zh: "请放入归档本身；采集器程序请在 packages.json 中声明",
+    },
+  ),
+  "archive.kind.pdf": fault(
+    { en: "is a PDF document, no archive", zh: "是 PDF 文档，不是归档文件" },
+    DOWNLOAD,
+  ),
+  "archive.kind.zeros": fault(
+    {
+      en: "contains nothing but NUL bytes: room was reserved for it and its content never came",
+      zh: "内容全为 NUL 字节：只预留了空间，内容没有写入",
+    },
+    {
+      en: "copy the file again and see that the copy ends without an error",
+      zh: "请重新复制该文件，并确认复制正常结束",
+    },
+  ),
+};

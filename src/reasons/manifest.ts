@@ -1,0 +1,59 @@
+import { type Language, reason, type Text } from "./define.ts";
+import { fault } from "./fault.ts";
+
+interface At {
+  /** JSON pointer. */
+  pointer: string;
+}
+
+const SCHEMA = {
+  en: "correct packages.json; its JSON Schema is packages.schema.json in the source, and the README has an example",
+  zh: "请修正 packages.json；其 JSON Schema 见源码中的 packages.schema.json，README 中有示例",
+};
+const at = <P extends At>(cause: Record<Language, (params: P) => string>) =>
+  fault<P>(
+    {
+      en: (params) => `${params.pointer}: ${cause.en(params)}`,
+      zh: (params) => `${params.pointer}：${cause.zh(params)}`,
+    } satisfies Record<Language, Text<P>>,
+    SCHEMA,
+  );
+
+/** packages.json. */
+export const manifest = {
+  "manifest.json": fault<{ said: string }>(
+    { en: ({ said }) => `is no JSON: ${said}`, zh: ({ said }) => `不是有效的 JSON：${said}` },
+    SCHEMA,
+  ),
+  "manifest.schema": at<At & { said: string }>({ en: ({ said }) => said, zh: ({ said }) => said }),
+  "manifest.field": at<At & { value: string }>({
+    en: ({ value }) =>
+      `${value} cannot be used: 1 to 100 characters, without blanks, slashes, backslashes or control characters`,
+    zh: ({ value }) => `${value} 不可用：须为 1 至 100 个字符，不含空白、斜杠、反斜杠和控制字符`,
+  }),
+  "manifest.description": at<At>({
+    en: () => "contains a control character",
+    zh: () => "包含控制字符",
+  }),
+  "manifest.missing": at<At & { path: string }>({
+    en: ({ path }) => `${path} is no file on the volume`,
+    zh: ({ path }) => `卷上没有文件 ${path}`,
+  }),
+  "manifest.twice": at<At & { path: string }>({
+    en: ({ path }) => `${path} is named twice`,
+    zh: ({ path }) => `${path} 出现了两次`,
+  }),
+  "manifest.long": fault<{ limit: number }>(
+    {
+      en: ({ limit }) => `is longer than ${limit} bytes`,
+      zh: ({ limit }) => `超过 ${limit} 字节`,
+    },
+    SCHEMA,
+  ),
+  "manifest.irregular": reason({
+    exit: 65,
+    again: false,
+    en: { cause: "is not a regular file", remedy: "put a regular file there, or remove it" },
+    zh: { cause: "不是普通文件", remedy: "请放入普通文件，或将其删除" },
+  }),
+};

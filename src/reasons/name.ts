@@ -1,0 +1,28 @@
+import { fault, RENAME } from "./fault.ts";
+
+const WHAT = {
+  os: { en: "operating system", zh: "操作系统" },
+  arch: { en: "architecture", zh: "架构" },
+  version: { en: "version", zh: "版本" },
+};
+
+/** What an archive's name says: exit 65. */
+export const name = {
+  "name.ambiguous": fault<{ what: keyof typeof WHAT; values: readonly string[] }>(
+    {
+      en: ({ what, values }) => `has a name with more than one ${WHAT[what].en}: ${values.join(" and ")}`,
+      zh: ({ what, values }) => `文件名中有多个${WHAT[what].zh}：${values.join(" 和 ")}`,
+    },
+    RENAME,
+  ),
+  "name.version.unreadable": fault<{ text: string }>(
+    {
+      en: ({ text }) => `has a name with something like a version in it that cannot be read as one: ${text}`,
+      zh: ({ text }) => `文件名中疑似版本号的部分无法识别：${text}`,
+    },
+    {
+      en: "rename the file so that its version reads like 1.2.3, 1.2.3.4, 1.2.3-rc1 or 1.2.3+7, or say it by --version or in packages.json",
+      zh: "请重命名该文件，使版本形如 1.2.3、1.2.3.4、1.2.3-rc1 或 1.2.3+7，或用 --version 或 packages.json 指定版本",
+    },
+  ),
+};

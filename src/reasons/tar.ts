@@ -1,0 +1,79 @@
+import { COPY_AGAIN, fault, REBUILD } from "./fault.ts";
+
+interface At {
+  entry: string;
+}
+
+/** What may be wrong with a tar.gz: exit 65. */
+export const tar = {
+  "gzip.truncated": fault(
+    { en: "is cut short: its gzip data has no end", zh: "文件不完整（被截断）：gzip 数据没有结尾" },
+    COPY_AGAIN,
+  ),
+  "gzip.damaged": fault<{ said: string }>(
+    { en: ({ said }) => `has damaged gzip data: ${said}`, zh: ({ said }) => `gzip 数据已损坏：${said}` },
+    COPY_AGAIN,
+  ),
+  "gzip.trailing": fault(
+    {
+      en: "has something behind the end of its gzip data that is no padding",
+      zh: "gzip 数据结尾之后还有并非填充的内容",
+    },
+    COPY_AGAIN,
+  ),
+  "tar.truncated": fault(
+    {
+      en: "is cut short: its tar has no end-of-archive marker",
+      zh: "文件不完整（被截断）：其中的 tar 没有结束标记",
+    },
+    {
+      en: "build the archive again and see that tar ends without an error, then copy it",
+      zh: "请重新打包并确认 tar 命令正常结束，再复制",
+    },
+  ),
+  "tar.header": fault<{ at: number }>(
+    {
+      en: ({ at }) => `contains no intact tar: there is no valid header at byte ${at}`,
+      zh: ({ at }) => `其中的 tar 不完好：第 ${at} 字节处没有有效的文件头`,
+    },
+    {
+      en: "build the archive again with tar -czf, and copy it again",
+      zh: "请用 tar -czf 重新打包后再复制",
+    },
+  ),
+  "tar.extension": fault<{ at: number }>(
+    {
+      en: ({ at }) => `contains an extended tar header that cannot be read, at byte ${at}`,
+      zh: ({ at }) => `其中的 tar 扩展头无法读取（第 ${at} 字节处）`,
+    },
+    REBUILD,
+  ),
+  "tar.sparse": fault<At>(
+    {
+      en: ({ entry }) => `contains a sparse file, which not every reader of tar restores: ${entry}`,
+      zh: ({ entry }) => `包含稀疏文件（sparse），并非所有 tar 程序都能还原：${entry}`,
+    },
+    {
+      en: "build the archive again without sparse files: GNU tar without -S/--sparse, bsdtar with --no-read-sparse, or zip -r",
+      zh: "请重新打包，不要使用稀疏文件：GNU tar 去掉 -S/--sparse，bsdtar 加 --no-read-sparse，或改用 zip -r",
+    },
+  ),
+  "tar.behind": fault<At>(
+    {
+      en: ({ entry }) => `contains entries behind its end, which no reader would unpack: ${entry}`,
+      zh: ({ entry }) => `结束标记之后还有条目，解压时会被忽略：${entry}`,
+    },
+    {
+      en: "build one archive of all of it: archives cannot be joined by writing one behind the other",
+      zh: "请将全部内容打成一个包：不能把两个归档首尾相接",
+    },
+  ),
+  "tar.type": fault<At & { type: string }>(
+    {
+      en: ({ entry, type }) =>
+        `contains an entry of type "${type}", which belongs to a multi-volume or incremental backup: ${entry}`,
+      zh: ({ entry, type }) => `包含类型为“${type}”的条目（属于分卷或增量备份）：${entry}`,
+    },
+    REBUILD,
+  ),
+};

@@ -1,0 +1,222 @@
+import { reason } from "./define.ts";
+import { fault, suspicion } from "./fault.ts";
+
+/** Who may read something, and who tries to. */
+export interface Access {
+  /** Numbers, `uid:gid`. */
+  owner: string;
+  /** Octal: `0600`. */
+  mode: string;
+  /** Who the job runs as, `uid:gid`. */
+  user: string;
+}
+
+const access = {
+  en: ({ owner, mode, user }: Access) => `owner ${owner}, mode ${mode}, read as ${user}`,
+  zh: ({ owner, mode, user }: Access) => `属主 ${owner}，权限 ${mode}，读取用户 ${user}`,
+};
+
+/** What the system says when a file system itself has failed. */
+const SYSTEM: Record<string, { en: string; zh: string }> = {
+  EIO: { en: "input/output error", zh: "输入输出错误" },
+  ESTALE: { en: "stale NFS file handle", zh: "NFS 文件句柄已失效" },
+};
+const word = (code: string, language: "en" | "zh") => {
+  const known = SYSTEM[code]?.[language];
+  return known === undefined ? "" : language === "zh" ? `（${known}）` : ` (${known})`;
+};
+
+const HEALTH = {
+  en: ({ code }: { code: string }) =>
+    code === "ESTALE"
+      ? "mount the volume again (the NFS server has replaced or restarted it), then run the job again"
+      : "look at the disk or network storage behind the volume (its logs, dmesg), then run the job again",
+  zh: ({ code }: { code: string }) =>
+    code === "ESTALE"
+      ? "请重新挂载该卷（NFS 服务端已更换或重启），再运行任务"
+      : "请检查卷所在的磁盘或网络存储（存储日志、dmesg），再运行任务",
+};
+
+const MOUNT = {
+  en: "mount the folder that holds the packages there, or set PACKAGES_DIR",
+  zh: "请将存放安装包的目录挂载到该处，或设置 PACKAGES_DIR",
+};
+
+/** The volume and the files on it. */
+export const volume = {
+  "volume.missing": reason<{ path: string }>({
+    exit: 66,
+    again: false,
+    en: { cause: ({ path }) => `${path}: there is no such folder`, remedy: MOUNT.en },
+    zh: { cause: ({ path }) => `${path}：目录不存在`, remedy: MOUNT.zh },
+  }),
+  "volume.file": reason<{ path: string }>({
+    exit: 66,
+    again: false,
+    en: { cause: ({ path }) => `${path}: is a file, not a folder`, remedy: MOUNT.en },
+    zh: { cause: ({ path }) => `${path}：是文件而不是目录`, remedy: MOUNT.zh },
+  }),
+  "volume.denied": reason<Access & { path: string }>({
+    exit: 66,
+    again: false,
+    en: {
+      cause: (at) => `${at.path}: permission denied: the folder cannot be read (${access.en(at)})`,
+      remedy: ({ path, user }) =>
+        `make the folder readable for user ${user}, such as by chmod -R a+rX ${path}; where the mode allows it already, look at SELinux (mount option :z) and at the export's root squash`,
+    },
+    zh: {
+      cause: (at) => `${at.path}：权限不足，无法读取目录（${access.zh(at)}）`,
+      remedy: ({ path, user }) =>
+        `请为用户 ${user} 授予该目录的读权限，例如 chmod -R a+rX ${path}；若权限本已足够，请检查 SELinux（挂载选项 :z）和 NFS 的 root squash`,
+    },
+  }),
+  "volume.unreadable": reason<{ path: string; code: string; said: string }>({
+    exit: 74,
+    again: true,
+    en: {
+      cause: ({ path, code, said }) => `${path}: the folder could not be read: ${said}${word(code, "en")}`,
+      remedy: HEALTH.en,
+    },
+    zh: {
+      cause: ({ path, code, said }) => `${path}：无法读取目录：${said}${word(code, "zh")}`,
+      remedy: HEALTH.zh,
+    },
+  }),
+  "volume.empty": reason<{ path: string; suspects: readonly string[] }>({
+    exit: 66,
+    again: false,
+    en: {
+      cause: ({ path, suspects }) =>
+        `nothing usable in ${path}${suspects.length > 0 ? `, but this looks like a mistake: ${suspects.join(", ")}` : ""}`,
+      remedy: ({ suspects }) =>
+        suspects.length > 0
+          ? "mend what is named, as the warnings before this say, or put fusion-collectors*.zip or .tar.gz there"
+          : "put fusion-collectors*.zip or .tar.gz there (at most four folders deep), check the mount, or set ALLOW_EMPTY=true",
+    },
+    zh: {
+      cause: ({ path, suspects }) =>
+        `${path} 中没有可用的安装包${suspects.length > 0 ? `，但以下项目疑似有误：${suspects.join("、")}` : ""}`,
+      remedy: ({ suspects }) =>
+        suspects.length > 0
+          ? "请按前面的告警修正上述项目，或放入 fusion-collectors*.zip 或 .tar.gz"
+          : "请放入 fusion-collectors*.zip 或 .tar.gz（目录最深四层），检查挂载，或设置 ALLOW_EMPTY=true",
+    },
+  }),
+  "file.missing": reason({
+    exit: 66,
+    again: false,
+    en: {
+      cause: "there is no such file",
+      remedy: "give --file the path of a regular file, as seen from inside the container",
+    },
+    zh: { cause: "文件不存在", remedy: "请用 --file 指定容器内可见的普通文件路径" },
+  }),
+  "file.irregular": reason({
+    exit: 66,
+    again: false,
+    en: {
+      cause: "is not a regular file",
+      remedy: "give --file the path of a regular file, as seen from inside the container",
+    },
+    zh: { cause: "不是普通文件", remedy: "请用 --file 指定容器内可见的普通文件路径" },
+  }),
+  "file.denied": reason<Access>({
+    exit: 66,
+    again: false,
+    en: {
+      cause: (at) => `cannot be read: permission denied (${access.en(at)})`,
+      remedy: ({ user }) =>
+        `make the file readable for user ${user}, such as by chmod a+r; where the mode allows it already, look at the folders above it, at SELinux (mount option :z) and at the export's root squash`,
+    },
+    zh: {
+      cause: (at) => `无法读取：权限不足（${access.zh(at)}）`,
+      remedy: ({ user }) =>
+        `请为用户 ${user} 授予读权限，例如 chmod a+r；若权限本已足够，请检查上级目录、SELinux（挂载选项 :z）和 NFS 的 root squash`,
+    },
+  }),
+  "file.unreadable": reason<{ code: string; said: string }>({
+    exit: 74,
+    again: true,
+    en: { cause: ({ code, said }) => `could not be read: ${said}${word(code, "en")}`, remedy: HEALTH.en },
+    zh: { cause: ({ code, said }) => `无法读取：${said}${word(code, "zh")}`, remedy: HEALTH.zh },
+  }),
+  "file.changed": reason({
+    exit: 74,
+    again: true,
+    en: {
+      cause: "changed while it was read",
+      remedy:
+        "wait until the copy is complete (copy to a name ending in .part, then rename), then run the job again",
+    },
+    zh: {
+      cause: "在读取过程中发生了变化",
+      remedy: "请等待复制完成（先复制为以 .part 结尾的名称，再重命名），然后重新运行任务",
+    },
+  }),
+  "file.growing": reason<{ seconds: number }>({
+    exit: 74,
+    again: true,
+    en: {
+      cause: ({ seconds }) => `is still being written: waited ${seconds} s for it to be complete`,
+      remedy:
+        "wait until the copy is complete (copy to a name ending in .part, then rename), then run the job again; if nothing writes to it any more, the copy was cut short: copy it again",
+    },
+    zh: {
+      cause: ({ seconds }) => `仍在写入：已等待 ${seconds} 秒，文件尚不完整`,
+      remedy:
+        "请等待复制完成（先复制为以 .part 结尾的名称，再重命名），然后重新运行任务；若已无进程写入，说明复制中断，请重新复制",
+    },
+  }),
+  "file.name": fault(
+    { en: "has a name that is no archive's", zh: "文件名不是归档文件的名称" },
+    {
+      en: "name it fusion-collectors*.zip or .tar.gz",
+      zh: "请命名为 fusion-collectors*.zip 或 .tar.gz",
+    },
+  ),
+  "volume.near.name": suspicion<{ meant: string }>(
+    {
+      en: ({ meant }) => `is left alone: its name is not quite an archive's (did you mean ${meant}?)`,
+      zh: ({ meant }) => `已忽略：名称与归档文件名相近（是否应为 ${meant}？）`,
+    },
+    {
+      en: ({ meant }) => `rename it to ${meant} if it is a package, or remove it`,
+      zh: ({ meant }) => `若确为安装包，请重命名为 ${meant}，否则请删除`,
+    },
+  ),
+  "volume.near.link": suspicion<{ target: string }>(
+    {
+      en: ({ target }) =>
+        `is left alone: it is a link to ${target}, which does not exist where the job looks for it`,
+      zh: ({ target }) => `已忽略：链接指向 ${target}，在任务的运行环境中不存在`,
+    },
+    {
+      en: "copy the file itself to the volume, or make the link relative to a file on the same volume: a link to the host's folders ends nowhere in a container",
+      zh: "请将文件本身复制到卷上，或改为指向同一卷内文件的相对链接：指向宿主机目录的链接在容器内无效",
+    },
+  ),
+  "volume.near.folder": suspicion(
+    {
+      en: "is left alone: it is a folder with an archive's name",
+      zh: "已忽略：是目录，但名称像归档文件",
+    },
+    {
+      en: "if Docker made it in place of a file that was missing when it was mounted, remove the folder, put the file there and start again; an unpacked archive has to be packed again",
+      zh: "若是 Docker 在挂载时因文件缺失而创建的目录，请删除该目录并放入文件后重新启动；若是解压后的目录，请重新打包",
+    },
+  ),
+  "volume.near.special": suspicion(
+    {
+      en: "is left alone: it has an archive's name, but is no regular file (a FIFO, socket or device)",
+      zh: "已忽略：名称像归档文件，但不是普通文件（命名管道、套接字或设备）",
+    },
+    { en: "put the archive itself there", zh: "请放入归档文件本身" },
+  ),
+  "volume.near.deep": suspicion<{ depth: number }>(
+    {
+      en: ({ depth }) => `is left alone: it lies more than ${depth} folders deep`,
+      zh: ({ depth }) => `已忽略：目录超过 ${depth} 层`,
+    },
+    { en: "move it further up on the volume", zh: "请移到卷中更浅的目录" },
+  ),
+};

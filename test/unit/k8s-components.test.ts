@@ -1,0 +1,118 @@
+import assert from "node:assert/strict";
+import { join } from "node:path";
+import { describe, test } from "node:test";
+import { DEPLOYMENTS, k8s, stackWith } from "./k8s-manifests.ts";
+import { containersOf, kustomize, type Manifest, podSpec } from "./kustomize.ts";
+
+/** The one manifest of that kind, and name where there are several. */
+function find(all: readonly Manifest[], kind: string, name?: string): Manifest {
+  const [found, ...others] = all.filter((one) => one.kind === kind && (!name || one.metadata.name === name));
+  assert.ok(found && others.length === 0, `${kind} ${name ?? ""}`);
+  return found;
+}
+
+const overlay = (name: string) => kustomize(join(k8s, "overlays", name));
+const imagesOf = (all: readonly Manifest[]) =>
+  all.flatMap((one) => containersOf(one).map(({ image }) => image));
+
+describe("the gate", () => {
+  const all = stackWith(["gate"]);
+  const initContainers = (name: string): Manifest[] =>
+    podSpec(find(all, "Deployment", name))?.initContainers ?? [];
+
+  test("comes after the Deployment's own initContainers, and where it has none", () => {
+    assert.deepEqual(
+      initContainers("web").map(({ name }) => name),
+      ["own", "gate"],
+    );
+    assert.deepEqual(
+      initContainers("worker").map(({ name }) => name),
+      ["gate"],
+    );
+    for (const name of ["web", "worker"]) assert.deepEqual(initContainers(name).at(-1)?.args, ["gate"]);
+  });
+
+  test("needs no claim: only NATS's authority is mounted", () => {
+    for (const name of ["web", "worker"]) {
+      const volumes: Manifest[] = podSpec(find(all, "Deployment", name))?.volumes ?? [];
+      assert.deepEqual(
+        volumes.map(({ name, ...source }) => [name, ...Object.keys(source)]),
+        [["package-init-nats-ca", "secret"]],
+      );
+    }
+  });
+
+  test("leaves a Deployment without the label as it was", () => {
+    assert.deepEqual(find(all, "Deployment", "server"), DEPLOYMENTS[2]);
+  });
+});
+
+describe("overlays", () => {
+  test("pvc and its loader take the image from one place", () => {
+    const [image] = imagesOf(overlay("pvc"));
+    assert.match(image ?? "", /^registry\.example\.com\//);
+    assert.deepEqual(imagesOf(overlay("pvc/claim")), [image]);
+  });
+
+  test("deleting the Job's overlay leaves claim and loader alone", () => {
+    assert.deepEqual(
+      overlay("pvc").map(({ kind }) => kind),
+      ["ConfigMap", "Job"],
+    );
+    assert.deepEqual(
+      overlay("pvc/claim").map(({ kind }) => kind),
+      ["PersistentVolumeClaim", "Pod"],
+    );
+  });
+
+  test("the bundle image runs itself: no claim, nothing mounted at /packages, nothing copied", () => {
+    const job = find(overlay("image"), "Job");
+    const { initContainers, containers, volumes } = podSpec(job) as Manifest;
+    assert.equal(initContainers, undefined);
+    assert.match(containers[0].image, /package-init-bundle:/);
+    assert.deepEqual(
+      containers[0].volumeMounts.map((mount: Manifest) => mount.mountPath),
+      ["/etc/nats/certs"],
+    );
+    assert.deepEqual(
+      volumes.map(({ name }: Manifest) => name),
+      ["nats-ca"],
+    );
+  });
+
+  test("the example's image reaches Job and gate", () => {
+    const ours = imagesOf(overlay("example")).filter((image) => image.includes("package-init"));
+    assert.equal(ours.length, 2);
+    assert.equal(new Set(ours).size, 1);
+  });
+});
+
+describe("components", () => {
+  test("openshift: no user or group is pinned anywhere, and pods still may not be root", () => {
+    const all = stackWith(["gate", "openshift"]);
+    const text = JSON.stringify(all.filter(({ kind }) => kind !== "Secret"));
+    assert.doesNotMatch(text, /runAsUser|runAsGroup|fsGroup/);
+    const contexts = [podSpec(find(all, "Job"))?.securityContext, podSpec(find(all, "Pod"))?.securityContext];
+    for (const context of contexts) assert.equal(context.runAsNonRoot, true);
+    for (const name of ["web", "worker"]) {
+      const gate = podSpec(find(all, "Deployment", name))?.initContainers.at(-1);
+      assert.equal(gate.securityContext.runAsNonRoot, true);
+    }
+  });
+
+  test("argocd: a hook of the sync phase, made anew each time", () => {
+    const { annotations } = find(stackWith(["argocd"]), "Job").metadata;
+    assert.deepEqual(annotations, {
+      "argocd.argoproj.io/hook": "Sync",
+      "argocd.argoproj.io/hook-delete-policy": "BeforeHookCreation",
+    });
+  });
+
+  test("helm-hooks: after install and upgrade, made anew each time", () => {
+    const { annotations } = find(stackWith(["helm-hooks"]), "Job").metadata;
+    assert.deepEqual(annotations, {
+      "helm.sh/hook": "post-install,post-upgrade",
+      "helm.sh/hook-delete-policy": "before-hook-creation",
+    });
+  });
+});
