@@ -67,6 +67,7 @@ export async function judge(
   const resolved = await resolvePackages(archives, {
     options: args,
     packageVersion: config.packageVersion,
+    repack: config.repack,
     collectors: config.collectors,
     standalone: config.collectorPackages !== "shared",
     definitions: [],

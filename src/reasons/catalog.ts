@@ -17,6 +17,7 @@ import { nats } from "./nats.ts";
 import { natsBucket } from "./nats-bucket.ts";
 import { postgres } from "./postgres.ts";
 import { postgresTable } from "./postgres-table.ts";
+import { repack } from "./repack.ts";
 import { row } from "./row.ts";
 import { store } from "./store.ts";
 import { storeRoom } from "./store-room.ts";
@@ -50,6 +51,7 @@ export const CATALOG = {
   ...tar,
   ...volume,
   ...zip,
+  ...repack,
   ...usage,
   ...wait,
 };

@@ -1,4 +1,5 @@
 import { type LogEvent, reasonEvent } from "./define.ts";
+import { form } from "./form.ts";
 import { look } from "./look.ts";
 import { progress } from "./progress.ts";
 import { reconcile } from "./reconcile.ts";
@@ -17,6 +18,7 @@ export const EVENTS = {
     zh: "存储桶的流有会导致安装包丢失的设置",
   }),
   ...volume,
+  ...form,
   ...progress,
 };
 
