@@ -1,9 +1,12 @@
+import { type ProblemError, problem } from "../errors.ts";
 import { PathSet } from "./pathset.ts";
-import { invalid, printable, REBUILD } from "./problem.ts";
+import { printable } from "./problem.ts";
 import type { Entry } from "./types.ts";
 
-/** What BK-Lite's installer takes; folders are not counted there. */
+/** What BK-Lite's installer takes (BKLITE.md); folders are not counted there. */
 export const MAX_FILES = 100_000;
+export const MAX_UNPACKED = 8 * 1024 ** 3;
+export const MAX_PACKED = 4 * 1024 ** 3;
 /** With folders: beyond this nobody's package. */
 export const MAX_ENTRIES = 200_000;
 const MAX_NAMES = 32 * 1024 * 1024;
@@ -13,17 +16,21 @@ const MAX_COMPONENT = 255;
 /** Anything that a second look is due for; most names have none of it. */
 const SUSPECT = /[\\\0]|^\/|^[A-Za-z]:|(?:^|\/)\.\.(?:\/|$)/;
 
-/** Takes an archive's entries one by one and refuses what no archive may hold (exit 65). */
+/** Takes an archive's entries one by one and refuses what no archive may contain (exit 65). */
 export class Entries {
   readonly #file: string;
   readonly #seen = new PathSet();
   readonly #links = new PathSet();
+  /** Folders that are there because something lies in them. */
+  readonly #parents = new PathSet();
   readonly #entries: Entry[] = [];
   /** Whether there is an entry for the archive's own root. */
   root = false;
+  #lastParent = "";
   #names = 0;
   #files = 0;
   #count = 0;
+  #unpacked = 0;
 
   /** `file` is for messages. */
   constructor(file: string) {
@@ -32,28 +39,30 @@ export class Entries {
 
   /** Returns the entry as it is kept, with its path made plain, so that a reader that comes past its bytes can add what they say. */
   add(entry: Entry): Entry | undefined {
-    if (++this.#count > MAX_ENTRIES) throw tooManyEntries(this.#file);
-    if (entry.kind !== "directory" && ++this.#files > MAX_FILES) throw tooManyEntries(this.#file);
+    if (++this.#count > MAX_ENTRIES) throw tooManyFiles(this.#file);
+    if (entry.kind !== "directory" && ++this.#files > MAX_FILES) throw tooManyFiles(this.#file);
     const parts = this.check(entry.path);
+    const name = printable(entry.path);
     if (entry.kind === "device" || entry.kind === "fifo" || entry.kind === "socket") {
-      throw this.#refuse(`holds a ${entry.kind}: ${printable(entry.path)}`);
+      throw problem(this.#file, "archive.device", { entry: name, kind: entry.kind });
     }
     if (parts.length === 0) {
-      if (entry.kind === "directory") {
-        this.root = true;
-        return undefined;
-      }
-      throw this.#refuse("holds an entry without a name");
+      if (entry.kind !== "directory") throw problem(this.#file, "archive.path.missing", {});
+      this.root = true;
+      return undefined;
+    }
+    this.#unpacked += entry.kind === "file" ? entry.size : 0;
+    if (this.#unpacked > MAX_UNPACKED) {
+      const limit = MAX_UNPACKED;
+      throw problem(this.#file, "archive.limit.unpacked", { bytes: this.#unpacked, limit });
     }
     const path = parts.join("/");
-    const before = this.#seen.add(path, entry.kind === "directory" ? "directory" : "file");
-    if (before === "file" || (before !== undefined && entry.kind !== "directory")) {
-      throw this.#refuse(`holds two entries with the same name: ${printable(path)}`);
-    }
+    const isNew = this.#place(entry, path);
+    this.#checkAbove(path);
     this.#checkLinks(entry, parts, path);
-    if (before !== undefined) return undefined;
+    if (!isNew) return undefined;
     this.#names += path.length;
-    if (this.#names > MAX_NAMES) throw tooManyEntries(this.#file);
+    if (this.#names > MAX_NAMES) throw tooManyFiles(this.#file);
     const kept: Entry = { ...entry, path, mode: entry.mode & 0o7777 };
     this.#entries.push(kept);
     return kept;
@@ -61,47 +70,70 @@ export class Entries {
 
   /** All entries, in the archive's order. */
   finish(): Entry[] {
-    if (this.#count === 0) throw empty(this.#file);
+    if (this.#count === 0) throw problem(this.#file, "archive.empty", {});
     return this.#entries;
   }
 
   /** The name's components, or why it is none that may be unpacked. */
   check(name: string): string[] {
-    if (SUSPECT.test(name)) throw this.#refuse(`holds ${suspicion(name)}: ${printable(name)}`);
+    if (SUSPECT.test(name)) throw problem(this.#file, suspicion(name), { entry: printable(name) });
     const parts = name.split("/").filter((part) => part !== "" && part !== ".");
     const tooLong =
       name.length > MAX_COMPONENT / 4 &&
       (Buffer.byteLength(name) > MAX_PATH || parts.some((part) => Buffer.byteLength(part) > MAX_COMPONENT));
-    if (tooLong) throw this.#refuse(`holds a name that is too long to be unpacked: ${printable(name)}`);
+    if (tooLong) throw problem(this.#file, "archive.path.long", { entry: printable(name) });
     return parts;
+  }
+
+  /** False for a folder that is named again. */
+  #place(entry: Entry, path: string): boolean {
+    const isFolder = entry.kind === "directory";
+    const before = this.#seen.add(path, isFolder ? "directory" : "file");
+    if (!isFolder && this.#parents.has(path)) {
+      throw problem(this.#file, "archive.conflict", { entry: printable(path) });
+    }
+    if (before === undefined) return true;
+    if (isFolder && before === "directory") return false;
+    throw problem(this.#file, "archive.duplicate", { entry: printable(path) });
+  }
+
+  /** Nothing may lie in what is a file. */
+  #checkAbove(path: string): void {
+    for (let slash = path.lastIndexOf("/"); slash > 0; slash = path.lastIndexOf("/", slash - 1)) {
+      const parent = path.slice(0, slash);
+      if (parent === this.#lastParent || this.#parents.add(parent, "directory") !== undefined) break;
+      if (this.#seen.kindOf(parent) === "file" && !this.#links.has(parent)) {
+        throw problem(this.#file, "archive.conflict", { entry: printable(parent) });
+      }
+    }
+    this.#lastParent = path.slice(0, Math.max(0, path.lastIndexOf("/")));
   }
 
   #checkLinks(entry: Entry, parts: string[], path: string): void {
     if (this.#links.size > 0) {
       for (let length = 1; length < parts.length; length++) {
         const above = parts.slice(0, length).join("/");
-        if (this.#links.has(above)) throw this.#refuse(`holds an entry below a link: ${printable(path)}`);
+        if (this.#links.has(above)) {
+          throw problem(this.#file, "archive.link.below", { entry: printable(path) });
+        }
       }
     }
     if (entry.kind !== "link" && entry.kind !== "hardlink") return;
     const target = entry.target ?? "";
     // a hard link names a path from the archive's root, a symbolic one from its own folder
     if (escapesRoot(target, entry.kind === "link" ? parts.length - 1 : 0)) {
-      throw this.#refuse(`holds a link that leads out of it: ${printable(path)} -> ${printable(target)}`);
+      const link = { entry: printable(path), target: printable(target) };
+      throw problem(this.#file, "archive.link.outside", link);
     }
     if (entry.kind === "link") this.#links.add(path, "file");
   }
-
-  #refuse(reason: string): Error {
-    return invalid(this.#file, reason, REBUILD);
-  }
 }
 
-function suspicion(name: string): string {
-  if (name.includes("\0")) return "a name with a NUL in it";
-  if (name.includes("\\")) return "a name with a backslash in it";
-  if (name.startsWith("/")) return "an absolute path";
-  return /^[A-Za-z]:/.test(name) ? "a path with a drive letter" : "a path with .. in it";
+function suspicion(name: string) {
+  if (name.includes("\0")) return "archive.path.nul";
+  if (name.includes("\\")) return "archive.path.backslash";
+  if (name.startsWith("/")) return "archive.path.absolute";
+  return /^[A-Za-z]:/.test(name) ? "archive.path.drive" : "archive.path.parent";
 }
 
 /** Whether a link's target is no place inside the archive, seen from a folder `depth` levels down. */
@@ -116,10 +148,6 @@ function escapesRoot(target: string, depth: number): boolean {
   return false;
 }
 
-export function tooManyEntries(file: string): Error {
-  return invalid(file, `holds more than ${MAX_FILES.toLocaleString("en")} files`, REBUILD);
-}
-
-export function empty(file: string): Error {
-  return invalid(file, "is empty", "copy the file again; if the original is empty too, build it again");
+export function tooManyFiles(file: string): ProblemError {
+  return problem(file, "archive.limit.files", { limit: MAX_FILES });
 }

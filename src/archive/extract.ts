@@ -1,9 +1,9 @@
 import type { Transform } from "node:stream";
 import { pipeline } from "node:stream/promises";
 import { crc32, createGunzip, createInflateRaw } from "node:zlib";
+import { problem } from "../errors.ts";
 import { createSweep } from "../memory.ts";
 import { blocks } from "./blocks.ts";
-import { changed } from "./problem.ts";
 import { FileReader } from "./reader.ts";
 import type { Entry, OpenFile, ZipLocation } from "./types.ts";
 import { compare, zlibProblem } from "./verify.ts";
@@ -106,9 +106,9 @@ export class TarReader {
     const next = await this.#tar.next().catch((error: unknown) => {
       // the scan has unpacked all of it
       const code = error instanceof Error && "code" in error ? String(error.code) : "";
-      throw code.startsWith("Z_") ? changed(this.#file) : error;
+      throw code.startsWith("Z_") ? problem(this.#file, "file.changed", {}) : error;
     });
-    if (next.done) throw changed(this.#file);
+    if (next.done) throw problem(this.#file, "file.changed", {});
     this.#moved();
     this.#rest = next.value;
   }

@@ -25,6 +25,14 @@ export class PathSet {
     return undefined;
   }
 
+  /** What the path was added as; undefined: it was not. */
+  kindOf(path: string): "file" | "directory" | undefined {
+    const [high, low] = hash(path);
+    const slot = this.#find(high, low);
+    if (!this.#taken(slot)) return undefined;
+    return (this.#slots[slot + 1] ?? 0) & 1 ? "directory" : "file";
+  }
+
   has(path: string): boolean {
     const [high, low] = hash(path);
     return this.#taken(this.#find(high, low));

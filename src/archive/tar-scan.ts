@@ -1,136 +1,181 @@
-import { once } from "node:events";
-import { type ExtractEvents, extract, type Header } from "tar-stream";
+import { type ProblemError, problem } from "../errors.ts";
 import { HEAD_LENGTH, kindOf } from "./binary.ts";
 import { Entries } from "./contents.ts";
-import { damaged, isSystemError, printable } from "./problem.ts";
+import { decodeName } from "./encoding.ts";
+import { printable } from "./problem.ts";
+import { BLOCK, isZero, parseHeader, type TarHeader } from "./tar-header.ts";
+import { isSparse, PaxHeaders } from "./tar-pax.ts";
 import type { Entry, InspectOptions } from "./types.ts";
 
-const TAR_BLOCK = 512;
-const KINDS: Partial<Record<Header["type"], Entry["kind"]>> = {
-  directory: "directory",
-  symlink: "link",
-  link: "hardlink",
-  "character-device": "device",
-  "block-device": "device",
-  fifo: "fifo",
+/** Bytes of an extended header that are worth reading: a path of 4096 bytes, a link of the same length, and plenty more. */
+const MAX_EXTENDED = 1024 * 1024;
+
+const KINDS: Record<string, Entry["kind"]> = {
+  "1": "hardlink",
+  "2": "link",
+  "3": "device",
+  "4": "device",
+  "5": "directory",
+  "6": "fifo",
 };
+/** Extended headers: of GNU tar (a long name, a long link), and pax's. */
+const EXTENDED = new Set(["L", "K", "x", "g", "X"]);
+/** Of incremental and multi-volume backups: what is in them is no file of its own. */
+const BACKUP = new Set(["D", "M", "N", "V"]);
 
-type EntryArguments = ExtractEvents["entry"];
-
-/** What tar-stream's own types leave out. */
-const OPTIONS = { highWaterMark: 1, allowUnknownFormat: true };
-const offsetOf = (header: Header) => (header as Header & { byteOffset: number }).byteOffset;
+/** What is gone through now: the content of a file or of an extended header. */
+interface Content {
+  left: number;
+  padding: number;
+  /** Bytes to keep from here on. */
+  keep: number;
+  kept: Buffer[];
+  done: (kept: Buffer) => void;
+}
 
 /**
- * Reads a tar's headers from its bytes as they come. tar-stream skips blocks of zeros and takes any end for the end; here
- * there must be an end-of-archive marker (POSIX ustar), with no entry behind it, or the tar has been cut short.
+ * Reads a tar's headers from its bytes as they come (POSIX ustar and pax, GNU). There must be an end-of-archive marker, with no entry
+ * behind it, or the tar has been cut short. Names are decoded from their bytes, and sparse files are told from others, neither of
+ * which tar-stream can do.
  */
 export class TarScan {
   readonly #file: string;
   readonly #entries: Entries;
-  // a high water mark of 1: one chunk at a time, so that `#chunk` is what the entries are read from
-  readonly #tar = extract(OPTIONS);
   readonly #head: (path: string) => boolean;
-  #chunk: Buffer = Buffer.alloc(0);
-  /** Of the chunk, in the tar. */
+  readonly #pax = new PaxHeaders();
+  readonly #block = Buffer.alloc(BLOCK);
+  #filled = 0;
+  /** Of the next byte, in the tar. */
   #position = 0;
-  /** Where the next header, or the marker, begins. */
-  #boundary = 0;
-  /** Whether the marker is there; undefined while its byte has not come. */
-  #ended: boolean | undefined;
+  #content: Content | undefined;
+  #longName: Buffer | undefined;
+  #longLink: Buffer | undefined;
+  #ended = false;
 
   constructor(file: string, { head }: InspectOptions) {
     this.#file = file;
     this.#head = head ?? (() => false);
     this.#entries = new Entries(file);
-    this.#tar.on("entry", (header, content, next) => {
-      // a stream that is destroyed with its tar says so too
-      content.on("error", () => {});
-      try {
-        this.#entry(header, content, next);
-      } catch (error) {
-        this.#tar.destroy(error as Error);
-      }
-    });
   }
 
-  /** Resolves when the chunk has been read and may be used again. */
-  async write(chunk: Buffer): Promise<void> {
-    this.#position += this.#chunk.length;
-    this.#chunk = chunk;
-    this.#lookForMarker();
-    try {
-      if (!this.#tar.write(chunk)) await once(this.#tar, "drain");
-    } catch (error) {
-      throw this.#translate(error);
+  /** The chunk has been read and may be used again. */
+  write(chunk: Buffer): void {
+    for (let at = 0; at < chunk.length; ) {
+      const taken = this.#content ? this.#take(this.#content, chunk, at) : this.#fill(chunk, at);
+      at += taken;
+      this.#position += taken;
+      if (this.#filled === BLOCK) {
+        this.#filled = 0;
+        this.#header();
+      }
     }
   }
 
   /** All bytes have come. */
-  async end(): Promise<void> {
-    try {
-      this.#tar.end(null);
-      await once(this.#tar, "finish");
-    } catch (error) {
-      throw this.#translate(error);
-    }
-    if (this.#ended !== true && this.#boundary > 0) {
-      throw damaged(this.#file, "is cut short: its tar has no end-of-archive marker");
-    }
+  end(): void {
+    if (!this.#ended) throw problem(this.#file, "tar.truncated", {});
   }
 
-  finish(): Entry[] {
-    return this.#entries.finish();
+  finish(): { entries: Entry[]; rootEntry: boolean } {
+    return { entries: this.#entries.finish(), rootEntry: this.#entries.root };
   }
 
-  #entry(...[header, content, next]: EntryArguments): void {
-    if (this.#ended) throw damaged(this.#file, `holds entries behind its end: ${printable(header.name)}`);
-    const { name, size, mode } = header;
-    const kind = KINDS[header.type] ?? "file";
-    const stored = kind === "directory" ? 0 : Math.ceil(size / TAR_BLOCK) * TAR_BLOCK;
-    this.#boundary = offsetOf(header) + stored;
-    this.#ended = undefined;
-    this.#lookForMarker();
+  #fill(chunk: Buffer, at: number): number {
+    const taken = chunk.copy(this.#block, this.#filled, at);
+    this.#filled += taken;
+    return taken;
+  }
+
+  #take(content: Content, chunk: Buffer, at: number): number {
+    const data = Math.min(content.left, chunk.length - at);
+    if (content.keep > 0 && data > 0) {
+      // a copy: the chunk is used again
+      const bytes = Buffer.from(chunk.subarray(at, at + Math.min(content.keep, data)));
+      content.kept.push(bytes);
+      content.keep -= bytes.length;
+    }
+    content.left -= data;
+    const padding = content.left > 0 ? 0 : Math.min(content.padding, chunk.length - at - data);
+    content.padding -= padding;
+    if (content.left === 0 && content.padding === 0) {
+      this.#content = undefined;
+      content.done(content.kept.length === 1 ? (content.kept[0] as Buffer) : Buffer.concat(content.kept));
+    }
+    return data + padding;
+  }
+
+  #expect(size: number, keep: number, done: (kept: Buffer) => void): void {
+    if (size === 0) done(Buffer.alloc(0));
+    else this.#content = { left: size, padding: (BLOCK - (size % BLOCK)) % BLOCK, keep, kept: [], done };
+  }
+
+  #header(): void {
+    const at = this.#position - BLOCK;
+    if (isZero(this.#block)) {
+      this.#ended = true;
+      return;
+    }
+    const header = parseHeader(this.#block);
+    if (this.#ended) {
+      // whatever else lies behind the end is padding to every reader
+      if (header) throw problem(this.#file, "tar.behind", { entry: printable(decodeName(header.name).name) });
+      return;
+    }
+    if (!header) throw problem(this.#file, "tar.header", { at });
+    if (EXTENDED.has(header.type)) this.#extended(header, at);
+    else this.#member(header);
+  }
+
+  #extended({ type, size }: TarHeader, at: number): void {
+    const bad = (): ProblemError => problem(this.#file, "tar.extension", { at });
+    if (size > MAX_EXTENDED) throw bad();
+    this.#expect(size, size, (bytes) => {
+      if (type === "L") this.#longName = withoutNul(bytes);
+      else if (type === "K") this.#longLink = withoutNul(bytes);
+      else if (!this.#pax.read(bytes, type === "g")) throw bad();
+    });
+  }
+
+  #member(header: TarHeader): void {
+    const pax = this.#pax.take();
+    const rawName = pax.get("path") ?? this.#longName ?? header.name;
+    const rawLink = pax.get("linkpath") ?? this.#longLink ?? header.link;
+    this.#longName = undefined;
+    this.#longLink = undefined;
+    const { name } = decodeName(rawName);
+    const shown = printable(name);
+    if (header.type === "S" || isSparse(pax, name)) {
+      throw problem(this.#file, "tar.sparse", {
+        entry: printable(pax.get("GNU.sparse.name")?.toString() ?? name),
+      });
+    }
+    if (BACKUP.has(header.type)) throw problem(this.#file, "tar.type", { entry: shown, type: header.type });
+    // the old format marks a folder by its name alone
+    const old = name.endsWith("/") && (header.type === "0" || header.type === "\0");
+    const kind = old ? "directory" : (KINDS[header.type] ?? "file");
+    const said = pax.get("size");
+    const size = kind === "file" ? (said ? Number(said.toString()) : header.size) : 0;
+    if (!Number.isSafeInteger(size) || size < 0)
+      throw problem(this.#file, "tar.extension", { at: this.#position });
     const isLink = kind === "link" || kind === "hardlink";
     const entry = this.#entries.add({
       path: name,
       kind,
       size,
-      mode,
-      offset: offsetOf(header),
-      ...(isLink && { target: header.linkname ?? "" }),
+      mode: header.mode,
+      offset: this.#position,
+      ...(isLink && { target: decodeName(rawLink).name }),
     });
-    if (entry?.kind !== "file") {
-      content.on("end", next);
-      content.resume();
-      return;
-    }
-    const head: Buffer[] = [];
-    let filled = 0;
-    content.on("data", (data) => {
-      if (filled >= HEAD_LENGTH) return;
-      const bytes = data as Buffer;
-      // a copy: the buffer is used again
-      head.push(Buffer.from(bytes.subarray(0, HEAD_LENGTH - filled)));
-      filled += bytes.length;
-    });
-    content.on("end", () => {
-      const bytes = head.length === 1 ? (head[0] as Buffer) : Buffer.concat(head);
+    if (kind !== "file") return;
+    this.#expect(size, HEAD_LENGTH, (bytes) => {
+      if (!entry) return;
       entry.kindOfBinary = kindOf(bytes);
       if (this.#head(entry.path)) entry.head = bytes;
-      next();
     });
   }
+}
 
-  /** The marker is a block of zeros; a header begins with a name, so its first byte tells. */
-  #lookForMarker(): void {
-    if (this.#ended !== undefined || this.#boundary < this.#position) return;
-    const byte = this.#chunk[this.#boundary - this.#position];
-    if (byte !== undefined) this.#ended = byte === 0;
-  }
-
-  #translate(error: unknown): unknown {
-    if (!(error instanceof Error) || error.name !== "Error" || isSystemError(error)) return error;
-    return damaged(this.#file, `holds no intact tar: ${printable(error.message)}`);
-  }
+function withoutNul(bytes: Buffer): Buffer {
+  const end = bytes.indexOf(0);
+  return end < 0 ? bytes : bytes.subarray(0, end);
 }

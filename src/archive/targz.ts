@@ -1,9 +1,9 @@
 import { createHash } from "node:crypto";
 import { pipeline } from "node:stream/promises";
 import { createGunzip } from "node:zlib";
+import { problem } from "../errors.ts";
 import { createSweep } from "../memory.ts";
 import { blocks } from "./blocks.ts";
-import { damaged } from "./problem.ts";
 import { TarScan } from "./tar-scan.ts";
 import type { InspectOptions, Listing, OpenFile } from "./types.ts";
 
@@ -26,9 +26,11 @@ export async function inspectTarGz(
   const gunzip = createGunzip({ chunkSize: INFLATED });
   const tar = new TarScan(file, options);
   const sweep = createSweep();
+  let read = 0;
   const packed = async function* () {
     for await (const block of blocks(handle, { size }, READ, signal)) {
       hash.update(block);
+      read += block.length;
       // longer than the stream's high water mark, so the pipeline comes back for more when it is all inflated
       yield block;
     }
@@ -36,30 +38,28 @@ export async function inspectTarGz(
   const scan = async (unpacked: AsyncIterable<Buffer>) => {
     for await (const chunk of unpacked) {
       signal?.throwIfAborted();
-      await tar.write(chunk);
+      tar.write(chunk);
       sweep(chunk.length);
     }
-    if (gunzip.bytesWritten !== size) throw trailing(file);
-    await tar.end();
+    tar.end();
   };
   try {
     await pipeline(packed, gunzip, scan);
   } catch (error) {
     throw gzipProblem(file, error);
   }
-  return { entries: tar.finish(), sha256: hash.digest("hex") };
+  // Zeros behind the end are padding to gzip, zlib and Python, which stop reading there; the digest is of the whole file.
+  for await (const block of blocks(handle, { start: read, size: size - read }, READ, signal))
+    hash.update(block);
+  return { ...tar.finish(), sha256: hash.digest("hex") };
 }
 
 function gzipProblem(file: string, error: unknown): unknown {
   const code = error instanceof Error && "code" in error ? error.code : undefined;
-  if (code === "Z_BUF_ERROR") return damaged(file, "is cut short: its gzip data has no end");
+  if (code === "Z_BUF_ERROR") return problem(file, "gzip.truncated", {});
   if (code !== "Z_DATA_ERROR") return error;
-  const why = (error as Error).message;
+  const said = (error as Error).message;
   // how the file begins has been checked, so this is where zlib looks for another gzip member behind the last
-  if (why === "incorrect header check") return trailing(file);
-  return damaged(file, `has damaged gzip data: ${why}`);
-}
-
-function trailing(file: string): Error {
-  return damaged(file, "has something behind the end of its gzip data");
+  if (said === "incorrect header check") return problem(file, "gzip.trailing", {});
+  return problem(file, "gzip.damaged", { said });
 }

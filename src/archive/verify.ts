@@ -1,11 +1,13 @@
 import { pipeline } from "node:stream/promises";
 import { crc32, createInflateRaw, inflateRawSync } from "node:zlib";
+import { problem } from "../errors.ts";
 import { createSweep } from "../memory.ts";
 import { blocks } from "./blocks.ts";
-import { damaged, printable } from "./problem.ts";
+import { decodeName } from "./encoding.ts";
+import { printable } from "./problem.ts";
 import { FileReader } from "./reader.ts";
 import type { OpenFile, ZipLocation } from "./types.ts";
-import { dataStart } from "./zip.ts";
+import { checkDescriptor, dataStart } from "./zip.ts";
 import { ZipDirectory } from "./zip-directory.ts";
 
 /** Entries that are inflated at the same time, each on a thread of libuv's. */
@@ -52,6 +54,7 @@ async function verifyEntry(lane: Lane, at: ZipLocation): Promise<void> {
   const start = await dataStart(lane.file, lane.reader, at);
   if (at.compressedSize <= SMALL && at.uncompressedSize <= SMALL) await verifyAtOnce(lane, at, start);
   else await verifyInStream(lane, at, start);
+  await checkDescriptor(lane.file, lane.reader, at, start + at.compressedSize);
 }
 
 async function verifyAtOnce(lane: Lane, at: ZipLocation, start: number): Promise<void> {
@@ -111,12 +114,12 @@ export interface EntryData {
 
 /** Throws exit 65 unless the data is what the directory says. */
 export function compare(file: string, at: ZipLocation, found: EntryData): void {
-  const name = printable(at.rawName.toString());
+  const entry = printable(decodeName(at.rawName).name);
   if (found.size !== at.uncompressedSize || found.used !== at.compressedSize) {
-    throw damaged(file, `is damaged: ${name} has another length than its directory says`);
+    throw problem(file, "zip.length", { entry });
   }
   if (found.crc !== at.crc32) {
-    throw damaged(file, `is damaged: ${name} has another CRC-32 than its directory says`);
+    throw problem(file, "zip.crc", { entry });
   }
 }
 
@@ -124,7 +127,7 @@ export function compare(file: string, at: ZipLocation, found: EntryData): void {
 export function zlibProblem(file: string, at: ZipLocation, error: unknown): unknown {
   const code = error instanceof Error && "code" in error ? String(error.code) : "";
   if (!code.startsWith("Z_") && code !== "ERR_BUFFER_TOO_LARGE") return error;
-  const why =
-    code === "ERR_BUFFER_TOO_LARGE" ? "it is longer than its directory says" : (error as Error).message;
-  return damaged(file, `is damaged: ${printable(at.rawName.toString())} cannot be inflated: ${why}`);
+  const entry = printable(decodeName(at.rawName).name);
+  if (code === "ERR_BUFFER_TOO_LARGE") return problem(file, "zip.length", { entry });
+  return problem(file, "zip.inflate", { entry, said: (error as Error).message });
 }

@@ -1,21 +1,38 @@
-import yauzl from "yauzl";
-import { empty, MAX_ENTRIES, tooManyEntries } from "./contents.ts";
-import { damaged, invalid, isSystemError, printable } from "./problem.ts";
+import { crc32 } from "node:zlib";
+import { problem } from "../errors.ts";
+import { MAX_ENTRIES, tooManyFiles } from "./contents.ts";
+import { type DecodedName, decoded, decodeName } from "./encoding.ts";
+import { type EndRecord, readEndRecord } from "./end-record.ts";
+import { printable } from "./problem.ts";
 import { FileReader } from "./reader.ts";
-import type { OpenFile, ZipLocation } from "./types.ts";
+import type { Entry, OpenFile, ZipLocation } from "./types.ts";
 
+/** Holds the longest entry that is possible. */
 const WINDOW = 256 * 1024;
-const END_RECORD = 22;
-const END_RECORD_64 = 56;
-const ENTRY_MINIMUM = 46;
-const SIGNATURE_64 = 0x06064b50;
+const HEADER = 46;
+const SIGNATURE = 0x02014b50;
+const ZIP64 = 1;
 const UNICODE_PATH = 0x7075;
+const UNSAID = 0xffffffff;
+const UNIX = new Set([3, 19]);
+const DOS = new Set([0, 10, 11, 14]);
+const DOS_FOLDER = 0x10;
 
-export interface ZipEntry {
-  name: string;
+/** Unix file types; any other value is a file to Go and Python. */
+const KINDS = new Map<number, Entry["kind"]>([
+  [0o040000, "directory"],
+  [0o120000, "link"],
+  [0o010000, "fifo"],
+  [0o140000, "socket"],
+  [0o020000, "device"],
+  [0o060000, "device"],
+]);
+
+export interface ZipEntry extends DecodedName {
   /** The name for readers that do not know Info-ZIP's Unicode field, where it has one. */
   otherName: string | undefined;
-  /** Unix file type and permissions; 0 where the zip has none. */
+  kind: Entry["kind"];
+  /** Unix permissions; 0 where the zip has none. */
   mode: number;
   location: ZipLocation;
 }
@@ -24,120 +41,139 @@ export interface ZipEntry {
 export class ZipDirectory {
   /** For messages. */
   readonly file: string;
-  readonly count: number;
   /** Where the directory begins: all data lies before it. */
   readonly start: number;
-  readonly #zip: yauzl.ZipFile;
+  readonly #end: EndRecord;
   readonly #reader: FileReader;
 
-  private constructor(file: string, zip: yauzl.ZipFile, reader: FileReader) {
+  private constructor(file: string, end: EndRecord, reader: FileReader) {
     this.file = file;
-    this.count = zip.entryCount;
-    this.start = cursorOf(zip);
-    this.#zip = zip;
+    this.start = end.start;
+    this.#end = end;
     this.#reader = reader;
   }
 
-  /** Reads the end record. Throws exit 65 for none, for an empty directory, and for more than a million entries. */
+  /** More entries than this cannot be in it. */
+  get capacity(): number {
+    return Math.min(Math.floor((this.#end.end - this.start) / HEADER), MAX_ENTRIES);
+  }
+
+  /** Reads the end record. Throws exit 65 for none, for an empty directory, and for more entries than anybody takes. */
   static async open(file: string, handle: OpenFile, size: number): Promise<ZipDirectory> {
-    const reader = new FileReader(handle, Math.max(Math.min(WINDOW, size), 1));
-    const options = { lazyEntries: true, autoClose: false, decodeStrings: false };
-    const zip = await yauzl.fromRandomAccessReaderPromise(reader, size, options).catch((error: unknown) => {
-      throw directoryProblem(file, error);
-    });
-    const directory = new ZipDirectory(file, zip, reader);
-    if (directory.count === 0) throw empty(file);
-    if (directory.count > MAX_ENTRIES) throw tooManyEntries(file);
-    if (directory.start + directory.count * ENTRY_MINIMUM > size) {
-      throw damaged(file, "has a central directory that is cut short");
-    }
-    return directory;
+    const end = await readEndRecord(file, handle, size);
+    if (end.end === end.start && end.count === 0) throw problem(file, "archive.empty", {});
+    if (end.count > MAX_ENTRIES) throw tooManyFiles(file);
+    if (end.count * HEADER > end.end - end.start) throw problem(file, "zip.end", {});
+    return new ZipDirectory(file, end, new FileReader(handle, Math.max(Math.min(WINDOW, size), 1)));
   }
 
-  /** Every entry, in the directory's order; then checks that the directory ends where its end record says. */
+  /** Every entry, in the directory's order; then checks that there are as many as its end record says. */
   async *entries(signal?: AbortSignal): AsyncGenerator<ZipEntry, void, void> {
-    const entries = this.#zip.eachEntry();
-    for (let index = 0; ; index++) {
-      if (index % 1024 === 0) signal?.throwIfAborted();
-      const next = await entries.next().catch((error: unknown) => {
-        throw directoryProblem(this.file, error);
-      });
-      if (next.done) break;
-      yield this.#entry(next.value);
+    const { start, end, count, zip64 } = this.#end;
+    let found = 0;
+    for (let at = start; at < end; found++) {
+      if (found % 1024 === 0) signal?.throwIfAborted();
+      if (found >= MAX_ENTRIES) throw tooManyFiles(this.file);
+      const header = await this.#reader.bytes(at, HEADER);
+      if (header.length < HEADER || header.readUInt32LE(0) !== SIGNATURE) throw this.#damaged(at);
+      const rest = header.readUInt16LE(28) + header.readUInt16LE(30) + header.readUInt16LE(32);
+      if (at + HEADER + rest > end) throw this.#damaged(at);
+      yield this.#entry(await this.#reader.bytes(at, HEADER + rest), at);
+      at += HEADER + rest;
     }
-    await this.#checkEnd();
+    // tools without zip64 write down the lower 16 bits of what they have
+    if (found !== count && (zip64 || found % 0x10000 !== count)) throw problem(this.file, "zip.end", {});
   }
 
-  #entry(entry: yauzl.Entry): ZipEntry {
-    const { fileNameRaw, generalPurposeBitFlag: flags, compressionMethod: method } = entry;
-    const name = yauzl.getFileNameLowLevel(flags, fileNameRaw, entry.extraFields, true);
-    const renamed = entry.extraFields.some((field) => field.id === UNICODE_PATH);
-    if (entry.isEncrypted() || method === 99) throw encrypted(this.file, name);
-    if (method !== 0 && method !== 8) {
-      throw invalid(
-        this.file,
-        `packs ${printable(name)} by method ${method}, which BK-Lite's own unzipper does not know`,
-        "rebuild the archive with deflate, as zip does by itself",
-      );
+  #entry(bytes: Buffer, at: number): ZipEntry {
+    const flags = bytes.readUInt16LE(8);
+    const method = bytes.readUInt16LE(10);
+    const nameEnd = HEADER + bytes.readUInt16LE(28);
+    // a copy: the window moves on
+    const rawName = Buffer.from(bytes.subarray(HEADER, nameEnd));
+    const fields = this.#fields(bytes.subarray(nameEnd, nameEnd + bytes.readUInt16LE(30)), at);
+    const raw = this.#decode(rawName, flags);
+    const better = unicodePath(fields, rawName);
+    const { name, encoding } = better === undefined ? raw : { name: better, encoding: undefined };
+    const entry = printable(name);
+    if ((flags & 0x41) !== 0 || method === 99) throw problem(this.file, "zip.encrypted", { entry });
+    if ((method !== 0 && method !== 8) || (flags & 0x20) !== 0)
+      throw problem(this.file, "zip.method", { entry, method });
+    const location: ZipLocation = { rawName, flags, method, ...this.#places(bytes, fields, at) };
+    if (method === 0 && location.compressedSize !== location.uncompressedSize)
+      throw problem(this.file, "zip.length", { entry });
+    const type = this.#type(bytes, name, location);
+    const otherName = better === undefined ? undefined : raw.name;
+    return { name, ...(encoding && { encoding }), otherName, ...type, location };
+  }
+
+  #type(bytes: Buffer, name: string, { uncompressedSize }: ZipLocation): Pick<ZipEntry, "kind" | "mode"> {
+    const attributes = bytes.readUInt32LE(38);
+    const system = bytes.readUInt8(5);
+    const mode = attributes >>> 16;
+    const entry = printable(name);
+    if (name.endsWith("/")) {
+      if (uncompressedSize !== 0) throw problem(this.file, "zip.folder.data", { entry });
+      return { kind: "directory", mode };
     }
-    const location: ZipLocation = {
-      // a copy: the original is a part of a buffer that holds the extra fields too
-      rawName: Buffer.from(fileNameRaw),
-      offset: entry.relativeOffsetOfLocalHeader,
-      flags,
-      method,
-      crc32: entry.crc32,
-      compressedSize: entry.compressedSize,
-      uncompressedSize: entry.uncompressedSize,
+    const kind = KINDS.get(mode & 0o170000) ?? "file";
+    const known = UNIX.has(system) ? kind : kind === "link" ? kind : "file";
+    if (known === "directory" || (DOS.has(system) && (attributes & DOS_FOLDER) !== 0))
+      throw problem(this.file, "zip.folder.slash", { entry });
+    return { kind: known, mode };
+  }
+
+  #decode(rawName: Buffer, flags: number): DecodedName {
+    if ((flags & 0x800) === 0) return decodeName(rawName);
+    const name = decoded(rawName, "utf-8");
+    if (name === undefined)
+      throw problem(this.file, "zip.name", { entry: printable(decodeName(rawName).name) });
+    return { name };
+  }
+
+  /** The extra fields by their id; of two with one id the first, as Go and Python take it. */
+  #fields(extra: Buffer, at: number): Map<number, Buffer> {
+    const fields = new Map<number, Buffer>();
+    for (let position = 0; position + 4 <= extra.length; ) {
+      const end = position + 4 + extra.readUInt16LE(position + 2);
+      // Python takes no such file
+      if (end > extra.length) throw this.#damaged(at);
+      const id = extra.readUInt16LE(position);
+      if (!fields.has(id)) fields.set(id, extra.subarray(position + 4, end));
+      position = end;
+    }
+    return fields;
+  }
+
+  /** CRC, sizes and place, in zip64's field where the header has no room for them. */
+  #places(bytes: Buffer, fields: ReadonlyMap<number, Buffer>, at: number) {
+    const wide = fields.get(ZIP64) ?? Buffer.alloc(0);
+    let used = 0;
+    const value = (position: number, optional = false) => {
+      const short = bytes.readUInt32LE(position);
+      if (short !== UNSAID) return short;
+      if (used + 8 > wide.length) {
+        if (optional && !fields.has(ZIP64)) return short;
+        throw this.#damaged(at);
+      }
+      used += 8;
+      return Number(wide.readBigUInt64LE(used - 8));
     };
-    const otherName = renamed ? yauzl.getFileNameLowLevel(flags, fileNameRaw, [], true) : undefined;
-    return { name, otherName, mode: entry.externalFileAttributes >>> 16, location };
+    const uncompressedSize = value(24, true);
+    const compressedSize = value(20);
+    const offset = value(42) + this.#end.base;
+    return { crc32: bytes.readUInt32LE(16), uncompressedSize, compressedSize, offset };
   }
 
-  /** Other readers trust other fields of the end record than yauzl does: all must say the same. */
-  async #checkEnd(): Promise<void> {
-    const end = cursorOf(this.#zip);
-    const endRecord = this.#zip.fileSize - END_RECORD - this.#zip.comment.length;
-    const old = Buffer.from(await this.#reader.bytes(endRecord, END_RECORD));
-    const said = { count: old.readUInt16LE(10), size: old.readUInt32LE(12), start: old.readUInt32LE(16) };
-    const wide = await this.#reader.bytes(end, END_RECORD_64);
-    const zip64 = wide.length === END_RECORD_64 && wide.readUInt32LE(0) === SIGNATURE_64;
-    const agrees = zip64
-      ? end + END_RECORD_64 < endRecord &&
-        Number(wide.readBigUInt64LE(32)) === this.count &&
-        Number(wide.readBigUInt64LE(40)) === end - this.start &&
-        Number(wide.readBigUInt64LE(48)) === this.start
-      : end === endRecord;
-    const unsaid = (value: number, limit: number) => zip64 && value === limit;
-    if (
-      !agrees ||
-      (said.count !== this.count && !unsaid(said.count, 0xffff)) ||
-      (said.size !== end - this.start && !unsaid(said.size, 0xffffffff)) ||
-      (said.start !== this.start && !unsaid(said.start, 0xffffffff))
-    ) {
-      throw damaged(this.file, "has a central directory that is not as long as its end record says");
-    }
+  #damaged(at: number): Error {
+    return problem(this.file, "zip.directory", { at });
   }
 }
 
-function encrypted(file: string, name: string): Error {
-  return invalid(
-    file,
-    `is encrypted${name === "" ? "" : `: ${printable(name)}`}`,
-    "build the archive again without a password: nobody could install from it",
-  );
-}
-
-/** @types/yauzl has the cursor as a boolean. */
-function cursorOf(zip: yauzl.ZipFile): number {
-  return Number(zip.readEntryCursor);
-}
-
-function directoryProblem(file: string, error: unknown): unknown {
-  if (isSystemError(error) || !(error instanceof Error)) return error;
-  if (error.message.startsWith("strong encryption")) return encrypted(file, "");
-  if (error.message.startsWith("End of central directory record signature not found")) {
-    return damaged(file, "is cut short: it has no central directory");
-  }
-  return damaged(file, `has no intact central directory: ${printable(error.message)}`);
+/** Info-ZIP's UTF-8 name, where it belongs to the name that the header has. */
+function unicodePath(fields: ReadonlyMap<number, Buffer>, rawName: Buffer): string | undefined {
+  const field = fields.get(UNICODE_PATH);
+  if (!field || field.length < 5 || field[0] !== 1 || field.readUInt32LE(1) !== crc32(rawName))
+    return undefined;
+  return decoded(field.subarray(5), "utf-8");
 }

@@ -1,6 +1,8 @@
 import { constants, createInflateRaw } from "node:zlib";
+import { problem } from "../errors.ts";
 import { Entries } from "./contents.ts";
-import { damaged, invalid, printable, REBUILD } from "./problem.ts";
+import { decodeName } from "./encoding.ts";
+import { printable } from "./problem.ts";
 import { FileReader } from "./reader.ts";
 import { Spans } from "./spans.ts";
 import type { Entry, InspectOptions, Listing, OpenFile, ZipLocation } from "./types.ts";
@@ -13,16 +15,9 @@ export const HEADER_WINDOW = 8 * 1024;
 /** Local headers read in the scan: all of a usual archive's. More would cost a seek each; ARCHIVE_CHECK=full reads all. */
 const SAMPLE = 1024;
 const LINK_LENGTH = 4096;
-
-/** Unix file types; 0 where the zip has none. */
-const KINDS = new Map<number, Entry["kind"]>([
-  [0, "file"],
-  [0o100000, "file"],
-  [0o040000, "directory"],
-  [0o120000, "link"],
-  [0o010000, "fifo"],
-  [0o140000, "socket"],
-]);
+/** The flag that says that sizes and CRC-32 follow the data. */
+const DESCRIPTOR = 8;
+const DESCRIPTOR_SIGNATURE = 0x08074b50;
 
 /** Reads a zip's directory as a package's. Throws exit 65 for all that a package must not be (SPEC §3). */
 export async function inspectZip(
@@ -34,18 +29,14 @@ export async function inspectZip(
   const directory = await ZipDirectory.open(file, handle, size);
   const reader = new FileReader(handle, HEADER_WINDOW);
   const entries = new Entries(file);
-  const spans = new Spans(directory.count);
+  const spans = new Spans(directory.capacity);
   const sample: ZipEntry[] = [];
-  const step = Math.ceil(directory.count / SAMPLE);
+  const step = Math.max(1, Math.ceil(directory.capacity / SAMPLE));
   let index = 0;
   for await (const entry of directory.entries(signal)) {
     const { offset, rawName, compressedSize } = entry.location;
     const end = offset + LOCAL_HEADER + rawName.length + compressedSize;
-    if (end > directory.start)
-      throw damaged(
-        file,
-        `has the data of ${printable(entry.name)} run into its directory or beyond its end`,
-      );
+    if (end > directory.start) throw problem(file, "zip.data", { entry: printable(entry.name) });
     spans.add(offset, end);
     if (index++ % step === 0) sample.push(entry);
     if (entry.otherName !== undefined) entries.check(entry.otherName);
@@ -66,16 +57,16 @@ export function readEntryHead(file: string, handle: OpenFile, entry: Entry, leng
  */
 export async function dataStart(file: string, reader: FileReader, at: ZipLocation): Promise<number> {
   const { rawName, offset } = at;
-  const name = () => printable(rawName.toString());
+  const entry = () => printable(decodeName(rawName).name);
   const header = await reader.bytes(offset, LOCAL_HEADER + rawName.length);
   if (header.length < LOCAL_HEADER + rawName.length || header.readUInt32LE(0) !== LOCAL_SIGNATURE) {
-    throw damaged(file, `has no local header for ${name()}`);
+    throw problem(file, "zip.header.missing", { entry: entry() });
   }
   const nameLength = header.readUInt16LE(26);
   const sameName = nameLength === rawName.length && header.subarray(LOCAL_HEADER).equals(rawName);
   // bit 3: sizes and CRC follow the data; all ones: they are in zip64's field
   const same = (position: number, value: number) =>
-    (at.flags & 8) !== 0 || [value, 0xffffffff].includes(header.readUInt32LE(position));
+    (at.flags & DESCRIPTOR) !== 0 || [value, 0xffffffff].includes(header.readUInt32LE(position));
   const agrees =
     sameName &&
     header.readUInt16LE(8) === at.method &&
@@ -83,18 +74,37 @@ export async function dataStart(file: string, reader: FileReader, at: ZipLocatio
     same(14, at.crc32) &&
     same(18, at.compressedSize) &&
     same(22, at.uncompressedSize);
-  if (!agrees) throw damaged(file, `has a local header that does not agree with its directory: ${name()}`);
+  if (!agrees) throw problem(file, "zip.header", { entry: entry() });
   return offset + LOCAL_HEADER + nameLength + header.readUInt16LE(28);
 }
 
+/**
+ * A data descriptor that the header announces has to be there: Go's archive/zip and unzip read it, and compare its CRC-32. Its signature
+ * is optional (APPNOTE.TXT 4.3.9). `end`: where the entry's data ends.
+ */
+export async function checkDescriptor(
+  file: string,
+  reader: FileReader,
+  at: ZipLocation,
+  end: number,
+): Promise<void> {
+  if ((at.flags & DESCRIPTOR) === 0 || at.rawName.at(-1) === 0x2f) return;
+  const bytes = await reader.bytes(end, 8);
+  const found =
+    (bytes.length >= 4 && bytes.readUInt32LE(0) === at.crc32) ||
+    (bytes.length >= 8 &&
+      bytes.readUInt32LE(0) === DESCRIPTOR_SIGNATURE &&
+      bytes.readUInt32LE(4) === at.crc32);
+  if (!found) throw problem(file, "zip.descriptor", { entry: printable(decodeName(at.rawName).name) });
+}
+
 async function describe(file: string, reader: FileReader, entry: ZipEntry): Promise<Entry> {
-  const { name, mode, location } = entry;
+  const { name, kind, mode, location } = entry;
   const size = location.uncompressedSize;
-  const kind = name.endsWith("/") ? "directory" : (KINDS.get(mode & 0o170000) ?? "device");
   if (kind !== "link") return { path: name, kind, size, mode, location };
-  if (size > LINK_LENGTH) throw invalid(file, `holds a link without end: ${printable(name)}`, REBUILD);
+  if (size > LINK_LENGTH) throw problem(file, "archive.link.long", { entry: printable(name) });
   const target = await readHead(file, reader, { path: name, location }, LINK_LENGTH);
-  return { path: name, kind, size, mode, location, target: target.toString() };
+  return { path: name, kind, size, mode, location, target: decodeName(target).name };
 }
 
 async function checkPlaces(
@@ -111,12 +121,13 @@ async function checkPlaces(
   }
   for (const { name, location } of sample) {
     const end = (await dataStart(file, reader, location)) + location.compressedSize;
+    await checkDescriptor(file, reader, location, end);
     if (end > (spans.after(location.offset) ?? directoryStart)) throw overlapping(file, name);
   }
 }
 
 export function overlapping(file: string, what: string): Error {
-  return invalid(file, `holds entries that overlap, at ${printable(what)}`, REBUILD);
+  return problem(file, "zip.overlap", { entry: printable(what) });
 }
 
 async function readHead(
@@ -133,8 +144,8 @@ async function readHead(
   try {
     return await inflateHead(packed, length);
   } catch (error) {
-    const why = printable(error instanceof Error ? error.message : String(error));
-    throw damaged(file, `cannot be inflated: ${printable(entry.path)}: ${why}`);
+    const said = printable(error instanceof Error ? error.message : String(error));
+    throw problem(file, "zip.inflate", { entry: printable(entry.path), said });
   }
 }
 

@@ -1,15 +1,19 @@
 import { HEAD_LENGTH, kindOf } from "../archive/binary.ts";
 import { readFully } from "../archive/blocks.ts";
-import { empty } from "../archive/contents.ts";
-import { damaged, invalid } from "../archive/problem.ts";
+import { MAX_FILES, MAX_PACKED } from "../archive/contents.ts";
+import { hasEndRecord } from "../archive/end-record.ts";
+import { followLinks } from "../archive/links.ts";
+import { printable } from "../archive/problem.ts";
 import { inspectTarGz } from "../archive/targz.ts";
 import type { BinaryKind, Entry, OpenFile } from "../archive/types.ts";
 import { verifyEntries } from "../archive/verify.ts";
+import { SNIFFED, wrongKind } from "../archive/wrong-kind.ts";
 import { inspectZip, readEntryHead } from "../archive/zip.ts";
-import { collectProblem, type Problem } from "../errors.ts";
-import { expectedDigests } from "../volume/checksums.ts";
+import { collectProblem, type Problem, problem } from "../errors.ts";
+import { type Expected, expectedDigests, hasSums, sumsFile } from "../volume/checksums.ts";
 import { digest } from "../volume/digest.ts";
 import type { VolumeFile } from "../volume/file.ts";
+import { whenComplete } from "../volume/growing.ts";
 import { formatOf, parseName } from "../volume/name.ts";
 import { withFile, withStamped } from "../volume/open.ts";
 import { parseVersionFile, VERSION_FILE_LENGTH } from "../volume/version.ts";
@@ -18,12 +22,16 @@ import type { Archive } from "./package.ts";
 
 export interface InspectOptions {
   signal?: AbortSignal;
+  /** Seconds that a file which is still being written is waited for; none unless given. */
+  patience?: number;
 }
 
 export interface Inspected {
   archives: Archive[];
-  /** Everything that is wrong with any of the files: exit 65, or 74 for what could not be read. */
+  /** Everything that is wrong with any of the files: exit 65, or 66 and 74 for what could not be read. */
   problems: Problem[];
+  /** What looks like a mistake. */
+  warnings: Problem[];
 }
 
 /** Opens every archive, reads it as the package that it claims to be, and compares it with its checksum files. */
@@ -33,37 +41,48 @@ export async function inspectFiles(
 ): Promise<Inspected> {
   const archives: Archive[] = [];
   const problems: Problem[] = [];
+  const checked = new ListsUsed();
   for (const file of files) {
     options.signal?.throwIfAborted();
     await collectProblem(problems, async () => {
-      const archive = await inspect(file, options);
-      await compareDigests(archive, options.signal);
+      const archive = await whenComplete(file, () => inspect(file, options), options);
+      await compareDigests(archive, checked, options.signal);
       archives.push(archive);
     });
   }
-  return { archives, problems: withoutRepeats(problems) };
+  return { archives, problems: withoutRepeats(problems), warnings: checked.unused() };
 }
 
 async function inspect(file: VolumeFile, { signal }: InspectOptions): Promise<Archive> {
   const { claim } = file;
   const claimed = formatOf(file.name);
-  if (!claimed && !claim)
-    throw invalid(file.file, "has a name that is no archive's", "name it fusion-collectors*.zip or .tar.gz");
+  if (!claimed && !claim) throw problem(file.file, "file.name", {});
   // a collector's version is not looked for in its name
   const name = parseName(file.name, claim?.type === "collector" ? { version: "", ...claim } : claim);
-  if ("problem" in name) throw invalid(file.file, name.problem.reason, name.problem.hint);
+  if ("problem" in name) throw problem(file.file, name.problem.reason, name.problem.params);
   return withFile(file, async (handle, stamp) => {
     const size = Number(stamp.size);
-    if (size === 0) throw empty(file.file);
+    if (size === 0) throw problem(file.file, "archive.empty", {});
     const inspected = { ...file, size, stamp, named: name.named, sha256: undefined };
     if (claim?.type === "collector") return { ...inspected, ...UNOPENED };
-    const format = await checkMagic(file.file, handle, claim ? undefined : claimed);
+    if (size > MAX_PACKED)
+      throw problem(file.file, "archive.limit.packed", { bytes: size, limit: MAX_PACKED });
+    const format = await checkKind(file.file, handle, size, claim ? undefined : claimed);
     const read = format === "zip" ? inspectZip : inspectTarGz;
     const listing = await read(file.file, handle, size, { signal, head: isVersionFile });
+    checkLinks(file.file, listing.entries);
     const contents = contentsOf(listing.entries);
     const versions = await versionsOf(file.file, handle, contents.members.get("VERSION"));
     return { ...inspected, ...listing, ...contents, format, versions, sha256: listing.sha256 };
   });
+}
+
+/** A link that leads nowhere, or in a circle, is one that nothing can stand in for. */
+function checkLinks(file: string, entries: readonly Entry[]): void {
+  const [bad] = followLinks(entries, MAX_FILES).bad;
+  if (!bad) return;
+  const link = { entry: printable(bad.path), target: printable(bad.target) };
+  throw problem(file, bad.loop ? "archive.link.cycle" : "archive.link.dangling", link);
 }
 
 function isVersionFile(path: string): boolean {
@@ -111,40 +130,55 @@ const UNOPENED = {
 const MAGIC = [
   ["504b0304", "zip"],
   ["504b0506", "zip"],
-  ["1f8b", "gzip"],
+  ["1f8b", "tar.gz"],
 ] as const;
 
 /** What the file is. The ending is only a claim; without one either will do. */
-async function checkMagic(
+async function checkKind(
   file: string,
   handle: OpenFile,
+  size: number,
   claimed: "zip" | "tar.gz" | undefined,
 ): Promise<"zip" | "tar.gz"> {
-  const magic = (await readFully(handle, Buffer.alloc(4), 4, 0)).toString("hex");
+  const head = await readFully(handle, Buffer.alloc(Math.min(SNIFFED, size)), Math.min(SNIFFED, size), 0);
+  const magic = head.toString("hex", 0, 4);
   const found = MAGIC.find(([start]) => magic.startsWith(start))?.[1];
-  const format = found === "gzip" ? "tar.gz" : found;
-  if (format !== undefined && format === (claimed ?? format)) return format;
-  if (found === undefined && claimed === undefined) {
-    throw invalid(
-      file,
-      "is neither a zip nor a gzip file",
-      "give a fusion-collectors archive, or --type collector and --object NAME for a stand-alone collector of any content",
-    );
-  }
-  if (found === undefined) throw damaged(file, `is no ${claimed === "zip" ? "zip" : "gzip"} file`);
-  throw invalid(
-    file,
-    `is a ${found} file, whatever its name says`,
-    "give it the ending of what it is: .zip or .tar.gz",
-  );
+  if (found !== undefined && found === (claimed ?? found)) return found;
+  if (found !== undefined) throw problem(file, "archive.kind.wrong", { found });
+  // a self-extractor's program, or whatever else stands before a zip
+  if (claimed !== "tar.gz" && (await hasEndRecord(handle, size))) return "zip";
+  const kind = wrongKind(head);
+  if (kind !== undefined) throw problem(file, `archive.kind.${kind}`, {});
+  throw problem(file, claimed === undefined ? "archive.kind.claimed" : "archive.kind.unknown", {});
 }
 
-async function compareDigests(archive: Archive, signal: AbortSignal | undefined): Promise<void> {
-  for (const expected of await expectedDigests(archive)) {
+async function compareDigests(
+  archive: Archive,
+  lists: ListsUsed,
+  signal: AbortSignal | undefined,
+): Promise<void> {
+  const digests = await expectedDigests(archive);
+  await lists.look(archive, digests);
+  for (const { sha256: expected, from } of digests) {
     const sha256 = await digest(archive, signal);
-    if (sha256 === expected.sha256) continue;
-    const reason = `has the SHA-256 ${sha256}, but ${expected.from} says ${expected.sha256}`;
-    throw invalid(archive.file, reason, "copy both files again from the same build");
+    if (sha256 !== expected) throw problem(archive.file, "checksum.mismatch", { sha256, from, expected });
+  }
+}
+
+/** Lists of checksums, and whether they name any of the archives beside them. */
+class ListsUsed {
+  readonly #used = new Map<string, boolean>();
+
+  async look(archive: VolumeFile, digests: readonly Expected[]): Promise<void> {
+    const list = sumsFile(archive);
+    if (!(await hasSums(archive))) return;
+    const used = digests.some(({ from }) => from === list);
+    this.#used.set(list, used || (this.#used.get(list) ?? false));
+  }
+
+  unused(): Problem[] {
+    const lists = [...this.#used].filter(([, used]) => !used).map(([list]) => list);
+    return lists.map((file) => ({ file, reason: "checksum.unused", params: {} }) as Problem);
   }
 }
 

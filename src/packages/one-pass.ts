@@ -1,10 +1,11 @@
 import { TarReader } from "../archive/extract.ts";
 import { Pass } from "../archive/pass.ts";
 import type { PassSource, PassTarget } from "../archive/pass-plan.ts";
-import { isSystemError, unreadable } from "../archive/problem.ts";
+import { isSystemError } from "../archive/problem.ts";
 import type { Entry } from "../archive/types.ts";
 import { problem } from "../errors.ts";
 import { assertUnchanged, openFile } from "../volume/open.ts";
+import { unreadable } from "../volume/problem.ts";
 import { archiveSource } from "../volume/source.ts";
 import type { Archive, LooseFile, MadeOfArchive, MadeOfFolder } from "./package.ts";
 
@@ -36,7 +37,7 @@ export function tarPass(archive: Archive, made: readonly MadeOfArchive[]): Pass<
         close: () => tar.close().finally(close),
       };
     },
-    translate: (error) => (isSystemError(error) ? unreadable(archive.file, error) : error),
+    translate: (error) => (isSystemError(error) ? unreadable(archive.file, archive.path, error) : error),
   };
   // an entry that was found by way of a link is a copy: what lies at one place is read once
   const own = new Map(archive.entries.filter(({ kind }) => kind === "file").map((one) => [one.offset, one]));

@@ -1,6 +1,6 @@
-import { invalid, printable } from "../archive/problem.ts";
+import { printable } from "../archive/problem.ts";
 import type { BinaryKind } from "../archive/types.ts";
-import { collectProblem, EXIT, type Problem } from "../errors.ts";
+import { collectProblem, type Problem, problem } from "../errors.ts";
 import { type Arch, FIELD_LENGTHS, type Identity, type Os, type PackageType } from "../identity.ts";
 import { builtinDefinitions, type FoundCollector, findCollectors } from "./collectors.ts";
 import { binaryKind } from "./inspect.ts";
@@ -112,11 +112,7 @@ function partOf(found: FoundCollector, pkg: Package): Package {
 /** The table has one row for an object and version: an archive cannot stand beside its own collector there. */
 function checkObject({ object }: FoundCollector, pkg: Package): void {
   if (object !== pkg.object) return;
-  throw invalid(
-    pkg.archive.file,
-    `is to be stored as ${printable(object)}, which is a collector in it`,
-    "leave --object out, or add --type collector if the file is that collector alone",
-  );
+  throw problem(pkg.archive.file, "package.object.collector", { object: printable(object) });
 }
 
 function definitionsFor({ os, arch }: Identity, definitions: readonly CollectorDefinition[]) {
@@ -130,23 +126,18 @@ function checkLengths(archive: Archive, pkg: Package): void {
   for (const [field, limit] of Object.entries(FIELD_LENGTHS)) {
     const length = [...pkg[field as keyof typeof FIELD_LENGTHS]].length;
     if (length <= limit) continue;
-    const reason = `has ${field === "object" ? "an" : "a"} ${field} of ${length} characters; the table's column holds ${limit}`;
-    throw invalid(
-      archive.file,
-      reason,
-      field === "name" ? "give the file a shorter name" : `give a shorter ${field}`,
-    );
+    throw problem(archive.file, "package.field.long", {
+      field: field as keyof typeof FIELD_LENGTHS,
+      length,
+      limit,
+    });
   }
 }
 
 function checkKnown({ archive, os }: Package, found: readonly FoundCollector[]): void {
   if (archive.sidecar || found.length > 0) return;
   if (findCollectors(archive, os, builtinDefinitions(os)).length > 0) return;
-  throw invalid(
-    archive.file,
-    `holds neither collector-sidecar nor any known ${os} collector`,
-    "put a fusion-collectors archive there: collector-sidecar and bin/ in its top folder",
-  );
+  throw problem(archive.file, "package.contents", { os });
 }
 
 async function checkBinaries(
@@ -157,11 +148,8 @@ async function checkBinaries(
   for (const path of [...sidecars, ...found.map(({ executable }) => executable)]) {
     const kind = await binaryKind(archive, path);
     if (!contradicts(kind, os, arch)) continue;
-    throw invalid(
-      archive.file,
-      `is taken for ${os} ${arch}, but ${printable(path)} is a program for ${describe(kind)}`,
-      "say what it is, in the file's name (as in fusion-collectors-windows-amd64.zip) or by --os and --arch, or rebuild it with the right programs",
-    );
+    const found = describe(kind);
+    throw problem(archive.file, "package.program", { os, arch, entry: printable(path), found });
   }
 }
 
@@ -175,7 +163,7 @@ function contradicts(kind: BinaryKind, os: Os, arch: Arch): boolean {
 
 function describe(kind: BinaryKind): string {
   if (kind.format === "macho") return "macOS";
-  if (kind.format === "other") return "another system";
+  if (kind.format === "other") return "other";
   const machine = kind.machine === "other" ? "another architecture" : kind.machine;
   return `${kind.format === "pe" ? "windows" : "linux"} ${machine}`;
 }
@@ -190,13 +178,8 @@ function chosen(
   return wanted.map((name) => {
     const one = found.find(({ object }) => object.toLowerCase() === name.toLowerCase());
     if (one) return one;
-    const held = found.length > 0 ? found.map(({ object }) => object).join(", ") : "no known collector";
-    const reason = `does not hold the collector ${printable(name)}, which COLLECTORS names; it holds ${held}`;
-    throw invalid(
-      archive.file,
-      reason,
-      "correct COLLECTORS, set it to auto, or use an archive that holds it",
-    );
+    const held = found.map(({ object }) => object);
+    throw problem(archive.file, "collector.missing", { name: printable(name), held });
   });
 }
 
@@ -219,22 +202,11 @@ function clashes(packages: readonly Package[], archColumn: boolean): Problem[] {
 }
 
 function clash(pkg: Package, other: Package, words: readonly string[]): Problem {
-  const exit = EXIT.invalidPackage;
   const { file } = pkg.archive;
-  const identity = printable(words.join(" "));
-  const say = (message: string, hint: string): Problem => ({
-    file,
-    reason: "legacy",
-    params: { exit, message, hint },
-  });
-  if (other.arch === pkg.arch) {
-    return say(
-      `claims to be the same package as ${other.archive.file}: ${identity}`,
-      "remove one of the two files, or name their versions",
-    );
-  }
-  return say(
-    `is for ${pkg.arch} and ${other.archive.file} for ${other.arch}, but the table has one row for ${identity}`,
-    "keep one architecture on the volume, or update BK-Lite until its table has cpu_architecture",
-  );
+  const both = { other: other.archive.file, identity: printable(words.join(" ")) };
+  const { problem: found } =
+    other.arch === pkg.arch
+      ? problem(file, "package.clash", both)
+      : problem(file, "package.clash.arch", { ...both, arch: pkg.arch, otherArch: other.arch });
+  return found;
 }

@@ -1,5 +1,6 @@
+import { printable } from "../archive/problem.ts";
 import type { VolumeConfig } from "../config/config.ts";
-import { collectProblem, EXIT, JobError, ProblemsError } from "../errors.ts";
+import { collectProblem, JobError, ProblemsError } from "../errors.ts";
 import type { Claim } from "../identity.ts";
 import type { Log } from "../output/log.ts";
 import type { VolumeFile } from "../volume/file.ts";
@@ -9,6 +10,9 @@ import { inspectFiles, verifyArchive } from "./inspect.ts";
 import type { Archive } from "./package.ts";
 import { type Resolved, resolvePackages } from "./resolve.ts";
 
+/** Seconds without a change that a file which is still being written is waited for. */
+const PATIENCE = 15;
+
 /** What is said on the command line of the one file, or of all. */
 export type ScanArguments = Claim & { file?: string };
 
@@ -17,20 +21,19 @@ export type ScanArguments = Claim & { file?: string };
  * `packages.json` that is wrong.
  */
 export async function findFiles(args: ScanArguments, config: VolumeConfig, log: Log): Promise<VolumeFile[]> {
-  if (args.file !== undefined) return [await findFile(args.file, args)];
-  const [{ files: found, ignored }, manifest] = await Promise.all([
-    listVolume(config.packagesDir),
-    readManifest(config.packagesDir),
-  ]);
+  const { packagesDir } = config;
+  if (args.file !== undefined) return [await findFile(args.file, packagesDir, args)];
+  const [volume, manifest] = await Promise.all([listVolume(packagesDir), readManifest(packagesDir)]);
   if (manifest && manifest.problems.length > 0) throw new ProblemsError(manifest.problems);
   const named = manifest?.files ?? [];
   const byName = new Set([MANIFEST, ...named.map(({ file }) => file)]);
-  const files = [...found.filter(({ file }) => !byName.has(file)), ...named];
-  for (const file of ignored.filter((other) => !byName.has(other))) log.debug("scan.ignored", { file });
+  const files = [...volume.files.filter(({ file }) => !byName.has(file)), ...named];
+  for (const file of volume.ignored) if (!byName.has(file)) log.debug("scan.ignored", { file });
+  const suspects = volume.suspects.filter(({ file }) => !byName.has(file));
+  for (const { file, reason, params } of suspects) log.warn("scan.suspect", reason, params, { file });
   if (files.length === 0 && !config.allowEmpty) {
-    throw JobError.legacy(EXIT.noInput, `no archive in ${config.packagesDir}`, {
-      hint: "put fusion-collectors*.zip or .tar.gz there (at most three folders deep), check the mount, or set ALLOW_EMPTY=true",
-    });
+    const params = { path: packagesDir, suspects: suspects.map(({ file }) => printable(file)) };
+    throw new JobError("volume.empty", params);
   }
   return files;
 }
@@ -44,7 +47,9 @@ export async function scan(
   signal: AbortSignal,
 ): Promise<Archive[]> {
   const started = performance.now();
-  const { archives, problems } = await inspectFiles(files, { signal });
+  const patience = Math.min(PATIENCE, config.waitTimeout);
+  const { archives, problems, warnings } = await inspectFiles(files, { signal, patience });
+  for (const { file, reason, params } of warnings) log.warn("scan.suspect", reason, params, { file });
   if (problems.length > 0) {
     throw new ProblemsError([...problems, ...(await judge(archives, args, config, signal)).problems]);
   }

@@ -31,6 +31,13 @@ export const zip = {
       zh: "请先合并分卷：zip -s 0 分卷.zip --out 完整.zip",
     },
   ),
+  "zip.name": fault<At>(
+    {
+      en: ({ entry }) => `says that a name is UTF-8, which it is not: ${entry}`,
+      zh: ({ entry }) => `条目名称标记为 UTF-8，但内容不是：${entry}`,
+    },
+    REBUILD,
+  ),
   "zip.encrypted": fault<Partial<At>>(
     {
       en: ({ entry }) => `is encrypted${entry ? `: ${entry}` : ""}`,

@@ -1,14 +1,17 @@
 import { stat } from "node:fs/promises";
 import { basename, dirname, join } from "node:path";
 import { blocks } from "../archive/blocks.ts";
-import { invalid, isSystemError, printable, unreadable } from "../archive/problem.ts";
+import { isSystemError, printable } from "../archive/problem.ts";
+import { problem } from "../errors.ts";
 import type { VolumeFile } from "./file.ts";
 import { withFile } from "./open.ts";
+import { unreadable } from "./problem.ts";
 
 const MAX_LENGTH = 1024 * 1024;
-/** sha256sum's line: the digest, a space, then a space or (binary mode) an asterisk, and the name. */
-const LINE = /^([0-9a-f]{64})(?:[ \t]+\*?(.+))?$/i;
-const WRITE_AGAIN = "write it with sha256sum, in the archive's folder";
+/** sha256sum's line: the digest, a space, then a space or (binary mode) an asterisk, and the name; a backslash before it for odd names. */
+const SUM = /^\\?([0-9a-f]{64})(?:[ \t]+\*?(.+))?$/i;
+/** BSD's `SHA256 (name) = digest`, and openssl's `SHA256(name)= digest` or `SHA2-256(name)= digest`. */
+const TAGGED = /^SHA(?:2-)?256 ?\((.+)\) ?= ?([0-9a-f]{64})$/i;
 
 /** What a checksum file says an archive's SHA-256 is. */
 export interface Expected {
@@ -18,63 +21,110 @@ export interface Expected {
   from: string;
 }
 
+interface Line {
+  sha256: string;
+  /** undefined where the digest stands alone. */
+  name: string | undefined;
+}
+
 /**
- * The digests that `SHA256SUMS` in the archive's folder and `<archive>.sha256` hold for it. Lines for other files are passed
- * over; a line for this one that cannot be understood is exit 65, for a check that was meant must not be left out.
+ * The digests that `SHA256SUMS` in the archive's folder and `<archive>.sha256` have for it. Lines for other files are passed over; a line
+ * for this one that cannot be understood is exit 65, for a check that was meant must not be left out.
  */
 export async function expectedDigests(archive: VolumeFile): Promise<Expected[]> {
-  const folder = dirname(archive.file);
-  const sums = folder === "." ? "SHA256SUMS" : `${folder}/SHA256SUMS`;
   const own = `${archive.file}.sha256`;
   return [
-    ...fromSums(await read(sums, join(dirname(archive.path), "SHA256SUMS")), sums, archive.name),
+    ...(await fromSums(archive, sumsFile(archive))),
     ...fromOwn(await read(own, `${archive.path}.sha256`), own, archive.name),
   ];
 }
 
-function fromSums(lines: string[] | undefined, file: string, name: string): Expected[] {
-  return (lines ?? []).flatMap((line) => {
-    const [, sha256, listed] = LINE.exec(line) ?? [];
-    if (sha256 !== undefined && listed !== undefined) {
-      return listed.replace(/^\.\//, "") === name ? [{ sha256: sha256.toLowerCase(), from: file }] : [];
+/** The list in an archive's folder, as a path below the volume. */
+export function sumsFile({ file }: Pick<VolumeFile, "file">): string {
+  const folder = dirname(file);
+  return folder === "." ? "SHA256SUMS" : `${folder}/SHA256SUMS`;
+}
+
+/** Whether there is such a list. */
+export function hasSums({ path }: Pick<VolumeFile, "path">): Promise<boolean> {
+  return stat(join(dirname(path), "SHA256SUMS")).then(
+    (found) => found.isFile(),
+    () => false,
+  );
+}
+
+async function fromSums(archive: VolumeFile, file: string): Promise<Expected[]> {
+  const lines = await read(file, join(dirname(archive.path), "SHA256SUMS"));
+  const found: Line[] = [];
+  for (const text of lines ?? []) {
+    const line = parseLine(text);
+    if (line?.name !== undefined && fileName(line.name) === archive.name) found.push(line);
+    if (!line && text.split(/[\s()*/\\]+/).includes(archive.name)) {
+      throw problem(file, "checksum.line", { line: printable(text) });
     }
-    if (line.split(/[\s()*]+|\.\//).includes(name)) throw malformed(file, line);
-    return [];
-  });
+  }
+  // a list of several folders may have the name more than once: the one beside it is meant, if it says so
+  const beside = found.filter(({ name }) => name?.replace(/^\.[\\/]/, "") === archive.name);
+  return (beside.length > 0 ? beside : found).map(({ sha256 }) => ({ sha256, from: file }));
 }
 
 function fromOwn(lines: string[] | undefined, file: string, name: string): Expected[] {
-  if (lines?.length === 0) throw invalid(file, "holds no SHA-256", WRITE_AGAIN);
-  return (lines ?? []).map((line) => {
-    const [, sha256, listed] = LINE.exec(line) ?? [];
-    if (sha256 === undefined) throw malformed(file, line);
-    if (listed !== undefined && basename(listed) !== name) {
-      throw invalid(file, `is for another file: ${printable(listed)}`, WRITE_AGAIN);
+  if (lines?.length === 0) throw problem(file, "checksum.empty", {});
+  return (lines ?? []).map((text) => {
+    const line = parseLine(text);
+    if (!line) throw problem(file, "checksum.line", { line: printable(text) });
+    if (line.name !== undefined && fileName(line.name) !== name) {
+      throw problem(file, "checksum.other", { listed: printable(line.name) });
     }
-    return { sha256: sha256.toLowerCase(), from: file };
+    return { sha256: line.sha256, from: file };
   });
 }
 
-function malformed(file: string, line: string): Error {
-  return invalid(file, `holds a line that is no SHA-256 and name: ${printable(line)}`, WRITE_AGAIN);
+function parseLine(text: string): Line | undefined {
+  const [, sum, listed] = SUM.exec(text) ?? [];
+  if (sum !== undefined) {
+    const escaped = text.startsWith("\\") ? listed?.replaceAll("\\\\", "\\").replaceAll("\\n", "\n") : listed;
+    return { sha256: sum.toLowerCase(), name: escaped };
+  }
+  const [, name, digest] = TAGGED.exec(text) ?? [];
+  return digest === undefined ? undefined : { sha256: digest.toLowerCase(), name };
+}
+
+/** The last part of a path, whichever system's. */
+function fileName(listed: string): string {
+  return basename(listed.replaceAll("\\", "/").trim());
 }
 
 /** The file's lines without blank ones and comments; undefined where there is no such file. */
 async function read(file: string, path: string): Promise<string[] | undefined> {
   try {
     const found = await stat(path);
-    if (!found.isFile()) throw invalid(file, "is not a regular file", `remove it, or ${WRITE_AGAIN}`);
-    if (found.size > MAX_LENGTH) throw invalid(file, "is too long for a list of checksums", WRITE_AGAIN);
+    if (!found.isFile()) throw problem(file, "checksum.irregular", {});
+    if (found.size > MAX_LENGTH) throw problem(file, "checksum.long", {});
   } catch (error) {
     if (!isSystemError(error)) throw error;
     if (error.code === "ENOENT") return undefined;
-    throw unreadable(file, error);
+    throw unreadable(file, path, error);
   }
-  const text = await withFile({ file, path }, async (handle, stamp) => {
+  const bytes = await withFile({ file, path }, async (handle, stamp) => {
     for await (const block of blocks(handle, { size: Number(stamp.size) }, MAX_LENGTH))
-      return block.toString();
-    return "";
+      return Buffer.from(block);
+    return Buffer.alloc(0);
   });
-  const lines = text.split(/\r?\n/);
-  return lines.map((line) => line.trim()).filter((line) => line !== "" && !line.startsWith("#"));
+  const text = decode(bytes);
+  if (text === undefined) throw problem(file, "checksum.encoding", {});
+  const lines = text.split(/\r\n|\r|\n/).map((line) => line.trim());
+  return lines.filter((line) => line !== "" && !line.startsWith("#"));
+}
+
+/** UTF-8 with or without a byte order mark, or UTF-16 with one, as PowerShell writes it. undefined: neither. */
+function decode(bytes: Buffer): string | undefined {
+  const mark = bytes.toString("hex", 0, 2);
+  const encoding = mark === "fffe" ? "utf-16le" : mark === "feff" ? "utf-16be" : "utf-8";
+  try {
+    const text = new TextDecoder(encoding, { fatal: true }).decode(bytes);
+    return text.includes("\0") ? undefined : text;
+  } catch {
+    return undefined;
+  }
 }

@@ -1,8 +1,8 @@
 import { createHash } from "node:crypto";
 import { blocks } from "../archive/blocks.ts";
-import { changed } from "../archive/problem.ts";
 import type { StampedFile } from "./file.ts";
 import { withStamped } from "./open.ts";
+import { changed } from "./problem.ts";
 
 const BLOCK = 1024 * 1024;
 

@@ -1,106 +1,124 @@
 import type { Dirent } from "node:fs";
-import { readdir, stat } from "node:fs/promises";
+import { readdir, readlink, stat } from "node:fs/promises";
 import { basename, join, resolve } from "node:path";
 import { isSystemError, printable } from "../archive/problem.ts";
-import { EXIT, JobError } from "../errors.ts";
+import { JobError, type Problem } from "../errors.ts";
 import type { Claim } from "../identity.ts";
 import type { VolumeFile } from "./file.ts";
 import { formatOf } from "./name.ts";
+import { isChecksumFile, isPassedOver, nearMiss, suspect } from "./near.ts";
+import { accessTo, isDenied, said, unreadable } from "./problem.ts";
 
-const DEPTH = 3;
+const DEPTH = 4;
 /** What mkfs leaves at the top of a volume, readable for root alone; it says nothing about the packages. */
 const FILE_SYSTEM_OWN = "lost+found";
+/** What a link says that ends nowhere. */
+const NOWHERE = new Set(["ENOENT", "ELOOP", "ENOTDIR"]);
 
 export interface Volume {
   /** The archives, by path. */
   files: VolumeFile[];
   /** What is left alone: other names, FIFOs, dangling links, … as paths below the volume. */
   ignored: string[];
+  /** Which of those look like a mistake, and why. */
+  suspects: Problem[];
 }
 
 /**
- * The archives on a volume: regular files of that name, or links that end at one, at most three folders deep. Only names
- * are looked at, nothing is opened, so a FIFO does not block. A volume or a folder in it that cannot be listed is exit 66;
- * no archive at all is for the caller to judge.
+ * The archives on a volume: regular files of that name, or links that end at one, at most four folders deep. Only names are looked at,
+ * nothing is opened, so a FIFO does not block. A volume or a folder in it that may not be read is exit 66, one that cannot be exit 74; no
+ * archive at all is for the caller to judge.
  */
 export async function listVolume(dir: string): Promise<Volume> {
-  const volume: Volume = { files: [], ignored: [] };
+  const volume: Volume = { files: [], ignored: [], suspects: [] };
   await walk(dir, "", DEPTH, volume);
-  const byPath = (a: VolumeFile, b: VolumeFile) => (a.file < b.file ? -1 : 1);
-  return { files: volume.files.sort(byPath), ignored: volume.ignored.sort() };
+  const byPath = (a: { file: string }, b: { file: string }) => (a.file < b.file ? -1 : 1);
+  return {
+    files: volume.files.sort(byPath),
+    ignored: volume.ignored.sort(),
+    suspects: volume.suspects.sort(byPath),
+  };
 }
 
 /**
- * A file that somebody named on the command line, with what was said of it there; `path` is relative to the working directory. Exit 66 if it is not there, or
- * is no regular file.
+ * A file that somebody named on the command line, with what was said of it there; `path` is relative to the working directory, and a bare
+ * name is looked for in `dir` as well. Exit 66 if it is not there, or is no regular file.
  */
-export async function findFile(path: string, claim: Claim): Promise<VolumeFile> {
-  const absolute = resolve(path);
-  const hint = "give --file the path of a regular file, as seen from inside the container";
-  const found = await stat(absolute).catch((error: unknown) => {
-    if (!isSystemError(error)) throw error;
-    const reason = error.code === "ENOENT" ? "there is no such file" : why(error);
-    throw JobError.legacy(EXIT.noInput, `${path}: ${reason}`, { hint, cause: error });
-  });
-  if (!found.isFile()) throw JobError.legacy(EXIT.noInput, `${path}: is not a regular file`, { hint });
-  return { file: path, path: absolute, name: basename(absolute), size: found.size, claim };
+export async function findFile(path: string, dir: string, claim: Claim): Promise<VolumeFile> {
+  const places = basename(path) === path ? [resolve(path), resolve(dir, path)] : [resolve(path)];
+  for (const absolute of places) {
+    const found = await stat(absolute).catch((error: unknown) => {
+      if (!isSystemError(error)) throw error;
+      if (error.code === "ENOENT" || error.code === "ENOTDIR") return undefined;
+      throw unreadable(path, absolute, error);
+    });
+    if (!found) continue;
+    if (!found.isFile()) throw new JobError("file.irregular", {}, { file: path });
+    return { file: path, path: absolute, name: basename(absolute), size: found.size, claim };
+  }
+  throw new JobError("file.missing", {}, { file: path });
 }
 
 async function walk(dir: string, below: string, depth: number, volume: Volume): Promise<void> {
-  for (const entry of await list(join(dir, below), below === "" ? undefined : below)) {
-    if (entry.name.startsWith(".")) continue;
+  for (const entry of await list(join(dir, below), below)) {
+    if (isPassedOver(entry.name)) continue;
     const file = below === "" ? entry.name : `${below}/${entry.name}`;
     if (entry.isDirectory()) {
+      if (formatOf(entry.name)) volume.suspects.push(suspect(file, "volume.near.folder", {}));
       if (depth === 0 || entry.name === FILE_SYSTEM_OWN) volume.ignored.push(file);
       else await walk(dir, file, depth - 1, volume);
       continue;
     }
-    const size = formatOf(entry.name) === undefined ? undefined : await sizeOf(entry, join(dir, file), file);
-    if (size !== undefined) volume.files.push({ file, path: join(dir, file), name: entry.name, size });
-    else if (!isChecksumFile(entry.name)) volume.ignored.push(file);
+    await look(entry, join(dir, file), file, volume);
   }
 }
 
-/** Read with the archives that they belong to, so not ignored. */
-function isChecksumFile(name: string): boolean {
-  return name === "SHA256SUMS" || (name.endsWith(".sha256") && formatOf(name.slice(0, -7)) !== undefined);
+/** Takes an archive, or says what else it is. */
+async function look(entry: Dirent, path: string, file: string, volume: Volume): Promise<void> {
+  const { name } = entry;
+  const isArchive = formatOf(name) !== undefined;
+  if (!isArchive) {
+    const near = nearMiss(file, name);
+    if (near) volume.suspects.push(near);
+    if (near || !isChecksumFile(name)) volume.ignored.push(file);
+    return;
+  }
+  const found = await follow(entry, path, file);
+  if (typeof found === "number") {
+    volume.files.push({ file, path, name, size: found });
+    return;
+  }
+  volume.ignored.push(file);
+  volume.suspects.push(found);
 }
 
-async function list(path: string, below: string | undefined): Promise<Dirent[]> {
+/** Bytes of a regular file, through a link too; else why it is none. */
+async function follow(entry: Dirent, path: string, file: string): Promise<number | Problem> {
+  try {
+    const found = await stat(path);
+    if (found.isFile()) return found.size;
+    return suspect(file, found.isDirectory() ? "volume.near.folder" : "volume.near.special", {});
+  } catch (error) {
+    if (!isSystemError(error)) throw error;
+    if (entry.isSymbolicLink() && NOWHERE.has(error.code ?? "")) {
+      const target = await readlink(path).catch(() => "?");
+      return suspect(file, "volume.near.link", { target: printable(target) });
+    }
+    throw unreadable(file, path, error);
+  }
+}
+
+async function list(path: string, below: string): Promise<Dirent[]> {
   try {
     return await readdir(path, { withFileTypes: true });
   } catch (error) {
     if (!isSystemError(error)) throw error;
-    const what = below === undefined ? "the volume" : "a folder of the volume";
-    throw JobError.legacy(EXIT.noInput, `${path}: ${what} cannot be read: ${why(error)}`, {
-      hint:
-        error.code === "EACCES" || error.code === "EPERM"
-          ? "make the folder readable for the user that the job runs as (the image's is 65532)"
-          : "mount the folder that holds the fusion-collectors archives there, or set PACKAGES_DIR",
-      cause: error,
-    });
+    if (below === "" && error.code === "ENOENT")
+      throw new JobError("volume.missing", { path }, { cause: error });
+    if (below === "" && error.code === "ENOTDIR")
+      throw new JobError("volume.file", { path }, { cause: error });
+    if (isDenied(error)) throw new JobError("volume.denied", { path, ...accessTo(path) }, { cause: error });
+    const params = { path, code: error.code ?? "", said: said(error) };
+    throw new JobError("volume.unreadable", params, { cause: error });
   }
-}
-
-/** Bytes of a regular file, through a link too; undefined for anything else. */
-async function sizeOf(entry: Dirent, path: string, file: string): Promise<number | undefined> {
-  if (!entry.isFile() && !entry.isSymbolicLink()) return undefined;
-  try {
-    const found = await stat(path);
-    return found.isFile() ? found.size : undefined;
-  } catch (error) {
-    if (!isSystemError(error)) throw error;
-    if (error.code === "ENOENT" || error.code === "ELOOP" || error.code === "ENOTDIR") return undefined;
-    throw JobError.legacy(EXIT.noInput, `${file}: cannot be looked at: ${why(error)}`, {
-      hint: "make the file, or what the link points to, readable for the user that the job runs as",
-      cause: error,
-    });
-  }
-}
-
-function why(error: NodeJS.ErrnoException): string {
-  if (error.code === "ENOENT") return "there is no such folder";
-  if (error.code === "ENOTDIR") return "it is not a folder";
-  if (error.code === "EACCES") return "permission denied";
-  return printable(error.message);
 }

@@ -1,12 +1,18 @@
-import { readFile, stat } from "node:fs/promises";
+import { stat } from "node:fs/promises";
 import { basename, join } from "node:path";
-import { isSystemError, unreadable } from "../archive/problem.ts";
-import { EXIT, type Problem } from "../errors.ts";
-import { ARCH_NAMES, type Claim } from "../identity.ts";
+import { readFully } from "../archive/blocks.ts";
+import { isSystemError, printable } from "../archive/problem.ts";
+import { collectProblem, type Problem, problem } from "../errors.ts";
+import { ARCH_NAMES, type Claim, isDescription, isKeyPart } from "../identity.ts";
+import type { Params, ReasonId } from "../reasons/catalog.ts";
 import type { VolumeFile } from "./file.ts";
+import { withFile } from "./open.ts";
 import schema from "./packages.schema.json" with { type: "json" };
+import { unreadable } from "./problem.ts";
 
 export const MANIFEST = "packages.json";
+/** Bytes: thousands of packages. */
+const MAX_LENGTH = 1024 * 1024;
 
 interface ManifestEntry extends Omit<Claim, "arch"> {
   file: string;
@@ -22,24 +28,67 @@ export interface Manifest {
 
 /** Reads `packages.json` on the volume; undefined: there is none. */
 export async function readManifest(dir: string): Promise<Manifest | undefined> {
-  const text = await readFile(join(dir, MANIFEST), "utf8").catch((error: unknown) => {
-    if (!isSystemError(error)) throw error;
-    if (error.code === "ENOENT") return undefined;
-    throw unreadable(MANIFEST, error);
+  const problems: Problem[] = [];
+  let text: string | undefined;
+  await collectProblem(problems, async () => {
+    text = await readText(join(dir, MANIFEST));
   });
-  if (text === undefined) return undefined;
-  const { packages, problems } = await parse(text);
+  if (text === undefined) return problems.length > 0 ? { files: [], problems } : undefined;
+  const parsed = await parse(text);
+  problems.push(...parsed.problems);
   const files: VolumeFile[] = [];
   const seen = new Set<string>();
-  for (const [index, entry] of packages.entries()) {
-    const pointer = `/packages/${index}/file`;
-    const found = await stat(join(dir, entry.file)).catch(() => undefined);
-    if (!found?.isFile()) problems.push(problem(pointer, `${entry.file} is no file on the volume`));
-    else if (seen.has(entry.file)) problems.push(problem(pointer, `${entry.file} is named twice`));
-    else files.push(claimed(dir, entry, found.size));
+  for (const [index, entry] of parsed.packages.entries()) {
+    const pointer = `/packages/${index}`;
+    problems.push(...badFields(entry, pointer));
+    const path = printable(entry.file);
+    const found = await sizeOf(dir, entry.file, problems);
+    if (found === undefined) problems.push(fault("manifest.missing", { pointer: `${pointer}/file`, path }));
+    else if (seen.has(entry.file))
+      problems.push(fault("manifest.twice", { pointer: `${pointer}/file`, path }));
+    else files.push(claimed(dir, entry, found));
     seen.add(entry.file);
   }
   return { files, problems };
+}
+
+/** undefined: there is no such file. A FIFO is not waited for, and what has no end is not read. */
+async function readText(path: string): Promise<string | undefined> {
+  try {
+    const found = await stat(path);
+    if (!found.isFile()) throw problem(MANIFEST, "manifest.irregular", {});
+  } catch (error) {
+    if (!isSystemError(error)) throw error;
+    if (error.code === "ENOENT") return undefined;
+    throw unreadable(MANIFEST, path, error);
+  }
+  return withFile({ file: MANIFEST, path }, async (handle, { size }) => {
+    if (size > MAX_LENGTH) throw problem(MANIFEST, "manifest.long", { limit: MAX_LENGTH });
+    const bytes = await readFully(handle, Buffer.alloc(Number(size)), Number(size), 0);
+    return bytes.toString("utf8").replace(/^\ufeff/, "");
+  });
+}
+
+async function sizeOf(dir: string, file: string, problems: Problem[]): Promise<number | undefined> {
+  try {
+    const found = await stat(join(dir, file));
+    return found.isFile() ? found.size : undefined;
+  } catch (error) {
+    if (!isSystemError(error) || ["ENOENT", "ENOTDIR", "ELOOP"].includes(error.code ?? "")) return undefined;
+    problems.push(unreadable(file, join(dir, file), error).problem);
+    return 0;
+  }
+}
+
+/** The one rule for every field (identity.ts), which the schema's pattern cannot hold in full. */
+function badFields({ object, version, description }: ManifestEntry, pointer: string): Problem[] {
+  const parts = Object.entries({ object, version }).flatMap(([field, value]) =>
+    value !== undefined && !isKeyPart(value)
+      ? [fault("manifest.field", { pointer: `${pointer}/${field}`, value: JSON.stringify(printable(value)) })]
+      : [],
+  );
+  if (description === undefined || isDescription(description)) return parts;
+  return [...parts, fault("manifest.description", { pointer: `${pointer}/description` })];
 }
 
 function claimed(dir: string, { file, arch, ...said }: ManifestEntry, size: number): VolumeFile {
@@ -52,7 +101,8 @@ async function parse(text: string): Promise<{ packages: ManifestEntry[]; problem
   try {
     value = JSON.parse(text);
   } catch (error) {
-    return { packages: [], problems: [problem("", `is no JSON: ${(error as Error).message}`)] };
+    const said = printable((error as Error).message);
+    return { packages: [], problems: [fault("manifest.json", { said })] };
   }
   // Loaded only for a volume that has a manifest.
   const { Ajv } = await import("ajv");
@@ -62,14 +112,12 @@ async function parse(text: string): Promise<{ packages: ManifestEntry[]; problem
     .filter(({ keyword }) => keyword !== "if")
     .map(({ instancePath, message = "is wrong", params }) => {
       const detail = params.additionalProperty ?? params.allowedValues?.join(", ");
-      return problem(instancePath, detail === undefined ? message : `${message}: ${detail}`);
+      const said = detail === undefined ? message : `${message}: ${detail}`;
+      return fault("manifest.schema", { pointer: instancePath || "/", said });
     });
   return { packages: [], problems };
 }
 
-function problem(pointer: string, reason: string): Problem {
-  const message = `${pointer === "" ? "the document" : pointer}: ${reason}`;
-  const hint =
-    "correct packages.json; its JSON Schema is packages.schema.json in the source, and the README has an example";
-  return { file: MANIFEST, reason: "legacy", params: { exit: EXIT.invalidPackage, message, hint } };
+function fault<Id extends ReasonId>(reason: Id, params: Params<Id>): Problem {
+  return { file: MANIFEST, reason, params } as unknown as Problem;
 }

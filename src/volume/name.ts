@@ -3,11 +3,23 @@ import type { Arch, Os } from "../identity.ts";
 /** An archive's name: the ending says how it is packed, the rest what it is for. */
 const ARCHIVE = /^fusion-collectors(.*)\.(zip|tar\.gz|tgz)$/is;
 const ENDING = /\.(?:zip|tar\.gz|tgz|exe)$/i;
-const OS_OR_ARCH = /(?<![^\-_.])(linux|windows|amd64|x86_64|arm64|aarch64)(?![^\-_.])/gi;
+/** What browsers and file managers add to a second copy: ` (1)`, ` - Copy`, ` copy 2`, ` - 副本`. */
+const COPY = /\s*\(\d{1,3}\)|\s*[-_ ]\s*(?:copy|副本|拷贝)(?:\s*\d{1,3})?(?![a-z])|副本/giu;
+const SEPARATOR = "\\-_.\\s()\\[\\]\\p{Script=Han}";
+const OS_OR_ARCH = new RegExp(
+  `(?<![^${SEPARATOR}])(linux|windows|amd64|x86_64|arm64|aarch64)(?![^${SEPARATOR}+])`,
+  "giu",
+);
 /** `-rc1`, `-beta.2`: only words that mean a stage of release, so that `-linux` or `-offline` is never one. */
 const STAGE =
   "-(?:alpha|beta|rc|pre|preview|dev|snapshot|nightly|build|hotfix|patch|fix|sp|ga|p|r)(?:[.-]?\\d+)?";
-const VERSION = new RegExp(`(?<![^\\-_.])v?(\\d+\\.\\d+\\.\\d+(?:\\.\\d+)?(?:${STAGE})?)(?![^\\-_.])`, "gi");
+const BUILD = "\\+[0-9a-z-]+(?:\\.[0-9a-z-]+)*";
+const VERSION = new RegExp(
+  `(?<![^${SEPARATOR}])v?(\\d+\\.\\d+\\.\\d+(?:\\.\\d+)?(?:${STAGE})?(?:${BUILD})?)(?![^${SEPARATOR}])`,
+  "giu",
+);
+/** What is left of a name and looks like a version all the same: `2.1`, `1_2_3`, `v2`, `20251021`. */
+const LIKE_VERSION = new RegExp(`(?<![^${SEPARATOR}+])v?\\d[\\p{L}\\d.,_+~-]*|\\d+(?:[._,]\\d+)+`, "giu");
 
 const MEANING: Record<string, { os: Os } | { arch: Arch }> = {
   linux: { os: "linux" },
@@ -25,10 +37,10 @@ export interface Named {
   version?: string;
 }
 
-export interface NameProblem {
-  reason: string;
-  hint: string;
-}
+/** What is wrong with a name, as a reason of the catalog. */
+export type NameProblem =
+  | { reason: "name.ambiguous"; params: { what: keyof Named; values: string[] } }
+  | { reason: "name.version.unreadable"; params: { text: string } };
 
 /** How a file with this name is packed; undefined for a name that is not an archive's. */
 export function formatOf(name: string): "zip" | "tar.gz" | undefined {
@@ -37,16 +49,16 @@ export function formatOf(name: string): "zip" | "tar.gz" | undefined {
 }
 
 /**
- * What an archive's name says, its words in any order after `fusion-collectors`; unknown words say nothing. A name that
- * says two different things about the same is a problem (exit 65), for whoever reads it cannot know which is meant; unless
- * `given` says it. Of a file that somebody named on the command line the whole name is read.
+ * What an archive's name says, its words in any order after `fusion-collectors`; unknown words say nothing. A name that says two different
+ * things about the same, or something like a version that is none, is a problem (exit 65), for whoever reads it cannot know what is
+ * meant; unless `given` says it. Of a file that somebody named on the command line the whole name is read.
  */
 export function parseName(
   name: string,
-  given: { [what in keyof typeof WORDS]?: unknown } = {},
+  given: { [what in keyof Named]?: unknown } = {},
 ): { named: Named } | { problem: NameProblem } {
   const said = { os: new Set<Os>(), arch: new Set<Arch>(), version: new Set<string>() };
-  const words = ARCHIVE.exec(name)?.[1] ?? name.replace(ENDING, "");
+  const words = (ARCHIVE.exec(name)?.[1] ?? name.replace(ENDING, "")).normalize("NFKC").replace(COPY, " ");
   // x86_64 holds a separator and digits, so these words go before a version is looked for
   const rest = words.replace(OS_OR_ARCH, (word) => {
     const meaning = MEANING[word.toLowerCase()];
@@ -54,18 +66,28 @@ export function parseName(
     else if (meaning) said.arch.add(meaning.arch);
     return " ";
   });
-  for (const [, version] of rest.matchAll(VERSION)) {
-    if (version !== undefined) said.version.add(version);
+  const left = rest.replace(VERSION, (_, version: string) => {
+    said.version.add(version);
+    return "\0";
+  });
+  for (const [what, values] of Object.entries(said) as [keyof Named, Set<string>][]) {
+    if (values.size > 1 && given[what] === undefined)
+      return { problem: { reason: "name.ambiguous", params: { what, values: [...values] } } };
   }
-  for (const [what, values] of Object.entries(said) as [keyof typeof said, Set<string>][]) {
-    if (values.size < 2 || given[what] !== undefined) continue;
-    const reason = `has a name with more than one ${WORDS[what]}: ${[...values].join(" and ")}`;
-    return { problem: { reason, hint: "rename the file so that its name says each thing once" } };
-  }
+  const text = given.version === undefined ? likeVersion(left, said.version.size > 0) : undefined;
+  if (text !== undefined) return { problem: { reason: "name.version.unreadable", params: { text } } };
   const [os] = said.os;
   const [arch] = said.arch;
   const [version] = said.version;
   return { named: { ...(os && { os }), ...(arch && { arch }), ...(version && { version }) } };
 }
 
-const WORDS = { os: "operating system", arch: "architecture", version: "version" } as const;
+/**
+ * What cannot be read as a version but looks like one. Where there is a version as well, only what hangs on to it counts (`1.2.3-4`, a
+ * package's revision), or has dots.
+ */
+function likeVersion(left: string, hasVersion: boolean): string | undefined {
+  if (!hasVersion) return left.match(LIKE_VERSION)?.[0];
+  const hanging = /\0([-_.~]\d[^\s]*)/u.exec(left)?.[1];
+  return hanging ?? left.replaceAll("\0", " ").match(/\d+(?:\.\d+)+/)?.[0];
+}

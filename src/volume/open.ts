@@ -1,9 +1,10 @@
 import { constants } from "node:fs";
 import { open } from "node:fs/promises";
-import { changed, isSystemError, unreadable } from "../archive/problem.ts";
+import { isSystemError } from "../archive/problem.ts";
 import type { OpenFile } from "../archive/types.ts";
 import { ProblemError } from "../errors.ts";
 import type { FileStamp, StampedFile, VolumeFile } from "./file.ts";
+import { changed, unreadable } from "./problem.ts";
 
 type Located = Pick<VolumeFile, "file" | "path">;
 
@@ -28,7 +29,7 @@ export async function withFile<T>(
       await handle.close();
     }
   } catch (error) {
-    throw isSystemError(error) ? unreadable(file.file, error) : error;
+    throw isSystemError(error) ? unreadable(file.file, file.path, error) : error;
   }
 }
 

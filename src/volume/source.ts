@@ -1,9 +1,10 @@
 import { blocks } from "../archive/blocks.ts";
-import { changed, isSystemError, unreadable } from "../archive/problem.ts";
+import { isSystemError } from "../archive/problem.ts";
 import type { Source } from "../archive/source.ts";
 import type { OpenFile } from "../archive/types.ts";
 import type { StampedFile } from "./file.ts";
 import { assertUnchanged, openFile } from "./open.ts";
+import { changed, unreadable } from "./problem.ts";
 
 /** The archive's own bytes for an upload; readStream says what is checked. */
 export function archiveSource(archive: StampedFile): Source {
@@ -40,6 +41,6 @@ export async function* readStream(
       await handle.close();
     }
   } catch (error) {
-    throw isSystemError(error) ? unreadable(archive.file, error) : error;
+    throw isSystemError(error) ? unreadable(archive.file, archive.path, error) : error;
   }
 }

@@ -24,12 +24,14 @@ const NAMES: [name: string, named: object][] = [
   ["fusion-collectors_v1.2.3_windows_amd64.zip", { os: "windows", arch: "x86_64", version: "1.2.3" }],
   ["fusion-collectors-x86_64.1.2.3.zip", { arch: "x86_64", version: "1.2.3" }],
   ["fusion-collectors-1.2.3-offline.zip", { version: "1.2.3" }],
-  ["fusion-collectors-1.2.zip", {}],
   ["fusion-collectors-latest.zip", {}],
-  ["fusion-collectors-linux64-el7-20251021.zip", {}],
   ["fusion-collectors-darwin.zip", {}],
   ["fusion-collectors-linux-linux-1.0.0-v1.0.0.zip", { os: "linux", version: "1.0.0" }],
   ["fusion-collectors-amd64-x86_64.zip", { arch: "x86_64" }],
+  ["fusion-collectors-linux-amd64-1.0.0 (1).zip", { os: "linux", arch: "x86_64", version: "1.0.0" }],
+  ["fusion-collectors-linux-amd64-1.0.0 - 副本.zip", { os: "linux", arch: "x86_64", version: "1.0.0" }],
+  ["fusion-collectors-linux-amd64-1.0.0 - Copy (2).zip", { os: "linux", arch: "x86_64", version: "1.0.0" }],
+  ["fusion-collectors-1.0.0+build.7-linux.zip", { os: "linux", version: "1.0.0+build.7" }],
 ];
 
 describe("an archive's name", () => {
@@ -37,17 +39,28 @@ describe("an archive's name", () => {
     test(name, () => assert.deepEqual(parseName(name), { named }));
   }
 
-  const AMBIGUOUS: [name: string, words: RegExp][] = [
-    ["fusion-collectors-linux-windows.zip", /more than one operating system: linux and windows$/],
-    ["fusion-collectors-amd64-aarch64.zip", /more than one architecture: x86_64 and arm64$/],
-    ["fusion-collectors-1.0.0-linux-1.0.1.zip", /more than one version: 1\.0\.0 and 1\.0\.1$/],
+  const AMBIGUOUS: [name: string, what: string, values: string[]][] = [
+    ["fusion-collectors-linux-windows.zip", "os", ["linux", "windows"]],
+    ["fusion-collectors-amd64-aarch64.zip", "arch", ["x86_64", "arm64"]],
+    ["fusion-collectors-1.0.0-linux-1.0.1.zip", "version", ["1.0.0", "1.0.1"]],
   ];
-  for (const [name, words] of AMBIGUOUS) {
+  for (const [name, what, values] of AMBIGUOUS) {
     test(`${name} says two things`, () => {
-      const parsed = parseName(name);
-      assert.ok("problem" in parsed);
-      assert.match(parsed.problem.reason, words);
-      assert.match(parsed.problem.hint, /rename/);
+      assert.deepEqual(parseName(name), { problem: { reason: "name.ambiguous", params: { what, values } } });
+      assert.ok("named" in parseName(name, { [what]: values[0] }), "what is given is not asked of the name");
+    });
+  }
+
+  const UNREADABLE: [name: string, text: string][] = [
+    ["fusion-collectors-1.2.zip", "1.2"],
+    ["fusion-collectors-linux64-el7-20251021.zip", "20251021"],
+    ["fusion-collectors-linux-1_2_3.zip", "1_2_3"],
+    ["fusion-collectors-1.2.3-4.zip", "-4"],
+    ["fusion-collectors-v2.zip", "v2"],
+  ];
+  for (const [name, text] of UNREADABLE) {
+    test(`${name} has something like a version that is none`, () => {
+      assert.deepEqual(parseName(name), { problem: { reason: "name.version.unreadable", params: { text } } });
     });
   }
 

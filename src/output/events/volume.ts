@@ -27,6 +27,10 @@ export const volume = {
     en: ({ file }) => `${file}: no package, left alone`,
     zh: ({ file }) => `${file}：不是安装包，不处理`,
   }),
+  "scan.suspect": reasonEvent({
+    en: "something on the volume that looks like a mistake",
+    zh: "卷上疑似有误的内容",
+  }),
   "package.found": event<Found>({
     about: {
       en: "a package on the volume: file, identity, collectors in it",

@@ -1,0 +1,41 @@
+/** Records of pax's extended headers (POSIX.1-2017, "pax"), by keyword; values are bytes. */
+export class PaxHeaders {
+  readonly #global = new Map<string, Buffer>();
+  #local = new Map<string, Buffer>();
+
+  /** Reads `length keyword=value\n` records; false where they are no such. */
+  read(bytes: Buffer, isGlobal: boolean): boolean {
+    const into = isGlobal ? this.#global : this.#local;
+    for (let at = 0; at < bytes.length; ) {
+      // GNU tar and Python take NULs for the end
+      if (bytes[at] === 0) return true;
+      const space = bytes.indexOf(0x20, at);
+      const digits = space < 0 ? "" : bytes.toString("latin1", at, space);
+      const end = at + Number(digits);
+      if (!/^\d{1,10}$/.test(digits) || end > bytes.length || end <= space + 1 || bytes[end - 1] !== 0x0a)
+        return false;
+      const equals = bytes.indexOf(0x3d, space);
+      if (equals < 0 || equals >= end) return false;
+      into.set(bytes.toString("utf8", space + 1, equals), Buffer.from(bytes.subarray(equals + 1, end - 1)));
+      at = end;
+    }
+    return true;
+  }
+
+  /** What holds for the next member: its own records before the global ones; an empty value takes a global one back. */
+  take(): ReadonlyMap<string, Buffer> {
+    const all = new Map([...this.#global, ...this.#local]);
+    this.#local = new Map();
+    for (const [keyword, value] of all) if (value.length === 0) all.delete(keyword);
+    return all;
+  }
+}
+
+/** Whether a member is a sparse file by pax's records: GNU tar's formats 0.0, 0.1 and 1.0, and star's; what is stored of it is no file. */
+export function isSparse(pax: ReadonlyMap<string, Buffer>, name: string): boolean {
+  for (const keyword of pax.keys()) {
+    if (keyword.startsWith("GNU.sparse.") || keyword === "SCHILY.realsize" || keyword === "SUN.holesdata")
+      return true;
+  }
+  return /(?:^|\/)GNUSparseFile\.\d+\//.test(name);
+}

@@ -1,0 +1,88 @@
+import { kindOf } from "./binary.ts";
+import type { BinaryKind } from "./types.ts";
+
+/** Bytes at a file's start that are looked at; an ISO image says what it is further on. */
+export const SNIFFED = 40 * 1024;
+
+const MAGIC: readonly [hex: string, kind: string, at?: number][] = [
+  ["28b52ffd", "zstd"],
+  ["fd377a585a00", "xz"],
+  ["5d00008000", "lzma"],
+  ["4c5a4950", "lzip"],
+  ["425a68", "bzip2"],
+  ["04224d18", "lz4"],
+  ["1f9d", "compress"],
+  ["1fa0", "compress"],
+  ["377abcaf271c", "7z"],
+  ["526172211a07", "rar"],
+  ["4d534346", "cab"],
+  ["303730373031", "cpio"],
+  ["303730373037", "cpio"],
+  ["213c617263683e0a", "deb"],
+  ["edabeedb", "rpm"],
+  ["25504446", "pdf"],
+  ["7573746172", "tar", 257],
+  ["4344303031", "iso", 32769],
+];
+
+export type WrongKind =
+  | "html"
+  | "json"
+  | "xml"
+  | "text"
+  | "lfs"
+  | "tar"
+  | "zstd"
+  | "xz"
+  | "lzma"
+  | "lzip"
+  | "bzip2"
+  | "lz4"
+  | "compress"
+  | "7z"
+  | "rar"
+  | "cab"
+  | "cpio"
+  | "deb"
+  | "rpm"
+  | "iso"
+  | "program"
+  | "pdf"
+  | "zeros";
+
+/** What a file is that is neither zip nor gzip, by its first bytes; undefined: nothing that is known here. */
+export function wrongKind(head: Buffer): WrongKind | undefined {
+  for (const [hex, kind, at = 0] of MAGIC) {
+    if (head.toString("hex", at, at + hex.length / 2) === hex) return kind as WrongKind;
+  }
+  const binary: BinaryKind = kindOf(head);
+  if (binary.format !== "other") return "program";
+  if (head.length > 0 && head.every((byte) => byte === 0)) return "zeros";
+  return textKind(decode(head));
+}
+
+/** The start as text; undefined where it is none. */
+function decode(head: Buffer): string | undefined {
+  const mark = head.toString("hex", 0, 2);
+  if (mark === "fffe") return new TextDecoder("utf-16le").decode(head.subarray(0, 4096));
+  if (mark === "feff") return new TextDecoder("utf-16be").decode(head.subarray(0, 4096));
+  const start = head.subarray(0, 4096);
+  // biome-ignore lint/suspicious/noControlCharactersInRegex: that is what tells text from bytes
+  return /[\x00-\x08\x0e-\x1a\x1c-\x1f]/.test(start.toString("latin1")) ? undefined : start.toString("utf8");
+}
+
+function textKind(text: string | undefined): WrongKind | undefined {
+  const start = text?.replace(/^\ufeff/, "").trimStart();
+  if (!start) return undefined;
+  if (start.startsWith("version https://git-lfs.github.com/spec/")) return "lfs";
+  if (
+    /^(?:<!--[\s\S]*?-->\s*)*<(?:!doctype\s+html|html|head|body|title|script|center|h1|meta|div|p)\b/i.test(
+      start,
+    )
+  )
+    return "html";
+  if (/^<\?xml[\s\S]{0,1000}<html\b/i.test(start)) return "html";
+  if (/^<(?:\?xml|[A-Za-z])/.test(start)) return "xml";
+  if (/^[{[]\s*(?:["{[\]}]|-?\d|true|false|null)/.test(start)) return "json";
+  return "text";
+}

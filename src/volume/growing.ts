@@ -1,0 +1,88 @@
+import { stat } from "node:fs/promises";
+import { poll } from "../async.ts";
+import { ProblemError, problem } from "../errors.ts";
+import type { ReasonId } from "../reasons/catalog.ts";
+import type { VolumeFile } from "./file.ts";
+
+/** Milliseconds within which a file that is cut short may still be on its way. */
+const YOUNG = 60_000;
+/** Milliseconds between two looks at a file that grows. */
+const POLL = 500;
+/** Milliseconds without a change after which it is read again. */
+const QUIET = 1000;
+
+/** What a file that is not complete yet looks like. */
+const UNFINISHED: ReadonlySet<ReasonId> = new Set<ReasonId>([
+  "archive.empty",
+  "archive.kind.zeros",
+  "file.changed",
+  "gzip.truncated",
+  "gzip.damaged",
+  "tar.truncated",
+  "tar.header",
+  "zip.truncated",
+  "zip.end",
+  "zip.directory",
+  "zip.header.missing",
+  "checksum.mismatch",
+]);
+
+export interface Patience {
+  signal?: AbortSignal;
+  /** Seconds that are waited, from the file's last change on. */
+  patience?: number;
+}
+
+/**
+ * Reads a file that may still be being written: where it is cut short and young, or changes, it is waited for until it is complete, and
+ * then exit 74: nothing can be said of it yet.
+ */
+export async function whenComplete<T>(
+  file: VolumeFile,
+  read: () => Promise<T>,
+  { signal = new AbortController().signal, patience = 0 }: Patience,
+): Promise<T> {
+  const started = performance.now();
+  for (;;) {
+    try {
+      return await read();
+    } catch (error) {
+      if (!(error instanceof ProblemError) || patience <= 0) throw error;
+      const waits =
+        UNFINISHED.has(error.reason) && (error.reason === "file.changed" || (await isYoung(file)));
+      if (!waits) throw error;
+      if (await changesWithin(file, patience * 1000, signal)) continue;
+      throw problem(file.file, "file.growing", { seconds: Math.round((performance.now() - started) / 1000) });
+    }
+  }
+}
+
+async function isYoung({ path }: VolumeFile): Promise<boolean> {
+  const found = await stat(path).catch(() => undefined);
+  return found !== undefined && Date.now() - found.mtimeMs < YOUNG && found.mtimeMs - Date.now() < YOUNG;
+}
+
+/** Waits for a change, and then until it has been quiet for a moment. False: nothing changed. */
+async function changesWithin({ path }: VolumeFile, limit: number, signal: AbortSignal): Promise<boolean> {
+  const look = async () => {
+    const found = await stat(path, { bigint: true }).catch(() => undefined);
+    return `${found?.size}:${found?.mtimeNs}:${found?.ctimeNs}`;
+  };
+  const first = await look();
+  let last = first;
+  let lastAt = performance.now();
+  await poll(
+    async () => {
+      const now = await look();
+      if (now !== last) lastAt = performance.now();
+      last = now;
+      return now;
+    },
+    {
+      until: (now) => now !== first && performance.now() - lastAt >= QUIET,
+      backoff: () => (performance.now() - lastAt < limit ? POLL : undefined),
+      signal,
+    },
+  );
+  return last !== first;
+}

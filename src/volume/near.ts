@@ -1,0 +1,67 @@
+import type { Problem } from "../errors.ts";
+import { nearest } from "../nearest.ts";
+import type { Params, ReasonId } from "../reasons/catalog.ts";
+import { formatOf } from "./name.ts";
+
+const STEM = "fusion-collectors";
+/** Letters that a mistyped name may be off. */
+const OFF = 2;
+/** Endings under which archives are packed that BK-Lite does not take, or that a download or an editor leaves. */
+const ENDINGS =
+  /(?:\.(?:zip|tar\.gz|tgz|tar|gz|tar\.(?:xz|bz2|zst)|txz|tbz2|rar|7z|zipx))?(?:[._ -]?(?:\d{1,3}|bak|old|orig|txt|new|zip))?$/i;
+
+/** Names that are passed over without a word: hidden ones, and what is still being copied or edited. */
+export function isPassedOver(name: string): boolean {
+  return (
+    name.startsWith(".") ||
+    /(?:\.(?:part|partial|filepart|tmp|temp|crdownload|download|swp|!ut|aria2)|~)$/i.test(name)
+  );
+}
+
+/** A checksum file that is read, with the archives that it belongs to. */
+export function isChecksumFile(name: string): boolean {
+  return name === "SHA256SUMS" || /.\.sha256$/i.test(name);
+}
+
+/** Something that looks like a mistake. */
+export function suspect<Id extends ReasonId>(file: string, reason: Id, params: Params<Id>): Problem {
+  return { file, reason, params } as unknown as Problem;
+}
+
+/** Why a file with this name, which is left alone, looks like a mistake; undefined: it does not. */
+export function nearMiss(file: string, name: string): Problem | undefined {
+  const sums = otherChecksumName(name);
+  if (sums) return suspect(file, "checksum.name", { meant: sums });
+  const meant = nearArchive(name);
+  return meant === undefined || meant === name ? undefined : suspect(file, "volume.near.name", { meant });
+}
+
+function otherChecksumName(name: string): string | undefined {
+  if (
+    /^(?:sha256sums?(?:\.txt|\.asc)?|checksums?(?:\.(?:txt|sha256))?|sha256\.txt|sha512sums|md5sums)$/i.test(
+      name,
+    )
+  ) {
+    return name === "SHA256SUMS" ? undefined : "SHA256SUMS";
+  }
+  const [, archive] =
+    /^(fusion-collectors.*\.(?:zip|tar\.gz|tgz))\.(?:sha256sum|sha256\.txt|sha512|sha1|md5|digest|sum)$/i.exec(
+      name,
+    ) ?? [];
+  return archive === undefined ? undefined : `${archive}.sha256`;
+}
+
+/** The archive's name that was meant, where the stem is a letter or two off or the ending is another. */
+function nearArchive(name: string): string | undefined {
+  const lower = name.toLowerCase();
+  const heads = Array.from({ length: 2 * OFF + 1 }, (_, i) => lower.slice(0, STEM.length - OFF + i));
+  const head = heads.includes(STEM) ? STEM : heads.find((one) => nearest(one, [STEM]) === STEM);
+  if (head === undefined) return undefined;
+  const rest = name.slice(head.length);
+  if (formatOf(STEM + rest)) return STEM + rest;
+  const [ending] = ENDINGS.exec(rest) ?? [""];
+  const bare = rest.slice(0, rest.length - ending.length);
+  if (ending === "" && !/[-_.\d]/.test(rest.slice(0, 1))) return undefined;
+  const packed = /\.(?:tar\.gz|tgz)/i.test(ending) ? ".tar.gz" : ".zip";
+  return `${STEM}${bare}${packed}`;
+}
