@@ -17,7 +17,7 @@ export type ScanArguments = Claim & { file?: string };
  * `packages.json` that is wrong.
  */
 export async function findFiles(args: ScanArguments, config: VolumeConfig, log: Log): Promise<VolumeFile[]> {
-  if (args.file !== undefined) return [await findFile(args.file, args)];
+  if (args.file !== undefined) return [await findFile(args.file, args, config.packagesDir)];
   const [{ files: found, ignored }, manifest] = await Promise.all([
     listVolume(config.packagesDir),
     readManifest(config.packagesDir),

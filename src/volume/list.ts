@@ -1,4 +1,4 @@
-import type { Dirent } from "node:fs";
+import { type Dirent, existsSync } from "node:fs";
 import { readdir, stat } from "node:fs/promises";
 import { basename, join, resolve } from "node:path";
 import { isSystemError, printable } from "../archive/problem.ts";
@@ -31,11 +31,11 @@ export async function listVolume(dir: string): Promise<Volume> {
 }
 
 /**
- * A file that somebody named on the command line, with what was said of it there; `path` is relative to the working directory. Exit 66 if it is not there, or
+ * A file that somebody named on the command line, with what was said of it there; `path` is relative to the working directory, or the name of a file in `dir`. Exit 66 if it is not there, or
  * is no regular file.
  */
-export async function findFile(path: string, claim: Claim): Promise<VolumeFile> {
-  const absolute = resolve(path);
+export async function findFile(path: string, claim: Claim, dir: string): Promise<VolumeFile> {
+  const absolute = placeOf(path, dir);
   const hint = "give --file the path of a regular file, as seen from inside the container";
   const found = await stat(absolute).catch((error: unknown) => {
     if (!isSystemError(error)) throw error;
@@ -44,6 +44,11 @@ export async function findFile(path: string, claim: Claim): Promise<VolumeFile> 
   });
   if (!found.isFile()) throw JobError.legacy(EXIT.noInput, `${path}: is not a regular file`, { hint });
   return { file: path, path: absolute, name: basename(absolute), size: found.size, claim };
+}
+
+/** A bare name that is not in the working directory is meant for the volume. */
+function placeOf(path: string, dir: string): string {
+  return basename(path) === path && !existsSync(path) ? resolve(dir, path) : resolve(path);
 }
 
 async function walk(dir: string, below: string, depth: number, volume: Volume): Promise<void> {
