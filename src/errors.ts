@@ -75,6 +75,11 @@ export class JobError<Id extends ReasonId = ReasonId> extends Error {
   }
 }
 
+/** What a clean start may mend: a connection that is gone, somebody who wrote in between, a table that was migrated. */
+export class RetryableError<Id extends ReasonId = ReasonId> extends JobError<Id> {
+  override readonly name: string = "RetryableError";
+}
+
 /** Something that is wrong with one file of the volume. Data: all of them are gathered before the run ends. */
 export type Problem<Id extends ReasonId = ReasonId> = Id extends ReasonId
   ? {

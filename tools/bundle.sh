@@ -77,7 +77,10 @@ set -- --rm --network none --read-only --security-opt no-new-privileges -v "$pac
 # As the one who packs: what this user can read is judged, as it is what tar will read.
 if [ "$(id -u)" = 0 ]; then set -- "$@" --user 0:0; else set -- "$@" --cap-drop ALL --user "$(id -u):$(id -g)"; fi
 [ "$engine" = podman ] && [ "$(id -u)" != 0 ] && set -- "$@" --userns keep-id
-set -- "$@" -e "LOG_FORMAT=${LOG_FORMAT:-pretty}"
+# The scan's table as wide as this terminal; a log file has room.
+columns=''
+[ ! -t 1 ] || columns=$(stty size 2>/dev/null </dev/tty | cut -d ' ' -f 2)
+set -- "$@" -e "LOG_FORMAT=${LOG_FORMAT:-pretty}" -e "COLUMNS=${columns:-160}"
 for name in PACKAGE_VERSION COLLECTORS COLLECTOR_PACKAGES REPACK ARCHIVE_CHECK ALLOW_EMPTY LOG_LEVEL LOG_LANG TZ; do
   set -- "$@" -e "$name"
 done

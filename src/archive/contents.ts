@@ -19,6 +19,8 @@ export class Entries {
   readonly #seen = new PathSet();
   readonly #links = new PathSet();
   readonly #entries: Entry[] = [];
+  /** Whether there is an entry for the archive's own root. */
+  root = false;
   #names = 0;
   #files = 0;
   #count = 0;
@@ -37,7 +39,10 @@ export class Entries {
       throw this.#refuse(`holds a ${entry.kind}: ${printable(entry.path)}`);
     }
     if (parts.length === 0) {
-      if (entry.kind === "directory") return undefined;
+      if (entry.kind === "directory") {
+        this.root = true;
+        return undefined;
+      }
       throw this.#refuse("holds an entry without a name");
     }
     const path = parts.join("/");

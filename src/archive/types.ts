@@ -48,6 +48,8 @@ export type BinaryKind =
 /** Everything in an archive, in its own order. */
 export interface Listing {
   entries: Entry[];
+  /** Whether it has an entry for its own root (`./`), which is none of `entries`. */
+  rootEntry?: boolean;
   /** Lower-case hex of the file; only where the reader had to read all of it (tar.gz). */
   sha256?: string;
 }

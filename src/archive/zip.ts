@@ -52,7 +52,7 @@ export async function inspectZip(
     entries.add(await describe(file, reader, entry));
   }
   await checkPlaces(file, reader, spans, sample, directory.start);
-  return { entries: entries.finish() };
+  return { entries: entries.finish(), rootEntry: entries.root };
 }
 
 /** The first `length` bytes of a zip's entry, inflated; no more than that is read or inflated. */

@@ -1,17 +1,17 @@
 /** commands/: one short story for each command, told in terms of the other rooms. None imports another. */
 import { poll } from "../async.ts";
-import { EXIT, JobError } from "../errors.ts";
+import { JobError } from "../errors.ts";
 import type { JobContext } from "../job.ts";
 import type { Archive } from "../packages/package.ts";
 import type { Servers } from "../readiness/wait.ts";
 import { type ApplyContext, applyPackages, applyRows, removeObsolete } from "../reconcile/apply.ts";
 import { checkArchives, type Desired, decideAll, resolveDesired, sourceOf } from "../reconcile/desired.ts";
-import { findDrift, logDrift, logPlanWarnings } from "../reconcile/drift.ts";
+import { findDrift, firstDrift, logDrift, logPlanWarnings } from "../reconcile/drift.ts";
 import { observe } from "../reconcile/observed.ts";
 import { findUnreachable, reclaim, tidyOrphans } from "../reconcile/orphans.ts";
 import { prepare } from "../reconcile/prepare.ts";
 import { withRetries } from "../reconcile/session.ts";
-import { acquireLock } from "../registry/lock.ts";
+import { acquireLock, type Lock } from "../registry/lock.ts";
 import { digest } from "../volume/digest.ts";
 
 /** Milliseconds before each further look at what does not seem to be there. */
@@ -23,21 +23,26 @@ export async function init(job: JobContext): Promise<void> {
   const checked = new Set<Archive>();
   const failure = await withRetries(job, first, true, async (servers, signal) => {
     const desired = await resolveDesired(job, archives, servers.postgres);
-    await job.recorder.time("lock", () => lock(job, servers, desired, signal));
-    return reconcile(job, servers, desired, checked, signal);
+    const lock = await job.recorder.time("lock", () => takeLock(job, servers, desired, signal));
+    try {
+      const held = AbortSignal.any([signal, lock.lost]);
+      return await reconcile(job, { servers, lock, desired, checked }, held);
+    } finally {
+      await lock.release();
+    }
   });
   // One bad package does not stop the rest, but it decides the exit.
   if (failure !== undefined) throw failure;
 }
 
-async function lock(
+async function takeLock(
   job: JobContext,
   { postgres }: Servers,
   desired: Desired,
   signal: AbortSignal,
-): Promise<void> {
+): Promise<Lock> {
   const { config, log } = job;
-  await acquireLock(postgres.db, config.nats.bucket, {
+  const lock = await acquireLock(postgres.db, config.nats.bucket, {
     timeout: config.waitTimeout,
     signal,
     log,
@@ -46,15 +51,22 @@ async function lock(
       for (const { archive } of desired.packages) await digest(archive, signal);
     },
   });
-  log.legacy("debug", "lock.acquired", "this is the only run on the bucket", { bucket: config.nats.bucket });
+  log.debug("lock.acquired", { bucket: config.nats.bucket });
+  return lock;
+}
+
+interface Attempt {
+  servers: Servers;
+  lock: Lock;
+  desired: Desired;
+  /** Archives whose entries have been read, in whichever attempt. */
+  checked: Set<Archive>;
 }
 
 /** Under the lock: reads the state, makes it what the volume asks for, proves it. Returns the first package's failure, if any. */
 async function reconcile(
   job: JobContext,
-  servers: Servers,
-  desired: Desired,
-  checked: Set<Archive>,
+  { servers, lock, desired, checked }: Attempt,
   signal: AbortSignal,
 ): Promise<unknown> {
   const { config, log, recorder } = job;
@@ -66,11 +78,12 @@ async function reconcile(
   logPlanWarnings(log, plan);
   await recorder.time("check", () => checkArchives(job, plan.packages, checked, signal));
   const unreachable = findUnreachable(state.listing);
-  await reclaim(bucket, unreachable, log);
+  await reclaim(bucket, unreachable, { lock, log, signal });
   recorder.orphans = await tidyOrphans(bucket, state.listing, unreachable, config.purgeOrphans, log);
 
   const context: ApplyContext = {
     servers,
+    lock,
     objects: state.listing.objects,
     source: sourceOf,
     stallSeconds: config.natsTimeout,
@@ -97,29 +110,27 @@ async function prove(
   signal: AbortSignal,
 ): Promise<void> {
   const proven = {
-    packages: desired.packages.filter((pack) => !failed.has(pack)),
+    packages: desired.packages.filter((pkg) => !failed.has(pkg)),
     collectors: desired.collectors.filter((collector) => !failed.has(collector.controller)),
   };
   const look = async () => {
     const state = await observe(servers, job.recorder);
     const plan = await decideAll(job, proven, state, { allDigests: false, signal });
-    return { state, left: findDrift(plan) };
+    return { left: findDrift(plan) };
   };
   // A replica that leads the stream only since a moment ago may still be applying what it has agreed to.
-  const { state, left } = await poll(look, {
+  const { left } = await poll(look, {
     until: (seen) => seen.left.length === 0,
     backoff: (turn) => READ_BACK_PAUSES[turn - 1],
     signal,
   });
   if (left.length > 0) {
     logDrift(job.log, left);
-    throw JobError.legacy(EXIT.verification, `what was written is not there: ${left[0]?.message}`, {
-      hint: "run again; if it stays so, somebody else changes the bucket or the table at the same time",
-    });
+    throw new JobError("verification.unstable", { first: firstDrift(left) });
   }
-  job.log.legacy("info", "verify.done", "read back: every package is whole and every row is there", {
-    packages: proven.packages.length,
-    rows: proven.packages.length + proven.collectors.length,
-    lastSequence: state.listing.info?.state.last_seq ?? 0,
+  const { packages, collectors } = proven;
+  job.log.info("verify.done", {
+    packages: packages.length,
+    rows: packages.filter(({ fixedKey }) => fixedKey === undefined).length + collectors.length,
   });
 }

@@ -32,23 +32,21 @@ export async function showPlan(job: JobContext): Promise<void> {
 
 function logPlan(log: Log, { packages, rows }: Plan): void {
   for (const { desired, action, conflict, key, obsolete } of packages) {
-    const { file } = desired.package.archive;
-    const what = conflict ? "conflict" : action;
-    log.legacy("info", "plan.package", `${file}: would be ${what}: ${key}`, {
-      file,
-      action: what,
+    const { archive, type, os, arch, object, version } = desired.package;
+    log.info("plan.package", {
+      file: archive.file,
+      type,
+      os,
+      arch,
+      object,
+      version,
+      action: conflict ? "conflict" : action,
       key,
-      bytes: desired.bytes,
-      sha256: desired.sha256,
-      ...(obsolete.length > 0 && { removes: obsolete.map((object) => object.key) }),
+      bytes: desired.bytes ?? null,
+      sha256: desired.sha256 ?? null,
+      ...(obsolete.length > 0 && { removes: obsolete.map((one) => one.key) }),
     });
   }
-  for (const { action, values, row } of rows) {
-    const { type, os, object, version } = values;
-    log.legacy("info", "plan.row", `row ${type} ${os} ${object} ${version}: would be ${action}`, {
-      id: row?.id ?? null,
-      action,
-      ...values,
-    });
-  }
+  for (const { action, values, row } of rows)
+    log.info("plan.row", { id: row?.id ?? null, action, ...values });
 }

@@ -1,29 +1,41 @@
 import { poll } from "../async.ts";
 import type { JobContext } from "../job.ts";
 import { decideAll, resolveDesired } from "../reconcile/desired.ts";
-import { driftError, findDrift, logDrift, recordVerdict } from "../reconcile/drift.ts";
+import {
+  type Drift,
+  driftError,
+  findDrift,
+  firstDrift,
+  logDrift,
+  recordVerdict,
+} from "../reconcile/drift.ts";
 import { observe } from "../reconcile/observed.ts";
 import { prepare } from "../reconcile/prepare.ts";
 import { withRetries } from "../reconcile/session.ts";
 
-/** Milliseconds between two looks of `verify --wait`. */
+/** Milliseconds between two looks of `verify --wait`, and between two lines while nothing changes. */
 const POLL = 2000;
+const LINE = 10_000;
 
 /** Checks that everything on the volume is stored and registered. Writes nothing; exit 76 if not. */
 export async function verify(job: JobContext): Promise<void> {
   const { args, config, log, recorder } = job;
-  const deadline = performance.now() + config.waitTimeout * 1000;
+  const started = performance.now();
+  const left = () => config.waitTimeout * 1000 - (performance.now() - started);
   const { servers, archives } = await prepare(job, false);
+  const tell = waitingLine(job, started);
   const drift = await withRetries(job, servers, false, async (live, signal) => {
     const desired = await resolveDesired(job, archives, live.postgres);
     const look = async () => {
       const plan = await decideAll(job, desired, await observe(live, recorder), { allDigests: true, signal });
       recordVerdict(plan, recorder);
-      return findDrift(plan);
+      const found = findDrift(plan);
+      if (args.wait && found.length > 0) tell(found);
+      return found;
     };
     return poll(look, {
-      until: (left) => left.length === 0,
-      backoff: () => (args.wait && performance.now() + POLL <= deadline ? POLL : undefined),
+      until: (found) => found.length === 0,
+      backoff: () => (args.wait && left() >= POLL ? POLL : undefined),
       signal,
     });
   });
@@ -31,7 +43,21 @@ export async function verify(job: JobContext): Promise<void> {
     logDrift(log, drift);
     throw driftError(drift);
   }
-  log.legacy("info", "verify.done", "every package is whole and every row is there", {
-    rows: recorder.rows.length,
-  });
+  log.info("verify.done", { packages: recorder.packages.length, rows: recorder.rows.length });
+}
+
+/** Says what is waited for: when that changes, and every ten seconds. */
+function waitingLine({ config, log }: JobContext, started: number): (drift: readonly Drift[]) => void {
+  let told = "";
+  let toldAt = Number.NEGATIVE_INFINITY;
+  return (drift) => {
+    const now = JSON.stringify(drift);
+    if (now === told && performance.now() - toldAt < LINE) return;
+    told = now;
+    toldAt = performance.now();
+    const seconds = Math.round((performance.now() - started) / 1000);
+    const left = Math.max(0, Math.round(config.waitTimeout - seconds));
+    const first = `${drift[0]?.file}: ${firstDrift(drift)[log.language]}`;
+    log.info("verify.waiting", { differences: drift.length, first, seconds, left });
+  };
 }

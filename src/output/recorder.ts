@@ -21,13 +21,14 @@ export interface PackageResult {
   sha256: string | undefined;
   bytes: number | undefined;
   bytesUploaded: number;
-  repacked?: readonly string[];
   error?: unknown;
 }
 
 /** What the report says of a package, whatever happens to it. */
 export interface ReportedPackage {
   archive: { file: string };
+  /** Why it is stored in another form than it has on the volume. */
+  made?: { reasons?: readonly string[] };
   type: string;
   os: string;
   arch: string;
@@ -96,7 +97,7 @@ export class Recorder {
       key: result.key,
       action: sent ? earlier.action : result.action,
       bytesUploaded: result.bytesUploaded + (earlier?.bytesUploaded ?? 0),
-      ...(result.repacked && result.repacked.length > 0 && { repacked: result.repacked }),
+      ...(pkg.made?.reasons && pkg.made.reasons.length > 0 && { repacked: pkg.made.reasons }),
       ...(result.error !== undefined && { error: describeError(result.error, this.#language) }),
     });
   }

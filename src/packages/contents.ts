@@ -1,4 +1,5 @@
 import type { Entry } from "../archive/types.ts";
+import { topFolder } from "./top-folder.ts";
 
 /** What an archive's entries come to as a package of BK-Lite's. */
 export interface Contents {
@@ -21,7 +22,7 @@ export interface Folder {
 
 /** Sorts entries by what they may be. */
 export function contentsOf(entries: readonly Entry[]): Contents {
-  const top = topOf(entries);
+  const { top } = topFolder(entries);
   const members = new Map<string, Entry>();
   const folders = new Map<string, Folder>();
   for (const entry of entries) {
@@ -56,19 +57,6 @@ function below(path: string, top: string): string | undefined {
   if (path === "__MACOSX" || path.startsWith("__MACOSX/")) return undefined;
   if (top === "") return path;
   return path.startsWith(`${top}/`) ? path.slice(top.length + 1) : undefined;
-}
-
-/** The first component that all paths share; "" where they differ, or where it is `bin`. */
-function topOf(entries: readonly Entry[]): string {
-  let top: string | undefined;
-  for (const { path, kind } of entries) {
-    const slash = path.indexOf("/");
-    const first = slash >= 0 ? path.slice(0, slash) : kind === "directory" ? path : "";
-    if (first === "__MACOSX") continue;
-    if (top === undefined) top = first === "bin" ? "" : first;
-    else if (top !== first) return "";
-  }
-  return top ?? "";
 }
 
 function plain(path: string): string {

@@ -78,8 +78,10 @@ export function packageTitle({ archive, made }: Package): string {
 /** Bytes; undefined where they are deflated and so not known before. */
 export function madeSize(archive: Archive, made: Made): number | undefined {
   if (made.kind === "executable") return onlyItem(archive, made).from.size;
-  if (made.kind === "loose-folder" || archive.format !== "zip") return undefined;
-  return copiedSize(archive.file, made.items());
+  const items = made.items();
+  return made.kind === "loose-folder" || archive.format !== "zip"
+    ? undefined
+    : copiedSize(archive.file, items as readonly ZipItem[]);
 }
 
 function zipStream(archive: Archive, made: MadeOfArchive, handle: OpenFile, signal: AbortSignal) {

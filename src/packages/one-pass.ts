@@ -1,14 +1,15 @@
 import { TarReader } from "../archive/extract.ts";
 import { Pass } from "../archive/pass.ts";
 import type { PassSource, PassTarget } from "../archive/pass-plan.ts";
-import { invalid, isSystemError, unreadable } from "../archive/problem.ts";
+import { isSystemError, unreadable } from "../archive/problem.ts";
 import type { Entry } from "../archive/types.ts";
+import { problem } from "../errors.ts";
 import { assertUnchanged, openFile } from "../volume/open.ts";
 import { archiveSource } from "../volume/source.ts";
 import type { Archive, LooseFile, MadeOfArchive, MadeOfFolder } from "./package.ts";
 
 /** Bytes that BK-Lite's installer takes of a zip, and that a zip can have without zip64's places. */
-const MAX_PACKED = 4 * 1024 ** 3 - 1;
+export const MAX_PACKED = 4 * 1024 ** 3 - 1;
 const READ = 1024 * 1024;
 
 /**
@@ -37,10 +38,16 @@ export function tarPass(archive: Archive, made: readonly MadeOfArchive[]): Pass<
     },
     translate: (error) => (isSystemError(error) ? unreadable(archive.file, error) : error),
   };
-  return new Pass(
-    source,
-    made.map((one) => targetOf(one, archive.file)),
-  );
+  // an entry that was found by way of a link is a copy: what lies at one place is read once
+  const own = new Map(archive.entries.filter(({ kind }) => kind === "file").map((one) => [one.offset, one]));
+  const targets = made.map((one) => {
+    const target = targetOf(one, archive.file);
+    return {
+      ...target,
+      items: target.items.map((item) => ({ ...item, from: own.get(item.from.offset) ?? item.from })),
+    };
+  });
+  return new Pass(source, targets);
 }
 
 /** A folder on the volume as a zip: file after file. */
@@ -70,11 +77,6 @@ function targetOf<From>(
   file: string,
 ): PassTarget<From> {
   const zip = made.kind !== "executable";
-  const tooLong = () =>
-    invalid(
-      file,
-      "comes to more than 4 GiB as the zip that BK-Lite's installer needs, and it takes no more",
-      "leave out what no node needs",
-    );
+  const tooLong = () => problem(file, "repack.too-long", {});
   return { zip, items: made.items(), ...(zip && { limit: MAX_PACKED, tooLong }) };
 }

@@ -5,6 +5,7 @@
 import type { Entry } from "../archive/types.ts";
 import type { ZipItem } from "../archive/zip-writer.ts";
 import type { Arch, Identity, Os } from "../identity.ts";
+import type { FormReason } from "../reasons/repack.ts";
 import type { FileStamp, StampedFile, VolumeFile } from "../volume/file.ts";
 import type { Named } from "../volume/name.ts";
 import type { Versions } from "../volume/version.ts";
@@ -21,6 +22,8 @@ export interface Archive extends VolumeFile, Contents {
   versions: Versions;
   /** Everything in it, in its own order. */
   entries: readonly Entry[];
+  /** Whether it has an entry for its own root (`./`). */
+  rootEntry?: boolean;
   /** Lower-case hex; known already where the scan had to read the whole file anyway (tar.gz, checksum files). */
   sha256: string | undefined;
 }
@@ -38,6 +41,8 @@ export interface Package extends Identity {
   fixedKey?: string;
   /** Set where the package's bytes are not the file's own but made of what lies on the volume. */
   made?: Made;
+  /** Why BK-Lite's installer cannot unpack it, although it is stored as it is (REPACK=never). */
+  unfit?: readonly FormReason[];
 }
 
 /** What is made of something on the volume, and how (SPEC §5). The same source gives the same bytes. */
@@ -46,6 +51,8 @@ export type Made = MadeOfArchive | MadeOfFolder;
 interface MadeBase {
   /** Below the source's top folder, for messages and the origin: `bin/telegraf`, `bin/filebeat`; "" for all of it. */
   path: string;
+  /** Why an archive is not stored as it is (`repacked`). */
+  reasons?: readonly FormReason[];
   /** What its bytes come to; unknown until it has been made once. */
   digest?: { sha256: string; bytes: number };
 }
@@ -58,8 +65,6 @@ export interface MadeOfArchive extends MadeBase {
   kind: "executable" | "folder" | "repacked";
   /** What goes into it, under its name and mode in the new zip; of an executable the one file. */
   items(): readonly ZipItem[];
-  /** Why an archive is not stored as it is: ids of `repack.*` reasons (`repacked`). */
-  reasons?: readonly string[];
 }
 
 /** A folder that lies on the volume as such (`collector/linux/filebeat/`), as a zip. The package's `archive` stands for it. */

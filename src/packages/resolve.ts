@@ -5,6 +5,7 @@ import { type Arch, FIELD_LENGTHS, type Identity, type Os, type PackageType } fr
 import { builtinDefinitions, type FoundCollector, findCollectors } from "./collectors.ts";
 import { binaryKind } from "./inspect.ts";
 import type { Archive, Collector, CollectorDefinition, Package } from "./package.ts";
+import { takeForm } from "./repack.ts";
 import { isPart, standalone } from "./standalone.ts";
 
 export interface ResolveOptions {
@@ -17,6 +18,8 @@ export interface ResolveOptions {
     type?: PackageType | undefined;
   };
   packageVersion?: string | undefined;
+  /** REPACK: `never` stores every archive as it is. */
+  repack?: "auto" | "never";
   collectors: "auto" | "none" | readonly string[];
   /** COLLECTOR_PACKAGES=standalone: each collector is a package of its own, cut out of the archive. */
   standalone?: boolean;
@@ -46,6 +49,7 @@ export async function resolvePackages(
   for (const archive of archives) {
     const pkg = packageOf(archive, wanted);
     resolved.packages.push(pkg);
+    await attempt(() => takeForm(pkg, wanted.repack));
     await attempt(() => checkLengths(archive, pkg));
     // any content may be a stand-alone collector, but a controller's archive is to hold what it says
     if (pkg.type === "collector") continue;

@@ -2,7 +2,6 @@ import type { VolumeConfig } from "../config/config.ts";
 import { collectProblem, EXIT, JobError, ProblemsError } from "../errors.ts";
 import type { Claim } from "../identity.ts";
 import type { Log } from "../output/log.ts";
-import { formatBytes } from "../output/tables.ts";
 import type { VolumeFile } from "../volume/file.ts";
 import { findFile, listVolume } from "../volume/list.ts";
 import { MANIFEST, readManifest } from "../volume/manifest.ts";
@@ -27,8 +26,7 @@ export async function findFiles(args: ScanArguments, config: VolumeConfig, log: 
   const named = manifest?.files ?? [];
   const byName = new Set([MANIFEST, ...named.map(({ file }) => file)]);
   const files = [...found.filter(({ file }) => !byName.has(file)), ...named];
-  for (const file of ignored.filter((other) => !byName.has(other)))
-    log.legacy("debug", "scan.ignored", `${file}: not an archive of ours, left alone`, { file });
+  for (const file of ignored.filter((other) => !byName.has(other))) log.debug("scan.ignored", { file });
   if (files.length === 0 && !config.allowEmpty) {
     throw JobError.legacy(EXIT.noInput, `no archive in ${config.packagesDir}`, {
       hint: "put fusion-collectors*.zip or .tar.gz there (at most three folders deep), check the mount, or set ALLOW_EMPTY=true",
@@ -52,12 +50,7 @@ export async function scan(
   }
   const bytes = archives.reduce((sum, archive) => sum + archive.size, 0);
   const seconds = Number(((performance.now() - started) / 1000).toFixed(3));
-  log.legacy(
-    "info",
-    "scan.done",
-    `on the volume: ${archives.length === 1 ? "1 archive" : `${archives.length} archives`}, ${formatBytes(bytes)}`,
-    { archives: archives.length, bytes, seconds },
-  );
+  log.info("scan.done", { archives: archives.length, bytes, seconds });
   return archives;
 }
 
@@ -74,6 +67,7 @@ export async function judge(
   const resolved = await resolvePackages(archives, {
     options: args,
     packageVersion: config.packageVersion,
+    repack: config.repack,
     collectors: config.collectors,
     standalone: config.collectorPackages !== "shared",
     definitions: [],

@@ -81,13 +81,14 @@ export async function checkBucket(
 /** The settings of a stream that somebody else has made: whether an object store can live in it. Throws LayerFailure `bucket`. */
 function checkSettings(where: string, bucket: Bucket, config: StreamConfig): void {
   const { name, stream } = bucket;
-  const fixed = (id: "sealed" | "mirror" | "retention" | "deny-purge") =>
+  const fixed = (id: "mirror" | "retention" | "deny-purge") =>
     LayerFailure.of("bucket", `nats.bucket.${id}`, { where, bucket: name });
   const mend = (id: "subjects" | "rollup" | "per-subject" | "message-size" | "no-ack", option: string) => {
     const command = `nats stream edit ${stream} ${option}`;
     return LayerFailure.of("bucket", `nats.bucket.${id}`, { where, bucket: name, command });
   };
-  if (config.sealed) throw fixed("sealed");
+  // What needs no writing is right as it is; the first chunk would be refused otherwise, and says so.
+  if (config.sealed) return;
   if (config.mirror) throw fixed("mirror");
   if (config.retention !== RetentionPolicy.Limits) throw fixed("retention");
   if (config.deny_purge) throw fixed("deny-purge");

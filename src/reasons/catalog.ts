@@ -4,16 +4,23 @@ import { checksum } from "./checksum.ts";
 import { config } from "./config.ts";
 import { conflict } from "./conflict.ts";
 import { fill, type Language, type Reason } from "./define.ts";
+import { drift } from "./drift.ts";
 import { gate } from "./gate.ts";
 import { job } from "./job.ts";
 import { kind } from "./kind.ts";
 import { legacy } from "./legacy.ts";
+import { lock } from "./lock.ts";
+import { lost } from "./lost.ts";
 import { manifest } from "./manifest.ts";
 import { name } from "./name.ts";
 import { nats } from "./nats.ts";
 import { natsBucket } from "./nats-bucket.ts";
 import { postgres } from "./postgres.ts";
 import { postgresTable } from "./postgres-table.ts";
+import { repack } from "./repack.ts";
+import { row } from "./row.ts";
+import { store } from "./store.ts";
+import { storeRoom } from "./store-room.ts";
 import { tar } from "./tar.ts";
 import { usage } from "./usage.ts";
 import { volume } from "./volume.ts";
@@ -23,9 +30,15 @@ import { zip } from "./zip.ts";
 export const CATALOG = {
   ...config,
   ...conflict,
+  ...drift,
   ...gate,
   ...job,
   ...legacy,
+  ...lock,
+  ...lost,
+  ...row,
+  ...store,
+  ...storeRoom,
   ...archive,
   ...checksum,
   ...kind,
@@ -38,6 +51,7 @@ export const CATALOG = {
   ...tar,
   ...volume,
   ...zip,
+  ...repack,
   ...usage,
   ...wait,
 };

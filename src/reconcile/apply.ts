@@ -1,23 +1,26 @@
 import type { Source } from "../archive/source.ts";
 import { abortable } from "../async.ts";
-import { EXIT, JobError } from "../errors.ts";
+import { RetryableError } from "../errors.ts";
+import { describeError } from "../output/describe.ts";
 import type { Log } from "../output/log.ts";
 import { startProgress } from "../output/progress.ts";
 import type { Recorder } from "../output/recorder.ts";
-import type { PackageAction } from "../output/report.ts";
-import { formatBytes } from "../output/tables.ts";
 import { packageTitle } from "../packages/form.ts";
 import type { Servers } from "../readiness/wait.ts";
-import { DatabaseLostError, TableChangedError } from "../registry/database.ts";
-import { type RowChange, RowConflictError, writeRows } from "../registry/rows.ts";
-import { StoreConflictError, StoreLostError } from "../store/errors.ts";
+import type { Lock } from "../registry/lock.ts";
+import { type RowChange, writeRows } from "../registry/rows.ts";
 import { ORIGIN_HEADER } from "../store/meta.ts";
 import type { StoredObject } from "../store/object.ts";
+import { removeObject } from "../store/publish.ts";
 import { put } from "../store/put.ts";
 import type { Decision, Plan, RowDecision } from "./plan.ts";
 
+/** Milliseconds: an answer that took longer proves too little about now. */
+const FRESH = 1000;
+
 export interface ApplyContext {
   servers: Servers;
+  lock: Lock;
   /** The objects as they were read, deleted markers included. */
   objects: ReadonlyMap<string, StoredObject>;
   source: (decision: Decision) => Source;
@@ -27,25 +30,20 @@ export interface ApplyContext {
   signal: AbortSignal;
 }
 
-/** Whether a clean start may help: a connection that is gone, somebody who wrote in between, or a migration that ran. */
-export function isRetryable(error: unknown): boolean {
-  return [StoreLostError, StoreConflictError, DatabaseLostError, RowConflictError, TableChangedError].some(
-    (kind) => error instanceof kind,
-  );
-}
-
 /**
  * Stores what has to be stored, one package after the other. A package that fails does not stop the rest; what a clean start may
  * mend does. Returns the failures.
  */
 export async function applyPackages(plan: Plan, context: ApplyContext): Promise<Map<Decision, unknown>> {
   const failures = new Map<Decision, unknown>();
+  const uploads = plan.packages.filter(({ upload, conflict }) => upload && !conflict);
   for (const decision of plan.packages) {
     try {
       if (decision.conflict) throw decision.conflict;
-      await applyPackage(decision, context);
+      const place = { index: uploads.indexOf(decision) + 1, count: uploads.length };
+      await applyPackage(decision, place, context);
     } catch (error) {
-      if (isRetryable(error) || context.signal.aborted) throw error;
+      if (error instanceof RetryableError || context.signal.aborted) throw error;
       failures.set(decision, error);
       recordFailure(decision, error, context);
     }
@@ -53,13 +51,19 @@ export async function applyPackages(plan: Plan, context: ApplyContext): Promise<
   return failures;
 }
 
-async function applyPackage(decision: Decision, context: ApplyContext): Promise<void> {
+/** File `index` of `count`, from 1. */
+interface Place {
+  index: number;
+  count: number;
+}
+
+async function applyPackage(decision: Decision, place: Place, context: ApplyContext): Promise<void> {
   const { desired, action, key, name } = decision;
   let { sha256, bytes } = desired;
   let bytesUploaded = 0;
   const started = performance.now();
   if (decision.upload) {
-    const stored = await upload(decision, context);
+    const stored = await upload(decision, place, context);
     sha256 = stored.sha256;
     bytes = stored.size;
     bytesUploaded = stored.size;
@@ -67,13 +71,14 @@ async function applyPackage(decision: Decision, context: ApplyContext): Promise<
     if (!desired.package.made) desired.package.archive.sha256 = stored.sha256;
   }
   context.recorder.package(desired.package, { action, key, name, sha256, bytes, bytesUploaded });
-  const seconds = (performance.now() - started) / 1000;
-  logPackage(decision, { sha256, bytes, bytesUploaded, seconds: Number(seconds.toFixed(3)) }, context.log);
+  const seconds = Number(((performance.now() - started) / 1000).toFixed(3));
+  logPackage(decision, { sha256: sha256 ?? null, bytes: bytes ?? null, bytesUploaded, seconds }, context.log);
 }
 
 async function upload(
   decision: Decision,
-  { servers, objects, source, stallSeconds, log, signal }: ApplyContext,
+  place: Place,
+  { servers, lock, objects, source, stallSeconds, log, signal }: ApplyContext,
 ) {
   const { desired, key } = decision;
   const from = source(decision);
@@ -81,6 +86,7 @@ async function upload(
     phase: "upload",
     file: packageTitle(desired.package),
     total: from.size,
+    ...place,
   });
   try {
     return await put(
@@ -98,12 +104,9 @@ async function upload(
         signal,
         stallSeconds,
         onProgress: progress.update,
+        prove: () => proveNow(lock),
         onLeftover: (error) =>
-          log.legacy(
-            "warn",
-            "cleanup.failed",
-            `the unfinished upload could not be purged (the next run does it): ${(error as Error).message}`,
-          ),
+          log.warn("cleanup.failed", "cleanup.failed", { said: (error as Error).message }),
       },
     );
   } finally {
@@ -111,33 +114,32 @@ async function upload(
   }
 }
 
-const VERBS: Record<PackageAction, string> = {
-  unchanged: "is stored already",
-  uploaded: "uploaded",
-  repaired: "stored again: chunks were missing",
-  replaced: "replaced other bytes that were stored under this version",
-  kept: "other bytes are stored under this version and stay (ON_CONFLICT=keep)",
-};
+/** Proves the lock by an answer that is not old: what waits for the next holder counts from it (orphans.ts). */
+async function proveNow(lock: Lock): Promise<void> {
+  let asked: number;
+  do {
+    asked = performance.now();
+    await lock.prove();
+  } while (performance.now() - asked > FRESH);
+}
 
-function logPackage(
-  decision: Decision,
-  fields: { sha256: string | undefined; bytesUploaded: number } & Record<string, unknown>,
-  log: Log,
-): void {
-  const { action, desired, key, stored } = decision;
-  const { package: pkg } = desired;
-  const both = action === "replaced" || action === "kept";
-  const message = `${pkg.archive.file}: ${VERBS[action]}${fields.bytesUploaded > 0 ? ` (${formatBytes(fields.bytesUploaded)})` : ""}: ${key}`;
-  log.legacy(both ? "warn" : "info", `package.${action}`, message, {
-    file: pkg.archive.file,
-    type: pkg.type,
-    os: pkg.os,
-    object: pkg.object,
-    version: pkg.version,
-    key,
-    ...fields,
-    ...(both && { storedSha256: stored?.sha256 ?? null }),
-  });
+interface Outcome {
+  sha256: string | null;
+  bytes: number | null;
+  bytesUploaded: number;
+  seconds: number;
+}
+
+function logPackage({ action, desired, key, stored, name }: Decision, outcome: Outcome, log: Log): void {
+  const { type, os, arch, object, version, archive, fixedKey } = desired.package;
+  const line = { file: archive.file, type, os, arch, object, version, name, key, ...outcome };
+  const moves = version === "latest" || fixedKey !== undefined;
+  if (action === "replaced" && moves) log.info("package.replaced", line);
+  else if (action === "replaced" || action === "kept") {
+    const digests = { key, stored: stored?.sha256 ?? "?", local: outcome.sha256 ?? "?" };
+    const fields = { ...line, storedSha256: stored?.sha256 ?? null };
+    log.warn(`package.${action}`, `content.${action}`, digests, fields);
+  } else log.info(`package.${action}`, line);
 }
 
 function recordFailure(decision: Decision, error: unknown, { recorder, log }: ApplyContext): void {
@@ -152,16 +154,14 @@ function recordFailure(decision: Decision, error: unknown, { recorder, log }: Ap
     bytesUploaded: 0,
     error,
   });
-  const known = error instanceof JobError ? error : undefined;
-  log.legacy("error", "package.failed", `${file}: ${(error as Error).message}`, {
+  const described = describeError(error, log.language);
+  log.failure("error", "package.failed", described, {
     file,
-    code: known?.code ?? EXIT.internal,
-    hint: known?.hint,
-    ...(known ? {} : { stack: (error as Error).stack }),
+    ...(described.reason === "internal" && { stack: (error as Error).stack }),
   });
 }
 
-/** Writes the rows of the packages that are stored, all in one transaction, then removes the objects that nothing is served by any more. */
+/** Writes the rows of the packages that are stored, all in one transaction. */
 export async function applyRows(rows: readonly RowDecision[], context: ApplyContext): Promise<void> {
   const { servers, log, recorder, signal } = context;
   const { db, shape } = servers.postgres;
@@ -175,24 +175,21 @@ export async function applyRows(rows: readonly RowDecision[], context: ApplyCont
     const { action, values, row } = decision;
     const id = idOf.get(decision) ?? row?.id;
     recorder.row(values, id, action);
-    const what = `${values.type} ${values.os} ${values.object} ${values.version}`;
-    log.legacy(action === "unchanged" ? "debug" : "info", `row.${action}`, `row ${id}: ${what}: ${action}`, {
-      id,
-      ...values,
-      ...(action === "updated" && { columns: ["name"], oldName: row?.name }),
-    });
+    const line = { id: id ?? null, action, ...values };
+    if (action === "updated")
+      log.info("row.updated", { ...line, columns: ["name"], oldName: row?.name ?? "" });
+    else if (action === "inserted") log.info("row.inserted", line);
+    else log.debug("row.unchanged", line);
   }
 }
 
 /** Removes objects that this run replaced, under keys that no row is served by any more. */
 export async function removeObsolete(
   decisions: readonly Decision[],
-  { servers, log }: ApplyContext,
+  { servers, lock, log }: ApplyContext,
 ): Promise<void> {
   for (const object of decisions.flatMap(({ obsolete }) => obsolete)) {
-    await servers.nats.bucket.remove(object);
-    log.legacy("info", "object.removed", `${object.key}: removed, no row is served by it any more`, {
-      key: object.key,
-    });
+    await removeObject(servers.nats.bucket, object, () => proveNow(lock));
+    log.info("object.removed", { key: object.key });
   }
 }

@@ -1,6 +1,7 @@
 import type { Source } from "../archive/source.ts";
 import { collectProblem, type Problem, ProblemsError } from "../errors.ts";
 import type { JobContext } from "../job.ts";
+import type { Log } from "../output/log.ts";
 import { packageDigest, packageOrigin, packageSource } from "../packages/form.ts";
 import { verifyArchive } from "../packages/inspect.ts";
 import type { Archive, Package } from "../packages/package.ts";
@@ -30,6 +31,7 @@ export async function resolveDesired(
   const { packages, collectors, problems } = await resolvePackages(archives, {
     options: args,
     packageVersion: config.packageVersion,
+    repack: config.repack,
     collectors: config.collectors,
     standalone: config.collectorPackages === "standalone",
     definitions: await readDefinitions(db, config.db.schema),
@@ -40,9 +42,9 @@ export async function resolveDesired(
   const parts = [...collectors, ...packages.filter(isPart)];
   for (const pkg of whole) {
     const names = parts.filter((part) => part.archive === pkg.archive).map((part) => part.object);
+    reportForm(pkg, log);
     const { archive, os, arch, object, version } = pkg;
-    const holds = names.length > 0 ? `, with ${names.join(", ")}` : "";
-    log.legacy("info", "package.found", `${archive.file}: ${object} ${version} for ${os} ${arch}${holds}`, {
+    log.info("package.found", {
       file: archive.file,
       bytes: archive.size,
       os,
@@ -57,6 +59,12 @@ export async function resolveDesired(
     return controller ? [{ ...collector, controller }] : [];
   });
   return { packages, collectors: shared };
+}
+
+/** Says in which form an archive is stored, where that is not the one that it has or not the one that it needs. */
+function reportForm({ archive: { file }, name, made, unfit }: Package, log: Log): void {
+  if (made?.reasons) log.info("package.repacked", { file, name, reasons: made.reasons });
+  if (unfit) log.warn("package.unfit", "repack.never", { reasons: unfit }, { file });
 }
 
 export interface DecideOptions {

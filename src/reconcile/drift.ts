@@ -1,15 +1,15 @@
-import { EXIT, JobError } from "../errors.ts";
+import { JobError, type Problem } from "../errors.ts";
 import type { Log } from "../output/log.ts";
 import type { Recorder } from "../output/recorder.ts";
+import { type Params, type ReasonId, say } from "../reasons/catalog.ts";
 import { isWhole } from "../store/object.ts";
 import type { Decision, Plan, RowDecision } from "./plan.ts";
 
-const RUN_INIT = "run init, and look at its exit code";
-
 /** One thing that differs from what the volume asks for. */
-export interface Drift {
-  message: string;
-  file: string;
+export type Drift = Problem;
+
+function drift<Id extends ReasonId>(file: string, reason: Id, params: Params<Id>): Drift {
+  return { file, reason, params } as unknown as Drift;
 }
 
 /** What init would still have to do; empty when everything is stored and registered. */
@@ -17,52 +17,50 @@ export function findDrift({ packages, rows }: Plan): Drift[] {
   return [...packages.flatMap(packageDrift), ...rows.flatMap(rowDrift)];
 }
 
-function packageDrift(decision: Decision): Drift[] {
-  const { action, conflict, stored, key, desired } = decision;
+function packageDrift({ action, conflict, stored, key: target, desired }: Decision): Drift[] {
   const { file } = desired.package.archive;
-  const say = (what: string) => [{ file, message: `object ${stored?.key ?? key} ${what}` }];
-  if (conflict) return [{ file, message: conflict.message }];
-  if (action === "uploaded") return say("is missing");
-  if (action === "repaired" || (stored && !isWhole(stored))) {
-    return say(`is damaged: ${stored?.stored} of ${stored?.chunks} chunks are stored`);
+  const key = stored?.key ?? target;
+  if (conflict) return [drift(file, conflict.reason, conflict.params)];
+  if (action === "uploaded") return [drift(file, "drift.object.missing", { key })];
+  if (!stored) return [];
+  if (action === "repaired" || !isWhole(stored)) {
+    return [drift(file, "drift.object.damaged", { key, stored: stored.stored, chunks: stored.chunks })];
   }
-  if (action === "replaced")
-    return say(`holds other bytes: SHA-256 ${stored?.sha256}, on the volume ${desired.sha256}`);
-  return [];
+  if (action !== "replaced") return [];
+  const digests = { stored: stored.sha256 ?? "?", local: desired.sha256 ?? "?" };
+  return [drift(file, "drift.object.different", { key, ...digests })];
 }
 
 function rowDrift({ action, values, row, after }: RowDecision): Drift[] {
   const { file } = after.desired.package.archive;
-  const what = `${values.type} ${values.os} ${values.object} ${values.version}`;
-  if (action === "inserted") return [{ file, message: `row ${what} is missing` }];
-  if (action === "updated")
-    return [{ file, message: `row ${row?.id} (${what}) names ${row?.name}, not ${values.name}` }];
-  return [];
+  const { type, os, object, version, name } = values;
+  const identity = { type, os, object, version };
+  if (action === "inserted") return [drift(file, "drift.row.missing", identity)];
+  if (action !== "updated" || !row) return [];
+  return [drift(file, "drift.row.name", { ...identity, id: row.id, name: row.name, expected: name })];
 }
 
 /** One line for each difference. */
-export function logDrift(log: Log, drift: readonly Drift[]): void {
-  for (const { message, file } of drift) log.legacy("error", "verify.failed", message, { file });
+export function logDrift(log: Log, found: readonly Drift[]): void {
+  for (const { file, reason, params } of found) log.error("verify.failed", reason, params, { file });
+}
+
+/** The first difference in words, for a sentence around it. */
+export function firstDrift([first]: readonly Drift[]): Record<"en" | "zh", string> {
+  const words = (language: "en" | "zh") => (first ? say(first.reason, first.params, language).message : "");
+  return { en: words("en"), zh: words("zh") };
 }
 
 /** The end of a `verify` that found differences: exit 76. */
-export function driftError(drift: readonly Drift[]): JobError {
-  return JobError.legacy(
-    EXIT.verification,
-    `${drift.length} things are not as they must be: ${drift[0]?.message}`,
-    { hint: RUN_INIT },
-  );
+export function driftError(found: readonly Drift[]): JobError {
+  return new JobError("verification.failed", { problems: found.length, first: firstDrift(found) });
 }
 
 /** In the report of `verify` a package is as it must be, or failed; rows are those that there are. */
 export function recordVerdict({ packages, rows }: Plan, recorder: Recorder): void {
   for (const decision of packages) {
-    const [drift] = packageDrift(decision);
-    recordDecision(
-      decision,
-      drift && JobError.legacy(EXIT.verification, drift.message, { hint: RUN_INIT }),
-      recorder,
-    );
+    const [found] = packageDrift(decision);
+    recordDecision(decision, found && new JobError(found.reason, found.params), recorder);
   }
   for (const { values, row } of rows)
     if (row) recorder.row({ ...values, name: row.name }, row.id, "unchanged");

@@ -1,14 +1,21 @@
+import { pause } from "../async.ts";
 import type { Log } from "../output/log.ts";
+import type { Lock } from "../registry/lock.ts";
 import type { Bucket } from "../store/bucket.ts";
 import { isOwnNuid, newNuid, REPLACES_HEADER } from "../store/meta.ts";
 import type { Listing } from "../store/object.ts";
 
 const DAY = 24 * 3600 * 1000;
+/**
+ * Milliseconds from taking the lock until another holder's chunks may be purged. A run that lost the lock without hearing of it may be
+ * about to publish: it proved the lock at most a second before (apply.ts), so before we took it.
+ */
+const SETTLED = 2000;
 
 /** Chunk subjects that no live metadata names. */
 export interface Unreachable {
-  /** Left by a run of ours: our own mark, or named as replaced by metadata that we wrote. */
-  ours: string[];
+  /** Left by a run of this job: with its mark, or named as replaced by metadata that it wrote. */
+  own: string[];
   /** Left by anybody else's crashed upload; or one that is under way. */
   others: string[];
 }
@@ -18,23 +25,36 @@ export function findUnreachable(listing: Listing): Unreachable {
   const live = new Set(objects.filter((object) => !object.deleted).map((object) => object.nuid));
   const replaced = new Set(objects.flatMap((object) => object.headers[REPLACES_HEADER] ?? []));
   const dead = [...listing.chunks.keys()].filter((nuid) => !live.has(nuid));
-  const mine = (nuid: string) => isOwnNuid(nuid) || replaced.has(nuid);
-  return { ours: dead.filter(mine), others: dead.filter((nuid) => !mine(nuid)) };
+  const isOwn = (nuid: string) => isOwnNuid(nuid) || replaced.has(nuid);
+  return { own: dead.filter(isOwn), others: dead.filter((nuid) => !isOwn(nuid)) };
 }
 
-/** Purges what earlier runs of ours left. Only under the lock: another run's unfinished upload looks the same. */
-export async function reclaim(bucket: Bucket, { ours }: Unreachable, log: Log): Promise<void> {
-  if (ours.length === 0) return;
+export interface ReclaimOptions {
+  lock: Lock;
+  log: Log;
+  signal: AbortSignal;
+}
+
+/**
+ * Purges what earlier runs of this job left. Only under the lock, proved, and held for a moment: another run's unfinished upload looks
+ * the same.
+ */
+export async function reclaim(
+  bucket: Bucket,
+  { own }: Unreachable,
+  { lock, log, signal }: ReclaimOptions,
+): Promise<void> {
+  if (own.length === 0) return;
+  const early = lock.acquiredAt + SETTLED - performance.now();
+  if (early > 0) await pause(early, signal);
   // A cluster's new leader may answer before it has applied all that was agreed on. A purge waits for its turn among that: after one, of
   // nothing, metadata that was on its way is there, and its chunks are no longer taken for unreachable.
   await bucket.purgeChunks(newNuid());
   const now = findUnreachable(await bucket.list());
+  await lock.prove();
   let chunks = 0;
-  for (const nuid of ours.filter((one) => now.ours.includes(one))) chunks += await bucket.purgeChunks(nuid);
-  if (chunks > 0) {
-    const message = `purged ${chunks} chunks that an earlier run could not finish or remove`;
-    log.legacy("info", "chunks.reclaimed", message, { objects: ours.length, chunks });
-  }
+  for (const nuid of own.filter((one) => now.own.includes(one))) chunks += await bucket.purgeChunks(nuid);
+  if (chunks > 0) log.info("chunks.reclaimed", { objects: own.length, chunks });
 }
 
 /** Counts others' orphans, and with `purge` removes those whose last chunk is over a day old. */
@@ -58,15 +78,7 @@ export async function tidyOrphans(
     sum.objects += 1;
     sum.bytes += bytes;
   }
-  if (purged.objects > 0)
-    log.legacy("info", "orphans.purged", `purged ${purged.objects} orphans (${purged.bytes} bytes)`, purged);
-  if (found.objects > 0) {
-    log.legacy(
-      "warn",
-      "orphans.found",
-      `${found.objects} uploads (${found.bytes} bytes) in the bucket belong to no object: crashed, or under way; PURGE_ORPHANS=true removes those over a day old`,
-      found,
-    );
-  }
+  if (purged.objects > 0) log.info("orphans.purged", purged);
+  if (found.objects > 0) log.warn("orphans.found", "orphans.found", found, found);
   return found;
 }

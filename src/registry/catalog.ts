@@ -2,7 +2,7 @@
  * registry/: the table of packages in Postgres: its shape, its rows, and the lock. Nothing else knows SQL; it knows nothing of
  * archives or of NATS.
  */
-import { EXIT, JobError } from "../errors.ts";
+import { JobError } from "../errors.ts";
 import type { Database } from "./database.ts";
 
 export const TABLE = "node_mgmt_packageversion";
@@ -60,15 +60,15 @@ export async function readShape(db: Database, schema: string): Promise<TableShap
   if (columns.length === 0) return undefined;
   const byName = new Map(columns.map((column) => [column.name, column]));
   const missing = ["id", ...REQUIRED].filter((name) => !byName.has(name));
-  if (missing.length > 0) throw unknownShape(`${table} has no column ${missing.join(", ")}`);
+  if (missing.length > 0) throw unknownShape(table, missing, "missing");
   const known = new Set<string>([...REQUIRED, ...OPTIONAL]);
   const unfilled = columns.filter((c) => !known.has(c.name) && c.not_null && !c.filled);
-  if (unfilled.length > 0) {
-    const names = unfilled.map((c) => c.name).join(", ");
+  if (unfilled.length > 0)
     throw unknownShape(
-      `${table} has NOT NULL columns without a default that this version does not know: ${names}`,
+      table,
+      unfilled.map((c) => c.name),
+      "unknown",
     );
-  }
   const optional = new Set(OPTIONAL.filter((name) => byName.has(name)));
   const archColumn = optional.has("cpu_architecture");
   const sequence = byName.get("id")?.identity ? undefined : await idSequence(db, table);
@@ -89,11 +89,8 @@ async function idSequence(db: Database, table: string): Promise<string | undefin
   return row?.sequence ?? undefined;
 }
 
-function unknownShape(message: string): JobError {
-  return JobError.legacy(EXIT.config, message, {
-    layer: "table",
-    hint: "this table is of no BK-Lite version that the job knows: use a newer bklite-package-init, or check DB_SCHEMA",
-  });
+function unknownShape(table: string, columns: readonly string[], what: "missing" | "unknown"): JobError {
+  return new JobError("table.unknown", { table, columns: columns.join(", "), what }, { layer: "table" });
 }
 
 /** Privileges that the job lacks, as GRANT statements that would give them (PostgreSQL: "Privileges", has_*_privilege). */

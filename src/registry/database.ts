@@ -2,27 +2,48 @@ import type { ConnectionOptions } from "node:tls";
 import pg from "pg";
 import type { DbConfig } from "../config/db.ts";
 import { type DbServer, isSocketFolder } from "../config/hosts.ts";
-import { EXIT, type ExitCode, JobError } from "../errors.ts";
+import { JobError, RetryableError } from "../errors.ts";
+import { type Backend, isShared, keepSession, PROBE_LIMITS, readBackend } from "./session.ts";
 
 /** Milliseconds after which a query is given up: none of ours takes a second on a server that lives. */
 const QUERY_TIMEOUT = 30_000;
 
 /** A connection that says when it is lost; nothing else in the job listens to pg's events. */
 export interface Database {
-  query<R extends pg.QueryResultRow = pg.QueryResultRow>(sql: string, values?: unknown[]): Promise<R[]>;
+  /** `timeout` in milliseconds, where the answer matters sooner than usual. */
+  query<R extends pg.QueryResultRow = pg.QueryResultRow>(
+    sql: string,
+    values?: unknown[],
+    timeout?: number,
+  ): Promise<R[]>;
+  /** Whether a statement is under way. */
+  busy(): boolean;
+  /** The server's session, as it was when it was opened. */
+  readonly backend: Backend;
+  /** Whether a pooler lends the session to others between two transactions: nothing may be kept in it. */
+  readonly shared: boolean;
   /** Aborted, with the reason, when the server or the network ends the connection. */
   readonly lost: AbortSignal;
   close(): Promise<void>;
 }
 
 /** The connection is gone: a clean start may help, a repeated statement may not. */
-export class DatabaseLostError extends Error {
+export class DatabaseLostError extends RetryableError<"run.postgres.lost"> {
   override readonly name = "DatabaseLostError";
+
+  constructor(cause: unknown) {
+    const said = cause instanceof Error && cause.message ? cause.message : "it was closed";
+    super("run.postgres.lost", { said }, { cause });
+  }
 }
 
 /** A statement did not fit the table: a migration of BK-Lite's server has changed it since it was looked at. Look again. */
-export class TableChangedError extends Error {
+export class TableChangedError extends RetryableError<"table.changed"> {
   override readonly name = "TableChangedError";
+
+  constructor(said: string, cause?: unknown) {
+    super("table.changed", { said }, { cause });
+  }
 }
 
 /**
@@ -30,44 +51,48 @@ export class TableChangedError extends Error {
  * Throws what pg throws; readiness/postgres.ts knows what it means.
  */
 export async function openDatabase(config: DbConfig, server: DbServer, timeout: number): Promise<Database> {
+  const settings = clientSettings(config, server);
   const client = new pg.Client({
-    host: server.host,
-    port: server.port,
-    database: config.database,
-    user: config.user,
-    // A function, so that pg does not fall back on PGPASSWORD of an environment that is not ours.
-    password: () => config.password ?? "",
-    ssl: wantsTls(config, server) && tlsOptions(config),
+    ...settings,
     connectionTimeoutMillis: timeout,
     query_timeout: QUERY_TIMEOUT,
-    keepAlive: true,
-    application_name: "bklite-package-init",
   });
   const lost = new AbortController();
   let closing = false;
   const lose = (cause?: unknown) => {
-    if (!closing)
-      lost.abort(new DatabaseLostError(`the connection to Postgres was lost${because(cause)}`, { cause }));
+    if (!closing) lost.abort(new DatabaseLostError(cause));
   };
   client.on("error", lose);
   client.on("end", () => lose());
+  let backend: Backend;
+  let shared: boolean;
   try {
     await client.connect();
-    // Not as a start-up parameter: poolers refuse those.
-    await client.query(`SET lock_timeout = ${QUERY_TIMEOUT - 5000}`);
+    shared = await isShared(client, () => new pg.Client({ ...settings, ...PROBE_LIMITS }));
+    // What is set in a session that others are lent would be theirs as well.
+    if (!shared) await keepSession(client);
+    backend = await readBackend(client);
   } catch (error) {
     closing = true;
     client.end().catch(() => {}); // the socket may be half open; there is nobody to tell
     throw error;
   }
+  let underWay = 0;
   return {
+    backend,
+    shared,
     lost: lost.signal,
-    async query<R extends pg.QueryResultRow>(sql: string, values?: unknown[]) {
+    busy: () => underWay > 0,
+    async query<R extends pg.QueryResultRow>(sql: string, values: unknown[] = [], limit = QUERY_TIMEOUT) {
       if (lost.signal.aborted) throw lost.signal.reason;
+      underWay += 1;
       try {
-        return (await client.query<R>(sql, values)).rows;
+        const statement = { text: sql, values, query_timeout: limit };
+        return (await client.query<R>(statement as pg.QueryConfig)).rows;
       } catch (error) {
         throw statementError(error, lost.signal, lose);
+      } finally {
+        underWay -= 1;
       }
     },
     async close() {
@@ -80,8 +105,19 @@ export async function openDatabase(config: DbConfig, server: DbServer, timeout: 
   };
 }
 
-function because(cause: unknown): string {
-  return cause instanceof Error && cause.message ? `: ${cause.message}` : "";
+function clientSettings(config: DbConfig, server: DbServer): pg.ClientConfig {
+  return {
+    host: server.host,
+    port: server.port,
+    database: config.database,
+    user: config.user,
+    // A function, so that pg does not fall back on PGPASSWORD of an environment that is not ours.
+    password: () => config.password ?? "",
+    ssl: wantsTls(config, server) && tlsOptions(config),
+    keepAlive: true,
+    keepAliveInitialDelayMillis: 10_000,
+    application_name: "bklite-package-init",
+  };
 }
 
 /** A statement's failure, sorted into: connection gone, table changed (both retried), a unique key taken (rows.ts knows what it means), and what no retry of ours mends. */
@@ -92,38 +128,20 @@ function statementError(error: unknown, lost: AbortSignal, lose: (cause?: unknow
     lose(error);
     return lost.reason ?? error;
   }
-  if (code === "42501") {
-    return JobError.legacy(EXIT.denied, `Postgres refused: ${message}`, {
-      layer: "privileges",
-      hint: "grant the job's user what the README lists under least privilege",
-      cause: error,
-    });
-  }
+  const said = `${message} (${code})`;
+  if (code === "42501") return new JobError("row.denied", { said }, { layer: "privileges", cause: error });
   // not_null_violation, undefined_column, undefined_table
-  if (["23502", "42703", "42P01"].includes(code)) {
-    return new TableChangedError(`Postgres refused: ${message} (${code})`, { cause: error });
-  }
-  return code === "23505" ? error : refusal(error as Error, code);
+  if (["23502", "42703", "42P01"].includes(code)) return new TableChangedError(said, error);
+  return code === "23505" ? error : refusal(error, code, said);
 }
 
 /** What Postgres refuses for reasons of its own. SQLSTATE: https://www.postgresql.org/docs/15/errcodes-appendix.html */
-function refusal(cause: Error, code: string): JobError {
-  const say = (exit: ExitCode, hint: string) =>
-    JobError.legacy(exit, `Postgres refused: ${cause.message} (${code})`, { hint, cause });
-  if (code === "53100") return say(EXIT.storeFull, "free room on the disk of Postgres");
-  if (code === "25006")
-    return say(EXIT.unavailable, "the server only reads now: point DB_HOST at the primary");
+function refusal(cause: unknown, code: string, said: string): JobError {
+  if (code === "53100") return new JobError("row.disk.full", { said }, { cause });
+  if (code === "25006") return new JobError("row.readonly", { said }, { cause });
   // Class 53: resources; 40: rolled back for another's sake; 55P03, 57014: a lock or a statement took too long.
-  if (/^(53|40|55P03|57014)/.test(code)) {
-    return say(
-      EXIT.unavailable,
-      "the server is busy, or something (a migration?) holds a lock on the table: run again",
-    );
-  }
-  return say(
-    EXIT.config,
-    "something in this database refuses what the job does (a trigger, a constraint): check the table, or use a newer bklite-package-init",
-  );
+  if (/^(53|40|55P03|57014)/.test(code)) return new JobError("row.busy", { said }, { cause });
+  return new JobError("row.refused", { said }, { cause });
 }
 
 /** DB_SSLMODE as node:tls options, after libpq: `require` verifies the chain only where a CA is given. */

@@ -1,3 +1,4 @@
+import { JobError, RetryableError } from "../errors.ts";
 import type { TableShape } from "./catalog.ts";
 import type { Database } from "./database.ts";
 
@@ -23,8 +24,12 @@ export interface Row extends RowValues {
 }
 
 /** Somebody else wrote a row in between: read everything again and decide again. */
-export class RowConflictError extends Error {
+export class RowConflictError extends RetryableError<"row.contended"> {
   override readonly name = "RowConflictError";
+
+  constructor(said: string, cause?: unknown) {
+    super("row.contended", { said }, { cause });
+  }
 }
 
 /** True for a row that the job may change. */
@@ -65,10 +70,25 @@ export async function writeRows(
     return ids;
   } catch (error) {
     await db.query("ROLLBACK").catch(() => {}); // a lost connection has rolled back by itself
-    const { code, message } = error as Error & { code?: string };
-    if (code === "23505") throw new RowConflictError(message, { cause: error });
-    throw error;
+    const { code, message, constraint } = error as Error & { code?: string; constraint?: string };
+    if (code !== "23505") throw error;
+    await checkSequence(db, shape, constraint);
+    throw new RowConflictError(message, error);
   }
+}
+
+/** A primary key that is taken is nobody's doing: the sequence that makes it lags behind, as a restored dump leaves it. */
+async function checkSequence(
+  db: Database,
+  { table }: TableShape,
+  constraint: string | undefined,
+): Promise<void> {
+  const [found] = await db.query<{ sequence: string }>(
+    `SELECT pg_get_serial_sequence($1, 'id') AS sequence FROM pg_constraint
+      WHERE conrelid = to_regclass($1) AND contype = 'p' AND conname = $2`,
+    [table, constraint],
+  );
+  if (found) throw new JobError("row.sequence.behind", { table, sequence: found.sequence });
 }
 
 async function insert(db: Database, shape: TableShape, values: RowValues): Promise<number> {

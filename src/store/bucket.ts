@@ -4,10 +4,9 @@
 import {
   type ApiError,
   DiscardPolicy,
-  headers,
   type JetStreamAccountStats,
-  type JetStreamClient,
   type JetStreamManager,
+  type MsgHdrs,
   type MsgRequest,
   type NatsConnection,
   NatsError,
@@ -16,13 +15,13 @@ import {
   type StoredMsg,
   type StreamInfo,
 } from "nats";
-import { EXIT, JobError } from "../errors.ts";
+import { JobError } from "../errors.ts";
 import { JS, jsCode, storeError } from "./errors.ts";
-import { chunkSubject, metaSubject, type ObjectMeta, REPLACES_HEADER } from "./meta.ts";
+import { chunkSubject, metaSubject } from "./meta.ts";
 import { type Listing, readObject, type StoredObject } from "./object.ts";
 
 /** Milliseconds for one JetStream API answer; behind an upload's window on a slow link it may take a while. */
-const API_TIMEOUT = 15_000;
+export const API_TIMEOUT = 15_000;
 /** Milliseconds; a day: longer than any chunk, shorter than what a timer can hold. */
 const CHUNK_TIMEOUT = 86_400_000;
 /** Metadata entries read at once. */
@@ -34,14 +33,12 @@ export class Bucket {
   readonly stream: string;
   readonly nc: NatsConnection;
   readonly #jsm: JetStreamManager;
-  readonly #js: JetStreamClient;
 
   private constructor(name: string, nc: NatsConnection, jsm: JetStreamManager) {
     this.name = name;
     this.stream = `OBJ_${name}`;
     this.nc = nc;
     this.#jsm = jsm;
-    this.#js = nc.jetstream({ timeout: API_TIMEOUT });
   }
 
   /** Does not look whether the bucket exists, or whether JetStream does. */
@@ -129,7 +126,7 @@ export class Bucket {
   }
 
   async #read(subject: string, counted: (nuid: string) => number): Promise<StoredObject | undefined> {
-    const message = await this.#message({ last_by_subj: subject });
+    const message = await this.message({ last_by_subj: subject });
     if (!message) return undefined;
     const object = readObject(this.name, subject, message, counted);
     // The count may be older than the metadata (somebody uploads right now): look again before calling it damaged.
@@ -145,10 +142,16 @@ export class Bucket {
     return (await this.#call(purge)).purged;
   }
 
-  /** Publishes one chunk; resolves to its stream sequence. No time limit of its own: the window watches the progress. */
-  async publishChunk(subject: string, data: Uint8Array): Promise<number> {
+  /** Publishes one message; resolves to its stream sequence. `timeout` in milliseconds; a chunk's progress is watched by the window. */
+  async publish(
+    subject: string,
+    data: Uint8Array,
+    headers?: MsgHdrs,
+    timeout = CHUNK_TIMEOUT,
+  ): Promise<number> {
     // Without the library's JetStream wrapper: it adds an empty header to each message, and an Error to each request.
-    const message = await this.#call(this.nc.request(subject, data, { timeout: CHUNK_TIMEOUT }));
+    const options = { timeout, ...(headers && { headers }) };
+    const message = await this.#call(this.nc.request(subject, data, options));
     const ack = message.json<{ stream?: string; seq?: number; error?: ApiError }>();
     if (ack.error) {
       const error = new NatsError(ack.error.description, String(ack.error.code));
@@ -156,61 +159,23 @@ export class Bucket {
       throw storeError(error, this.name, this.nc);
     }
     if (ack.stream !== this.stream || ack.seq === undefined) {
-      throw JobError.legacy(
-        EXIT.config,
-        `"${subject}" is answered by ${ack.stream ?? "something"}, not by stream ${this.stream}`,
-        {
-          hint: `another stream or service listens on $O.${this.name}.C.>: remove it`,
-        },
-      );
+      const params = { subject, stream: ack.stream ?? "?", expected: this.stream };
+      throw new JobError("store.answered.elsewhere", params);
     }
     return ack.seq;
-  }
-
-  /**
-   * Publishes metadata, replacing what was there. `expected`: the sequence of the metadata that is replaced, 0 for none;
-   * StoreConflictError if it is another by now.
-   */
-  async publishMeta(meta: ObjectMeta, expected: number): Promise<number> {
-    const rollup = headers();
-    rollup.set("Nats-Rollup", "sub");
-    const publish = this.#js.publish(metaSubject(this.name, meta.name), JSON.stringify(meta), {
-      headers: rollup,
-      expect: { lastSubjectSequence: expected },
-    });
-    return (await this.#call(publish)).seq;
-  }
-
-  /** Marks an object as deleted, as every client does, then purges its chunks. */
-  async remove(object: StoredObject): Promise<void> {
-    const marker: ObjectMeta = {
-      name: object.key,
-      description: "",
-      headers: { [REPLACES_HEADER]: [object.nuid] },
-      options: { max_chunk_size: 0 },
-      bucket: this.name,
-      nuid: object.nuid,
-      size: 0,
-      mtime: new Date().toISOString(),
-      chunks: 0,
-      digest: "",
-      deleted: true,
-    };
-    await this.publishMeta(marker, object.sequence);
-    if (object.nuid !== "") await this.purgeChunks(object.nuid);
   }
 
   /** First and last message of a chunk subject: their bytes, and when the last came; undefined where it has none any more. */
   async chunkEnds(nuid: string): Promise<{ first: number; last: number; lastAt: Date } | undefined> {
     const subject = chunkSubject(this.name, nuid);
     // The library's types do not know next_by_subj, which the server has had since 2.9.
-    const first = await this.#message({ seq: 0, next_by_subj: subject } as unknown as MsgRequest);
-    const last = await this.#message({ last_by_subj: subject });
+    const first = await this.message({ seq: 0, next_by_subj: subject } as unknown as MsgRequest);
+    const last = await this.message({ last_by_subj: subject });
     return first && last && { first: first.data.length, last: last.data.length, lastAt: last.time };
   }
 
   /** One stored message; undefined: there is none. Through the leader, not by direct get: a replica that lags would show an older state. */
-  async #message(query: MsgRequest): Promise<StoredMsg | undefined> {
+  async message(query: MsgRequest): Promise<StoredMsg | undefined> {
     try {
       return await this.#jsm.streams.getMessage(this.stream, query);
     } catch (error) {

@@ -1,7 +1,6 @@
 import type { StreamInfo } from "nats";
 import { EXIT, JobError } from "../errors.ts";
 import type { Bucket } from "./bucket.ts";
-import { full } from "./errors.ts";
 
 const MIB = 1024 * 1024;
 /** Large chunks make BK-Lite's own downloads several times faster (BKLITE.md); 1 MiB is the server's default max_payload. */
@@ -18,18 +17,17 @@ export async function checkCapacity(
   size: number | undefined,
 ): Promise<{ chunkSize: number }> {
   const info = await bucket.info();
-  if (!info) {
-    throw JobError.legacy(EXIT.unavailable, `bucket "${bucket.name}" has disappeared`, {
-      hint: "somebody deleted it during the run: run again",
-    });
-  }
+  if (!info) throw new JobError("store.gone", { bucket: bucket.name });
   const chunkSize = chunkSizeFor(bucket.nc.info?.max_payload ?? MIB, info.config.max_msg_size);
   const need = (size ?? 0) + (Math.ceil((size ?? 0) / chunkSize) + 1) * MESSAGE_OVERHEAD;
   const { max_bytes: max } = info.config;
   if (max > 0 && info.state.bytes + need > max) {
-    throw full(
-      `bucket "${bucket.name}" has no room: max_bytes ${max}, used ${info.state.bytes}, needed ${need} more`,
-    );
+    throw new JobError("store.full.bucket", {
+      bucket: bucket.name,
+      limit: max,
+      used: info.state.bytes,
+      needed: need,
+    });
   }
   await checkAccount(bucket, info, need);
   return { chunkSize };
@@ -54,8 +52,11 @@ async function checkAccount(bucket: Bucket, info: StreamInfo, need: number): Pro
   ];
   const { limits, storage } = tier ?? account;
   if (limits.max_storage > 0 && storage + need > limits.max_storage) {
-    throw full(
-      `the NATS account has no room for bucket "${bucket.name}": limit ${limits.max_storage}, used ${storage}, needed ${need} more`,
-    );
+    throw new JobError("store.full.account", {
+      bucket: bucket.name,
+      limit: limits.max_storage,
+      used: storage,
+      needed: need,
+    });
   }
 }

@@ -1,14 +1,18 @@
 import { ErrorCode, type NatsConnection, NatsError } from "nats";
-import { EXIT, JobError } from "../errors.ts";
+import { JobError, RetryableError } from "../errors.ts";
 
-/** NATS is gone, or does not answer: a clean start may help. */
-export class StoreLostError extends Error {
+/** NATS is gone, does not answer, or lost something: a clean start may help. */
+export class StoreLostError extends RetryableError {
   override readonly name = "StoreLostError";
 }
 
 /** Somebody else wrote the same key in between: read everything again and decide again. */
-export class StoreConflictError extends Error {
+export class StoreConflictError extends RetryableError<"store.contended"> {
   override readonly name = "StoreConflictError";
+
+  constructor(key: string, cause?: unknown) {
+    super("store.contended", { key }, { cause });
+  }
 }
 
 /** JetStream's own error codes (err_code), never the HTTP-like ones: "full" arrives as 503, as does "try again". */
@@ -22,7 +26,6 @@ export const JS = {
   storageExceeded: 10047,
   streamNameInUse: 10058,
   streamNotFound: 10059,
-  wrongLastSequence: 10071,
   notEnabled: 10076,
   storeFailed: 10077,
   sealed: 10109,
@@ -45,49 +48,28 @@ export function jsCode(error: unknown): number | undefined {
 /** What an error of the library or of JetStream means for the job. `nc` tells a lost connection from a slow answer. */
 export function storeError(error: unknown, bucket: string, nc: NatsConnection): Error {
   if (!(error instanceof NatsError)) return error as Error;
-  if (nc.isClosed()) return new StoreLostError("the connection to NATS was lost", { cause: error });
-  if (error.code === ErrorCode.PermissionsViolation) return denied(error);
   const { err_code: code, description } = error.api_error ?? {};
-  const said = `JetStream said: ${description ?? error.message}${code ? ` (${code})` : ""}`;
-  if (code === JS.wrongLastSequence) return new StoreConflictError(said, { cause: error });
-  if (code !== undefined && FULL.includes(code)) return full(`bucket "${bucket}" is full: ${said}`, error);
+  const said = `${description ?? error.message}${code ? ` (${code})` : ""}`;
+  if (nc.isClosed()) return new StoreLostError("store.lost", { said }, { cause: error });
+  if (error.code === ErrorCode.PermissionsViolation) return denied(error);
+  const cause = { cause: error };
+  if (code !== undefined && FULL.includes(code)) return new JobError("store.full", { bucket, said }, cause);
   if (code === JS.sealed) {
-    return JobError.legacy(EXIT.storeFull, `bucket "${bucket}" is sealed and takes nothing any more`, {
-      hint: "a sealed bucket cannot be opened again: choose another with NATS_NAMESPACE, on the server's side too",
-      cause: error,
-    });
+    const params = { where: nc.getServer(), bucket };
+    return new JobError("nats.bucket.sealed", params, { layer: "bucket", cause: error });
   }
   if (code === JS.notEnabled || code === JS.notEnabledForAccount) {
-    return JobError.legacy(EXIT.denied, said, {
-      layer: "jetstream",
-      hint: "enable JetStream for the account of the job's NATS user",
-      cause: error,
-    });
+    return new JobError("store.jetstream.off", { said }, { layer: "jetstream", cause: error });
   }
   if (code === undefined || code === JS.temporarilyUnavailable || code === JS.ingestLimit) {
-    const words = error.code === ErrorCode.Timeout ? "JetStream did not answer in time" : said;
-    return new StoreLostError(words, { cause: error });
+    return new StoreLostError("store.silent", { said }, cause);
   }
-  return JobError.legacy(EXIT.unavailable, `bucket "${bucket}": ${said}`, {
-    hint: "check the nats-server's log and the stream's configuration",
-    cause: error,
-  });
-}
-
-/** Exit 73. */
-export function full(message: string, cause?: unknown): JobError {
-  return JobError.legacy(EXIT.storeFull, message, {
-    hint: "raise the limit that is named (the bucket's max_bytes, the account's or the server's store), or free room; PURGE_ORPHANS=true frees what crashed uploads left",
-    cause,
-  });
+  return new JobError("store.unexpected", { bucket, said }, cause);
 }
 
 function denied(error: NatsError): JobError {
   const { operation, subject } = error.permissionContext ?? {};
-  const what = operation === "subscription" ? "subscribe to" : "publish to";
-  const message = subject ? `the NATS user may not ${what} "${subject}"` : `NATS refused: ${error.message}`;
-  return JobError.legacy(EXIT.denied, message, {
-    hint: "give the job's NATS user the subjects that the README lists under least privilege",
-    cause: error,
-  });
+  if (!subject) return new JobError("store.refused", { said: error.message }, { cause: error });
+  const action = operation === "subscription" ? "subscribe to" : "publish to";
+  return new JobError("store.denied", { action, subject }, { cause: error });
 }

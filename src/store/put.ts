@@ -1,13 +1,14 @@
 import { createHash } from "node:crypto";
 import { setTimeout as sleep } from "node:timers/promises";
 import type { Source } from "../archive/source.ts";
-import { EXIT, JobError } from "../errors.ts";
+import { JobError } from "../errors.ts";
 import { createSweep } from "../memory.ts";
 import type { Bucket } from "./bucket.ts";
 import { checkCapacity } from "./capacity.ts";
 import { StoreLostError } from "./errors.ts";
 import { chunkSubject, formatDigest, newNuid, type ObjectMeta, REPLACES_HEADER } from "./meta.ts";
 import type { StoredObject } from "./object.ts";
+import { OverwrittenError, publishMeta, restoreMeta } from "./publish.ts";
 import { Window } from "./window.ts";
 
 /** Bytes in flight unless the caller says otherwise: chosen with `npm run bench`, see the README's table. */
@@ -37,6 +38,8 @@ export interface UploadOptions {
   /** Bytes that may be sent and not yet acknowledged. */
   inFlight?: number;
   onProgress?: (bytes: number) => void;
+  /** Awaited last before the metadata is published; what it throws ends the upload, and nothing of it is left. */
+  prove?: () => Promise<void>;
   /** Told when an unfinished upload could not be undone; the next run does it. */
   onLeftover: (error: unknown) => void;
 }
@@ -61,9 +64,15 @@ export async function put(bucket: Bucket, upload: Upload, options: UploadOptions
   try {
     const sent = await sendChunks(bucket, nuid, upload.source, chunkSize, window, options.signal);
     checkBytes(upload, sent);
-    await publish(bucket, upload, { nuid, chunkSize, ...sent });
+    await checkStored(bucket, upload.key, nuid, sent.chunks);
+    const previous = await publish(
+      bucket,
+      upload,
+      { nuid, chunkSize, ...sent },
+      options.prove ?? (async () => {}),
+    );
     // If we are here, the new object is live: from now on nothing of it may be purged.
-    await finish(bucket, upload, nuid, sent.chunks);
+    await finish(bucket, upload, nuid, sent.chunks, previous);
     return { nuid, size: sent.size, sha256: sent.sha256 };
   } catch (error) {
     if (!(error instanceof LiveError)) await undo(bucket, nuid, window, options);
@@ -103,7 +112,7 @@ async function sendChunks(
       const { done, value: block } = await window.guard(blocks.next());
       if (done) break;
       await window.admit();
-      window.add(block.length, bucket.publishChunk(subject, block));
+      window.add(block.length, bucket.publish(subject, block));
       // The client writes to its socket in a microtask: let it, so that the chunk travels while it is hashed.
       await Promise.resolve();
       hash.update(block);
@@ -122,17 +131,22 @@ async function sendChunks(
 function checkBytes({ source, sha256, description }: Upload, sent: Sent): void {
   const sizeDiffers = source.size !== undefined && source.size !== sent.size;
   if (sizeDiffers || (sha256 !== undefined && sha256 !== sent.sha256)) {
-    throw JobError.legacy(EXIT.fileRead, `${description} changed while it was read`, {
-      hint: "wait until nothing writes to the volume any more, then run again",
-    });
+    throw new JobError("store.bytes.changed", { name: description });
   }
+}
+
+/** Counts the chunks through the leader: metadata over holes would be worse than none. */
+async function checkStored(bucket: Bucket, key: string, nuid: string, chunks: number): Promise<void> {
+  const stored = await bucket.countChunks(nuid);
+  if (stored !== chunks) throw new StoreLostError("store.chunks.missing", { key, stored, chunks });
 }
 
 async function publish(
   bucket: Bucket,
   upload: Upload,
   sent: Sent & { nuid: string; chunkSize: number },
-): Promise<void> {
+  prove: () => Promise<void>,
+): Promise<Uint8Array | undefined> {
   const { replaced, supersedes } = upload;
   const replaces = [...(replaced?.nuid ? [replaced.nuid] : []), ...supersedes];
   const meta: ObjectMeta = {
@@ -148,10 +162,12 @@ async function publish(
     digest: formatDigest(sent.sha256),
   };
   try {
-    await bucket.publishMeta(meta, replaced?.sequence ?? 0);
+    return (await publishMeta(bucket, meta, replaced?.sequence ?? 0, prove)).previous;
   } catch (error) {
+    // Live, but in the place of somebody's who came in the same moment: nothing of it may be purged.
+    if (error instanceof OverwrittenError) throw new LiveError("overwritten", { cause: error });
     // No answer is no "no": purging the chunks of metadata that went live would make a lie of it.
-    if (error instanceof StoreLostError && (await isLive(bucket, upload.key, sent.nuid))) return;
+    if (error instanceof StoreLostError && (await isLive(bucket, upload.key, sent.nuid))) return undefined;
     throw error;
   }
 }
@@ -165,20 +181,31 @@ async function isLive(bucket: Bucket, key: string, nuid: string): Promise<boolea
   }
 }
 
-/** Proves that every chunk is stored, then lets the old ones go. */
+/** Counts every chunk once more now that readers see it, then lets the old ones go; or puts the old metadata back. */
 async function finish(
   bucket: Bucket,
   { replaced, key }: Upload,
   nuid: string,
   chunks: number,
+  previous: Uint8Array | undefined,
 ): Promise<void> {
+  const old = replaced && !replaced.deleted && replaced.nuid !== "" ? replaced : undefined;
   try {
-    const stored = await bucket.countChunks(nuid);
-    if (stored !== chunks) throw new StoreLostError(`${key}: ${stored} of ${chunks} chunks are stored`);
-    if (replaced && replaced.nuid !== "" && !replaced.deleted) await bucket.purgeChunks(replaced.nuid);
+    if ((await bucket.countChunks(nuid)) === chunks) {
+      if (old) await bucket.purgeChunks(old.nuid);
+      return;
+    }
+    const oldIsWhole = old && previous && (await bucket.countChunks(old.nuid)) === old.chunks;
+    if (oldIsWhole) await restoreMeta(bucket, key, previous);
   } catch (cause) {
     throw new LiveError("failed after the metadata was live", { cause });
   }
+  const cause = new StoreLostError("store.chunks.missing", {
+    key,
+    stored: await bucket.countChunks(nuid),
+    chunks,
+  });
+  throw new LiveError("its chunks were purged", { cause });
 }
 
 async function undo(bucket: Bucket, nuid: string, window: Window, options: UploadOptions): Promise<void> {

@@ -1,4 +1,4 @@
-import { EXIT, JobError } from "../errors.ts";
+import { JobError } from "../errors.ts";
 import { StoreLostError } from "./errors.ts";
 
 export interface WindowOptions {
@@ -43,7 +43,7 @@ export class Window {
     options.signal.addEventListener("abort", this.#onAbort);
     if (options.signal.aborted) this.#onAbort();
     options.closed.then(() =>
-      this.#fail(new StoreLostError("the connection to NATS was lost during the upload")),
+      this.#fail(new StoreLostError("store.lost", { said: "it was closed during the upload" })),
     );
     this.#watch = setInterval(() => this.#checkStall(), 250);
   }
@@ -106,7 +106,7 @@ export class Window {
   #checkOrder(): void {
     for (let first = this.#sent[0]; first?.sequence !== undefined; first = this.#sent[0]) {
       if (first.sequence <= this.#lastSequence) {
-        this.#fail(new StoreLostError("JetStream stored chunks out of order"));
+        this.#fail(new StoreLostError("store.disorder", {}));
       }
       this.#lastSequence = first.sequence;
       this.#sent.shift();
@@ -123,15 +123,12 @@ export class Window {
   #checkStall(): void {
     const { stallSeconds } = this.#options;
     if (performance.now() - this.#movedAt < stallSeconds * 1000) return;
-    if (this.#inFlight > 0)
-      this.#fail(new StoreLostError(`the upload made no progress for ${stallSeconds} s (NATS_TIMEOUT)`));
-    else {
-      this.#fail(
-        JobError.legacy(EXIT.fileRead, `reading made no progress for ${stallSeconds} s (NATS_TIMEOUT)`, {
-          hint: "check the volume: a network file system that hangs looks like this",
-        }),
-      );
-    }
+    const params = { seconds: stallSeconds };
+    this.#fail(
+      this.#inFlight > 0
+        ? new StoreLostError("store.stalled", params)
+        : new JobError("store.reading.stalled", params),
+    );
   }
 
   #fail(error: unknown): void {

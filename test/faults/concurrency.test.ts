@@ -101,7 +101,7 @@ test("a run that waits for the lock in vain: exit 75, and nothing was touched", 
     REPORT_FILE: `${stage.volume}/second.json`,
   });
   exits(second, 75);
-  assert.match(second.report?.error?.message ?? "", new RegExp(`lock of bucket "${stage.bucket}"`));
+  assert.match(second.report?.error?.message ?? "", new RegExp(`lock for bucket "${stage.bucket}"`));
   await stage.nats.resume();
   exits(await first.done, 0);
   await assertConverged(stage, path);

@@ -156,7 +156,7 @@ describe("a controller's archive under any name", () => {
       "collector windows x86_64 Telegraf 1.5.0 probes-windows.bin",
       "collector windows x86_64 Vector 1.5.0 probes-windows.bin",
       "collector windows x86_64 NATS-Executor 1.5.0 probes-windows.bin",
-      "controller linux arm64 Controller 7.8.9 probes_arm64_v7.8.9",
+      "controller linux arm64 Controller 7.8.9 probes_arm64_v7.8.9.zip",
       "collector linux arm64 Telegraf 7.8.9 telegraf",
       "collector linux arm64 Vector 7.8.9 vector",
       "collector linux arm64 NATS-Executor 7.8.9 nats-executor",

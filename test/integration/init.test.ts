@@ -90,8 +90,8 @@ describe("the first run and the second", () => {
     assert.equal(run.code, 0, explain(run));
     const controllers = (await site.rows()).filter((row) => row.type === "controller");
     assert.deepEqual(controllers.map((row) => [row.os, row.cpu_architecture, row.version, row.name]).sort(), [
-      ["linux", "arm64", "1.0.0", "fusion-collectors_linux_arm64.tgz"],
-      ["linux", "x86_64", "2.1.0", "fusion-collectors-2.1.0.tar.gz"],
+      ["linux", "arm64", "1.0.0", "fusion-collectors_linux_arm64.zip"],
+      ["linux", "x86_64", "2.1.0", "fusion-collectors-2.1.0.zip"],
       ["windows", "x86_64", "1.0.2", "fusion-collectors-windows-amd64.zip"],
     ]);
     const pinned = await site.run(["plan", "--version", "7.0.0"], { PACKAGE_VERSION: "3.0.0" });

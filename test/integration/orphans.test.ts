@@ -4,6 +4,7 @@ import { connect } from "nats";
 import type { EventName } from "../../src/output/events/catalog.ts";
 import type { Log } from "../../src/output/log.ts";
 import { findUnreachable, reclaim, tidyOrphans } from "../../src/reconcile/orphans.ts";
+import type { Lock } from "../../src/registry/lock.ts";
 import { Bucket } from "../../src/store/bucket.ts";
 import { chunkSubject, newNuid } from "../../src/store/meta.ts";
 import { type NatsServer, startNats } from "../support/nats.ts";
@@ -25,6 +26,16 @@ const log: Log = {
   language: "en",
 };
 
+let proofs = 0;
+/** Held for long, by a session that this test does not need. */
+const lock: Lock = {
+  lost: new AbortController().signal,
+  acquiredAt: Number.NEGATIVE_INFINITY,
+  prove: async () => void proofs++,
+  release: async () => {},
+};
+const { signal } = new AbortController();
+
 before(async () => {
   nats = await startNats();
   bucket = await Bucket.open("orphans", await connect({ servers: nats.url, reconnect: false }));
@@ -42,7 +53,7 @@ after(async () => {
 });
 
 async function leave(nuid: string, ...sizes: number[]): Promise<void> {
-  for (const size of sizes) await bucket.publishChunk(chunkSubject("orphans", nuid), new Uint8Array(size));
+  for (const size of sizes) await bucket.publish(chunkSubject("orphans", nuid), new Uint8Array(size));
 }
 
 test("only others' chunks over a day old are purged, and only when that is asked for", async () => {
@@ -62,10 +73,11 @@ test("only others' chunks over a day old are purged, and only when that is asked
   await objects.read("live");
 });
 
-test("what a killed run of ours left is reclaimed at once; a live object is not", async () => {
+test("what a killed run of this job left is reclaimed; a live object is not", async () => {
   await leave(newNuid(), 100, 100);
   await leave("SOMEBODYS", 5);
-  await reclaim(bucket, findUnreachable(await bucket.list()), log);
+  await reclaim(bucket, findUnreachable(await bucket.list()), { lock, log, signal });
+  assert.equal(proofs, 1, "the lock was proved before anything was purged");
   assert.deepEqual(await objects.unreachable(), ["$O.orphans.C.SOMEBODYS"]);
   assert.deepEqual(events, ["chunks.reclaimed"]);
   await objects.read("live");
@@ -80,7 +92,7 @@ test("an upload that is gone by the time it is looked at is nothing to worry abo
     await tidyOrphans(
       bucket,
       listing,
-      { ours: [], others: others.filter((nuid) => nuid === "SHORTLIVED") },
+      { own: [], others: others.filter((nuid) => nuid === "SHORTLIVED") },
       true,
       log,
     ),

@@ -58,7 +58,7 @@ describe("COLLECTOR_PACKAGES=standalone", () => {
       const key = (object: keyof typeof KEYS) =>
         state === "C" ? KEYS[object].replace("linux/", "linux/x86_64/") : KEYS[object];
       assert.deepEqual(await named(site), [
-        `Controller ${name}`,
+        `Controller ${name.replace(".tar.gz", ".zip")}`,
         "Filebeat filebeat.zip",
         "Telegraf telegraf",
         "Vector vector",
@@ -66,7 +66,7 @@ describe("COLLECTOR_PACKAGES=standalone", () => {
       assert.deepEqual(
         first.report?.packages.map((p) => [p.file, p.type, p.object, p.name, p.action]),
         [
-          [name, "controller", "Controller", name, "uploaded"],
+          [name, "controller", "Controller", name.replace(".tar.gz", ".zip"), "uploaded"],
           [name, "collector", "Telegraf", "telegraf", "uploaded"],
           [name, "collector", "Vector", "vector", "uploaded"],
           [name, "collector", "Filebeat", "filebeat.zip", "uploaded"],

@@ -171,7 +171,7 @@ test("usage and configuration: 64 and 78, with all problems at once", async () =
   const site = await servers.site();
   const usage = await site.run(["--force"]);
   assert.equal(usage.code, 64);
-  assert.match(usage.stderr, /usage: bklite-package-init/);
+  assert.match(usage.stderr, /usage: +bklite-package-init/);
   const config = await site.run([], { DB_PORT: "x", ON_CONFLICT: "y", NATS_SERVERS: "" });
   assert.equal(config.code, 78, explain(config));
   assert.match(

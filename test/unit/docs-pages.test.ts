@@ -20,10 +20,11 @@ describe("docs/", () => {
     });
   }
 
-  test("every folder and file of k8s/ and tools/ that a page names exists", () => {
-    for (const page of pages) {
-      const names = read(`docs/${page}`).match(/\b(?:k8s|tools)\/[\w./-]+\w/g) ?? [];
-      for (const name of names) assert.ok(existsSync(join(root, name)), `docs/${page}: ${name}`);
+  test("every path of this repository that a page names exists", () => {
+    const all = [...pages.map((page) => `docs/${page}`), "CONTRIBUTING.md", "RELEASING.md", "SECURITY.md"];
+    for (const page of all) {
+      const names = read(page).match(/(?<![\w/])(?:\.ci|docs|k8s|src|test|tools)\/[\w./-]+\w/g) ?? [];
+      for (const name of names) assert.ok(existsSync(join(root, name)), `${page}: ${name}`);
     }
   });
 });

@@ -1,0 +1,44 @@
+import { plural } from "../../reasons/define.ts";
+import { formatBytes } from "../tables.ts";
+import { event, reasonEvent } from "./define.ts";
+
+interface Found {
+  file: string;
+  bytes: number;
+  os: string;
+  arch: string;
+  object: string;
+  version: string;
+  collectors: string[];
+}
+
+/** Of what lies on the volume. */
+export const volume = {
+  "scan.done": event<{ archives: number; bytes: number; seconds: number }>({
+    about: {
+      en: "the volume is read: number of packages, bytes, duration",
+      zh: "卷已读完：包数、字节数、耗时",
+    },
+    en: ({ archives, bytes }) => `on the volume: ${plural(archives, "package")}, ${formatBytes(bytes)}`,
+    zh: ({ archives, bytes }) => `卷上共 ${archives} 个包，${formatBytes(bytes)}`,
+  }),
+  "scan.ignored": event<{ file: string }>({
+    about: { en: "a file on the volume that is left alone (debug)", zh: "卷上不处理的文件（debug）" },
+    en: ({ file }) => `${file}: no package, left alone`,
+    zh: ({ file }) => `${file}：不是安装包，不处理`,
+  }),
+  "package.found": event<Found>({
+    about: {
+      en: "a package on the volume: file, identity, collectors in it",
+      zh: "卷上的一个包：文件、身份、其中的采集器",
+    },
+    en: ({ file, object, version, os, arch, collectors }) =>
+      `${file}: ${object} ${version} for ${os} ${arch}${collectors.length > 0 ? `, with ${collectors.join(", ")}` : ""}`,
+    zh: ({ file, object, version, os, arch, collectors }) =>
+      `${file}：${object} ${version}，${os} ${arch}${collectors.length > 0 ? `，含 ${collectors.join("、")}` : ""}`,
+  }),
+  "package.invalid": reasonEvent({
+    en: "a file that cannot be used: reason and hint",
+    zh: "无法使用的文件：原因和处理办法",
+  }),
+};

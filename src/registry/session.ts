@@ -1,0 +1,81 @@
+import type pg from "pg";
+
+/** Milliseconds for each step of finding out whether a pooler shares the session. */
+const PROBE_TIMEOUT = 3000;
+/** Milliseconds; longer than any statement of ours takes, shorter than what it is given up after. */
+const STATEMENT_TIMEOUT = 25_000;
+
+/**
+ * What this session asks of the server, whatever its defaults: not to be ended for its silence during an upload, and to be noticed soon
+ * when its line is gone. Seconds and milliseconds as PostgreSQL's "Client Connection Defaults" and "Connections" have them.
+ */
+const SETTINGS = {
+  lock_timeout: String(STATEMENT_TIMEOUT),
+  statement_timeout: String(STATEMENT_TIMEOUT),
+  idle_session_timeout: "0",
+  idle_in_transaction_session_timeout: "60000",
+  tcp_keepalives_idle: "10",
+  tcp_keepalives_interval: "5",
+  tcp_keepalives_count: "3",
+  tcp_user_timeout: "30000",
+};
+
+/** A session as the server knows it; the time tells it from a later one with the same pid. */
+export interface Backend {
+  pid: number;
+  startedAt: string;
+}
+
+/** Which session serves this connection now. */
+export async function readBackend(client: pg.Client): Promise<Backend> {
+  const { rows } = await client.query<Backend>(
+    `SELECT pg_backend_pid() AS pid, backend_start::text AS "startedAt"
+       FROM pg_stat_get_activity(pg_backend_pid())`,
+  );
+  return { pid: Number(rows[0]?.pid), startedAt: rows[0]?.startedAt ?? "" };
+}
+
+/**
+ * Whether several connections take turns on one session, as with pgbouncer's `pool_mode = transaction`: what a session holds (a
+ * lock, a setting) is then not ours. A pooler gives itself away by a cancel key whose pid is not the session's; whether it shares
+ * sessions shows when a second connection is busy.
+ */
+export async function isShared(client: pg.Client, open: () => pg.Client): Promise<boolean> {
+  const { pid } = await readBackend(client);
+  if ((client as pg.Client & { processID?: number | null }).processID === pid) return false;
+  const other = open();
+  other.on("error", () => {}); // it is only looked through
+  try {
+    await other.connect();
+    await other.query("BEGIN");
+    const taken = (await readBackend(other)).pid;
+    return taken === pid || (await readBackend(client)).pid !== pid;
+  } catch {
+    return false; // no second connection to be had: the lock's own proof decides
+  } finally {
+    other.end().catch(() => {});
+  }
+}
+
+/** Milliseconds that the second connection may take. */
+export const PROBE_LIMITS = { connectionTimeoutMillis: PROBE_TIMEOUT, query_timeout: PROBE_TIMEOUT };
+
+/** Applies what of SETTINGS this server knows: not as start-up parameters, which poolers refuse. */
+export async function keepSession(client: pg.Client): Promise<void> {
+  const names = Object.keys(SETTINGS);
+  await client.query(
+    `SELECT set_config(name, wanted.value, false)
+       FROM unnest($1::text[], $2::text[]) AS wanted (name, value) JOIN pg_settings USING (name)`,
+    [names, Object.values(SETTINGS)],
+  );
+}
+
+type Query = <R extends pg.QueryResultRow>(sql: string, values?: unknown[]) => Promise<R[]>;
+
+/** Ends a session of ours that was lost: it may hold the lock until the server notices that nobody is there. */
+export async function endSession({ query }: { query: Query }, { pid, startedAt }: Backend): Promise<void> {
+  await query(
+    "SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE pid = $1 AND backend_start::text = $2",
+    [pid, startedAt],
+  );
+}
