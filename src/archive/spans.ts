@@ -4,6 +4,7 @@ export class Spans {
   readonly #ends: Float64Array;
   #count = 0;
 
+  /** `capacity`: as many as there can be, or more. */
   constructor(capacity: number) {
     this.#starts = new Float64Array(capacity);
     this.#ends = new Float64Array(capacity);
@@ -20,8 +21,8 @@ export class Spans {
    * spans are disjoint if, and only if, the nth end never lies behind the start after it.
    */
   overlap(): number | undefined {
-    this.#starts.sort();
-    this.#ends.sort();
+    this.#starts.subarray(0, this.#count).sort();
+    this.#ends.subarray(0, this.#count).sort();
     for (let i = 1; i < this.#count; i++) {
       const start = this.#starts[i] ?? 0;
       if ((this.#ends[i - 1] ?? 0) > start) return start;

@@ -36,7 +36,7 @@ interface Content {
 /**
  * Reads a tar's headers from its bytes as they come (POSIX ustar and pax, GNU). There must be an end-of-archive marker, with no entry
  * behind it, or the tar has been cut short. Names are decoded from their bytes, and sparse files are told from others, neither of
- * which tar-stream can do.
+ * which the usual libraries do.
  */
 export class TarScan {
   readonly #file: string;
@@ -73,6 +73,7 @@ export class TarScan {
 
   /** All bytes have come. */
   end(): void {
+    if (this.#position === 0) throw problem(this.#file, "archive.empty", {});
     if (!this.#ended) throw problem(this.#file, "tar.truncated", {});
   }
 

@@ -9,9 +9,9 @@ const REFUSED: readonly string[] = [
   ErrorCode.AuthorizationViolation,
   ErrorCode.AuthenticationExpired,
   ErrorCode.AccountExpired,
-  ErrorCode.BadAuthentication,
-  ErrorCode.BadCreds,
 ];
+/** The library's own: it reads a seed or a credentials file only now, and one that holds none fails before anything is sent. */
+const UNREADABLE: readonly string[] = [ErrorCode.BadAuthentication, ErrorCode.BadCreds];
 
 export function isRefused(error: unknown): boolean {
   return error instanceof NatsError && REFUSED.includes(error.code);
@@ -35,8 +35,8 @@ export async function login(
 export function loginFailure(line: Line, error: unknown): LayerFailure {
   const { where } = line;
   const said = words(error ?? "the connection was closed");
-  // The library reads a seed or a credentials file only now: one that holds none fails before anything is sent.
-  if (error instanceof Error && error.name === "NKeysError") {
+  const { name, code } = (error ?? {}) as NodeJS.ErrnoException;
+  if (name === "NKeysError" || UNREADABLE.includes(code ?? "")) {
     return LayerFailure.of("login", "nats.login.credentials", { where, said }, error);
   }
   if (isRefused(error)) return LayerFailure.of("login", "nats.login.refused", { where, said }, error);

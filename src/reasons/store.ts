@@ -141,6 +141,19 @@ export const store = {
       remedy: "有其他程序同时在清除该存储桶的分块：请查明后重新运行",
     },
   }),
+  "store.fenced": reason<{ key: string }>({
+    exit: 75,
+    again: true,
+    en: {
+      cause: ({ key }) => `${key}: another run took over before this one could publish it`,
+      remedy:
+        "the lock was lost during the upload: let one run end before another is started, then run again",
+    },
+    zh: {
+      cause: ({ key }) => `${key}：发布之前已被另一个任务接管`,
+      remedy: "上传期间锁已丢失：请等一个任务结束后再启动另一个，然后重新运行",
+    },
+  }),
   "store.contended": reason<{ key: string }>({
     exit: 75,
     again: true,

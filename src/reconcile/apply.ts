@@ -15,9 +15,6 @@ import { removeObject } from "../store/publish.ts";
 import { put } from "../store/put.ts";
 import type { Decision, Plan, RowDecision } from "./plan.ts";
 
-/** Milliseconds: an answer that took longer proves too little about now. */
-const FRESH = 1000;
-
 export interface ApplyContext {
   servers: Servers;
   lock: Lock;
@@ -104,7 +101,7 @@ async function upload(
         signal,
         stallSeconds,
         onProgress: progress.update,
-        prove: () => proveNow(lock),
+        prove: () => lock.prove(),
         onLeftover: (error) =>
           log.warn("cleanup.failed", "cleanup.failed", { said: (error as Error).message }),
       },
@@ -112,15 +109,6 @@ async function upload(
   } finally {
     progress.end();
   }
-}
-
-/** Proves the lock by an answer that is not old: what waits for the next holder counts from it (orphans.ts). */
-async function proveNow(lock: Lock): Promise<void> {
-  let asked: number;
-  do {
-    asked = performance.now();
-    await lock.prove();
-  } while (performance.now() - asked > FRESH);
 }
 
 interface Outcome {
@@ -189,7 +177,7 @@ export async function removeObsolete(
   { servers, lock, log }: ApplyContext,
 ): Promise<void> {
   for (const object of decisions.flatMap(({ obsolete }) => obsolete)) {
-    await removeObject(servers.nats.bucket, object, () => proveNow(lock));
+    await removeObject(servers.nats.bucket, object, () => lock.prove());
     log.info("object.removed", { key: object.key });
   }
 }

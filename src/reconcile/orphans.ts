@@ -4,11 +4,12 @@ import type { Lock } from "../registry/lock.ts";
 import type { Bucket } from "../store/bucket.ts";
 import { isOwnNuid, newNuid, REPLACES_HEADER } from "../store/meta.ts";
 import type { Listing } from "../store/object.ts";
+import { fence } from "../store/publish.ts";
 
 const DAY = 24 * 3600 * 1000;
 /**
  * Milliseconds from taking the lock until another holder's chunks may be purged. A run that lost the lock without hearing of it may be
- * about to publish: it proved the lock at most a second before (apply.ts), so before we took it.
+ * about to publish: it proved the lock at most a second before (publish.ts), so before we took it. What is later than that is fenced.
  */
 const SETTLED = 2000;
 
@@ -50,6 +51,7 @@ export async function reclaim(
   // A cluster's new leader may answer before it has applied all that was agreed on. A purge waits for its turn among that: after one, of
   // nothing, metadata that was on its way is there, and its chunks are no longer taken for unreachable.
   await bucket.purgeChunks(newNuid());
+  for (const nuid of own) await fence(bucket, nuid);
   const now = findUnreachable(await bucket.list());
   await lock.prove();
   let chunks = 0;

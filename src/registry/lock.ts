@@ -1,6 +1,6 @@
 import { createHash } from "node:crypto";
 import { poll } from "../async.ts";
-import { JobError } from "../errors.ts";
+import { JobError, RetryableError } from "../errors.ts";
 import type { Log } from "../output/log.ts";
 import type { Database } from "./database.ts";
 
@@ -9,10 +9,16 @@ const WATCH = 3000;
 /** Milliseconds for the answer to a proof, then the line counts as lost. */
 const PROOF_TIMEOUT = 8000;
 const LINE = 10_000;
+/** Statements after which a pool's sessions have all had their turn. */
+const TURNS = 50;
 
 /** The session holds the lock no more: somebody else may be at work. Start again, from taking it. */
-export class LockLostError extends Error {
+export class LockLostError extends RetryableError<"lock.lost"> {
   override readonly name = "LockLostError";
+
+  constructor() {
+    super("lock.lost", {});
+  }
 }
 
 export interface LockOptions {
@@ -47,10 +53,13 @@ export async function acquireLock(db: Database, bucket: string, options: LockOpt
   const waited = () => (performance.now() - started) / 1000;
   let toldAt = Number.NEGATIVE_INFINITY;
   let idle: Promise<void> | undefined;
+  let pid = 0;
   const ask = async () => {
-    const [row] = await db.query<{ locked: boolean }>("SELECT pg_try_advisory_lock($1::bigint) AS locked", [
-      key,
-    ]);
+    const [row] = await db.query<{ locked: boolean; pid: number }>(
+      "SELECT pg_try_advisory_lock($1::bigint) AS locked, pg_backend_pid() AS pid",
+      [key],
+    );
+    pid = row?.pid ?? 0;
     if (row?.locked) return true;
     if (performance.now() - toldAt > LINE) {
       toldAt = performance.now();
@@ -74,9 +83,25 @@ export async function acquireLock(db: Database, bucket: string, options: LockOpt
     throw new JobError("lock.held", { bucket, ...(await readHolder(db, key)), waited: options.timeout });
   }
   const lock = new HeldLock(db, key);
-  await lock.prove();
+  try {
+    await lock.prove();
+  } catch (error) {
+    if (pid !== db.backend.pid) await releaseElsewhere(db, key, pid);
+    throw error;
+  }
   lock.watch();
   return lock;
+}
+
+/** A pooler had the lock taken in a session that others are lent: it must not stay there. */
+async function releaseElsewhere(db: Database, key: string, pid: number): Promise<void> {
+  const unlock = "SELECT pg_backend_pid() = $2 AND pg_advisory_unlock($1::bigint) AS released";
+  for (let turn = 0; turn < TURNS; turn += 1) {
+    const [row] = await db.query<{ released: boolean }>(unlock, [key, pid]);
+    if (row?.released) return;
+  }
+  // The pool opens another in its place.
+  await db.query(`SELECT pg_terminate_backend(pid) FROM (${HOLDERS}) AS held WHERE pid = $2`, [key, pid]);
 }
 
 class HeldLock implements Lock {
@@ -103,7 +128,7 @@ class HeldLock implements Lock {
       PROOF_TIMEOUT,
     );
     if (row?.pid !== this.#db.backend.pid) throw new JobError("lock.pooled", {});
-    if (!row.held) throw new LockLostError("the session does not hold the bucket's lock any more");
+    if (!row.held) throw new LockLostError();
   }
 
   /** Proves it every few seconds; while a statement is under way the line is not idle, and that one's failure is heard. */

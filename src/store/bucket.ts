@@ -27,6 +27,14 @@ const CHUNK_TIMEOUT = 86_400_000;
 /** Metadata entries read at once. */
 const READERS = 16;
 
+/** What the server says of a message that was published. */
+export interface Ack {
+  /** Stream sequence. */
+  sequence: number;
+  /** Not stored: the one with the sequence has the same id. */
+  duplicate: boolean;
+}
+
 /** One Object Store bucket. Every method throws what storeError makes of the library's errors. */
 export class Bucket {
   readonly name: string;
@@ -149,10 +157,15 @@ export class Bucket {
     headers?: MsgHdrs,
     timeout = CHUNK_TIMEOUT,
   ): Promise<number> {
+    return (await this.send(subject, data, headers, timeout)).sequence;
+  }
+
+  /** As publish, with what else the server says of the message. */
+  async send(subject: string, data: Uint8Array, headers?: MsgHdrs, timeout = CHUNK_TIMEOUT): Promise<Ack> {
     // Without the library's JetStream wrapper: it adds an empty header to each message, and an Error to each request.
     const options = { timeout, ...(headers && { headers }) };
     const message = await this.#call(this.nc.request(subject, data, options));
-    const ack = message.json<{ stream?: string; seq?: number; error?: ApiError }>();
+    const ack = message.json<{ stream?: string; seq?: number; duplicate?: boolean; error?: ApiError }>();
     if (ack.error) {
       const error = new NatsError(ack.error.description, String(ack.error.code));
       error.api_error = ack.error;
@@ -162,7 +175,7 @@ export class Bucket {
       const params = { subject, stream: ack.stream ?? "?", expected: this.stream };
       throw new JobError("store.answered.elsewhere", params);
     }
-    return ack.seq;
+    return { sequence: ack.seq, duplicate: ack.duplicate === true };
   }
 
   /** First and last message of a chunk subject: their bytes, and when the last came; undefined where it has none any more. */

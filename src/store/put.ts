@@ -5,10 +5,10 @@ import { JobError } from "../errors.ts";
 import { createSweep } from "../memory.ts";
 import type { Bucket } from "./bucket.ts";
 import { checkCapacity } from "./capacity.ts";
-import { StoreLostError } from "./errors.ts";
+import { StoreConflictError, StoreLostError } from "./errors.ts";
 import { chunkSubject, formatDigest, newNuid, type ObjectMeta, REPLACES_HEADER } from "./meta.ts";
 import type { StoredObject } from "./object.ts";
-import { OverwrittenError, publishMeta, restoreMeta } from "./publish.ts";
+import { fence, OverwrittenError, publishMeta, restoreMeta } from "./publish.ts";
 import { Window } from "./window.ts";
 
 /** Bytes in flight unless the caller says otherwise: chosen with `npm run bench`, see the README's table. */
@@ -167,15 +167,20 @@ async function publish(
     // Live, but in the place of somebody's who came in the same moment: nothing of it may be purged.
     if (error instanceof OverwrittenError) throw new LiveError("overwritten", { cause: error });
     // No answer is no "no": purging the chunks of metadata that went live would make a lie of it.
-    if (error instanceof StoreLostError && (await isLive(bucket, upload.key, sent.nuid))) return undefined;
+    if (
+      error instanceof StoreLostError &&
+      error.reason !== "store.fenced" &&
+      (await isLive(bucket, sent.nuid))
+    )
+      return undefined;
     throw error;
   }
 }
 
-/** Whether the metadata names this upload. Where nobody answers it may: LiveError, and the next attempt looks again. */
-async function isLive(bucket: Bucket, key: string, nuid: string): Promise<boolean> {
+/** Whether the metadata that had no answer is stored; if not, it never will be. Where nobody answers it may: LiveError, and the next attempt looks again. */
+async function isLive(bucket: Bucket, nuid: string): Promise<boolean> {
   try {
-    return (await bucket.get(key))?.nuid === nuid;
+    return !(await fence(bucket, nuid));
   } catch (cause) {
     throw new LiveError("the metadata may be live", { cause });
   }
@@ -194,6 +199,12 @@ async function finish(
     if ((await bucket.countChunks(nuid)) === chunks) {
       if (old) await bucket.purgeChunks(old.nuid);
       return;
+    }
+    const current = await bucket.get(key);
+    if (current?.nuid !== nuid) {
+      // Somebody else replaced it already: theirs stays, and nothing names the old chunks any more.
+      if (old && current?.nuid !== old.nuid) await bucket.purgeChunks(old.nuid);
+      throw new StoreConflictError(key);
     }
     const oldIsWhole = old && previous && (await bucket.countChunks(old.nuid)) === old.chunks;
     if (oldIsWhole) await restoreMeta(bucket, key, previous);

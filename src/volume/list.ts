@@ -80,7 +80,7 @@ async function look(entry: Dirent, path: string, file: string, volume: Volume): 
   if (!isArchive) {
     const near = nearMiss(file, name);
     if (near) volume.suspects.push(near);
-    if (near || !isChecksumFile(name)) volume.ignored.push(file);
+    if (!isChecksumFile(name)) volume.ignored.push(file);
     return;
   }
   const found = await follow(entry, path, file);

@@ -13,7 +13,7 @@ const OS_OR_ARCH = new RegExp(
 /** `-rc1`, `-beta.2`: only words that mean a stage of release, so that `-linux` or `-offline` is never one. */
 const STAGE =
   "-(?:alpha|beta|rc|pre|preview|dev|snapshot|nightly|build|hotfix|patch|fix|sp|ga|p|r)(?:[.-]?\\d+)?";
-const BUILD = "\\+[0-9a-z-]+(?:\\.[0-9a-z-]+)*";
+const BUILD = "\\+[0-9a-z]+(?:[.-][0-9a-z]+)*";
 const VERSION = new RegExp(
   `(?<![^${SEPARATOR}])v?(\\d+\\.\\d+\\.\\d+(?:\\.\\d+)?(?:${STAGE})?(?:${BUILD})?)(?![^${SEPARATOR}])`,
   "giu",

@@ -8,7 +8,7 @@ const STEM = "fusion-collectors";
 const OFF = 2;
 /** Endings under which archives are packed that BK-Lite does not take, or that a download or an editor leaves. */
 const ENDINGS =
-  /(?:\.(?:zip|tar\.gz|tgz|tar|gz|tar\.(?:xz|bz2|zst)|txz|tbz2|rar|7z|zipx))?(?:[._ -]?(?:\d{1,3}|bak|old|orig|txt|new|zip))?$/i;
+  /(?:\.(?:zip|tar\.gz|tgz|tar|gz|tar\.(?:xz|bz2|zst)|txz|tbz2|rar|7z|zipx))?(?:[._ -](?:\d{1,3}|bak|old|orig|txt|new|zip))?$/i;
 
 /** Names that are passed over without a word: hidden ones, and what is still being copied or edited. */
 export function isPassedOver(name: string): boolean {
@@ -30,6 +30,7 @@ export function suspect<Id extends ReasonId>(file: string, reason: Id, params: P
 
 /** Why a file with this name, which is left alone, looks like a mistake; undefined: it does not. */
 export function nearMiss(file: string, name: string): Problem | undefined {
+  if (isChecksumFile(name)) return undefined;
   const sums = otherChecksumName(name);
   if (sums) return suspect(file, "checksum.name", { meant: sums });
   const meant = nearArchive(name);

@@ -1,3 +1,4 @@
+import assert from "node:assert/strict";
 import { writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { after, before, describe, test } from "node:test";
@@ -47,7 +48,7 @@ const env = (more: Record<string, string>) => ({
 });
 const at = (server: { port: number }, scheme = "nats") => `${scheme}://127.0.0.1:${server.port}`;
 const where = (server: { port: number }) => `127.0.0.1:${server.port}`;
-const refused = (verdict: Pick<Verdict, "layer" | "cause" | "hint" | "where">): Verdict => ({
+const refused = (verdict: Omit<Verdict, "code">): Verdict => ({
   code: 77,
   ...verdict,
 });
@@ -62,6 +63,7 @@ describe("NATS cannot be reached", { concurrency: 4 }, () => {
     await assertVerdict(
       env({ NATS_SERVERS: "nats://no-such-host.invalid:4222" }),
       waited({
+        reason: "nats.dns",
         layer: "dns",
         cause: /ENOTFOUND|EAI_AGAIN/,
         hint: /container or service/,
@@ -73,7 +75,13 @@ describe("NATS cannot be reached", { concurrency: 4 }, () => {
     const closed = { port: await freePort() };
     await assertVerdict(
       env({ NATS_SERVERS: at(closed) }),
-      waited({ layer: "tcp", cause: /ECONNREFUSED/, hint: /server runs/, where: where(closed) }),
+      waited({
+        reason: "nats.tcp.refused",
+        layer: "tcp",
+        cause: /ECONNREFUSED/,
+        hint: /server runs/,
+        where: where(closed),
+      }),
     );
   });
   for (const [scheme, layer] of [
@@ -84,6 +92,7 @@ describe("NATS cannot be reached", { concurrency: 4 }, () => {
       const mute = await startMute();
       t.after(() => mute.stop());
       const verdict = waited({
+        reason: `nats.${layer}.silent`,
         layer,
         cause: /no answer|does not answer/,
         hint: /hangs/,
@@ -96,6 +105,7 @@ describe("NATS cannot be reached", { concurrency: 4 }, () => {
     await assertVerdict(
       env({ NATS_SERVERS: at(postgres) }),
       waited({
+        reason: "nats.login.silent",
         layer: "login",
         cause: /does not answer/,
         hint: /nats-server hangs, or something else/,
@@ -120,7 +130,13 @@ describe("NATS and TLS", { concurrency: 4 }, () => {
     const NATS_TLS_CA_FILE = caFile(other, "other-ca");
     await assertVerdict(
       env({ NATS_SERVERS: at(server, "tls"), NATS_TLS_CA_FILE }),
-      refused({ layer: "tls", cause: /certificate/, hint: /NATS_TLS_CA_FILE/, where: where(server) }),
+      refused({
+        reason: "nats.tls.untrusted",
+        layer: "tls",
+        cause: /certificate/,
+        hint: /NATS_TLS_CA_FILE/,
+        where: where(server),
+      }),
     );
     await works({ NATS_SERVERS: at(server, "tls"), NATS_TLS_CA_FILE: caFile(ca, "right-ca") });
     await works({ NATS_SERVERS: at(server, "tls"), NATS_TLS_INSECURE: "true" });
@@ -129,7 +145,13 @@ describe("NATS and TLS", { concurrency: 4 }, () => {
     const server = await start(tls(ca.issue({ cn: "nats", sans: ["127.0.0.1"], expired: true })));
     await assertVerdict(
       env({ NATS_SERVERS: at(server, "tls"), NATS_TLS_CA_FILE: caFile(ca, "ca-expired") }),
-      refused({ layer: "tls", cause: /expired/, hint: /renew/, where: where(server) }),
+      refused({
+        reason: "nats.tls.expired",
+        layer: "tls",
+        cause: /expired/,
+        hint: /renew/,
+        where: where(server),
+      }),
     );
   });
   test("a certificate for another name", async () => {
@@ -137,7 +159,13 @@ describe("NATS and TLS", { concurrency: 4 }, () => {
     const env_ = { NATS_SERVERS: at(server, "tls"), NATS_TLS_CA_FILE: caFile(ca, "ca-name") };
     await assertVerdict(
       env(env_),
-      refused({ layer: "tls", cause: /altnames|IP/, hint: /host name/, where: where(server) }),
+      refused({
+        reason: "nats.tls.name",
+        layer: "tls",
+        cause: /altnames|IP/,
+        hint: /host name/,
+        where: where(server),
+      }),
     );
     await works({ ...env_, NATS_TLS_HOSTNAME: "elsewhere.example" });
   });
@@ -145,14 +173,26 @@ describe("NATS and TLS", { concurrency: 4 }, () => {
     const server = await start();
     await assertVerdict(
       env({ NATS_SERVERS: at(server, "tls") }),
-      refused({ layer: "tls", cause: /offers no TLS/, hint: /nats:\/\//, where: where(server) }),
+      refused({
+        reason: "nats.tls.off",
+        layer: "tls",
+        cause: /offers no TLS/,
+        hint: /nats:\/\//,
+        where: where(server),
+      }),
     );
   });
   test("plain against a server that requires TLS; and against one that only offers it", async () => {
     const server = await start(tls(pair));
     await assertVerdict(
       env({ NATS_SERVERS: at(server) }),
-      refused({ layer: "tls", cause: /requires TLS/, hint: /tls:\/\//, where: where(server) }),
+      refused({
+        reason: "nats.tls.required",
+        layer: "tls",
+        cause: /requires TLS/,
+        hint: /tls:\/\//,
+        where: where(server),
+      }),
     );
     await works({ NATS_SERVERS: at(await start({ ...tls(pair), allowNonTls: true })) });
   });
@@ -161,7 +201,13 @@ describe("NATS and TLS", { concurrency: 4 }, () => {
     const env_ = { NATS_SERVERS: at(server, "tls"), NATS_TLS_CA_FILE: caFile(ca, "ca-mtls") };
     await assertVerdict(
       env(env_),
-      refused({ layer: "tls", cause: /certificate/, hint: /NATS_TLS_CERT_FILE/, where: where(server) }),
+      refused({
+        reason: "nats.tls.rejected",
+        layer: "tls",
+        cause: /certificate/,
+        hint: /NATS_TLS_CERT_FILE/,
+        where: where(server),
+      }),
     );
     const client = ca.issue({ cn: "job", use: "client" });
     await works({
@@ -174,7 +220,13 @@ describe("NATS and TLS", { concurrency: 4 }, () => {
 
 describe("NATS and logins", { concurrency: 4 }, () => {
   const verdict = (server: NatsServer) =>
-    refused({ layer: "login", cause: /authorization violation/i, hint: /credentials/, where: where(server) });
+    refused({
+      reason: "nats.login.refused",
+      layer: "login",
+      cause: /authorization violation/i,
+      hint: /credentials/,
+      where: where(server),
+    });
 
   test("user and password", async () => {
     const server = await start({ user: "job", password: "planted-nats-password" });
@@ -224,8 +276,8 @@ describe("NATS and logins", { concurrency: 4 }, () => {
     const NATS_SERVERS = at(server);
     const bad = file("nonsense", "this-is-no-seed-and-no-creds-file\n");
     for (const name of ["NATS_CREDS_FILE", "NATS_NKEY_SEED_FILE"]) {
-      const result = await job(["wait"], env({ NATS_SERVERS, [name]: bad, WAIT_TIMEOUT: "1" })).done;
-      exits(result, 77, 78);
+      const result = await job(["wait"], env({ NATS_SERVERS, [name]: bad, WAIT_TIMEOUT: "60" })).done;
+      assert.deepEqual([result.code, result.report?.error?.reason], [77, "nats.login.credentials"]);
     }
   });
 });
@@ -236,6 +288,7 @@ describe("NATS and JetStream", { concurrency: 4 }, () => {
     await assertVerdict(
       env({ NATS_SERVERS: at(server) }),
       waited({
+        reason: "nats.jetstream.off",
         layer: "jetstream",
         cause: /without JetStream/,
         hint: /start nats-server with/,
@@ -253,6 +306,7 @@ describe("NATS and JetStream", { concurrency: 4 }, () => {
     await assertVerdict(
       env({ NATS_SERVERS: at(server), ...login }),
       refused({
+        reason: "nats.jetstream.account",
         layer: "jetstream",
         cause: /not enabled for account/,
         hint: /enable JetStream for the account/,

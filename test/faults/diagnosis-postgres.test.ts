@@ -63,6 +63,7 @@ describe("Postgres cannot be reached", { concurrency: 4 }, () => {
   test("a name that nobody knows", async () => {
     const host = "no-such-host.invalid";
     const verdict = waited({
+      reason: "postgres.dns",
       layer: "dns",
       cause: /ENOTFOUND|EAI_AGAIN/,
       hint: /container or service/,
@@ -74,7 +75,13 @@ describe("Postgres cannot be reached", { concurrency: 4 }, () => {
     const port = await freePort();
     await assertVerdict(
       env({ port }),
-      waited({ layer: "tcp", cause: /ECONNREFUSED/, hint: /server runs/, where: where({ port }) }),
+      waited({
+        reason: "postgres.tcp.refused",
+        layer: "tcp",
+        cause: /ECONNREFUSED/,
+        hint: /server runs/,
+        where: where({ port }),
+      }),
     );
   });
   for (const [DB_SSLMODE, layer] of [
@@ -84,12 +91,19 @@ describe("Postgres cannot be reached", { concurrency: 4 }, () => {
     test(`a server that accepts and never answers, ${DB_SSLMODE}`, async (t) => {
       const mute = await startMute();
       t.after(() => mute.stop());
-      const verdict = waited({ layer, cause: /answer/, hint: /hangs/, where: where(mute) });
+      const verdict = waited({
+        reason: `postgres.${layer}.silent`,
+        layer,
+        cause: /answer/,
+        hint: /hangs/,
+        where: where(mute),
+      });
       await assertVerdict(env({ port: mute.port }, { DB_SSLMODE }), verdict);
     });
   }
   test("something else that listens there: NATS", async () => {
     const verdict = waited({
+      reason: "postgres.login.protocol",
       layer: "login",
       cause: /does not speak like Postgres: it said "INFO /,
       hint: /DB_HOST and DB_PORT/,
@@ -99,7 +113,13 @@ describe("Postgres cannot be reached", { concurrency: 4 }, () => {
   });
   test("both at once: one message names both", async () => {
     const [port, other] = await Promise.all([freePort(), freePort()]);
-    const verdict = waited({ layer: "tcp", cause: /Postgres.*NATS/, hint: /./, where: where({ port }) });
+    const verdict = waited({
+      reason: "wait.both",
+      layer: "tcp",
+      cause: /Postgres.*NATS/,
+      hint: /./,
+      where: where({ port }),
+    });
     await assertVerdict(env({ port }, { NATS_SERVERS: `127.0.0.1:${other}` }), verdict);
   });
 });
@@ -123,24 +143,43 @@ describe("Postgres and TLS", { concurrency: 3 }, () => {
   test("another CA", async () => {
     const db = await start({ tls: right });
     const DB_SSL_CA_FILE = file("pg-other.crt", createCa("Another CA").cert);
-    const verdict = refused({ layer: "tls", cause: /certificate/, hint: /DB_SSL_CA_FILE/, where: where(db) });
+    const verdict = refused({
+      reason: "postgres.tls.untrusted",
+      layer: "tls",
+      cause: /certificate/,
+      hint: /DB_SSL_CA_FILE/,
+      where: where(db),
+    });
     await assertVerdict(env(db, { DB_SSLMODE: "verify-ca", DB_SSL_CA_FILE }), verdict);
     await works(db, { DB_SSLMODE: "require" });
     await works(db, { DB_SSLMODE: "verify-full", DB_SSL_CA_FILE: caFile() });
   });
   test("an expired certificate", async () => {
     const db = await start({ tls: ca.issue({ cn: "postgres", sans: ["127.0.0.1"], expired: true }) });
-    const verdict = refused({ layer: "tls", cause: /expired/, hint: /renew/, where: where(db) });
+    const verdict = refused({
+      reason: "postgres.tls.expired",
+      layer: "tls",
+      cause: /expired/,
+      hint: /renew/,
+      where: where(db),
+    });
     await assertVerdict(env(db, { DB_SSLMODE: "verify-full", DB_SSL_CA_FILE: caFile() }), verdict);
   });
   test("a certificate for another name", async () => {
     const db = await start({ tls: ca.issue({ cn: "elsewhere", sans: ["elsewhere.example"] }) });
-    const verdict = refused({ layer: "tls", cause: /altnames|IP/, hint: /host name/, where: where(db) });
+    const verdict = refused({
+      reason: "postgres.tls.name",
+      layer: "tls",
+      cause: /altnames|IP/,
+      hint: /host name/,
+      where: where(db),
+    });
     await assertVerdict(env(db, { DB_SSLMODE: "verify-full", DB_SSL_CA_FILE: caFile() }), verdict);
     await works(db, { DB_SSLMODE: "verify-ca", DB_SSL_CA_FILE: caFile() });
   });
   test("TLS against a plain server", async () => {
     const verdict = refused({
+      reason: "postgres.tls.off",
       layer: "tls",
       cause: /does not support SSL/,
       hint: /DB_SSLMODE=disable/,
@@ -150,7 +189,13 @@ describe("Postgres and TLS", { concurrency: 3 }, () => {
   });
   test("plain against a server that requires TLS", async () => {
     const db = await strict("hostssl all job all scram-sha-256", right);
-    const verdict = refused({ layer: "login", cause: /pg_hba\.conf/, hint: /DB_SSLMODE/, where: where(db) });
+    const verdict = refused({
+      reason: "postgres.login.refused",
+      layer: "login",
+      cause: /pg_hba\.conf/,
+      hint: /DB_SSLMODE/,
+      where: where(db),
+    });
     await assertVerdict(env(db), verdict);
   });
   test("a client certificate is required", async () => {
@@ -159,6 +204,7 @@ describe("Postgres and TLS", { concurrency: 3 }, () => {
       ca: ca.cert,
     });
     const verdict = refused({
+      reason: "postgres.login.refused",
       layer: "login",
       cause: /certificate/,
       hint: /DB_SSL|TLS|pg_hba/,
@@ -177,9 +223,15 @@ describe("Postgres and TLS", { concurrency: 3 }, () => {
 describe("Postgres' login, database and table", { concurrency: 4 }, () => {
   test("a wrong password, none, a user that does not exist", async () => {
     const db = await database();
-    const verdict = refused({ layer: "login", cause: /password/, hint: /DB_PASSWORD/, where: where(plain) });
+    const verdict = refused({
+      reason: "postgres.login.password",
+      layer: "login",
+      cause: /password/,
+      hint: /DB_PASSWORD/,
+      where: where(plain),
+    });
     await assertVerdict(env({ ...db, password: "planted-wrong-password" }), verdict);
-    await assertVerdict(env({ ...db, password: "" }), verdict);
+    await assertVerdict(env({ ...db, password: "" }), { ...verdict, reason: "postgres.login.no-password" });
     await assertVerdict(env({ ...db, user: "nobody-here" }), verdict);
     const url = `postgres://postgres:planted%2Fwrong@127.0.0.1:${plain.port}/${db.name}`;
     await assertVerdict(env(db, { DATABASE_URL: url, DB_HOST: "" }), verdict);
@@ -187,6 +239,7 @@ describe("Postgres' login, database and table", { concurrency: 4 }, () => {
   test("no database; created in time", async () => {
     const name = "late_database";
     const verdict = waited({
+      reason: "postgres.database.missing",
       layer: "database",
       cause: /does not exist/,
       hint: /create database "late_database"/,
@@ -201,6 +254,7 @@ describe("Postgres' login, database and table", { concurrency: 4 }, () => {
   test("no table; created in time", async () => {
     const db = await plain.createDatabase({ state: "none" });
     const verdict = waited({
+      reason: "postgres.table.missing",
       layer: "table",
       cause: /node_mgmt_packageversion does not exist/,
       hint: /migrates/,
@@ -228,6 +282,7 @@ describe("Postgres' login, database and table", { concurrency: 4 }, () => {
     const clients = await Promise.all([1, 2, 3, 4].map(() => connect(db, db.name)));
     try {
       const verdict = waited({
+        reason: "postgres.login.connections",
         layer: "login",
         cause: /too many/,
         hint: /max_connections/,
@@ -245,7 +300,13 @@ describe("Postgres' login, database and table", { concurrency: 4 }, () => {
   test("a server that only reads: a standby, say", async () => {
     const db = await database();
     await plain.admin.query(`ALTER DATABASE "${db.name}" SET default_transaction_read_only = on`);
-    const verdict = waited({ layer: "privileges", cause: /read-only/, hint: /primary/, where: where(plain) });
+    const verdict = waited({
+      reason: "postgres.read-only",
+      layer: "privileges",
+      cause: /read-only/,
+      hint: /primary/,
+      where: where(plain),
+    });
     await assertVerdict(env(db, { ALLOW_EMPTY: "true" }), verdict, ["init"]);
   });
 });

@@ -9,6 +9,8 @@ import { job } from "./stage.ts";
 export interface Verdict {
   code: number;
   layer: string;
+  /** Of the catalog; without one, whichever it is. */
+  reason?: string;
   /** Of the cause, in the server's words. */
   cause: RegExp;
   /** Of the remedy. */
@@ -30,9 +32,9 @@ export async function assertVerdict(
 ): Promise<JobResult> {
   const patience = verdict.code === 69 ? PATIENCE : "60";
   const result = await job(args, { WAIT_TIMEOUT: patience, ...env }).done;
-  const { code, layer, cause, hint, where, within = 15_000 } = verdict;
-  const { message = "", hint: remedy = "", layer: found } = result.report?.error ?? {};
-  assert.deepEqual([result.code, found], [code, layer], explain(result));
+  const { code, layer, reason, cause, hint, where, within = 15_000 } = verdict;
+  const { message = "", hint: remedy = "", layer: found, reason: id } = result.report?.error ?? {};
+  assert.deepEqual([result.code, found, id], [code, layer, reason ?? id], explain(result));
   assert.match(message, cause);
   assert.match(remedy, hint);
   assert.ok(message.includes(where), `${message} does not name ${where}`);

@@ -141,9 +141,9 @@ const HOSTILE: [what: string, entries: TarEntry[], reason: RegExp][] = [
   ["a way up", [{ name: top("../../x") }], /a path with \.\. in it: /],
   ["a NUL in a pax name", [{ name: "x", pax: { path: "tele\0graf" } }], /NUL in it: tele\\u\{0\}graf$/],
   ["a drive letter", [{ name: "c:telegraf" }], /drive letter: c:telegraf$/],
-  ["a character device", [{ name: top("tty"), type: "character-device" }], /holds a device: .*tty$/],
-  ["a block device", [{ name: top("sda"), type: "block-device" }], /holds a device/],
-  ["a FIFO", [{ name: top("pipe"), type: "fifo" }], /holds a fifo/],
+  ["a character device", [{ name: top("tty"), type: "character-device" }], /contains a device: .*tty$/],
+  ["a block device", [{ name: top("sda"), type: "block-device" }], /contains a device/],
+  ["a FIFO", [{ name: top("pipe"), type: "fifo" }], /contains a FIFO/],
   ["one name twice", [{ name: top("a") }, { name: top("a") }], /same name: fusion-collectors\/a$/],
   [
     "a link to an absolute path",
@@ -166,14 +166,20 @@ describe("a tar.gz that is refused because it holds", () => {
 
   test("entries behind its end", async () => {
     const whole = await tar({ name: top("bin/telegraf") });
-    assert.match(await refused(gzipSync(Buffer.concat([whole, whole]))), /entries behind its end: /);
+    assert.match(
+      await refused(gzipSync(Buffer.concat([whole, whole]))),
+      /entries behind its end, which no reader would unpack: /,
+    );
   });
 
   test("a header as long as a bomb", async () => {
     const pax = Buffer.from((await tar({ name: "x", pax: { path: "y" } })).subarray(1024));
     assert.equal(pax.toString("latin1", 156, 157), "x");
     pax.write("77777777777\0", 124, "latin1");
-    assert.match(await refused(gzipSync(withChecksum(pax))), /no intact tar: Header exceeds max size/);
+    assert.match(
+      await refused(gzipSync(withChecksum(pax))),
+      /an extended tar header that cannot be read, at byte 0$/,
+    );
   });
 });
 
@@ -214,10 +220,7 @@ describe("a tar.gz that is refused because it is", () => {
     const zeros = await tar({ name: top("bin/telegraf"), content: Buffer.alloc(4096) });
     assert.match(await refused(gzipSync(zeros.subarray(0, -1024))), /no end-of-archive marker/);
     for (const length of [end - 512, end - 3000, 1024 + 100]) {
-      assert.match(
-        await refused(gzipSync(whole.subarray(0, length))),
-        /no intact tar: Unexpected end|no end-of-archive/,
-      );
+      assert.match(await refused(gzipSync(whole.subarray(0, length))), /no end-of-archive/);
     }
   });
 
@@ -232,29 +235,36 @@ describe("a tar.gz that is refused because it is", () => {
     assert.equal(await refused(length), "has damaged gzip data: incorrect length check");
     const header = Buffer.from(plain);
     header[5] = 0x41;
-    assert.match(await refused(gzipSync(header)), /^holds no intact tar: Invalid tar header/);
+    assert.match(
+      await refused(gzipSync(header)),
+      /^contains no intact tar: there is no valid header at byte 0$/,
+    );
   });
 
   test("longer than its gzip data, whatever follows", async () => {
     const whole = gzipSync(await tar());
-    for (const more of [
-      Buffer.from("more"),
-      Buffer.alloc(1),
-      Buffer.alloc(600_000),
-      Buffer.from([0x1f, 0x8b]),
-    ]) {
+    for (const more of [Buffer.from("more"), Buffer.from([0x1f, 0x8b])]) {
       const reason = await refused(Buffer.concat([whole, more]));
-      assert.match(reason, /behind the end of its gzip data$|has no end$/, `${more.length} more`);
+      assert.match(
+        reason,
+        /behind the end of its gzip data that is no padding$|has no end$/,
+        `${more.length} more`,
+      );
     }
   });
 
+  test("but not for zeros behind it, with which tapes and tools fill a block", async () => {
+    await using on = await volume({ [NAME]: Buffer.concat([gzipSync(await tar()), Buffer.alloc(600_000)]) });
+    assert.ok(await scanOne(on.dir));
+  });
+
   test("something else", async () => {
-    assert.equal(await refused(Buffer.from("plain text")), "is no gzip file");
+    assert.equal(await refused(Buffer.from("plain text")), "is a text file, no archive");
     assert.match(
       await refused(Buffer.from("PK\x03\x04zip", "latin1")),
       /^is a zip file, whatever its name says$/,
     );
-    assert.match(await refused(gzipSync("not a tar".repeat(200))), /^holds no intact tar: /);
+    assert.match(await refused(gzipSync("not a tar".repeat(200))), /^contains no intact tar: /);
   });
 
   test("not whole to the last byte of a large file", async () => {

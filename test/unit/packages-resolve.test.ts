@@ -276,12 +276,12 @@ describe("the collectors in an archive", () => {
         [
           "fusion-collectors-1.0.0.zip",
           EXIT.invalidPackage,
-          "does not hold the collector Filebeat, which COLLECTORS names; it holds Telegraf, Vector",
+          "does not contain the collector Filebeat, which COLLECTORS names; it contains Telegraf, Vector",
         ],
         [
           "fusion-collectors-3.0.0.tar.gz",
           EXIT.invalidPackage,
-          "does not hold the collector Filebeat, which COLLECTORS names; it holds no known collector",
+          "does not contain the collector Filebeat, which COLLECTORS names; it contains no known collector",
         ],
       ],
     );
@@ -289,10 +289,10 @@ describe("the collectors in an archive", () => {
 });
 
 describe("an archive is refused that", () => {
-  test("holds neither the sidecar nor a known collector", async () => {
+  test("contains neither the sidecar nor a known collector", async () => {
     const strange: ArchiveOptions = { sidecar: false, collectors: ["mystery"] };
     const problem = await problemOf(resolve({ [LINUX]: strange }, { collectors: "none" }));
-    assert.match(problem.reason, /^holds neither collector-sidecar nor any known linux collector$/);
+    assert.match(problem.reason, /^contains neither collector-sidecar nor any known linux collector$/);
     const definitions = [
       { object: "Mystery", os: "linux", arch: undefined, executable: "bin/mystery" },
     ] as const;
@@ -400,11 +400,11 @@ describe("an archive is refused that", () => {
       problems.map(({ file, reason }) => `${file} ${reason.split(" ").slice(0, 3).join(" ")}`),
       [
         "fusion-collectors-1.0.0.zip is taken for",
-        "fusion-collectors-1.0.0.zip does not hold",
-        "fusion-collectors-2.0.0.zip holds neither collector-sidecar",
-        "fusion-collectors-2.0.0.zip does not hold",
+        "fusion-collectors-1.0.0.zip does not contain",
+        "fusion-collectors-2.0.0.zip contains neither collector-sidecar",
+        "fusion-collectors-2.0.0.zip does not contain",
         "x/fusion-collectors-3.0.0.zip is taken for",
-        "x/fusion-collectors-3.0.0.zip does not hold",
+        "x/fusion-collectors-3.0.0.zip does not contain",
         "fusion-collectors-3.0.0.zip claims to be",
         "x/fusion-collectors-3.0.0.zip claims to be",
       ],

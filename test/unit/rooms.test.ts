@@ -6,8 +6,8 @@ import { fileURLToPath } from "node:url";
 
 const SRC = fileURLToPath(new URL("../../src", import.meta.url));
 
-/** What every room may use: the errors and their words, time, memory, and what a package is called. */
-const GROUND = ["errors.ts", "async.ts", "memory.ts", "identity.ts", "reasons"];
+/** What every room may use: the errors and their words, time, memory, what a package is called, and what was probably meant. */
+const GROUND = ["errors.ts", "async.ts", "memory.ts", "identity.ts", "nearest.ts", "reasons"];
 
 /** Each room, and the rooms that it may import besides itself and the ground. */
 const ROOMS: Record<string, readonly string[]> = {

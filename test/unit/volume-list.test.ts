@@ -8,12 +8,13 @@ import { listVolume } from "../../src/volume/list.ts";
 import { volume } from "../support/volume.ts";
 
 describe("what is on the volume", () => {
-  test("archives up to three folders deep, by path; everything else is left alone", async () => {
+  test("archives up to four folders deep, by path; everything else is left alone", async () => {
     await using on = await volume({
       "fusion-collectors-windows-amd64.zip": "1234",
       "controller/fusion-collectors-linux-amd64.zip": "123",
       "a/b/c/fusion-collectors.tgz": "",
       "a/b/c/d/fusion-collectors.tgz": "",
+      "a/b/c/d/e/fusion-collectors.tgz": "",
       "fusion-collectors.zip.part": "",
       "fusion-collectors.zip.tmp": "",
       ".fusion-collectors.zip": "",
@@ -26,6 +27,12 @@ describe("what is on the volume", () => {
     });
     const { files, ignored } = await listVolume(on.dir);
     assert.deepEqual(files, [
+      {
+        file: "a/b/c/d/fusion-collectors.tgz",
+        path: on.path("a/b/c/d/fusion-collectors.tgz"),
+        name: "fusion-collectors.tgz",
+        size: 0,
+      },
       {
         file: "a/b/c/fusion-collectors.tgz",
         path: on.path("a/b/c/fusion-collectors.tgz"),
@@ -45,14 +52,7 @@ describe("what is on the volume", () => {
         size: 4,
       },
     ]);
-    assert.deepEqual(ignored, [
-      "README.md",
-      "a/b/c/d",
-      "fusion-collectors.zip.part",
-      "fusion-collectors.zip.tmp",
-      "lost+found",
-      "other.sha256",
-    ]);
+    assert.deepEqual(ignored, ["README.md", "a/b/c/d/e", "lost+found"]);
   });
 
   test("links count if they end at a regular file; folders, FIFOs and sockets with an archive's name do not", async () => {
@@ -92,7 +92,7 @@ describe("what is on the volume", () => {
 
   test("an empty volume is an empty list", async () => {
     await using on = await volume();
-    assert.deepEqual(await listVolume(on.dir), { files: [], ignored: [] });
+    assert.deepEqual(await listVolume(on.dir), { files: [], ignored: [], suspects: [] });
   });
 
   test("a volume that is not there, or is a file, is exit 66 and named", async () => {
