@@ -44,3 +44,13 @@ export async function poll<T>(look: () => Promise<T>, options: PollOptions<T>): 
     await pause(ms, options.signal);
   }
 }
+
+/** Runs one piece of work at a time, in the order in which they were given; one that fails does not keep the next from running. */
+export function createTurns(): <T>(work: () => Promise<T>) => Promise<T> {
+  let last: Promise<unknown> = Promise.resolve();
+  return (work) => {
+    const run = last.then(work);
+    last = run.catch(() => undefined);
+    return run;
+  };
+}

@@ -112,12 +112,16 @@ export function problemCode({ reason, params }: Problem): ExitCode {
 }
 
 /** Runs `check`; what is wrong with a file becomes data in `problems`, other errors are thrown on. */
-export async function collectProblem(problems: Problem[], check: () => unknown): Promise<void> {
+export async function collectProblem<T>(
+  problems: Problem[],
+  check: () => T,
+): Promise<Awaited<T> | undefined> {
   try {
-    await check();
+    return await check();
   } catch (error) {
     if (!(error instanceof ProblemError)) throw error;
     problems.push(error.problem);
+    return undefined;
   }
 }
 

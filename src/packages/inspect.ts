@@ -9,6 +9,7 @@ import type { BinaryKind, Entry, OpenFile } from "../archive/types.ts";
 import { verifyEntries } from "../archive/verify.ts";
 import { SNIFFED, wrongKind } from "../archive/wrong-kind.ts";
 import { inspectZip, readEntryHead } from "../archive/zip.ts";
+import { createTurns } from "../async.ts";
 import { collectProblem, type Problem, problem } from "../errors.ts";
 import { type Expected, expectedDigests, hasSums, sumsFile } from "../volume/checksums.ts";
 import { digest } from "../volume/digest.ts";
@@ -39,18 +40,28 @@ export async function inspectFiles(
   files: readonly VolumeFile[],
   options: InspectOptions = {},
 ): Promise<Inspected> {
-  const archives: Archive[] = [];
-  const problems: Problem[] = [];
   const checked = new ListsUsed();
-  for (const file of files) {
-    options.signal?.throwIfAborted();
-    await collectProblem(problems, async () => {
-      const archive = await whenComplete(file, () => inspect(file, options), options);
+  const inTurn = createTurns();
+  const read = (file: VolumeFile) =>
+    inTurn(async () => {
+      options.signal?.throwIfAborted();
+      const archive = await inspect(file, options);
       await compareDigests(archive, checked, options.signal);
-      archives.push(archive);
+      return archive;
     });
-  }
-  return { archives, problems: withoutRepeats(problems), warnings: checked.unused() };
+  // one is read at a time, but all that are still being written are waited for at once
+  const found = await Promise.all(
+    files.map(async (file) => {
+      const problems: Problem[] = [];
+      const archive = await collectProblem(problems, () => whenComplete(file, () => read(file), options));
+      return { archive, problems };
+    }),
+  );
+  return {
+    archives: found.flatMap(({ archive }) => archive ?? []),
+    problems: withoutRepeats(found.flatMap(({ problems }) => problems)),
+    warnings: checked.unused(),
+  };
 }
 
 async function inspect(file: VolumeFile, { signal }: InspectOptions): Promise<Archive> {
@@ -148,8 +159,10 @@ async function checkKind(
   // a self-extractor's program, or whatever else stands before a zip
   if (claimed !== "tar.gz" && (await hasEndRecord(handle, size))) return "zip";
   const kind = wrongKind(head);
-  if (kind !== undefined) throw problem(file, `archive.kind.${kind}`, {});
-  throw problem(file, claimed === undefined ? "archive.kind.claimed" : "archive.kind.unknown", {});
+  // a file of any name may be a collector's, which somebody forgot to say
+  if (claimed === undefined && (kind === undefined || kind === "program" || kind === "text"))
+    throw problem(file, "archive.kind.claimed", {});
+  throw problem(file, `archive.kind.${kind ?? "unknown"}`, {});
 }
 
 async function compareDigests(

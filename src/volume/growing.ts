@@ -11,16 +11,19 @@ const POLL = 500;
 /** Milliseconds without a change after which it is read again. */
 const QUIET = 1000;
 
-/** What a file that is not complete yet looks like. */
-const UNFINISHED: ReadonlySet<ReasonId> = new Set<ReasonId>([
+/** What says that a file ends too early. */
+const CUT_SHORT: ReadonlySet<ReasonId> = new Set<ReasonId>([
   "archive.empty",
-  "archive.kind.zeros",
   "file.changed",
   "gzip.truncated",
-  "gzip.damaged",
   "tar.truncated",
-  "tar.header",
   "zip.truncated",
+]);
+/** What a file may look like that had its length from the start, and is being filled: waited for, but damage if nothing more comes. */
+const UNFILLED: ReadonlySet<ReasonId> = new Set<ReasonId>([
+  "archive.kind.zeros",
+  "gzip.damaged",
+  "tar.header",
   "zip.end",
   "zip.directory",
   "zip.header.missing",
@@ -48,10 +51,11 @@ export async function whenComplete<T>(
       return await read();
     } catch (error) {
       if (!(error instanceof ProblemError) || patience <= 0) throw error;
-      const waits =
-        UNFINISHED.has(error.reason) && (error.reason === "file.changed" || (await isYoung(file)));
-      if (!waits) throw error;
+      const { reason } = error;
+      const unfinished = CUT_SHORT.has(reason) || UNFILLED.has(reason);
+      if (!unfinished || !(reason === "file.changed" || (await isYoung(file)))) throw error;
       if (await changesWithin(file, patience * 1000, signal)) continue;
+      if (UNFILLED.has(reason)) throw error;
       throw problem(file.file, "file.growing", { seconds: Math.round((performance.now() - started) / 1000) });
     }
   }

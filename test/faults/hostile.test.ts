@@ -5,7 +5,7 @@ import { join } from "node:path";
 import { after, before, describe, type TestContext, test } from "node:test";
 import { promisify } from "node:util";
 import { constants, deflateRawSync, gzipSync } from "node:zlib";
-import { buildArchive } from "../support/archives.ts";
+import { age, buildArchive } from "../support/archives.ts";
 import { binaryHeader } from "../support/binaries.ts";
 import { type TempDir, tempDir } from "../support/guard.ts";
 import { directoryEntry, endRecords, localHeader, type RawEntry, rawZip } from "../support/raw-zip.ts";
@@ -192,7 +192,7 @@ const HOSTILE: [name: string, ending: "zip" | "tar.gz", bytes: () => Buffer, rea
     () => Buffer.concat([tar(), Buffer.from("more")]),
     /behind the end/,
   ],
-  ["no archive at all", "zip", () => Buffer.from("<html>404 Not Found</html>"), /no zip/],
+  ["no archive at all", "zip", () => Buffer.from("<html>404 Not Found</html>"), /HTML page/],
 ];
 
 function overlapping(): Buffer {
@@ -243,7 +243,9 @@ test("all of them on one volume, through the entry point: exit 65, and each is n
   const dir = newVolume();
   const table = HOSTILE.filter(([name]) => name !== "a bomb that admits it");
   for (const [index, [, ending, bytes]] of table.entries()) {
-    writeFileSync(join(dir, `fusion-collectors-1.0.${index}.${ending}`), bytes());
+    const path = join(dir, `fusion-collectors-1.0.${index}.${ending}`);
+    writeFileSync(path, bytes());
+    age(path);
   }
   const { result } = await runOn(dir);
   exits(result, 65);
@@ -340,7 +342,7 @@ describe("one by one, with the memory that it takes", { concurrency: 2 }, () => 
     assert.deepEqual((await inspect(dir)).verdict, { accepted: true });
   });
 
-  test("no permission: exit 74, the file named", async () => {
+  test("no permission: exit 66, the file named", async () => {
     const dir = newVolume();
     const path = join(dir, "fusion-collectors.zip");
     await buildArchive(path);
@@ -350,7 +352,7 @@ describe("one by one, with the memory that it takes", { concurrency: 2 }, () => 
     assert.ok(!verdict.accepted);
     assert.deepEqual(
       verdict.problems.map(({ file, code }) => [file, code]),
-      [["fusion-collectors.zip", 74]],
+      [["fusion-collectors.zip", 66]],
     );
     assert.match(verdict.problems[0]?.reason ?? "", /EACCES|permission/);
   });

@@ -2,7 +2,7 @@ import assert from "node:assert/strict";
 import { copyFile, mkdir, readFile, truncate, writeFile } from "node:fs/promises";
 import { join } from "node:path";
 import { describe, test } from "node:test";
-import { buildArchive } from "../support/archives.ts";
+import { age, buildArchive } from "../support/archives.ts";
 import { elfHeader } from "../support/binaries.ts";
 import { download, install } from "../support/install.ts";
 import { rawZip } from "../support/raw-zip.ts";
@@ -168,11 +168,12 @@ describe("a controller's archive under any name", () => {
     const damaged = join(site.volume, "probes.zip");
     await buildArchive(damaged);
     await truncate(damaged, (await readFile(damaged)).length - 10);
+    age(damaged);
     assert.match(
       (await refused(site, await runThere(site, ["--file", "probes.zip"]), 65)).message,
       /cut short/,
     );
-    await writeFile(join(site.volume, "notes.txt"), "just text");
+    await writeFile(join(site.volume, "notes.txt"), "just text that nobody has packed");
     const { message, hint } = await refused(site, await runThere(site, ["--file", "notes.txt"]), 65);
     assert.match(message, /notes\.txt: is neither a zip nor a gzip file/);
     assert.match(hint, /--type collector/);
@@ -189,6 +190,7 @@ describe("no such input", () => {
     const site = await servers.site();
     await mkdir(join(site.volume, "folder"));
     await writeFile(join(site.volume, "empty"), "");
+    age(join(site.volume, "empty"));
     const collector = ["--type", "collector", "--object", "Mine"];
     for (const [file, code, reason] of [
       ["missing.zip", 66, /missing\.zip: there is no such file/],

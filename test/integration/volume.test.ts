@@ -2,6 +2,7 @@ import assert from "node:assert/strict";
 import { copyFile, mkdir, open, symlink, truncate, writeFile } from "node:fs/promises";
 import { join } from "node:path";
 import { describe, test } from "node:test";
+import { age } from "../support/archives.ts";
 import { type RawEntry, rawZip } from "../support/raw-zip.ts";
 import type { JobResult } from "../support/run.ts";
 import { ARCHIVE, explain, type Site, sha256, useServers } from "../support/site.ts";
@@ -49,8 +50,8 @@ describe("no input", () => {
     await writeFile(join(site.volume, "notes.txt"), "not ours");
     await writeFile(join(site.volume, ".fusion-collectors-hidden.zip"), "");
     await writeFile(join(site.volume, "fusion-collectors.zip.part"), "");
-    await mkdir(join(site.volume, "a/b/c/d"), { recursive: true });
-    await writeFile(join(site.volume, "a/b/c/d/fusion-collectors.zip"), "too deep");
+    await mkdir(join(site.volume, "a/b/c/d/e"), { recursive: true });
+    await writeFile(join(site.volume, "a/b/c/d/e/fusion-collectors.zip"), "too deep");
     const run = await site.run();
     assert.equal(run.code, 66, explain(run));
     const allowed = await site.run([], { ALLOW_EMPTY: "true" });
@@ -81,6 +82,7 @@ describe("bad archives: 65, all of them in one run, before anything is written",
     await site.archive(name(10), { os: "windows", collectors: ["telegraf.exe"] });
     const tar = await site.archive("fusion-collectors-2.0.11.tar.gz");
     await flipByte(tar, 150_000);
+    for (const each of [name(0), name(1), name(8)]) age(join(site.volume, each));
     const run = await site.run();
     await assertRefused(site, run, 65, {
       [name(0)]: /truncated|cut|damaged|end of central directory|directory/i,

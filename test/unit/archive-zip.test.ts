@@ -319,10 +319,7 @@ describe("a zip that is refused because it is", () => {
       (await refused([more], { directorySize: 10 })).reason,
       /not where, or not as long as, its end record says/,
     );
-    assert.match(
-      (await refused([more], { directoryStart: 0 })).reason,
-      /run into its directory/,
-    );
+    assert.match((await refused([more], { directoryStart: 0 })).reason, /run into its directory/);
     const between = Buffer.from("not of the directory");
     const end = whole.length - 22;
     const parted = Buffer.concat([whole.subarray(0, end), between, whole.subarray(end)]);
