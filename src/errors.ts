@@ -58,20 +58,11 @@ export class JobError<Id extends ReasonId = ReasonId> extends Error {
 
   /** The exit code of the run that this error ends. */
   get code(): ExitCode {
-    return exitOf(this.reason, this.params) ?? EXIT.internal;
+    return exitOf(this.reason) ?? EXIT.internal;
   }
 
   get hint(): string {
     return say(this.reason, this.params, "en").hint;
-  }
-
-  /** Transitional: an error whose words are built where it is raised. */
-  static legacy(
-    exit: ExitCode,
-    message: string,
-    { hint, ...options }: JobErrorOptions & { hint: string },
-  ): JobError {
-    return new JobError("legacy", { exit, message, hint }, options);
   }
 }
 
@@ -107,8 +98,8 @@ export function problem<Id extends ReasonId>(file: string, reason: Id, params: P
 }
 
 /** The exit code that a problem alone would end the run with. */
-export function problemCode({ reason, params }: Problem): ExitCode {
-  return exitOf(reason, params) ?? EXIT.internal;
+export function problemCode({ reason }: Problem): ExitCode {
+  return exitOf(reason) ?? EXIT.internal;
 }
 
 /** Runs `check`; what is wrong with a file becomes data in `problems`, other errors are thrown on. */

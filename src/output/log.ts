@@ -22,13 +22,6 @@ export interface Log {
   error<Id extends ReasonId>(event: EventName, reason: Id, params: Params<Id>, fields?: Fields): void;
   /** An error that has been described already (output/describe.ts); no warning of the report, whatever its level. */
   failure(level: "warn" | "error", event: EventName, error: ReportError, fields?: Fields): void;
-  /** Transitional: a sentence that is built where it is logged. */
-  legacy(
-    level: "debug" | "info" | "warn" | "error",
-    event: EventName,
-    message: string,
-    fields?: Fields,
-  ): void;
   readonly language: Language;
   /** On a terminal: a line that stays below the log until it is replaced or, with undefined, removed; made for a number of cells. */
   status?: (draw: ((cells: number) => string) | undefined) => void;
@@ -96,7 +89,6 @@ export function createLog(options: LogOptions): Log {
     error: complained("error"),
     failure: (level, event, { code, reason, layer, message, hint }, fields = {}) =>
       spoken(level, event, { reason, message, hint }, { ...fields, code, ...(layer && { layer }) }),
-    legacy: write,
   };
 }
 

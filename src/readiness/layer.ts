@@ -46,7 +46,7 @@ export class LayerFailure extends Error {
 
   /** Waiting cannot mend it: a refused password, a certificate, a missing privilege, a setting. */
   get final(): boolean {
-    return exitOf(this.reason, this.params) !== EXIT.unavailable;
+    return exitOf(this.reason) !== EXIT.unavailable;
   }
 
   /** What it means for the run. `waited`: seconds until the waiting was given up. */

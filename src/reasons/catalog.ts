@@ -8,7 +8,6 @@ import { drift } from "./drift.ts";
 import { gate } from "./gate.ts";
 import { job } from "./job.ts";
 import { kind } from "./kind.ts";
-import { legacy } from "./legacy.ts";
 import { lock } from "./lock.ts";
 import { lost } from "./lost.ts";
 import { manifest } from "./manifest.ts";
@@ -34,7 +33,6 @@ export const CATALOG = {
   ...drift,
   ...gate,
   ...job,
-  ...legacy,
   ...lock,
   ...lost,
   ...row,
@@ -71,7 +69,6 @@ export function say(id: ReasonId, params: unknown, language: Language): { messag
 }
 
 /** The exit code that a reason ends a run with; undefined for a warning. */
-export function exitOf(id: ReasonId, params: unknown): ExitCode | undefined {
-  if (id === "legacy") return (params as { exit: ExitCode }).exit;
+export function exitOf(id: ReasonId): ExitCode | undefined {
   return (CATALOG[id] as Reason<never>).exit ?? undefined;
 }

@@ -2,7 +2,7 @@ import assert from "node:assert/strict";
 import { readFileSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { after, before, describe, test } from "node:test";
-import { EXIT, JobError } from "../../src/errors.ts";
+import { JobError } from "../../src/errors.ts";
 import { Recorder } from "../../src/output/recorder.ts";
 import { createRedact, redactDeep } from "../../src/output/redact.ts";
 import type { Report } from "../../src/output/report.ts";
@@ -222,14 +222,12 @@ test("the termination message has none either, not even a half where it is cut",
   for (let padding = 3_700; padding < 4_100; padding += 7) {
     const path = file("termination-log", "");
     const message = `${"x".repeat(padding)} ${DB_SECRET} ${dbUrl()} ${"y".repeat(2_000)}`;
-    const report = new Recorder("init", "en").report(
-      JobError.legacy(EXIT.unavailable, message, { hint: `not ${DB_SECRET}` }),
-    );
+    const report = new Recorder("init", "en").report(new JobError("internal", { message }));
     writeTerminationLog(path, redactDeep(report, redact) as Report);
     const written = readFileSync(path);
     assert.ok(written.length > 100 && written.length <= 4096, `${written.length} bytes`);
     const text = written.toString("utf8");
-    assert.equal(JSON.parse(text).exitCode, 69);
+    assert.equal(JSON.parse(text).exitCode, 70);
     for (const piece of [
       DB_SECRET.slice(0, 8),
       JSON.stringify(DB_SECRET).slice(1, 10),

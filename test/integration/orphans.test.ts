@@ -22,7 +22,6 @@ const log: Log = {
   warn: note,
   error: note,
   failure: (_level, event) => note(event),
-  legacy: (_level, event) => note(event),
   language: "en",
 };
 

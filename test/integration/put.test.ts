@@ -110,7 +110,7 @@ describe("put", () => {
         error instanceof JobError && error.code === EXIT.fileRead && /no progress/.test(error.message),
     );
     const stop = new AbortController();
-    const reason = JobError.legacy(EXIT.sigterm, "stopped", { hint: "" });
+    const reason = new JobError("run.sigterm", {});
     setTimeout(() => stop.abort(reason), 200);
     await assert.rejects(
       put(bucket, upload(hangs(), { key: "hung" }), options({ signal: stop.signal })),

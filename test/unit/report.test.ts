@@ -65,12 +65,10 @@ describe("the termination message", () => {
 
   test("stays within 4096 bytes and valid JSON, whatever the error's length and script", () => {
     for (const text of ["x".repeat(100_000), "探针".repeat(50_000), '"\\'.repeat(50_000)]) {
-      const report = new Recorder("init", "en").report(
-        JobError.legacy(EXIT.unavailable, text, { hint: text }),
-      );
+      const report = new Recorder("init", "en").report(new JobError("internal", { message: text }));
       const message = terminationMessage(report);
       assert.ok(Buffer.byteLength(message) <= 4096);
-      assert.equal(JSON.parse(message).exitCode, 69);
+      assert.equal(JSON.parse(message).exitCode, 70);
     }
   });
 });
@@ -91,15 +89,18 @@ describe("the report", () => {
   });
 
   test("lists every bad file", () => {
-    const params = { exit: EXIT.invalidPackage, message: "bad", hint: "copy" };
-    const problems = ["a.zip", "b.zip"].map((file) => ({ file, reason: "legacy" as const, params }));
+    const problems = ["a.zip", "b.zip"].map((file) => ({
+      file,
+      reason: "archive.empty" as const,
+      params: {},
+    }));
     const { packages, exitCode } = new Recorder("init", "en").report(new ProblemsError(problems));
     assert.equal(exitCode, 65);
     assert.deepEqual(
       packages.map((p) => [p.file, p.action, p.error?.message]),
       [
-        ["a.zip", "failed", "bad"],
-        ["b.zip", "failed", "bad"],
+        ["a.zip", "failed", "is empty"],
+        ["b.zip", "failed", "is empty"],
       ],
     );
   });
@@ -181,7 +182,7 @@ describe("tables", () => {
         uploaded,
         decision("replaced"),
         decision("unchanged"),
-        decision("kept", { conflict: JobError.legacy(EXIT.invalidPackage, "no", { hint: "" }) }),
+        decision("kept", { conflict: new JobError("archive.empty", {}) }),
       ],
       rows: [{ action: "inserted", row: undefined, values: ROW, after: uploaded }],
       warnings: [],
