@@ -4,7 +4,7 @@ import { JobError } from "../errors.ts";
 import type { JobContext } from "../job.ts";
 import { waitForServers } from "../readiness/wait.ts";
 import { type ObservedState, observe } from "../reconcile/observed.ts";
-import { installableControllers } from "../reconcile/platforms.ts";
+import { platformName, platformsOf } from "../reconcile/platforms.ts";
 import { withRetries } from "../reconcile/session.ts";
 
 /** Milliseconds between two looks, and between two lines while nothing changes. */
@@ -46,9 +46,9 @@ export async function gate(job: JobContext): Promise<void> {
 
 /** Platforms, as REQUIRE writes them, that lack a controller that can be installed; `*`: none has one. */
 function missingControllers(state: ObservedState, require: readonly Platform[]): string[] {
-  const there = installableControllers(state);
+  const there = platformsOf(state).filter(({ controller }) => controller.length > 0);
   if (require.length === 0) return there.length > 0 ? [] : ["*"];
   return require
     .filter(({ os, arch }) => !there.some((one) => one.os === os && (one.arch === null || one.arch === arch)))
-    .map(({ os, arch }) => `${os}/${arch}`);
+    .map(platformName);
 }

@@ -7,8 +7,9 @@ import type { Servers } from "../readiness/wait.ts";
 import { type ApplyContext, applyPackages, applyRows, removeObsolete } from "../reconcile/apply.ts";
 import { checkArchives, type Desired, decideAll, resolveDesired, sourceOf } from "../reconcile/desired.ts";
 import { findDrift, firstDrift, logDrift, logPlanWarnings } from "../reconcile/drift.ts";
-import { observe } from "../reconcile/observed.ts";
+import { type ObservedState, observe } from "../reconcile/observed.ts";
 import { findUnreachable, reclaim, tidyOrphans } from "../reconcile/orphans.ts";
+import { concludePlatforms } from "../reconcile/platforms.ts";
 import { prepare } from "../reconcile/prepare.ts";
 import { withRetries } from "../reconcile/session.ts";
 import { acquireLock, type Lock } from "../registry/lock.ts";
@@ -22,7 +23,7 @@ export async function init(job: JobContext): Promise<void> {
   const { servers: first, archives } = await prepare(job, true);
   const checked = new Set<Archive>();
   const failure = await withRetries(job, first, true, async (servers, signal) => {
-    const desired = await resolveDesired(job, archives, servers.postgres);
+    const desired = await resolveDesired(job, archives, servers.postgres, signal);
     const lock = await job.recorder.time("lock", () => takeLock(job, servers, desired, signal));
     try {
       const held = AbortSignal.any([signal, lock.lost]);
@@ -63,7 +64,10 @@ interface Attempt {
   checked: Set<Archive>;
 }
 
-/** Under the lock: reads the state, makes it what the volume asks for, proves it. Returns the first package's failure, if any. */
+/**
+ * Under the lock: reads the state, makes it what the volume asks for, proves it. Returns what the run is to end with, if anything: the
+ * first package's failure, or a platform of REQUIRE that is not complete.
+ */
 async function reconcile(
   job: JobContext,
   { servers, lock, desired, checked }: Attempt,
@@ -97,18 +101,19 @@ async function reconcile(
   await recorder.time("rows", () => applyRows(rows, context));
   await removeObsolete(stored, context);
   const failed = new Set([...failures.keys()].map((decision) => decision.desired.package));
-  await recorder.time("verify", () => prove(job, servers, desired, failed, signal));
-  return failures.values().next().value;
+  const proven = await recorder.time("verify", () => prove(job, servers, desired, failed, signal));
+  const incomplete = concludePlatforms(job, proven);
+  return failures.values().next().value ?? incomplete;
 }
 
-/** Reads everything back, and plans again: there must be nothing left to do. */
+/** Reads everything back, and plans again: there must be nothing left to do. Returns what was read. */
 async function prove(
   job: JobContext,
   servers: Servers,
   desired: Desired,
   failed: ReadonlySet<unknown>,
   signal: AbortSignal,
-): Promise<void> {
+): Promise<ObservedState> {
   const proven = {
     packages: desired.packages.filter((pkg) => !failed.has(pkg)),
     collectors: desired.collectors.filter((collector) => !failed.has(collector.controller)),
@@ -116,10 +121,10 @@ async function prove(
   const look = async () => {
     const state = await observe(servers, job.recorder);
     const plan = await decideAll(job, proven, state, { allDigests: false, signal });
-    return { left: findDrift(plan) };
+    return { left: findDrift(plan), state };
   };
   // A replica that leads the stream only since a moment ago may still be applying what it has agreed to.
-  const { left } = await poll(look, {
+  const { left, state } = await poll(look, {
     until: (seen) => seen.left.length === 0,
     backoff: (turn) => READ_BACK_PAUSES[turn - 1],
     signal,
@@ -133,4 +138,5 @@ async function prove(
     packages: packages.length,
     rows: packages.filter(({ fixedKey }) => fixedKey === undefined).length + collectors.length,
   });
+  return state;
 }

@@ -5,6 +5,7 @@ import { checkArchives, decideAll, resolveDesired } from "../reconcile/desired.t
 import { logPlanWarnings, recordDecision } from "../reconcile/drift.ts";
 import { observe } from "../reconcile/observed.ts";
 import type { Plan } from "../reconcile/plan.ts";
+import { afterPlan, concludePlatforms } from "../reconcile/platforms.ts";
 import { prepare } from "../reconcile/prepare.ts";
 import { withRetries } from "../reconcile/session.ts";
 
@@ -12,22 +13,22 @@ import { withRetries } from "../reconcile/session.ts";
 export async function showPlan(job: JobContext): Promise<void> {
   const { servers: first, archives } = await prepare(job, false);
   const { log, recorder } = job;
-  const plan = await withRetries(job, first, false, async (servers, signal) => {
-    const desired = await resolveDesired(job, archives, servers.postgres);
-    const decided = await decideAll(job, desired, await observe(servers, recorder), {
-      allDigests: true,
-      signal,
-    });
+  const { plan, state } = await withRetries(job, first, false, async (servers, signal) => {
+    const desired = await resolveDesired(job, archives, servers.postgres, signal);
+    const seen = await observe(servers, recorder);
+    const decided = await decideAll(job, desired, seen, { allDigests: true, signal });
     await checkArchives(job, decided.packages, new Set(), signal);
-    return decided;
+    return { plan: decided, state: seen };
   });
   logPlanWarnings(log, plan);
   for (const decision of plan.packages) recordDecision(decision, decision.conflict, recorder);
   for (const { values, row, action } of plan.rows) recorder.row(values, row?.id, action);
   if (job.screen) job.screen.print(planTable(plan, log.language, job.screen));
   else logPlan(log, plan);
+  const incomplete = concludePlatforms(job, afterPlan(state, plan));
   const conflict = plan.packages.find((decision) => decision.conflict)?.conflict;
   if (conflict) throw conflict;
+  if (incomplete) throw incomplete;
 }
 
 function logPlan(log: Log, { packages, rows }: Plan): void {

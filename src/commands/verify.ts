@@ -10,6 +10,7 @@ import {
   recordVerdict,
 } from "../reconcile/drift.ts";
 import { observe } from "../reconcile/observed.ts";
+import { concludePlatforms } from "../reconcile/platforms.ts";
 import { prepare } from "../reconcile/prepare.ts";
 import { withRetries } from "../reconcile/session.ts";
 
@@ -24,25 +25,28 @@ export async function verify(job: JobContext): Promise<void> {
   const left = () => config.waitTimeout * 1000 - (performance.now() - started);
   const { servers, archives } = await prepare(job, false);
   const tell = waitingLine(job, started);
-  const drift = await withRetries(job, servers, false, async (live, signal) => {
-    const desired = await resolveDesired(job, archives, live.postgres);
+  const { found: drift, state } = await withRetries(job, servers, false, async (live, signal) => {
+    const desired = await resolveDesired(job, archives, live.postgres, signal);
     const look = async () => {
-      const plan = await decideAll(job, desired, await observe(live, recorder), { allDigests: true, signal });
+      const state = await observe(live, recorder);
+      const plan = await decideAll(job, desired, state, { allDigests: true, signal });
       recordVerdict(plan, recorder);
       const found = findDrift(plan);
       if (args.wait && found.length > 0) tell(found);
-      return found;
+      return { found, state };
     };
     return poll(look, {
-      until: (found) => found.length === 0,
+      until: ({ found }) => found.length === 0,
       backoff: () => (args.wait && left() >= POLL ? POLL : undefined),
       signal,
     });
   });
+  const incomplete = concludePlatforms(job, state);
   if (drift.length > 0) {
     logDrift(log, drift);
     throw driftError(drift);
   }
+  if (incomplete) throw incomplete;
   log.info("verify.done", { packages: recorder.packages.length, rows: recorder.rows.length });
 }
 

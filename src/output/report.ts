@@ -38,7 +38,8 @@ export interface PackageEntry {
 /** What can be installed on one platform from BK-Lite's pages. */
 export interface PlatformEntry {
   os: string;
-  arch: string;
+  /** null where the table does not tell architectures apart. */
+  arch: string | null;
   /** Versions. */
   controller: string[];
   /** null: none is needed. */

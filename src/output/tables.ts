@@ -86,7 +86,7 @@ export function platformTable(
   return table(
     words.heads,
     platforms.map(({ os, arch, controller, installer, bootstrap, collectors, complete }) => [
-      `${os}/${arch}`,
+      arch === null ? os : `${os}/${arch}`,
       list(controller),
       there(installer),
       there(bootstrap),

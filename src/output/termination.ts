@@ -22,7 +22,10 @@ function summary({ outcome, exitCode, packages, rows, platforms, warnings, error
     packages: countActions(packages),
     rows: countActions(rows),
     platforms: Object.fromEntries(
-      platforms.map(({ os, arch, complete }) => [`${os}/${arch}`, complete ? "complete" : "incomplete"]),
+      platforms.map(({ os, arch, complete }) => [
+        arch === null ? os : `${os}/${arch}`,
+        complete ? "complete" : "incomplete",
+      ]),
     ),
     warnings: warnings.length,
     ...(error && { error: shortened(error, keep) }),

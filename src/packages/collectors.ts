@@ -43,12 +43,20 @@ export function findCollectors(
   const key = (path: string) => (os === "windows" ? path.toLowerCase() : path);
   for (const path of archive.members.keys()) paths.set(key(path), path);
   const found = new Map<string, FoundCollector>();
-  for (const { object, executable } of definitions) {
+  for (const { object, executable, packageName } of definitions) {
     if (found.has(object)) continue;
-    const path = spellings(executable, os).find((spelling) => paths.has(key(spelling)));
+    const names = executable === undefined ? byPackageName(packageName) : spellings(executable, os);
+    const path = names.find((spelling) => paths.has(key(spelling)));
     if (path !== undefined) found.set(object, { object, executable: paths.get(key(path)) ?? path });
   }
   return [...found.values()];
+}
+
+/** What a program below bin/ may be called after the platform's package_name, the program itself being another's (Java, say). */
+function byPackageName(name: string | undefined): string[] {
+  if (name === undefined) return [];
+  const endings = ["", ".jar", ".exe", ".sh", ".py"];
+  return endings.flatMap((ending) => [`bin/${name}${ending}`, `bin/${name}/${name}${ending}`]);
 }
 
 /** A program may lie below bin/ itself, or in a folder of its own name there; on Windows with or without `.exe`. */

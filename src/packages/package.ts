@@ -90,11 +90,14 @@ export interface Collector extends Identity {
   executable: string;
 }
 
-/** A collector as the platform defines it. `executable` is below the top folder, with `/`: `bin/telegraf`. */
+/** A collector as the platform defines it. */
 export interface CollectorDefinition {
   object: string;
   os: Os;
   /** undefined: whatever the architecture. */
   arch: Arch | undefined;
-  executable: string;
+  /** Below the top folder, with `/`: `bin/telegraf`; undefined for one that lies elsewhere (`/usr/bin/java`). */
+  executable: string | undefined;
+  /** What its program is called in an archive then: `jmx_jvm` for `bin/jmx_jvm.jar`. */
+  packageName?: string | undefined;
 }

@@ -116,9 +116,7 @@ function checkObject({ object }: FoundCollector, pkg: Package): void {
 }
 
 function definitionsFor({ os, arch }: Identity, definitions: readonly CollectorDefinition[]) {
-  const own = definitions.filter(
-    (one) => one.os === os && (one.arch === undefined || one.arch === arch) && one.executable !== "",
-  );
+  const own = definitions.filter((one) => one.os === os && (one.arch === undefined || one.arch === arch));
   return own.length > 0 ? own : builtinDefinitions(os);
 }
 

@@ -15,6 +15,7 @@ import { name } from "./name.ts";
 import { nats } from "./nats.ts";
 import { natsBucket } from "./nats-bucket.ts";
 import { packages } from "./package.ts";
+import { platform } from "./platform.ts";
 import { postgres } from "./postgres.ts";
 import { postgresTable } from "./postgres-table.ts";
 import { repack } from "./repack.ts";
@@ -46,6 +47,7 @@ export const CATALOG = {
   ...nats,
   ...natsBucket,
   ...packages,
+  ...platform,
   ...postgres,
   ...postgresTable,
   ...tar,

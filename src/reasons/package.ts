@@ -1,4 +1,4 @@
-import { fault } from "./fault.ts";
+import { fault, suspicion } from "./fault.ts";
 
 interface Program {
   os: string;
@@ -61,6 +61,18 @@ export const packages = {
     {
       en: "leave --object out, or add --type collector if the file is that collector alone",
       zh: "请去掉 --object；如果该文件就是这个采集器本身，请加 --type collector",
+    },
+  ),
+  "definitions.empty": suspicion<{ seconds: number }>(
+    {
+      en: ({ seconds }) =>
+        `BK-Lite's list of collectors (node_mgmt_collector) is still empty after ${seconds} s: the built-in list is used`,
+      zh: ({ seconds }) =>
+        `等待 ${seconds} 秒后，BK-Lite 的采集器清单（node_mgmt_collector）仍为空：改用内置清单`,
+    },
+    {
+      en: "see whether BK-Lite's server has finished its first start (node_init), then run the job again",
+      zh: "请确认 BK-Lite 服务端首次启动（node_init）已完成，然后重新运行本任务",
     },
   ),
   "collector.missing": fault<{ name: string; held: readonly string[] }>(

@@ -8,9 +8,9 @@ import type { Archive, Package } from "../packages/package.ts";
 import { resolvePackages } from "../packages/resolve.ts";
 import { isPart } from "../packages/standalone.ts";
 import type { PostgresReady } from "../readiness/postgres.ts";
-import { readDefinitions } from "../registry/collectors.ts";
 import { digest } from "../volume/digest.ts";
 import { type DesiredPackage, hasOrigin } from "./content.ts";
+import { platformDefinitions } from "./definitions.ts";
 import type { ObservedState } from "./observed.ts";
 import { type Decision, type Plan, type PlanInput, plan, type SharedCollector, storedFor } from "./plan.ts";
 
@@ -24,18 +24,20 @@ export interface Desired {
 export async function resolveDesired(
   job: JobContext,
   archives: readonly Archive[],
-  { db, shape }: PostgresReady,
+  postgres: PostgresReady,
+  signal: AbortSignal,
 ): Promise<Desired> {
   const { config, args, log } = job;
-  job.recorder.archColumn = shape.archColumn;
+  const { archColumn } = postgres.shape;
+  job.recorder.archColumn = archColumn;
   const { packages, collectors, problems } = await resolvePackages(archives, {
     options: args,
     packageVersion: config.packageVersion,
     repack: config.repack,
     collectors: config.collectors,
-    standalone: config.collectorPackages === "standalone",
-    definitions: await readDefinitions(db, config.db.schema),
-    archColumn: shape.archColumn,
+    standalone: config.collectorPackages === "auto" ? archColumn : config.collectorPackages === "standalone",
+    definitions: await platformDefinitions(job, archives, postgres, signal),
+    archColumn,
   });
   if (problems.length > 0) throw new ProblemsError(problems);
   const whole = packages.filter((pkg) => !isPart(pkg));

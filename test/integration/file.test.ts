@@ -149,8 +149,8 @@ describe("a controller's archive under any name", () => {
     await copyFile(join(site.volume, "a.zip"), join(site.volume, "probes-windows.bin"));
     await buildArchive(join(site.volume, "b.tar.gz"), { version: "1.6.0", arch: "arm64" });
     await copyFile(join(site.volume, "b.tar.gz"), join(site.volume, "probes_arm64_v7.8.9"));
-    await ok(runThere(site, ["--file", "probes-windows.bin"]));
-    await ok(runThere(site, ["--file", "./probes_arm64_v7.8.9"], { COLLECTOR_PACKAGES: "standalone" }));
+    await ok(runThere(site, ["--file", "probes-windows.bin"], { COLLECTOR_PACKAGES: "shared" }));
+    await ok(runThere(site, ["--file", "./probes_arm64_v7.8.9"]));
     assert.deepEqual(await guideRows(site), [
       "controller windows x86_64 Controller 1.5.0 probes-windows.bin",
       "collector windows x86_64 Telegraf 1.5.0 probes-windows.bin",

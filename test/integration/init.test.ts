@@ -28,8 +28,9 @@ describe("the first run and the second", () => {
   for (const state of ["A", "B", "C"] as const) {
     test(`table state ${state}: exactly the guide's rows and object, then nothing`, async () => {
       const site = await servers.site({ state });
+      const shared = { COLLECTOR_PACKAGES: state === "C" ? "shared" : "auto" };
       const path = await site.archive();
-      const first = await site.run();
+      const first = await site.run([], shared);
       assert.equal(first.code, 0, explain(first));
       assert.deepEqual((await guideRows(site)).sort(), [...GUIDE].sort());
       const key = state === "C" ? `linux/x86_64/Controller/1.0.0/${ARCHIVE}` : KEY;
@@ -55,7 +56,7 @@ describe("the first run and the second", () => {
       assert.equal(first.report?.packages[0]?.sha256, await sha256(path));
 
       const before = await site.state();
-      const second = await site.run();
+      const second = await site.run([], shared);
       assert.equal(second.code, 0, explain(second));
       assert.deepEqual(await site.state(), before);
       assert.deepEqual(
@@ -260,12 +261,12 @@ describe("other bytes under the same version", () => {
     assert.equal((await site.run()).code, 0);
     await migrateToStateC(site.db);
     const before = await site.state();
-    assert.equal((await site.run()).code, 0);
+    assert.equal((await site.run([], { COLLECTOR_PACKAGES: "shared" })).code, 0);
     assert.deepEqual(await site.state(), before);
     await assertStored(site, KEY, path);
 
     const next = await site.archive(ARCHIVE, { seed: "third" });
-    const run = await site.run();
+    const run = await site.run([], { COLLECTOR_PACKAGES: "shared" });
     assert.equal(run.code, 0, explain(run));
     const key = `linux/x86_64/Controller/1.0.0/${ARCHIVE}`;
     await assertStored(site, key, next);

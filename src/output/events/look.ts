@@ -1,6 +1,7 @@
-import type { Language } from "../../reasons/define.ts";
+import { type Language, plural } from "../../reasons/define.ts";
+import type { PlatformEntry } from "../report.ts";
 import { formatBytes } from "../tables.ts";
-import { event } from "./define.ts";
+import { event, reasonEvent } from "./define.ts";
 
 interface Waiting {
   /** Platforms, or `*` for any. */
@@ -24,7 +25,9 @@ interface Found {
 const on = (missing: readonly string[], language: Language) =>
   missing.includes("*") ? "" : language === "zh" ? `（${missing.join("、")}）` : ` for ${missing.join(", ")}`;
 
-/** Of the commands that only look: gate and scan. */
+const onPlatform = (os: string, arch: string | null) => (arch === null ? os : `${os}/${arch}`);
+
+/** Of the commands that only look, and of what there is to be installed. */
 export const look = {
   "gate.waiting": event<Waiting>({
     about: {
@@ -40,6 +43,30 @@ export const look = {
     about: { en: "gate: a controller can be installed", zh: "gate：已有可安装的控制器，放行" },
     en: "a controller can be installed: the gate is open",
     zh: "已有可安装的控制器，放行",
+  }),
+  "definitions.waiting": event<{ seconds: number; left: number }>({
+    about: {
+      en: "BK-Lite's first start has not yet filled its list of collectors (node_mgmt_collector); every 10 s",
+      zh: "BK-Lite 首次启动尚未写入采集器清单（node_mgmt_collector）；每 10 秒输出",
+    },
+    en: ({ seconds, left }) =>
+      `waiting for BK-Lite's first start to fill node_mgmt_collector: ${seconds} s so far, ${left} s left`,
+    zh: ({ seconds, left }) =>
+      `等待 BK-Lite 首次启动写入 node_mgmt_collector：已等待 ${seconds} 秒，剩余 ${left} 秒`,
+  }),
+  "platform.summary": event<PlatformEntry>({
+    about: {
+      en: "what can be installed on a platform, and what is missing (one line each; a table on a terminal)",
+      zh: "某个平台可安装的内容与缺少的内容（每个平台一行；终端上为表格）",
+    },
+    en: ({ os, arch, controller, collectors, missing }) =>
+      `${onPlatform(os, arch)}: controller ${controller.join(", ") || "none"}, ${plural(collectors.installable.length, "collector")} can be installed${collectors.listed.length > 0 ? `, ${collectors.listed.length} only listed` : ""}: ${missing.length > 0 ? `incomplete, no ${missing.join(", no ")}` : "complete"}`,
+    zh: ({ os, arch, controller, collectors, missing }) =>
+      `${onPlatform(os, arch)}：控制器 ${controller.join("、") || "无"}，可安装的采集器 ${collectors.installable.length} 个${collectors.listed.length > 0 ? `，仅登记 ${collectors.listed.length} 个` : ""}：${missing.length > 0 ? `不完整，缺少${missing.join("、")}` : "完整"}`,
+  }),
+  "platform.warning": reasonEvent({
+    en: "something that a platform lacks, and what will fail in BK-Lite",
+    zh: "平台缺少的内容，以及 BK-Lite 中会失败的操作",
   }),
   "scan.package": event<Found>({
     about: {

@@ -1,0 +1,96 @@
+import { type Language, reason } from "./define.ts";
+import { suspicion } from "./fault.ts";
+
+/** What a platform needs before a node of it can be installed from BK-Lite's pages. */
+export type MissingPart = "controller" | "installer" | "bootstrap";
+
+export const MISSING_WORDS: Record<MissingPart, Record<Language, string>> = {
+  controller: { en: "controller", zh: "控制器" },
+  installer: { en: "installer", zh: "安装器" },
+  bootstrap: { en: "Windows bootstrap", zh: "Windows 引导程序" },
+};
+
+interface OnPlatform {
+  /** `linux/arm64`; before state C `linux`. */
+  platform: string;
+}
+
+interface Incomplete {
+  incomplete: readonly { platform: string; missing: readonly MissingPart[] }[];
+}
+
+const listed = ({ incomplete }: Incomplete, language: Language) => {
+  const zh = language === "zh";
+  const parts = incomplete.map(({ platform, missing }) => {
+    const words = missing.map((part) => MISSING_WORDS[part][language]);
+    return zh ? `${platform}（缺少${words.join("、")}）` : `${platform} (no ${words.join(", no ")})`;
+  });
+  return parts.join(zh ? "、" : ", ");
+};
+
+/** What cannot be installed although everything on the volume is stored and registered. */
+export const platform = {
+  "platform.controller.missing": suspicion<OnPlatform>(
+    {
+      en: ({ platform }) =>
+        `${platform}: no controller can be installed: none is registered with an object that is whole`,
+      zh: ({ platform }) => `${platform}：没有可安装的控制器（没有已登记且对象完整的控制器）`,
+    },
+    {
+      en: ({ platform }) =>
+        `put the fusion-collectors archive for ${platform} on the volume and run the job again`,
+      zh: ({ platform }) => `请将 ${platform} 的 fusion-collectors 压缩包放入卷中，重新运行本任务`,
+    },
+  ),
+  "platform.installer.missing": suspicion<OnPlatform>(
+    {
+      en: ({ platform }) =>
+        `${platform}: the installer is missing: BK-Lite cannot install a controller from its pages ("object does not exist")`,
+      zh: ({ platform }) =>
+        `${platform}：缺少安装器，BK-Lite 无法从页面安装控制器（会提示 “object does not exist”）`,
+    },
+    {
+      en: ({ platform }) =>
+        platform.startsWith("windows")
+          ? "put bklite-controller-installer.exe for it on the volume and run the job again"
+          : "put bklite-controller-installer for it on the volume and run the job again",
+      zh: ({ platform }) =>
+        `请将该平台的 ${platform.startsWith("windows") ? "bklite-controller-installer.exe" : "bklite-controller-installer"} 放入卷中，重新运行本任务`,
+    },
+  ),
+  "platform.bootstrap.missing": suspicion<OnPlatform>(
+    {
+      en: ({ platform }) =>
+        `${platform}: the Windows bootstrap is missing: BK-Lite cannot install a controller on Windows remotely`,
+      zh: ({ platform }) => `${platform}：缺少 Windows 引导程序，BK-Lite 无法远程安装 Windows 控制器`,
+    },
+    {
+      en: "put bklite-controller-bootstrap.exe on the volume and run the job again",
+      zh: "请将 bklite-controller-bootstrap.exe 放入卷中，重新运行本任务",
+    },
+  ),
+  "platform.collectors.listed": suspicion<OnPlatform & { names: readonly string[] }>(
+    {
+      en: ({ platform, names }) =>
+        `${platform}: ${names.join(", ")} ${names.length === 1 ? "is" : "are"} only listed: without an object BK-Lite can neither install nor delete ${names.length === 1 ? "it" : "them"}`,
+      zh: ({ platform, names }) =>
+        `${platform}：${names.join("、")} 仅有登记、没有对象，BK-Lite 既不能安装也不能删除`,
+    },
+    {
+      en: "set COLLECTOR_PACKAGES=auto (or standalone) and run the job again",
+      zh: "请设置 COLLECTOR_PACKAGES=auto（或 standalone），重新运行本任务",
+    },
+  ),
+  "platform.incomplete": reason<Incomplete>({
+    exit: 76,
+    again: false,
+    en: {
+      cause: (params) => `not everything that REQUIRE names can be installed: ${listed(params, "en")}`,
+      remedy: "put what is missing on the volume and run the job again, or take the platform out of REQUIRE",
+    },
+    zh: {
+      cause: (params) => `REQUIRE 指定的平台不完整：${listed(params, "zh")}`,
+      remedy: "请将缺少的内容放入卷中并重新运行本任务，或从 REQUIRE 中去掉该平台",
+    },
+  }),
+};
