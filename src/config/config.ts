@@ -158,9 +158,9 @@ function readReportFile(reader: Reader): string | undefined {
 /** The system's word for why a file can be neither replaced nor written; undefined: it can. */
 function whyUnwritable(path: string): string | undefined {
   const code = (error: unknown) => (error as NodeJS.ErrnoException).code ?? String(error);
-  if (statSync(path, { throwIfNoEntry: false })?.isDirectory()) return "EISDIR";
   const beside = `${path}.${randomUUID()}.tmp`;
   try {
+    if (statSync(path, { throwIfNoEntry: false })?.isDirectory()) return "EISDIR";
     writeFileSync(beside, "", { flag: "wx" });
     rmSync(beside, { force: true });
     return undefined;

@@ -5,11 +5,11 @@ const DOWNLOAD = {
   zh: "下载失败，此文件是服务器返回的内容：请打开查看，然后从正确的地址重新下载（curl -fLO）",
 };
 
-const other = (name: string, command: string) =>
+const other = (en: string, command: string, zh = `${en.replace(/^an? /, "")} 文件`) =>
   fault(
     {
-      en: `is a ${name} file under an archive's name, which BK-Lite cannot unpack`,
-      zh: `实际是 ${name} 文件，BK-Lite 无法解压`,
+      en: `is ${en} file under an archive's name, which BK-Lite cannot unpack`,
+      zh: `实际是 ${zh}，BK-Lite 无法解压`,
     },
     {
       en: `unpack it (${command}) and pack the folder again as zip or tar.gz`,
@@ -52,21 +52,21 @@ export const kind = {
       zh: "请压缩：gzip -c 文件 > fusion-collectors.tar.gz",
     },
   ),
-  "archive.kind.zstd": other("zstd", "tar --zstd -xf"),
-  "archive.kind.xz": other("xz", "tar -xJf"),
-  "archive.kind.lzma": other("lzma", "tar --lzma -xf"),
-  "archive.kind.lzip": other("lzip", "tar --lzip -xf"),
-  "archive.kind.bzip2": other("bzip2", "tar -xjf"),
-  "archive.kind.lz4": other("lz4", "lz4 -d FILE | tar -xf -"),
-  "archive.kind.compress": other("compress (.Z)", "tar -xZf"),
-  "archive.kind.7z": other("7z", "7z x"),
-  "archive.kind.rar": other("RAR", "unrar x"),
-  "archive.kind.cab": other("CAB", "7z x"),
-  "archive.kind.cpio": other("cpio", "cpio -id"),
-  "archive.kind.deb": other("Debian package", "dpkg-deb -x"),
-  "archive.kind.rpm": other("RPM", "rpm2cpio FILE | cpio -id"),
-  "archive.kind.iso": other("ISO image", "7z x"),
-  "archive.kind.dmg": other("macOS disk image", "7z x"),
+  "archive.kind.zstd": other("a zstd", "tar --zstd -xf"),
+  "archive.kind.xz": other("an xz", "tar -xJf"),
+  "archive.kind.lzma": other("an lzma", "tar --lzma -xf"),
+  "archive.kind.lzip": other("an lzip", "tar --lzip -xf"),
+  "archive.kind.bzip2": other("a bzip2", "tar -xjf"),
+  "archive.kind.lz4": other("an lz4", "lz4 -d FILE | tar -xf -"),
+  "archive.kind.compress": other("a compress (.Z)", "tar -xZf"),
+  "archive.kind.7z": other("a 7z", "7z x"),
+  "archive.kind.rar": other("a RAR", "unrar x"),
+  "archive.kind.cab": other("a CAB", "7z x"),
+  "archive.kind.cpio": other("a cpio", "cpio -id"),
+  "archive.kind.deb": other("a Debian package", "dpkg-deb -x", "Debian 软件包"),
+  "archive.kind.rpm": other("an RPM", "rpm2cpio FILE | cpio -id"),
+  "archive.kind.iso": other("an ISO image", "7z x", "ISO 镜像"),
+  "archive.kind.dmg": other("a macOS disk image", "7z x", "macOS 磁盘映像"),
   "archive.kind.program": fault(
     { en: "is a program, no archive", zh: "是可执行程序，不是归档文件" },
     {

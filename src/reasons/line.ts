@@ -1,5 +1,5 @@
 import type { ExitCode } from "../errors.ts";
-import { reason, type Text } from "./define.ts";
+import { type Language, reason, type Text } from "./define.ts";
 
 /** Where a server is, and, once the waiting is over, how many seconds it took. */
 export interface At {
@@ -39,7 +39,13 @@ export function failure<P extends At>(
 /** What the two services' lines have in common, in words. `variables`: where the operator sets what. */
 export function lineWords(
   service: "Postgres" | "NATS",
-  variables: { host: string; tls: string; ca: string; certificate: string; hostname: string },
+  variables: {
+    host: string;
+    tls: Record<Language, string>;
+    ca: string;
+    certificate: readonly [string, string];
+    hostname: string;
+  },
 ) {
   const { host, tls, ca, certificate, hostname } = variables;
   const said = (exit: ExitCode, en: [string, string], zh: [string, string]) =>
@@ -111,17 +117,20 @@ export function lineWords(
       77,
       [
         "the server turned down the TLS handshake",
-        `if it asks for a client certificate, set ${certificate}; otherwise compare the TLS versions of both sides`,
+        `if it asks for a client certificate, set ${certificate.join(" and ")}; otherwise compare the TLS versions of both sides`,
       ],
-      ["服务端拒绝了 TLS 握手", `如需客户端证书，请设置 ${certificate}；否则核对双方的 TLS 版本`],
+      [
+        "服务端拒绝了 TLS 握手",
+        `如需客户端证书，请设置 ${certificate.join(" 和 ")}；否则核对双方的 TLS 版本`,
+      ],
     ),
     handshake: said(
       77,
       [
         "the TLS handshake failed",
-        `check the certificate files (${ca}, ${certificate}) and the TLS versions of both sides`,
+        `check the certificate files (${ca}, ${certificate.join(" and ")}) and the TLS versions of both sides`,
       ],
-      ["TLS 握手失败", `检查证书文件（${ca}、${certificate}）以及双方的 TLS 版本`],
+      ["TLS 握手失败", `检查证书文件（${[ca, ...certificate].join("、")}）以及双方的 TLS 版本`],
     ),
     broken: said(
       69,
@@ -134,11 +143,11 @@ export function lineWords(
       {
         cause: ({ seconds }) =>
           `accepts the connection, but no answer to the TLS request within ${seconds} s`,
-        remedy: `the server hangs, or something else listens there: check its log and its load, and ${tls}`,
+        remedy: `the server hangs, or something else listens there: check its log and its load, and ${tls.en}`,
       },
       {
         cause: ({ seconds }) => `连接已建立，但 ${seconds} 秒内未应答 TLS 请求`,
-        remedy: `服务可能已挂起，或该端口上是其他程序：查看其日志与负载，并检查 ${tls}`,
+        remedy: `服务可能已挂起，或该端口上是其他程序：查看其日志与负载，并检查 ${tls.zh}`,
       },
     ),
   };

@@ -7,8 +7,8 @@ interface At {
 }
 
 const SCHEMA = {
-  en: "correct packages.json; its JSON Schema is packages.schema.json in the source, and the README has an example",
-  zh: "请修正 packages.json；其 JSON Schema 见源码中的 packages.schema.json，README 中有示例",
+  en: "correct packages.json: docs/packages.md (help packages) has an example and the JSON Schema",
+  zh: "请修正 packages.json：示例与 JSON Schema 见 docs/zh-CN/packages.md（help packages）",
 };
 const at = <P extends At>(cause: Record<Language, (params: P) => string>) =>
   fault<P>(

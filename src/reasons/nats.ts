@@ -2,9 +2,9 @@ import { type At, failure, lineWords, type Said } from "./line.ts";
 
 const line = lineWords("NATS", {
   host: "NATS_SERVERS",
-  tls: "NATS_SERVERS (nats:// or tls://)",
+  tls: { en: "NATS_SERVERS (nats:// or tls://)", zh: "NATS_SERVERS（nats:// 或 tls://）" },
   ca: "NATS_TLS_CA_FILE",
-  certificate: "NATS_TLS_CERT_FILE and NATS_TLS_KEY_FILE",
+  certificate: ["NATS_TLS_CERT_FILE", "NATS_TLS_KEY_FILE"],
   hostname: ", or name it in NATS_TLS_HOSTNAME",
 });
 

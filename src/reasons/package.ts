@@ -80,7 +80,7 @@ export const packages = {
       en: ({ name, held }) =>
         `does not contain the collector ${name}, which COLLECTORS names; it contains ${held.length > 0 ? held.join(", ") : "no known collector"}`,
       zh: ({ name, held }) =>
-        `不包含 COLLECTORS 指定的采集器 ${name}；其中有${held.length > 0 ? `：${held.join("、")}` : "零个已知采集器"}`,
+        `不包含 COLLECTORS 指定的采集器 ${name}；其中${held.length > 0 ? `有：${held.join("、")}` : "没有已知的采集器"}`,
     },
     {
       en: "correct COLLECTORS, set it to auto, or use an archive that contains it",

@@ -47,7 +47,7 @@ export const platform = {
       en: ({ platform }) =>
         `${platform}: the installer is missing: BK-Lite cannot install a controller from its pages ("object does not exist")`,
       zh: ({ platform }) =>
-        `${platform}：缺少安装器，BK-Lite 无法从页面安装控制器（会提示 “object does not exist”）`,
+        `${platform}：缺少安装器，BK-Lite 无法从页面安装控制器（会提示“object does not exist”）`,
     },
     {
       en: ({ platform }) =>

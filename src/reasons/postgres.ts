@@ -2,9 +2,9 @@ import { type At, failure, lineWords, type Said } from "./line.ts";
 
 const line = lineWords("Postgres", {
   host: "DB_HOST",
-  tls: "DB_SSLMODE",
+  tls: { en: "DB_SSLMODE", zh: "DB_SSLMODE" },
   ca: "DB_SSL_CA_FILE",
-  certificate: "DB_SSL_CERT_FILE and DB_SSL_KEY_FILE",
+  certificate: ["DB_SSL_CERT_FILE", "DB_SSL_KEY_FILE"],
   hostname: "",
 });
 

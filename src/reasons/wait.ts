@@ -11,17 +11,22 @@ function words({ reason: id, params }: Half, language: Language): { message: str
   return say(id as never, params, language);
 }
 
+/** The remedies of both; said once where it is the same. */
+function hints({ postgres, nats }: Record<"postgres" | "nats", Half>, language: Language): string[] {
+  return [...new Set([words(postgres, language).hint, words(nats, language).hint])];
+}
+
 export const wait = {
   "wait.both": reason<{ postgres: Half; nats: Half }>({
     exit: 69,
     again: true,
     en: {
       cause: ({ postgres, nats }) => `${words(postgres, "en").message}; ${words(nats, "en").message}`,
-      remedy: ({ postgres, nats }) => `${words(postgres, "en").hint}; ${words(nats, "en").hint}`,
+      remedy: (both) => hints(both, "en").join("; "),
     },
     zh: {
       cause: ({ postgres, nats }) => `${words(postgres, "zh").message}；${words(nats, "zh").message}`,
-      remedy: ({ postgres, nats }) => `${words(postgres, "zh").hint}；${words(nats, "zh").hint}`,
+      remedy: (both) => hints(both, "zh").join("；"),
     },
   }),
 };

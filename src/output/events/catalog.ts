@@ -7,11 +7,9 @@ import { run } from "./run.ts";
 import { volume } from "./volume.ts";
 import { wait } from "./wait.ts";
 
-/** Every event there is; the documented table is made of it. */
+/** Every event there is, in the order in which a run comes to them; the documented table is made of it. */
 export const EVENTS = {
   ...run,
-  ...reconcile,
-  ...look,
   ...wait,
   "bucket.setting": reasonEvent({
     en: "a setting of the bucket's stream that will lose packages",
@@ -20,6 +18,8 @@ export const EVENTS = {
   ...volume,
   ...form,
   ...progress,
+  ...reconcile,
+  ...look,
 };
 
 export type EventName = keyof typeof EVENTS;
