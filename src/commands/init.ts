@@ -2,6 +2,7 @@
 import { poll } from "../async.ts";
 import { JobError } from "../errors.ts";
 import type { JobContext } from "../job.ts";
+import { packageOrigin } from "../packages/form.ts";
 import type { Archive } from "../packages/package.ts";
 import type { Servers } from "../readiness/wait.ts";
 import { type ApplyContext, applyPackages, applyRows, removeObsolete } from "../reconcile/apply.ts";
@@ -23,7 +24,7 @@ export async function init(job: JobContext): Promise<void> {
   const { servers: first, archives } = await prepare(job, true);
   const checked = new Set<Archive>();
   const failure = await withRetries(job, first, true, async (servers, signal) => {
-    const desired = await resolveDesired(job, archives, servers.postgres, signal);
+    const desired = await resolveDesired(job, archives, servers, signal);
     const lock = await job.recorder.time("lock", () => takeLock(job, servers, desired, signal));
     try {
       const held = AbortSignal.any([signal, lock.lost]);
@@ -49,7 +50,8 @@ async function takeLock(
     log,
     // Whoever holds the lock most likely stores the same archives: know their digests when it is our turn.
     meanwhile: async () => {
-      for (const { archive } of desired.packages) await digest(archive, signal);
+      for (const pkg of desired.packages)
+        await (pkg.made ? packageOrigin(pkg, signal) : digest(pkg.archive, signal));
     },
   });
   log.debug("lock.acquired", { bucket: config.nats.bucket });

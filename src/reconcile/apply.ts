@@ -6,6 +6,7 @@ import type { Log } from "../output/log.ts";
 import { startProgress } from "../output/progress.ts";
 import type { Recorder } from "../output/recorder.ts";
 import { packageTitle } from "../packages/form.ts";
+import { shownPlatform } from "../packages/package.ts";
 import type { Servers } from "../readiness/wait.ts";
 import type { Lock } from "../registry/lock.ts";
 import { type RowChange, writeRows } from "../registry/rows.ts";
@@ -69,7 +70,7 @@ async function applyPackage(decision: Decision, place: Place, context: ApplyCont
   }
   context.recorder.package(desired.package, { action, key, name, sha256, bytes, bytesUploaded });
   const seconds = Number(((performance.now() - started) / 1000).toFixed(3));
-  logPackage(decision, { sha256: sha256 ?? null, bytes: bytes ?? null, bytesUploaded, seconds }, context.log);
+  logPackage(decision, { sha256: sha256 ?? null, bytes: bytes ?? null, bytesUploaded, seconds }, context);
 }
 
 async function upload(
@@ -118,9 +119,14 @@ interface Outcome {
   seconds: number;
 }
 
-function logPackage({ action, desired, key, stored, name }: Decision, outcome: Outcome, log: Log): void {
-  const { type, os, arch, object, version, archive, fixedKey } = desired.package;
-  const line = { file: archive.file, type, os, arch, object, version, name, key, ...outcome };
+function logPackage(
+  { action, desired, key, stored, name }: Decision,
+  outcome: Outcome,
+  { log, servers }: ApplyContext,
+): void {
+  const { type, object, version, archive, fixedKey } = desired.package;
+  const platform = shownPlatform(desired.package, servers.postgres.shape.archColumn);
+  const line = { file: archive.file, type, ...platform, object, version, name, key, ...outcome };
   const moves = version === "latest" || fixedKey !== undefined;
   if (action === "replaced" && moves) log.info("package.replaced", line);
   else if (action === "replaced" || action === "kept") {

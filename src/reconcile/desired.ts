@@ -4,15 +4,17 @@ import type { JobContext } from "../job.ts";
 import type { Log } from "../output/log.ts";
 import { packageDigest, packageOrigin, packageSource } from "../packages/form.ts";
 import { verifyArchive } from "../packages/inspect.ts";
-import type { Archive, Package } from "../packages/package.ts";
+import { type Archive, type Package, shownPlatform } from "../packages/package.ts";
 import { resolvePackages } from "../packages/resolve.ts";
+import { reportIgnored } from "../packages/scan.ts";
 import { isPart } from "../packages/standalone.ts";
-import type { PostgresReady } from "../readiness/postgres.ts";
+import type { Servers } from "../readiness/wait.ts";
 import { digest } from "../volume/digest.ts";
 import { type DesiredPackage, hasOrigin } from "./content.ts";
 import { platformDefinitions } from "./definitions.ts";
 import type { ObservedState } from "./observed.ts";
 import { type Decision, type Plan, type PlanInput, plan, type SharedCollector, storedFor } from "./plan.ts";
+import { checkTrust } from "./trust.ts";
 
 /** What the volume asks for. */
 export interface Desired {
@@ -24,13 +26,13 @@ export interface Desired {
 export async function resolveDesired(
   job: JobContext,
   archives: readonly Archive[],
-  postgres: PostgresReady,
+  { postgres, nats }: Servers,
   signal: AbortSignal,
 ): Promise<Desired> {
   const { config, args, log } = job;
   const { archColumn } = postgres.shape;
   job.recorder.archColumn = archColumn;
-  const { packages, collectors, problems } = await resolvePackages(archives, {
+  const resolved = await resolvePackages(archives, {
     options: args,
     packageVersion: config.packageVersion,
     repack: config.repack,
@@ -39,18 +41,20 @@ export async function resolveDesired(
     definitions: await platformDefinitions(job, archives, postgres, signal),
     archColumn,
   });
+  const { packages, collectors, problems } = resolved;
   if (problems.length > 0) throw new ProblemsError(problems);
+  reportIgnored(resolved, config, log);
+  checkTrust(packages, nats.chain, config, log);
   const whole = packages.filter((pkg) => !isPart(pkg));
   const parts = [...collectors, ...packages.filter(isPart)];
   for (const pkg of whole) {
     const names = parts.filter((part) => part.archive === pkg.archive).map((part) => part.object);
     reportForm(pkg, log);
-    const { archive, os, arch, object, version } = pkg;
+    const { archive, object, version } = pkg;
     log.info("package.found", {
       file: archive.file,
       bytes: archive.size,
-      os,
-      arch,
+      ...shownPlatform(pkg, archColumn),
       object,
       version,
       collectors: names,
