@@ -3,7 +3,7 @@ import type pg from "pg";
 /** Milliseconds for each step of finding out whether a pooler shares the session. */
 const PROBE_TIMEOUT = 3000;
 /** A pool lends the session that was given back last, so one look mostly tells; each further one is for whoever came in between. */
-const LOOKS = 12;
+const LOOKS = 6;
 /** Milliseconds; longer than any statement of ours takes, shorter than what it is given up after. */
 const STATEMENT_TIMEOUT = 25_000;
 
@@ -49,11 +49,12 @@ export async function isShared(client: pg.Client, open: () => pg.Client): Promis
   other.on("error", () => {}); // it is only looked through
   try {
     await other.connect();
+    const moved = async () => (await readBackend(client)).pid !== pid;
     for (let look = 0; look < LOOKS; look += 1) {
       await other.query("BEGIN");
-      const taken = (await readBackend(other)).pid;
-      if (taken === pid || (await readBackend(client)).pid !== pid) return true;
+      if ((await readBackend(other)).pid === pid || (await moved())) return true;
       await other.query("COMMIT");
+      if (await moved()) return true;
     }
     return false;
   } catch {
