@@ -71,25 +71,39 @@ async function walk(dir: string, below: string, depth: number, volume: Volume): 
         volume.files.push({ file, path: join(dir, file), name: entry.name, size: 0, place, isFolder: true });
         continue;
       }
-      if (formatOf(entry.name) || typeByName(entry.name))
-        volume.suspects.push(suspect(file, "volume.near.folder", {}));
-      if (depth === 0 || entry.name === FILE_SYSTEM_OWN) volume.ignored.push(file);
-      else await walk(dir, file, depth - 1, volume);
+      if (isKnown(entry.name)) volume.suspects.push(suspect(file, "volume.near.folder", {}));
+      if (depth > 0 && entry.name !== FILE_SYSTEM_OWN) {
+        await walk(dir, file, depth - 1, volume);
+        continue;
+      }
+      volume.ignored.push(file);
+      if (depth === 0) await lookDeeper(dir, file, volume);
       continue;
     }
     await look(entry, join(dir, file), file, volume);
   }
 }
 
+/** Nothing is taken from so far down, but a package there was most likely meant to be found. */
+async function lookDeeper(dir: string, below: string, { suspects }: Volume): Promise<void> {
+  const names = await readdir(join(dir, below)).catch(() => []);
+  for (const name of names.filter((one) => !isPassedOver(one) && isKnown(one)))
+    suspects.push(suspect(`${below}/${name}`, "volume.near.deep", { depth: DEPTH }));
+}
+
+function isKnown(name: string): boolean {
+  return formatOf(name) !== undefined || typeByName(name) !== undefined;
+}
+
 /** Takes what may be a package, or says what else it is. */
 async function look(entry: Dirent, path: string, file: string, volume: Volume): Promise<void> {
   const { name } = entry;
   if (isChecksumFile(name) || name === VERSION_FILE) return;
-  const isKnown = formatOf(name) !== undefined || typeByName(name) !== undefined;
-  const near = isKnown ? undefined : nearMiss(file, name);
+  const known = isKnown(name);
+  const near = known ? undefined : nearMiss(file, name);
   if (near) volume.suspects.push(near);
-  const place = isKnown || near ? undefined : collectorPlace(file);
-  if (!isKnown && !place) {
+  const place = known || near ? undefined : collectorPlace(file);
+  if (!known && !place) {
     volume.ignored.push(file);
     return;
   }

@@ -25,7 +25,10 @@ describe("what is on the volume", () => {
       "fusion-collectors-windows-amd64.zip.sha256": "",
       "other.sha256": "",
     });
-    const { files, ignored } = await listVolume(on.dir);
+    const { files, ignored, suspects } = await listVolume(on.dir);
+    assert.deepEqual(suspects, [
+      { file: "a/b/c/d/e/fusion-collectors.tgz", reason: "volume.near.deep", params: { depth: 4 } },
+    ]);
     assert.deepEqual(files, [
       {
         file: "a/b/c/d/fusion-collectors.tgz",
