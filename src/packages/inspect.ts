@@ -150,11 +150,16 @@ export async function binaryKind(archive: Archive, path: string): Promise<Binary
 
 /**
  * ARCHIVE_CHECK=full: reads every entry of a zip. Throws exit 65 that names the first damaged one. A tar.gz needs none of it: its
- * own checksum was proved in the scan.
+ * own checksum was proved in the scan. `onBytes` is told of packed bytes that have been read.
  */
-export async function verifyArchive(archive: Archive, signal?: AbortSignal): Promise<void> {
+export async function verifyArchive(
+  archive: Archive,
+  signal?: AbortSignal,
+  onBytes?: (bytes: number) => void,
+): Promise<void> {
   if (archive.format !== "zip") return;
-  await withStamped(archive, (handle) => verifyEntries(archive.file, handle, archive.size, signal));
+  const { file, size } = archive;
+  await withStamped(archive, (handle) => verifyEntries(file, handle, size, { signal, onBytes }));
 }
 
 /** How files of each kind begin; a zip without entries begins with its end record. */

@@ -26,6 +26,8 @@ export interface ApplyContext {
   log: Log;
   recorder: Recorder;
   signal: AbortSignal;
+  /** Awaited before anything is published: that the archives are whole, and the lock is held. */
+  prove: () => Promise<void>;
 }
 
 /**
@@ -76,7 +78,7 @@ async function applyPackage(decision: Decision, place: Place, context: ApplyCont
 async function upload(
   decision: Decision,
   place: Place,
-  { servers, lock, objects, source, stallSeconds, log, signal }: ApplyContext,
+  { servers, objects, source, stallSeconds, log, signal, prove }: ApplyContext,
 ) {
   const { desired, key } = decision;
   const from = source(decision);
@@ -102,7 +104,7 @@ async function upload(
         signal,
         stallSeconds,
         onProgress: progress.update,
-        prove: () => lock.prove(),
+        prove,
         onLeftover: (error) =>
           log.warn("cleanup.failed", "cleanup.failed", { said: (error as Error).message }),
       },

@@ -1,9 +1,8 @@
 import type { Source } from "../archive/source.ts";
-import { collectProblem, type Problem, ProblemsError } from "../errors.ts";
+import { ProblemsError } from "../errors.ts";
 import type { JobContext } from "../job.ts";
 import type { Log } from "../output/log.ts";
 import { packageDigest, packageOrigin, packageSource } from "../packages/form.ts";
-import { verifyArchive } from "../packages/inspect.ts";
 import { type Archive, type Package, shownPlatform } from "../packages/package.ts";
 import { resolvePackages } from "../packages/resolve.ts";
 import { reportIgnored } from "../packages/scan.ts";
@@ -121,29 +120,6 @@ async function describeContent(
     sha256,
     bytes: bytes ?? packageSource(pkg).size,
   };
-}
-
-/**
- * ARCHIVE_CHECK=full: reads every entry of the archives that are about to be uploaded. Throws exit 65 that names all damaged ones,
- * before anything is written. `checked` remembers across attempts.
- */
-export async function checkArchives(
-  job: JobContext,
-  decisions: readonly Decision[],
-  checked: Set<Archive>,
-  signal: AbortSignal,
-): Promise<void> {
-  if (job.config.archiveCheck === "quick") return;
-  const problems: Problem[] = [];
-  const uploads = decisions.filter(({ upload, conflict }) => upload && !conflict);
-  for (const archive of new Set(uploads.map(({ desired }) => desired.package.archive))) {
-    if (checked.has(archive)) continue;
-    await collectProblem(problems, async () => {
-      await verifyArchive(archive, signal);
-      checked.add(archive);
-    });
-  }
-  if (problems.length > 0) throw new ProblemsError(problems);
 }
 
 export function sourceOf({ desired }: Decision): Source {
