@@ -1,10 +1,11 @@
 import { createHash } from "node:crypto";
 import { once } from "node:events";
 import { createReadStream } from "node:fs";
-import { stat } from "node:fs/promises";
-import { join } from "node:path";
+import { mkdir, stat, writeFile } from "node:fs/promises";
+import { dirname, join } from "node:path";
 import { styleText } from "node:util";
 import { buildArchive } from "./support/archives.ts";
+import { binaryHeader } from "./support/binaries.ts";
 import type { Db } from "./support/database.ts";
 import { end, spawnGuarded, tempDir } from "./support/guard.ts";
 import { startNats } from "./support/nats.ts";
@@ -14,15 +15,31 @@ import { psqlTable } from "./support/psql.ts";
 import { ENTRY, jobEnv, NODE_FLAGS } from "./support/run.ts";
 import { type PackageRow, rows } from "./support/tables.ts";
 
-const ARCHIVE = "fusion-collectors-linux-amd64.zip";
-const KEY = `linux/Controller/1.0.0/${ARCHIVE}`;
-/** The guide's rows: the controller, then each collector in its archive. */
+/** The official bundle's folder: archives, installers and collectors as BK-Lite's own bootstrap lays them out. */
+const ARCHIVES = [
+  { file: "controller/fusion-collectors-linux-amd64.zip", os: "linux", arch: "x86_64" },
+  { file: "controller/fusion-collectors-linux-arm64.zip", os: "linux", arch: "arm64" },
+  { file: "controller/fusion-collectors-windows-amd64.zip", os: "windows", arch: "x86_64" },
+] as const;
+const PROGRAMS = [
+  { file: "controller/linux/amd64/bklite-controller-installer", os: "linux", arch: "x86_64" },
+  { file: "controller/linux/arm64/bklite-controller-installer", os: "linux", arch: "arm64" },
+  { file: "controller/windows/bklite-controller-installer.exe", os: "windows", arch: "x86_64" },
+  { file: "controller/windows/bklite-controller-bootstrap.exe", os: "windows", arch: "x86_64" },
+  { file: "collector/linux/kafka_exporter", os: "linux", arch: "x86_64" },
+  { file: "collector/linux/filebeat/filebeat", os: "linux", arch: "x86_64" },
+] as const;
+const SETTINGS = { file: "collector/linux/filebeat/filebeat.yml", text: "filebeat.inputs: []\n" };
+const KEY = "linux/x86_64/Controller/1.2.0/fusion-collectors-linux-amd64.zip";
+/** Controllers at VERSION's number, the archives' collectors with them, those that lie by themselves at `latest`. */
 const EXPECTED = [
-  ["controller", "Controller"],
-  ["collector", "Telegraf"],
-  ["collector", "Vector"],
-  ["collector", "NATS-Executor"],
-].map(([type, object]) => `${type} linux ${object} 1.0.0 ${ARCHIVE}`);
+  ...["linux x86_64", "linux arm64", "windows x86_64"].flatMap((platform) => [
+    `controller ${platform} Controller 1.2.0`,
+    ...["NATS-Executor", "Telegraf", "Vector"].map((object) => `collector ${platform} ${object} 1.2.0`),
+  ]),
+  "collector linux x86_64 Filebeat latest",
+  "collector linux x86_64 Kafka-Exporter latest",
+].sort();
 
 /** What is to be undone, last first. */
 const undo: (() => Promise<void> | void)[] = [];
@@ -51,22 +68,27 @@ async function story(): Promise<void> {
       return server;
     }),
   ]);
-  const db = await postgres.createDatabase({ state: "B", name: "bklite" });
+  const db = await postgres.createDatabase({ state: "C", name: "bklite" });
   const objects = await openObjects(nats);
   undo.push(() => objects.close());
   say(`Postgres listens on port ${postgres.port}; table node_mgmt_packageversion is there, and empty.`);
   say(`nats-server ${nats.version} listens on port ${nats.port}; its JetStream holds no bucket.`);
 
-  heading(`A volume with one archive: ${ARCHIVE}`);
+  heading("A volume as the official bundle lays it out");
   const volume = tempDir("demo");
   undo.push(() => volume.remove());
-  const archive = join(volume.path, ARCHIVE);
-  await buildArchive(archive, { version: "1.0.0\n", payloadBytes: 6_000_000 });
+  const files = await layOut(volume.path);
+  for (const file of files) say(file);
+  const archive = join(volume.path, ARCHIVES[0].file);
   const file = { bytes: (await stat(archive)).size, sha256: await sha256Of(archive) };
-  say(`${file.bytes} bytes, with collector-sidecar, telegraf, vector and nats-executor inside.`);
 
-  const env = jobEnv({ db, nats, packages: volume.path });
-  heading("The first run: wait, read the archive, upload, register, verify");
+  const env = {
+    ...jobEnv({ db, nats, packages: volume.path }),
+    REQUIRE: "linux/x86_64,linux/arm64,windows/x86_64",
+  };
+  heading(
+    "The first run: wait, read the volume, upload, register, verify; every platform is required to be complete",
+  );
   await job(env);
   const first = await look(db, objects);
 
@@ -75,11 +97,11 @@ async function story(): Promise<void> {
   const second = await look(db, objects);
 
   heading("What Postgres has");
-  say(psqlTable(["id", "type", "os", "object", "version", "name"], second.rows));
+  say(psqlTable(["id", "type", "os", "cpu_architecture", "object", "version", "name"], second.rows));
   const identities = second.rows.map((row) =>
-    [row.type, row.os, row.object, row.version, row.name].join(" "),
+    [row.type, row.os, row.cpu_architecture, row.object, row.version].join(" "),
   );
-  must(identities.join("\n") === EXPECTED.join("\n"), `the rows are the guide's:\n${EXPECTED.join("\n")}`);
+  must(identities.sort().join("\n") === EXPECTED.join("\n"), `the rows are:\n${EXPECTED.join("\n")}`);
 
   heading("What an independent Object Store client reads");
   await showObject(objects, file);
@@ -88,6 +110,28 @@ async function story(): Promise<void> {
   must(second.lastSeq === first.lastSeq, `the stream's last sequence: ${first.lastSeq}, ${second.lastSeq}`);
   must(xmins(second.rows) === xmins(first.rows), `xmin: ${xmins(first.rows)}, then ${xmins(second.rows)}`);
   say(`Nothing: the stream's last sequence is still ${second.lastSeq}, and every row's xmin is what it was.`);
+}
+
+/** Writes the bundle's folder; returns its files, as `find` lists them. */
+async function layOut(dir: string): Promise<string[]> {
+  const write = async (file: string, content: string | Buffer) => {
+    await mkdir(dirname(join(dir, file)), { recursive: true });
+    await writeFile(join(dir, file), content);
+    return file;
+  };
+  const files = [
+    await write("controller/VERSION", "LINUX_SIDECAR_VERSION=1.2.0\nWINDOWS_SIDECAR_VERSION=1.2.0\n"),
+    await write(SETTINGS.file, SETTINGS.text),
+  ];
+  for (const { file, os, arch } of PROGRAMS) {
+    // no two of them are the same bytes
+    files.push(await write(file, Buffer.concat([binaryHeader(os, arch), Buffer.from(file)])));
+  }
+  for (const { file, os, arch } of ARCHIVES) {
+    await buildArchive(join(dir, file), { os, arch, payloadBytes: 3_000_000 });
+    files.push(file);
+  }
+  return files.sort();
 }
 
 /** The entry point itself, its output shown as it comes; anything but exit 0 is an error. */
@@ -113,7 +157,13 @@ function xmins(found: readonly PackageRow[]): string {
 
 async function showObject(objects: Objects, file: { bytes: number; sha256: string }): Promise<void> {
   const list = await objects.list();
-  must(list.map((info) => info.name).join() === KEY, `the only object is ${KEY}`);
+  say(
+    list
+      .map((info) => `  ${info.name}`)
+      .sort()
+      .join("\n"),
+  );
+  must(list.length === EXPECTED.length + 4, "an object for each row, and four installers");
   const read = await objects.read(KEY);
   const digest = `SHA-256=${base64url(file.sha256)}`;
   say(`bucket   ${read.info.bucket}`);

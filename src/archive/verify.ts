@@ -10,8 +10,10 @@ import type { OpenFile, ZipLocation } from "./types.ts";
 import { checkDescriptor, dataStart } from "./zip.ts";
 import { ZipDirectory } from "./zip-directory.ts";
 
-/** Entries that are inflated at the same time, each on a thread of libuv's. */
+/** Entries that are inflated at the same time, each on a thread of libuv's, of which there are four. */
 const LANES = 3;
+/** Packed bytes from which an entry is begun before the small ones: what takes longest must not come last, alone. */
+const LARGE = 1024 * 1024;
 const READ = 256 * 1024;
 const INFLATED = 256 * 1024;
 /** Up to here an entry is inflated at once, in less time than a stream takes to set up. */
@@ -24,6 +26,13 @@ interface Lane {
   /** Told how many bytes of buffers have been used up. */
   sweep: (bytes: number) => void;
   signal: AbortSignal | undefined;
+  onBytes: (bytes: number) => void;
+}
+
+export interface VerifyOptions {
+  signal?: AbortSignal | undefined;
+  /** Told of packed bytes that have been gone through. */
+  onBytes?: ((bytes: number) => void) | undefined;
 }
 
 /**
@@ -34,20 +43,33 @@ export async function verifyEntries(
   file: string,
   handle: OpenFile,
   size: number,
-  signal?: AbortSignal,
+  { signal, onBytes = () => {} }: VerifyOptions = {},
 ): Promise<void> {
   const directory = await ZipDirectory.open(file, handle, size);
-  const entries = directory.entries(signal);
+  const entries = inTurn(directory, signal);
   const sweep = createSweep();
   const run = async () => {
-    const lane: Lane = { file, handle, reader: new FileReader(handle, READ), sweep, signal };
+    const lane: Lane = { file, handle, reader: new FileReader(handle, READ), sweep, signal, onBytes };
     for (let next = await entries.next(); !next.done; next = await entries.next()) {
-      await verifyEntry(lane, next.value.location);
+      await verifyEntry(lane, next.value);
     }
   };
   // all lanes are done, or have failed, before the caller closes the file
   const lanes = await Promise.allSettled(Array.from({ length: LANES }, run));
   for (const lane of lanes) if (lane.status === "rejected") throw lane.reason;
+}
+
+/** The large ones first, the largest first of all; then the others as they stand, which no list has to hold. */
+async function* inTurn(
+  directory: ZipDirectory,
+  signal: AbortSignal | undefined,
+): AsyncGenerator<ZipLocation> {
+  const large: ZipLocation[] = [];
+  for await (const { location } of directory.entries(signal))
+    if (location.compressedSize >= LARGE) large.push(location);
+  yield* large.sort((a, b) => b.uncompressedSize - a.uncompressedSize);
+  for await (const { location } of directory.entries(signal))
+    if (location.compressedSize < LARGE) yield location;
 }
 
 async function verifyEntry(lane: Lane, at: ZipLocation): Promise<void> {
@@ -59,6 +81,7 @@ async function verifyEntry(lane: Lane, at: ZipLocation): Promise<void> {
 
 async function verifyAtOnce(lane: Lane, at: ZipLocation, start: number): Promise<void> {
   const packed = await lane.reader.bytes(start, at.compressedSize);
+  lane.onBytes(packed.length);
   if (at.method === 0) {
     compare(lane.file, at, { used: packed.length, size: packed.length, crc: crc32(packed) });
     return;
@@ -84,12 +107,16 @@ function inflateAtOnce(file: string, at: ZipLocation, packed: Buffer): { buffer:
 async function verifyInStream(lane: Lane, at: ZipLocation, start: number): Promise<void> {
   const packed = blocks(lane.handle, { start, size: at.compressedSize }, READ, lane.signal);
   const inflate = at.method === 0 ? undefined : createInflateRaw({ chunkSize: INFLATED });
+  let told = 0;
   const take = async (unpacked: AsyncIterable<Buffer>) => {
     const found: EntryData = { used: 0, size: 0, crc: 0 };
     for await (const block of unpacked) {
       found.size += block.length;
       found.crc = crc32(block, found.crc);
       if (inflate) lane.sweep(block.length);
+      const used = inflate?.bytesWritten ?? found.size;
+      lane.onBytes(used - told);
+      told = used;
       // a bomb is not followed beyond what it admits to
       if (found.size > at.uncompressedSize) break;
     }

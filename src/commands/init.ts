@@ -2,10 +2,12 @@
 import { poll } from "../async.ts";
 import { JobError } from "../errors.ts";
 import type { JobContext } from "../job.ts";
+import { packageOrigin } from "../packages/form.ts";
 import type { Archive } from "../packages/package.ts";
 import type { Servers } from "../readiness/wait.ts";
 import { type ApplyContext, applyPackages, applyRows, removeObsolete } from "../reconcile/apply.ts";
-import { checkArchives, type Desired, decideAll, resolveDesired, sourceOf } from "../reconcile/desired.ts";
+import { ArchiveChecks } from "../reconcile/checks.ts";
+import { type Desired, decideAll, resolveDesired, sourceOf } from "../reconcile/desired.ts";
 import { findDrift, firstDrift, logDrift, logPlanWarnings } from "../reconcile/drift.ts";
 import { type ObservedState, observe } from "../reconcile/observed.ts";
 import { findUnreachable, reclaim, tidyOrphans } from "../reconcile/orphans.ts";
@@ -23,7 +25,7 @@ export async function init(job: JobContext): Promise<void> {
   const { servers: first, archives } = await prepare(job, true);
   const checked = new Set<Archive>();
   const failure = await withRetries(job, first, true, async (servers, signal) => {
-    const desired = await resolveDesired(job, archives, servers.postgres, signal);
+    const desired = await resolveDesired(job, archives, servers, signal);
     const lock = await job.recorder.time("lock", () => takeLock(job, servers, desired, signal));
     try {
       const held = AbortSignal.any([signal, lock.lost]);
@@ -49,7 +51,8 @@ async function takeLock(
     log,
     // Whoever holds the lock most likely stores the same archives: know their digests when it is our turn.
     meanwhile: async () => {
-      for (const { archive } of desired.packages) await digest(archive, signal);
+      for (const pkg of desired.packages)
+        await (pkg.made ? packageOrigin(pkg, signal) : digest(pkg.archive, signal));
     },
   });
   log.debug("lock.acquired", { bucket: config.nats.bucket });
@@ -80,11 +83,11 @@ async function reconcile(
     decideAll(job, desired, state, { allDigests: false, signal }),
   );
   logPlanWarnings(log, plan);
-  await recorder.time("check", () => checkArchives(job, plan.packages, checked, signal));
   const unreachable = findUnreachable(state.listing);
   await reclaim(bucket, unreachable, { lock, log, signal });
   recorder.orphans = await tidyOrphans(bucket, state.listing, unreachable, config.purgeOrphans, log);
 
+  const checks = new ArchiveChecks(job, plan.packages, checked, signal);
   const context: ApplyContext = {
     servers,
     lock,
@@ -93,9 +96,21 @@ async function reconcile(
     stallSeconds: config.natsTimeout,
     log,
     recorder,
-    signal,
+    signal: AbortSignal.any([signal, checks.failed]),
+    prove: async () => {
+      await checks.settle(context.signal);
+      await lock.prove();
+    },
   };
-  const failures = await recorder.time("upload", () => applyPackages(plan, context));
+  const failures = await recorder
+    .time("upload", async () => {
+      await checks.settleShort(context.signal);
+      const failed = await applyPackages(plan, context);
+      // one that is damaged is heard of even where nothing could be sent
+      await checks.settle(signal);
+      return failed;
+    })
+    .finally(() => checks.end());
   const stored = plan.packages.filter((decision) => !failures.has(decision));
   const rows = plan.rows.filter((row) => stored.includes(row.after));
   await recorder.time("rows", () => applyRows(rows, context));

@@ -1,7 +1,9 @@
 import type { JobContext } from "../job.ts";
 import type { Log } from "../output/log.ts";
 import { planTable } from "../output/plan-table.ts";
-import { checkArchives, decideAll, resolveDesired } from "../reconcile/desired.ts";
+import { shownPlatform } from "../packages/package.ts";
+import { ArchiveChecks } from "../reconcile/checks.ts";
+import { decideAll, resolveDesired } from "../reconcile/desired.ts";
 import { logPlanWarnings, recordDecision } from "../reconcile/drift.ts";
 import { observe } from "../reconcile/observed.ts";
 import type { Plan } from "../reconcile/plan.ts";
@@ -14,31 +16,31 @@ export async function showPlan(job: JobContext): Promise<void> {
   const { servers: first, archives } = await prepare(job, false);
   const { log, recorder } = job;
   const { plan, state } = await withRetries(job, first, false, async (servers, signal) => {
-    const desired = await resolveDesired(job, archives, servers.postgres, signal);
+    const desired = await resolveDesired(job, archives, servers, signal);
     const seen = await observe(servers, recorder);
     const decided = await decideAll(job, desired, seen, { allDigests: true, signal });
-    await checkArchives(job, decided.packages, new Set(), signal);
+    const checks = new ArchiveChecks(job, decided.packages, new Set(), signal);
+    await checks.settle(signal).finally(() => checks.end());
     return { plan: decided, state: seen };
   });
   logPlanWarnings(log, plan);
   for (const decision of plan.packages) recordDecision(decision, decision.conflict, recorder);
   for (const { values, row, action } of plan.rows) recorder.row(values, row?.id, action);
   if (job.screen) job.screen.print(planTable(plan, log.language, job.screen));
-  else logPlan(log, plan);
+  else logPlan(log, plan, state.archColumn);
   const incomplete = concludePlatforms(job, afterPlan(state, plan));
   const conflict = plan.packages.find((decision) => decision.conflict)?.conflict;
   if (conflict) throw conflict;
   if (incomplete) throw incomplete;
 }
 
-function logPlan(log: Log, { packages, rows }: Plan): void {
+function logPlan(log: Log, { packages, rows }: Plan, archColumn: boolean): void {
   for (const { desired, action, conflict, key, obsolete } of packages) {
-    const { archive, type, os, arch, object, version } = desired.package;
+    const { archive, type, object, version } = desired.package;
     log.info("plan.package", {
       file: archive.file,
       type,
-      os,
-      arch,
+      ...shownPlatform(desired.package, archColumn),
       object,
       version,
       action: conflict ? "conflict" : action,

@@ -2,7 +2,8 @@ import { ProblemsError } from "../errors.ts";
 import type { ScanContext } from "../job.ts";
 import { packageTable } from "../output/tables.ts";
 import { packageDigest } from "../packages/form.ts";
-import { findFiles, judge, scan } from "../packages/scan.ts";
+import { shownPlatform } from "../packages/package.ts";
+import { findFiles, judge, reportIgnored, scan } from "../packages/scan.ts";
 import { packageKeys } from "../reconcile/key.ts";
 
 /**
@@ -13,18 +14,19 @@ export async function scanOnly(job: ScanContext): Promise<void> {
   const { args, config, log, recorder, screen, signal } = job;
   const files = await findFiles(args, config, log);
   const archives = await recorder.time("scan", () => scan(files, args, config, log, signal));
-  const { packages, problems } = await recorder.time("check", () => judge(archives, args, config, signal));
+  const resolved = await recorder.time("check", () => judge(archives, args, config, signal));
+  const { packages, problems } = resolved;
   if (problems.length > 0) throw new ProblemsError(problems);
+  reportIgnored(resolved, config, log);
   for (const pkg of packages) {
     const { sha256, bytes } = await packageDigest(pkg, signal);
     const [key] = packageKeys(pkg, undefined, pkg.name, true);
     recorder.package(pkg, { action: "found", key, name: pkg.name, sha256, bytes, bytesUploaded: 0 });
-    const { type, os, arch, object, version } = pkg;
+    const { type, object, version } = pkg;
     log.info("scan.package", {
       file: pkg.archive.file,
       type,
-      os,
-      arch,
+      ...shownPlatform(pkg),
       object,
       version,
       name: pkg.name,

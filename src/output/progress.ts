@@ -73,11 +73,12 @@ export function progressBar(now: Snapshot, phase: Task["phase"], language: Langu
 
 /**
  * Shows how far a task is: of an upload one log line at each end, and of every task one each 10 s; on a terminal a bar in between.
+ * `read` says how far, where nobody calls `update`.
  */
-export function startProgress(log: Log, task: Task): Progress {
+export function startProgress(log: Log, task: Task, read?: () => number): Progress {
   const started = performance.now();
   let bytes = 0;
-  const now = () => snapshot(task, bytes, (performance.now() - started) / 1000);
+  const now = () => snapshot(task, read?.() ?? bytes, (performance.now() - started) / 1000);
   const line = (step: "start" | "progress" | "end") => {
     if (task.phase === "upload") log.info("upload.progress", { step, ...now() });
     else if (step === "progress") log.info("check.progress", now());

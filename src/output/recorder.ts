@@ -32,6 +32,8 @@ export interface ReportedPackage {
   type: string;
   os: string;
   arch: string;
+  /** For whatever platform. */
+  anywhere?: boolean;
   object: string;
   version: string;
 }
@@ -89,8 +91,8 @@ export class Recorder {
       bytes: result.bytes ?? null,
       sha256: result.sha256 ?? null,
       type: pkg.type,
-      os: pkg.os,
-      arch: this.archColumn === false ? null : pkg.arch,
+      os: pkg.anywhere ? null : pkg.os,
+      arch: pkg.anywhere || this.archColumn === false ? null : pkg.arch,
       object: pkg.object,
       version: pkg.version,
       name: result.name,

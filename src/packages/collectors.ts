@@ -1,4 +1,4 @@
-import type { Os } from "../identity.ts";
+import type { Arch, Os } from "../identity.ts";
 import type { Archive, CollectorDefinition } from "./package.ts";
 
 /** BK-Lite's own collectors: object, and executable below the top folder. */
@@ -32,9 +32,18 @@ export function builtinDefinitions(os: Os): CollectorDefinition[] {
   });
 }
 
+/** The platform's own definitions for an os and architecture; where it has none, the built-in ones. */
+export function definitionsFor(
+  { os, arch }: { os: Os; arch: Arch },
+  definitions: readonly CollectorDefinition[],
+): readonly CollectorDefinition[] {
+  const own = definitions.filter((one) => one.os === os && (one.arch === undefined || one.arch === arch));
+  return own.length > 0 ? own : builtinDefinitions(os);
+}
+
 /** Which of the defined collectors an archive holds, in the definitions' order, each object once. */
 export function findCollectors(
-  archive: Archive,
+  archive: Pick<Archive, "members">,
   os: Os,
   definitions: readonly CollectorDefinition[],
 ): FoundCollector[] {

@@ -11,20 +11,12 @@ export interface Contents {
   sidecar: boolean;
   /** Files that could be somebody's executable, by path below the top folder: directly in it, or in bin/ at most two levels deep. */
   members: ReadonlyMap<string, Entry>;
-  /** What lies below `bin/NAME/`, however deep, by that path: a collector that is a folder. */
-  folders: ReadonlyMap<string, Folder>;
-}
-
-export interface Folder {
-  /** Files and folders, in the archive's order. */
-  entries: Entry[];
 }
 
 /** Sorts entries by what they may be; a link counts as what it names. */
 export function contentsOf(entries: readonly Entry[]): Contents {
   const { top } = topFolder(entries);
   const members = new Map<string, Entry>();
-  const folders = new Map<string, Folder>();
   for (const { path: whole, from } of followLinks(entries, MAX_FILES).entries) {
     const path = below(whole, top);
     if (path === undefined) continue;
@@ -32,15 +24,9 @@ export function contentsOf(entries: readonly Entry[]): Contents {
     const parts = path.split("/");
     const isMember = parts.length === 1 || (parts[0] === "bin" && parts.length <= 3);
     if (isMember && entry.kind === "file") members.set(path, entry);
-    if (parts[0] === "bin" && parts.length > 2) {
-      const name = parts.slice(0, 2).join("/");
-      const folder = folders.get(name) ?? { entries: [] };
-      folders.set(name, folder);
-      folder.entries.push(entry);
-    }
   }
   const sidecar = members.has("collector-sidecar") || members.has("collector-sidecar.exe");
-  return { top, sidecar, members, folders };
+  return { top, sidecar, members };
 }
 
 /** A path below the top folder; undefined for the folder itself, and for what macOS leaves beside it. */

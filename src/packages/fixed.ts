@@ -1,16 +1,64 @@
+import { problem } from "../errors.ts";
 import type { Arch, Os } from "../identity.ts";
+import { BOOTSTRAP_NAME, INSTALLER_NAMES, knownName, PROBES } from "../volume/known.ts";
+import type { Archive, Package } from "./package.ts";
+import { checkProgram, describeProgram, platformOf } from "./programs.ts";
 
-/** The name under which BK-Lite keeps an installer; one name for each os. */
-export const INSTALLER_NAMES: Record<Os, string> = {
-  linux: "bklite-controller-installer",
-  windows: "bklite-controller-installer.exe",
-};
-export const BOOTSTRAP_NAME = "bklite-controller-bootstrap.exe";
+/** What has no row: each upload replaces the last (BKLITE.md, "Objects without rows"). */
+const NEWEST = "latest";
 
-/** The key of a platform's installer (BKLITE.md, "Objects without rows"). */
+/** The key of a platform's installer. */
 export function installerKey(os: Os, arch: Arch): string {
   return `installer/${os}/${arch}/${INSTALLER_NAMES[os]}`;
 }
 
 /** The key of the program by which BK-Lite starts the installer on a Windows machine from afar. */
 export const BOOTSTRAP_KEY = `installer/windows/x86_64/${BOOTSTRAP_NAME}`;
+
+/**
+ * An installer, for the platform that its header says; what somebody said of it, and its name, must agree. Throws exit 65 for what is no
+ * program.
+ */
+export function installerPackage(archive: Archive): Package {
+  const { program, file } = archive;
+  const found = platformOf(program);
+  if (!found) throw problem(file, "installer.kind", { found: describeProgram(program) });
+  const said = { ...archive.claim };
+  const known = knownName(archive.name);
+  const isBootstrap = known === BOOTSTRAP_NAME || said.object?.toLowerCase() === "bootstrap";
+  const named = known === INSTALLER_NAMES.linux ? "linux" : known === undefined ? undefined : "windows";
+  const os = said.os ?? (isBootstrap ? "windows" : (named ?? found.os));
+  const arch = said.arch ?? (isBootstrap ? "x86_64" : found.arch);
+  checkProgram(file, program, { os, arch });
+  return {
+    type: "installer",
+    os,
+    arch,
+    object: isBootstrap ? "bootstrap" : "installer",
+    version: NEWEST,
+    archive,
+    name: isBootstrap ? BOOTSTRAP_NAME : INSTALLER_NAMES[os],
+    description: said.description ?? "",
+    fixedKey: isBootstrap ? BOOTSTRAP_KEY : installerKey(os, arch),
+  };
+}
+
+/** An APM probe. Throws exit 65 for a name that BK-Lite does not know. */
+export function probePackage(archive: Archive): Package {
+  const name = knownName(archive.name);
+  const language = name === undefined ? undefined : PROBES[name];
+  if (name === undefined || language === undefined)
+    throw problem(archive.file, "probe.unknown", { names: Object.keys(PROBES) });
+  return {
+    type: "apm-probe",
+    os: "linux",
+    arch: "x86_64",
+    anywhere: true,
+    object: language,
+    version: NEWEST,
+    archive,
+    name,
+    description: archive.claim?.description ?? "",
+    fixedKey: `apm/probe/${language}/${name}`,
+  };
+}

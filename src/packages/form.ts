@@ -20,7 +20,8 @@ export function packageSource({ archive, made }: Package): Source {
   return {
     size,
     blocks(blockSize, signal) {
-      if (made.kind === "loose-folder") return inBlocks(folderPass(made).stream(0, signal), blockSize);
+      if (made.kind === "loose-folder")
+        return inBlocks(folderPass(archive, made).stream(0, signal), blockSize);
       if (archive.format !== "zip") return inBlocks(tarPass(archive, [made]).stream(0, signal), blockSize);
       return readStream(archive, (handle) => inBlocks(zipStream(archive, made, handle, signal), blockSize));
     },

@@ -11,14 +11,17 @@ import { SNIFFED, wrongKind } from "../archive/wrong-kind.ts";
 import { inspectZip, readEntryHead } from "../archive/zip.ts";
 import { createTurns } from "../async.ts";
 import { collectProblem, type Problem, problem } from "../errors.ts";
+import type { PackageType } from "../identity.ts";
 import { type Expected, expectedDigests, hasSums, sumsFile } from "../volume/checksums.ts";
 import { digest } from "../volume/digest.ts";
 import type { VolumeFile } from "../volume/file.ts";
 import { whenComplete } from "../volume/growing.ts";
-import { formatOf, parseName } from "../volume/name.ts";
+import { formatOf, type Named, parseName } from "../volume/name.ts";
 import { withFile, withStamped } from "../volume/open.ts";
-import { parseVersionFile, VERSION_FILE_LENGTH } from "../volume/version.ts";
+import { parseVersionFile, VERSION_FILE_LENGTH, versionsBeside } from "../volume/version.ts";
 import { contentsOf } from "./contents.ts";
+import { inspectFolder, inspectLoose, readProgram, UNOPENED } from "./inspect-other.ts";
+import { typeOf } from "./kind.ts";
 import type { Archive } from "./package.ts";
 
 export interface InspectOptions {
@@ -35,6 +38,9 @@ export interface Inspected {
   warnings: Problem[];
 }
 
+/** By which the nodes know NATS' certificate. */
+const CA = "certs/ca.crt";
+
 /** Opens every archive, reads it as the package that it claims to be, and compares it with its checksum files. */
 export async function inspectFiles(
   files: readonly VolumeFile[],
@@ -46,7 +52,7 @@ export async function inspectFiles(
     inTurn(async () => {
       options.signal?.throwIfAborted();
       const archive = await inspect(file, options);
-      await compareDigests(archive, checked, options.signal);
+      if (!file.isFolder) await compareDigests(archive, checked, options.signal);
       return archive;
     });
   // one is read at a time, but all that are still being written are waited for at once
@@ -65,27 +71,55 @@ export async function inspectFiles(
 }
 
 async function inspect(file: VolumeFile, { signal }: InspectOptions): Promise<Archive> {
+  if (file.isFolder) return inspectFolder(file);
+  if (file.place) return inspectLoose(file);
   const { claim } = file;
+  const type = typeOf(file);
   const claimed = formatOf(file.name);
-  if (!claimed && !claim) throw problem(file.file, "file.name", {});
-  // a collector's version is not looked for in its name
-  const name = parseName(file.name, claim?.type === "collector" ? { version: "", ...claim } : claim);
-  if ("problem" in name) throw problem(file.file, name.problem.reason, name.problem.params);
+  if (type === "controller" && !claimed && !claim) throw problem(file.file, "file.name", {});
   return withFile(file, async (handle, stamp) => {
     const size = Number(stamp.size);
     if (size === 0) throw problem(file.file, "archive.empty", {});
-    const inspected = { ...file, size, stamp, named: name.named, sha256: undefined };
-    if (claim?.type === "collector") return { ...inspected, ...UNOPENED };
+    const inspected = { ...file, size, stamp, named: namedBy(file, type), sha256: undefined };
+    if (type === "collector" || type === "installer")
+      return { ...inspected, ...UNOPENED, program: await readProgram(file.file, handle, size) };
     if (size > MAX_PACKED)
       throw problem(file.file, "archive.limit.packed", { bytes: size, limit: MAX_PACKED });
-    const format = await checkKind(file.file, handle, size, claim ? undefined : claimed);
+    const format = await checkKind(
+      file.file,
+      handle,
+      size,
+      type === "apm-probe" ? probeFormat(file.name) : claim ? undefined : claimed,
+    );
     const read = format === "zip" ? inspectZip : inspectTarGz;
-    const listing = await read(file.file, handle, size, { signal, head: isVersionFile });
+    const listing = await read(file.file, handle, size, { signal, head: isLookedInto });
+    // what it is unpacked with is not BK-Lite's installer
+    if (type === "apm-probe")
+      return { ...inspected, ...listing, ...contentsOf([]), format, versions: {}, sha256: listing.sha256 };
     checkLinks(file.file, listing.entries);
     const contents = contentsOf(listing.entries);
-    const versions = await versionsOf(file.file, handle, contents.members.get("VERSION"));
-    return { ...inspected, ...listing, ...contents, format, versions, sha256: listing.sha256 };
+    const head = (entry: Entry | undefined) =>
+      entry && (entry.head ?? readEntryHead(file.file, handle, entry, VERSION_FILE_LENGTH));
+    const versions = parseVersionFile((await head(contents.members.get("VERSION")))?.toString() ?? "");
+    const authority = listing.entries.find(({ path }) => path === below(contents.top, CA));
+    // a whole bundle of them is not what BK-Lite puts there
+    const ca = authority && authority.size <= VERSION_FILE_LENGTH ? await head(authority) : undefined;
+    const beside = await versionsBeside(file);
+    return { ...inspected, ...listing, ...contents, format, versions, beside, ca, sha256: listing.sha256 };
   });
+}
+
+/** What the name says; of a collector not its version, which is whoever made it's, and of what has a name of its own nothing. */
+function namedBy(file: VolumeFile, type: PackageType): Named {
+  if (type === "installer" || type === "apm-probe") return {};
+  const { claim } = file;
+  const name = parseName(file.name, type === "collector" ? { version: "", ...claim } : claim);
+  if ("problem" in name) throw problem(file.file, name.problem.reason, name.problem.params);
+  return name.named;
+}
+
+function probeFormat(name: string): "zip" | "tar.gz" {
+  return /\.(?:zip|jar)$/i.test(name) ? "zip" : "tar.gz";
 }
 
 /** A link that leads nowhere, or in a circle, is one that nothing can stand in for. */
@@ -96,18 +130,12 @@ function checkLinks(file: string, entries: readonly Entry[]): void {
   throw problem(file, bad.loop ? "archive.link.cycle" : "archive.link.dangling", link);
 }
 
-function isVersionFile(path: string): boolean {
-  return /^(?:[^/]+\/)?VERSION$/.test(path);
+function below(top: string, path: string): string {
+  return top === "" ? path : `${top}/${path}`;
 }
 
-async function versionsOf(
-  file: string,
-  handle: OpenFile,
-  entry: Entry | undefined,
-): Promise<Archive["versions"]> {
-  if (!entry) return {};
-  const head = entry.head ?? (await readEntryHead(file, handle, entry, VERSION_FILE_LENGTH));
-  return parseVersionFile(head.toString());
+function isLookedInto(path: string): boolean {
+  return /^(?:[^/]+\/)?(?:VERSION|certs\/ca\.crt)$/.test(path);
 }
 
 /** What the first 4 KiB of a member say it is; no more than that is inflated. `path` is one of `archive.members`. */
@@ -122,20 +150,17 @@ export async function binaryKind(archive: Archive, path: string): Promise<Binary
 
 /**
  * ARCHIVE_CHECK=full: reads every entry of a zip. Throws exit 65 that names the first damaged one. A tar.gz needs none of it: its
- * own checksum was proved in the scan.
+ * own checksum was proved in the scan. `onBytes` is told of packed bytes that have been read.
  */
-export async function verifyArchive(archive: Archive, signal?: AbortSignal): Promise<void> {
+export async function verifyArchive(
+  archive: Archive,
+  signal?: AbortSignal,
+  onBytes?: (bytes: number) => void,
+): Promise<void> {
   if (archive.format !== "zip") return;
-  await withStamped(archive, (handle) => verifyEntries(archive.file, handle, archive.size, signal));
+  const { file, size } = archive;
+  await withStamped(archive, (handle) => verifyEntries(file, handle, size, { signal, onBytes }));
 }
-
-/** A stand-alone collector's file: whatever is in it is the collector's own affair. */
-const UNOPENED = {
-  format: "other",
-  versions: {},
-  entries: [],
-  ...contentsOf([]),
-} as const;
 
 /** How files of each kind begin; a zip without entries begins with its end record. */
 const MAGIC = [

@@ -7,7 +7,8 @@ import { problem } from "../errors.ts";
 import { assertUnchanged, openFile } from "../volume/open.ts";
 import { unreadable } from "../volume/problem.ts";
 import { archiveSource } from "../volume/source.ts";
-import type { Archive, LooseFile, MadeOfArchive, MadeOfFolder } from "./package.ts";
+import type { TreeEntry } from "../volume/tree.ts";
+import type { Archive, MadeOfArchive, MadeOfFolder } from "./package.ts";
 
 /** Bytes that BK-Lite's installer takes of a zip, and that a zip can have without zip64's places. */
 export const MAX_PACKED = 4 * 1024 ** 3 - 1;
@@ -52,9 +53,9 @@ export function tarPass(archive: Archive, made: readonly MadeOfArchive[]): Pass<
 }
 
 /** A folder on the volume as a zip: file after file. */
-export function folderPass(made: MadeOfFolder): Pass<LooseFile> {
+export function folderPass({ file }: Archive, made: MadeOfFolder): Pass<TreeEntry> {
   const places = new Map(made.items().map(({ from }, index) => [from, index]));
-  const source: PassSource<LooseFile> = {
+  const source: PassSource<TreeEntry> = {
     size: ({ stamp }) => Number(stamp.size),
     place: (from) => places.get(from) ?? 0,
     open: async (signal, moved) => ({
@@ -70,7 +71,7 @@ export function folderPass(made: MadeOfFolder): Pass<LooseFile> {
     }),
     translate: (error) => error,
   };
-  return new Pass(source, [targetOf(made, made.path)]);
+  return new Pass(source, [targetOf(made, file)]);
 }
 
 function targetOf<From>(

@@ -2,24 +2,33 @@
  * packages/: what the files on the volume are in BK-Lite: controllers, collectors, installers, APM probes, under which identity, and
  * in which form they are stored. Knows neither Postgres nor NATS.
  */
-import type { Entry } from "../archive/types.ts";
+import type { BinaryKind, Entry } from "../archive/types.ts";
 import type { ZipItem } from "../archive/zip-writer.ts";
 import type { Arch, Identity, Os } from "../identity.ts";
 import type { FormReason } from "../reasons/repack.ts";
-import type { FileStamp, StampedFile, VolumeFile } from "../volume/file.ts";
+import type { FileStamp, VolumeFile } from "../volume/file.ts";
 import type { Named } from "../volume/name.ts";
+import type { TreeEntry } from "../volume/tree.ts";
 import type { Versions } from "../volume/version.ts";
 import type { Contents } from "./contents.ts";
 
 /** An archive that has been opened and read as the package it claims to be. */
 export interface Archive extends VolumeFile, Contents {
-  /** `other`: a stand-alone collector of any content, which is never opened as an archive. */
+  /** `other`: what is not opened as an archive: a program, a collector of any content, a folder. */
   format: "zip" | "tar.gz" | "other";
   stamp: FileStamp;
   /** What the file's name says. */
   named: Named;
   /** What the VERSION file says: one version, or one for each os. */
   versions: Versions;
+  /** What the VERSION file beside it says. */
+  beside?: Versions;
+  /** What the first bytes of a file that is no archive say. */
+  program?: BinaryKind;
+  /** Everything in it, where it is a folder on the volume. */
+  tree?: readonly TreeEntry[];
+  /** Its `certs/ca.crt`, by which the nodes know NATS' certificate. */
+  ca?: Buffer | undefined;
   /** Everything in it, in its own order. */
   entries: readonly Entry[];
   /** Whether it has an entry for its own root (`./`). */
@@ -39,6 +48,8 @@ export interface Package extends Identity {
    * (BKLITE.md). Such packages move: each upload replaces the last.
    */
   fixedKey?: string;
+  /** For whatever platform: os and architecture mean nothing (an APM probe). */
+  anywhere?: boolean;
   /** Set where the package's bytes are not the file's own but made of what lies on the volume. */
   made?: Made;
   /** Why BK-Lite's installer cannot unpack it, although it is stored as it is (REPACK=never). */
@@ -67,17 +78,11 @@ export interface MadeOfArchive extends MadeBase {
   items(): readonly ZipItem[];
 }
 
-/** A folder that lies on the volume as such (`collector/linux/filebeat/`), as a zip. The package's `archive` stands for it. */
+/** A folder that lies on the volume as such (`collector/linux/filebeat/`), as a zip. */
 export interface MadeOfFolder extends MadeBase {
   kind: "loose-folder";
   /** Its files and folders, in the zip's order; a folder's name ends in `/` and its file is not read. */
-  items(): readonly ZipItem<LooseFile>[];
-}
-
-/** A file in such a folder. */
-export interface LooseFile extends StampedFile {
-  /** Lower-case hex; undefined until it has been read. */
-  sha256: string | undefined;
+  items(): readonly ZipItem<TreeEntry>[];
 }
 
 /** A row for a collector that names the archive of its controller: no object of its own. */
@@ -100,4 +105,12 @@ export interface CollectorDefinition {
   executable: string | undefined;
   /** What its program is called in an archive then: `jmx_jvm` for `bin/jmx_jvm.jar`. */
   packageName?: string | undefined;
+}
+
+/** A package's platform as people and reports are shown it. */
+export function shownPlatform(
+  { os, arch, anywhere }: Pick<Package, "os" | "arch" | "anywhere">,
+  archColumn = true,
+): { os: string | null; arch: string | null } {
+  return anywhere ? { os: null, arch: null } : { os, arch: archColumn ? arch : null };
 }

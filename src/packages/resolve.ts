@@ -1,10 +1,14 @@
 import { printable } from "../archive/problem.ts";
-import type { BinaryKind } from "../archive/types.ts";
 import { collectProblem, type Problem, problem } from "../errors.ts";
-import { type Arch, FIELD_LENGTHS, type Identity, type Os, type PackageType } from "../identity.ts";
-import { builtinDefinitions, type FoundCollector, findCollectors } from "./collectors.ts";
+import { type Arch, FIELD_LENGTHS, type Identity, type Os } from "../identity.ts";
+import { clashes, identityWords } from "./clash.ts";
+import { builtinDefinitions, definitionsFor, type FoundCollector, findCollectors } from "./collectors.ts";
+import { installerPackage, probePackage } from "./fixed.ts";
 import { binaryKind } from "./inspect.ts";
+import { typeOf } from "./kind.ts";
+import { holdsProgram, looseCollectors } from "./loose.ts";
 import type { Archive, Collector, CollectorDefinition, Package } from "./package.ts";
+import { checkProgram, platformOf } from "./programs.ts";
 import { takeForm } from "./repack.ts";
 import { isPart, standalone } from "./standalone.ts";
 
@@ -15,7 +19,6 @@ export interface ResolveOptions {
     arch?: Arch | undefined;
     object?: string | undefined;
     version?: string | undefined;
-    type?: PackageType | undefined;
   };
   packageVersion?: string | undefined;
   /** REPACK: `never` stores every archive as it is. */
@@ -36,6 +39,10 @@ export interface Resolved {
   collectors: Collector[];
   /** Everything that contradicts itself: contents and claim, two archives with one identity, a named collector that is not there. */
   problems: Problem[];
+  /** What lies in a collector's place and is none, or none that is wanted. */
+  ignored: Archive[];
+  /** Which of those look like a mistake. */
+  warnings: Problem[];
 }
 
 /** What each archive is to be stored and registered as. */
@@ -43,59 +50,110 @@ export async function resolvePackages(
   archives: readonly Archive[],
   wanted: ResolveOptions,
 ): Promise<Resolved> {
-  const resolved = { packages: [] as Package[], collectors: [] as Collector[] };
-  const problems: Problem[] = [];
-  const attempt = (check: () => unknown) => collectProblem(problems, check);
-  for (const archive of archives) {
+  const resolved: Resolved = { packages: [], collectors: [], problems: [], ignored: [], warnings: [] };
+  const attempt = (check: () => unknown) => collectProblem(resolved.problems, check);
+  // what has a file of its own comes first: it is not looked for in the archives
+  const isController = (archive: Archive) => typeOf(archive) === "controller";
+  for (const archive of archives.filter((one) => !isController(one))) {
+    await attempt(() => addOther(archive, wanted, resolved));
+  }
+  const own = resolved.packages.filter(({ type }) => type === "collector");
+  for (const archive of archives.filter(isController)) {
     const pkg = packageOf(archive, wanted);
     resolved.packages.push(pkg);
     await attempt(() => takeForm(pkg, wanted.repack));
-    await attempt(() => checkLengths(archive, pkg));
-    // any content may be a stand-alone collector, but a controller's archive is to hold what it says
-    if (pkg.type === "collector") continue;
+    await attempt(() => checkLengths(pkg));
     const found = findCollectors(archive, pkg.os, definitionsFor(pkg, wanted.definitions));
     await attempt(() => checkKnown(pkg, found));
     await attempt(() => checkBinaries(pkg, found));
+    const hasOwn = ({ object }: Pick<Identity, "object">) =>
+      own.some((one) => isSameCollector(one, { ...pkg, object }, wanted.archColumn));
     await attempt(async () => {
-      for (const one of chosen(found, pkg, wanted.collectors)) {
+      for (const one of chosen(found, pkg, wanted.collectors, hasOwn)) {
         checkObject(one, pkg);
         if (wanted.standalone) await attempt(() => resolved.packages.push(partOf(one, pkg)));
         else resolved.collectors.push(rowOf(one, pkg));
       }
     });
   }
+  const place = new Map(archives.map((archive, index) => [archive, index]));
+  const at = ({ archive }: Package) => place.get(archive) ?? 0;
+  resolved.packages.sort((a, b) => at(a) - at(b));
+  return withoutTaken(resolved, wanted.archColumn);
+}
+
+/** A package that has a file of its own wins over the same one inside a controller's archive. */
+function withoutTaken(resolved: Resolved, archColumn: boolean): Resolved {
   const whole = resolved.packages.filter((pkg) => !isPart(pkg));
-  problems.push(...clashes(whole, wanted.archColumn));
-  // A package that has a file of its own wins over the same one inside a controller's archive.
-  const taken = new Set(whole.map((pkg) => identityWords(pkg, wanted.archColumn).join("\0")));
-  const free = (pkg: Identity) => !taken.has(identityWords(pkg, wanted.archColumn).join("\0"));
+  const id = (pkg: Package | Collector) => identityWords(pkg, archColumn).join("\0");
+  const taken = new Set(whole.map(id));
+  const free = (pkg: Package | Collector) => !taken.has(id(pkg));
   return {
+    ...resolved,
     packages: resolved.packages.filter((pkg) => !isPart(pkg) || free(pkg)),
     collectors: resolved.collectors.filter(free),
-    problems,
+    problems: [...resolved.problems, ...clashes(whole, archColumn)],
   };
 }
 
-function packageOf(archive: Archive, { options, packageVersion }: ResolveOptions): Package {
-  const { named, versions, name } = archive;
-  // The command line wins over packages.json, and both over what the file says of itself.
-  const said = { ...archive.claim, ...options };
-  const { type = "controller" } = said;
-  const os = said.os ?? named.os ?? "linux";
+/** Whatever its version: what lies on the volume by itself is not cut out of an archive too (SPEC §3). */
+function isSameCollector(a: Package, b: Identity, archColumn: boolean): boolean {
+  return (
+    a.os === b.os && (!archColumn || a.arch === b.arch) && a.object.toLowerCase() === b.object.toLowerCase()
+  );
+}
+
+/** What is no controller's archive. Throws exit 65 for what it cannot be. */
+function addOther(archive: Archive, wanted: ResolveOptions, resolved: Resolved): void {
+  if (archive.place) {
+    const found = looseCollectors(archive, wanted);
+    const kept = found.filter(({ object }) => isWanted(object, wanted.collectors));
+    for (const pkg of kept) checkLengths(pkg);
+    resolved.packages.push(...kept);
+    if (kept.length === 0) resolved.ignored.push(archive);
+    if (found.length > 0 || !holdsProgram(archive)) return;
+    const params = { os: archive.place.os };
+    resolved.warnings.push({ file: archive.file, reason: "collector.unknown", params } as Problem);
+    return;
+  }
+  const type = typeOf(archive);
+  if (type === "installer") resolved.packages.push(installerPackage(archive));
+  else if (type === "apm-probe") resolved.packages.push(probePackage(archive));
+  else {
+    const pkg = packageOf(archive, wanted);
+    checkLengths(pkg);
+    checkProgram(archive.file, archive.program, pkg);
+    resolved.packages.push(pkg);
+  }
+}
+
+function isWanted(object: string, collectors: ResolveOptions["collectors"]): boolean {
+  if (collectors === "auto" || collectors === "none") return collectors === "auto";
+  return collectors.some((name) => name.toLowerCase() === object.toLowerCase());
+}
+
+/** A controller's archive, or a collector that somebody has declared. */
+function packageOf(archive: Archive, wanted: ResolveOptions): Package {
+  const { named, versions, beside, name } = archive;
+  const type = typeOf(archive);
+  // the command line wins over packages.json, and both over what the file says of itself
+  const given = { ...archive.claim, ...wanted.options };
+  const header = platformOf(archive.program);
+  const os = given.os ?? named.os ?? header?.os ?? "linux";
   // a collector's file is named by whoever made the collector: a number in it is not BK-Lite's version
-  const version = said.version ?? (type === "collector" ? undefined : named.version);
+  const version = given.version ?? (type === "collector" ? undefined : named.version);
+  const files = versions[os] ?? versions.any ?? beside?.[os] ?? beside?.any;
   return {
     type,
     os,
-    arch: said.arch ?? named.arch ?? "x86_64",
-    object: said.object ?? "Controller",
-    version: version ?? packageVersion ?? versions[os] ?? versions.any ?? "1.0.0",
+    arch: given.arch ?? named.arch ?? header?.arch ?? "x86_64",
+    object: given.object ?? "Controller",
+    version: version ?? wanted.packageVersion ?? files ?? "1.0.0",
     archive,
     name,
     description: archive.claim?.description ?? "",
   };
 }
-
 function rowOf(
   { object, executable }: FoundCollector,
   { os, arch, version, name, archive }: Package,
@@ -105,7 +163,7 @@ function rowOf(
 
 function partOf(found: FoundCollector, pkg: Package): Package {
   const part = standalone(found, pkg);
-  checkLengths(pkg.archive, part);
+  checkLengths(part);
   return part;
 }
 
@@ -115,16 +173,11 @@ function checkObject({ object }: FoundCollector, pkg: Package): void {
   throw problem(pkg.archive.file, "package.object.collector", { object: printable(object) });
 }
 
-function definitionsFor({ os, arch }: Identity, definitions: readonly CollectorDefinition[]) {
-  const own = definitions.filter((one) => one.os === os && (one.arch === undefined || one.arch === arch));
-  return own.length > 0 ? own : builtinDefinitions(os);
-}
-
-function checkLengths(archive: Archive, pkg: Package): void {
+function checkLengths(pkg: Package): void {
   for (const [field, limit] of Object.entries(FIELD_LENGTHS)) {
     const length = [...pkg[field as keyof typeof FIELD_LENGTHS]].length;
     if (length <= limit) continue;
-    throw problem(archive.file, "package.field.long", {
+    throw problem(pkg.archive.file, "package.field.long", {
       field: field as keyof typeof FIELD_LENGTHS,
       length,
       limit,
@@ -138,73 +191,27 @@ function checkKnown({ archive, os }: Package, found: readonly FoundCollector[]):
   throw problem(archive.file, "package.contents", { os });
 }
 
-async function checkBinaries(
-  { archive, os, arch }: Package,
-  found: readonly FoundCollector[],
-): Promise<void> {
+async function checkBinaries(pkg: Package, found: readonly FoundCollector[]): Promise<void> {
+  const { archive } = pkg;
   const sidecars = ["collector-sidecar", "collector-sidecar.exe"].filter((path) => archive.members.has(path));
-  for (const path of [...sidecars, ...found.map(({ executable }) => executable)]) {
-    const kind = await binaryKind(archive, path);
-    if (!contradicts(kind, os, arch)) continue;
-    const found = describe(kind);
-    throw problem(archive.file, "package.program", { os, arch, entry: printable(path), found });
-  }
+  for (const path of [...sidecars, ...found.map(({ executable }) => executable)])
+    checkProgram(archive.file, await binaryKind(archive, path), pkg, path);
 }
 
-/** Scripts, jars and formats without a known header pass, and so do 32-bit programs on x86_64, which runs them. */
-function contradicts(kind: BinaryKind, os: Os, arch: Arch): boolean {
-  if (kind.format === "other") return false;
-  if (kind.format === "macho") return true;
-  if (kind.format !== (os === "windows" ? "pe" : "elf")) return true;
-  return kind.machine !== arch && !(kind.machine === "x86" && arch === "x86_64");
-}
-
-function describe(kind: BinaryKind): string {
-  if (kind.format === "macho") return "macOS";
-  if (kind.format === "other") return "other";
-  const machine = kind.machine === "other" ? "another architecture" : kind.machine;
-  return `${kind.format === "pe" ? "windows" : "linux"} ${machine}`;
-}
-
+/** Those that COLLECTORS asks for and that lie nowhere else. Throws exit 65 for a named one that is not there. */
 function chosen(
   found: readonly FoundCollector[],
   { archive }: Package,
   wanted: ResolveOptions["collectors"],
+  hasOwn: (collector: { object: string }) => boolean,
 ): FoundCollector[] {
   if (wanted === "none") return [];
-  if (wanted === "auto") return [...found];
-  return wanted.map((name) => {
+  if (wanted === "auto") return found.filter((one) => !hasOwn(one));
+  return wanted.flatMap((name) => {
     const one = found.find(({ object }) => object.toLowerCase() === name.toLowerCase());
-    if (one) return one;
+    if (hasOwn(one ?? { object: name })) return [];
+    if (one) return [one];
     const held = found.map(({ object }) => object);
     throw problem(archive.file, "collector.missing", { name: printable(name), held });
   });
-}
-
-/** What the table's unique constraint compares. */
-function identityWords({ os, arch, object, version }: Identity, archColumn: boolean): string[] {
-  return [os, ...(archColumn ? [arch] : []), object, version];
-}
-
-/** Two files that claim one identity: a problem of both, each naming the other. */
-function clashes(packages: readonly Package[], archColumn: boolean): Problem[] {
-  const first = new Map<string, Package>();
-  const problems: Problem[] = [];
-  for (const pkg of packages) {
-    const words = identityWords(pkg, archColumn);
-    const other = first.get(words.join("\0"));
-    if (!other) first.set(words.join("\0"), pkg);
-    else problems.push(clash(other, pkg, words), clash(pkg, other, words));
-  }
-  return problems;
-}
-
-function clash(pkg: Package, other: Package, words: readonly string[]): Problem {
-  const { file } = pkg.archive;
-  const both = { other: other.archive.file, identity: printable(words.join(" ")) };
-  const { problem: found } =
-    other.arch === pkg.arch
-      ? problem(file, "package.clash", both)
-      : problem(file, "package.clash.arch", { ...both, arch: pkg.arch, otherArch: other.arch });
-  return found;
 }

@@ -60,6 +60,21 @@ export async function scan(
 }
 
 /**
+ * Says what is left alone of what lies in a collector's place. Throws exit 66 if nothing else is on the volume.
+ */
+export function reportIgnored(
+  { packages, ignored, warnings }: Resolved,
+  { packagesDir, allowEmpty }: VolumeConfig,
+  log: Log,
+): void {
+  for (const { file } of ignored) log.debug("scan.ignored", { file });
+  for (const { file, reason, params } of warnings) log.warn("scan.suspect", reason, params, { file });
+  if (packages.length > 0 || allowEmpty) return;
+  const suspects = warnings.map(({ file }) => printable(file));
+  throw new JobError("volume.empty", { path: packagesDir, suspects });
+}
+
+/**
  * What archives would become, and what is wrong with them, apart from what a server says: on today's BK-Lite (table state C), with
  * the built-in collectors, and without a word on architectures that the table may not tell apart.
  */
@@ -79,8 +94,8 @@ export async function judge(
     archColumn: true,
   });
   if (config.archiveCheck === "full") {
-    for (const archive of archives)
-      await collectProblem(resolved.problems, () => verifyArchive(archive, signal));
+    const kept = archives.filter((archive) => !resolved.ignored.includes(archive));
+    for (const archive of kept) await collectProblem(resolved.problems, () => verifyArchive(archive, signal));
   }
   return resolved;
 }

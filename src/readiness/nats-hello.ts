@@ -1,4 +1,6 @@
+import type { X509Certificate } from "node:crypto";
 import type { Socket } from "node:net";
+import type { TLSSocket } from "node:tls";
 import type { NatsConfig, NatsServer } from "../config/nats.ts";
 import { tlsOptions } from "../store/connection.ts";
 import { LayerFailure, words } from "./layer.ts";
@@ -19,7 +21,8 @@ interface ServerInfo {
 
 /**
  * A connection that goes as far as the login: TCP, the server's INFO line, TLS. The library does all that in one step; here each layer
- * is told as it is passed. `patient`: waits for the last words of a server that turns clients away. Throws LayerFailure.
+ * is told as it is passed. Returns the server's certificate and those that came with it; none without TLS. `patient`: waits for the last
+ * words of a server that turns clients away. Throws LayerFailure.
  */
 export async function knock(
   line: Line,
@@ -27,24 +30,33 @@ export async function knock(
   config: NatsConfig,
   { signal, trying }: Pick<Step, "signal" | "trying">,
   patient = false,
-): Promise<void> {
+): Promise<X509Certificate[]> {
   const socket = await dial(line, signal);
   socket.on("error", () => {}); // whoever reads from it hears of it
   const patience = patient ? PATIENCE : 0;
   try {
     trying(server.tls ? "tls" : "login");
     if (config.tls.handshakeFirst) {
-      await handshakeFirst(line, server, config, socket, signal, patience);
-      return;
+      return await handshakeFirst(line, server, config, socket, signal, patience);
     }
     const info = await readInfo(line, server, config, socket, signal);
     const error = errorIn(info.text) ?? (await lastWords(socket, patience, signal));
     if (error) throw refusal(line, error);
     checkTlsWanted(line, server, info);
-    if (server.tls) (await handshake(line, socket, tlsOptions(server, config), signal, patience)).destroy();
+    if (!server.tls) return [];
+    return certificates(await handshake(line, socket, tlsOptions(server, config), signal, patience));
   } finally {
     socket.destroy();
   }
+}
+
+/** What the server has shown, its own certificate first; ends the connection. */
+function certificates(secure: TLSSocket): X509Certificate[] {
+  const found: X509Certificate[] = [];
+  for (let one = secure.getPeerX509Certificate(); one && found.length < 10; one = one.issuerCertificate)
+    found.push(one);
+  secure.destroy();
+  return found;
 }
 
 /** A NATS server speaks first: one INFO line. */
@@ -157,9 +169,9 @@ async function handshakeFirst(
   socket: Socket,
   signal: AbortSignal,
   patience: number,
-): Promise<void> {
+): Promise<X509Certificate[]> {
   try {
-    (await handshake(line, socket, tlsOptions(server, config), signal, patience)).destroy();
+    return certificates(await handshake(line, socket, tlsOptions(server, config), signal, patience));
   } catch (error) {
     const { code = "" } = ((error as Error).cause ?? {}) as NodeJS.ErrnoException;
     // INFO, read as the head of a TLS record.

@@ -1,3 +1,4 @@
+import type { X509Certificate } from "node:crypto";
 import type { NatsConnection } from "nats";
 import type { NatsConfig, NatsServer } from "../config/nats.ts";
 import type { Log } from "../output/log.ts";
@@ -18,6 +19,8 @@ export interface NatsReady {
   where: string;
   /** The server's version, for the report. */
   version: string;
+  /** The server's certificate and those that came with it; none without TLS. */
+  chain: readonly X509Certificate[];
 }
 
 /** What a command needs of the bucket. */
@@ -55,7 +58,7 @@ async function up(
   trying("dns");
   await resolveHost(line, signal);
   trying("tcp");
-  await knock(line, server, config, step);
+  const chain = await knock(line, server, config, step);
   trying("login");
   const nc = await login(server, config, 4800).catch(async (error) => {
     signal.throwIfAborted();
@@ -72,7 +75,7 @@ async function up(
     await checkJetStream(line, bucket);
     trying("bucket");
     const exists = await alone(() => checkBucket(line, bucket, config, needs, log));
-    return { bucket, exists, where: line.where, version: versionOf(nc) };
+    return { bucket, exists, where: line.where, version: versionOf(nc), chain };
   } catch (error) {
     close();
     throw error;

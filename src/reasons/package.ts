@@ -1,4 +1,4 @@
-import { fault, suspicion } from "./fault.ts";
+import { COPY_AGAIN, fault, suspicion } from "./fault.ts";
 
 interface Program {
   os: string;
@@ -40,6 +40,76 @@ export const packages = {
     {
       en: "say what it is, in the file's name (as in fusion-collectors-windows-amd64.zip) or by --os and --arch, or rebuild it with the right programs",
       zh: "请在文件名中写明（如 fusion-collectors-windows-amd64.zip），或用 --os 和 --arch 指定，或用正确的程序重新打包",
+    },
+  ),
+  "program.truncated": fault<{ bytes: number; needed: number }>(
+    {
+      en: ({ bytes, needed }) =>
+        `is a program that was cut off: its header speaks of ${needed} bytes, the file has ${bytes}`,
+      zh: ({ bytes, needed }) => `程序文件不完整：文件头表明至少 ${needed} 字节，实际只有 ${bytes} 字节`,
+    },
+    COPY_AGAIN,
+  ),
+  "installer.kind": fault<{ found: string }>(
+    {
+      en: ({ found }) =>
+        `is to be BK-Lite's installer, but is no program for Linux or Windows (${foundEn(found)})`,
+      zh: ({ found }) => `应为 BK-Lite 安装器，但不是 Linux 或 Windows 程序（${foundZh(found)}）`,
+    },
+    {
+      en: "put BK-Lite's own bklite-controller-installer (or .exe) there; if it was downloaded, see that the download did not fail",
+      zh: "请放入 BK-Lite 提供的 bklite-controller-installer（或 .exe）；如为下载所得，请确认下载成功",
+    },
+  ),
+  "probe.unknown": fault<{ names: readonly string[] }>(
+    {
+      en: ({ names }) => `is to be an APM probe, but has none of their names: ${names.join(", ")}`,
+      zh: ({ names }) => `应为 APM 探针，但文件名不在其中：${names.join("、")}`,
+    },
+    { en: "give the file the probe's own name", zh: "请将文件改为对应探针的名称" },
+  ),
+  "collector.folder": fault<{ entry: string }>(
+    {
+      en: ({ entry }) =>
+        `contains ${entry}, which is neither a regular file nor a folder (or a link that leads to a folder or nowhere)`,
+      zh: ({ entry }) => `其中的 ${entry} 既不是普通文件也不是目录（或是指向目录、指向不存在位置的链接）`,
+    },
+    {
+      en: "replace it by the file that it stands for, or remove it",
+      zh: "请用它所指的文件替换，或将其删除",
+    },
+  ),
+  "collector.unknown": suspicion<{ os: string }>(
+    {
+      en: ({ os }) =>
+        `is in a collector's place, but BK-Lite defines no ${os} collector of that name: left alone`,
+      zh: ({ os }) => `位于采集器目录中，但 BK-Lite 没有定义该名称的 ${os} 采集器：不处理`,
+    },
+    {
+      en: "compare its name with the collectors that BK-Lite defines (node_mgmt_collector), or declare it in packages.json",
+      zh: "请与 BK-Lite 定义的采集器（node_mgmt_collector）核对名称，或在 packages.json 中声明",
+    },
+  ),
+  "archive.ca.invalid": suspicion(
+    {
+      en: "has no certificate in certs/ca.crt: nodes that are installed from it cannot connect to NATS by TLS",
+      zh: "包内 certs/ca.crt 不是证书：由它安装的节点无法通过 TLS 连接 NATS",
+    },
+    {
+      en: "put this stack's CA (conf/certs/ca.crt) into the archive as certs/ca.crt and pack it again",
+      zh: "请将本环境的 CA（conf/certs/ca.crt）放入包内的 certs/ca.crt，重新打包",
+    },
+  ),
+  "archive.ca.other": suspicion<{ subject: string }>(
+    {
+      en: ({ subject }) =>
+        `has the CA certificate "${subject}" in certs/ca.crt, which did not sign this NATS server's certificate: nodes that are installed from it cannot connect`,
+      zh: ({ subject }) =>
+        `包内 certs/ca.crt 为“${subject}”，并非签发本 NATS 服务端证书的 CA：由它安装的节点无法连接`,
+    },
+    {
+      en: "put this stack's CA (conf/certs/ca.crt) into the archive as certs/ca.crt and pack it again",
+      zh: "请将本环境的 CA（conf/certs/ca.crt）放入包内的 certs/ca.crt，重新打包",
     },
   ),
   "package.field.long": fault<{ field: keyof typeof FIELDS; length: number; limit: number }>(

@@ -176,7 +176,7 @@ export const volume = {
   ),
   "volume.near.name": suspicion<{ meant: string }>(
     {
-      en: ({ meant }) => `is left alone: its name is not quite an archive's (did you mean ${meant}?)`,
+      en: ({ meant }) => `is left alone: its name is not quite a package's (did you mean ${meant}?)`,
       zh: ({ meant }) => `已忽略：名称与归档文件名相近（是否应为 ${meant}？）`,
     },
     {

@@ -6,6 +6,7 @@ import type { Log } from "../output/log.ts";
 import { startProgress } from "../output/progress.ts";
 import type { Recorder } from "../output/recorder.ts";
 import { packageTitle } from "../packages/form.ts";
+import { shownPlatform } from "../packages/package.ts";
 import type { Servers } from "../readiness/wait.ts";
 import type { Lock } from "../registry/lock.ts";
 import { type RowChange, writeRows } from "../registry/rows.ts";
@@ -25,6 +26,8 @@ export interface ApplyContext {
   log: Log;
   recorder: Recorder;
   signal: AbortSignal;
+  /** Awaited before anything is published: that the archives are whole, and the lock is held. */
+  prove: () => Promise<void>;
 }
 
 /**
@@ -69,13 +72,13 @@ async function applyPackage(decision: Decision, place: Place, context: ApplyCont
   }
   context.recorder.package(desired.package, { action, key, name, sha256, bytes, bytesUploaded });
   const seconds = Number(((performance.now() - started) / 1000).toFixed(3));
-  logPackage(decision, { sha256: sha256 ?? null, bytes: bytes ?? null, bytesUploaded, seconds }, context.log);
+  logPackage(decision, { sha256: sha256 ?? null, bytes: bytes ?? null, bytesUploaded, seconds }, context);
 }
 
 async function upload(
   decision: Decision,
   place: Place,
-  { servers, lock, objects, source, stallSeconds, log, signal }: ApplyContext,
+  { servers, objects, source, stallSeconds, log, signal, prove }: ApplyContext,
 ) {
   const { desired, key } = decision;
   const from = source(decision);
@@ -101,7 +104,7 @@ async function upload(
         signal,
         stallSeconds,
         onProgress: progress.update,
-        prove: () => lock.prove(),
+        prove,
         onLeftover: (error) =>
           log.warn("cleanup.failed", "cleanup.failed", { said: (error as Error).message }),
       },
@@ -118,9 +121,14 @@ interface Outcome {
   seconds: number;
 }
 
-function logPackage({ action, desired, key, stored, name }: Decision, outcome: Outcome, log: Log): void {
-  const { type, os, arch, object, version, archive, fixedKey } = desired.package;
-  const line = { file: archive.file, type, os, arch, object, version, name, key, ...outcome };
+function logPackage(
+  { action, desired, key, stored, name }: Decision,
+  outcome: Outcome,
+  { log, servers }: ApplyContext,
+): void {
+  const { type, object, version, archive, fixedKey } = desired.package;
+  const platform = shownPlatform(desired.package, servers.postgres.shape.archColumn);
+  const line = { file: archive.file, type, ...platform, object, version, name, key, ...outcome };
   const moves = version === "latest" || fixedKey !== undefined;
   if (action === "replaced" && moves) log.info("package.replaced", line);
   else if (action === "replaced" || action === "kept") {

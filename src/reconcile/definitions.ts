@@ -1,5 +1,6 @@
 import { poll } from "../async.ts";
 import type { JobContext } from "../job.ts";
+import { needsDefinitions } from "../packages/kind.ts";
 import type { Archive, CollectorDefinition } from "../packages/package.ts";
 import type { PostgresReady } from "../readiness/postgres.ts";
 import { readDefinitions } from "../registry/collectors.ts";
@@ -44,9 +45,4 @@ export async function platformDefinitions(
   const { pending, definitions } = await poll(look, { until: (found) => !found.pending, backoff, signal });
   if (pending) log.warn("plan.warning", "definitions.empty", { seconds: Math.round(limit) });
   return definitions;
-}
-
-/** Whether it depends on the platform's list what becomes of a file. */
-function needsDefinitions({ claim }: Archive): boolean {
-  return claim?.type === undefined || claim.type === "controller";
 }

@@ -1,18 +1,19 @@
 import type { Source } from "../archive/source.ts";
-import { collectProblem, type Problem, ProblemsError } from "../errors.ts";
+import { ProblemsError } from "../errors.ts";
 import type { JobContext } from "../job.ts";
 import type { Log } from "../output/log.ts";
 import { packageDigest, packageOrigin, packageSource } from "../packages/form.ts";
-import { verifyArchive } from "../packages/inspect.ts";
-import type { Archive, Package } from "../packages/package.ts";
+import { type Archive, type Package, shownPlatform } from "../packages/package.ts";
 import { resolvePackages } from "../packages/resolve.ts";
+import { reportIgnored } from "../packages/scan.ts";
 import { isPart } from "../packages/standalone.ts";
-import type { PostgresReady } from "../readiness/postgres.ts";
+import type { Servers } from "../readiness/wait.ts";
 import { digest } from "../volume/digest.ts";
 import { type DesiredPackage, hasOrigin } from "./content.ts";
 import { platformDefinitions } from "./definitions.ts";
 import type { ObservedState } from "./observed.ts";
 import { type Decision, type Plan, type PlanInput, plan, type SharedCollector, storedFor } from "./plan.ts";
+import { checkTrust } from "./trust.ts";
 
 /** What the volume asks for. */
 export interface Desired {
@@ -24,13 +25,13 @@ export interface Desired {
 export async function resolveDesired(
   job: JobContext,
   archives: readonly Archive[],
-  postgres: PostgresReady,
+  { postgres, nats }: Servers,
   signal: AbortSignal,
 ): Promise<Desired> {
   const { config, args, log } = job;
   const { archColumn } = postgres.shape;
   job.recorder.archColumn = archColumn;
-  const { packages, collectors, problems } = await resolvePackages(archives, {
+  const resolved = await resolvePackages(archives, {
     options: args,
     packageVersion: config.packageVersion,
     repack: config.repack,
@@ -39,18 +40,20 @@ export async function resolveDesired(
     definitions: await platformDefinitions(job, archives, postgres, signal),
     archColumn,
   });
+  const { packages, collectors, problems } = resolved;
   if (problems.length > 0) throw new ProblemsError(problems);
+  reportIgnored(resolved, config, log);
+  checkTrust(packages, nats.chain, config, log);
   const whole = packages.filter((pkg) => !isPart(pkg));
   const parts = [...collectors, ...packages.filter(isPart)];
   for (const pkg of whole) {
     const names = parts.filter((part) => part.archive === pkg.archive).map((part) => part.object);
     reportForm(pkg, log);
-    const { archive, os, arch, object, version } = pkg;
+    const { archive, object, version } = pkg;
     log.info("package.found", {
       file: archive.file,
       bytes: archive.size,
-      os,
-      arch,
+      ...shownPlatform(pkg, archColumn),
       object,
       version,
       collectors: names,
@@ -117,29 +120,6 @@ async function describeContent(
     sha256,
     bytes: bytes ?? packageSource(pkg).size,
   };
-}
-
-/**
- * ARCHIVE_CHECK=full: reads every entry of the archives that are about to be uploaded. Throws exit 65 that names all damaged ones,
- * before anything is written. `checked` remembers across attempts.
- */
-export async function checkArchives(
-  job: JobContext,
-  decisions: readonly Decision[],
-  checked: Set<Archive>,
-  signal: AbortSignal,
-): Promise<void> {
-  if (job.config.archiveCheck === "quick") return;
-  const problems: Problem[] = [];
-  const uploads = decisions.filter(({ upload, conflict }) => upload && !conflict);
-  for (const archive of new Set(uploads.map(({ desired }) => desired.package.archive))) {
-    if (checked.has(archive)) continue;
-    await collectProblem(problems, async () => {
-      await verifyArchive(archive, signal);
-      checked.add(archive);
-    });
-  }
-  if (problems.length > 0) throw new ProblemsError(problems);
 }
 
 export function sourceOf({ desired }: Decision): Source {

@@ -2,6 +2,8 @@ import type pg from "pg";
 
 /** Milliseconds for each step of finding out whether a pooler shares the session. */
 const PROBE_TIMEOUT = 3000;
+/** A pool lends the session that was given back last, so one look mostly tells; each further one is for whoever came in between. */
+const LOOKS = 6;
 /** Milliseconds; longer than any statement of ours takes, shorter than what it is given up after. */
 const STATEMENT_TIMEOUT = 25_000;
 
@@ -38,7 +40,7 @@ export async function readBackend(client: pg.Client): Promise<Backend> {
 /**
  * Whether several connections take turns on one session, as with pgbouncer's `pool_mode = transaction`: what a session holds (a
  * lock, a setting) is then not ours. A pooler gives itself away by a cancel key whose pid is not the session's; whether it shares
- * sessions shows when a second connection is busy.
+ * sessions shows when a second connection is busy. Others may come in between, so it is looked at several times.
  */
 export async function isShared(client: pg.Client, open: () => pg.Client): Promise<boolean> {
   const { pid } = await readBackend(client);
@@ -47,9 +49,14 @@ export async function isShared(client: pg.Client, open: () => pg.Client): Promis
   other.on("error", () => {}); // it is only looked through
   try {
     await other.connect();
-    await other.query("BEGIN");
-    const taken = (await readBackend(other)).pid;
-    return taken === pid || (await readBackend(client)).pid !== pid;
+    const moved = async () => (await readBackend(client)).pid !== pid;
+    for (let look = 0; look < LOOKS; look += 1) {
+      await other.query("BEGIN");
+      if ((await readBackend(other)).pid === pid || (await moved())) return true;
+      await other.query("COMMIT");
+      if (await moved()) return true;
+    }
+    return false;
   } catch {
     return false; // no second connection to be had: the lock's own proof decides
   } finally {

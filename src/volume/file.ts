@@ -3,8 +3,9 @@
  * they hold still. Knows how to read them, not what BK-Lite makes of them.
  */
 import type { Claim } from "../identity.ts";
+import type { CollectorPlace } from "./known.ts";
 
-/** A regular file that is to be read: one that is named like an archive, or one with a claim. Nothing of it has been read yet. */
+/** What is to be read: a regular file whose name or claim says what it is, or what lies in a collector's place. Nothing of it has been read yet. */
 export interface VolumeFile {
   /** Path below PACKAGES_DIR, with `/`: what messages show. */
   file: string;
@@ -15,6 +16,10 @@ export interface VolumeFile {
   /** Bytes. */
   size: number;
   claim?: Claim;
+  /** In a collector's place: a package if the platform has a collector of that name. */
+  place?: CollectorPlace;
+  /** A folder in such a place. */
+  isFolder?: boolean;
 }
 
 /** What stat says of a file that must not change under our hands. */

@@ -16,6 +16,7 @@ const CUT_SHORT: ReadonlySet<ReasonId> = new Set<ReasonId>([
   "archive.empty",
   "file.changed",
   "gzip.truncated",
+  "program.truncated",
   "tar.truncated",
   "zip.truncated",
 ]);

@@ -3,8 +3,9 @@ import { readdir, readlink, stat } from "node:fs/promises";
 import { basename, join, resolve } from "node:path";
 import { isSystemError, printable } from "../archive/problem.ts";
 import { JobError, type Problem } from "../errors.ts";
-import type { Claim } from "../identity.ts";
+import { archOf, type Claim } from "../identity.ts";
 import type { VolumeFile } from "./file.ts";
+import { collectorPlace, typeByName, VERSION_FILE } from "./known.ts";
 import { formatOf } from "./name.ts";
 import { isChecksumFile, isPassedOver, nearMiss, suspect } from "./near.ts";
 import { accessTo, isDenied, said, unreadable } from "./problem.ts";
@@ -16,7 +17,7 @@ const FILE_SYSTEM_OWN = "lost+found";
 const NOWHERE = new Set(["ENOENT", "ELOOP", "ENOTDIR"]);
 
 export interface Volume {
-  /** The archives, by path. */
+  /** What may be a package, by path. */
   files: VolumeFile[];
   /** What is left alone: other names, FIFOs, dangling links, … as paths below the volume. */
   ignored: string[];
@@ -25,9 +26,9 @@ export interface Volume {
 }
 
 /**
- * The archives on a volume: regular files of that name, or links that end at one, at most four folders deep. Only names are looked at,
- * nothing is opened, so a FIFO does not block. A volume or a folder in it that may not be read is exit 66, one that cannot be exit 74; no
- * archive at all is for the caller to judge.
+ * What may be a package on a volume: regular files of such a name, or links that end at one, at most four folders deep, and whatever lies
+ * in a collector's place. Only names are looked at, nothing is opened, so a FIFO does not block. A volume or a folder in it that may not be
+ * read is exit 66, one that cannot be exit 74; nothing at all is for the caller to judge.
  */
 export async function listVolume(dir: string): Promise<Volume> {
   const volume: Volume = { files: [], ignored: [], suspects: [] };
@@ -64,28 +65,51 @@ async function walk(dir: string, below: string, depth: number, volume: Volume): 
     if (isPassedOver(entry.name)) continue;
     const file = below === "" ? entry.name : `${below}/${entry.name}`;
     if (entry.isDirectory()) {
-      if (formatOf(entry.name)) volume.suspects.push(suspect(file, "volume.near.folder", {}));
-      if (depth === 0 || entry.name === FILE_SYSTEM_OWN) volume.ignored.push(file);
-      else await walk(dir, file, depth - 1, volume);
+      const place = collectorPlace(file);
+      // a folder that is named like an architecture holds collectors
+      if (place && archOf(entry.name) === undefined) {
+        volume.files.push({ file, path: join(dir, file), name: entry.name, size: 0, place, isFolder: true });
+        continue;
+      }
+      if (isKnown(entry.name)) volume.suspects.push(suspect(file, "volume.near.folder", {}));
+      if (depth > 0 && entry.name !== FILE_SYSTEM_OWN) {
+        await walk(dir, file, depth - 1, volume);
+        continue;
+      }
+      volume.ignored.push(file);
+      if (depth === 0) await lookDeeper(dir, file, volume);
       continue;
     }
     await look(entry, join(dir, file), file, volume);
   }
 }
 
-/** Takes an archive, or says what else it is. */
+/** Nothing is taken from so far down, but a package there was most likely meant to be found. */
+async function lookDeeper(dir: string, below: string, { suspects }: Volume): Promise<void> {
+  const names = await readdir(join(dir, below)).catch(() => []);
+  for (const name of names.filter((one) => !isPassedOver(one) && isKnown(one)))
+    suspects.push(suspect(`${below}/${name}`, "volume.near.deep", { depth: DEPTH }));
+}
+
+function isKnown(name: string): boolean {
+  return formatOf(name) !== undefined || typeByName(name) !== undefined;
+}
+
+/** Takes what may be a package, or says what else it is. */
 async function look(entry: Dirent, path: string, file: string, volume: Volume): Promise<void> {
   const { name } = entry;
-  const isArchive = formatOf(name) !== undefined;
-  if (!isArchive) {
-    const near = nearMiss(file, name);
-    if (near) volume.suspects.push(near);
-    if (!isChecksumFile(name)) volume.ignored.push(file);
+  if (isChecksumFile(name) || name === VERSION_FILE) return;
+  const known = isKnown(name);
+  const near = known ? undefined : nearMiss(file, name);
+  if (near) volume.suspects.push(near);
+  const place = known || near ? undefined : collectorPlace(file);
+  if (!known && !place) {
+    volume.ignored.push(file);
     return;
   }
   const found = await follow(entry, path, file);
   if (typeof found === "number") {
-    volume.files.push({ file, path, name, size: found });
+    volume.files.push({ file, path, name, size: found, ...(place && { place }) });
     return;
   }
   volume.ignored.push(file);

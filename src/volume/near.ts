@@ -1,6 +1,7 @@
 import type { Problem } from "../errors.ts";
 import { nearest } from "../nearest.ts";
 import type { Params, ReasonId } from "../reasons/catalog.ts";
+import { KNOWN_NAMES } from "./known.ts";
 import { formatOf } from "./name.ts";
 
 const STEM = "fusion-collectors";
@@ -33,7 +34,7 @@ export function nearMiss(file: string, name: string): Problem | undefined {
   if (isChecksumFile(name)) return undefined;
   const sums = otherChecksumName(name);
   if (sums) return suspect(file, "checksum.name", { meant: sums });
-  const meant = nearArchive(name);
+  const meant = nearKnown(name) ?? nearArchive(name);
   return meant === undefined || meant === name ? undefined : suspect(file, "volume.near.name", { meant });
 }
 
@@ -50,6 +51,14 @@ function otherChecksumName(name: string): string | undefined {
       name,
     ) ?? [];
   return archive === undefined ? undefined : `${archive}.sha256`;
+}
+
+/** The installer or probe that was meant, where the name is a letter or two off, or more was added to it. */
+function nearKnown(name: string): string | undefined {
+  const lower = name.toLowerCase();
+  const [stem] = /^bklite-controller-(?:installer|bootstrap)/.exec(lower) ?? [];
+  const windows = stem === undefined || lower.endsWith(".exe") || stem.endsWith("bootstrap");
+  return stem === undefined ? nearest(lower, KNOWN_NAMES) : `${stem}${windows ? ".exe" : ""}`;
 }
 
 /** The archive's name that was meant, where the stem is a letter or two off or the ending is another. */

@@ -1,4 +1,12 @@
+import { stat } from "node:fs/promises";
+import { dirname, join } from "node:path";
+import { readFully } from "../archive/blocks.ts";
+import { isSystemError } from "../archive/problem.ts";
 import type { Os } from "../identity.ts";
+import type { VolumeFile } from "./file.ts";
+import { VERSION_FILE } from "./known.ts";
+import { withFile } from "./open.ts";
+import { unreadable } from "./problem.ts";
 
 /** What a VERSION file says: one version, or one for each os. */
 export type Versions = { any?: string } & { [os in Os]?: string };
@@ -24,4 +32,25 @@ export function parseVersionFile(text: string): Versions {
     versions[os === "linux" || os === "windows" ? os : "any"] ??= version;
   }
   return versions;
+}
+
+/** What the VERSION file in an archive's folder says; nothing where there is none. One that cannot be read is exit 66 or 74. */
+export async function versionsBeside({ file, path }: Pick<VolumeFile, "file" | "path">): Promise<Versions> {
+  const folder = dirname(file);
+  const beside = {
+    file: folder === "." ? VERSION_FILE : `${folder}/${VERSION_FILE}`,
+    path: join(dirname(path), VERSION_FILE),
+  };
+  try {
+    if (!(await stat(beside.path)).isFile()) return {};
+  } catch (error) {
+    if (!isSystemError(error)) throw error;
+    if (["ENOENT", "ENOTDIR", "ELOOP"].includes(error.code ?? "")) return {};
+    throw unreadable(beside.file, beside.path, error);
+  }
+  return withFile(beside, async (handle, { size }) => {
+    const length = Math.min(VERSION_FILE_LENGTH, Number(size));
+    const head = await readFully(handle, Buffer.alloc(length), length, 0);
+    return parseVersionFile(head.toString());
+  });
 }

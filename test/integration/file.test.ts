@@ -1,9 +1,9 @@
 import assert from "node:assert/strict";
-import { copyFile, mkdir, readFile, truncate, writeFile } from "node:fs/promises";
+import { copyFile, mkdir, readFile, truncate, utimes, writeFile } from "node:fs/promises";
 import { join } from "node:path";
 import { describe, test } from "node:test";
 import { age, buildArchive } from "../support/archives.ts";
-import { elfHeader } from "../support/binaries.ts";
+import { binaryHeader } from "../support/binaries.ts";
 import { download, install } from "../support/install.ts";
 import { rawZip } from "../support/raw-zip.ts";
 import { type JobResult, runJob } from "../support/run.ts";
@@ -108,8 +108,7 @@ describe("a collector's own file", () => {
   test("any content; os and architecture from its name, the version from PACKAGE_VERSION", async () => {
     const site = await servers.site({ state: "C" });
     const name = "my_exporter-9.9.9-windows-arm64.exe";
-    // whatever it says it is: nobody looks inside
-    await writeFile(join(site.volume, name), elfHeader(62));
+    await writeFile(join(site.volume, name), "a script, say");
     const args = ["--file", join(site.volume, name), "--type", "collector", "--object", "Mine"];
     await ok(site.run(args));
     await ok(site.run(args, { PACKAGE_VERSION: "4.0.0" }));
@@ -119,7 +118,27 @@ describe("a collector's own file", () => {
       `collector windows arm64 Mine 4.0.0 ${name}`,
       `collector linux x86_64 Mine latest ${name}`,
     ]);
-    assert.deepEqual(await download(site, `linux/x86_64/Mine/latest/${name}`), elfHeader(62));
+    assert.equal(String(await download(site, `linux/x86_64/Mine/latest/${name}`)), "a script, say");
+  });
+
+  test("a program's header says the platform where nothing else does; what it contradicts is refused", async () => {
+    const site = await servers.site({ state: "C" });
+    await writeFile(join(site.volume, "mine"), binaryHeader("windows", "arm64"));
+    const args = ["--file", join(site.volume, "mine"), "--type", "collector", "--object", "Mine"];
+    const run = await site.run([...args, "--os", "linux"]);
+    assert.equal((await refused(site, run, 65)).reason, "package.program");
+    await ok(site.run(args));
+    assert.deepEqual(await guideRows(site), ["collector windows arm64 Mine 1.0.0 mine"]);
+  });
+
+  test("a program that was cut off is refused", async () => {
+    const site = await servers.site();
+    const program = await readFile(process.execPath);
+    await writeFile(join(site.volume, "mine"), program.subarray(0, program.length - 1000));
+    const old = new Date(Date.now() - 3_600_000);
+    await utimes(join(site.volume, "mine"), old, old);
+    const args = ["--file", join(site.volume, "mine"), "--type", "collector", "--object", "Mine"];
+    assert.equal((await refused(site, await site.run(args), 65)).reason, "program.truncated");
   });
 
   test("a name that says two things is refused, until an option says which", async () => {

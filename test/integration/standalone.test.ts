@@ -110,6 +110,32 @@ describe("COLLECTOR_PACKAGES=standalone", () => {
     });
   }
 
+  for (const name of [ARCHIVE, "fusion-collectors-linux-amd64.tar.gz"]) {
+    test(`${name}: a program that is built with a folder of libraries beside it takes it along`, async () => {
+      const site = await servers.site();
+      const libraries = [
+        { name: "bin/_internal/libpython3.so", content: "a library", mode: 0o755 },
+        { name: "bin/_internal/ansible/modules/ping.py", content: "a module", mode: 0o644 },
+      ];
+      await site.archive(name, { collectors: ["ansible-executor", "telegraf"], entries: libraries });
+      await ok(site.run([], STANDALONE));
+      assert.deepEqual(await named(site), [
+        "Ansible-Executor ansible-executor.zip",
+        `Controller ${name.replace(".tar.gz", ".zip")}`,
+        "Telegraf telegraf",
+      ]);
+      const installed = await install(site, "linux/Ansible-Executor/1.0.0/ansible-executor.zip");
+      assert.deepEqual([...installed].map(([file, { mode }]) => `${file} ${mode.toString(8)}`).sort(), [
+        "bin/_internal/ansible/modules/ping.py 100644",
+        "bin/_internal/libpython3.so 100755",
+        "bin/ansible-executor 100755",
+      ]);
+      const before = await site.state();
+      await ok(site.run([], STANDALONE));
+      assert.deepEqual(await site.state(), before);
+    });
+  }
+
   test("only those that COLLECTORS names", async () => {
     const site = await servers.site();
     await site.archive(ARCHIVE, CONTENT);

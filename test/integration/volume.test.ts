@@ -8,6 +8,7 @@ import type { JobResult } from "../support/run.ts";
 import { ARCHIVE, explain, type Site, sha256, useServers } from "../support/site.ts";
 
 const servers = useServers();
+const KEY = `linux/Controller/1.0.0/${ARCHIVE}`;
 const SIDECAR: RawEntry = { name: "fusion-collectors/collector-sidecar", data: "#!/bin/sh\n" };
 
 /** Nothing was written, and the report names each file with its code. */
@@ -27,6 +28,10 @@ async function assertRefused(
     assert.ok(error?.hint, `${file} has no remedy`);
   }
   assert.ok(run.report?.error?.hint);
+}
+
+function exitsWith(run: JobResult, code: number): void {
+  assert.equal(run.code, code, explain(run));
 }
 
 async function flipByte(path: string, at: number): Promise<void> {
@@ -147,6 +152,31 @@ describe("bad archives: 65, all of them in one run, before anything is written",
     await writeFile(join(site.volume, "SHA256SUMS"), "");
     const quick = await site.run([], { ARCHIVE_CHECK: "quick" });
     assert.equal(quick.code, 0, explain(quick));
+  });
+
+  test("a large one is sent while it is checked: two that are damaged are both named, and nothing of any is published", async () => {
+    const site = await servers.site();
+    const bytes = 24_000_000;
+    exitsWith(await site.archive().then(() => site.run()), 0);
+    const before = { rows: await site.rows(), object: await site.objects.read(KEY) };
+    await site.archive(ARCHIVE, { payloadBytes: bytes, seed: "whole" });
+    const files = ["fusion-collectors-windows-amd64.zip", "fusion-collectors-linux-2.0.0.zip"];
+    for (const file of files) {
+      const os = file.includes("windows") ? "windows" : "linux";
+      await flipByte(await site.archive(file, { os, payloadBytes: bytes }), bytes - 1000);
+    }
+    const run = await site.run();
+    exitsWith(run, 65);
+    const failed = run.report?.packages.filter((p) => p.error?.reason === "zip.crc").map((p) => p.file);
+    assert.deepEqual(failed?.sort(), files.toSorted());
+    assert.deepEqual(await site.rows(), before.rows);
+    assert.equal((await site.objects.list()).length, 1);
+    assert.equal(
+      (await site.objects.read(KEY)).sha256,
+      before.object.sha256,
+      "the old object is served as before",
+    );
+    assert.deepEqual(await site.objects.unreachable(), []);
   });
 
   test("an unchanged package is not checked again: its stored bytes are what was checked", async () => {

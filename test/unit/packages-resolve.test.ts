@@ -9,18 +9,13 @@ import { problemOf, problemsOf, scan, volume } from "../support/volume.ts";
 
 const LINUX = "fusion-collectors-linux-amd64.zip";
 
+const DEFAULTS: ResolveOptions = { options: {}, collectors: "auto", definitions: [], archColumn: false };
+
 /** Builds the archives, and resolves them as a run with these settings does. */
 async function resolve(archives: Record<string, ArchiveOptions>, wanted: Partial<ResolveOptions> = {}) {
   await using on = await volume();
   for (const [file, options] of Object.entries(archives)) await buildArchive(on.path(file), options);
-  const settings: ResolveOptions = {
-    options: {},
-    collectors: "auto",
-    definitions: [],
-    archColumn: false,
-    ...wanted,
-  };
-  return await resolvePackages(await scan(on.dir), settings);
+  return await resolvePackages(await scan(on.dir), { ...DEFAULTS, ...wanted });
 }
 
 /** os, arch, object, version of everything that comes out. */
@@ -100,6 +95,25 @@ describe("a package's identity", () => {
     });
   }
 
+  test("version: the VERSION file beside an archive, its line for the os, after the archive's own", async () => {
+    await using on = await volume({ "controller/VERSION": VERSION });
+    const at = (name: string) => on.path(`controller/${name}`);
+    await buildArchive(at("fusion-collectors-linux-amd64.zip"), {});
+    await buildArchive(at("fusion-collectors-windows-amd64.zip"), { os: "windows" });
+    await buildArchive(at("fusion-collectors-linux-arm64.zip"), { arch: "arm64", version: "7.0.0" });
+    await buildArchive(at("own/fusion-collectors-linux-arm64.zip"), { arch: "arm64" });
+    const { packages } = await resolvePackages(await scan(on.dir), { ...DEFAULTS, archColumn: true });
+    assert.deepEqual(
+      packages.map(({ archive, version }) => `${archive.file} ${version}`),
+      [
+        "controller/fusion-collectors-linux-amd64.zip 1.1.0",
+        "controller/fusion-collectors-linux-arm64.zip 7.0.0",
+        "controller/fusion-collectors-windows-amd64.zip 1.2.0",
+        "controller/own/fusion-collectors-linux-arm64.zip 1.0.0",
+      ],
+    );
+  });
+
   test("os and architecture from the name, else linux x86_64; the command line wins", async () => {
     const none = { collectors: "none" as const };
     assert.deepEqual(await identities({ "fusion-collectors-arm64.zip": { arch: "arm64" } }, none), [
@@ -112,17 +126,6 @@ describe("a package's identity", () => {
     assert.deepEqual(await identities({ [LINUX]: { os: "windows", arch: "arm64" } }, { ...none, options }), [
       "windows arm64 Agent 1.0.0",
     ]);
-  });
-
-  test("a stand-alone collector may hold anything and has no rows for others", async () => {
-    const options = { type: "collector", object: "Telegraf", version: "9.9.9" } as const;
-    const archive = { sidecar: false, collectors: [], arch: "arm64" } as const;
-    const { packages, collectors } = await resolve({ [LINUX]: archive }, { options });
-    assert.deepEqual(
-      packages.map(({ type, object, version }) => [type, object, version]),
-      [["collector", "Telegraf", "9.9.9"]],
-    );
-    assert.deepEqual(collectors, []);
   });
 });
 

@@ -25,7 +25,10 @@ describe("what is on the volume", () => {
       "fusion-collectors-windows-amd64.zip.sha256": "",
       "other.sha256": "",
     });
-    const { files, ignored } = await listVolume(on.dir);
+    const { files, ignored, suspects } = await listVolume(on.dir);
+    assert.deepEqual(suspects, [
+      { file: "a/b/c/d/e/fusion-collectors.tgz", reason: "volume.near.deep", params: { depth: 4 } },
+    ]);
     assert.deepEqual(files, [
       {
         file: "a/b/c/d/fusion-collectors.tgz",
@@ -53,6 +56,50 @@ describe("what is on the volume", () => {
       },
     ]);
     assert.deepEqual(ignored, ["README.md", "a/b/c/d/e", "lost+found"]);
+  });
+
+  test("what has a name or a place of its own counts too, and a VERSION file belongs to what lies beside it", async () => {
+    await using on = await volume({
+      "pkgs/controller/VERSION": "1.0.0",
+      "pkgs/controller/linux/bklite-controller-installer": "",
+      "Bklite-Controller-Bootstrap.EXE": "",
+      "apm/opentelemetry-javaagent.jar": "",
+      "collector/linux/telegraf": "",
+      "collector/linux/telegraf.part": "",
+      "collector/linux/arm64/vector": "",
+      "collector/windows/filebeat/filebeat.exe": "",
+      "collector/darwin/telegraf": "",
+      "collector/telegraf": "",
+      "bklite-controller-installer-linux-arm64": "",
+      "opentelemetry-javagent.jar": "",
+    });
+    const { files, ignored, suspects } = await listVolume(on.dir);
+    const said = files.map(({ file, place, isFolder }) => [file, place ?? null, isFolder ?? false]);
+    assert.deepEqual(said, [
+      ["Bklite-Controller-Bootstrap.EXE", null, false],
+      ["apm/opentelemetry-javaagent.jar", null, false],
+      ["collector/linux/arm64/vector", { os: "linux", arch: "arm64" }, false],
+      ["collector/linux/telegraf", { os: "linux" }, false],
+      ["collector/windows/filebeat", { os: "windows" }, true],
+      ["pkgs/controller/linux/bklite-controller-installer", null, false],
+    ]);
+    assert.deepEqual(ignored, [
+      "bklite-controller-installer-linux-arm64",
+      "collector/darwin/telegraf",
+      "collector/telegraf",
+      "opentelemetry-javagent.jar",
+    ]);
+    assert.deepEqual(
+      suspects.map(({ file, reason, params }) => [file, reason, params]),
+      [
+        [
+          "bklite-controller-installer-linux-arm64",
+          "volume.near.name",
+          { meant: "bklite-controller-installer" },
+        ],
+        ["opentelemetry-javagent.jar", "volume.near.name", { meant: "opentelemetry-javaagent.jar" }],
+      ],
+    );
   });
 
   test("links count if they end at a regular file; folders, FIFOs and sockets with an archive's name do not", async () => {

@@ -13,8 +13,8 @@ interface Waiting {
 interface Found {
   file: string;
   type: string;
-  os: string;
-  arch: string;
+  os: string | null;
+  arch: string | null;
   object: string;
   version: string;
   name: string;
@@ -74,8 +74,8 @@ export const look = {
       zh: "scan：卷上的文件将变成什么",
     },
     en: ({ file, type, object, version, os, arch, bytes }) =>
-      `${file}: ${type} ${object} ${version} for ${os}/${arch} (${formatBytes(bytes)})`,
+      `${file}: ${type} ${object} ${version}${os === null ? "" : ` for ${onPlatform(os, arch)}`} (${formatBytes(bytes)})`,
     zh: ({ file, type, object, version, os, arch, bytes }) =>
-      `${file}：${type} ${object} ${version}，${os}/${arch}（${formatBytes(bytes)}）`,
+      `${file}：${type} ${object} ${version}${os === null ? "" : `，${onPlatform(os, arch)}`}（${formatBytes(bytes)}）`,
   }),
 };

@@ -5,12 +5,14 @@ import { event, reasonEvent } from "./define.ts";
 interface Found {
   file: string;
   bytes: number;
-  os: string;
-  arch: string;
+  os: string | null;
+  arch: string | null;
   object: string;
   version: string;
   collectors: string[];
 }
+
+const platformWords = (os: string, arch: string | null) => (arch === null ? os : `${os} ${arch}`);
 
 /** Of what lies on the volume. */
 export const volume = {
@@ -37,9 +39,9 @@ export const volume = {
       zh: "卷上的一个包：文件、身份、其中的采集器",
     },
     en: ({ file, object, version, os, arch, collectors }) =>
-      `${file}: ${object} ${version} for ${os} ${arch}${collectors.length > 0 ? `, with ${collectors.join(", ")}` : ""}`,
+      `${file}: ${object} ${version}${os === null ? "" : ` for ${platformWords(os, arch)}`}${collectors.length > 0 ? `, with ${collectors.join(", ")}` : ""}`,
     zh: ({ file, object, version, os, arch, collectors }) =>
-      `${file}：${object} ${version}，${os} ${arch}${collectors.length > 0 ? `，含 ${collectors.join("、")}` : ""}`,
+      `${file}：${object} ${version}${os === null ? "" : `，${platformWords(os, arch)}`}${collectors.length > 0 ? `，含 ${collectors.join("、")}` : ""}`,
   }),
   "package.invalid": reasonEvent({
     en: "a file that cannot be used: reason and hint",

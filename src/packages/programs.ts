@@ -1,0 +1,47 @@
+import { printable } from "../archive/problem.ts";
+import type { BinaryKind } from "../archive/types.ts";
+import { problem } from "../errors.ts";
+import type { Arch, Os } from "../identity.ts";
+
+interface Target {
+  os: Os;
+  arch: Arch;
+}
+
+/** The platform that a program is for; undefined where its first bytes do not say, or it is for another system. */
+export function platformOf(kind: BinaryKind | undefined): Target | undefined {
+  if (kind?.format !== "elf" && kind?.format !== "pe") return undefined;
+  if (kind.machine === "other") return undefined;
+  // 32-bit programs are what an x86_64 machine runs too
+  return {
+    os: kind.format === "pe" ? "windows" : "linux",
+    arch: kind.machine === "arm64" ? "arm64" : "x86_64",
+  };
+}
+
+/** Throws exit 65 for a program that is for another platform; `entry` is its path in the archive. */
+export function checkProgram(
+  file: string,
+  kind: BinaryKind | undefined,
+  { os, arch }: Target,
+  entry = "",
+): void {
+  if (kind === undefined || !contradicts(kind, os, arch)) return;
+  throw problem(file, "package.program", { os, arch, entry: printable(entry), found: describeProgram(kind) });
+}
+
+/** Scripts, jars and formats without a known header pass, and so do 32-bit programs on x86_64, which runs them. */
+function contradicts(kind: BinaryKind, os: Os, arch: Arch): boolean {
+  if (kind.format === "other") return false;
+  if (kind.format === "macho") return true;
+  if (kind.format !== (os === "windows" ? "pe" : "elf")) return true;
+  return kind.machine !== arch && !(kind.machine === "x86" && arch === "x86_64");
+}
+
+/** What a program is for, as the catalog's words take it: `linux arm64`, `macOS`, `other`. */
+export function describeProgram(kind: BinaryKind | undefined): string {
+  if (kind?.format === "macho") return "macOS";
+  if (kind === undefined || kind.format === "other") return "other";
+  const machine = kind.machine === "other" ? "another architecture" : kind.machine;
+  return `${kind.format === "pe" ? "windows" : "linux"} ${machine}`;
+}
