@@ -50,9 +50,9 @@ const EXAMPLES: Record<string, object> = {
   "wait.both": {
     postgres: {
       reason: "postgres.tcp.refused",
-      params: new Proxy({}, { get: (_, name) => hole(String(name)) }),
+      params: { where: "{where}", said: "{said}" },
     },
-    nats: { reason: "nats.dns", params: new Proxy({}, { get: (_, name) => hole(String(name)) }) },
+    nats: { reason: "nats.dns", params: { where: "{where}", said: "{said}" } },
   },
 };
 
@@ -108,9 +108,11 @@ const WORDS = {
   },
 } as const;
 
-/** A row of a Markdown table: what is in angle brackets would be taken for HTML. */
+/** A row of a Markdown table: angle brackets would be taken for HTML, asterisks for emphasis. */
 function row(...cells: string[]): string {
-  const safe = cells.map((cell) => cell.replaceAll("|", "\\|").replaceAll("<", "&lt;").replace(/\s+/g, " "));
+  const safe = cells.map((cell) =>
+    cell.replaceAll("|", "\\|").replaceAll("<", "&lt;").replaceAll("*", "\\*").replace(/\s+/g, " "),
+  );
   return `| ${safe.join(" | ")} |`;
 }
 
@@ -122,7 +124,11 @@ function reasonRow(id: string, language: Language): string {
   const { exit, again, ...words } = (CATALOG as unknown as Record<string, Reason<unknown>>)[
     id
   ] as Reason<unknown>;
-  const params = EXAMPLES[id] ?? new Proxy({}, { get: (_, name) => hole(String(name)) });
+  // Of servers, "(waited 12 s)" would be in every line.
+  const server = /^(postgres|nats)\./.test(id);
+  const params =
+    EXAMPLES[id] ??
+    new Proxy({}, { get: (_, name) => (server && name === "waited" ? undefined : hole(String(name))) });
   const { cause, remedy } = words[language];
   const [yes, no] = WORDS[language].again;
   return row(

@@ -58,8 +58,21 @@ function wrapLine(text: string, cells: number): string[] {
   return [...lines, line.trimEnd()];
 }
 
-/** Words with the blanks behind them, and Chinese characters with the marks that belong to them. */
+/** `12 s`, `3 秒`, `1.5 MiB/s`: a number and its unit are not parted. */
+const NUMBER = /^[（(]?[\d.,]*\d $/;
+const UNIT = /^(?:s|min|h|bytes|B|[KMGT]iB|[秒分小字个处次条])(?![\p{L}\d])/u;
+
+/** Words with the blanks behind them, and Chinese characters with the marks that belong to them; numbers with their units. */
 function pieces(text: string): string[] {
+  const found: string[] = [];
+  for (const piece of smallest(text)) {
+    if (NUMBER.test(found.at(-1) ?? "") && UNIT.test(piece)) found[found.length - 1] += piece;
+    else found.push(piece);
+  }
+  return found;
+}
+
+function smallest(text: string): string[] {
   const found: string[] = [];
   for (const cluster of clusters(text)) {
     const before = found.at(-1) ?? "";

@@ -95,12 +95,15 @@ export function createLog(options: LogOptions): Log {
 type Level = "debug" | "info" | "warn" | "error";
 type Said = Pick<Warning, "reason" | "message" | "hint">;
 
-/** Writes pino's lines as people read them. */
+/** Writes pino's lines as people read them. A remedy that holds for several lines in a row is said once. */
 function prettyStream({ fd, colour, width }: Terminal, language: Language) {
+  let said: string | undefined;
   return {
     write: (line: string) => {
-      const record = JSON.parse(line) as LogRecord;
-      writeNow(fd, prettyLine(record, { language, colour, width: width() }));
+      const record = JSON.parse(line) as LogRecord & { event: EventName };
+      const repeated = record.hint !== undefined && record.hint === said && record.event !== "run.failed";
+      said = record.hint;
+      writeNow(fd, prettyLine(record, { language, colour, width: width(), withoutRemedy: repeated }));
     },
   };
 }

@@ -61,11 +61,11 @@ export function planTable(
   }
   for (const { action, values, row } of plan.rows) {
     const { type, os, arch, object, version, name } = values;
-    const what = [type, os, arch, object, version].filter((part) => part !== null).join(" ");
-    const from = action === "updated" ? `${row?.name} → ` : "";
-    add(MARKS[action], words.row, `${what} (${from}${name})`, "");
+    const platform = arch === null ? os : `${os}/${arch}`;
+    const names = action === "updated" ? ` (${row?.name} → ${name})` : "";
+    add(MARKS[action], words.row, `${type} ${platform} ${object} ${version}${names}`, "");
   }
-  const [head, rule, ...body] = table(words.heads, lines, width()).split("\n");
+  const [head, rule, ...body] = table(words.heads, lines, { width: width(), firm: [0, 1, 3] }).split("\n");
   const painted = body.map((line, index) => paint(colours[index] as Colour, line));
   return [head, rule, ...painted, "", ...wrap(totals(plan, language), width())].join("\n");
 }

@@ -17,6 +17,8 @@ export interface PrettyOptions {
   colour: boolean;
   /** Cells of a line. */
   width: number;
+  /** Leaves the remedy out. */
+  withoutRemedy?: boolean;
 }
 
 const COLOURS: Record<string, "red" | "yellow" | "green" | "blue" | "gray"> = {
@@ -31,11 +33,15 @@ const COLOURS: Record<string, "red" | "yellow" | "green" | "blue" | "gray"> = {
  * A line of the log for people: local time and zone, level, sentence; the remedy on a line of its own. No line is wider than the
  * terminal: they are parted at blanks, below their own beginning.
  */
-export function prettyLine(record: LogRecord, { language, colour, width }: PrettyOptions): string {
+export function prettyLine(
+  record: LogRecord,
+  { language, colour, width, withoutRemedy = false }: PrettyOptions,
+): string {
   const level = record.level.toUpperCase().padEnd(5);
   const head = `${clock(new Date(record.time))} ${level} `;
   const room = Math.max(20, width - head.length);
-  const lines = parts(record, language).flatMap((part) => wrap(part, room));
+  const [cause = "", ...remedy] = parts(record, language);
+  const lines = [cause, ...(withoutRemedy ? [] : remedy)].flatMap((part) => wrap(part, room));
   const painted = colour
     ? head.replace(level, styleText(COLOURS[record.level] ?? "gray", level, { validateStream: false }))
     : head;

@@ -80,8 +80,9 @@ export function startProgress(log: Log, task: Task, read?: () => number): Progre
   let bytes = 0;
   const now = () => snapshot(task, read?.() ?? bytes, (performance.now() - started) / 1000);
   const line = (step: "start" | "progress" | "end") => {
-    if (task.phase === "upload") log.info("upload.progress", { step, ...now() });
-    else if (step === "progress") log.info("check.progress", now());
+    // Where a bar shows them, begin and end of each upload would be noise.
+    if (task.phase === "upload" && !log.status) log.info("upload.progress", { step, ...now() });
+    else if (task.phase === "check" && step === "progress") log.info("check.progress", now());
   };
   line("start");
   // Timers, not the updates: a stalled upload has none, and that is when somebody looks.

@@ -55,8 +55,14 @@ export class RunEnd {
     const counts = { packages: countActions(packages), rows: countActions(rows), orphans, durationMs };
     log.status?.(undefined);
     // plan has printed a table of its own.
-    if (command !== "plan" && rows.length > 0) screen?.print(rowTable(rows, log.language, screen.width()));
-    if (platforms.length > 0) screen?.print(platformTable(platforms, log.language, screen.width()));
+    if (screen) {
+      const width = screen.width();
+      const tables = [
+        command === "plan" ? "" : rowTable(rows, log.language, width),
+        platforms.length > 0 ? platformTable(platforms, log.language, width) : "",
+      ].filter((text) => text !== "");
+      if (tables.length > 0) screen.print(tables.join("\n\n"));
+    }
     if (error === undefined) {
       log.info("run.done", { command, ...counts });
       return;

@@ -1,5 +1,5 @@
 import type { Language } from "../reasons/define.ts";
-import { cellWidth, pad, shorten } from "./cells.ts";
+import { cellWidth, pad, shorten, wrap } from "./cells.ts";
 import type { PackageEntry, PlatformEntry, RowEntry } from "./report.ts";
 import { actionWord, JOIN } from "./words.ts";
 
@@ -28,6 +28,9 @@ const COLUMN_WORDS = {
   action: "操作",
 } as const;
 
+/** Columns that give room first: the others tell rows apart. */
+const SHORTENED: readonly string[] = ["version", "name"];
+
 /** The guide's table of rows, with what was done to each, in `width` cells. Empty where there is no row to show. */
 export function rowTable(rows: readonly RowEntry[], language: Language, width: number): string {
   if (rows.length === 0) return "";
@@ -38,76 +41,89 @@ export function rowTable(rows: readonly RowEntry[], language: Language, width: n
     rows.map((row) =>
       columns.map((column) => (column === "action" ? actionWord(row.action, language) : (row[column] ?? ""))),
     ),
-    width,
+    { width, firm: columns.flatMap((column, index) => (SHORTENED.includes(column) ? [] : [index])) },
   );
 }
 
 const PACKAGE_HEADS = {
-  en: ["type", "os", "arch", "object", "version", "name", "file", "size"],
-  zh: ["类型", "操作系统", "架构", "对象", "版本", "名称", "文件", "大小"],
+  en: ["type", "platform", "object", "version", "name", "size"],
+  zh: ["类型", "平台", "对象", "版本", "名称", "大小"],
 } as const;
 
 /** What the files on a volume would become, in `width` cells. */
 export function packageTable(packages: readonly PackageEntry[], language: Language, width: number): string {
-  const cells = packages.map(({ type, os, arch, object, version, name, file, bytes }) =>
-    [type, os, arch, object, version, name, file, bytes === null ? "?" : formatBytes(bytes)].map(
-      (cell) => cell ?? "",
-    ),
-  );
-  return table(PACKAGE_HEADS[language], cells, width);
+  const cells = packages.map(({ type, os, arch, object, version, name, bytes }) => [
+    type ?? "",
+    platformName(os, arch),
+    object ?? "",
+    version ?? "",
+    name,
+    bytes === null ? "?" : formatBytes(bytes),
+  ]);
+  return table(PACKAGE_HEADS[language], cells, { width, firm: [0, 1, 2, 5] });
+}
+
+/** `linux/x86_64`, or what of it is known. */
+function platformName(os: string | null, arch: string | null): string {
+  return [os, arch].filter((part) => part !== null).join("/");
 }
 
 const PLATFORM_WORDS = {
   en: {
-    heads: ["platform", "controller", "installer", "bootstrap", "collectors", "only listed", "state"],
-    yes: "yes",
-    no: "missing",
+    heads: ["platform", "state", "controller", "collectors", "only listed"],
     complete: "complete",
-    incomplete: "incomplete",
+    lacks: (missing: readonly string[]) => missing.map((part) => `no ${part}`).join(", "),
   },
   zh: {
-    heads: ["平台", "控制器", "安装器", "引导程序", "可安装的采集器", "仅登记", "状态"],
-    yes: "有",
-    no: "缺少",
+    heads: ["平台", "状态", "控制器", "可安装的采集器", "仅登记"],
     complete: "完整",
-    incomplete: "不完整",
+    lacks: (missing: readonly string[]) => `缺少${missing.join("、")}`,
   },
 } as const;
 
-/** What can be installed on which platform, in `width` cells. */
+/** What can be installed on which platform, and what is missing, in `width` cells. */
 export function platformTable(
   platforms: readonly PlatformEntry[],
   language: Language,
   width: number,
 ): string {
   const words = PLATFORM_WORDS[language];
-  const there = (found: boolean | null) => (found === null ? "-" : found ? words.yes : words.no);
   const list = (names: readonly string[]) => names.join(", ") || "-";
+  const cells = platforms.map(({ os, arch, controller, collectors, complete, missing }) => [
+    platformName(os, arch),
+    complete ? words.complete : words.lacks(missing),
+    list(controller),
+    list(collectors.installable),
+    list(collectors.listed),
+  ]);
+  // Most volumes leave nothing that is only listed.
+  const columns = platforms.some(({ collectors }) => collectors.listed.length > 0) ? 5 : 4;
   return table(
-    words.heads,
-    platforms.map(({ os, arch, controller, installer, bootstrap, collectors, complete }) => [
-      arch === null ? os : `${os}/${arch}`,
-      list(controller),
-      there(installer),
-      there(bootstrap),
-      list(collectors.installable),
-      list(collectors.listed),
-      complete ? words.complete : words.incomplete,
-    ]),
-    width,
+    words.heads.slice(0, columns),
+    cells.map((row) => row.slice(0, columns)),
+    { width, firm: [0], lists: true },
   );
 }
 
-/** Aligned as psql does: centred heads, cells to the left; in `width` terminal cells, the widest columns shortened. */
+export interface TableOptions {
+  /** Terminal cells. */
+  width?: number;
+  /** Columns that give no room as long as others can. */
+  firm?: readonly number[];
+  /** Cells that are too long are lists: they go on in the next line. */
+  lists?: boolean;
+}
+
+/** Aligned as psql does: centred heads, cells to the left; where they do not fit, the widest columns are shortened. */
 export function table(
   heads: readonly string[],
   rows: readonly (readonly string[])[],
-  width = Number.POSITIVE_INFINITY,
+  { width = Number.POSITIVE_INFINITY, firm = [], lists = false }: TableOptions = {},
 ): string {
   const wanted = heads.map((head, column) =>
     Math.max(...[head, ...rows.map((row) => row[column] ?? "")].map(cellWidth)),
   );
-  const widths = fitted(wanted, width - 3 * heads.length + 1);
+  const widths = fitted(wanted, width - 3 * heads.length + 1, firm);
   const line = (cells: readonly string[]) => ` ${cells.join(" | ")}`.trimEnd();
   const cell = (text: string, column: number) => shorten(text, widths[column] as number);
   const centred = heads.map((head, column) => {
@@ -115,20 +131,40 @@ export function table(
     const space = (widths[column] as number) - cellWidth(text);
     return " ".repeat(space >> 1) + text + " ".repeat(space - (space >> 1));
   });
+  const parted = rows.flatMap((row) => (lists ? linesOf(row, widths) : [row]));
   return [
     line(centred),
     widths.map((cells) => "-".repeat(cells + 2)).join("+"),
-    ...rows.map((row) => line(row.map((text, column) => pad(cell(text, column), widths[column] as number)))),
+    ...parted.map((row) =>
+      line(row.map((text, column) => pad(cell(text, column), widths[column] as number))),
+    ),
   ].join("\n");
 }
 
-/** Widths that add up to no more than `room`: the widest column gives first, one cell at a time. */
-function fitted(wanted: readonly number[], room: number): number[] {
+/** A row whose long cells go on in the lines below it. */
+function linesOf(row: readonly string[], widths: readonly number[]): string[][] {
+  const cells = row.map((text, column) => wrap(text, widths[column] as number));
+  const height = Math.max(...cells.map((lines) => lines.length));
+  return Array.from({ length: height }, (_, index) => cells.map((lines) => lines[index] ?? ""));
+}
+
+/** Cells that a column keeps before those that are firm give some. */
+const LEAST = 8;
+
+/** Widths that add up to no more than `room`: the widest column gives first, one cell at a time; firm ones after the others. */
+function fitted(wanted: readonly number[], room: number, firm: readonly number[]): number[] {
   const widths = [...wanted];
+  const widest = (columns: readonly number[]) =>
+    columns.reduce((found, column) =>
+      (widths[column] as number) > (widths[found] as number) ? column : found,
+    );
+  const all = [...widths.keys()];
+  const soft = all.filter((column) => !firm.includes(column));
   for (let over = widths.reduce((sum, cells) => sum + cells, 0) - room; over > 0; over -= 1) {
-    const widest = widths.indexOf(Math.max(...widths));
-    if ((widths[widest] as number) <= 1) break;
-    widths[widest] = (widths[widest] as number) - 1;
+    const first = widest(soft);
+    const gives = (widths[first] as number) > LEAST ? first : widest(all);
+    if ((widths[gives] as number) <= 1) break;
+    widths[gives] = (widths[gives] as number) - 1;
   }
   return widths;
 }

@@ -9,9 +9,9 @@ export const form = {
       zh: "BK-Lite 安装器无法解压的归档转换为可解压的 zip 存储：原因及存储名称",
     },
     en: ({ file, name, reasons }) =>
-      `${file}: is stored as ${name}, a zip that BK-Lite can install: ${formWords(reasons, "en")}`,
+      `${file}: cannot be installed as it is (${formWords(reasons, "en")}): stored as ${name}, a zip that BK-Lite can install`,
     zh: ({ file, name, reasons }) =>
-      `${file}：转换为 BK-Lite 可安装的 zip，存储为 ${name}：${formWords(reasons, "zh")}`,
+      `${file}：无法按原样安装（${formWords(reasons, "zh")}），转换为 BK-Lite 可安装的 zip，存储为 ${name}`,
   }),
   "package.unfit": reasonEvent({
     en: "REPACK=never: an archive is stored in a form that BK-Lite's installer cannot unpack",

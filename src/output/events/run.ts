@@ -19,6 +19,19 @@ function counts({ packages, rows }: Done, language: Language): string {
     : `packages: ${countWords(packages, language)}; rows: ${countWords(rows, language)}`;
 }
 
+/** What there is to count: nothing after waiting, and no rows after reading the volume alone. */
+function succeeded(done: Done, language: Language): string {
+  const { command, packages } = done;
+  const zh = language === "zh";
+  const begin = zh ? `${command} 成功` : `${command} succeeded`;
+  if (command === "wait" || command === "gate") return begin;
+  const stop = zh ? "。" : "; ";
+  const scanned = zh
+    ? `安装包：${countWords(packages, language)}`
+    : `packages: ${countWords(packages, language)}`;
+  return `${begin}${stop}${command === "scan" ? scanned : counts(done, language)}`;
+}
+
 export const run = {
   "run.started": event<{
     command: string;
@@ -38,11 +51,11 @@ export const run = {
     en: (done) =>
       done.command === "plan"
         ? `plan wrote nothing; init would come to this: ${counts(done, "en")}`
-        : `${done.command} succeeded; ${counts(done, "en")}`,
+        : succeeded(done, "en"),
     zh: (done) =>
       done.command === "plan"
         ? `plan 未写入任何内容；执行 init 的结果将是：${counts(done, "zh")}`
-        : `${done.command} 成功。${counts(done, "zh")}`,
+        : succeeded(done, "zh"),
   }),
   "run.failed": reasonEvent(
     {
