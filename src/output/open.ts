@@ -1,6 +1,7 @@
 import { readOutput } from "../config/config.ts";
 import type { Reader } from "../config/env.ts";
 import type { ExitCode } from "../errors.ts";
+import { wrap } from "./cells.ts";
 import { describeError } from "./describe.ts";
 import { createLog, type Log } from "./log.ts";
 import { Recorder } from "./recorder.ts";
@@ -64,7 +65,9 @@ export function refuse(
   const report = new Recorder("init", language).report(error);
   const json = toJson(report, redact);
   const { message, hint } = describeError(error, language);
-  writeNow(2, `${redact(`${message}${JOIN[language].remedy}${hint}`)}\n\n${usage}\n`);
+  const { isTerminal, width } = openTerminal(2, process.stderr, process.env);
+  const said = `${message}\n${JOIN[language].remedyLine}${hint}`;
+  writeNow(2, `${redact(isTerminal ? wrap(said, width()).join("\n") : said)}\n\n${usage}\n`);
   const reportFile = reader.text("REPORT_FILE");
   try {
     if (reportFile) writeReportFile(reportFile, json);

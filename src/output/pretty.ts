@@ -56,9 +56,10 @@ export function prettyLine(
 
 /** Cause, and remedy where there is one. */
 function parts({ msg, hint }: LogRecord, language: Language): string[] {
-  const remedy = `${JOIN[language].remedy}${hint}`;
-  if (hint === undefined || !msg.endsWith(remedy)) return [msg];
-  return [msg.slice(0, -remedy.length), remedy.replace(/^[.。]\s*/, "")];
+  const { remedy, remedyLine } = JOIN[language];
+  const end = `${remedy}${hint}`;
+  if (hint === undefined || !msg.endsWith(end)) return [msg];
+  return [msg.slice(0, -end.length), `${remedyLine}${hint}`];
 }
 
 /** `12:03:04 +08`, by TZ. */

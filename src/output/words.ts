@@ -1,9 +1,12 @@
 import type { Language } from "../reasons/define.ts";
 
 /** What stands between a cause and its remedy, between a name and what is said of it, and between parts of a list. */
-export const JOIN: Record<Language, { remedy: string; colon: string; comma: string; semicolon: string }> = {
-  en: { remedy: ". What to do: ", colon: ": ", comma: ", ", semicolon: "; " },
-  zh: { remedy: "。处理办法：", colon: "：", comma: "，", semicolon: "；" },
+export const JOIN: Record<
+  Language,
+  { remedy: string; remedyLine: string; colon: string; comma: string; semicolon: string }
+> = {
+  en: { remedy: ". What to do: ", remedyLine: "What to do: ", colon: ": ", comma: ", ", semicolon: "; " },
+  zh: { remedy: "。处理办法：", remedyLine: "处理办法：", colon: "：", comma: "，", semicolon: "；" },
 };
 
 /** Actions of packages and rows, as people read them. The report has the key. */

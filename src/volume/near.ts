@@ -65,7 +65,7 @@ function nearKnown(name: string): string | undefined {
 function nearArchive(name: string): string | undefined {
   const lower = name.toLowerCase();
   const heads = Array.from({ length: 2 * OFF + 1 }, (_, i) => lower.slice(0, STEM.length - OFF + i));
-  const head = heads.includes(STEM) ? STEM : heads.find((one) => nearest(one, [STEM]) === STEM);
+  const head = nearest(STEM, heads);
   if (head === undefined) return undefined;
   const rest = name.slice(head.length);
   if (formatOf(STEM + rest)) return STEM + rest;

@@ -1,8 +1,10 @@
 import assert from "node:assert/strict";
 import { once } from "node:events";
-import { readFileSync } from "node:fs";
+import { readFileSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { after, before, describe, test } from "node:test";
+import { cellWidth } from "../../src/output/cells.ts";
+import { LANGUAGES } from "../../src/reasons/define.ts";
 import { spawnGuarded, type TempDir, tempDir } from "../support/guard.ts";
 import { ENTRY, NODE_FLAGS, runJob } from "../support/run.ts";
 import { explain, useServers } from "../support/site.ts";
@@ -41,6 +43,44 @@ describe("a command line that says nothing: exit 64", () => {
       assert.equal(code, 64);
       assert.doesNotMatch(`${stdout}${stderr}${readFileSync(file, "utf8")}`, /in-a-url|in-the-environment/);
     }
+  });
+});
+
+describe("a screen, by its columns", () => {
+  for (const LOG_LANG of LANGUAGES) {
+    test(`no line of plan, init, verify, scan and failures is wider, ${LOG_LANG}`, async () => {
+      const site = await servers.site({ state: "C" });
+      await site.archive();
+      await site.archive("fusion-collectors-windows-amd64-2.3.4-rc1+build77.zip", { os: "windows" });
+      const screen = (args: string[], COLUMNS: string, env: Record<string, string> = {}) =>
+        site.run(args, { LOG_FORMAT: "pretty", LOG_LEVEL: "info", LOG_LANG, COLUMNS, ...env });
+      const bad = { REQUIRE: "windows/x86_64,linux/arm64" };
+      for (const COLUMNS of ["80", "200"]) {
+        const runs = [
+          await screen(["plan"], COLUMNS),
+          await screen(["verify"], COLUMNS),
+          await screen(["init"], COLUMNS, bad),
+          await screen(["scan"], COLUMNS),
+          await screen(["wait"], COLUMNS, { WAIT_TIMEOUT: "5m", NATS_SERVERS: "", DB_ENGINE: "mysql" }),
+          await screen(["gate"], COLUMNS),
+        ];
+        for (const { stdout } of runs) {
+          assert.ok(stdout.length > 0);
+          for (const line of stdout.split("\n")) assert.ok(cellWidth(line) <= Number(COLUMNS), line);
+          assert.doesNotMatch(stdout, /\n\n\n/);
+        }
+      }
+    });
+  }
+
+  test("a remedy that holds for line after line is said once, and again at the end", async () => {
+    const site = await servers.site();
+    for (const name of ["a", "b", "c"])
+      writeFileSync(join(site.volume, `fusion-collectors-${name}.zip`), "<!DOCTYPE html><html></html>");
+    const { code, stdout } = await site.run(["scan"], { LOG_FORMAT: "pretty", COLUMNS: "300" });
+    assert.equal(code, 65);
+    assert.equal(stdout.match(/is an HTML page/g)?.length, 4, stdout);
+    assert.equal(stdout.match(/What to do: the download failed/g)?.length, 2, stdout);
   });
 });
 

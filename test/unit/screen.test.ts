@@ -1,6 +1,7 @@
 import assert from "node:assert/strict";
 import { describe, test } from "node:test";
 import { cellWidth, shorten, wrap } from "../../src/output/cells.ts";
+import { planTable } from "../../src/output/plan-table.ts";
 import { prettyLine } from "../../src/output/pretty.ts";
 import type { PlatformEntry, RowEntry } from "../../src/output/report.ts";
 import { platformTable, rowTable } from "../../src/output/tables.ts";
@@ -23,6 +24,9 @@ describe("a text that is too long", () => {
     assert.deepEqual(wrap("一二三，四五六。", 6), ["一二", "三，四", "五六。"]);
     assert.deepEqual(wrap("用 NATS 存储桶", 8), ["用 NATS", "存储桶"]);
     assert.deepEqual(wrap("a\nb", 9), ["a", "b"]);
+    assert.deepEqual(wrap("waited 12 s, 3 left", 9), ["waited", "12 s, 3", "left"]);
+    assert.deepEqual(wrap("速率 1.5 MiB/s", 10), ["速率", "1.5 MiB/s"]);
+    assert.deepEqual(wrap("已等待 12 秒，剩余", 9), ["已等待", "12 秒，剩", "余"]);
     assert.deepEqual(wrap(`see ${"x".repeat(30)} now`, 10), ["see", "xxxx…xxxx", "now"]);
   });
 });
@@ -69,6 +73,51 @@ describe("nothing is wider than the terminal", () => {
       });
     }
   }
+
+  test("at 80 columns a row keeps what it is, and a platform every name, in lines below it", () => {
+    const [, , first = ""] = rowTable(rows, "en", 80).split("\n");
+    assert.match(first, /^ controller \| linux \| x86_64 \| Controller \| 1\.0\.0 .*… *.*\| inserted$/);
+    const [incomplete] = platforms;
+    assert.ok(incomplete);
+    const missing = ["installer", "Windows bootstrap"];
+    for (const language of LANGUAGES) {
+      const shown = platformTable([{ ...incomplete, complete: false, missing }], language, 80);
+      const cells = shown
+        .split("\n")
+        .slice(2)
+        .map((line) => line.split("|").map((cell) => cell.trim()));
+      const columns = (cells[0] ?? []).map((_, column) =>
+        cells
+          .map((line) => line[column] ?? "")
+          .join(" ")
+          .trim(),
+      );
+      assert.deepEqual(columns, [
+        "linux/x86_64",
+        language === "zh" ? "缺少installer、 Windows bootstrap" : "no installer, no Windows bootstrap",
+        "1.0.0, 2.0.0",
+        "Telegraf, Vector, NATS-Executor, Filebeat",
+        "Auditbeat",
+      ]);
+    }
+    assert.doesNotMatch(
+      platformTable([{ ...incomplete, collectors: { installable: [], listed: [] } }], "en", 80),
+      /listed/,
+    );
+  });
+
+  test("of a plan every row's identity is whole at 80 columns", () => {
+    const plan = {
+      packages: [],
+      rows: rows.map(({ id, action, ...values }) => ({
+        action,
+        values: { ...values, type: "collector", object: "NATS-Executor" },
+        row: undefined,
+      })),
+    };
+    const text = planTable(plan, "en", { paint: (_, line) => line, width: () => 80 });
+    assert.match(text, /\| collector linux\/x86_64 NATS-Executor 1\.0\.0/);
+  });
 
   test("a table's columns stay aligned whatever the script", () => {
     const lines = rowTable(rows, "zh", 80).split("\n");

@@ -72,6 +72,7 @@ describe("what is on the volume", () => {
       "collector/telegraf": "",
       "bklite-controller-installer-linux-arm64": "",
       "opentelemetry-javagent.jar": "",
+      "fusion-colectors-1.2.3.zip": "",
     });
     const { files, ignored, suspects } = await listVolume(on.dir);
     const said = files.map(({ file, place, isFolder }) => [file, place ?? null, isFolder ?? false]);
@@ -87,6 +88,7 @@ describe("what is on the volume", () => {
       "bklite-controller-installer-linux-arm64",
       "collector/darwin/telegraf",
       "collector/telegraf",
+      "fusion-colectors-1.2.3.zip",
       "opentelemetry-javagent.jar",
     ]);
     assert.deepEqual(
@@ -97,6 +99,7 @@ describe("what is on the volume", () => {
           "volume.near.name",
           { meant: "bklite-controller-installer" },
         ],
+        ["fusion-colectors-1.2.3.zip", "volume.near.name", { meant: "fusion-collectors-1.2.3.zip" }],
         ["opentelemetry-javagent.jar", "volume.near.name", { meant: "opentelemetry-javaagent.jar" }],
       ],
     );
