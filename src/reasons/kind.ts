@@ -66,7 +66,6 @@ export const kind = {
   "archive.kind.deb": other("a Debian package", "dpkg-deb -x", "Debian 软件包"),
   "archive.kind.rpm": other("an RPM", "rpm2cpio FILE | cpio -id"),
   "archive.kind.iso": other("an ISO image", "7z x", "ISO 镜像"),
-  "archive.kind.dmg": other("a macOS disk image", "7z x", "macOS 磁盘映像"),
   "archive.kind.program": fault(
     { en: "is a program, no archive", zh: "是可执行程序，不是归档文件" },
     {
