@@ -1,0 +1,132 @@
+import assert from "node:assert/strict";
+import { execFileSync } from "node:child_process";
+import { mkdirSync, symlinkSync, utimesSync } from "node:fs";
+import { join } from "node:path";
+import { describe, test } from "node:test";
+import type { ReasonId } from "../../src/reasons/catalog.ts";
+import { buildArchive } from "../support/archives.ts";
+import { type RawEntry, rawZip } from "../support/raw-zip.ts";
+import { runJob } from "../support/run.ts";
+import { explain } from "../support/site.ts";
+import { volume } from "../support/volume.ts";
+
+const NAME = "fusion-collectors-linux-amd64.zip";
+const top = (name: string) => `fusion-collectors/${name}`;
+const SIDECAR: RawEntry = { name: top("collector-sidecar"), data: "#!/bin/sh\n", mode: 0o100755 };
+const ZIP = rawZip([SIDECAR]);
+const ZEROS = "0".repeat(64);
+
+interface Case {
+  files?: Record<string, string | Buffer>;
+  /** What files alone do not make. */
+  make?: (dir: string) => unknown;
+  env?: Record<string, string>;
+  args?: readonly string[];
+}
+
+/** Every reason that the report of `scan` names: errors, warnings, and why a form was changed. */
+async function reasonsOf({ files = {}, make, env = {}, args = [] }: Case) {
+  await using on = await volume(files);
+  await make?.(on.dir);
+  const vars = { PACKAGES_DIR: on.dir, REPORT_FILE: `${on.dir}-report.json`, ...env };
+  const result = await runJob({ args: ["scan", ...args], env: vars });
+  const { error, packages = [], warnings = [] } = result.report ?? {};
+  const found = [error?.reason, ...warnings.map(({ reason }) => reason)];
+  for (const one of packages) found.push(one.error?.reason, ...(one.repacked ?? []));
+  return { found, result };
+}
+
+const manifest = (text: unknown) => ({
+  "packages.json": JSON.stringify({ packages: text }),
+  "a.bin": "#!/bin/sh\n",
+});
+const collector = { file: "a.bin", type: "collector", object: "Own" };
+const sums = (text: string | Buffer) => ({ [NAME]: ZIP, [`${NAME}.sha256`]: text });
+const zipped = (...entries: RawEntry[]) => ({ [NAME]: rawZip(entries) });
+
+const CASES: [id: ReasonId, how: Case][] = [
+  ["volume.missing", { env: { PACKAGES_DIR: "/no/such/volume" } }],
+  ["volume.file", { files: { [NAME]: ZIP }, env: { PACKAGES_DIR: process.execPath } }],
+  ["volume.empty", {}],
+  ["volume.near.name", { files: { [`${NAME}.1`]: "" } }],
+  ["volume.near.link", { make: (dir) => symlinkSync("/no/such/file", join(dir, NAME)) }],
+  ["volume.near.folder", { make: (dir) => mkdirSync(join(dir, NAME)) }],
+  ["volume.near.special", { make: (dir) => execFileSync("mkfifo", [join(dir, NAME)]) }],
+  ["volume.near.deep", { files: { [`a/b/c/d/e/${NAME}`]: ZIP } }],
+  ["file.missing", { args: ["--file", "/no/such/file.zip"] }],
+  ["file.irregular", { args: ["--file", "/dev"] }],
+  ["archive.kind.claimed", { args: ["--file", process.execPath, "--type", "controller"] }],
+  ["checksum.mismatch", { files: sums(ZEROS) }],
+  ["checksum.line", { files: sums("see below") }],
+  ["checksum.encoding", { files: sums(Buffer.from([0x66, 0xff, 0x00, 0xd8])) }],
+  ["checksum.empty", { files: sums("\n") }],
+  ["checksum.other", { files: sums(`${ZEROS}  other.zip`) }],
+  ["checksum.irregular", { files: { [NAME]: ZIP }, make: (dir) => mkdirSync(join(dir, `${NAME}.sha256`)) }],
+  ["checksum.long", { files: sums("x\n".repeat(600_000)) }],
+  ["checksum.unused", { files: { [NAME]: ZIP, SHA256SUMS: `${ZEROS}  other.zip\n` } }],
+  ["checksum.name", { files: { [NAME]: ZIP, sha256sums: "" } }],
+  ["manifest.json", { files: { "packages.json": "{" } }],
+  ["manifest.schema", { files: manifest([{ fil: "a.bin" }]) }],
+  ["manifest.field", { files: manifest([{ ...collector, version: "1\u0007" }]) }],
+  ["manifest.description", { files: manifest([{ ...collector, description: "a\u0007b" }]) }],
+  ["manifest.missing", { files: manifest([{ ...collector, file: "b.bin" }]) }],
+  ["manifest.twice", { files: manifest([collector, collector]) }],
+  ["manifest.long", { files: { "packages.json": " ".repeat(20 * 1024 * 1024) } }],
+  ["manifest.irregular", { make: (dir) => mkdirSync(join(dir, "packages.json")) }],
+  ["package.contents", { files: zipped({ name: top("README"), data: "x" }) }],
+  ["package.field.long", { files: { [`fusion-collectors-${"n".repeat(100)}.zip`]: ZIP } }],
+  [
+    "package.object.collector",
+    { make: (dir) => buildArchive(join(dir, NAME)), args: ["--object", "Telegraf"] },
+  ],
+  ["collector.missing", { files: { [NAME]: ZIP }, env: { COLLECTORS: "Telegraf" } }],
+  ["package.clash", { files: { [NAME]: ZIP, "fusion-collectors-linux-amd64-1.0.0.zip": ZIP } }],
+];
+
+describe("a volume is refused or warned of, through the entry point, by", () => {
+  for (const [id, how] of CASES) {
+    test(id, async () => {
+      const { found, result } = await reasonsOf(how);
+      assert.ok(found.includes(id), `${found.join(" ")}\n${explain(result)}`);
+    });
+  }
+
+  test("file.growing", async () => {
+    const id: ReasonId = "file.growing";
+    const { found, result } = await reasonsOf({
+      files: { [NAME]: ZIP.subarray(0, 60) },
+      make: (dir) => utimesSync(join(dir, NAME), new Date(), new Date(Date.now() + 50_000)),
+      env: { WAIT_TIMEOUT: "1" },
+    });
+    assert.equal(result.code, 74, explain(result));
+    assert.ok(found.includes(id), found.join(" "));
+  });
+});
+
+const link = (name: string, data: string): RawEntry => ({ name: top(name), mode: 0o120777, data });
+const bare = (entry: RawEntry): RawEntry => ({ ...entry, name: "collector-sidecar" });
+const FORMS: [id: ReasonId, entries: RawEntry[]][] = [
+  ["repack.no-top-folder", [bare(SIDECAR)]],
+  ["repack.top-folder", [{ ...SIDECAR, name: "other/collector-sidecar" }]],
+  ["repack.junk", [SIDECAR, { name: "__MACOSX/._x" }]],
+  ["repack.beside", [SIDECAR, { name: "readme.txt", data: "x" }]],
+  ["repack.dot-names", [{ ...SIDECAR, name: `./${SIDECAR.name}` }]],
+  ["repack.links", [SIDECAR, link("again", "collector-sidecar")]],
+];
+
+describe("an archive is given another form for", () => {
+  for (const [id, entries] of FORMS) {
+    test(id, async () => {
+      const { found, result } = await reasonsOf({ files: zipped(...entries) });
+      assert.equal(result.code, 0, explain(result));
+      assert.ok(found.includes(id), `${found.join(" ")}\n${explain(result)}`);
+    });
+  }
+
+  test("repack.tar-gz", async () => {
+    const id: ReasonId = "repack.tar-gz";
+    const make = (dir: string) => buildArchive(join(dir, "fusion-collectors.tar.gz"), { format: "tar.gz" });
+    const { found, result } = await reasonsOf({ make });
+    assert.ok(found.includes(id), explain(result));
+  });
+});
