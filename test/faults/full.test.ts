@@ -128,7 +128,9 @@ describe("no room", { concurrency: 3 }, () => {
   test("the account's limit: seen before the first chunk", async () => {
     const server = await start({ config: { accounts: { APP: { users, ...small } } } });
     const here = await place(login(server));
-    await assertFull(here, await here.run(), /account/);
+    const result = await here.run();
+    await assertFull(here, result, /account/);
+    assert.equal(result.report?.error?.reason, "store.full.account");
     assert.equal(await here.objects.lastSeq(), 0, "something was sent");
   });
 

@@ -119,9 +119,15 @@ describe("with exactly what the page lists", { concurrency: 2 }, () => {
 
 describe("without one of Postgres' grants it fails and names it", { concurrency: 3 }, () => {
   /** What the message has to say of each grant, down to a single privilege of a list. */
-  const NAMED: [take: string, from: RegExp, to: string, message: RegExp][] = [
-    ["CONNECT", /^GRANT CONNECT.*$/, "", /permission denied for database|CONNECT/],
-    ["USAGE on the schema", /^GRANT USAGE ON SCHEMA.*$/, "", /schema public|USAGE/],
+  const NAMED: [take: string, from: RegExp, to: string, message: RegExp, reason?: string][] = [
+    [
+      "CONNECT",
+      /^GRANT CONNECT.*$/,
+      "",
+      /permission denied for database|CONNECT/,
+      "postgres.database.denied",
+    ],
+    ["USAGE on the schema", /^GRANT USAGE ON SCHEMA.*$/, "", /schema public|USAGE/, "postgres.schema.denied"],
     ["SELECT", /SELECT, INSERT/, "INSERT", /SELECT ON "public"\."node_mgmt_packageversion"/],
     ["INSERT", /INSERT, /, "", /INSERT ON "public"\."node_mgmt_packageversion"/],
     ["UPDATE of one column", /updated_at, /, "", /UPDATE \(name, updated_at, updated_by\)/],
@@ -133,7 +139,7 @@ describe("without one of Postgres' grants it fails and names it", { concurrency:
   before(async () => {
     nats = await server(SUBJECTS);
   });
-  for (const [take, from, to, message] of NAMED) {
+  for (const [take, from, to, message, reason = "postgres.privileges"] of NAMED) {
     test(take, async () => {
       const left = GRANTS.map((grant) => grant.replace(from, to)).filter((grant) => grant !== "");
       assert.notDeepEqual(left, GRANTS, "the README has changed: so has this table to");
@@ -141,6 +147,7 @@ describe("without one of Postgres' grants it fails and names it", { concurrency:
       exits(result, 77);
       const { error } = result.report ?? {};
       assert.match(`${error?.message} ${error?.hint}`, message, explain(result));
+      assert.equal(error?.reason, reason);
       assert.match(error?.hint ?? "", /GRANT/);
       assert.match(error?.layer ?? "", /^(database|table|privileges)$/);
     });

@@ -122,6 +122,7 @@ describe("while it works", { concurrency: 3 }, () => {
     running.kill("SIGINT");
     const result = await running.done;
     assert.equal(result.code, CODE.SIGINT, explain(result));
+    assert.equal(result.report?.error?.reason, "run.sigint");
     assert.ok(performance.now() - second < 1_000, explain(result));
   });
 

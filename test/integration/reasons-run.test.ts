@@ -1,5 +1,7 @@
 import assert from "node:assert/strict";
+import { once } from "node:events";
 import { mkdirSync, rmSync } from "node:fs";
+import { type AddressInfo, createServer } from "node:net";
 import { join } from "node:path";
 import { describe, test } from "node:test";
 import { RetentionPolicy, type StreamConfig } from "nats";
@@ -173,6 +175,57 @@ describe("of packages and platforms it is", { concurrency: 2 }, () => {
     assert.equal(result.code, 78, explain(result));
     assert.ok(reasonsIn(result).has(id), explain(result));
   });
+});
+
+/** A server that says this to whoever comes, then this to what it hears, and hangs up. */
+async function stranger(hello: string, answers: readonly string[] = []) {
+  const server = createServer((socket) => {
+    const left = [...answers];
+    socket.on("error", () => undefined);
+    if (hello !== "") socket.write(hello);
+    socket.on("data", () => {
+      const answer = left.shift();
+      if (answer === undefined) socket.destroy();
+      else socket.write(answer);
+    });
+  });
+  server.listen(0, "127.0.0.1");
+  await once(server, "listening");
+  const { port } = server.address() as AddressInfo;
+  return { port: String(port), [Symbol.dispose]: () => server.close() };
+}
+
+const INFO = `INFO ${JSON.stringify({ server_id: "x", version: "2.10.0", tls_required: true, max_payload: 1048576 })}\r\n`;
+const noLogin = { NATS_USER: "", NATS_PASSWORD: "" };
+
+describe("what listens there and is no such server is", () => {
+  const STRANGERS: [
+    id: ReasonId,
+    hello: string,
+    answers: string[],
+    env: (port: string) => Record<string, string>,
+  ][] = [
+    [
+      "nats.login.protocol",
+      "HTTP/1.1 400 Bad Request\r\n",
+      [],
+      (port) => ({ NATS_SERVERS: `127.0.0.1:${port}`, ...noLogin }),
+    ],
+    ["nats.tls.broken", INFO, [], (port) => ({ NATS_SERVERS: `tls://127.0.0.1:${port}`, ...noLogin })],
+    [
+      "postgres.tls.broken",
+      "",
+      ["S"],
+      (DB_PORT) => ({ DB_HOST: "127.0.0.1", DB_PORT, DB_SSLMODE: "require" }),
+    ],
+  ];
+  for (const [id, hello, answers, env] of STRANGERS) {
+    test(id, async () => {
+      const site = await servers.site();
+      using server = await stranger(hello, answers);
+      await assertRaised(site, id, ["wait"], { WAIT_TIMEOUT: "1", ...env(server.port) });
+    });
+  }
 });
 
 const UNREACHABLE: [id: ReasonId, env: Record<string, string>][] = [

@@ -134,6 +134,7 @@ describe("however it is packed", () => {
     for (let i = 0; i < 100_000; i++) add(entries, `fc/lib/${i}`);
     add(entries, "fc/log", "directory");
     const problem = await problemOf((async () => add(entries, "fc/lib/more"))());
+    assert.equal(problem.id, "archive.limit.files");
     assert.equal(problem.reason, "contains more than 100,000 files, the most that BK-Lite's installer takes");
     assert.equal(entries.finish().length, 100_001);
   });

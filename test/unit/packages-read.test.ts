@@ -109,7 +109,7 @@ describe("a file that changed since the scan is exit 74", () => {
       ]) {
         const problem = await problemOf(work());
         assert.equal(problem.code, EXIT.fileRead);
-        assert.equal(problem.reason, "changed while it was read");
+        assert.deepEqual([problem.id, problem.reason], ["file.changed", "changed while it was read"]);
       }
     });
   }
@@ -135,6 +135,7 @@ describe("a file that changed since the scan is exit 74", () => {
     for (const work of [() => digest(archive, never), () => drain(archiveSource(archive), 4096)]) {
       const problem = await problemOf(work());
       assert.equal(problem.code, EXIT.fileRead);
+      assert.equal(problem.id, "file.unreadable");
       assert.match(problem.reason, /^could not be read: ENOENT/);
     }
   });
@@ -147,7 +148,7 @@ describe("a file that changed since the scan is exit 74", () => {
     await buildArchive(on.path(NAME));
     await chmod(on.path(NAME), 0);
     const problem = await problemOf(scan(on.dir));
-    assert.equal(problem.code, EXIT.noInput);
+    assert.deepEqual([problem.id, problem.code], ["file.denied", EXIT.noInput]);
     assert.match(problem.hint, /readable/);
   });
 });

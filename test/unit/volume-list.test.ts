@@ -170,6 +170,7 @@ describe("what is on the volume", () => {
         assert.ok(error instanceof JobError);
         assert.equal(error.code, EXIT.noInput);
         assert.ok(error.message.includes(on.path("closed")));
+        assert.equal(error.reason, "volume.denied");
         assert.match(error.message, /permission denied/);
         assert.match(error.hint, /readable/);
         return true;
