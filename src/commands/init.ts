@@ -149,6 +149,8 @@ async function prove(
     throw new JobError("verification.unstable", { first: firstDrift(left) });
   }
   const { packages, collectors } = proven;
+  // Where every package failed there was nothing to read back.
+  if (packages.length + collectors.length === 0) return state;
   job.log.info("verify.done", {
     packages: packages.length,
     rows: packages.filter(({ fixedKey }) => fixedKey === undefined).length + collectors.length,

@@ -1,5 +1,6 @@
 import { poll } from "../async.ts";
 import type { JobContext } from "../job.ts";
+import { JOIN } from "../output/words.ts";
 import { decideAll, resolveDesired } from "../reconcile/desired.ts";
 import {
   type Drift,
@@ -61,7 +62,7 @@ function waitingLine({ config, log }: JobContext, started: number): (drift: read
     toldAt = performance.now();
     const seconds = Math.round((performance.now() - started) / 1000);
     const left = Math.max(0, Math.round(config.waitTimeout - seconds));
-    const first = `${drift[0]?.file}: ${firstDrift(drift)[log.language]}`;
+    const first = `${drift[0]?.file}${JOIN[log.language].colon}${firstDrift(drift)[log.language]}`;
     log.info("verify.waiting", { differences: drift.length, first, seconds, left });
   };
 }

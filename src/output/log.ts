@@ -68,8 +68,9 @@ export function createLog(options: LogOptions): Log {
     const { language } = options;
     const { lead } = EVENTS[event] as ReasonEvent;
     const place = typeof fields.file === "string" ? `${fields.file}${JOIN[language].colon}` : "";
-    const begin = lead ? lead[language](fields) : place;
     const { reason, message, hint } = said;
+    // An error of one file begins with its name already.
+    const begin = lead ? lead[language](fields) : message.startsWith(place) ? "" : place;
     write(method, event, `${begin}${message}${JOIN[language].remedy}${hint}`, { ...fields, reason, hint });
   };
   const complained =

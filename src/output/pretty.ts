@@ -1,6 +1,6 @@
 import { styleText } from "node:util";
 import type { Language } from "../reasons/define.ts";
-import { shorten, wrap } from "./cells.ts";
+import { cellWidth, shorten, wrap } from "./cells.ts";
 import { JOIN } from "./words.ts";
 
 /** One line of the log, as pino has it. */
@@ -21,6 +21,9 @@ export interface PrettyOptions {
   withoutRemedy?: boolean;
 }
 
+/** SHA-256 in hexadecimal. */
+const DIGEST = /\b([0-9a-f]{12})[0-9a-f]{52}\b/g;
+
 const COLOURS: Record<string, "red" | "yellow" | "green" | "blue" | "gray"> = {
   fatal: "red",
   error: "red",
@@ -40,7 +43,9 @@ export function prettyLine(
   const level = record.level.toUpperCase().padEnd(5);
   const head = `${clock(new Date(record.time))} ${level} `;
   const room = Math.max(20, width - head.length);
-  const [cause = "", ...remedy] = parts(record, language);
+  const [said = "", ...remedy] = parts(record, language);
+  // Enough to tell two digests apart; the log's JSON and the report have all of them.
+  const cause = cellWidth(said) > room ? said.replace(DIGEST, "$1…") : said;
   const lines = [cause, ...(withoutRemedy ? [] : remedy)].flatMap((part) => wrap(part, room));
   const painted = colour
     ? head.replace(level, styleText(COLOURS[record.level] ?? "gray", level, { validateStream: false }))

@@ -7,7 +7,7 @@ import { cellWidth } from "../../src/output/cells.ts";
 import { LANGUAGES } from "../../src/reasons/define.ts";
 import { spawnGuarded, type TempDir, tempDir } from "../support/guard.ts";
 import { ENTRY, NODE_FLAGS, runJob } from "../support/run.ts";
-import { explain, useServers } from "../support/site.ts";
+import { ARCHIVE, explain, useServers } from "../support/site.ts";
 
 const servers = useServers();
 
@@ -72,6 +72,21 @@ describe("a screen, by its columns", () => {
       }
     });
   }
+
+  test("of a package that failed the file's name is said once, and nothing is said to be verified", async () => {
+    const site = await servers.site();
+    await site.archive();
+    assert.equal((await site.run()).code, 0);
+    await site.archive(ARCHIVE, { seed: "other" });
+    const { code, stdout } = await site.run([], {
+      ON_CONFLICT: "fail",
+      LOG_FORMAT: "pretty",
+      COLUMNS: "300",
+    });
+    assert.equal(code, 65);
+    assert.match(stdout, new RegExp(`ERROR ${ARCHIVE}: linux Controller 1\\.0\\.0 is stored`));
+    assert.doesNotMatch(stdout, /verified: /);
+  });
 
   test("a remedy that holds for line after line is said once, and again at the end", async () => {
     const site = await servers.site();

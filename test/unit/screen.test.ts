@@ -126,6 +126,17 @@ describe("nothing is wider than the terminal", () => {
   });
 });
 
+test("a digest that does not fit is told by its beginning", () => {
+  const msg = `SHA-256 stored ${"0123456789abcdef".repeat(4)}, on the volume ${"ab".repeat(32)}`;
+  const line = (width: number) =>
+    prettyLine(
+      { level: "info", time: "2026-01-02T03:04:05Z", msg },
+      { language: "en", colour: false, width },
+    );
+  assert.match(line(80), /stored 0123456789ab…, on the volume abababababab…\n/);
+  assert.ok(line(300).includes(msg));
+});
+
 test("a line of the log has local time, its zone and the remedy below the cause", () => {
   const zone = process.env.TZ;
   try {
