@@ -101,7 +101,7 @@ export const archive = {
   "archive.link.outside": fault<Link>(
     {
       en: ({ entry, target }) => `contains a link that leads out of it: ${entry} -> ${target}`,
-      zh: ({ entry, target }) => `包含指向归档之外的链接：${entry} -> ${target}`,
+      zh: ({ entry, target }) => `包含指向压缩包之外的链接：${entry} -> ${target}`,
     },
     {
       en: "replace the link by what it names before you build the archive (zip without -y, tar with -h)",
@@ -111,11 +111,11 @@ export const archive = {
   "archive.link.dangling": fault<Link>(
     {
       en: ({ entry, target }) => `contains a link to something that is not in it: ${entry} -> ${target}`,
-      zh: ({ entry, target }) => `包含的链接所指内容不在归档中：${entry} -> ${target}`,
+      zh: ({ entry, target }) => `包含的链接所指内容不在压缩包中：${entry} -> ${target}`,
     },
     {
       en: "add what the link names to the archive, or remove the link",
-      zh: "请将链接所指的内容加入归档，或删除该链接",
+      zh: "请将链接所指的内容加入压缩包，或删除该链接",
     },
   ),
   "archive.link.cycle": fault<Link>(
@@ -142,7 +142,7 @@ export const archive = {
   "archive.limit.files": fault<{ limit: number }>(
     {
       en: ({ limit }) => `contains more than ${number(limit)} files, the most that BK-Lite's installer takes`,
-      zh: ({ limit }) => `文件数超过 ${number(limit)}，即 BK-Lite 安装程序的上限`,
+      zh: ({ limit }) => `文件数超过 ${number(limit)}，即 BK-Lite 安装器的上限`,
     },
     { en: "leave out what no node needs, then rebuild the archive", zh: "请去掉节点用不到的文件后重新打包" },
   ),
@@ -150,7 +150,7 @@ export const archive = {
     {
       en: ({ bytes, limit }) =>
         `is ${gib(bytes)} large; BK-Lite's installer takes no package of more than ${gib(limit)}`,
-      zh: ({ bytes, limit }) => `大小为 ${gib(bytes)}，超过 BK-Lite 安装程序的上限 ${gib(limit)}`,
+      zh: ({ bytes, limit }) => `大小为 ${gib(bytes)}，超过 BK-Lite 安装器的上限 ${gib(limit)}`,
     },
     { en: "leave out what no node needs, then rebuild the archive", zh: "请去掉节点用不到的文件后重新打包" },
   ),
@@ -158,7 +158,7 @@ export const archive = {
     {
       en: ({ bytes, limit }) =>
         `unpacks to at least ${gib(bytes)}; BK-Lite's installer takes no more than ${gib(limit)}`,
-      zh: ({ bytes, limit }) => `解压后至少 ${gib(bytes)}，超过 BK-Lite 安装程序的上限 ${gib(limit)}`,
+      zh: ({ bytes, limit }) => `解压后至少 ${gib(bytes)}，超过 BK-Lite 安装器的上限 ${gib(limit)}`,
     },
     { en: "leave out what no node needs, then rebuild the archive", zh: "请去掉节点用不到的文件后重新打包" },
   ),
@@ -183,7 +183,7 @@ export const archive = {
     { en: "is neither a zip nor a gzip file", zh: "既不是 zip 也不是 gzip 文件" },
     {
       en: "give a fusion-collectors archive, or --type collector and --object NAME for a stand-alone collector of any content",
-      zh: "请提供 fusion-collectors 归档；任意内容的独立采集器请加 --type collector 和 --object 名称",
+      zh: "请提供 fusion-collectors 压缩包；任意内容的独立采集器请加 --type collector 和 --object 名称",
     },
   ),
 };

@@ -2,7 +2,7 @@ import { fault, suspicion } from "./fault.ts";
 
 const AGAIN = {
   en: "write it with sha256sum, in the archive's folder",
-  zh: "请在归档所在目录用 sha256sum 重新生成",
+  zh: "请在压缩包所在目录用 sha256sum 重新生成",
 };
 
 /** Checksum files and the archives beside them. */
@@ -40,14 +40,14 @@ export const checksum = {
     { en: "is not a regular file", zh: "不是普通文件" },
     {
       en: "remove it, or write it with sha256sum, in the archive's folder",
-      zh: "请删除，或在归档所在目录用 sha256sum 重新生成",
+      zh: "请删除，或在压缩包所在目录用 sha256sum 重新生成",
     },
   ),
   "checksum.long": fault({ en: "is too long for a list of checksums", zh: "作为校验和列表过长" }, AGAIN),
   "checksum.unused": suspicion(
     {
       en: "names none of the archives beside it: nothing was checked by it",
-      zh: "未列出同目录下的任何归档，未据此进行校验",
+      zh: "未列出同目录下的任何压缩包，未据此进行校验",
     },
     {
       en: "write it again with sha256sum in this folder, or remove it",

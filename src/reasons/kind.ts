@@ -19,30 +19,27 @@ const other = (en: string, command: string, zh = `${en.replace(/^an? /, "")} 文
 
 /** What may lie under an archive's name and be no archive that is taken: exit 65. */
 export const kind = {
-  "archive.kind.html": fault(
-    { en: "is an HTML page, no archive", zh: "是 HTML 网页，不是归档文件" },
-    DOWNLOAD,
-  ),
+  "archive.kind.html": fault({ en: "is an HTML page, no archive", zh: "是 HTML 网页，不是压缩包" }, DOWNLOAD),
   "archive.kind.json": fault(
-    { en: "is a JSON document, no archive", zh: "是 JSON 文档，不是归档文件" },
+    { en: "is a JSON document, no archive", zh: "是 JSON 文档，不是压缩包" },
     DOWNLOAD,
   ),
   "archive.kind.xml": fault(
     {
       en: "is an XML document (such as an object store's error), no archive",
-      zh: "是 XML 文档（例如对象存储返回的错误），不是归档文件",
+      zh: "是 XML 文档（例如对象存储返回的错误），不是压缩包",
     },
     DOWNLOAD,
   ),
-  "archive.kind.text": fault({ en: "is a text file, no archive", zh: "是文本文件，不是归档文件" }, DOWNLOAD),
+  "archive.kind.text": fault({ en: "is a text file, no archive", zh: "是文本文件，不是压缩包" }, DOWNLOAD),
   "archive.kind.lfs": fault(
     {
       en: "is a Git LFS pointer: the archive itself was not downloaded with the repository",
-      zh: "是 Git LFS 指针文件：归档本身没有随仓库一起下载",
+      zh: "是 Git LFS 指针文件：压缩包本身没有随仓库一起下载",
     },
     {
       en: "run git lfs pull in the repository, then copy the archive again",
-      zh: "请在仓库中执行 git lfs pull，再重新复制归档",
+      zh: "请在仓库中执行 git lfs pull，再重新复制压缩包",
     },
   ),
   "archive.kind.tar": fault(
@@ -67,16 +64,13 @@ export const kind = {
   "archive.kind.rpm": other("an RPM", "rpm2cpio FILE | cpio -id"),
   "archive.kind.iso": other("an ISO image", "7z x", "ISO 镜像"),
   "archive.kind.program": fault(
-    { en: "is a program, no archive", zh: "是可执行程序，不是归档文件" },
+    { en: "is a program, no archive", zh: "是可执行程序，不是压缩包" },
     {
       en: "put the archive itself there; a collector's program is declared in packages.json",
-      zh: "请放入归档本身；采集器程序请在 packages.json 中声明",
+      zh: "请放入压缩包本身；采集器程序请在 packages.json 中声明",
     },
   ),
-  "archive.kind.pdf": fault(
-    { en: "is a PDF document, no archive", zh: "是 PDF 文档，不是归档文件" },
-    DOWNLOAD,
-  ),
+  "archive.kind.pdf": fault({ en: "is a PDF document, no archive", zh: "是 PDF 文档，不是压缩包" }, DOWNLOAD),
   "archive.kind.zeros": fault(
     {
       en: "contains nothing but NUL bytes: room was reserved for it and its content never came",

@@ -2,7 +2,7 @@ import { type Language, reason } from "./define.ts";
 
 const BUILD = {
   en: "nothing has to be done; an archive that is built as a zip, with fusion-collectors/ around everything and no links, is stored as it is",
-  zh: "无需处理；若希望原样存储，请将归档制作为 zip：所有内容置于 fusion-collectors/ 目录下，且不含链接",
+  zh: "无需处理；若希望原样存储，请将压缩包制作为 zip：所有内容置于 fusion-collectors/ 目录下，且不含链接",
 };
 
 /** Why an archive cannot be unpacked on a node as it is: what the report has as `repacked`. */
@@ -56,7 +56,7 @@ export const repack = {
     zh: {
       cause: ({ reasons }) =>
         `已原样存储（REPACK=never），但 BK-Lite 无法在节点上安装：${formWords(reasons, "zh")}`,
-      remedy: "设置 REPACK=auto，或将归档制作为 zip：所有内容置于 fusion-collectors/ 目录下，且不含链接",
+      remedy: "设置 REPACK=auto，或将压缩包制作为 zip：所有内容置于 fusion-collectors/ 目录下，且不含链接",
     },
   }),
   "repack.link-nowhere": reason<{ path: string; target: string }>({
@@ -67,7 +67,7 @@ export const repack = {
       remedy: "put the file itself in the link's place, or leave the link out",
     },
     zh: {
-      cause: ({ path, target }) => `包含指向归档外或不存在文件的链接：${path} -> ${target}`,
+      cause: ({ path, target }) => `包含指向压缩包外或不存在文件的链接：${path} -> ${target}`,
       remedy: "用文件本身替换该链接，或去掉该链接",
     },
   }),

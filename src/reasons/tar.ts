@@ -17,7 +17,7 @@ export const tar = {
   "gzip.trailing": fault(
     {
       en: "has something behind the end of its gzip data that is no padding",
-      zh: "gzip 数据结尾之后还有并非填充的内容",
+      zh: "gzip 数据结尾之后还有多余内容（不是填充字节）",
     },
     COPY_AGAIN,
   ),
@@ -65,7 +65,7 @@ export const tar = {
     },
     {
       en: "build one archive of all of it: archives cannot be joined by writing one behind the other",
-      zh: "请将全部内容打成一个包：不能把两个归档首尾相接",
+      zh: "请将全部内容打成一个包：不能把两个压缩包首尾相接",
     },
   ),
   "tar.type": fault<At & { type: string }>(

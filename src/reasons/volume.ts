@@ -168,7 +168,7 @@ export const volume = {
     },
   }),
   "file.name": fault(
-    { en: "has a name that is no archive's", zh: "文件名不是归档文件的名称" },
+    { en: "has a name that is no archive's", zh: "文件名不是压缩包的名称" },
     {
       en: "name it fusion-collectors*.zip or .tar.gz",
       zh: "请命名为 fusion-collectors*.zip 或 .tar.gz",
@@ -177,7 +177,7 @@ export const volume = {
   "volume.near.name": suspicion<{ meant: string }>(
     {
       en: ({ meant }) => `is left alone: its name is not quite a package's (did you mean ${meant}?)`,
-      zh: ({ meant }) => `已忽略：名称与归档文件名相近（是否应为 ${meant}？）`,
+      zh: ({ meant }) => `已忽略：名称与压缩包名相近（是否应为 ${meant}？）`,
     },
     {
       en: ({ meant }) => `rename it to ${meant} if it is a package, or remove it`,
@@ -198,7 +198,7 @@ export const volume = {
   "volume.near.folder": suspicion(
     {
       en: "is left alone: it is a folder with an archive's name",
-      zh: "已忽略：是目录，但名称像归档文件",
+      zh: "已忽略：是目录，但名称像压缩包",
     },
     {
       en: "if Docker made it in place of a file that was missing when it was mounted, remove the folder, put the file there and start again; an unpacked archive has to be packed again",
@@ -208,9 +208,9 @@ export const volume = {
   "volume.near.special": suspicion(
     {
       en: "is left alone: it has an archive's name, but is no regular file (a FIFO, socket or device)",
-      zh: "已忽略：名称像归档文件，但不是普通文件（命名管道、套接字或设备）",
+      zh: "已忽略：名称像压缩包，但不是普通文件（命名管道、套接字或设备）",
     },
-    { en: "put the archive itself there", zh: "请放入归档文件本身" },
+    { en: "put the archive itself there", zh: "请放入压缩包本身" },
   ),
   "volume.near.deep": suspicion<{ depth: number }>(
     {

@@ -19,6 +19,7 @@ function tableOf(file: string, name: string): string[][] {
 }
 
 const READMES = ["README.md", "README.zh-CN.md"];
+const OUTPUT = ["docs/output.md", "docs/zh-CN/output.md"];
 
 for (const folder of ["docs", "docs/zh-CN"]) {
   describe(folder, () => {
@@ -36,12 +37,14 @@ for (const folder of ["docs", "docs/zh-CN"]) {
   });
 }
 
-for (const file of READMES) {
+for (const file of [...READMES, ...OUTPUT]) {
   test(`${file} lists the exit codes that there are`, () => {
     const listed = tableOf(file, "exit codes").map(([code]) => Number(code));
     assert.deepEqual(listed, Object.values(EXIT));
   });
+}
 
+for (const file of READMES) {
   test(`${file} has the defaults of the main variables right`, () => {
     for (const [name = "", fallback] of tableOf(file, "main variables")) {
       const known = VARIABLES[name.replace(" *", "") as VariableName] as { default?: string; file?: boolean };
@@ -55,6 +58,12 @@ for (const file of READMES) {
     assert.ok(lines <= 150, `${lines} lines`);
   });
 }
+
+test("the pages on output say of exit codes what the READMEs say", () => {
+  for (const [index, file] of OUTPUT.entries()) {
+    assert.deepEqual(tableOf(file, "exit codes"), tableOf(READMES[index] as string, "exit codes"));
+  }
+});
 
 test("both agree on which exits are worth another run", () => {
   const again = READMES.map((file) => tableOf(file, "exit codes").map(([code, , retry]) => [code, retry]));

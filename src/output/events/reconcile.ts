@@ -165,7 +165,7 @@ export const reconcile = {
   "verify.done": event<{ packages: number; rows: number }>({
     about: {
       en: "read back: every package whole, every row there",
-      zh: "已读回核对：每个包完整，每条记录都在",
+      zh: "已读回校验：每个包完整，每条记录都在",
     },
     en: ({ packages, rows }) =>
       `verified: ${plural(packages, "package")} stored and whole, ${plural(rows, "row")} registered`,
