@@ -6,7 +6,8 @@ import type { Log } from "./log.ts";
 /** Milliseconds between log lines, and between looks at a terminal's bar. */
 const LINE = 10_000;
 const BAR = 200;
-const BAR_WIDTH = 20;
+/** Cells of the bar: where the longer one has no room, the shorter. */
+const BAR_WIDTHS = [20, 10] as const;
 /** Cells of a file's name that are worth more than the bar. */
 const NAME_WIDTH = 16;
 
@@ -64,11 +65,16 @@ export function progressBar(now: Snapshot, phase: Task["phase"], language: Langu
   const words = `${phase === "check" ? CHECKING[language] : ""}${place}`;
   const numbers = ` ${progressWords(now, language)}`;
   const room = cells - cellWidth(words) - cellWidth(numbers);
-  const full = Math.round(((percent ?? 0) / 100) * BAR_WIDTH);
-  const bar = total === null ? "" : `[${"#".repeat(full)}${".".repeat(BAR_WIDTH - full)}] `;
-  const shown = room - bar.length >= Math.min(NAME_WIDTH, cellWidth(now.file)) ? bar : "";
+  const bars = total === null ? [] : BAR_WIDTHS.map((width) => bar(percent ?? 0, width));
+  const least = Math.min(NAME_WIDTH, cellWidth(now.file));
+  const shown = bars.find((one) => room - one.length >= least) ?? "";
   const name = shorten(now.file, Math.max(0, room - shown.length));
   return shorten(`${shown}${words}${name}${numbers}`, cells);
+}
+
+function bar(percent: number, width: number): string {
+  const full = Math.round((percent / 100) * width);
+  return `[${"#".repeat(full)}${".".repeat(width - full)}] `;
 }
 
 /**

@@ -225,6 +225,7 @@ describe("progress", () => {
     const now = snapshot({ ...task(2 ** 30), index: 2, count: 5 }, 2 ** 29, 100);
     const wide = progressBar(now, "upload", "en", 200);
     assert.ok(wide.startsWith(`[${"#".repeat(10)}${".".repeat(10)}] 2/5 ${FILE} 50% of 1.0 GiB`), wide);
+    assert.match(progressBar(now, "upload", "en", 79), /^\[#####\.{5}\] 2\/5 fus.*….*zip 50% of 1\.0 GiB/);
     assert.match(progressBar(now, "check", "en", 80), /^checking 2\/5 fus.*….*zip 50%/);
     for (const language of LANGUAGES) {
       for (const cells of [10, 30, 50, 60, 79]) {
