@@ -23,7 +23,6 @@ const UNNAMED: { readonly [Id in ReasonId]?: string } = {
   "store.chunks.missing": MOMENT,
   "store.contended": MOMENT,
   "store.disorder": MOMENT,
-  "store.fenced": MOMENT,
   "store.gone": MOMENT,
   "store.reading.stalled": MOMENT,
   "store.stalled": MOMENT,
