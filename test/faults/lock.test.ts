@@ -2,6 +2,9 @@ import assert from "node:assert/strict";
 import { rmSync } from "node:fs";
 import { describe, test } from "node:test";
 import { setTimeout as sleep } from "node:timers/promises";
+import { readConfig } from "../../src/config/config.ts";
+import { Reader } from "../../src/config/env.ts";
+import { openDatabase } from "../../src/registry/database.ts";
 import { startForgetful } from "../support/forgetful.ts";
 import { startPgbouncer } from "../support/pgbouncer.ts";
 import { ARCHIVE, explain, sha256, useServers } from "../support/site.ts";
@@ -186,6 +189,31 @@ describe("a connection that is pooled", () => {
     await assertConverged(stage, path);
     await assertLockFree(stage);
   });
+});
+
+test("the server notices within 90 seconds that a holder's machine is gone", async () => {
+  const stage = await stageOf({ state: "B" });
+  const env = { ...stage.env, DB_PORT: stage.direct.dbPort };
+  const config = readConfig(new Reader(env)).db;
+  const [server] = config.servers;
+  assert.ok(server);
+  const db = await openDatabase(config, server, 5000);
+  try {
+    const rows = await db.query<{ name: string; setting: string }>(
+      "SELECT name, setting FROM pg_settings WHERE name ~ '^tcp_|^idle_session_timeout$'",
+    );
+    const setting = (name: string) => Number(rows.find((row) => row.name === name)?.setting);
+    const silence =
+      setting("tcp_keepalives_idle") + setting("tcp_keepalives_interval") * setting("tcp_keepalives_count");
+    assert.ok(silence > 0 && silence <= 90, `${silence} seconds of silence`);
+    assert.ok(
+      setting("tcp_user_timeout") > 0 && setting("tcp_user_timeout") <= 90_000,
+      "an answer that nobody takes",
+    );
+    assert.ok(!setting("idle_session_timeout"), "none, whatever the server's default");
+  } finally {
+    await db.close();
+  }
 });
 
 test("an id sequence behind the ids that are taken: 78 with the setval that mends it", async () => {
