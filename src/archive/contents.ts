@@ -14,7 +14,7 @@ const MAX_NAMES = 32 * 1024 * 1024;
 const MAX_PATH = 4096;
 const MAX_COMPONENT = 255;
 /** Anything that a second look is due for; most names have none of it. */
-const SUSPECT = /[\\\0]|^\/|^[A-Za-z]:|(?:^|\/)\.\.(?:\/|$)/;
+const SUSPECT = /[\\\0]|^\/|^(?:\.\/+)*[A-Za-z]:|(?:^|\/)\.\.(?:\/|$)/;
 
 /** Takes an archive's entries one by one and refuses what no archive may contain (exit 65). */
 export class Entries {
@@ -133,7 +133,7 @@ function suspicion(name: string) {
   if (name.includes("\0")) return "archive.path.nul";
   if (name.includes("\\")) return "archive.path.backslash";
   if (name.startsWith("/")) return "archive.path.absolute";
-  return /^[A-Za-z]:/.test(name) ? "archive.path.drive" : "archive.path.parent";
+  return /^(?:\.\/+)*[A-Za-z]:/.test(name) ? "archive.path.drive" : "archive.path.parent";
 }
 
 /** Whether a link's target is no place inside the archive, seen from a folder `depth` levels down. */

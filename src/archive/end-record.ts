@@ -4,6 +4,8 @@ import type { OpenFile } from "./types.ts";
 
 const END = 22;
 const END_64 = 56;
+/** What the record says of its own length: without its first two fields. */
+const LENGTH_64 = 44n;
 const LOCATOR_64 = 20;
 const SIGNATURE = 0x06054b50;
 const SIGNATURE_64 = 0x06064b50;
@@ -52,6 +54,8 @@ export async function readEndRecord(file: string, handle: OpenFile, size: number
     offset: record.readUInt32LE(16),
   };
   const wide = await readWide(file, handle, position);
+  // of a zip that is not split; unzip goes by the first
+  if (record.readUInt16LE(8) !== old.count) throw problem(file, "zip.end", {});
   if (wide && !agree(old, wide)) throw problem(file, "zip.end", {});
   const end = wide ? position - LOCATOR_64 - END_64 : position;
   const said = wide ?? old;
@@ -83,7 +87,9 @@ async function readWide(file: string, handle: OpenFile, position: number): Promi
   const both = await readFully(handle, Buffer.alloc(END_64 + LOCATOR_64), END_64 + LOCATOR_64, before);
   if (both.readUInt32LE(END_64) !== LOCATOR_SIGNATURE) return undefined;
   const where = Number(both.readBigUInt64LE(END_64 + 8));
-  if (both.readUInt32LE(0) !== SIGNATURE_64 || where !== before) throw problem(file, "zip.end", {});
+  const length = both.readBigUInt64LE(4);
+  if (both.readUInt32LE(0) !== SIGNATURE_64 || where !== before || length !== LENGTH_64)
+    throw problem(file, "zip.end", {});
   if (both.readUInt32LE(END_64 + 4) !== 0 || both.readUInt32LE(END_64 + 16) > 1)
     throw problem(file, "zip.split", {});
   return {

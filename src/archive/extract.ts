@@ -18,6 +18,7 @@ const INFLATED = 64 * 1024;
 export interface ArchiveFile {
   file: string;
   size: number;
+  gzipEnd?: number;
 }
 
 /** Where a zip keeps an entry. */
@@ -72,7 +73,7 @@ export class TarReader {
     this.#file = archive.file;
     this.#moved = moved;
     this.#tar = through(
-      blocks(handle, { size: archive.size }, READ, signal),
+      blocks(handle, { size: archive.gzipEnd ?? archive.size }, READ, signal),
       createGunzip({ chunkSize: INFLATED }),
     );
   }

@@ -20,7 +20,7 @@ export class PathSet {
     const slot = this.#find(high, low);
     if (this.#taken(slot)) return (this.#slots[slot + 1] ?? 0) & 1 ? "directory" : "file";
     this.#slots[slot] = high;
-    this.#slots[slot + 1] = as === "directory" ? low | 1 : low;
+    this.#slots[slot + 1] = as === "directory" ? low | 1 : low & ~1;
     this.#size++;
     return undefined;
   }

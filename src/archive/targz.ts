@@ -4,6 +4,7 @@ import { createGunzip } from "node:zlib";
 import { problem } from "../errors.ts";
 import { createSweep } from "../memory.ts";
 import { blocks } from "./blocks.ts";
+import { gzipEnd } from "./gzip-end.ts";
 import { TarScan } from "./tar-scan.ts";
 import type { InspectOptions, Listing, OpenFile } from "./types.ts";
 
@@ -13,13 +14,35 @@ const INFLATED = 256 * 1024;
 
 /**
  * Reads a tar.gz to its end, once: the gzip's own checksums, every header, the first bytes of what may be a program, and the
- * file's SHA-256. Throws exit 65 for all that a package must not be (SPEC §3).
+ * file's SHA-256. What lies behind the gzip's end is of no account, as to gzip itself; the tar has to have ended by then. Throws exit 65
+ * for all that a package must not be (SPEC §3).
  */
 export async function inspectTarGz(
   file: string,
   handle: OpenFile,
   size: number,
   options: InspectOptions = {},
+): Promise<Listing & { sha256: string }> {
+  try {
+    return await inspectUpTo(size, file, handle, size, options);
+  } catch (error) {
+    if (!isJunkBehind(error)) throw gzipProblem(file, error);
+  }
+  const end = await gzipEnd(handle, size, options.signal);
+  try {
+    return { ...(await inspectUpTo(end, file, handle, size, options)), gzipEnd: end };
+  } catch (error) {
+    throw gzipProblem(file, error);
+  }
+}
+
+/** Takes the gzip to end at `end`; the digest is of the whole file. */
+async function inspectUpTo(
+  end: number,
+  file: string,
+  handle: OpenFile,
+  size: number,
+  options: InspectOptions,
 ): Promise<Listing & { sha256: string }> {
   const { signal } = options;
   const hash = createHash("sha256");
@@ -28,7 +51,7 @@ export async function inspectTarGz(
   const sweep = createSweep();
   let read = 0;
   const packed = async function* () {
-    for await (const block of blocks(handle, { size }, READ, signal)) {
+    for await (const block of blocks(handle, { size: end }, READ, signal)) {
       hash.update(block);
       read += block.length;
       // longer than the stream's high water mark, so the pipeline comes back for more when it is all inflated
@@ -43,23 +66,25 @@ export async function inspectTarGz(
     }
     tar.end();
   };
-  try {
-    await pipeline(packed, gunzip, scan);
-  } catch (error) {
-    throw gzipProblem(file, error);
-  }
-  // Zeros behind the end are padding to gzip, zlib and Python, which stop reading there; the digest is of the whole file.
+  await pipeline(packed, gunzip, scan);
+  // zeros behind the end are padding to gzip, zlib and Python, which stop reading there
   for await (const block of blocks(handle, { start: read, size: size - read }, READ, signal))
     hash.update(block);
   return { ...tar.finish(), sha256: hash.digest("hex") };
 }
 
+/** How the file begins has been checked, so this is where zlib looks for another gzip member behind the last. */
+function isJunkBehind(error: unknown): boolean {
+  return zlibCode(error) === "Z_DATA_ERROR" && (error as Error).message === "incorrect header check";
+}
+
+function zlibCode(error: unknown): unknown {
+  return error instanceof Error && "code" in error ? error.code : undefined;
+}
+
 function gzipProblem(file: string, error: unknown): unknown {
-  const code = error instanceof Error && "code" in error ? error.code : undefined;
+  const code = zlibCode(error);
   if (code === "Z_BUF_ERROR") return problem(file, "gzip.truncated", {});
   if (code !== "Z_DATA_ERROR") return error;
-  const said = (error as Error).message;
-  // how the file begins has been checked, so this is where zlib looks for another gzip member behind the last
-  if (said === "incorrect header check") return problem(file, "gzip.trailing", {});
-  return problem(file, "gzip.damaged", { said });
+  return problem(file, "gzip.damaged", { said: (error as Error).message });
 }

@@ -50,6 +50,8 @@ export interface Listing {
   entries: Entry[];
   /** Whether it has an entry for its own root (`./`), which is none of `entries`. */
   rootEntry?: boolean;
+  /** Where a tar.gz ends that has something else behind it, in bytes. */
+  gzipEnd?: number;
   /** Lower-case hex of the file; only where the reader had to read all of it (tar.gz). */
   sha256?: string;
 }

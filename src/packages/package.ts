@@ -33,6 +33,8 @@ export interface Archive extends VolumeFile, Contents {
   entries: readonly Entry[];
   /** Whether it has an entry for its own root (`./`). */
   rootEntry?: boolean;
+  /** Where a tar.gz ends that has something else behind it, in bytes. */
+  gzipEnd?: number;
   /** Lower-case hex; known already where the scan had to read the whole file anyway (tar.gz, checksum files). */
   sha256: string | undefined;
 }

@@ -14,13 +14,6 @@ export const tar = {
     { en: ({ said }) => `has damaged gzip data: ${said}`, zh: ({ said }) => `gzip 数据已损坏：${said}` },
     COPY_AGAIN,
   ),
-  "gzip.trailing": fault(
-    {
-      en: "has something behind the end of its gzip data that is no padding",
-      zh: "gzip 数据结尾之后还有多余内容（不是填充字节）",
-    },
-    COPY_AGAIN,
-  ),
   "tar.truncated": fault(
     {
       en: "is cut short: its tar has no end-of-archive marker",

@@ -153,7 +153,6 @@ describe("a tar.gz is refused by", () => {
         return bytes;
       },
     ],
-    ["gzip.trailing", async () => Buffer.concat([gzipSync(await tar()), Buffer.from("more of it")])],
     ["tar.truncated", async () => gzipSync((await tar()).subarray(0, -1024))],
     ["tar.header", async () => gzipSync("not a tar".repeat(200))],
     ["tar.behind", async () => gzipSync(Buffer.concat([await tar(), await tar()]))],
