@@ -24,8 +24,8 @@ const link = (data: string, name = "l"): RawEntry => ({ name: top(name), mode: 0
 const zip = (entries: RawEntry[], end?: RawEnd) => rawZip([SIDECAR, ...entries], end);
 
 /** An honest zip with some bytes of it changed: what a signature is followed by, and what is written there. */
-function changed(signature: number, offset: number, byte: number, which = 0): Buffer {
-  const bytes = zip([{ name: top("bin/telegraf"), data: "t".repeat(300) }]);
+function changed(signature: number, offset: number, byte: number, which = 0, end: RawEnd = {}): Buffer {
+  const bytes = zip([{ name: top("bin/telegraf"), data: "t".repeat(300) }], end);
   const mark = Buffer.alloc(4);
   mark.writeUInt32LE(signature);
   let at = bytes.indexOf(mark);
@@ -33,7 +33,7 @@ function changed(signature: number, offset: number, byte: number, which = 0): Bu
   bytes[at + offset] = byte;
   return bytes;
 }
-const [LOCAL, DIRECTORY, END] = [0x04034b50, 0x02014b50, 0x06054b50];
+const [LOCAL, DIRECTORY, END, END_64] = [0x04034b50, 0x02014b50, 0x06054b50, 0x06064b50];
 
 const ZIPS: [id: ReasonId, bytes: Buffer][] = [
   ["archive.empty", rawZip([])],
@@ -41,6 +41,7 @@ const ZIPS: [id: ReasonId, bytes: Buffer][] = [
   ["archive.path.backslash", zip([{ name: "fusion-collectors\\x" }])],
   ["archive.path.parent", zip([{ name: top("../../x") }])],
   ["archive.path.drive", zip([{ name: "C:/x" }])],
+  ["archive.path.drive", zip([{ name: "./C:/x" }])],
   ["archive.path.nul", zip([{ name: top("x\0y") }])],
   ["archive.path.long", zip([{ name: top("x".repeat(256)) }])],
   ["archive.path.missing", zip([{ name: "" }])],
@@ -58,6 +59,8 @@ const ZIPS: [id: ReasonId, bytes: Buffer][] = [
   ["zip.truncated", zip([]).subarray(0, 60)],
   ["zip.directory", changed(DIRECTORY, 0, 0, 1)],
   ["zip.end", zip([], { count: 3 })],
+  ["zip.end", changed(END, 8, 9)],
+  ["zip.end", changed(END_64, 4, 45, 0, { zip64: {} })],
   ["zip.split", changed(END, 4, 1)],
   ["zip.name", zip([{ name: Buffer.from([0x66, 0xff, 0xfe]) }])],
   ["zip.encrypted", zip([{ name: top("a"), flags: 0x801, data: "x".repeat(20), size: 8 }])],
@@ -77,6 +80,12 @@ const ZIPS: [id: ReasonId, bytes: Buffer][] = [
 describe("a zip is refused by", () => {
   for (const [id, bytes] of ZIPS)
     test(id, async () => assert.equal(await reasonOf("fusion-collectors.zip", bytes), id));
+  test("archive.conflict, whatever the file is called", async () => {
+    for (let n = 0; n < 40; n += 1) {
+      const bytes = zip([{ name: top(`${n}`) }, { name: top(`${n}/b`) }]);
+      assert.equal(await reasonOf("fusion-collectors.zip", bytes), "archive.conflict", `${n}`);
+    }
+  });
 });
 
 const KINDS: [id: ReasonId, start: string, at?: number][] = [
