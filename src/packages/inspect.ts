@@ -5,7 +5,7 @@ import { hasEndRecord } from "../archive/end-record.ts";
 import { followLinks } from "../archive/links.ts";
 import { printable } from "../archive/problem.ts";
 import { inspectTarGz } from "../archive/targz.ts";
-import type { BinaryKind, Entry, OpenFile } from "../archive/types.ts";
+import type { BinaryKind, Entry, Listing, OpenFile } from "../archive/types.ts";
 import { verifyEntries } from "../archive/verify.ts";
 import { SNIFFED, wrongKind } from "../archive/wrong-kind.ts";
 import { inspectZip, readEntryHead } from "../archive/zip.ts";
@@ -14,7 +14,7 @@ import { collectProblem, type Problem, problem } from "../errors.ts";
 import type { PackageType } from "../identity.ts";
 import { type Expected, expectedDigests, hasSums, sumsFile } from "../volume/checksums.ts";
 import { digest } from "../volume/digest.ts";
-import type { VolumeFile } from "../volume/file.ts";
+import type { StampedFile, VolumeFile } from "../volume/file.ts";
 import { whenComplete } from "../volume/growing.ts";
 import { formatOf, type Named, parseName } from "../volume/name.ts";
 import { withFile, withStamped } from "../volume/open.ts";
@@ -26,9 +26,18 @@ import type { Archive } from "./package.ts";
 
 export interface InspectOptions {
   signal?: AbortSignal;
+  /** What an earlier scan found in this file, if it is known; for what takes long to scan. */
+  recall?: Recall;
   /** Seconds that a file which is still being written is waited for; none unless given. */
   patience?: number;
 }
+
+/** `file` is for messages, `size` in bytes; its SHA-256, in hex, is asked for only where an earlier scan may be of it. */
+export type Recall = (
+  file: string,
+  size: number,
+  sha256: () => Promise<string>,
+) => Promise<Listing | undefined>;
 
 export interface Inspected {
   archives: Archive[];
@@ -70,7 +79,8 @@ export async function inspectFiles(
   };
 }
 
-async function inspect(file: VolumeFile, { signal }: InspectOptions): Promise<Archive> {
+async function inspect(file: VolumeFile, options: InspectOptions): Promise<Archive> {
+  const { signal } = options;
   if (file.isFolder) return inspectFolder(file);
   if (file.place) return inspectLoose(file);
   const { claim } = file;
@@ -91,8 +101,9 @@ async function inspect(file: VolumeFile, { signal }: InspectOptions): Promise<Ar
       size,
       type === "apm-probe" ? probeFormat(file.name) : claim ? undefined : claimed,
     );
+    const known = format === "tar.gz" ? await recalled(inspected, options) : undefined;
     const read = format === "zip" ? inspectZip : inspectTarGz;
-    const listing = await read(file.file, handle, size, { signal, head: isLookedInto });
+    const listing = known ?? (await read(file.file, handle, size, { signal, head: isLookedInto }));
     // what it is unpacked with is not BK-Lite's installer
     if (type === "apm-probe")
       return { ...inspected, ...listing, ...contentsOf([]), format, versions: {}, sha256: listing.sha256 };
@@ -107,6 +118,19 @@ async function inspect(file: VolumeFile, { signal }: InspectOptions): Promise<Ar
     const beside = await versionsBeside(file);
     return { ...inspected, ...listing, ...contents, format, versions, beside, ca, sha256: listing.sha256 };
   });
+}
+
+/** What an earlier scan found in this very file. */
+async function recalled(
+  { file, path, stamp, size }: StampedFile & { size: number },
+  { recall, signal }: InspectOptions,
+): Promise<Listing | undefined> {
+  let sha256: string | undefined;
+  const listing = await recall?.(file, size, async () => {
+    sha256 = await digest({ file, path, stamp, sha256: undefined }, signal);
+    return sha256;
+  });
+  return listing && sha256 !== undefined ? { ...listing, sha256 } : undefined;
 }
 
 /** What the name says; of a collector not its version, which is whoever made it's, and of what has a name of its own nothing. */

@@ -10,10 +10,10 @@ import { shownPlatform } from "../packages/package.ts";
 import type { Servers } from "../readiness/wait.ts";
 import type { Lock } from "../registry/lock.ts";
 import { type RowChange, writeRows } from "../registry/rows.ts";
-import { ORIGIN_HEADER } from "../store/meta.ts";
 import type { StoredObject } from "../store/object.ts";
 import { removeObject } from "../store/publish.ts";
 import { put } from "../store/put.ts";
+import { headersOf } from "./content.ts";
 import type { Decision, Plan, RowDecision } from "./plan.ts";
 
 export interface ApplyContext {
@@ -98,7 +98,7 @@ async function upload(
         replaced: objects.get(key),
         supersedes: decision.obsolete.map((object) => object.nuid),
         sha256: desired.sha256,
-        ...(desired.origin !== undefined && { headers: { [ORIGIN_HEADER]: [desired.origin] } }),
+        headers: headersOf(desired),
       },
       {
         signal,

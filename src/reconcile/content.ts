@@ -1,5 +1,7 @@
+import { listingText } from "../archive/listing-text.ts";
 import type { Package } from "../packages/package.ts";
-import { ORIGIN_HEADER } from "../store/meta.ts";
+import { isPart } from "../packages/standalone.ts";
+import { ORIGIN_HEADER, SCAN_HEADER } from "../store/meta.ts";
 import type { StoredObject } from "../store/object.ts";
 
 /** A package on the volume, and what tells whether a stored object has its bytes. */
@@ -27,4 +29,16 @@ export function hasOrigin(object: StoredObject, origin: string): boolean {
 /** What is stored has the desired content: so that is what it comes to. */
 export function known(desired: DesiredPackage, { sha256, size }: StoredObject): DesiredPackage {
   return { ...desired, sha256, bytes: size };
+}
+
+/** What an object's headers say of how it came about, so that the next run need not find out again. */
+export function headersOf({ package: pkg, origin }: DesiredPackage): Record<string, string[]> {
+  const { archive } = pkg;
+  const { sha256, size } = archive;
+  const scanned = archive.format === "tar.gz" && sha256 !== undefined && !isPart(pkg);
+  const text = scanned ? listingText({ sha256, size }, archive) : undefined;
+  return {
+    ...(origin !== undefined && { [ORIGIN_HEADER]: [origin] }),
+    ...(text !== undefined && { [SCAN_HEADER]: [text] }),
+  };
 }

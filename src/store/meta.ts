@@ -25,6 +25,9 @@ export const REPLACES_HEADER = "Bklite-Package-Init-Replaces";
 /** For an object that was made of something: the source's SHA-256, and what was made of it by which rule. */
 export const ORIGIN_HEADER = "Bklite-Package-Init-Origin";
 
+/** For an object that was made of a tar.gz: what the scan found in that, so that the same file need not be unpacked to know it. */
+export const SCAN_HEADER = "Bklite-Package-Init-Scan";
+
 const DIGEST_PREFIX = "SHA-256=";
 const OURS = "PKGINIT";
 
