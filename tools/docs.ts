@@ -42,6 +42,7 @@ const EXAMPLES: Record<string, object> = {
     problems: ["DB_HOST", "NATS_SERVERS"].map((name) => ({ reason: "config.missing", params: { name } })),
   },
   "config.stray": { name: "{name}", what: "carriage-return" },
+  "manifest.schema": { pointer: "{pointer}", rule: "unknown", detail: "{detail}", near: "{near}" },
   "name.ambiguous": { what: "version", values: ["1.2.3", "2.0.0"] },
   "package.field.long": { field: "name", length: 120, limit: 100 },
   "platform.incomplete": { incomplete: [{ platform: "linux/arm64", missing: ["installer"] }] },
@@ -111,7 +112,12 @@ const WORDS = {
 /** A row of a Markdown table: angle brackets would be taken for HTML, asterisks for emphasis. */
 function row(...cells: string[]): string {
   const safe = cells.map((cell) =>
-    cell.replaceAll("|", "\\|").replaceAll("<", "&lt;").replaceAll("*", "\\*").replace(/\s+/g, " "),
+    cell
+      .replaceAll("|", "\\|")
+      .replaceAll("<", "&lt;")
+      .replaceAll("*", "\\*")
+      .replaceAll("\n- ", "<br>")
+      .replace(/\s+/g, " "),
   );
   return `| ${safe.join(" | ")} |`;
 }

@@ -1,6 +1,6 @@
 import { HEAD_LENGTH, kindOf } from "../archive/binary.ts";
 import { readFully } from "../archive/blocks.ts";
-import { MAX_FILES, MAX_PACKED } from "../archive/contents.ts";
+import { MAX_ENTRIES, MAX_PACKED } from "../archive/contents.ts";
 import { hasEndRecord } from "../archive/end-record.ts";
 import { followLinks } from "../archive/links.ts";
 import { printable } from "../archive/problem.ts";
@@ -86,7 +86,6 @@ async function inspect(file: VolumeFile, options: InspectOptions): Promise<Archi
   const { claim } = file;
   const type = typeOf(file);
   const claimed = formatOf(file.name);
-  if (type === "controller" && !claimed && !claim) throw problem(file.file, "file.name", {});
   return withFile(file, async (handle, stamp) => {
     const size = Number(stamp.size);
     if (size === 0) throw problem(file.file, "archive.empty", {});
@@ -148,7 +147,7 @@ function probeFormat(name: string): "zip" | "tar.gz" {
 
 /** A link that leads nowhere, or in a circle, is one that nothing can stand in for. */
 function checkLinks(file: string, entries: readonly Entry[]): void {
-  const [bad] = followLinks(entries, MAX_FILES).bad;
+  const [bad] = followLinks(entries, MAX_ENTRIES).bad;
   if (!bad) return;
   const link = { entry: printable(bad.path), target: printable(bad.target) };
   throw problem(file, bad.loop ? "archive.link.cycle" : "archive.link.dangling", link);

@@ -101,11 +101,9 @@ function repackedItems({ file, entries }: Archive): ZipItem[] {
   return [itemOf(TOP, root), ...inside.map(({ path, from }) => itemOf(`${TOP}/${path.slice(above)}`, from))];
 }
 
-/** What an archive holds, links replaced and junk left out. Throws exit 65 for a link that nothing can stand in for. */
+/** What an archive holds, links replaced and junk left out; the scan has refused those that nothing can stand in for. */
 export function plainEntries(file: string, entries: readonly Entry[]): PlainEntry[] {
   const followed = followLinks(entries, MAX_ENTRIES);
-  const [bad] = followed.bad;
-  if (bad) throw problem(file, bad.loop ? "repack.link-loop" : "repack.link-nowhere", bad);
   if (followed.entries.length > MAX_ENTRIES) {
     throw problem(file, "repack.too-large", { files: followed.entries.length, bytes: undefined });
   }

@@ -193,18 +193,21 @@ function each(problems: Several["problems"], language: Language, part: "cause" |
   );
 }
 
+/** One a line, each once: a sentence with twenty parts is read by nobody. */
+function list(head: string, parts: readonly string[]): string {
+  return [head, ...[...new Set(parts)].map((part) => `- ${part}`)].join("\n");
+}
+
 export const config = {
   ...settings,
   "config.several": setting<Several>({
     en: {
-      cause: ({ problems }) =>
-        `${problems.length} settings are wrong: ${each(problems, "en", "cause").join("; ")}`,
-      remedy: ({ problems }) => [...new Set(each(problems, "en", "remedy"))].join("; "),
+      cause: ({ problems }) => list(`${problems.length} settings are wrong:`, each(problems, "en", "cause")),
+      remedy: ({ problems }) => list("correct each of them:", each(problems, "en", "remedy")),
     },
     zh: {
-      cause: ({ problems }) =>
-        `有 ${problems.length} 项配置错误：${each(problems, "zh", "cause").join("；")}`,
-      remedy: ({ problems }) => [...new Set(each(problems, "zh", "remedy"))].join("；"),
+      cause: ({ problems }) => list(`有 ${problems.length} 项配置错误：`, each(problems, "zh", "cause")),
+      remedy: ({ problems }) => list("请逐项修正：", each(problems, "zh", "remedy")),
     },
   }),
 };

@@ -19,13 +19,56 @@ const at = <P extends At>(cause: Record<Language, (params: P) => string>) =>
     SCHEMA,
   );
 
+/** What the schema asks for, in words; ajv's own would be a regular expression. `detail` is a field, a type, or the values allowed. */
+const RULES = {
+  missing: {
+    en: ({ detail }) => `field "${detail}" is missing`,
+    zh: ({ detail }) => `缺少字段“${detail}”`,
+  },
+  unknown: {
+    en: ({ detail, near }) => `there is no field "${detail}"${near ? ` (did you mean "${near}"?)` : ""}`,
+    zh: ({ detail, near }) => `没有字段“${detail}”${near ? `（是否应为“${near}”？）` : ""}`,
+  },
+  type: {
+    en: ({ detail }) => `should be ${TYPES[detail]?.en ?? detail}`,
+    zh: ({ detail }) => `应为${TYPES[detail]?.zh ?? detail}`,
+  },
+  values: {
+    en: ({ detail }) => `should be one of ${detail}`,
+    zh: ({ detail }) => `取值应为以下之一：${detail}`,
+  },
+  path: {
+    en: () =>
+      'should be a path below PACKAGES_DIR, with "/" between folders; not absolute, and without "." and ".."',
+    zh: () => "应为 PACKAGES_DIR 下的相对路径，目录间用“/”分隔，不含“.”和“..”",
+  },
+} satisfies Record<string, Record<Language, (params: Broken) => string>>;
+
+const TYPES: Record<string, Record<Language, string>> = {
+  string: { en: "text in quotes", zh: "带引号的文本" },
+  array: { en: "a list: [ ... ]", zh: "列表：[ ... ]" },
+  object: { en: "an object: { ... }", zh: "对象：{ ... }" },
+};
+
+/** A rule of the schema that does not hold. */
+export type ManifestRule = keyof typeof RULES;
+
+interface Broken {
+  detail: string;
+  /** The field that was most likely meant. */
+  near?: string | undefined;
+}
+
 /** packages.json. */
 export const manifest = {
   "manifest.json": fault<{ said: string }>(
     { en: ({ said }) => `is no JSON: ${said}`, zh: ({ said }) => `不是有效的 JSON：${said}` },
     SCHEMA,
   ),
-  "manifest.schema": at<At & { said: string }>({ en: ({ said }) => said, zh: ({ said }) => said }),
+  "manifest.schema": at<At & Broken & { rule: ManifestRule }>({
+    en: (params) => RULES[params.rule].en(params),
+    zh: (params) => RULES[params.rule].zh(params),
+  }),
   "manifest.field": at<At & { value: string }>({
     en: ({ value }) =>
       `${value} cannot be used: 1 to 100 characters, without blanks, slashes, backslashes or control characters`,

@@ -83,7 +83,7 @@ export const platform = {
   ),
   "platform.incomplete": reason<Incomplete>({
     exit: 76,
-    again: false,
+    again: true,
     en: {
       cause: (params) => `not everything that REQUIRE names can be installed: ${listed(params, "en")}`,
       remedy: "put what is missing on the volume and run the job again, or take the platform out of REQUIRE",

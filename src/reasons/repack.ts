@@ -59,31 +59,6 @@ export const repack = {
       remedy: "设置 REPACK=auto，或将压缩包制作为 zip：所有内容置于 fusion-collectors/ 目录下，且不含链接",
     },
   }),
-  "repack.link-nowhere": reason<{ path: string; target: string }>({
-    exit: 65,
-    again: false,
-    en: {
-      cause: ({ path, target }) => `contains a link to something that is not in it: ${path} -> ${target}`,
-      remedy: "put the file itself in the link's place, or leave the link out",
-    },
-    zh: {
-      cause: ({ path, target }) => `包含指向压缩包外或不存在文件的链接：${path} -> ${target}`,
-      remedy: "用文件本身替换该链接，或去掉该链接",
-    },
-  }),
-  "repack.link-loop": reason<{ path: string; target: string }>({
-    exit: 65,
-    again: false,
-    en: {
-      cause: ({ path, target }) =>
-        `contains a link to a folder that the link itself is in: ${path} -> ${target}`,
-      remedy: "leave the link out: a node gets files and folders alone, and this would be one without end",
-    },
-    zh: {
-      cause: ({ path, target }) => `包含指向自身所在目录的链接：${path} -> ${target}`,
-      remedy: "去掉该链接：节点只接收文件和目录，此链接展开后没有尽头",
-    },
-  }),
   "repack.too-large": reason<{ files: number; bytes: number | undefined }>({
     exit: 65,
     again: false,

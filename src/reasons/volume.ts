@@ -1,5 +1,5 @@
 import { reason } from "./define.ts";
-import { fault, suspicion } from "./fault.ts";
+import { suspicion } from "./fault.ts";
 
 /** Who may read something, and who tries to. */
 export interface Access {
@@ -167,13 +167,6 @@ export const volume = {
         "请等待复制完成（先复制为以 .part 结尾的名称，再重命名），然后重新运行任务；若已无进程写入，说明复制中断，请重新复制",
     },
   }),
-  "file.name": fault(
-    { en: "has a name that is no archive's", zh: "文件名不是压缩包的名称" },
-    {
-      en: "name it fusion-collectors*.zip or .tar.gz",
-      zh: "请命名为 fusion-collectors*.zip 或 .tar.gz",
-    },
-  ),
   "volume.near.name": suspicion<{ meant: string }>(
     {
       en: ({ meant }) => `is left alone: its name is not quite a package's (did you mean ${meant}?)`,

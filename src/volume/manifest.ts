@@ -1,10 +1,13 @@
 import { stat } from "node:fs/promises";
 import { basename, join } from "node:path";
+import type { ErrorObject } from "ajv";
 import { readFully } from "../archive/blocks.ts";
 import { isSystemError, printable } from "../archive/problem.ts";
 import { collectProblem, type Problem, problem } from "../errors.ts";
 import { ARCH_NAMES, type Claim, isDescription, isKeyPart } from "../identity.ts";
+import { nearest } from "../nearest.ts";
 import type { Params, ReasonId } from "../reasons/catalog.ts";
+import type { ManifestRule } from "../reasons/manifest.ts";
 import type { VolumeFile } from "./file.ts";
 import { withFile } from "./open.ts";
 import schema from "./packages.schema.json" with { type: "json" };
@@ -13,6 +16,7 @@ import { unreadable } from "./problem.ts";
 export const MANIFEST = "packages.json";
 /** Bytes: thousands of packages. */
 const MAX_LENGTH = 1024 * 1024;
+const FIELDS = ["packages", ...Object.keys(schema.properties.packages.items.properties)];
 
 interface ManifestEntry extends Omit<Claim, "arch"> {
   file: string;
@@ -106,16 +110,31 @@ async function parse(text: string): Promise<{ packages: ManifestEntry[]; problem
   }
   // Loaded only for a volume that has a manifest.
   const { Ajv } = await import("ajv");
-  const validate = new Ajv({ allErrors: true }).compile<{ packages: ManifestEntry[] }>(schema);
+  const validate = new Ajv({ allErrors: true, verbose: true }).compile<{ packages: ManifestEntry[] }>(schema);
   if (validate(value)) return { packages: value.packages, problems: [] };
-  const problems = (validate.errors ?? [])
-    .filter(({ keyword }) => keyword !== "if")
-    .map(({ instancePath, message = "is wrong", params }) => {
-      const detail = params.additionalProperty ?? params.allowedValues?.join(", ");
-      const said = detail === undefined ? message : `${message}: ${detail}`;
-      return fault("manifest.schema", { pointer: instancePath || "/", said });
-    });
-  return { packages: [], problems };
+  const problems = (validate.errors ?? []).filter(({ keyword }) => keyword !== "if").map(brokenRule);
+  // An empty field breaks two rules of one kind.
+  return { packages: [], problems: [...new Map(problems.map((one) => [JSON.stringify(one), one])).values()] };
+}
+
+/** An error of ajv's as a reason with words of its own. */
+function brokenRule({ instancePath, keyword, params, data }: ErrorObject): Problem {
+  const pointer = instancePath || "/";
+  const broken = (rule: ManifestRule, detail: unknown, near?: string) =>
+    fault("manifest.schema", { pointer, rule, detail: printable(String(detail)), ...(near && { near }) });
+  switch (keyword) {
+    case "required":
+      return broken("missing", params.missingProperty);
+    case "additionalProperties":
+      return broken("unknown", params.additionalProperty, nearest(params.additionalProperty, FIELDS));
+    case "type":
+      return broken("type", params.type);
+    case "enum":
+      return broken("values", params.allowedValues.join(", "));
+    default: // patterns and lengths
+      if (instancePath.endsWith("/file")) return broken("path", "");
+      return fault("manifest.field", { pointer, value: JSON.stringify(printable(String(data))) });
+  }
 }
 
 function fault<Id extends ReasonId>(reason: Id, params: Params<Id>): Problem {

@@ -3,6 +3,7 @@ import { execFileSync } from "node:child_process";
 import { mkdirSync, rmSync, symlinkSync, truncateSync, utimesSync } from "node:fs";
 import { join } from "node:path";
 import { describe, test } from "node:test";
+import { crc32 } from "node:zlib";
 import type { ReasonId } from "../../src/reasons/catalog.ts";
 import { buildArchive } from "../support/archives.ts";
 import { type RawEntry, rawZip } from "../support/raw-zip.ts";
@@ -107,6 +108,16 @@ describe("a volume is refused or warned of, through the entry point, by", () => 
 });
 
 const link = (name: string, data: string): RawEntry => ({ name: top(name), mode: 0o120777, data });
+/** Info-ZIP's Unicode field: another name for readers that know it. */
+function unicodePath(name: string, better: string): Buffer {
+  const head = Buffer.alloc(9);
+  head.writeUInt16LE(0x7075, 0);
+  head.writeUInt16LE(5 + Buffer.byteLength(better), 2);
+  head.writeUInt8(1, 4);
+  head.writeUInt32LE(crc32(name), 5);
+  return Buffer.concat([head, Buffer.from(better)]);
+}
+
 const bare = (entry: RawEntry): RawEntry => ({ ...entry, name: "collector-sidecar" });
 const FORMS: [id: ReasonId, entries: RawEntry[]][] = [
   ["repack.no-top-folder", [bare(SIDECAR)]],
@@ -114,6 +125,7 @@ const FORMS: [id: ReasonId, entries: RawEntry[]][] = [
   ["repack.junk", [SIDECAR, { name: "__MACOSX/._x" }]],
   ["repack.beside", [SIDECAR, { name: "readme.txt", data: "x" }]],
   ["repack.dot-names", [{ ...SIDECAR, name: `./${SIDECAR.name}` }]],
+  ["repack.folder-names", [SIDECAR, { name: top("lib"), extra: unicodePath(top("lib"), top("lib/")) }]],
   ["repack.links", [SIDECAR, link("again", "collector-sidecar")]],
 ];
 

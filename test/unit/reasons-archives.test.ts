@@ -83,6 +83,12 @@ const ZIPS: [id: ReasonId, bytes: Buffer][] = [
 describe("a zip is refused by", () => {
   for (const [id, bytes] of ZIPS)
     test(id, async () => assert.equal(await reasonOf("fusion-collectors.zip", bytes), id));
+  test("archive.link.dangling, even behind more files than a package may have", async () => {
+    const files = Array.from({ length: 400 }, (_, n) => ({ name: top(`lib/${n}`) }));
+    const links = Array.from({ length: 260 }, (_, n) => link("lib", `again-${n}`));
+    const bytes = zip([...files, ...links, link("nowhere", "last")]);
+    assert.equal(await reasonOf("fusion-collectors.zip", bytes), "archive.link.dangling");
+  });
   test("archive.conflict, whatever the file is called", async () => {
     for (let n = 0; n < 40; n += 1) {
       const bytes = zip([{ name: top(`${n}`) }, { name: top(`${n}/b`) }]);

@@ -56,6 +56,24 @@ describe("a setting is refused by", () => {
   }
 });
 
+test("of several settings each has a line of its own, and what is to be done is said once", () => {
+  const stray = { DB_NAME: "a ", DB_USER: "b ", ON_CONFLICT: "relpace" };
+  assert.throws(
+    () => readConfig(new Reader({ ...MINIMAL, ...stray })),
+    (error) => {
+      assert.ok(error instanceof JobError);
+      const [head, ...lines] = error.message.split("\n");
+      assert.match(head ?? "", /^3 settings are wrong:$/);
+      assert.deepEqual(
+        lines.map((line) => /^- (\w+)/.exec(line)?.[1]),
+        ["DB_NAME", "DB_USER", "ON_CONFLICT"],
+      );
+      assert.equal(error.hint.split("\n").length, 4);
+      return true;
+    },
+  );
+});
+
 const LINES: [id: ReasonId, argv: string][] = [
   ["usage.command", "planr"],
   ["usage.option", "--tpye=collector"],

@@ -7,7 +7,6 @@ import { CATALOG, type ReasonId } from "../../src/reasons/catalog.ts";
 const root = join(import.meta.dirname, "..");
 
 const MOMENT = "comes of a moment that no test can choose; the fault tests assert what it leaves";
-const GUARD = "cannot be reached: what is refused or listed before leaves nothing of the kind";
 const LARGE = "needs gigabytes; the limits before it are tested";
 
 /** Ids that no test names, and why. */
@@ -28,10 +27,6 @@ const UNNAMED: { readonly [Id in ReasonId]?: string } = {
   "store.stalled": MOMENT,
   "verification.unstable": MOMENT,
   "volume.unreadable": "a file system that fails",
-  "file.name": GUARD,
-  "repack.folder-names": GUARD,
-  "repack.link-loop": GUARD,
-  "repack.link-nowhere": GUARD,
   "repack.too-large": LARGE,
   "repack.too-long": LARGE,
 };
