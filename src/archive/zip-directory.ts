@@ -121,6 +121,8 @@ export class ZipDirectory {
       if (uncompressedSize !== 0) throw problem(this.file, "zip.folder.data", { entry });
       return { kind: "directory", mode };
     }
+    // the backslash is the fault, whatever it is the name of
+    if (name.includes("\\")) return { kind: "file", mode };
     const kind = KINDS.get(mode & 0o170000) ?? "file";
     const known = UNIX.has(system) ? kind : kind === "link" ? kind : "file";
     if (known === "directory" || (DOS.has(system) && (attributes & DOS_FOLDER) !== 0))
