@@ -30,6 +30,16 @@ export const packages = {
       zh: "请放入 fusion-collectors 压缩包：顶层目录中应有 collector-sidecar 和 bin/",
     },
   ),
+  "package.nested": fault<{ entry: string }>(
+    {
+      en: ({ entry }) => `is an archive around the archive: it contains ${entry}`,
+      zh: ({ entry }) => `是套了一层的压缩包：其中是 ${entry}`,
+    },
+    {
+      en: "unpack it once, as after a download from a build server, and put the archive in it there",
+      zh: "请先解压一层（构建平台下载的产物常会再打一层包），再放入其中的压缩包",
+    },
+  ),
   "package.program": fault<Program>(
     {
       en: ({ os, arch, entry, found }) =>

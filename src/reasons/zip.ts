@@ -59,6 +59,14 @@ export const zip = {
       zh: "请使用 deflate 重新打包（zip 命令的默认方法）",
     },
   ),
+  "zip.version": fault<At & { version: string }>(
+    {
+      en: ({ entry, version }) =>
+        `asks for version ${version} of the zip format for ${entry}, which no reader knows`,
+      zh: ({ entry, version }) => `${entry} 要求 zip 格式版本 ${version}，没有任何解压程序支持`,
+    },
+    COPY_AGAIN,
+  ),
   "zip.header.missing": fault<At>(
     {
       en: ({ entry }) => `has no local header for ${entry}`,
