@@ -233,7 +233,11 @@ const HOSTILE: [what: string, entries: RawEntry[], reason: RegExp][] = [
     [{ name: top("a"), packedSize: 5000, size: 5000 }],
     /data of .*a that runs into the central directory/,
   ],
-  ["an entry beyond its end", [{ name: top("a"), offset: 1e6 }], /data of .*a that runs into the central directory/],
+  [
+    "an entry beyond its end",
+    [{ name: top("a"), offset: 1e6 }],
+    /data of .*a that runs into the central directory/,
+  ],
   [
     "another name in the local header",
     [{ name: top("a"), localName: top("b") }],
