@@ -15,7 +15,7 @@ export function nearest<T extends string>(word: string, names: readonly T[]): T 
 }
 
 /** Letters to change, insert, delete or swap with their neighbour (optimal string alignment). */
-export function editDistance(from: string, to: string): number {
+function editDistance(from: string, to: string): number {
   const a = [...from];
   const b = [...to];
   let before: number[] = [];

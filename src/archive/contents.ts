@@ -3,7 +3,7 @@ import { PathSet } from "./pathset.ts";
 import { printable } from "./problem.ts";
 import type { Entry } from "./types.ts";
 
-/** What BK-Lite's installer takes (BKLITE.md); folders are not counted there. */
+/** What BK-Lite's installer takes (BKLITE.md): files, folders not counted; and bytes, unpacked and packed. */
 export const MAX_FILES = 100_000;
 export const MAX_UNPACKED = 8 * 1024 ** 3;
 export const MAX_PACKED = 4 * 1024 ** 3;
@@ -148,6 +148,7 @@ function escapesRoot(target: string, depth: number): boolean {
   return false;
 }
 
+/** The refusal of an archive with more files than the installer takes. */
 export function tooManyFiles(file: string): ProblemError {
   return problem(file, "archive.limit.files", { limit: MAX_FILES });
 }

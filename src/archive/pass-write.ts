@@ -3,7 +3,7 @@ import { KEEP, type PassReader, type Step, type Target } from "./pass-plan.ts";
 import type { Facts, ZipItem } from "./zip-writer.ts";
 
 /** A file under way. */
-export interface Entry<From> extends Step<From> {
+export interface PassFile<From> extends Step<From> {
   facts: Facts;
   kept: Buffer[];
   /** Whether its first bytes are a program's or a script's. */
@@ -19,7 +19,7 @@ export interface Piece {
 }
 
 /** Writes a block to all who want it; none waits for another but for the next block. */
-export async function write<From>(entry: Entry<From>, piece: Piece): Promise<void> {
+export async function write<From>(entry: PassFile<From>, piece: Piece): Promise<void> {
   const { facts, size, kept } = entry;
   const { packed, first, last } = piece;
   facts.compressedSize += packed.length;
@@ -33,7 +33,7 @@ export async function write<From>(entry: Entry<From>, piece: Piece): Promise<voi
 }
 
 async function writeZipped<From>(
-  { facts, size, kept, runs }: Entry<From>,
+  { facts, size, kept, runs }: PassFile<From>,
   target: Target<From>,
   [item, ...others]: readonly ZipItem<From>[],
   { block, packed, first, last }: Piece,
@@ -67,11 +67,13 @@ async function begin<From>(target: Target<From>): Promise<void> {
   }
 }
 
+/** One of a target's files has been written: after the last of them the target is complete. */
 export async function used<From>(target: Target<From>, reader: PassReader<From>): Promise<void> {
   target.left--;
   if (target.left === 0) await finish(target, reader);
 }
 
+/** Ends a target, once its source is known to be unchanged. */
 export async function finish<From>(target: Target<From>, reader: PassReader<From>): Promise<void> {
   if (target.channel.closed) return;
   await reader.check();

@@ -11,7 +11,7 @@ import {
   type Target,
   targetOf,
 } from "./pass-plan.ts";
-import { type Entry, finish, isRunnable, used, write } from "./pass-write.ts";
+import { finish, isRunnable, type PassFile, used, write } from "./pass-write.ts";
 import type { Facts } from "./zip-writer.ts";
 
 /**
@@ -101,7 +101,7 @@ export class Pass<From> {
   async #read(step: Step<From>, reader: PassReader<From>, line: Line, signal: AbortSignal): Promise<void> {
     const { from, size, uses } = step;
     const facts: Facts = { method: 8, crc32: 0, compressedSize: 0, size };
-    const entry: Entry<From> = { ...step, facts, kept: [], runs: false };
+    const entry: PassFile<From> = { ...step, facts, kept: [], runs: false };
     const zips = size > 0 && uses.some(({ target }) => target.zip);
     const blocks = cut(reader.bytes(from), size, line);
     let dictionary: Buffer | undefined;

@@ -15,6 +15,7 @@ export interface TarHeader {
 const CHECKSUM = 148;
 const ZERO = Buffer.alloc(BLOCK);
 
+/** Whether a block is all NULs, as the two are that end a tar. */
 export function isZero(block: Buffer): boolean {
   return block.equals(ZERO);
 }

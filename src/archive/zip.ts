@@ -126,7 +126,7 @@ async function checkPlaces(
   }
 }
 
-export function overlapping(file: string, what: string): Error {
+function overlapping(file: string, what: string): Error {
   return problem(file, "zip.overlap", { entry: printable(what) });
 }
 

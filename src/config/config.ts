@@ -12,7 +12,7 @@ import { type DbConfig, readDb } from "./db.ts";
 import type { Environment, Reader } from "./env.ts";
 import { type NatsConfig, readNats } from "./nats.ts";
 
-export const LOG_LEVELS = ["trace", "debug", "info", "warn", "error", "fatal", "silent"] as const;
+const LOG_LEVELS = ["trace", "debug", "info", "warn", "error", "fatal", "silent"] as const;
 export type LogLevel = (typeof LOG_LEVELS)[number];
 
 export interface Platform {

@@ -2,7 +2,7 @@ import { type DatabaseUrl, parseDatabaseUrl } from "./db-url.ts";
 import type { Reader } from "./env.ts";
 import { type DbServer, pairHosts } from "./hosts.ts";
 
-export const SSL_MODES = ["disable", "require", "verify-ca", "verify-full"] as const;
+const SSL_MODES = ["disable", "require", "verify-ca", "verify-full"] as const;
 export type SslMode = (typeof SSL_MODES)[number];
 
 export interface DbConfig {

@@ -19,10 +19,10 @@ export function withStackNames(environment: Environment): Environment {
   const given = (names: readonly string[]) => names.some((name) => environment[name]);
   return {
     ...environment,
-    ...(!given(POSTGRES_LOGIN) && { DB_PASSWORD: environment.POSTGRES_PASSWORD }),
+    ...(!given(POSTGRES_LOGIN) && { DB_PASSWORD: environment[STACK_NAMES.DB_PASSWORD] }),
     ...(!given([...NATS_LOGIN, ...NATS_KEY]) && {
-      NATS_USER: environment.NATS_ADMIN_USERNAME,
-      NATS_PASSWORD: environment.NATS_ADMIN_PASSWORD,
+      NATS_USER: environment[STACK_NAMES.NATS_USER],
+      NATS_PASSWORD: environment[STACK_NAMES.NATS_PASSWORD],
     }),
   };
 }

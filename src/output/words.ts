@@ -10,7 +10,7 @@ export const JOIN: Record<
 };
 
 /** Actions of packages and rows, as people read them. The report has the key. */
-export const ACTION_WORDS: Record<Language, Record<string, string>> = {
+const ACTION_WORDS: Record<Language, Record<string, string>> = {
   en: {},
   zh: {
     uploaded: "已上传",
@@ -25,6 +25,7 @@ export const ACTION_WORDS: Record<Language, Record<string, string>> = {
   },
 };
 
+/** An action's word; English has the key itself. */
 export function actionWord(action: string, language: Language): string {
   return ACTION_WORDS[language][action] ?? action;
 }

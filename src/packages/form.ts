@@ -5,7 +5,7 @@ import type { OpenFile } from "../archive/types.ts";
 import { copiedSize, copyZip } from "../archive/zip-copy.ts";
 import type { ZipItem } from "../archive/zip-writer.ts";
 import { digest } from "../volume/digest.ts";
-import { archiveSource, readStream } from "../volume/source.ts";
+import { fileSource, readStream } from "../volume/source.ts";
 import { folderPass, tarPass } from "./one-pass.ts";
 import type { Archive, Made, MadeOfArchive, MadeOfFolder, Package } from "./package.ts";
 
@@ -15,7 +15,7 @@ const BLOCK = 1024 * 1024;
 
 /** The bytes of a package, as they are stored: its file's own, or what is made of them, as a stream. */
 export function packageSource({ archive, made }: Package): Source {
-  if (!made) return archiveSource(archive);
+  if (!made) return fileSource(archive);
   const size = madeSize(archive, made);
   return {
     size,
@@ -39,10 +39,7 @@ export async function packageDigest(
   return made.digest;
 }
 
-export async function digestOf(
-  source: Source,
-  signal: AbortSignal,
-): Promise<{ sha256: string; bytes: number }> {
+async function digestOf(source: Source, signal: AbortSignal): Promise<{ sha256: string; bytes: number }> {
   const hash = createHash("sha256");
   let bytes = 0;
   for await (const block of source.blocks(BLOCK, signal)) {
@@ -107,7 +104,7 @@ async function folderDigest(made: MadeOfFolder, signal: AbortSignal | undefined)
 }
 
 /** Pieces of any length as blocks of one; a block is valid until the next is asked for. */
-export async function* inBlocks(
+async function* inBlocks(
   pieces: AsyncIterable<Buffer>,
   blockSize: number,
 ): AsyncGenerator<Buffer, void, void> {

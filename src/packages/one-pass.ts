@@ -6,12 +6,12 @@ import type { Entry } from "../archive/types.ts";
 import { problem } from "../errors.ts";
 import { assertUnchanged, openFile } from "../volume/open.ts";
 import { unreadable } from "../volume/problem.ts";
-import { archiveSource } from "../volume/source.ts";
+import { fileSource } from "../volume/source.ts";
 import type { TreeEntry } from "../volume/tree.ts";
 import type { Archive, MadeOfArchive, MadeOfFolder } from "./package.ts";
 
-/** Bytes that BK-Lite's installer takes of a zip, and that a zip can have without zip64's places. */
-export const MAX_PACKED = 4 * 1024 ** 3 - 1;
+/** Bytes of a zip that is made here: no more than BK-Lite's installer takes, and than a zip can have without zip64's places. */
+export const MAX_MADE = 4 * 1024 ** 3 - 1;
 const READ = 1024 * 1024;
 
 /**
@@ -60,7 +60,7 @@ export function folderPass({ file }: Archive, made: MadeOfFolder): Pass<TreeEntr
     place: (from) => places.get(from) ?? 0,
     open: async (signal, moved) => ({
       async *bytes(from) {
-        for await (const block of archiveSource(from).blocks(READ, signal)) {
+        for await (const block of fileSource(from).blocks(READ, signal)) {
           moved();
           yield block;
         }
@@ -80,5 +80,5 @@ function targetOf<From>(
 ): PassTarget<From> {
   const zip = made.kind !== "executable";
   const tooLong = () => problem(file, "repack.too-long", {});
-  return { zip, items: made.items(), ...(zip && { limit: MAX_PACKED, tooLong }) };
+  return { zip, items: made.items(), ...(zip && { limit: MAX_MADE, tooLong }) };
 }

@@ -1,18 +1,16 @@
-import { MAX_ENTRIES, MAX_FILES } from "../archive/contents.ts";
+import { MAX_ENTRIES, MAX_FILES, MAX_UNPACKED } from "../archive/contents.ts";
 import { followLinks, type PlainEntry } from "../archive/links.ts";
 import type { Entry } from "../archive/types.ts";
 import type { ZipItem } from "../archive/zip-writer.ts";
 import { problem } from "../errors.ts";
 import type { FormReason } from "../reasons/repack.ts";
 import { madeSize } from "./form.ts";
-import { MAX_PACKED } from "./one-pass.ts";
+import { MAX_MADE } from "./one-pass.ts";
 import type { Archive, MadeOfArchive, Package } from "./package.ts";
 import { isJunk, topFolder } from "./top-folder.ts";
 
 /** The folder that BK-Lite's installers look for. */
 const TOP = "fusion-collectors";
-/** Bytes that its installer unpacks at most. */
-const MAX_UNPACKED = 8 * 1024 ** 3;
 /** What runs even where neither the archive nor the file's first bytes say so. */
 const RUNS = /(?:^|\/)(?:collector-sidecar|[^/]+\.(?:sh|exe|bat|cmd|ps1))$/i;
 
@@ -20,7 +18,7 @@ const RUNS = /(?:^|\/)(?:collector-sidecar|[^/]+\.(?:sh|exe|bat|cmd|ps1))$/i;
  * Why BK-Lite's installer could not unpack an archive as it is (BKLITE.md, "Controller install"): it takes zips with one top folder,
  * regular files and folders; nothing where it could. Pure.
  */
-export function formReasons({
+function formReasons({
   format,
   entries,
   rootEntry,
@@ -84,11 +82,11 @@ export function repacked(archive: Archive, reasons: readonly FormReason[]): Made
 
 /** Throws exit 65 for a zip that would be longer than BK-Lite's installer takes, where that can be known before it is made. */
 export function checkLength(archive: Archive, made: MadeOfArchive): void {
-  if ((madeSize(archive, made) ?? 0) > MAX_PACKED) throw problem(archive.file, "repack.too-long", {});
+  if ((madeSize(archive, made) ?? 0) > MAX_MADE) throw problem(archive.file, "repack.too-long", {});
 }
 
 /** The row's name for such an archive. */
-export function repackedName(name: string): string {
+function repackedName(name: string): string {
   return name.replace(/\.(?:zip|tar\.gz|tgz|gz)$/i, "").concat(".zip");
 }
 

@@ -57,6 +57,18 @@ export class LayerFailure extends Error {
   }
 }
 
+/** What it means that a server has said nothing for `seconds`, by the layer that it is silent in. */
+export function silent(service: Service, where: string, layer: Layer, seconds: number): LayerFailure {
+  if (layer === "dns") {
+    const said = `no answer from the name server in ${seconds} s`;
+    return LayerFailure.of(layer, `${service}.dns`, { where, said });
+  }
+  if (layer === "tcp" || layer === "tls" || layer === "login")
+    return LayerFailure.of(layer, `${service}.${layer}.silent`, { where, seconds });
+  const reason = service === "nats" ? "nats.jetstream.silent" : "postgres.database.silent";
+  return LayerFailure.of(layer, reason, { where, seconds });
+}
+
 /** An error in one line, in the words of whoever raised it. */
 export function words(error: unknown): string {
   if (error instanceof AggregateError && error.errors.length > 0) {

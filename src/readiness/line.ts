@@ -115,7 +115,7 @@ export class EndedError extends Error {
 }
 
 /** The beginning of what a stranger said, as far as it can be read. */
-export function printable(data: Buffer): string {
+export function firstWords(data: Buffer): string {
   const text =
     data
       .subarray(0, 60)

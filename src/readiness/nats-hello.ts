@@ -4,7 +4,7 @@ import type { TLSSocket } from "node:tls";
 import type { NatsConfig, NatsServer } from "../config/nats.ts";
 import { tlsOptions } from "../store/connection.ts";
 import { LayerFailure, words } from "./layer.ts";
-import { dial, EndedError, handshake, type Line, printable, readUntil } from "./line.ts";
+import { dial, EndedError, firstWords, handshake, type Line, readUntil } from "./line.ts";
 import type { Step } from "./race.ts";
 
 /** Milliseconds after which a silent server is asked whether it waits for a TLS handshake. */
@@ -83,7 +83,7 @@ async function readInfo(
       const first = await tlsComesFirst(line, server, config, signal);
       if (first) throw first;
     }
-    const said = error instanceof EndedError && error.data.length > 0 ? printable(error.data) : words(error);
+    const said = error instanceof EndedError && error.data.length > 0 ? firstWords(error.data) : words(error);
     throw LayerFailure.of(layer, "nats.login.protocol", { where, said }, error);
   }
 }

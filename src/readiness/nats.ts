@@ -4,7 +4,7 @@ import type { NatsConfig, NatsServer } from "../config/nats.ts";
 import type { Log } from "../output/log.ts";
 import { Bucket } from "../store/bucket.ts";
 import type { Climb } from "./climb.ts";
-import { type Layer, LayerFailure, NATS_LAYERS } from "./layer.ts";
+import { NATS_LAYERS, silent } from "./layer.ts";
 import { type Line, lineTo, resolveHost } from "./line.ts";
 import { checkBucket, checkJetStream } from "./nats-bucket.ts";
 import { knock } from "./nats-hello.ts";
@@ -41,7 +41,7 @@ function wayTo(server: NatsServer, config: NatsConfig, needs: BucketNeeds, log: 
   const line = lineTo("nats", server);
   return {
     climb: (step) => up(line, server, config, needs, log, step),
-    stuck: (layer, seconds) => stuck(line, layer, seconds),
+    stuck: (layer, seconds) => silent("nats", line.where, layer, seconds),
     close: ({ bucket }) => void bucket.nc.close(),
   };
 }
@@ -86,18 +86,4 @@ async function up(
 
 function versionOf(nc: NatsConnection): string {
   return nc.info?.version ?? "";
-}
-
-/** What it means that the server is silent, by the layer that it is silent in. */
-function stuck({ where }: Line, layer: Layer, seconds: number): LayerFailure {
-  if (layer === "dns") {
-    return LayerFailure.of(layer, "nats.dns", {
-      where,
-      said: `no answer from the name server in ${seconds} s`,
-    });
-  }
-  if (layer === "tcp") return LayerFailure.of(layer, "nats.tcp.silent", { where, seconds });
-  if (layer === "tls") return LayerFailure.of(layer, "nats.tls.silent", { where, seconds });
-  if (layer === "login") return LayerFailure.of(layer, "nats.login.silent", { where, seconds });
-  return LayerFailure.of(layer, "nats.jetstream.silent", { where, seconds });
 }

@@ -1,7 +1,7 @@
 import type { Socket } from "node:net";
 import type { TLSSocket } from "node:tls";
 import { LayerFailure } from "./layer.ts";
-import { EndedError, type Line, printable, readUntil } from "./line.ts";
+import { EndedError, firstWords, type Line, readUntil } from "./line.ts";
 
 /** Who logs in, and where to. */
 export interface Login {
@@ -82,7 +82,7 @@ export function judge(line: Line, answer: Buffer, login: Login): void {
   if (!isMessage(answer)) {
     const product = productOf(answer);
     if (product) fail(LayerFailure.of("login", "postgres.login.product", { where, product }));
-    fail(LayerFailure.of("login", "postgres.login.protocol", { where, said: printable(answer) }));
+    fail(LayerFailure.of("login", "postgres.login.protocol", { where, said: firstWords(answer) }));
   }
   const type = String.fromCharCode(answer[0] as number);
   const end = 1 + answer.readInt32BE(1);
@@ -103,7 +103,7 @@ export function judge(line: Line, answer: Buffer, login: Login): void {
 /** MySQL and MariaDB speak first: length, sequence 0, protocol 10 and the version, or 255 and an error (MySQL: "Protocol::Handshake"). */
 function productOf(data: Buffer): string | undefined {
   if (data.length < 5 || data[3] !== 0 || (data[4] !== 10 && data[4] !== 255)) return undefined;
-  const version = data[4] === 10 ? printable(data.subarray(5, Math.max(5, data.indexOf(0, 5)))) : "";
+  const version = data[4] === 10 ? firstWords(data.subarray(5, Math.max(5, data.indexOf(0, 5)))) : "";
   return `${/mariadb/i.test(version) ? "MariaDB" : "MySQL"}${version && ` ${version}`}`;
 }
 
@@ -136,5 +136,5 @@ function serverError(body: Buffer): ServerError {
       .split("\0")
       .map((field) => [field.slice(0, 1), field.slice(1)]),
   );
-  return { code: fields.get("C") ?? "", message: fields.get("M") ?? printable(body) };
+  return { code: fields.get("C") ?? "", message: fields.get("M") ?? firstWords(body) };
 }

@@ -4,7 +4,7 @@ import type { TableShape } from "../registry/catalog.ts";
 import { type Database, openDatabase, tlsOptions, wantsTls } from "../registry/database.ts";
 
 import type { Climb } from "./climb.ts";
-import { type Layer, LayerFailure, POSTGRES_LAYERS } from "./layer.ts";
+import { LayerFailure, POSTGRES_LAYERS, silent } from "./layer.ts";
 import { dial, handshake, type Line, lineTo, resolveHost } from "./line.ts";
 import { asksForTls, hello, judge } from "./postgres-hello.ts";
 import { loginFailure } from "./postgres-login.ts";
@@ -30,7 +30,7 @@ function wayTo(server: DbServer, config: DbConfig, writes: boolean): Way<Postgre
   const line = lineTo("postgres", server);
   return {
     climb: (step) => up(line, config, writes, step),
-    stuck: (layer, seconds) => stuck(line, layer, seconds),
+    stuck: (layer, seconds) => silent("postgres", line.where, layer, seconds),
     close: ({ db }) => void db.close(),
   };
 }
@@ -94,18 +94,4 @@ async function knock(line: Line, config: DbConfig, { signal, trying }: Step): Pr
 /** An IP address must not be sent as SNI. */
 function serverName(host: string): { servername?: string } {
   return /^[\d.]+$|:/.test(host) ? {} : { servername: host };
-}
-
-/** What it means that the server is silent, by the layer that it is silent in. */
-function stuck({ where }: Line, layer: Layer, seconds: number): LayerFailure {
-  if (layer === "dns") {
-    return LayerFailure.of(layer, "postgres.dns", {
-      where,
-      said: `no answer from the name server in ${seconds} s`,
-    });
-  }
-  if (layer === "tcp") return LayerFailure.of(layer, "postgres.tcp.silent", { where, seconds });
-  if (layer === "tls") return LayerFailure.of(layer, "postgres.tls.silent", { where, seconds });
-  if (layer === "login") return LayerFailure.of(layer, "postgres.login.silent", { where, seconds });
-  return LayerFailure.of(layer, "postgres.database.silent", { where, seconds });
 }

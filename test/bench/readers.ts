@@ -3,7 +3,7 @@ import { inspectFiles } from "../../src/packages/inspect.ts";
 import { Bucket } from "../../src/store/bucket.ts";
 import { put } from "../../src/store/put.ts";
 import { listVolume } from "../../src/volume/list.ts";
-import { archiveSource } from "../../src/volume/source.ts";
+import { fileSource } from "../../src/volume/source.ts";
 import { openObjects } from "../support/objects.ts";
 import { spread } from "./measure.ts";
 import { type Findings, range, rate, seconds } from "./report.ts";
@@ -58,7 +58,7 @@ async function store(stage: Stage, folder: string, chunk: number): Promise<strin
     const upload = {
       key: "object",
       description: "",
-      source: archiveSource(archive),
+      source: fileSource(archive),
       replaced: undefined,
       supersedes: [],
       sha256: undefined,

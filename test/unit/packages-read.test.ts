@@ -17,7 +17,7 @@ import { deflateRawSync } from "node:zlib";
 import { EXIT } from "../../src/errors.ts";
 import { binaryKind, inspectFiles, verifyArchive } from "../../src/packages/inspect.ts";
 import { digest } from "../../src/volume/digest.ts";
-import { archiveSource } from "../../src/volume/source.ts";
+import { fileSource } from "../../src/volume/source.ts";
 import { buildArchive } from "../support/archives.ts";
 import { binaryHeader, elfHeader, peHeader } from "../support/binaries.ts";
 import { type RawEntry, rawZip } from "../support/raw-zip.ts";
@@ -28,7 +28,7 @@ const never = new AbortController().signal;
 const sha256 = (bytes: Buffer) => createHash("sha256").update(bytes).digest("hex");
 
 /** Every byte of a source, copied out as an uploader does. */
-async function drain(source: ReturnType<typeof archiveSource>, blockSize: number): Promise<Buffer[]> {
+async function drain(source: ReturnType<typeof fileSource>, blockSize: number): Promise<Buffer[]> {
   const blocks: Buffer[] = [];
   for await (const block of source.blocks(blockSize, never)) blocks.push(Buffer.from(block));
   return blocks;
@@ -42,7 +42,7 @@ describe("an archive's bytes", () => {
     const archive = await scanOne(on.dir);
     assert.equal(await digest(archive, never), sha256(bytes));
     assert.equal(archive.sha256, sha256(bytes));
-    const source = archiveSource(archive);
+    const source = fileSource(archive);
     assert.equal(source.size, bytes.length);
     for (const blockSize of [1000, 131_072, 1_000_000, bytes.length, 10_000_000]) {
       const blocks = await drain(source, blockSize);
@@ -56,7 +56,7 @@ describe("an archive's bytes", () => {
     await using on = await volume();
     await buildArchive(on.path(NAME), { payloadBytes: 500_000 });
     const archive = await scanOne(on.dir);
-    for await (const block of archiveSource(archive).blocks(1000, never)) {
+    for await (const block of fileSource(archive).blocks(1000, never)) {
       assert.equal(block.length, 1000);
       break;
     }
@@ -65,7 +65,7 @@ describe("an archive's bytes", () => {
     await assert.rejects(digest(archive, signal), reason);
     await assert.rejects(verifyArchive(archive, signal), reason);
     await assert.rejects(async () => {
-      for await (const _ of archiveSource(archive).blocks(1000, signal)) assert.fail();
+      for await (const _ of fileSource(archive).blocks(1000, signal)) assert.fail();
     }, reason);
     await assert.rejects(inspectFiles([archive], { signal }), reason);
   });
@@ -105,7 +105,7 @@ describe("a file that changed since the scan is exit 74", () => {
         () => digest(archive, never),
         () => verifyArchive(archive, never),
         () => binaryKind(archive, "bin/telegraf"),
-        () => drain(archiveSource(archive), 4096),
+        () => drain(fileSource(archive), 4096),
       ]) {
         const problem = await problemOf(work());
         assert.equal(problem.code, EXIT.fileRead);
@@ -120,7 +120,7 @@ describe("a file that changed since the scan is exit 74", () => {
     const archive = await scanOne(on.dir);
     const read = async () => {
       let blocks = 0;
-      for await (const _ of archiveSource(archive).blocks(1000, never)) {
+      for await (const _ of fileSource(archive).blocks(1000, never)) {
         if (blocks++ === 10) await utimes(on.path(NAME), 1, 1);
       }
     };
@@ -132,7 +132,7 @@ describe("a file that changed since the scan is exit 74", () => {
     await buildArchive(on.path(NAME));
     const archive = await scanOne(on.dir);
     await rm(on.path(NAME));
-    for (const work of [() => digest(archive, never), () => drain(archiveSource(archive), 4096)]) {
+    for (const work of [() => digest(archive, never), () => drain(fileSource(archive), 4096)]) {
       const problem = await problemOf(work());
       assert.equal(problem.code, EXIT.fileRead);
       assert.equal(problem.id, "file.unreadable");

@@ -1,6 +1,6 @@
 import type { Language } from "../../reasons/define.ts";
 import { plural } from "../../reasons/define.ts";
-import type { PackageAction, RowAction } from "../report.ts";
+import type { PackageAction, RowEntry } from "../report.ts";
 import { formatBytes } from "../tables.ts";
 import { actionWord } from "../words.ts";
 import { event, reasonEvent } from "./define.ts";
@@ -36,21 +36,10 @@ interface Stored extends PackageLine {
   seconds: number;
 }
 
-interface RowLine {
-  id: number | null;
-  type: string;
-  os: string;
-  arch: string | null;
-  object: string;
-  version: string;
-  name: string;
-  action: RowAction;
-}
-
 const platform = (os: string | null, arch: string | null) =>
   [os, arch].filter((part) => part !== null).join("/");
 
-function row({ id, type, os, arch, object, version, name }: RowLine): string {
+function row({ id, type, os, arch, object, version, name }: RowEntry): string {
   return `${id ?? "-"}: ${type} ${object} ${version} ${platform(os, arch)} (${name})`;
 }
 
@@ -83,7 +72,7 @@ export const reconcile = {
     en: ({ file, action, key }) => `${file}: would be ${action}: ${key}`,
     zh: ({ file, action, key }) => `${file}：将${actionWord(action, "zh").replace(/^已/, "")}：${key}`,
   }),
-  "plan.row": event<RowLine>({
+  "plan.row": event<RowEntry>({
     about: { en: "what is to be done with a row (plan)", zh: "将对记录执行的操作（plan）" },
     en: (line) => `row ${row(line)}: would be ${line.action}`,
     zh: (line) => `记录 ${row(line)}：将${actionWord(line.action, "zh").replace(/^已/, "")}`,
@@ -147,17 +136,17 @@ export const reconcile = {
     en: ({ objects, bytes }) => `purged the orphans of ${plural(objects, "upload")} (${formatBytes(bytes)})`,
     zh: ({ objects, bytes }) => `已清除 ${objects} 次上传的孤立分块（${formatBytes(bytes)}）`,
   }),
-  "row.inserted": event<RowLine>({
+  "row.inserted": event<RowEntry>({
     about: { en: "a row was written", zh: "新增一条记录" },
     en: (line) => `row ${row(line)}: inserted`,
     zh: (line) => `记录 ${row(line)}：已新增`,
   }),
-  "row.updated": event<RowLine & { columns: string[]; oldName: string }>({
+  "row.updated": event<RowEntry & { columns: string[]; oldName: string }>({
     about: { en: "a row was changed: which columns", zh: "更新一条记录：哪些列" },
     en: (line) => `row ${row(line)}: updated, the name was ${line.oldName}`,
     zh: (line) => `记录 ${row(line)}：已更新，原名称为 ${line.oldName}`,
   }),
-  "row.unchanged": event<RowLine>({
+  "row.unchanged": event<RowEntry>({
     about: { en: "a row was right already (debug)", zh: "记录原本就正确（debug）" },
     en: (line) => `row ${row(line)}: unchanged`,
     zh: (line) => `记录 ${row(line)}：未变`,
