@@ -93,7 +93,7 @@ export const zip = {
   ),
   "zip.data": fault<At>(
     {
-      en: ({ entry }) => `has the data of ${entry} run into its directory or beyond its end`,
+      en: ({ entry }) => `contains data of ${entry} that runs into the central directory or beyond the end`,
       zh: ({ entry }) => `${entry} 的数据超出范围，与中央目录重叠或越过文件末尾`,
     },
     COPY_AGAIN,
@@ -131,7 +131,7 @@ export const zip = {
   ),
   "zip.crc": fault<At>(
     {
-      en: ({ entry }) => `is damaged: ${entry} has another CRC-32 than its directory says`,
+      en: ({ entry }) => `is damaged: ${entry} does not match its CRC-32`,
       zh: ({ entry }) => `已损坏：${entry} 的 CRC-32 校验失败`,
     },
     COPY_AGAIN,

@@ -272,7 +272,7 @@ describe("a tar.gz that is refused because it is", () => {
   });
 
   test("something else", async () => {
-    assert.equal(await refused(Buffer.from("plain text")), "is a text file, no archive");
+    assert.equal(await refused(Buffer.from("plain text")), "is a text file, not an archive");
     assert.match(
       await refused(Buffer.from("PK\x03\x04zip", "latin1")),
       /^is a zip file, whatever its name says$/,
