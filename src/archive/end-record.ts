@@ -88,9 +88,17 @@ async function readWide(file: string, handle: OpenFile, position: number): Promi
   if (both.readUInt32LE(END_64) !== LOCATOR_SIGNATURE) return undefined;
   const where = Number(both.readBigUInt64LE(END_64 + 8));
   const length = both.readBigUInt64LE(4);
-  if (both.readUInt32LE(0) !== SIGNATURE_64 || where !== before || length !== LENGTH_64)
+  // of a zip that is not split: entries on this disk, and at all
+  const counts = [both.readBigUInt64LE(24), both.readBigUInt64LE(32)];
+  if (
+    both.readUInt32LE(0) !== SIGNATURE_64 ||
+    where !== before ||
+    length !== LENGTH_64 ||
+    counts[0] !== counts[1]
+  )
     throw problem(file, "zip.end", {});
-  if (both.readUInt32LE(END_64 + 4) !== 0 || both.readUInt32LE(END_64 + 16) > 1)
+  const disks = [both.readUInt32LE(16), both.readUInt32LE(20), both.readUInt32LE(END_64 + 4)];
+  if (disks.some((disk) => disk !== 0) || both.readUInt32LE(END_64 + 16) > 1)
     throw problem(file, "zip.split", {});
   return {
     count: Number(both.readBigUInt64LE(32)),

@@ -2,6 +2,7 @@ import type { Entry } from "./types.ts";
 
 /** Linux gives up at as many links in one path. */
 const MAX_HOPS = 40;
+const LOOP = Symbol("a link that leads back to itself");
 
 /** A file or folder at a path: of a link's path, what the link names. */
 export interface PlainEntry {
@@ -14,7 +15,7 @@ export interface PlainEntry {
 export interface BadLink {
   path: string;
   target: string;
-  /** Whether it names a folder that it lies in itself; otherwise there is nothing where it points. */
+  /** Whether it leads back to itself, or to a folder that it lies in; otherwise there is nothing where it points. */
   loop: boolean;
 }
 
@@ -66,9 +67,13 @@ class Tree {
   /** Puts what `link` names at `path`. `within` are the links that are being followed already. */
   follow(link: Entry, path: string, within: readonly string[], into: Followed): void {
     const real = this.#target(link);
-    const entry = real === undefined ? undefined : this.#byPath.get(real);
+    if (real === LOOP) {
+      into.bad.push({ path: link.path, target: link.target ?? "", loop: true });
+      return;
+    }
+    const entry = this.#byPath.get(real);
     const links = [...within, link.path];
-    if (real === undefined || (!entry && !this.#children.has(real))) {
+    if (!entry && !this.#children.has(real)) {
       into.bad.push({ path: link.path, target: link.target ?? "", loop: false });
     } else if (entry && entry.kind !== "directory") {
       into.found.push({ path, from: entry });
@@ -92,8 +97,8 @@ class Tree {
     }
   }
 
-  /** The path, without links in it, that a link leads to; undefined where it leads nowhere. */
-  #target(link: Entry): string | undefined {
+  /** The path, without links in it, that a link leads to; LOOP where there is no end to it. */
+  #target(link: Entry): string | typeof LOOP {
     let at = link.kind === "link" ? parentOf(link.path) : "";
     let rest = (link.target ?? "").split("/");
     let hops = 0;
@@ -106,7 +111,7 @@ class Tree {
       at = at === "" ? part : `${at}/${part}`;
       const entry = this.#byPath.get(at);
       if (entry?.kind !== "link" && entry?.kind !== "hardlink") continue;
-      if (++hops > MAX_HOPS) return undefined;
+      if (++hops > MAX_HOPS) return LOOP;
       // the rest of the path goes on from where this one points
       at = entry.kind === "link" ? parentOf(at) : "";
       rest = [...(entry.target ?? "").split("/"), ...rest];

@@ -6,6 +6,7 @@ import { printable } from "./problem.ts";
 import { BLOCK, isZero, parseHeader, type TarHeader } from "./tar-header.ts";
 import { isSparse, PaxHeaders } from "./tar-pax.ts";
 import type { Entry, InspectOptions } from "./types.ts";
+import { contentKind } from "./wrong-kind.ts";
 
 /** Bytes of an extended header that are worth reading: a path of 4096 bytes, a link of the same length, and plenty more. */
 const MAX_EXTENDED = 1024 * 1024;
@@ -21,7 +22,9 @@ const KINDS: Record<string, Entry["kind"]> = {
 /** Extended headers: of GNU tar (a long name, a long link), and pax's. */
 const EXTENDED = new Set(["L", "K", "x", "g", "X"]);
 /** Of incremental and multi-volume backups: what is in them is no file of its own. */
-const BACKUP = new Set(["D", "M", "N", "V"]);
+const BACKUP = new Set(["D", "M", "N"]);
+/** A label for the whole archive (GNU tar -V). */
+const LABEL = "V";
 
 /** What is gone through now: the content of a file or of an extended header. */
 interface Content {
@@ -74,6 +77,7 @@ export class TarScan {
   /** All bytes have come. */
   end(): void {
     if (this.#position === 0) throw problem(this.#file, "archive.empty", {});
+    if (this.#position < BLOCK) throw this.#noTar(this.#block.subarray(0, this.#position), 0);
     if (!this.#ended) throw problem(this.#file, "tar.truncated", {});
   }
 
@@ -122,9 +126,15 @@ export class TarScan {
       if (header) throw problem(this.#file, "tar.behind", { entry: printable(decodeName(header.name).name) });
       return;
     }
-    if (!header) throw problem(this.#file, "tar.header", { at });
+    if (!header) throw this.#noTar(this.#block, at);
     if (EXTENDED.has(header.type)) this.#extended(header, at);
     else this.#member(header);
+  }
+
+  /** What is no header; at the start it may say what was packed in a tar's place. */
+  #noTar(bytes: Buffer, at: number): ProblemError {
+    const kind = at === 0 ? contentKind(bytes) : undefined;
+    return kind ? problem(this.#file, "gzip.content", { kind }) : problem(this.#file, "tar.header", { at });
   }
 
   #extended({ type, size }: TarHeader, at: number): void {
@@ -151,6 +161,10 @@ export class TarScan {
       });
     }
     if (BACKUP.has(header.type)) throw problem(this.#file, "tar.type", { entry: shown, type: header.type });
+    if (header.type === LABEL) {
+      this.#expect(header.size, 0, () => {});
+      return;
+    }
     // the old format marks a folder by its name alone
     const old = name.endsWith("/") && (header.type === "0" || header.type === "\0");
     const kind = old ? "directory" : (KINDS[header.type] ?? "file");

@@ -56,9 +56,17 @@ export function wrongKind(head: Buffer): WrongKind | undefined {
     if (head.toString("hex", at, at + hex.length / 2) === hex) return kind as WrongKind;
   }
   const binary: BinaryKind = kindOf(head);
-  if (binary.format !== "other") return "program";
+  if (binary.format !== "other" || head.toString("latin1", 0, 2) === "#!") return "program";
   if (head.length > 0 && head.every((byte) => byte === 0)) return "zeros";
   return textKind(decode(head));
+}
+
+/** What a gzip holds in a tar's place, by its first bytes; undefined for a tar, damaged or not, and for what is not known here. */
+export function contentKind(head: Buffer): WrongKind | "zip" | "gzip" | undefined {
+  if (head.toString("hex", 0, 2) === "1f8b") return "gzip";
+  if (head.toString("hex", 0, 4) === "504b0304") return "zip";
+  const kind = wrongKind(head);
+  return kind === "tar" ? undefined : kind;
 }
 
 /** The start as text; undefined where it is none. */
@@ -71,16 +79,16 @@ function decode(head: Buffer): string | undefined {
   return /[\x00-\x08\x0e-\x1a\x1c-\x1f]/.test(start.toString("latin1")) ? undefined : start.toString("utf8");
 }
 
+/** How a page begins, or a piece of one, as servers write it by hand (`<a href="…">Found</a>`). */
+const HTML =
+  /^<(?:!doctype\s+html|html|head|body|title|script|style|link|meta|base|center|h[1-6]|div|p|a|b|br|hr|pre|span|font|strong|table|ul|form|img|iframe|frameset|noscript)\b/i;
+
 function textKind(text: string | undefined): WrongKind | undefined {
   const start = text?.replace(/^\ufeff/, "").trimStart();
   if (!start) return undefined;
   if (start.startsWith("version https://git-lfs.github.com/spec/")) return "lfs";
-  if (
-    /^(?:<!--[\s\S]*?-->\s*)*<(?:!doctype\s+html|html|head|body|title|script|center|h1|meta|div|p)\b/i.test(
-      start,
-    )
-  )
-    return "html";
+  const markup = start.replace(/^(?:<!--[\s\S]*?-->\s*)+/, "");
+  if (HTML.test(markup)) return "html";
   if (/^<\?xml[\s\S]{0,1000}<html\b/i.test(start)) return "html";
   if (/^<(?:\?xml|[A-Za-z])/.test(start)) return "xml";
   if (/^[{[]\s*(?:["{[\]}]|-?\d|true|false|null)/.test(start)) return "json";

@@ -14,6 +14,8 @@ const SIGNATURE = 0x02014b50;
 const ZIP64 = 1;
 const UNICODE_PATH = 0x7075;
 const UNSAID = 0xffffffff;
+/** 6.3, the newest that says how to read an entry (APPNOTE.TXT 4.4.3); Python refuses a zip that asks for more. */
+const MAX_VERSION = 63;
 const UNIX = new Set([3, 19]);
 const DOS = new Set([0, 10, 11, 14]);
 const DOS_FOLDER = 0x10;
@@ -96,6 +98,9 @@ export class ZipDirectory {
     const better = unicodePath(fields, rawName);
     const { name, encoding } = better === undefined ? raw : { name: better, encoding: undefined };
     const entry = printable(name);
+    const version = bytes.readUInt8(6);
+    if (version > MAX_VERSION)
+      throw problem(this.file, "zip.version", { entry, version: (version / 10).toFixed(1) });
     if ((flags & 0x41) !== 0 || method === 99) throw problem(this.file, "zip.encrypted", { entry });
     if ((method !== 0 && method !== 8) || (flags & 0x20) !== 0)
       throw problem(this.file, "zip.method", { entry, method });
@@ -116,6 +121,8 @@ export class ZipDirectory {
       if (uncompressedSize !== 0) throw problem(this.file, "zip.folder.data", { entry });
       return { kind: "directory", mode };
     }
+    // the backslash is the fault, whatever it is the name of
+    if (name.includes("\\")) return { kind: "file", mode };
     const kind = KINDS.get(mode & 0o170000) ?? "file";
     const known = UNIX.has(system) ? kind : kind === "link" ? kind : "file";
     if (known === "directory" || (DOS.has(system) && (attributes & DOS_FOLDER) !== 0))

@@ -37,12 +37,19 @@ export function pad(text: string, cells: number): string {
 const CLOSING = /^[，。、；：？！）》」』”’…,.;:?!)\]}]/u;
 const OPENING = /[（《「『“‘([{]$/u;
 
+/** What a line of a list begins with. */
+const ITEM = "- ";
+
 /**
  * The text in lines of at most `cells` cells, parted at blanks and between Chinese characters. A word that is longer than a line
- * is shortened in the middle. Line breaks of the text stay.
+ * is shortened in the middle. Line breaks of the text stay; what of a list goes on in the next line stands below its own beginning.
  */
 export function wrap(text: string, cells: number): string[] {
-  return text.split("\n").flatMap((line) => wrapLine(line, cells));
+  return text.split("\n").flatMap((line) => {
+    if (!line.startsWith(ITEM)) return wrapLine(line, cells);
+    const parts = wrapLine(line.slice(ITEM.length), cells - ITEM.length);
+    return parts.map((part, index) => (index === 0 ? ITEM : " ".repeat(ITEM.length)) + part);
+  });
 }
 
 function wrapLine(text: string, cells: number): string[] {

@@ -6,8 +6,8 @@ import { JOIN } from "./words.ts";
 
 /** How many problems more than the one named, in words. */
 const MORE: Record<Language, (others: number) => string> = {
-  en: (others) => ` (and ${others} more, each logged as package.invalid)`,
-  zh: (others) => `（另有 ${others} 个问题，逐一记录为 package.invalid）`,
+  en: (others) => ` (and ${others} more, see the log)`,
+  zh: (others) => `（另有 ${others} 个问题，见日志）`,
 };
 
 /** Any error as code, reason, message and remedy; what the job does not know is a bug of its own. */

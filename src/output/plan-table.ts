@@ -21,7 +21,7 @@ const MARKS: Record<PackageAction | RowAction | "conflict" | "removed", Mark> = 
 };
 
 const WORDS = {
-  en: { heads: ["", "what", "which", "size"], object: "object", row: "row" },
+  en: { heads: ["", "kind", "key or row", "size"], object: "object", row: "row" },
   zh: { heads: ["", "类别", "内容", "大小"], object: "对象", row: "记录" },
 } as const;
 

@@ -11,22 +11,29 @@ export interface Contents {
   sidecar: boolean;
   /** Files that could be somebody's executable, by path below the top folder: directly in it, or in bin/ at most two levels deep. */
   members: ReadonlyMap<string, Entry>;
+  /** Its `certs/ca.crt`. */
+  authority: Entry | undefined;
 }
+
+/** By which the nodes know NATS' certificate. */
+const CA = "certs/ca.crt";
 
 /** Sorts entries by what they may be; a link counts as what it names. */
 export function contentsOf(entries: readonly Entry[]): Contents {
   const { top } = topFolder(entries);
   const members = new Map<string, Entry>();
+  let authority: Entry | undefined;
   for (const { path: whole, from } of followLinks(entries, MAX_FILES).entries) {
     const path = below(whole, top);
     if (path === undefined) continue;
     const entry = from.path === whole ? from : { ...from, path: whole };
     const parts = path.split("/");
     const isMember = parts.length === 1 || (parts[0] === "bin" && parts.length <= 3);
+    if (path === CA && entry.kind === "file") authority = entry;
     if (isMember && entry.kind === "file") members.set(path, entry);
   }
   const sidecar = members.has("collector-sidecar") || members.has("collector-sidecar.exe");
-  return { top, sidecar, members };
+  return { top, sidecar, members, authority };
 }
 
 /** A path below the top folder; undefined for the folder itself, and for what macOS leaves beside it. */

@@ -20,6 +20,7 @@ import { formatOf, type Named, parseName } from "../volume/name.ts";
 import { withFile, withStamped } from "../volume/open.ts";
 import { parseVersionFile, VERSION_FILE_LENGTH, versionsBeside } from "../volume/version.ts";
 import { contentsOf } from "./contents.ts";
+import { isLookedInto, readHead } from "./heads.ts";
 import { inspectFolder, inspectLoose, readProgram, UNOPENED } from "./inspect-other.ts";
 import { typeOf } from "./kind.ts";
 import type { Archive } from "./package.ts";
@@ -46,9 +47,6 @@ export interface Inspected {
   /** What looks like a mistake. */
   warnings: Problem[];
 }
-
-/** By which the nodes know NATS' certificate. */
-const CA = "certs/ca.crt";
 
 /** Opens every archive, reads it as the package that it claims to be, and compares it with its checksum files. */
 export async function inspectFiles(
@@ -109,11 +107,11 @@ async function inspect(file: VolumeFile, options: InspectOptions): Promise<Archi
     checkLinks(file.file, listing.entries);
     const contents = contentsOf(listing.entries);
     const head = (entry: Entry | undefined) =>
-      entry && (entry.head ?? readEntryHead(file.file, handle, entry, VERSION_FILE_LENGTH));
+      readHead({ file: file.file, size, ...listing }, handle, entry, signal);
     const versions = parseVersionFile((await head(contents.members.get("VERSION")))?.toString() ?? "");
-    const authority = listing.entries.find(({ path }) => path === below(contents.top, CA));
     // a whole bundle of them is not what BK-Lite puts there
-    const ca = authority && authority.size <= VERSION_FILE_LENGTH ? await head(authority) : undefined;
+    const isOne = (contents.authority?.size ?? 0) <= VERSION_FILE_LENGTH;
+    const ca = isOne ? await head(contents.authority) : undefined;
     const beside = await versionsBeside(file);
     return { ...inspected, ...listing, ...contents, format, versions, beside, ca, sha256: listing.sha256 };
   });
@@ -151,14 +149,6 @@ function checkLinks(file: string, entries: readonly Entry[]): void {
   if (!bad) return;
   const link = { entry: printable(bad.path), target: printable(bad.target) };
   throw problem(file, bad.loop ? "archive.link.cycle" : "archive.link.dangling", link);
-}
-
-function below(top: string, path: string): string {
-  return top === "" ? path : `${top}/${path}`;
-}
-
-function isLookedInto(path: string): boolean {
-  return /^(?:[^/]+\/)?(?:VERSION|certs\/ca\.crt)$/.test(path);
 }
 
 /** What the first 4 KiB of a member say it is; no more than that is inflated. `path` is one of `archive.members`. */

@@ -1,6 +1,7 @@
 import { printable } from "../archive/problem.ts";
 import { collectProblem, type Problem, problem } from "../errors.ts";
 import { type Arch, FIELD_LENGTHS, type Identity, type Os } from "../identity.ts";
+import { formatOf } from "../volume/name.ts";
 import { clashes, identityWords } from "./clash.ts";
 import { builtinDefinitions, definitionsFor, type FoundCollector, findCollectors } from "./collectors.ts";
 import { installerPackage, probePackage } from "./fixed.ts";
@@ -188,6 +189,8 @@ function checkLengths(pkg: Package): void {
 function checkKnown({ archive, os }: Package, found: readonly FoundCollector[]): void {
   if (archive.sidecar || found.length > 0) return;
   if (findCollectors(archive, os, builtinDefinitions(os)).length > 0) return;
+  const inner = archive.entries.find(({ path }) => formatOf(path.slice(path.lastIndexOf("/") + 1)));
+  if (inner) throw problem(archive.file, "package.nested", { entry: printable(inner.path) });
   throw problem(archive.file, "package.contents", { os });
 }
 

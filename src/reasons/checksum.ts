@@ -16,14 +16,14 @@ export const checksum = {
   ),
   "checksum.line": fault<{ line: string }>(
     {
-      en: ({ line }) => `contains a line that is no SHA-256 and name: ${line}`,
+      en: ({ line }) => `contains a line that is not a SHA-256 and a file name: ${line}`,
       zh: ({ line }) => `包含无法识别为“SHA-256 与文件名”的行：${line}`,
     },
     AGAIN,
   ),
   "checksum.encoding": fault(
     {
-      en: "is no text that can be read: neither UTF-8, nor UTF-16 with a byte order mark",
+      en: "cannot be read as text: it is neither UTF-8 nor UTF-16 with a byte order mark",
       zh: "无法作为文本读取：既不是 UTF-8，也不是带 BOM 的 UTF-16",
     },
     AGAIN,

@@ -11,11 +11,11 @@ export type Named = { name: string };
 export const addresses = {
   "config.host": setting<Named>({
     en: {
-      cause: ({ name }) => `${name}: is neither a host's name nor an IP address nor the folder of a socket`,
+      cause: ({ name }) => `${name}: should be a host name, an IP address or the folder of a socket`,
       remedy: "give the name alone; the port goes into DB_PORT, a whole URL into DATABASE_URL",
     },
     zh: {
-      cause: ({ name }) => `${name}：既不是主机名，也不是 IP 地址或套接字目录`,
+      cause: ({ name }) => `${name}：应为主机名、IP 地址或套接字目录`,
       remedy: "此处只填主机名；端口写入 DB_PORT，完整 URL 写入 DATABASE_URL",
     },
   }),

@@ -1,5 +1,5 @@
 import { addresses, type Named, setting } from "./config-address.ts";
-import { fill, type Language, type Reason, type Words } from "./define.ts";
+import { fill, type Language, list, type Reason, type Words } from "./define.ts";
 
 /** What may be wrong with one variable. */
 const settings = {
@@ -47,7 +47,7 @@ const settings = {
   "config.file.unreadable": setting<Named & { path: string; said: string }>({
     en: {
       cause: ({ name, path, said }) => `${name}: file ${path} cannot be read (${said})`,
-      remedy: ({ path }) => `let the user that the job runs as read ${path}`,
+      remedy: ({ path }) => `make ${path} readable for the user that the job runs as`,
     },
     zh: {
       cause: ({ name, path, said }) => `${name}：文件 ${path} 无法读取（${said}）`,
@@ -138,7 +138,7 @@ const settings = {
   }),
   "config.engine": setting({
     en: {
-      cause: "DB_ENGINE names another database product than PostgreSQL",
+      cause: "DB_ENGINE names a database other than PostgreSQL",
       remedy:
         "this job registers packages in PostgreSQL only: with another database use BK-Lite's own commands, or correct DB_ENGINE",
     },
@@ -150,13 +150,11 @@ const settings = {
   "config.stray": setting<Named & { what: "carriage-return" | "quotes" | "blanks" }>({
     en: {
       cause: ({ name, what }) => `${name}: ${STRAY[what].en}`,
-      remedy: ({ name }) =>
-        `correct ${name} where it is set; an .env file must have Unix line ends, and no quotes that whoever reads it keeps`,
+      remedy: ({ name, what }) => `correct ${name} where it is set: ${STRAY[what].mendEn}`,
     },
     zh: {
       cause: ({ name, what }) => `${name}：${STRAY[what].zh}`,
-      remedy: ({ name }) =>
-        `在设置 ${name} 的位置修正；.env 文件须使用 Unix 换行，且不要写会被原样读入的引号`,
+      remedy: ({ name, what }) => `在设置 ${name} 的位置修正：${STRAY[what].mendZh}`,
     },
   }),
   "config.report": setting<{ path: string; said: string }>({
@@ -172,9 +170,24 @@ const settings = {
 };
 
 const STRAY = {
-  "carriage-return": { en: "contains a carriage return", zh: "含有回车符" },
-  quotes: { en: "stands in quotes", zh: "值带有引号" },
-  blanks: { en: "begins or ends with a blank", zh: "首尾带有空白" },
+  "carriage-return": {
+    en: "contains a carriage return",
+    zh: "含有回车符",
+    mendEn: "save the file with Unix line ends (LF)",
+    mendZh: "将文件保存为 Unix 换行（LF）",
+  },
+  quotes: {
+    en: "has quotes around it that are part of the value",
+    zh: "值带有引号",
+    mendEn: "leave the quotes out; docker run --env-file and Kubernetes keep them",
+    mendZh: "去掉引号；docker run --env-file 和 Kubernetes 会原样保留引号",
+  },
+  blanks: {
+    en: "begins or ends with a blank",
+    zh: "首尾带有空白",
+    mendEn: "remove the blanks",
+    mendZh: "去掉空白",
+  },
 } as const;
 
 type Settings = typeof settings;
@@ -191,11 +204,6 @@ function each(problems: Several["problems"], language: Language, part: "cause" |
   return problems.map(({ reason: id, params }) =>
     fill((settings[id as ConfigReason][language] as Words<unknown>)[part], params),
   );
-}
-
-/** One a line, each once: a sentence with twenty parts is read by nobody. */
-function list(head: string, parts: readonly string[]): string {
-  return [head, ...[...new Set(parts)].map((part) => `- ${part}`)].join("\n");
 }
 
 export const config = {

@@ -19,12 +19,12 @@ export const conflict = {
     again: false,
     en: {
       cause: (p) =>
-        `${identity(p)} is stored with different content, and ON_CONFLICT is fail (${digests(p)})`,
+        `${identity(p)} is already stored with different content, and ON_CONFLICT is fail (${digests(p)})`,
       remedy:
         "give this build another version (PACKAGE_VERSION or --version), or set ON_CONFLICT=replace or keep",
     },
     zh: {
-      cause: (p) => `${identity(p)} 已存储的内容不同，而 ON_CONFLICT 为 fail（${digestsZh(p)}）`,
+      cause: (p) => `${identity(p)} 已存储但内容不同，且 ON_CONFLICT 为 fail（${digestsZh(p)}）`,
       remedy: "为这次构建换一个版本号（PACKAGE_VERSION 或 --version），或设置 ON_CONFLICT=replace 或 keep",
     },
   }),

@@ -43,6 +43,11 @@ export function fill<P>(text: Text<P>, params: P): string {
   return typeof text === "string" ? text : text(params);
 }
 
+/** One a line, each once: a sentence with twenty parts is read by nobody. */
+export function list(head: string, parts: readonly string[]): string {
+  return [head, ...[...new Set(parts)].map((part) => `- ${part}`)].join("\n");
+}
+
 /** `1 row`, `2 rows`; `many` where an `s` is not enough. */
 export function plural(count: number, one: string, many = `${one}s`): string {
   return `${count} ${count === 1 ? one : many}`;

@@ -6,11 +6,14 @@ const RUN_INIT_ZH = "请运行 init，并查看其退出码";
 interface Identity {
   type: string;
   os: string;
+  /** null where the table does not tell architectures apart. */
+  arch: string | null;
   object: string;
   version: string;
 }
 
-const what = ({ type, os, object, version }: Identity) => `${type} ${os} ${object} ${version}`;
+const what = ({ type, os, arch, object, version }: Identity) =>
+  `${type} ${arch === null ? os : `${os}/${arch}`} ${object} ${version}`;
 
 /** How servers differ from what the volume asks for; each in the words that follow a file's name. */
 export const drift = {
@@ -49,8 +52,8 @@ export const drift = {
   "drift.row.missing": reason<Identity>({
     exit: 76,
     again: true,
-    en: { cause: (row) => `row ${what(row)} is missing`, remedy: RUN_INIT },
-    zh: { cause: (row) => `缺少记录 ${what(row)}`, remedy: RUN_INIT_ZH },
+    en: { cause: (row) => `its row is missing: ${what(row)}`, remedy: RUN_INIT },
+    zh: { cause: (row) => `缺少记录：${what(row)}`, remedy: RUN_INIT_ZH },
   }),
   "drift.row.name": reason<Identity & { id: number; name: string; expected: string }>({
     exit: 76,
@@ -74,7 +77,7 @@ export const drift = {
     },
     zh: {
       cause: ({ problems, first }) =>
-        `校验失败：共 ${problems} 处问题${problems > 1 ? "，首先是" : ""}：${first.zh}`,
+        `校验失败：共 ${problems} 处问题${problems > 1 ? "，第一处" : ""}：${first.zh}`,
       remedy: RUN_INIT_ZH,
     },
   }),
@@ -96,7 +99,8 @@ export const drift = {
     en: {
       cause: ({ key, stored, local }) =>
         `replaced different content that was stored under this version: ${key} (SHA-256 was ${stored}, is ${local})`,
-      remedy: "nothing, if this build is meant to replace that one; ON_CONFLICT=keep or fail would not have",
+      remedy:
+        "nothing has to be done if this build is meant to replace that one; ON_CONFLICT=keep or fail would not have",
     },
     zh: {
       cause: ({ key, stored, local }) =>

@@ -19,19 +19,25 @@ const other = (en: string, command: string, zh = `${en.replace(/^an? /, "")} 文
 
 /** What may lie under an archive's name and be no archive that is taken: exit 65. */
 export const kind = {
-  "archive.kind.html": fault({ en: "is an HTML page, no archive", zh: "是 HTML 网页，不是压缩包" }, DOWNLOAD),
+  "archive.kind.html": fault(
+    { en: "is an HTML page, not an archive", zh: "是 HTML 网页，不是压缩包" },
+    DOWNLOAD,
+  ),
   "archive.kind.json": fault(
-    { en: "is a JSON document, no archive", zh: "是 JSON 文档，不是压缩包" },
+    { en: "is a JSON document, not an archive", zh: "是 JSON 文档，不是压缩包" },
     DOWNLOAD,
   ),
   "archive.kind.xml": fault(
     {
-      en: "is an XML document (such as an object store's error), no archive",
+      en: "is an XML document (such as an object store's error), not an archive",
       zh: "是 XML 文档（例如对象存储返回的错误），不是压缩包",
     },
     DOWNLOAD,
   ),
-  "archive.kind.text": fault({ en: "is a text file, no archive", zh: "是文本文件，不是压缩包" }, DOWNLOAD),
+  "archive.kind.text": fault(
+    { en: "is a text file, not an archive", zh: "是文本文件，不是压缩包" },
+    DOWNLOAD,
+  ),
   "archive.kind.lfs": fault(
     {
       en: "is a Git LFS pointer: the archive itself was not downloaded with the repository",
@@ -64,13 +70,16 @@ export const kind = {
   "archive.kind.rpm": other("an RPM", "rpm2cpio FILE | cpio -id"),
   "archive.kind.iso": other("an ISO image", "7z x", "ISO 镜像"),
   "archive.kind.program": fault(
-    { en: "is a program, no archive", zh: "是可执行程序，不是压缩包" },
+    { en: "is a program, not an archive", zh: "是可执行程序，不是压缩包" },
     {
       en: "put the archive itself there; a collector's program is declared in packages.json",
       zh: "请放入压缩包本身；采集器程序请在 packages.json 中声明",
     },
   ),
-  "archive.kind.pdf": fault({ en: "is a PDF document, no archive", zh: "是 PDF 文档，不是压缩包" }, DOWNLOAD),
+  "archive.kind.pdf": fault(
+    { en: "is a PDF document, not an archive", zh: "是 PDF 文档，不是压缩包" },
+    DOWNLOAD,
+  ),
   "archive.kind.zeros": fault(
     {
       en: "contains nothing but NUL bytes: room was reserved for it and its content never came",

@@ -62,7 +62,7 @@ interface Broken {
 /** packages.json. */
 export const manifest = {
   "manifest.json": fault<{ said: string }>(
-    { en: ({ said }) => `is no JSON: ${said}`, zh: ({ said }) => `不是有效的 JSON：${said}` },
+    { en: ({ said }) => `is not valid JSON: ${said}`, zh: ({ said }) => `不是有效的 JSON：${said}` },
     SCHEMA,
   ),
   "manifest.schema": at<At & Broken & { rule: ManifestRule }>({
@@ -79,7 +79,7 @@ export const manifest = {
     zh: () => "包含控制字符",
   }),
   "manifest.missing": at<At & { path: string }>({
-    en: ({ path }) => `${path} is no file on the volume`,
+    en: ({ path }) => `there is no file ${path} on the volume`,
     zh: ({ path }) => `卷上没有文件 ${path}`,
   }),
   "manifest.twice": at<At & { path: string }>({

@@ -17,11 +17,12 @@ export const name = {
   ),
   "name.version.unreadable": fault<{ text: string }>(
     {
-      en: ({ text }) => `has a name with something like a version in it that cannot be read as one: ${text}`,
+      en: ({ text }) =>
+        `has something in its name that looks like a version but cannot be read as one: ${text}`,
       zh: ({ text }) => `文件名中疑似版本号的部分无法识别：${text}`,
     },
     {
-      en: "rename the file so that its version reads like 1.2.3, 1.2.3.4, 1.2.3-rc1 or 1.2.3+7, or say it by --version or in packages.json",
+      en: "rename the file so that its version reads like 1.2.3, 1.2.3.4, 1.2.3-rc1 or 1.2.3+7, or give it by --version or in packages.json",
       zh: "请重命名该文件，使版本形如 1.2.3、1.2.3.4、1.2.3-rc1 或 1.2.3+7，或用 --version 或 packages.json 指定版本",
     },
   ),

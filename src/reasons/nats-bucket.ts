@@ -42,7 +42,7 @@ function fixed(en: string, zh: string) {
     {
       cause: ({ bucket }) => `the stream of bucket "${bucket}" ${en}`,
       remedy:
-        "that cannot be changed: give the job (NATS_NAMESPACE, on the server's side too) a bucket that is none, or remove it so that this job makes it anew",
+        "that cannot be changed: use another bucket (NATS_NAMESPACE, for BK-Lite's server too), or remove this one so that the job makes it anew",
     },
     {
       cause: ({ bucket }) => `存储桶“${bucket}”的流${zh}`,

@@ -30,6 +30,16 @@ export const packages = {
       zh: "请放入 fusion-collectors 压缩包：顶层目录中应有 collector-sidecar 和 bin/",
     },
   ),
+  "package.nested": fault<{ entry: string }>(
+    {
+      en: ({ entry }) => `is an archive around the archive: it contains ${entry}`,
+      zh: ({ entry }) => `是套了一层的压缩包：其中是 ${entry}`,
+    },
+    {
+      en: "unpack it once, as after a download from a build server, and put the archive in it there",
+      zh: "请先解压一层（构建平台下载的产物常会再打一层包），再放入其中的压缩包",
+    },
+  ),
   "package.program": fault<Program>(
     {
       en: ({ os, arch, entry, found }) =>
@@ -45,7 +55,7 @@ export const packages = {
   "program.truncated": fault<{ bytes: number; needed: number }>(
     {
       en: ({ bytes, needed }) =>
-        `is a program that was cut off: its header speaks of ${needed} bytes, the file has ${bytes}`,
+        `is a program that was cut short: by its header it has at least ${needed} bytes, the file has ${bytes}`,
       zh: ({ bytes, needed }) => `程序文件不完整：文件头表明至少 ${needed} 字节，实际只有 ${bytes} 字节`,
     },
     COPY_AGAIN,
@@ -53,7 +63,7 @@ export const packages = {
   "installer.kind": fault<{ found: string }>(
     {
       en: ({ found }) =>
-        `is to be BK-Lite's installer, but is no program for Linux or Windows (${foundEn(found)})`,
+        `should be BK-Lite's installer, but is not a program for Linux or Windows (${foundEn(found)})`,
       zh: ({ found }) => `应为 BK-Lite 安装器，但不是 Linux 或 Windows 程序（${foundZh(found)}）`,
     },
     {
@@ -63,7 +73,7 @@ export const packages = {
   ),
   "probe.unknown": fault<{ names: readonly string[] }>(
     {
-      en: ({ names }) => `is to be an APM probe, but has none of their names: ${names.join(", ")}`,
+      en: ({ names }) => `should be an APM probe, but its name is none of theirs: ${names.join(", ")}`,
       zh: ({ names }) => `应为 APM 探针，但文件名不在其中：${names.join("、")}`,
     },
     { en: "give the file the probe's own name", zh: "请将文件改为对应探针的名称" },
@@ -160,7 +170,7 @@ export const packages = {
   "package.clash": fault<{ other: string; identity: string }>(
     {
       en: ({ other, identity }) => `claims to be the same package as ${other}: ${identity}`,
-      zh: ({ other, identity }) => `与 ${other} 是同一个包：${identity}`,
+      zh: ({ other, identity }) => `与 ${other} 是同一个安装包：${identity}`,
     },
     {
       en: "remove one of the two files, or name their versions",

@@ -28,12 +28,15 @@ const listed = ({ incomplete }: Incomplete, language: Language) => {
   return parts.join(zh ? "、" : ", ");
 };
 
+const installerOf = (platform: string) =>
+  platform.startsWith("windows") ? "bklite-controller-installer.exe" : "bklite-controller-installer";
+
 /** What cannot be installed although everything on the volume is stored and registered. */
 export const platform = {
   "platform.controller.missing": suspicion<OnPlatform>(
     {
       en: ({ platform }) =>
-        `${platform}: no controller can be installed: none is registered with an object that is whole`,
+        `${platform}: no controller can be installed: none is registered and completely stored`,
       zh: ({ platform }) => `${platform}：没有可安装的控制器（没有已登记且对象完整的控制器）`,
     },
     {
@@ -51,11 +54,8 @@ export const platform = {
     },
     {
       en: ({ platform }) =>
-        platform.startsWith("windows")
-          ? "put bklite-controller-installer.exe for it on the volume and run the job again"
-          : "put bklite-controller-installer for it on the volume and run the job again",
-      zh: ({ platform }) =>
-        `请将该平台的 ${platform.startsWith("windows") ? "bklite-controller-installer.exe" : "bklite-controller-installer"} 放入卷中，重新运行本任务`,
+        `put ${installerOf(platform)} for ${platform} on the volume and run the job again`,
+      zh: ({ platform }) => `请将 ${platform} 的 ${installerOf(platform)} 放入卷中，重新运行本任务`,
     },
   ),
   "platform.bootstrap.missing": suspicion<OnPlatform>(

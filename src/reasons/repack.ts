@@ -55,7 +55,7 @@ export const repack = {
     },
     zh: {
       cause: ({ reasons }) =>
-        `已原样存储（REPACK=never），但 BK-Lite 无法在节点上安装：${formWords(reasons, "zh")}`,
+        `按原样存储（REPACK=never），但 BK-Lite 无法在节点上安装：${formWords(reasons, "zh")}`,
       remedy: "设置 REPACK=auto，或将压缩包制作为 zip：所有内容置于 fusion-collectors/ 目录下，且不含链接",
     },
   }),

@@ -192,7 +192,7 @@ export const store = {
     again: false,
     en: {
       cause: ({ said }) => `the unfinished upload could not be purged: ${said}`,
-      remedy: "nothing: the next run purges it",
+      remedy: "nothing has to be done: the next run purges it",
     },
     zh: { cause: ({ said }) => `未完成的上传未能清除：${said}`, remedy: "无需处理，下一次运行会清除" },
   }),

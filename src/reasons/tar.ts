@@ -4,6 +4,20 @@ interface At {
   entry: string;
 }
 
+/** What may be packed in a tar's place, where the word says more than "something else". */
+const CONTENTS: Record<string, { en: string; zh: string }> = {
+  gzip: { en: "another gzip file (it was compressed twice)", zh: "另一个 gzip 文件（被压缩了两次）" },
+  zip: { en: "a zip file", zh: "zip 文件" },
+  html: { en: "an HTML page", zh: "HTML 网页" },
+  json: { en: "a JSON document", zh: "JSON 文档" },
+  xml: { en: "an XML document", zh: "XML 文档" },
+  text: { en: "a text file", zh: "文本文件" },
+  lfs: { en: "a Git LFS pointer", zh: "Git LFS 指针文件" },
+  program: { en: "a single program", zh: "单个程序文件" },
+  zeros: { en: "NUL bytes alone", zh: "全零数据" },
+};
+const DOWNLOADED = new Set(["html", "json", "xml", "text"]);
+
 /** What may be wrong with a tar.gz: exit 65. */
 export const tar = {
   "gzip.truncated": fault(
@@ -13,6 +27,27 @@ export const tar = {
   "gzip.damaged": fault<{ said: string }>(
     { en: ({ said }) => `has damaged gzip data: ${said}`, zh: ({ said }) => `gzip 数据已损坏：${said}` },
     COPY_AGAIN,
+  ),
+  "gzip.content": fault<{ kind: string }>(
+    {
+      en: ({ kind }) =>
+        `is a gzip of ${CONTENTS[kind]?.en ?? `a file of another kind (${kind})`}, not of a tar`,
+      zh: ({ kind }) => `其中压缩的是${CONTENTS[kind]?.zh ?? `其他类型的文件（${kind}）`}，而不是 tar`,
+    },
+    {
+      en: ({ kind }) =>
+        kind === "gzip" || kind === "zip"
+          ? "unpack it once (gunzip -c FILE > OUTPUT) and put the file in it there, with the ending of what it is"
+          : DOWNLOADED.has(kind)
+            ? "the download failed and this is what the server answered: gunzip -c FILE shows it; then download the archive again from the right address"
+            : "build the archive again with tar -czf",
+      zh: ({ kind }) =>
+        kind === "gzip" || kind === "zip"
+          ? "请先解压一层（gunzip -c 文件 > 输出文件），再按实际类型命名后放入"
+          : DOWNLOADED.has(kind)
+            ? "下载失败，内容是服务器返回的信息：可用 gunzip -c 文件 查看，然后从正确的地址重新下载"
+            : "请用 tar -czf 重新打包",
+    },
   ),
   "tar.truncated": fault(
     {

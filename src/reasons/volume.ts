@@ -87,10 +87,10 @@ export const volume = {
     again: false,
     en: {
       cause: ({ path, suspects }) =>
-        `nothing usable in ${path}${suspects.length > 0 ? `, but this looks like a mistake: ${suspects.join(", ")}` : ""}`,
+        `no usable package in ${path}${suspects.length > 0 ? `, but this looks like a mistake: ${suspects.join(", ")}` : ""}`,
       remedy: ({ suspects }) =>
         suspects.length > 0
-          ? "mend what is named, as the warnings before this say, or put fusion-collectors*.zip or .tar.gz there"
+          ? "correct what is named (the warnings above say how), or put fusion-collectors*.zip or .tar.gz there"
           : "put fusion-collectors*.zip or .tar.gz there (at most four folders deep), check the mount, or set ALLOW_EMPTY=true",
     },
     zh: {
@@ -170,7 +170,7 @@ export const volume = {
   "volume.near.name": suspicion<{ meant: string }>(
     {
       en: ({ meant }) => `is left alone: its name is not quite a package's (did you mean ${meant}?)`,
-      zh: ({ meant }) => `已忽略：名称与压缩包名相近（是否应为 ${meant}？）`,
+      zh: ({ meant }) => `已忽略：名称与安装包名称相近（是否应为 ${meant}？）`,
     },
     {
       en: ({ meant }) => `rename it to ${meant} if it is a package, or remove it`,

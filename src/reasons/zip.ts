@@ -59,6 +59,14 @@ export const zip = {
       zh: "请使用 deflate 重新打包（zip 命令的默认方法）",
     },
   ),
+  "zip.version": fault<At & { version: string }>(
+    {
+      en: ({ entry, version }) =>
+        `asks for version ${version} of the zip format for ${entry}, which no reader knows`,
+      zh: ({ entry, version }) => `${entry} 要求 zip 格式版本 ${version}，没有任何解压程序支持`,
+    },
+    COPY_AGAIN,
+  ),
   "zip.header.missing": fault<At>(
     {
       en: ({ entry }) => `has no local header for ${entry}`,
@@ -85,7 +93,7 @@ export const zip = {
   ),
   "zip.data": fault<At>(
     {
-      en: ({ entry }) => `has the data of ${entry} run into its directory or beyond its end`,
+      en: ({ entry }) => `contains data of ${entry} that runs into the central directory or beyond the end`,
       zh: ({ entry }) => `${entry} 的数据超出范围，与中央目录重叠或越过文件末尾`,
     },
     COPY_AGAIN,
@@ -123,7 +131,7 @@ export const zip = {
   ),
   "zip.crc": fault<At>(
     {
-      en: ({ entry }) => `is damaged: ${entry} has another CRC-32 than its directory says`,
+      en: ({ entry }) => `is damaged: ${entry} does not match its CRC-32`,
       zh: ({ entry }) => `已损坏：${entry} 的 CRC-32 校验失败`,
     },
     COPY_AGAIN,

@@ -33,8 +33,8 @@ function packageDrift({ action, conflict, stored, key: target, desired }: Decisi
 
 function rowDrift({ action, values, row, after }: RowDecision): Drift[] {
   const { file } = after.desired.package.archive;
-  const { type, os, object, version, name } = values;
-  const identity = { type, os, object, version };
+  const { type, os, arch, object, version, name } = values;
+  const identity = { type, os, arch, object, version };
   if (action === "inserted") return [drift(file, "drift.row.missing", identity)];
   if (action !== "updated" || !row) return [];
   return [drift(file, "drift.row.name", { ...identity, id: row.id, name: row.name, expected: name })];

@@ -11,7 +11,7 @@ import type { StoredObject } from "./object.ts";
 import { fence, OverwrittenError, publishMeta, restoreMeta } from "./publish.ts";
 import { Window } from "./window.ts";
 
-/** Bytes in flight unless the caller says otherwise: chosen with `npm run bench`, see the README's table. */
+/** Bytes in flight unless the caller says otherwise: chosen with `npm run bench`, see docs/performance.md. */
 const IN_FLIGHT = 8 * 1024 * 1024;
 /** Milliseconds that undoing an unfinished upload may take; a stop has five seconds in all, and a window's worth takes about one. */
 const SETTLE = 2500;

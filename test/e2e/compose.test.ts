@@ -1,5 +1,5 @@
 import assert from "node:assert/strict";
-import { existsSync, readFileSync, truncateSync, writeFileSync } from "node:fs";
+import { existsSync, readFileSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { after, before, describe, test } from "node:test";
 import { parse } from "yaml";
@@ -7,7 +7,7 @@ import { VARIABLES } from "../../src/config/env.ts";
 import { buildArchive } from "../support/archives.ts";
 import { binaryHeader } from "../support/binaries.ts";
 import { packageTable } from "../support/tables.ts";
-import { docker, findComposes, type Result, root, run } from "./docker.ts";
+import { cutShort, docker, findComposes, type Result, root, run } from "./docker.ts";
 import { DocsShell, shellBlocks } from "./docs.ts";
 import { Stack } from "./stack.ts";
 
@@ -80,7 +80,7 @@ for (const compose of composes) {
     });
 
     test("the gate stays shut while the job fails, at every `up`, and the log names the archive", async () => {
-      truncateSync(join(stack.packages, ARCHIVE), 1000);
+      cutShort(join(stack.packages, ARCHIVE));
       for (let round = 0; round < 2; round++) {
         assert.notEqual((await up()).code, 0);
         assert.equal((await stack.container("package-init")).State.ExitCode, 65);
@@ -116,7 +116,7 @@ for (const compose of composes) {
     test("an upgrade with a bad archive ends at plan, and web stays up; with a good one it goes on", async () => {
       const path = join(stack.packages, "fusion-collectors-linux-amd64-2.0.0.zip");
       await buildArchive(path, { seed: "new" });
-      truncateSync(path, 1000);
+      cutShort(path);
       const web = await stack.container("web");
       const state = await stack.state();
       const bad = await inStack(block("Upgrade"));

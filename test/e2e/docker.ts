@@ -1,5 +1,7 @@
 import { execFile } from "node:child_process";
+import { truncateSync } from "node:fs";
 import { dirname } from "node:path";
+import { age } from "../support/archives.ts";
 
 export const root = dirname(dirname(import.meta.dirname));
 /** Kept after the run, so that the next one builds from its layers. */
@@ -66,4 +68,10 @@ export async function buildImage(context = root, target?: string, tag = IMAGE): 
   const labels = { VERSION: "9.9.9", REVISION: "0123abc", SOURCE: "https://example.com/repository" };
   const args = Object.entries(labels).flatMap(([name, value]) => ["--build-arg", `${name}=${value}`]);
   await docker("build", ...args, ...(target ? ["--target", target] : []), "-t", tag, context);
+}
+
+/** As a copy that was broken off an hour ago: a younger one might still be under way. */
+export function cutShort(path: string): void {
+  truncateSync(path, 1000);
+  age(path);
 }

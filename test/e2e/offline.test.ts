@@ -7,13 +7,12 @@ import {
   renameSync,
   rmSync,
   symlinkSync,
-  truncateSync,
   writeFileSync,
 } from "node:fs";
 import { join } from "node:path";
 import { after, before, describe, test } from "node:test";
 import { buildArchive } from "../support/archives.ts";
-import { docker, findComposes, type Result, root, run } from "./docker.ts";
+import { cutShort, docker, findComposes, type Result, root, run } from "./docker.ts";
 import { DocsShell, shellBlocks } from "./docs.ts";
 import { Stack } from "./stack.ts";
 
@@ -62,7 +61,7 @@ describe("docs/offline.md", () => {
 
   test("a damaged package is the job's exit 65 that names it, and nothing is packed", async () => {
     await buildArchive(join(packages, "controller", ARCHIVE), { payloadBytes: 5_000_000 });
-    truncateSync(join(packages, "controller", ARCHIVE), 1000);
+    cutShort(join(packages, "controller", ARCHIVE));
     const { code, stdout, stderr } = await pack();
     assert.equal(code, 65, stderr);
     assert.match(`${stdout}${stderr}`, new RegExp(ARCHIVE));
@@ -186,7 +185,10 @@ describe("docs/offline.md", () => {
     // No line break at the end, and an override that Compose would read by itself.
     const env = join(stack.folder, ".env");
     writeFileSync(env, readFileSync(env, "utf8").trimEnd());
-    writeFileSync(join(stack.folder, "docker-compose.override.yml"), "services: {}\n");
+    writeFileSync(
+      join(stack.folder, "docker-compose.override.yml"),
+      "services:\n  web:\n    labels: [over]\n",
+    );
     const [compose = []] = await findComposes();
     shell = new DocsShell(join(stack.folder, "again"), compose, { STACK: stack.folder });
     const command = block("Load").split("\n")[1] ?? "";

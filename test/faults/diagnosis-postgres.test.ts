@@ -116,7 +116,7 @@ describe("Postgres cannot be reached", { concurrency: 4 }, () => {
     const verdict = waited({
       reason: "wait.both",
       layer: "tcp",
-      cause: /Postgres.*NATS/,
+      cause: /Postgres[^\n]*\n- NATS/,
       hint: /./,
       where: where({ port }),
     });

@@ -187,10 +187,10 @@ const HOSTILE: [name: string, ending: "zip" | "tar.gz", bytes: () => Buffer, rea
     /tar|cut/,
   ],
   [
-    "something behind the gzip",
+    "the beginning of another gzip behind it",
     "tar.gz",
-    () => Buffer.concat([tar(), Buffer.from("more")]),
-    /behind the end/,
+    () => Buffer.concat([tar(), Buffer.from([0x1f, 0x8b])]),
+    /has no end/,
   ],
   ["no archive at all", "zip", () => Buffer.from("<html>404 Not Found</html>"), /HTML page/],
 ];

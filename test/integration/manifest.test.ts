@@ -118,7 +118,7 @@ describe("packages.json", () => {
     const reasons = run.events
       .filter((event) => event.event === "package.invalid")
       .map((event) => event.cause);
-    assert.match(String(reasons[0]), /\/packages\/0\/file: missing/);
+    assert.match(String(reasons[0]), /\/packages\/0\/file: there is no file missing/);
     assert.match(String(reasons[1]), /\/packages\/2\/file: .*twice/);
     await put(site, "packages.json", "{ packages: [] }");
     const broken = await site.run();

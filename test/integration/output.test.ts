@@ -84,7 +84,7 @@ describe("a screen, by its columns", () => {
       COLUMNS: "300",
     });
     assert.equal(code, 65);
-    assert.match(stdout, new RegExp(`ERROR ${ARCHIVE}: linux Controller 1\\.0\\.0 is stored`));
+    assert.match(stdout, new RegExp(`ERROR ${ARCHIVE}: linux Controller 1\\.0\\.0 is already stored`));
     assert.doesNotMatch(stdout, /verified: /);
   });
 

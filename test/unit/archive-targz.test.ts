@@ -272,12 +272,15 @@ describe("a tar.gz that is refused because it is", () => {
   });
 
   test("something else", async () => {
-    assert.equal(await refused(Buffer.from("plain text")), "is a text file, no archive");
+    assert.equal(await refused(Buffer.from("plain text")), "is a text file, not an archive");
     assert.match(
       await refused(Buffer.from("PK\x03\x04zip", "latin1")),
       /^is a zip file, whatever its name says$/,
     );
-    assert.match(await refused(gzipSync("not a tar".repeat(200))), /^contains no intact tar: /);
+    assert.match(
+      await refused(gzipSync("not a tar".repeat(200))),
+      /^is a gzip of a text file, not of a tar$/,
+    );
   });
 
   test("not whole to the last byte of a large file", async () => {

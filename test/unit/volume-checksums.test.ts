@@ -47,14 +47,14 @@ const WRONG: [what: string, files: Record<string, string>, file: string, reason:
     "a digest that is too short",
     { SHA256SUMS: `${SHA256.slice(1)}  ${NAME}\n` },
     "controller/SHA256SUMS",
-    /no SHA-256 and name/,
+    /not a SHA-256 and a file name/,
   ],
   ["an empty file of its own", { [`${NAME}.sha256`]: "\n" }, `${FILE}.sha256`, /contains no SHA-256$/],
   [
     "words in its own",
     { [`${NAME}.sha256`]: "see below" },
     `${FILE}.sha256`,
-    /no SHA-256 and name: see below$/,
+    /not a SHA-256 and a file name: see below$/,
   ],
   [
     "another's name in its own",

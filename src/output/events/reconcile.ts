@@ -165,11 +165,11 @@ export const reconcile = {
   "verify.done": event<{ packages: number; rows: number }>({
     about: {
       en: "read back: every package whole, every row there",
-      zh: "已读回校验：每个包完整，每条记录都在",
+      zh: "已读回校验：每个安装包完整，每条记录都在",
     },
     en: ({ packages, rows }) =>
       `verified: ${plural(packages, "package")} stored and whole, ${plural(rows, "row")} registered`,
-    zh: ({ packages, rows }) => `校验通过：${packages} 个包已完整存储，${rows} 条记录已登记`,
+    zh: ({ packages, rows }) => `校验通过：${packages} 个安装包已完整存储，${rows} 条记录已登记`,
   }),
   "verify.failed": reasonEvent({
     en: "one thing that differs from what it should be (one line each)",

@@ -54,7 +54,7 @@ export const run = {
         : succeeded(done, "en"),
     zh: (done) =>
       done.command === "plan"
-        ? `plan 未写入任何内容；执行 init 的结果将是：${counts(done, "zh")}`
+        ? `plan 未写入任何内容；执行 init 的结果将是：${counts(done, "zh").replaceAll("已", "")}`
         : succeeded(done, "zh"),
   }),
   "run.failed": reasonEvent(

@@ -22,7 +22,7 @@ export const volume = {
       zh: "卷已读完：包数、字节数、耗时",
     },
     en: ({ archives, bytes }) => `on the volume: ${plural(archives, "package")}, ${formatBytes(bytes)}`,
-    zh: ({ archives, bytes }) => `卷上共 ${archives} 个包，${formatBytes(bytes)}`,
+    zh: ({ archives, bytes }) => `卷上共 ${archives} 个安装包，${formatBytes(bytes)}`,
   }),
   "scan.ignored": event<{ file: string }>({
     about: { en: "a file on the volume that is left alone (debug)", zh: "卷上不处理的文件（debug）" },
@@ -36,7 +36,7 @@ export const volume = {
   "package.found": event<Found>({
     about: {
       en: "a package on the volume: file, identity, collectors in it",
-      zh: "卷上的一个包：文件、身份、其中的采集器",
+      zh: "卷上的一个安装包：文件、身份、其中的采集器",
     },
     en: ({ file, object, version, os, arch, collectors }) =>
       `${file}: ${object} ${version}${os === null ? "" : ` for ${platformWords(os, arch)}`}${collectors.length > 0 ? `, with ${collectors.join(", ")}` : ""}`,

@@ -22,6 +22,12 @@ export interface Difference {
 /** Where we take what one of them refuses, and why that is right. */
 const THEY_REFUSE: readonly { peer: string; kind: Kind; said: RegExp; why: string }[] = [
   {
+    peer: "unzip",
+    kind: "zip",
+    said: /^81: /,
+    why: "it knows the zip format up to version 4.6; Python goes up to 6.3, and Go does not ask",
+  },
+  {
     peer: "tar",
     kind: "tar.gz",
     said: /trailing garbage ignored/,
@@ -73,7 +79,7 @@ export async function compare(
   again: Again,
 ): Promise<Difference[]> {
   const { kind, traits, items, damaged } = archive;
-  const said = (what: string, listed?: string): Difference => ({ what, traits, ...(listed && { listed }) });
+  const said = (what: string, why?: string): Difference => ({ what, traits, ...listed(why) });
   const refusals = theirs.filter((one) => one.said !== undefined);
   if (ours.refused.length > 0) {
     // damage that nobody else sees is damage still
@@ -81,17 +87,16 @@ export async function compare(
     const why = ours.refused.map((reason) => WE_REFUSE[reason]).find((one) => one !== undefined);
     return [said(`refused (${ours.refused.join(", ")}), and all of them take it`, why)];
   }
-  const found = refusals.map(({ peer, said: words = "" }) => {
-    const known = THEY_REFUSE.find((one) => one.peer === peer && one.kind === kind && one.said.test(words));
-    return said(`accepted, and ${peer} refuses it: ${words}`, known?.why);
-  });
+  const found = refusals.map(({ peer, said: words = "" }) =>
+    said(`accepted, and ${peer} refuses it: ${words}`, whyRefused(peer, kind, words)),
+  );
   // Python writes a link's target into a file
   const links = kind === "zip" && items.some((item) => item.kind === "link");
   const sources = theirs.filter((one) => one.said === undefined && !(links && one.peer === "python"));
   for (const [index, stored] of ours.stored.entries()) {
     const zips = stored.made === "executable" ? [] : await again(stored.bytes, `stored-${index}`);
-    for (const { what, listed } of await compareStored(archive, stored, sources, zips))
-      found.push(said(`${stored.made ?? "as it is"} ${stored.path}: ${what}`, listed));
+    for (const one of await compareStored(archive, stored, sources, zips))
+      found.push(said(`${stored.made ?? "as it is"} ${stored.path}: ${one.what}`, one.listed));
   }
   return found;
 }
@@ -105,7 +110,8 @@ async function compareStored(
   const found: { what: string; listed?: string }[] = [];
   const unpacked: Unpacked[] = [];
   for (const { peer, said, tree } of zips) {
-    if (said !== undefined) found.push({ what: `${peer} refuses what is stored: ${said}` });
+    if (said !== undefined)
+      found.push({ what: `${peer} refuses it: ${said}`, ...listed(whyRefused(peer, "zip", said)) });
     else unpacked.push({ by: peer, keepsModes: peer === "unzip", tree });
   }
   if (stored.made === "executable") unpacked.push(programAlone(stored));
@@ -116,7 +122,7 @@ async function compareStored(
       const around = traits.some((one) => AROUND.has(one)) || /comment length/.test(String(error));
       const why =
         stored.made === undefined && around && "Go's archive/zip, unlike yauzl, takes bytes around a zip";
-      found.push({ what: `the installer refuses it: ${error}`, ...(why && { listed: why }) });
+      found.push({ what: `the installer refuses it: ${error}`, ...listed(why || undefined) });
     }
   }
   for (const { peer, tree } of sources) {
@@ -128,6 +134,14 @@ async function compareStored(
     }
   }
   return found;
+}
+
+function whyRefused(peer: string, kind: Kind, words: string): string | undefined {
+  return THEY_REFUSE.find((one) => one.peer === peer && one.kind === kind && one.said.test(words))?.why;
+}
+
+function listed(why: string | undefined): { listed?: string } {
+  return why === undefined ? {} : { listed: why };
 }
 
 /** What of the unpacked source is to be in a stored object. */

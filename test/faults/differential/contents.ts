@@ -139,7 +139,7 @@ const SPOILERS: Record<string, Spoiler> = {
   "below a file": add("file", (below) => below("install.sh/x")),
   fifo: add("fifo", (below) => below("pipe")),
   device: add("device", (below) => below("null")),
-  control: add("file", (below) => below("a\u0007b")),
+  control: add("file", (below) => below("\u00e9\u0007b")),
 };
 
 function spoil(items: Item[], below: (path: string) => string, dice: Random, traits: string[]): void {

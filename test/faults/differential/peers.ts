@@ -114,8 +114,8 @@ export function readTree(folder: string): Tree {
   const tree: Tree = new Map();
   // as bytes: not every name is text
   const visit = (path: Buffer, shown: Buffer, links: number) => {
-    const stat = lstatSync(path, { throwIfNoEntry: false });
-    if (!stat || links > 40) return;
+    const stat = links > 40 ? undefined : look(path);
+    if (!stat) return;
     if (stat.isSymbolicLink()) {
       visit(below(path.subarray(0, path.lastIndexOf(SLASH)), readlinkSync(path, "buffer")), shown, links + 1);
     } else if (stat.isDirectory()) {
@@ -127,6 +127,14 @@ export function readTree(folder: string): Tree {
   };
   visit(Buffer.from(folder), Buffer.alloc(0), 0);
   return tree;
+}
+
+function look(path: Buffer) {
+  try {
+    return lstatSync(path, { throwIfNoEntry: false });
+  } catch {
+    return undefined; // below a file, where a link may lead
+  }
 }
 
 function below(folder: Buffer, name: Buffer): Buffer {
