@@ -40,6 +40,11 @@ export function isKeyPart(value: string): boolean {
   return /^[^\s/\\\p{C}]{1,100}$/u.test(value) && value !== "." && value !== "..";
 }
 
+/** Whether a file's name can be a row's, a key's last part and a download's name: blanks may be in it, what nobody sees may not. */
+export function isRowName(value: string): boolean {
+  return !/[\p{C}\p{Zl}\p{Zp}/\\]/u.test(value);
+}
+
 /** Whether a text can stand in the description's column: no control character but tab and line feed. */
 export function isDescription(value: string): boolean {
   return !/[^\P{Cc}\t\n]|\p{Cs}/u.test(value);

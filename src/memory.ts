@@ -11,6 +11,8 @@ const GROWN = 12 * 1024 * 1024;
 
 interface Collector {
   collect: NodeJS.GCFunction;
+  /** Bytes dropped since the last collection. */
+  dropped: number;
   /** The fewest bytes that buffers held since the last full collection. */
   used: number;
 }
@@ -18,17 +20,20 @@ interface Collector {
 /** Takes the number of bytes that have passed through buffers that are dropped by now, and collects them once there are enough. */
 export type Sweep = (bytes: number) => void;
 
-/** A sweep for one transfer. */
+/** The process has one heap, so one count: a hundred small files drop as much as a large one, though none of them reaches the limit. */
+let collector: Collector | undefined;
+
+/** A sweep for one transfer; all of them count together. */
 export function createSweep(): Sweep {
   const collect = globalThis.gc;
   if (!collect) return () => {};
-  const collector = { collect, used: Number.POSITIVE_INFINITY };
-  let dropped = 0;
+  collector ??= { collect, dropped: 0, used: Number.POSITIVE_INFINITY };
+  const gc = collector;
   return (bytes) => {
-    dropped += bytes;
-    if (dropped < LIMIT) return;
-    dropped = 0;
-    sweep(collector);
+    gc.dropped += bytes;
+    if (gc.dropped < LIMIT) return;
+    gc.dropped = 0;
+    sweep(gc);
   };
 }
 

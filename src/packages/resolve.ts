@@ -1,6 +1,6 @@
 import { printable } from "../archive/problem.ts";
 import { collectProblem, type Problem, problem } from "../errors.ts";
-import { type Arch, FIELD_LENGTHS, type Identity, type Os } from "../identity.ts";
+import { type Arch, FIELD_LENGTHS, type Identity, isRowName, type Os } from "../identity.ts";
 import { formatOf } from "../volume/name.ts";
 import { clashes, identityWords } from "./clash.ts";
 import { builtinDefinitions, definitionsFor, type FoundCollector, findCollectors } from "./collectors.ts";
@@ -63,7 +63,7 @@ export async function resolvePackages(
     const pkg = packageOf(archive, wanted);
     resolved.packages.push(pkg);
     await attempt(() => takeForm(pkg, wanted.repack));
-    await attempt(() => checkLengths(pkg));
+    await attempt(() => checkFields(pkg));
     const found = findCollectors(archive, pkg.os, definitionsFor(pkg, wanted.definitions));
     await attempt(() => checkKnown(pkg, found));
     await attempt(() => checkBinaries(pkg, found));
@@ -109,7 +109,7 @@ function addOther(archive: Archive, wanted: ResolveOptions, resolved: Resolved):
   if (archive.place) {
     const found = looseCollectors(archive, wanted);
     const kept = found.filter(({ object }) => isWanted(object, wanted.collectors));
-    for (const pkg of kept) checkLengths(pkg);
+    for (const pkg of kept) checkFields(pkg);
     resolved.packages.push(...kept);
     if (kept.length === 0) resolved.ignored.push(archive);
     if (found.length > 0 || !holdsProgram(archive)) return;
@@ -122,7 +122,7 @@ function addOther(archive: Archive, wanted: ResolveOptions, resolved: Resolved):
   else if (type === "apm-probe") resolved.packages.push(probePackage(archive));
   else {
     const pkg = packageOf(archive, wanted);
-    checkLengths(pkg);
+    checkFields(pkg);
     checkProgram(archive.file, archive.program, pkg);
     resolved.packages.push(pkg);
   }
@@ -164,7 +164,7 @@ function rowOf(
 
 function partOf(found: FoundCollector, pkg: Package): Package {
   const part = standalone(found, pkg);
-  checkLengths(part);
+  checkFields(part);
   return part;
 }
 
@@ -174,7 +174,8 @@ function checkObject({ object }: FoundCollector, pkg: Package): void {
   throw problem(pkg.archive.file, "package.object.collector", { object: printable(object) });
 }
 
-function checkLengths(pkg: Package): void {
+function checkFields(pkg: Package): void {
+  if (!isRowName(pkg.name)) throw problem(pkg.archive.file, "name.characters", { name: printable(pkg.name) });
   for (const [field, limit] of Object.entries(FIELD_LENGTHS)) {
     const length = [...pkg[field as keyof typeof FIELD_LENGTHS]].length;
     if (length <= limit) continue;

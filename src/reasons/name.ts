@@ -15,6 +15,14 @@ export const name = {
     },
     RENAME,
   ),
+  "name.characters": fault<{ name: string }>(
+    {
+      en: ({ name }) =>
+        `has a name with a backslash, a control character or one that nobody sees in it: ${name}`,
+      zh: ({ name }) => `文件名中含有反斜杠、控制字符或不可见字符：${name}`,
+    },
+    RENAME,
+  ),
   "name.version.unreadable": fault<{ text: string }>(
     {
       en: ({ text }) =>

@@ -42,9 +42,7 @@ export class Window {
     this.#options = options;
     options.signal.addEventListener("abort", this.#onAbort);
     if (options.signal.aborted) this.#onAbort();
-    options.closed.then(() =>
-      this.#fail(new StoreLostError("store.lost", { said: "it was closed during the upload" })),
-    );
+    failWhenClosed(options.closed, new WeakRef(this));
     this.#watch = setInterval(() => this.#checkStall(), 250);
   }
 
@@ -85,6 +83,11 @@ export class Window {
   async settle(ms: number): Promise<void> {
     const until = performance.now() + ms;
     while (this.#inFlight > 0 && performance.now() < until) await new Promise((done) => setTimeout(done, 20));
+  }
+
+  /** The connection is gone. */
+  lose(): void {
+    this.#fail(new StoreLostError("store.lost", { said: "it was closed during the upload" }));
   }
 
   close(): void {
@@ -145,4 +148,12 @@ export class Window {
     }
     if (this.#failure) throw this.#failure.error;
   }
+}
+
+/**
+ * The promise of the connection's end outlives all uploads, and keeps whatever its reactions can reach: with the window itself that would be
+ * the blocks of every upload. Not a closure of the window's own, whose scope would hold it again.
+ */
+function failWhenClosed(closed: Promise<unknown>, window: WeakRef<Window>): void {
+  closed.then(() => window.deref()?.lose());
 }

@@ -1,5 +1,6 @@
 import { createHash } from "node:crypto";
 import { blocks } from "../archive/blocks.ts";
+import { createSweep } from "../memory.ts";
 import type { StampedFile } from "./file.ts";
 import { withStamped } from "./open.ts";
 import { changed } from "./problem.ts";
@@ -23,6 +24,8 @@ export async function digest(
       hash.update(block);
       hashed += block.length;
     }
+    // the two buffers that took turns
+    createSweep()(2 * Math.min(BLOCK, size));
     if (hashed !== size) throw changed(archive.file);
     return hash.digest("hex");
   }).then((sha256) => {

@@ -7,7 +7,7 @@ import { archOf, type Claim } from "../identity.ts";
 import type { VolumeFile } from "./file.ts";
 import { collectorPlace, typeByName, VERSION_FILE } from "./known.ts";
 import { formatOf } from "./name.ts";
-import { isChecksumFile, isPassedOver, nearMiss, suspect } from "./near.ts";
+import { isChecksumFile, isPassedOver, nearMiss, strayChecksum, suspect } from "./near.ts";
 import { accessTo, isDenied, said, unreadable } from "./problem.ts";
 
 const DEPTH = 4;
@@ -61,7 +61,9 @@ export async function findFile(path: string, dir: string, claim: Claim): Promise
 }
 
 async function walk(dir: string, below: string, depth: number, volume: Volume): Promise<void> {
-  for (const entry of await list(join(dir, below), below)) {
+  const entries = await list(join(dir, below), below);
+  const names = entries.map(({ name }) => name);
+  for (const entry of entries) {
     if (isPassedOver(entry.name)) continue;
     const file = below === "" ? entry.name : `${below}/${entry.name}`;
     if (entry.isDirectory()) {
@@ -80,6 +82,8 @@ async function walk(dir: string, below: string, depth: number, volume: Volume): 
       if (depth === 0) await lookDeeper(dir, file, volume);
       continue;
     }
+    const stray = isChecksumFile(entry.name) ? strayChecksum(file, names) : undefined;
+    if (stray) volume.suspects.push(stray);
     await look(entry, join(dir, file), file, volume);
   }
 }

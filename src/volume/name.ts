@@ -5,27 +5,44 @@ const ARCHIVE = /^fusion-collectors(.*)\.(zip|tar\.gz|tgz)$/is;
 const ENDING = /\.(?:zip|tar\.gz|tgz|exe)$/i;
 /** What browsers and file managers add to a second copy: ` (1)`, ` - Copy`, ` copy 2`, ` - 副本`. */
 const COPY = /\s*\(\d{1,3}\)|\s*[-_ ]\s*(?:copy|副本|拷贝)(?:\s*\d{1,3})?(?![a-z])|副本/giu;
-const SEPARATOR = "\\-_.\\s()\\[\\]\\p{Script=Han}";
+/** What words are made of; Chinese stands right beside them, without a blank. */
+const LETTER = "[[\\p{L}\\p{N}]--\\p{Script=Han}]";
 const OS_OR_ARCH = new RegExp(
-  `(?<![^${SEPARATOR}])(linux|windows|amd64|x86_64|arm64|aarch64)(?![^${SEPARATOR}+])`,
-  "giu",
+  `(?<!${LETTER})(linux|windows|amd64|x86[_\\-]64|arm64|aarch64)(?!${LETTER}|\\+)`,
+  "giv",
 );
 /** `-rc1`, `-beta.2`: only words that mean a stage of release, so that `-linux` or `-offline` is never one. */
 const STAGE =
-  "-(?:alpha|beta|rc|pre|preview|dev|snapshot|nightly|build|hotfix|patch|fix|sp|ga|p|r)(?:[.-]?\\d+)?";
-const BUILD = "\\+[0-9a-z]+(?:[.-][0-9a-z]+)*";
+  "-(?:alpha|beta|rc|pre|preview|dev|snapshot|nightly|build|hotfix|patch|fix|sp|ga|p|r)(?:[.\\-]?\\d+)?";
+const BUILD = "\\+[0-9a-z]+(?:[.\\-][0-9a-z]+)*";
 const VERSION = new RegExp(
-  `(?<![^${SEPARATOR}])v?(\\d+\\.\\d+\\.\\d+(?:\\.\\d+)?(?:${STAGE})?(?:${BUILD})?)(?![^${SEPARATOR}])`,
-  "giu",
+  `(?<!${LETTER})(?:v(?:er(?:sion)?)?|rel(?:ease)?)?(\\d+\\.\\d+\\.\\d+(?:\\.\\d+)?(?:${STAGE})?(?:${BUILD})?)(?!${LETTER}|[+~#])`,
+  "giv",
 );
-/** What is left of a name and looks like a version all the same: `2.1`, `1_2_3`, `v2`, `20251021`. */
-const LIKE_VERSION = new RegExp(`(?<![^${SEPARATOR}+])v?\\d[\\p{L}\\d.,_+~-]*|\\d+(?:[._,]\\d+)+`, "giu");
+/** A commit's hash: at least one digit and one letter in it. */
+const HASH = `(?=[0-9a-f]*\\d)(?=\\d*[a-f])[0-9a-f]{7,40}(?!${LETTER})`;
+/** What is left of a name and looks like a version all the same: `2.1`, `1_2_3`, `v2`, `20251021`, `r1.2.3`. */
+const LIKE_VERSION = new RegExp(
+  `(?<!${LETTER}|\\+)v?\\d[\\p{L}\\d.,_+~\\-]*|[\\p{L}\\d]*\\d(?:[._,]\\d+)+|(?<!${LETTER})g?${HASH}`,
+  "giv",
+);
+/** What makes a version another one, behind it but not as it is written: `1.2.3_rc1`, `1.2.3-b7`, `1.2.3 build 7`, a commit. */
+const STAGE_APART = new RegExp(
+  [
+    "\\0[\\-_.~# ]?\\d\\S*(?<!\\s\\d{1,3})",
+    `\\0[\\-_. ](?:[abcmv]|pl)[.\\-]?\\d+(?!${LETTER})`,
+    `(?<=\\0.*)(?<!${LETTER})(?:(?:alpha|beta|rc|snapshot|nightly|dirty)[.\\-_ ]?\\d*|(?:pre|preview|dev|build|hotfix|patch|fix|sp)[.\\-_ ]?\\d+)(?!${LETTER})`,
+    `(?<=\\0.*)(?<!${LETTER})g?${HASH}`,
+  ].join("|"),
+  "iv",
+);
 
 const MEANING: Record<string, { os: Os } | { arch: Arch }> = {
   linux: { os: "linux" },
   windows: { os: "windows" },
   amd64: { arch: "x86_64" },
   x86_64: { arch: "x86_64" },
+  "x86-64": { arch: "x86_64" },
   arm64: { arch: "arm64" },
   aarch64: { arch: "arm64" },
 };
@@ -58,7 +75,7 @@ export function parseName(
   given: { [what in keyof Named]?: unknown } = {},
 ): { named: Named } | { problem: NameProblem } {
   const said = { os: new Set<Os>(), arch: new Set<Arch>(), version: new Set<string>() };
-  const words = (ARCHIVE.exec(name)?.[1] ?? name.replace(ENDING, "")).normalize("NFKC").replace(COPY, " ");
+  const words = plain(ARCHIVE.exec(name)?.[1] ?? name.replace(ENDING, ""));
   // x86_64 holds a separator and digits, so these words go before a version is looked for
   const rest = words.replace(OS_OR_ARCH, (word) => {
     const meaning = MEANING[word.toLowerCase()];
@@ -82,12 +99,20 @@ export function parseName(
   return { named: { ...(os && { os }), ...(arch && { arch }), ...(version && { version }) } };
 }
 
+/** Full-width characters as plain ones, what a download left encoded (`%20`, `%2B`), and no mark of a second copy. */
+function plain(words: string): string {
+  const decoded = words.replace(/%([2-7][0-9a-f])/gi, (_, hex: string) =>
+    String.fromCharCode(Number.parseInt(hex, 16)),
+  );
+  return decoded.normalize("NFKC").replace(COPY, " ");
+}
+
 /**
- * What cannot be read as a version but looks like one. Where there is a version as well, only what hangs on to it counts (`1.2.3-4`, a
- * package's revision), or has dots.
+ * What cannot be read as a version but looks like one. Where there is a version as well, only what makes it another one counts (`1.2.3-4`,
+ * a package's revision), or has dots.
  */
 function likeVersion(left: string, hasVersion: boolean): string | undefined {
   if (!hasVersion) return left.match(LIKE_VERSION)?.[0];
-  const hanging = /\0([-_.~]\d[^\s]*)/u.exec(left)?.[1];
-  return hanging ?? left.replaceAll("\0", " ").match(/\d+(?:\.\d+)+/)?.[0];
+  const apart = STAGE_APART.exec(left)?.[0].replaceAll("\0", "").trim();
+  return apart ?? left.replaceAll("\0", " ").match(/\d+(?:\.\d+)+/)?.[0];
 }

@@ -9,7 +9,10 @@ const STEM = "fusion-collectors";
 const OFF = 2;
 /** Endings under which archives are packed that BK-Lite does not take, or that a download or an editor leaves. */
 const ENDINGS =
-  /(?:\.(?:zip|tar\.gz|tgz|tar|gz|tar\.(?:xz|bz2|zst)|txz|tbz2|rar|7z|zipx))?(?:[._ -](?:\d{1,3}|bak|old|orig|txt|new|zip))?$/i;
+  /(?:\.(?:zip|tar\.gz|tgz|tar|gz|tar\.(?:xz|bz2|zst)|txz|tbz2|rar|7z|zipx)(?:[._ -]\d{1,3})?)?(?:[._ -](?:bak|old|orig|txt|new|zip))?$/i;
+/** Signatures and descriptions of an archive. */
+const BESIDE =
+  /\.(?:asc|sig|sign|minisig|sigstore|pem|crt|cert|json|ya?ml|md|html?|log|pdf|docx?|meta4?|torrent)$/i;
 
 /** Names that are passed over without a word: hidden ones, and what is still being copied or edited. */
 export function isPassedOver(name: string): boolean {
@@ -21,7 +24,7 @@ export function isPassedOver(name: string): boolean {
 
 /** A checksum file that is read, with the archives that it belongs to. */
 export function isChecksumFile(name: string): boolean {
-  return name === "SHA256SUMS" || /.\.sha256$/i.test(name);
+  return name === "SHA256SUMS" || /.\.sha256$/.test(name);
 }
 
 /** Something that looks like a mistake. */
@@ -38,19 +41,24 @@ export function nearMiss(file: string, name: string): Problem | undefined {
   return meant === undefined || meant === name ? undefined : suspect(file, "volume.near.name", { meant });
 }
 
+const LIST =
+  /(?:^|[-_. ])(?:(?:sha256|sha512|sha1|md5)(?:sums?)?|shasums?(?:256|512)?|check-?sums?)(?:\.(?:txt|asc|sha256|list))?$/i;
+
 function otherChecksumName(name: string): string | undefined {
-  if (
-    /^(?:sha256sums?(?:\.txt|\.asc)?|checksums?(?:\.(?:txt|sha256))?|sha256\.txt|sha512sums|md5sums)$/i.test(
-      name,
-    )
-  ) {
-    return name === "SHA256SUMS" ? undefined : "SHA256SUMS";
-  }
   const [, archive] =
-    /^(fusion-collectors.*\.(?:zip|tar\.gz|tgz))\.(?:sha256sum|sha256\.txt|sha512|sha1|md5|digest|sum)$/i.exec(
+    /^(fusion-collectors.*\.(?:zip|tar\.gz|tgz))\.(?:sha256|sha256sum|sha256\.txt|sha512|sha1|md5|digest|sum)$/i.exec(
       name,
     ) ?? [];
-  return archive === undefined ? undefined : `${archive}.sha256`;
+  if (archive !== undefined) return `${archive}.sha256`;
+  return LIST.test(name) && formatOf(name) === undefined && !/\.exe$/i.test(name) ? "SHA256SUMS" : undefined;
+}
+
+/** A checksum file whose archive is not beside it, though one is that it may be about; undefined: there is none. */
+export function strayChecksum(file: string, names: readonly string[]): Problem | undefined {
+  const stem = file.slice(file.lastIndexOf("/") + 1).replace(/\.sha256$/, "");
+  if (names.includes(stem)) return undefined;
+  const archive = names.find((name) => formatOf(name) !== undefined && name.startsWith(stem));
+  return archive === undefined ? undefined : suspect(file, "checksum.name", { meant: `${archive}.sha256` });
 }
 
 /** The installer or probe that was meant, where the name is a letter or two off, or more was added to it. */
@@ -64,11 +72,18 @@ function nearKnown(name: string): string | undefined {
 /** The archive's name that was meant, where the stem is a letter or two off or the ending is another. */
 function nearArchive(name: string): string | undefined {
   const lower = name.toLowerCase();
+  // `Copy of fusion-collectors.zip`, `bklite-fusion-collectors.zip`
+  const inside = lower.indexOf(STEM);
+  if (inside > 0 && formatOf(name.slice(inside))) return name.slice(inside);
   const heads = Array.from({ length: 2 * OFF + 1 }, (_, i) => lower.slice(0, STEM.length - OFF + i));
   const head = nearest(STEM, heads);
   if (head === undefined) return undefined;
   const rest = name.slice(head.length);
   if (formatOf(STEM + rest)) return STEM + rest;
+  // what belongs to an archive is none
+  if (BESIDE.test(rest)) return undefined;
+  const [, whole] = /^(.*?\.(?:zip|tar\.gz|tgz))(?:[^\p{L}\p{N}]|gz$)/isu.exec(rest) ?? [];
+  if (whole !== undefined) return STEM + whole;
   const [ending] = ENDINGS.exec(rest) ?? [""];
   const bare = rest.slice(0, rest.length - ending.length);
   if (ending === "" && !/[-_.\d]/.test(rest.slice(0, 1))) return undefined;

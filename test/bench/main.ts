@@ -3,10 +3,13 @@ import { tmpdir } from "node:os";
 import { parseArgs } from "node:util";
 import { tempDir } from "../support/guard.ts";
 import { ENTRY } from "../support/run.ts";
+import { benchGrowth } from "./growth.ts";
 import { describeMachine, machineLine } from "./machine.ts";
 import { benchReaders } from "./readers.ts";
+import { benchReal } from "./real.ts";
 import { barTable, type Findings, markdown } from "./report.ts";
 import { benchScan } from "./scan.ts";
+import { benchServers } from "./servers.ts";
 import { type Options, quickFolder, Stage } from "./stage.ts";
 import { benchStart } from "./start.ts";
 import { benchUpload } from "./upload.ts";
@@ -14,10 +17,12 @@ import { benchWindow } from "./window.ts";
 
 const MIB = 1024 * 1024;
 const HELP = `npm run bench -- [options]
-  --quick           about two minutes instead of ten: 32 and 512 MiB, two rounds
-  --parts LIST      of start,scan,upload,disk,window,readers (default: all; quick: start,scan,upload)
+  --quick           about two minutes instead of fifteen: 32 and 512 MiB, two rounds
+  --parts LIST      of start,scan,upload,disk,real,servers,growth,window,readers (default: all; quick: start,scan,upload)
   --rounds N        default 3; quick: 2
   --sizes LIST      MiB of the archives, default 32,512,2048; quick: 32,512
+  --servers LIST    nats-server programs for the part servers; default: the one that the
+                    tests use, and those that \`npm run servers\` has fetched
   --entry FILE      the bundle that is measured, default dist/main.js
   --out FILE        the JSON file, default dist/bench.json
 `;
@@ -28,6 +33,9 @@ const PARTS: Record<string, { store: "memory" | "disk"; run: (stage: Stage) => P
   scan: { store: "memory", run: benchScan },
   upload: { store: "memory", run: (stage) => benchUpload(stage) },
   disk: { store: "disk", run: (stage) => benchUpload(stage, ["init", "publish", "library"]) },
+  real: { store: "memory", run: benchReal },
+  servers: { store: "memory", run: benchServers },
+  growth: { store: "memory", run: benchGrowth },
   window: { store: "memory", run: benchWindow },
   readers: { store: "memory", run: benchReaders },
 };
@@ -38,6 +46,7 @@ const { values } = parseArgs({
     parts: { type: "string" },
     rounds: { type: "string" },
     sizes: { type: "string" },
+    servers: { type: "string" },
     entry: { type: "string", default: ENTRY },
     out: { type: "string", default: "dist/bench.json" },
     help: { type: "boolean", short: "h", default: false },
@@ -56,6 +65,7 @@ async function bench(): Promise<void> {
     entry: values.entry,
     rounds: Number(values.rounds ?? (quick ? 2 : 3)),
     sizes,
+    servers: values.servers?.split(","),
     log: (line) => process.stderr.write(`${line}\n`),
   };
   const disk = tmpdir();
@@ -87,10 +97,9 @@ async function onStage<T>(
   if (disk !== undefined) process.env.TMPDIR = disk;
   const store = tempDir("bench-store");
   process.env.TMPDIR = memory;
-  const stage = await Stage.open(
-    disk === undefined ? options : { ...options, sizes: [512 * MIB] },
-    store.path,
-  );
+  const stage = await Stage.open(disk === undefined ? options : { ...options, sizes: [512 * MIB] }, {
+    storeDir: store.path,
+  });
   try {
     return await run(stage);
   } finally {

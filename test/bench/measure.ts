@@ -18,23 +18,28 @@ export interface Command {
   program: string;
   args: readonly string[];
   env?: Readonly<Record<string, string>>;
+  /** What it prints is thrown away by the kernel, not read: for programs that print what they unpack. */
+  discard?: boolean;
 }
 
 /** Runs a program to its end. Throws, with the end of its output, if it fails. */
-export async function measure({ program, args, env = {} }: Command): Promise<Measured> {
+export async function measure({ program, args, env = {}, discard = false }: Command): Promise<Measured> {
   const { PATH = "", HOME = "" } = process.env;
   const started = performance.now();
   const since = () => (performance.now() - started) / 1000;
-  const child = spawn(program, args, { env: { PATH, HOME, ...env }, stdio: ["ignore", "pipe", "pipe"] });
+  const child = spawn(program, args, {
+    env: { PATH, HOME, ...env },
+    stdio: ["ignore", discard ? "ignore" : "pipe", "pipe"],
+  });
   let firstOutput: number | undefined;
   let peak: number | undefined;
   let stdout = "";
   let stderr = "";
-  child.stdout.on("data", (data: Buffer) => {
+  child.stdout?.on("data", (data: Buffer) => {
     firstOutput ??= since();
     stdout += data;
   });
-  child.stderr.on("data", (data: Buffer) => {
+  child.stderr?.on("data", (data: Buffer) => {
     stderr += data;
   });
   const look = setInterval(() => {

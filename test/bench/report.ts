@@ -28,7 +28,8 @@ export interface Findings {
 
 /** A bar that a number must not exceed. */
 export function atMost(name: string, value: number, limit: number, show: (value: number) => string): Bar {
-  return { name, bar: `≤ ${show(limit)}`, value: shown(value, show), holds: judge(value, value <= limit) };
+  const holds = judge(value - limit, value <= limit);
+  return { name, bar: `≤ ${shown(limit, show)}`, value: shown(value, show), holds };
 }
 
 /** A bar that a number must reach. */

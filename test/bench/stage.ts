@@ -22,6 +22,8 @@ export interface Options {
   rounds: number;
   /** Sizes of the archives, in bytes. */
   sizes: readonly number[];
+  /** Paths of the nats-servers that are compared; undefined: those that the tests know. */
+  servers: readonly string[] | undefined;
   log: (line: string) => void;
 }
 
@@ -31,6 +33,15 @@ export interface Volume {
   files: string[];
   /** Of all files together. */
   bytes: number;
+}
+
+/** What our own program works on. */
+interface Target {
+  db: Db;
+  bucket: string;
+  volume?: Volume;
+  /** More of its environment. */
+  env?: Readonly<Record<string, string>>;
 }
 
 /** Servers to measure against, and what is measured. */
@@ -55,9 +66,9 @@ export class Stage {
     this.#jsm = jsm;
   }
 
-  /** @param storeDir where JetStream keeps its files; without it, where everything else is */
-  static async open(options: Options, storeDir?: string): Promise<Stage> {
-    const nats = await startNats(storeDir === undefined ? {} : { storeDir });
+  /** @param server another nats-server than the tests' usual one, or another place for JetStream's files than where everything else is */
+  static async open(options: Options, server: { program?: string; storeDir?: string } = {}): Promise<Stage> {
+    const nats = await startNats(server);
     const postgres = await startPostgres();
     const connection = await connect({ servers: nats.url });
     return new Stage(
@@ -110,10 +121,10 @@ export class Stage {
   }
 
   /** Our own program, from its start to its end. */
-  job(command: string, target: { db: Db; bucket: string; volume?: Volume }): Promise<Measured> {
-    const { db, bucket, volume } = target;
+  job(command: string, target: Target): Promise<Measured> {
+    const { db, bucket, volume, env: more } = target;
     const services = { db, nats: { url: this.nats.url }, ...(volume && { packages: volume.folder.path }) };
-    const env = jobEnv(services, { NATS_NAMESPACE: bucket });
+    const env = jobEnv(services, { NATS_NAMESPACE: bucket, ...more });
     return measure({ program: process.execPath, args: ["--expose-gc", this.options.entry, command], env });
   }
 
@@ -122,9 +133,15 @@ export class Stage {
     return measure({ program: name, args });
   }
 
+  /** Any other program that prints what it makes, which nobody wants. */
+  filter(name: string, args: readonly string[]): Promise<Measured> {
+    return measure({ program: name, args, discard: true });
+  }
+
   /** One of the programs in rivals/. */
-  rival(name: "publish" | "library", ...args: readonly string[]): Promise<Measured> {
-    return measure({ program: process.execPath, args: [rivalFile(`${name}.ts`), this.nats.url, ...args] });
+  rival(name: "publish" | "library" | "inflate", ...args: readonly string[]): Promise<Measured> {
+    const server = name === "inflate" ? [] : [this.nats.url];
+    return measure({ program: process.execPath, args: [rivalFile(`${name}.ts`), ...server, ...args] });
   }
 
   /** The same in Python, where hasNatsPy() holds. */
@@ -156,10 +173,16 @@ export async function makeVolume(bytes: number, count = 1): Promise<Volume> {
 
 /** A folder where a disk measures nothing: in memory, if `bytes` fit there; else the usual one. */
 export function quickFolder(bytes: number): string {
+  return freeBytes(MEMORY) > bytes ? MEMORY : tmpdir();
+}
+
+/** Bytes that a folder has room for; 0 if it is not there. */
+export function freeBytes(folder: string): number {
   try {
-    const { bavail, bsize } = statfsSync(MEMORY);
-    return bavail * bsize > bytes ? MEMORY : tmpdir();
+    const { bavail, bsize } = statfsSync(folder);
+    // a file system in memory promises all of it, whoever else uses some
+    return folder.startsWith(MEMORY) ? Math.min(bavail * bsize, process.availableMemory()) : bavail * bsize;
   } catch {
-    return tmpdir();
+    return 0;
   }
 }

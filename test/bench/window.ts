@@ -10,8 +10,8 @@ import type { Findings, Table } from "./report.ts";
 import type { Stage } from "./stage.ts";
 
 const MIB = 1024 * 1024;
-const CHUNKS = [131_072, 524_288, 1_000_000];
-const WINDOWS = [1, 2, 4, 8, 16, 32];
+const CHUNKS = [131_072, 262_144, 524_288, 1_000_000];
+const WINDOWS = [1, 2, 3, 4, 6, 8, 16, 32];
 const ROUND_TRIPS = [0, 1, 10, 50];
 /** Milliseconds that one measurement sends for. */
 const TIME = 600;

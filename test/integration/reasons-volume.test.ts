@@ -78,6 +78,7 @@ const CASES: [id: ReasonId, how: Case][] = [
   ["manifest.long", { files: { "packages.json": " ".repeat(20 * 1024 * 1024) } }],
   ["manifest.irregular", { make: (dir) => mkdirSync(join(dir, "packages.json")) }],
   ["package.contents", { files: zipped({ name: top("README"), data: "x" }) }],
+  ["name.characters", { files: { "fusion-collectors-1.2.3\t.zip": ZIP } }],
   ["package.nested", { files: zipped({ name: NAME, data: "x" }) }],
   ["package.field.long", { files: { [`fusion-collectors-${"n".repeat(100)}.zip`]: ZIP } }],
   [

@@ -35,3 +35,15 @@ test("nor do those that waited for a slow server before they were dropped", () =
   const mebibytes = most(8);
   assert.ok(mebibytes <= 32, `${mebibytes} MiB where 8 are in use`);
 });
+
+test("nor do those of many small transfers, each of them below the limit", () => {
+  const before = process.memoryUsage().arrayBuffers;
+  let max = 0;
+  for (let transfer = 0; transfer < 256; transfer++) {
+    const sweep = createSweep();
+    for (let index = 0; index < 2; index++) sweep(new Uint8Array(MIB).fill(index).length);
+    max = Math.max(max, process.memoryUsage().arrayBuffers - before);
+  }
+  const mebibytes = Math.round(max / MIB);
+  assert.ok(mebibytes <= 16, `${mebibytes} MiB of dropped buffers at once`);
+});

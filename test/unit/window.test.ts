@@ -1,5 +1,7 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
+import { setFlagsFromString } from "node:v8";
+import { runInNewContext } from "node:vm";
 import { StoreLostError } from "../../src/store/errors.ts";
 import { Window } from "../../src/store/window.ts";
 
@@ -45,4 +47,33 @@ test("before the line's pace is known, one chunk goes alone", async (t) => {
   assert.equal(free, false);
   first.resolve(1);
   await room;
+});
+
+test("the end of the connection ends the upload", async (t) => {
+  const { signal } = new AbortController();
+  const end = Promise.withResolvers<void>();
+  const window = new Window({ limit: 100, stallSeconds: 60, signal, closed: end.promise });
+  t.after(() => window.close());
+  const read = window.guard(new Promise(() => {}));
+  end.resolve();
+  await assert.rejects(read, StoreLostError);
+});
+
+test("what one upload has read is let go with it, though the connection goes on", async () => {
+  setFlagsFromString("--expose-gc");
+  const gc = globalThis.gc ?? (runInNewContext("gc") as NodeJS.GCFunction);
+  const closed = new Promise(() => {});
+  const { signal } = new AbortController();
+  const blocks: WeakRef<Buffer>[] = [];
+  for (let upload = 0; upload < 20; upload++) {
+    const window = new Window({ limit: 100, stallSeconds: 60, signal, closed });
+    const block = await window.guard(Promise.resolve(Buffer.alloc(1024)));
+    blocks.push(new WeakRef(block));
+    window.close();
+  }
+  await new Promise(setImmediate);
+  gc();
+  const kept = blocks.filter((block) => block.deref()).length;
+  // the last one may still be in a register of this function
+  assert.ok(kept <= 1, `${kept} of 20 uploads' blocks are kept`);
 });

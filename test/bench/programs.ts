@@ -1,0 +1,124 @@
+import { execFileSync } from "node:child_process";
+import { createReadStream, createWriteStream, globSync, readFileSync, statSync } from "node:fs";
+import { basename, dirname, join } from "node:path";
+import { pipeline } from "node:stream/promises";
+import { createGunzip } from "node:zlib";
+import { builtinDefinitions } from "../../src/packages/collectors.ts";
+import { type ArchiveEntry, buildArchive } from "../support/archives.ts";
+import { type TempDir, tempDir } from "../support/guard.ts";
+import { findNats, findPostgres } from "../support/majors.ts";
+import type { Volume } from "./stage.ts";
+
+/** Bytes of all programs together, about. */
+const ENOUGH = 300e6;
+const SUFFIX = process.arch === "arm64" ? "arm64" : "amd64";
+
+/** Archives of the same real programs, and what peers are given of them. */
+export interface RealArchives {
+  zip: Volume;
+  targz: Volume;
+  /** The tar, unpacked: what is deflated when the tar.gz is repacked. */
+  tar: string;
+  /**
+   * All bytes that stand-alone stores in one file: the archive, and each collector's program. Of the tar.gz it is the same, but for
+   * some bytes: repacked, it is as large as the zip.
+   */
+  everything: string;
+  /** Bytes of `tar` and of `everything`. */
+  sizes: { unpacked: number; everything: number };
+  /** How many programs are inside, and what they are, for the report. */
+  count: number;
+  programs: string;
+  remove(): void;
+}
+
+/**
+ * Makes a zip and a tar.gz, deflated at level 6, of this machine's programs under the names of collectors: node, nats-servers, natscli and Postgres' binaries,
+ * the largest first. Real programs deflate to two fifths, and unevenly, as noise and text do not. Linux only: other systems' programs are not what the archive's name says.
+ */
+export async function makeRealArchives(): Promise<RealArchives> {
+  const programs = await largestPrograms();
+  const entries = programs.map(
+    ({ file, name }): ArchiveEntry => ({ name, content: readFileSync(file), mode: 0o755 }),
+  );
+  const zip = await archiveOf(entries, "zip");
+  const targz = await archiveOf(entries, "tar.gz");
+  const peers = tempDir("bench-peers");
+  const tar = join(peers.path, "archive.tar");
+  await pipeline(createReadStream(targz.files[0] ?? ""), createGunzip(), createWriteStream(tar));
+  const everything = join(peers.path, "everything");
+  const stored = [
+    ...zip.files,
+    ...programs.filter(({ name }) => name.startsWith("bin/")).map(({ file }) => file),
+  ];
+  for (const file of stored)
+    await pipeline(createReadStream(file), createWriteStream(everything, { flags: "a" }));
+  return {
+    zip,
+    targz,
+    tar,
+    everything,
+    sizes: { unpacked: statSync(tar).size, everything: statSync(everything).size },
+    count: programs.length,
+    programs: listed(programs.map(({ file }) => basename(file))),
+    remove: () => {
+      for (const folder of [zip.folder, targz.folder, peers] satisfies TempDir[]) folder.remove();
+    },
+  };
+}
+
+async function archiveOf(entries: readonly ArchiveEntry[], format: "zip" | "tar.gz"): Promise<Volume> {
+  const folder = tempDir("bench");
+  const file = join(folder.path, `fusion-collectors-linux-${SUFFIX}-1.0.0.${format}`);
+  await buildArchive(file, { format, sidecar: false, collectors: [], entries });
+  return { folder, files: [file], bytes: statSync(file).size };
+}
+
+/** Programs until there are enough bytes or no more names: the largest are the collectors, the last is the sidecar. */
+async function largestPrograms(): Promise<{ file: string; name: string }[]> {
+  const names = builtinDefinitions("linux").flatMap(({ executable }) =>
+    executable === undefined || executable.endsWith(".jar") ? [] : [executable],
+  );
+  const chosen: string[] = [];
+  let bytes = 0;
+  for (const { file, size } of await candidates()) {
+    if (bytes >= ENOUGH || chosen.length > names.length) break;
+    chosen.push(file);
+    bytes += size;
+  }
+  return chosen.map((file, index) => ({
+    file,
+    name: index === chosen.length - 1 ? "collector-sidecar" : (names[index] as string),
+  }));
+}
+
+/** Files of different sizes, the largest first: two of one size are most likely the same one twice. */
+async function candidates(): Promise<{ file: string; size: number }[]> {
+  const postgres = (await findPostgres()).flatMap(({ program }) =>
+    globSync(join(dirname(dirname(program)), "{bin,lib}", "*")),
+  );
+  const servers = (await findNats()).map(({ program }) => program);
+  const files = [process.execPath, ...servers, ...natscli(), ...postgres].map((file) => ({
+    file,
+    stat: statSync(file),
+  }));
+  const bySize = new Map(
+    files.flatMap(({ file, stat }) => (stat.isFile() ? [[stat.size, file] as const] : [])),
+  );
+  return [...bySize].map(([size, file]) => ({ file, size })).sort((a, b) => b.size - a.size);
+}
+
+/** `node, 3 × nats-server`. */
+function listed(names: readonly string[]): string {
+  const counts = new Map<string, number>();
+  for (const name of names) counts.set(name, (counts.get(name) ?? 0) + 1);
+  return [...counts].map(([name, count]) => (count === 1 ? name : `${count} × ${name}`)).join(", ");
+}
+
+function natscli(): string[] {
+  try {
+    return [execFileSync("sh", ["-c", "command -v nats"], { encoding: "utf8" }).trim()];
+  } catch {
+    return [];
+  }
+}
