@@ -45,6 +45,7 @@ export interface Screen {
   width(): number;
 }
 
+/** What tables are shown on: written at once, without secrets. */
 export function openScreen({ fd, colour, width }: Terminal, redact: Redact): Screen {
   return {
     print: (text) => writeNow(fd, `\n${redact(text)}\n\n`),

@@ -13,6 +13,7 @@ export interface Line extends DbServer {
   where: string;
 }
 
+/** The line to one server of a service. */
 export function lineTo(service: Service, { host, port }: DbServer): Line {
   return { service, host, port, where: placeOf({ host, port }) };
 }

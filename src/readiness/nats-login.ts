@@ -13,6 +13,7 @@ const REFUSED: readonly string[] = [
 /** The library's own: it reads a seed or a credentials file only now, and one that holds none fails before anything is sent. */
 const UNREADABLE: readonly string[] = [ErrorCode.BadAuthentication, ErrorCode.BadCreds];
 
+/** Whether the server, and not the network, turned the login down. */
 export function isRefused(error: unknown): boolean {
   return error instanceof NatsError && REFUSED.includes(error.code);
 }

@@ -122,6 +122,7 @@ async function describeContent(
   };
 }
 
+/** The bytes that a decision has to send. */
 export function sourceOf({ desired }: Decision): Source {
   return packageSource(desired.package);
 }

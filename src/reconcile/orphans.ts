@@ -21,6 +21,7 @@ export interface Unreachable {
   others: string[];
 }
 
+/** Chunks that no live metadata names, and whose they are. */
 export function findUnreachable(listing: Listing): Unreachable {
   const objects = [...listing.objects.values()];
   const live = new Set(objects.filter((object) => !object.deleted).map((object) => object.nuid));

@@ -32,6 +32,7 @@ export interface PlatformState {
 
 const ORDER = ["linux/x86_64", "linux/arm64", "windows/x86_64"];
 
+/** A platform as REQUIRE writes it: `linux/arm64`; without the column `linux`. */
 export function platformName({ os, arch }: { os: string; arch: string | null }): string {
   return arch === null ? os : `${os}/${arch}`;
 }

@@ -31,10 +31,12 @@ export const SCAN_HEADER = "Bklite-Package-Init-Scan";
 const DIGEST_PREFIX = "SHA-256=";
 const OURS = "PKGINIT";
 
+/** Subject of an object's chunks. */
 export function chunkSubject(bucket: string, nuid: string): string {
   return `$O.${bucket}.C.${nuid}`;
 }
 
+/** Subject of a key's metadata: its base64url with padding, as ADR-20 has it. */
 export function metaSubject(bucket: string, key: string): string {
   return `$O.${bucket}.M.${Buffer.from(key).toString("base64").replaceAll("+", "-").replaceAll("/", "_")}`;
 }
@@ -53,6 +55,7 @@ export function newNuid(): string {
   return OURS + Array.from(randomBytes(15), (byte) => alphabet[byte & 31]).join("");
 }
 
+/** Whether a run of this job made a nuid. */
 export function isOwnNuid(nuid: string): boolean {
   return nuid.startsWith(OURS) && nuid.length === 22;
 }

@@ -15,6 +15,7 @@ export function unreadable(file: string, path: string, error: NodeJS.ErrnoExcept
   return problem(file, "file.unreadable", { code: error.code ?? "", said: said(error) });
 }
 
+/** Whether a permission is what is missing. */
 export function isDenied({ code }: NodeJS.ErrnoException): boolean {
   return code === "EACCES" || code === "EPERM";
 }

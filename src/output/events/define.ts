@@ -26,6 +26,7 @@ export function reasonEvent(about: Record<Language, string>, lead?: Lead): Reaso
   return { about, en: "", zh: "", ...(lead && { lead }) };
 }
 
+/** The sentence of a line, in a language. */
 export function sentence<F>(entry: LogEvent<F>, fields: F, language: Language): string {
   return fill(entry[language], fields);
 }
