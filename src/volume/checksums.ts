@@ -7,6 +7,7 @@ import type { VolumeFile } from "./file.ts";
 import { withFile } from "./open.ts";
 import { unreadable } from "./problem.ts";
 
+const LIST = "SHA256SUMS";
 const MAX_LENGTH = 1024 * 1024;
 /** sha256sum's line: the digest, a space, then a space or (binary mode) an asterisk, and the name; a backslash before it for odd names. */
 const SUM = /^\\?([0-9a-f]{64})(?:[ \t]+\*?(.+))?$/i;
@@ -28,33 +29,58 @@ interface Line {
 }
 
 /**
- * The digests that `SHA256SUMS` in the archive's folder and `<archive>.sha256` have for it. Lines for other files are passed over; a line
- * for this one that cannot be understood is exit 65, for a check that was meant must not be left out.
+ * The digests that `<archive>.sha256` and `SHA256SUMS` have for it: the list in its own folder by its name, those in the folders above by
+ * its path. Lines for other files are passed over; a line for this one that cannot be understood is exit 65, for a check that was
+ * meant must not be left out.
  */
 export async function expectedDigests(archive: VolumeFile): Promise<Expected[]> {
   const own = `${archive.file}.sha256`;
-  return [
-    ...(await fromSums(archive, sumsFile(archive))),
+  const [beside = LIST, ...above] = sumsFiles(archive);
+  const found = [
+    ...(await fromSums(archive, beside)),
     ...fromOwn(await read(own, `${archive.path}.sha256`), own, archive.name),
   ];
+  for (const list of above) found.push(...(await fromSumsAbove(archive, list)));
+  return found;
 }
 
-/** The list in an archive's folder, as a path below the volume. */
-export function sumsFile({ file }: Pick<VolumeFile, "file">): string {
-  const folder = dirname(file);
-  return folder === "." ? "SHA256SUMS" : `${folder}/SHA256SUMS`;
+/** The lists that an archive may be in, as paths below the volume: in its own folder, then in those above. */
+export function sumsFiles({ file }: Pick<VolumeFile, "file">): string[] {
+  const lists: string[] = [];
+  for (let folder = dirname(file); ; folder = dirname(folder)) {
+    lists.push(folder === "." ? LIST : `${folder}/${LIST}`);
+    if (folder === "." || folder === "/") return lists;
+  }
 }
 
 /** Whether there is such a list. */
-export function hasSums({ path }: Pick<VolumeFile, "path">): Promise<boolean> {
-  return stat(join(dirname(path), "SHA256SUMS")).then(
+export function hasSums(archive: Pick<VolumeFile, "file" | "path">, list: string): Promise<boolean> {
+  return stat(placeOf(archive, list)).then(
     (found) => found.isFile(),
     () => false,
   );
 }
 
+/** Where a path below the volume is, by where an archive on it is. */
+function placeOf({ file, path }: Pick<VolumeFile, "file" | "path">, list: string): string {
+  return path.endsWith(`/${file}`)
+    ? join(path.slice(0, -file.length), list)
+    : join(dirname(path), basename(list));
+}
+
+async function fromSumsAbove(archive: VolumeFile, list: string): Promise<Expected[]> {
+  const folder = dirname(list);
+  const path = folder === "." ? archive.file : archive.file.slice(folder.length + 1);
+  const lines = (await read(list, placeOf(archive, list))) ?? [];
+  return lines.flatMap((text) => {
+    const line = parseLine(text);
+    const listed = `/${line?.name?.replaceAll("\\", "/").trim() ?? ""}`;
+    return line && listed.endsWith(`/${path}`) ? [{ sha256: line.sha256, from: list }] : [];
+  });
+}
+
 async function fromSums(archive: VolumeFile, file: string): Promise<Expected[]> {
-  const lines = await read(file, join(dirname(archive.path), "SHA256SUMS"));
+  const lines = await read(file, placeOf(archive, file));
   const found: Line[] = [];
   for (const text of lines ?? []) {
     const line = parseLine(text);

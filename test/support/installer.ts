@@ -5,6 +5,8 @@ const MAX_PACKED = 4 * 1024 ** 3;
 const MAX_UNPACKED = 8 * 1024 ** 3;
 const MAX_FILES = 100_000;
 const TYPE = 0o170000;
+/** Unix file types that are neither; any other value is a regular file to Go. */
+const SPECIAL = [0o120000, 0o010000, 0o140000, 0o020000, 0o060000];
 
 /**
  * What a node has below /opt after BK-Lite installed a controller from these bytes (BK-Lite facts): sidecar-installer unpacks a zip,
@@ -29,7 +31,10 @@ export async function installController(zip: Buffer): Promise<Map<string, Unzipp
     );
     const folder = name.endsWith("/");
     const type = file.mode & TYPE;
-    assert.ok(type === 0 || type === (folder ? 0o040000 : 0o100000), `${name} is a regular file or a folder`);
+    assert.ok(
+      !SPECIAL.includes(type) && (folder || type !== 0o040000),
+      `${name} is a regular file or a folder`,
+    );
     if (folder) continue;
     size += file.bytes.length;
     installed.set(name.slice(name.indexOf("/") + 1), file);

@@ -78,6 +78,21 @@ describe("a checksum file that is right", () => {
     });
   }
 
+  for (const listed of [FILE, `./${FILE}`, `pkgs/${FILE}`, FILE.replaceAll("/", "\\")]) {
+    test(`in a folder above, where the list says ${listed}`, async () => {
+      await using on = await volume({ [FILE]: ZIP, SHA256SUMS: `${SHA256}  ${listed}\n` });
+      assert.equal((await scanOne(on.dir)).sha256, SHA256);
+      await writeFile(on.path("SHA256SUMS"), `${OTHER}  ${listed}\n`);
+      const problem = await problemOf(scan(on.dir));
+      assert.deepEqual([problem.file, problem.id], [FILE, "checksum.mismatch"]);
+    });
+  }
+
+  test("in a folder above, of another folder's file of that name: nothing is hashed", async () => {
+    await using on = await volume({ [FILE]: ZIP, SHA256SUMS: `${OTHER}  old/${NAME}\n${OTHER}  ${NAME}\n` });
+    assert.equal((await scanOne(on.dir)).sha256, undefined);
+  });
+
   test("for other archives only: nothing is hashed", async () => {
     await using on = await withFiles({ SHA256SUMS: `${OTHER}  old-${NAME}\n` });
     assert.equal((await scanOne(on.dir)).sha256, undefined);

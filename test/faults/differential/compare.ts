@@ -47,6 +47,7 @@ const WE_REFUSE: Readonly<Record<string, string>> = {
   "archive.path.backslash": "a folder to Windows, a part of the name to Linux",
   "archive.link.outside": NO_FILE,
   "archive.link.dangling": NO_FILE,
+  "archive.link.cycle": NO_FILE,
   "archive.link.below": NO_FILE,
   "archive.device": NO_FILE,
   "archive.duplicate": LAST_WINS,
