@@ -12,7 +12,7 @@ import { inspectZip, readEntryHead } from "../archive/zip.ts";
 import { createTurns } from "../async.ts";
 import { collectProblem, type Problem, problem } from "../errors.ts";
 import type { PackageType } from "../identity.ts";
-import { type Expected, expectedDigests, hasSums, sumsFiles } from "../volume/checksums.ts";
+import { type Expected, expectedDigests, hasSums, sumsLists } from "../volume/checksums.ts";
 import { digest } from "../volume/digest.ts";
 import type { StampedFile, VolumeFile } from "../volume/file.ts";
 import { whenComplete } from "../volume/growing.ts";
@@ -221,10 +221,10 @@ class ListsUsed {
   readonly #used = new Map<string, boolean>();
 
   async look(archive: VolumeFile, digests: readonly Expected[]): Promise<void> {
-    for (const list of sumsFiles(archive)) {
-      if (!(await hasSums(archive, list))) continue;
-      const used = digests.some(({ from }) => from === list);
-      this.#used.set(list, used || (this.#used.get(list) ?? false));
+    for (const list of sumsLists(archive)) {
+      if (!(await hasSums(list))) continue;
+      const used = digests.some(({ from }) => from === list.file);
+      this.#used.set(list.file, used || (this.#used.get(list.file) ?? false));
     }
   }
 

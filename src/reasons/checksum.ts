@@ -46,12 +46,12 @@ export const checksum = {
   "checksum.long": fault({ en: "is too long for a list of checksums", zh: "作为校验和列表过长" }, AGAIN),
   "checksum.unused": suspicion(
     {
-      en: "names none of the archives beside it: nothing was checked by it",
-      zh: "未列出同目录下的任何压缩包，未据此进行校验",
+      en: "names none of the archives beside or below it: nothing was checked by it",
+      zh: "未列出同目录或下级目录中的任何压缩包，未据此进行校验",
     },
     {
-      en: "write it again with sha256sum in this folder, or remove it",
-      zh: "请在该目录用 sha256sum 重新生成，或删除该文件",
+      en: "write it again with sha256sum in this folder (for files below with their paths), or remove it",
+      zh: "请在该目录用 sha256sum 重新生成（下级目录的文件须带路径），或删除该文件",
     },
   ),
   "checksum.name": suspicion<{ meant: string }>(

@@ -35,7 +35,7 @@ interface Line {
  */
 export async function expectedDigests(archive: VolumeFile): Promise<Expected[]> {
   const own = `${archive.file}.sha256`;
-  const [beside = LIST, ...above] = sumsFiles(archive);
+  const [beside, ...above] = sumsLists(archive);
   const found = [
     ...(await fromSums(archive, beside)),
     ...fromOwn(await read(own, `${archive.path}.sha256`), own, archive.name),
@@ -44,43 +44,50 @@ export async function expectedDigests(archive: VolumeFile): Promise<Expected[]> 
   return found;
 }
 
-/** The lists that an archive may be in, as paths below the volume: in its own folder, then in those above. */
-export function sumsFiles({ file }: Pick<VolumeFile, "file">): string[] {
-  const lists: string[] = [];
-  for (let folder = dirname(file); ; folder = dirname(folder)) {
-    lists.push(folder === "." ? LIST : `${folder}/${LIST}`);
-    if (folder === "." || folder === "/") return lists;
+/** A `SHA256SUMS`, whether it is there or not. */
+export interface SumsList {
+  /** As a path below the volume. */
+  file: string;
+  /** Absolute path. */
+  path: string;
+}
+
+/** The lists that an archive may be in: in its own folder, then in those above, up to the volume's; of a file elsewhere (`--file`) its own alone. */
+export function sumsLists({ file, path }: Pick<VolumeFile, "file" | "path">): [SumsList, ...SumsList[]] {
+  const listIn = (folder: string, at: string): SumsList => ({
+    file: join(folder, LIST),
+    path: join(at, LIST),
+  });
+  let [folder, at] = [dirname(file), dirname(path)];
+  const lists: [SumsList, ...SumsList[]] = [listIn(folder, at)];
+  if (!path.endsWith(`/${file}`)) return lists;
+  while (folder !== ".") {
+    [folder, at] = [dirname(folder), dirname(at)];
+    lists.push(listIn(folder, at));
   }
+  return lists;
 }
 
 /** Whether there is such a list. */
-export function hasSums(archive: Pick<VolumeFile, "file" | "path">, list: string): Promise<boolean> {
-  return stat(placeOf(archive, list)).then(
+export function hasSums({ path }: SumsList): Promise<boolean> {
+  return stat(path).then(
     (found) => found.isFile(),
     () => false,
   );
 }
 
-/** Where a path below the volume is, by where an archive on it is. */
-function placeOf({ file, path }: Pick<VolumeFile, "file" | "path">, list: string): string {
-  return path.endsWith(`/${file}`)
-    ? join(path.slice(0, -file.length), list)
-    : join(dirname(path), basename(list));
-}
-
-async function fromSumsAbove(archive: VolumeFile, list: string): Promise<Expected[]> {
-  const folder = dirname(list);
-  const path = folder === "." ? archive.file : archive.file.slice(folder.length + 1);
-  const lines = (await read(list, placeOf(archive, list))) ?? [];
-  return lines.flatMap((text) => {
+async function fromSumsAbove(archive: VolumeFile, { file, path }: SumsList): Promise<Expected[]> {
+  const folder = dirname(file);
+  const below = folder === "." ? archive.file : archive.file.slice(folder.length + 1);
+  return ((await read(file, path)) ?? []).flatMap((text) => {
     const line = parseLine(text);
     const listed = `/${line?.name?.replaceAll("\\", "/").trim() ?? ""}`;
-    return line && listed.endsWith(`/${path}`) ? [{ sha256: line.sha256, from: list }] : [];
+    return line && listed.endsWith(`/${below}`) ? [{ sha256: line.sha256, from: file }] : [];
   });
 }
 
-async function fromSums(archive: VolumeFile, file: string): Promise<Expected[]> {
-  const lines = await read(file, placeOf(archive, file));
+async function fromSums(archive: VolumeFile, { file, path }: SumsList): Promise<Expected[]> {
+  const lines = await read(file, path);
   const found: Line[] = [];
   for (const text of lines ?? []) {
     const line = parseLine(text);

@@ -4,6 +4,9 @@ import { createHash } from "node:crypto";
 import { mkdir, symlink, writeFile } from "node:fs/promises";
 import { describe, test } from "node:test";
 import { EXIT } from "../../src/errors.ts";
+import { inspectFiles } from "../../src/packages/inspect.ts";
+import type { VolumeFile } from "../../src/volume/file.ts";
+import { findFile, listVolume } from "../../src/volume/list.ts";
 import { rawZip } from "../support/raw-zip.ts";
 import { problemOf, problemsOf, scan, scanOne, volume } from "../support/volume.ts";
 
@@ -91,6 +94,16 @@ describe("a checksum file that is right", () => {
   test("in a folder above, of another folder's file of that name: nothing is hashed", async () => {
     await using on = await volume({ [FILE]: ZIP, SHA256SUMS: `${OTHER}  old/${NAME}\n${OTHER}  ${NAME}\n` });
     assert.equal((await scanOne(on.dir)).sha256, undefined);
+  });
+
+  test("a list above that names no path is warned of; of a file that was named by its own path nobody's list above is asked", async () => {
+    const list = `${SHA256}  ${NAME}\n`;
+    await using on = await volume({ [FILE]: ZIP, SHA256SUMS: list });
+    const warned = async (files: readonly VolumeFile[]) =>
+      (await inspectFiles(files)).warnings.map(({ file, reason }) => `${file} ${reason}`);
+    assert.deepEqual(await warned((await listVolume(on.dir)).files), ["SHA256SUMS checksum.unused"]);
+    await writeFile(on.path("controller/SHA256SUMS"), list);
+    assert.deepEqual(await warned([await findFile(on.path(FILE), on.dir, {})]), []);
   });
 
   test("for other archives only: nothing is hashed", async () => {
