@@ -18,7 +18,7 @@ const FAMILIES: [title: Record<Language, string>, prefixes: string[]][] = [
   [{ en: "The volume and its files", zh: "卷与文件" }, ["volume", "file", "manifest", "checksum"]],
   [
     { en: "Names and packages", zh: "名称与安装包" },
-    ["name", "package", "collector", "definitions", "installer", "program", "probe"],
+    ["name", "version", "package", "collector", "definitions", "installer", "program", "probe"],
   ],
   [{ en: "Archives", zh: "压缩包" }, ["archive", "zip", "gzip", "tar", "repack"]],
   [{ en: "Postgres", zh: "Postgres" }, ["postgres", "table", "row"]],

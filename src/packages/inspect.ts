@@ -108,7 +108,8 @@ async function inspect(file: VolumeFile, options: InspectOptions): Promise<Archi
     const contents = contentsOf(listing.entries);
     const head = (entry: Entry | undefined) =>
       readHead({ file: file.file, size, ...listing }, handle, entry, signal);
-    const versions = parseVersionFile((await head(contents.members.get("VERSION")))?.toString() ?? "");
+    const inside = await head(contents.members.get("VERSION"));
+    const versions = inside ? parseVersionFile(inside, "VERSION") : {};
     // a whole bundle of them is not what BK-Lite puts there
     const isOne = (contents.authority?.size ?? 0) <= VERSION_FILE_LENGTH;
     const ca = isOne ? await head(contents.authority) : undefined;

@@ -2,6 +2,7 @@ import { printable } from "../archive/problem.ts";
 import { collectProblem, type Problem, problem } from "../errors.ts";
 import { type Arch, FIELD_LENGTHS, type Identity, isRowName, type Os } from "../identity.ts";
 import { formatOf } from "../volume/name.ts";
+import type { Versions } from "../volume/version.ts";
 import { clashes, identityWords } from "./clash.ts";
 import { builtinDefinitions, definitionsFor, type FoundCollector, findCollectors } from "./collectors.ts";
 import { installerPackage, probePackage } from "./fixed.ts";
@@ -62,6 +63,7 @@ export async function resolvePackages(
   for (const archive of archives.filter(isController)) {
     const pkg = packageOf(archive, wanted);
     resolved.packages.push(pkg);
+    await attempt(() => checkVersion(pkg, wanted, resolved.warnings));
     await attempt(() => takeForm(pkg, wanted.repack));
     await attempt(() => checkFields(pkg));
     const found = findCollectors(archive, pkg.os, definitionsFor(pkg, wanted.definitions));
@@ -142,19 +144,41 @@ function packageOf(archive: Archive, wanted: ResolveOptions): Package {
   const header = platformOf(archive.program);
   const os = given.os ?? named.os ?? header?.os ?? "linux";
   // a collector's file is named by whoever made the collector: a number in it is not BK-Lite's version
-  const version = given.version ?? (type === "collector" ? undefined : named.version);
-  const files = versions[os] ?? versions.any ?? beside?.[os] ?? beside?.any;
+  const version =
+    given.version ?? (type === "collector" ? undefined : named.version) ?? wanted.packageVersion;
+  const files = [versions, beside].map((said) => said?.[os] ?? said?.any).find((said) => said !== undefined);
   return {
     type,
     os,
     arch: given.arch ?? named.arch ?? header?.arch ?? "x86_64",
     object: given.object ?? "Controller",
-    version: version ?? wanted.packageVersion ?? files ?? "1.0.0",
+    version: version ?? files ?? "1.0.0",
     archive,
     name,
     description: archive.claim?.description ?? "",
   };
 }
+
+/**
+ * A VERSION file that is there, was asked, and gave no answer: what it seems to say must not become 1.0.0 unseen, which may be another
+ * version's place. Throws exit 65 for what looks like a version.
+ */
+function checkVersion({ archive, os }: Package, wanted: ResolveOptions, warnings: Problem[]): void {
+  const { claim, named, versions, beside, file } = archive;
+  if ((wanted.options.version ?? claim?.version ?? named.version ?? wanted.packageVersion) !== undefined)
+    return;
+  const files = [versions, beside].filter((said) => said?.from !== undefined);
+  if (files.some((said) => (said?.[os] ?? said?.any) !== undefined)) return;
+  for (const { from = "", unread } of files as Versions[]) {
+    const line = unread?.[os] ?? unread?.any;
+    if (line !== undefined) throw problem(file, "version.unreadable", { from, line: printable(line) });
+  }
+  const [first] = files;
+  if (first?.from === undefined) return;
+  const params = { from: first.from, os };
+  warnings.push({ file, reason: "version.missing", params } as Problem);
+}
+
 function rowOf(
   { object, executable }: FoundCollector,
   { os, arch, version, name, archive }: Package,

@@ -12,6 +12,7 @@ import type { VolumeFile } from "./file.ts";
 import { withFile } from "./open.ts";
 import schema from "./packages.schema.json" with { type: "json" };
 import { unreadable } from "./problem.ts";
+import { decodeText } from "./text.ts";
 
 export const MANIFEST = "packages.json";
 /** Bytes: thousands of packages. */
@@ -69,7 +70,7 @@ async function readText(path: string): Promise<string | undefined> {
   return withFile({ file: MANIFEST, path }, async (handle, { size }) => {
     if (size > MAX_LENGTH) throw problem(MANIFEST, "manifest.long", { limit: MAX_LENGTH });
     const bytes = await readFully(handle, Buffer.alloc(Number(size)), Number(size), 0);
-    return bytes.toString("utf8").replace(/^\ufeff/, "");
+    return decodeText(bytes) ?? bytes.toString();
   });
 }
 
