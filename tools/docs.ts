@@ -45,6 +45,7 @@ const EXAMPLES: Record<string, object> = {
   "manifest.schema": { pointer: "{pointer}", rule: "unknown", detail: "{detail}", near: "{near}" },
   "name.ambiguous": { what: "version", values: ["1.2.3", "2.0.0"] },
   "package.field.long": { field: "name", length: 120, limit: 100 },
+  "package.program": { os: "{os}", arch: "{arch}", entry: "{entry}", found: "{found}", source: "archive" },
   "platform.incomplete": { incomplete: [{ platform: "linux/arm64", missing: ["installer"] }] },
   "repack.never": { reasons: ["repack.tar-gz", "repack.links"] },
   "store.denied": { action: "publish to", subject: "{subject}" },

@@ -125,7 +125,7 @@ function addOther(archive: Archive, wanted: ResolveOptions, resolved: Resolved):
   else {
     const pkg = packageOf(archive, wanted);
     checkFields(pkg);
-    checkProgram(archive.file, archive.program, pkg);
+    checkProgram(archive.file, archive.program, pkg, "archive");
     resolved.packages.push(pkg);
   }
 }
@@ -222,8 +222,11 @@ function checkKnown({ archive, os }: Package, found: readonly FoundCollector[]):
 async function checkBinaries(pkg: Package, found: readonly FoundCollector[]): Promise<void> {
   const { archive } = pkg;
   const sidecars = ["collector-sidecar", "collector-sidecar.exe"].filter((path) => archive.members.has(path));
-  for (const path of [...sidecars, ...found.map(({ executable }) => executable)])
-    checkProgram(archive.file, await binaryKind(archive, path), pkg, path);
+  for (const path of [...sidecars, ...found.map(({ executable }) => executable)]) {
+    if (archive.members.get(path)?.size === 0)
+      throw problem(archive.file, "program.kind", { entry: printable(path), found: "empty" });
+    checkProgram(archive.file, await binaryKind(archive, path), pkg, "archive", path);
+  }
 }
 
 /** Those that COLLECTORS asks for and that lie nowhere else. Throws exit 65 for a named one that is not there. */

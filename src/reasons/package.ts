@@ -1,22 +1,10 @@
-import { COPY_AGAIN, fault, suspicion } from "./fault.ts";
-
-interface Program {
-  os: string;
-  arch: string;
-  /** Path of the program in the archive; "" for the file itself. */
-  entry: string;
-  /** What its header says: `linux arm64`, `macOS`, `other`. */
-  found: string;
-}
+import { fault, suspicion } from "./fault.ts";
 
 const FIELDS = {
   object: { en: "an object", zh: "对象名" },
   version: { en: "a version", zh: "版本号" },
   name: { en: "a name", zh: "文件名" },
 };
-
-const foundZh = (found: string) => (found === "other" ? "其他系统" : found);
-const foundEn = (found: string) => (found === "other" ? "another system" : found);
 
 /** What a file is to be in BK-Lite and cannot be: exit 65. */
 export const packages = {
@@ -40,35 +28,15 @@ export const packages = {
       zh: "请先解压一层（构建平台下载的产物常会再打一层包），再放入其中的压缩包",
     },
   ),
-  "package.program": fault<Program>(
+  "collector.link": fault<{ entry: string }>(
     {
-      en: ({ os, arch, entry, found }) =>
-        `is taken for ${os} ${arch}, but ${entry === "" ? "it" : entry} is a program for ${foundEn(found)}`,
-      zh: ({ os, arch, entry, found }) =>
-        `按 ${os} ${arch} 处理，但${entry === "" ? "它" : ` ${entry} `}是 ${foundZh(found)} 的程序`,
+      en: ({ entry }) =>
+        `is a collector's zip with a link in it: ${entry}; BK-Lite unpacks files and folders only`,
+      zh: ({ entry }) => `采集器的 zip 中含有链接 ${entry}：BK-Lite 只解压普通文件和目录`,
     },
     {
-      en: "say what it is, in the file's name (as in fusion-collectors-windows-amd64.zip) or by --os and --arch, or rebuild it with the right programs",
-      zh: "请在文件名中写明（如 fusion-collectors-windows-amd64.zip），或用 --os 和 --arch 指定，或用正确的程序重新打包",
-    },
-  ),
-  "program.truncated": fault<{ bytes: number; needed: number }>(
-    {
-      en: ({ bytes, needed }) =>
-        `is a program that was cut short: by its header it has at least ${needed} bytes, the file has ${bytes}`,
-      zh: ({ bytes, needed }) => `程序文件不完整：文件头表明至少 ${needed} 字节，实际只有 ${bytes} 字节`,
-    },
-    COPY_AGAIN,
-  ),
-  "installer.kind": fault<{ found: string }>(
-    {
-      en: ({ found }) =>
-        `should be BK-Lite's installer, but is not a program for Linux or Windows (${foundEn(found)})`,
-      zh: ({ found }) => `应为 BK-Lite 安装器，但不是 Linux 或 Windows 程序（${foundZh(found)}）`,
-    },
-    {
-      en: "put BK-Lite's own bklite-controller-installer (or .exe) there; if it was downloaded, see that the download did not fail",
-      zh: "请放入 BK-Lite 提供的 bklite-controller-installer（或 .exe）；如为下载所得，请确认下载成功",
+      en: "pack it again with the files themselves (zip -r without -y)",
+      zh: "请用链接所指的文件重新打包（zip -r，不加 -y）",
     },
   ),
   "probe.unknown": fault<{ names: readonly string[] }>(
@@ -167,14 +135,15 @@ export const packages = {
       zh: "请修正 COLLECTORS，设为 auto，或换用包含它的压缩包",
     },
   ),
-  "package.clash": fault<{ other: string; identity: string }>(
+  "package.clash": fault<{ other: string; identity: string; moves: boolean }>(
     {
       en: ({ other, identity }) => `claims to be the same package as ${other}: ${identity}`,
       zh: ({ other, identity }) => `与 ${other} 是同一个安装包：${identity}`,
     },
     {
-      en: "remove one of the two files, or name their versions",
-      zh: "请删除其中一个文件，或在名称中写明版本",
+      en: ({ moves }) =>
+        moves ? "remove one of the two files" : "remove one of the two files, or name their versions",
+      zh: ({ moves }) => (moves ? "请删除其中一个文件" : "请删除其中一个文件，或在名称中写明版本"),
     },
   ),
   "package.clash.arch": fault<{ other: string; identity: string; arch: string; otherArch: string }>(
