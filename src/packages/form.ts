@@ -14,8 +14,6 @@ import type { Archive, Digest, Made, MadeOfArchive, MadeOfFolder, Package } from
 /** Of the rule by which bytes are made: with another one the same source may give others. */
 const RULE = 1;
 const BLOCK = 1024 * 1024;
-/** As many as libuv has threads to inflate them; each takes memory. */
-const LANES = 4;
 
 /**
  * The bytes of packages, as they are stored: a file's own, or what is made of it, as a stream. What is made of one tar.gz is made while that
@@ -33,9 +31,12 @@ export function packageSources(packages: readonly Package[]): Map<Package, Sourc
   return sources;
 }
 
-/** How many of the packages that come out of one archive are best taken at the same time. */
+/**
+ * How many of the packages that come out of one archive are to be taken at the same time: all where that saves reading it again. From a zip
+ * each is read by itself, and several at once took more memory and no less time.
+ */
 export function lanesFor(packages: readonly Package[]): number {
-  return packages.some(isOfTar) ? packages.length : LANES;
+  return packages.some(isOfTar) ? packages.length : 1;
 }
 
 function isOfTar(pkg: Package): pkg is Package & { made: MadeOfArchive } {
