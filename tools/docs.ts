@@ -42,6 +42,7 @@ const EXAMPLES: Record<string, object> = {
     problems: ["DB_HOST", "NATS_SERVERS"].map((name) => ({ reason: "config.missing", params: { name } })),
   },
   "config.stray": { name: "{name}", what: "carriage-return" },
+  "installer.kind": { found: "{found}" },
   "manifest.schema": { pointer: "{pointer}", rule: "unknown", detail: "{detail}", near: "{near}" },
   "name.ambiguous": { what: "version", values: ["1.2.3", "2.0.0"] },
   "package.field.long": { field: "name", length: 120, limit: 100 },

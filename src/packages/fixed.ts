@@ -22,9 +22,10 @@ export const BOOTSTRAP_KEY = `installer/windows/x86_64/${BOOTSTRAP_NAME}`;
 export function installerPackage(archive: Archive): Package {
   const { program, file } = archive;
   const found = platformOf(program);
-  if (program?.format === "other" && program.instead !== undefined)
-    throw problem(file, "program.kind", { entry: "", found: program.instead });
-  if (!found) throw problem(file, "installer.kind", { found: describeProgram(program) });
+  if (!found) {
+    const instead = program?.format === "other" ? program.instead : undefined;
+    throw problem(file, "installer.kind", { found: describeProgram(program), ...(instead && { instead }) });
+  }
   const said = { ...archive.claim };
   const known = knownName(archive.name);
   const isBootstrap = known === BOOTSTRAP_NAME || said.object?.toLowerCase() === "bootstrap";

@@ -29,6 +29,20 @@ export function looseCollectors(archive: Archive, wanted: ResolveOptions): Packa
   });
 }
 
+/** The collector that it is called like, and the program that is looked for in it: a folder, or a file that is none. */
+export function calledLike(
+  { name, place }: Archive,
+  { definitions }: Pick<ResolveOptions, "definitions">,
+): { object: string; program: string } | undefined {
+  if (!place) return undefined;
+  const target = { os: place.os, arch: place.arch ?? "x86_64" };
+  for (const { object, executable } of definitionsFor(target, definitions)) {
+    const program = executable?.split("/").at(-1);
+    if (program?.replace(/\.exe$/i, "").toLowerCase() === name.toLowerCase()) return { object, program };
+  }
+  return undefined;
+}
+
 /** Whether BK-Lite has had a collector of that name, whatever its definitions say now. */
 export function isBuiltin(archive: Pick<Archive, "members" | "place">): boolean {
   const { place } = archive;

@@ -1,14 +1,12 @@
 import { printable } from "../archive/problem.ts";
 import { collectProblem, type Problem, problem } from "../errors.ts";
 import { type Arch, FIELD_LENGTHS, type Identity, isRowName, type Os } from "../identity.ts";
-import { formatOf } from "../volume/name.ts";
-import type { Versions } from "../volume/version.ts";
+import { checkBinaries, checkKnown, checkVersion, missingParts } from "./check.ts";
 import { clashes, identityWords } from "./clash.ts";
-import { builtinDefinitions, definitionsFor, type FoundCollector, findCollectors } from "./collectors.ts";
+import { definitionsFor, type FoundCollector, findCollectors } from "./collectors.ts";
 import { installerPackage, probePackage } from "./fixed.ts";
-import { binaryKind } from "./inspect.ts";
 import { typeOf } from "./kind.ts";
-import { holdsProgram, looseCollectors } from "./loose.ts";
+import { calledLike, holdsProgram, looseCollectors } from "./loose.ts";
 import type { Archive, Collector, CollectorDefinition, Package } from "./package.ts";
 import { checkProgram, platformOf } from "./programs.ts";
 import { takeForm } from "./repack.ts";
@@ -69,6 +67,7 @@ export async function resolvePackages(
     const found = findCollectors(archive, pkg.os, definitionsFor(pkg, wanted.definitions));
     await attempt(() => checkKnown(pkg, found));
     await attempt(() => checkBinaries(pkg, found));
+    resolved.warnings.push(...missingParts(pkg));
     const hasOwn = ({ object }: Pick<Identity, "object">) =>
       own.some((one) => isSameCollector(one, { ...pkg, object }, wanted.archColumn));
     await attempt(async () => {
@@ -114,9 +113,12 @@ function addOther(archive: Archive, wanted: ResolveOptions, resolved: Resolved):
     for (const pkg of kept) checkFields(pkg);
     resolved.packages.push(...kept);
     if (kept.length === 0) resolved.ignored.push(archive);
-    if (found.length > 0 || !holdsProgram(archive)) return;
-    const params = { os: archive.place.os };
-    resolved.warnings.push({ file: archive.file, reason: "collector.unknown", params } as Problem);
+    if (found.length > 0) return;
+    const { file, place } = archive;
+    const like = archive.isFolder ? calledLike(archive, wanted) : undefined;
+    if (like) resolved.warnings.push({ file, reason: "collector.incomplete", params: like });
+    else if (holdsProgram(archive))
+      resolved.warnings.push({ file, reason: "collector.unknown", params: { os: place.os } });
     return;
   }
   const type = typeOf(archive);
@@ -159,26 +161,6 @@ function packageOf(archive: Archive, wanted: ResolveOptions): Package {
   };
 }
 
-/**
- * A VERSION file that is there, was asked, and gave no answer: what it seems to say must not become 1.0.0 unseen, which may be another
- * version's place. Throws exit 65 for what looks like a version.
- */
-function checkVersion({ archive, os }: Package, wanted: ResolveOptions, warnings: Problem[]): void {
-  const { claim, named, versions, beside, file } = archive;
-  if ((wanted.options.version ?? claim?.version ?? named.version ?? wanted.packageVersion) !== undefined)
-    return;
-  const files = [versions, beside].filter((said) => said?.from !== undefined);
-  if (files.some((said) => (said?.[os] ?? said?.any) !== undefined)) return;
-  for (const { from = "", unread } of files as Versions[]) {
-    const line = unread?.[os] ?? unread?.any;
-    if (line !== undefined) throw problem(file, "version.unreadable", { from, line: printable(line) });
-  }
-  const [first] = files;
-  if (first?.from === undefined) return;
-  const params = { from: first.from, os };
-  warnings.push({ file, reason: "version.missing", params } as Problem);
-}
-
 function rowOf(
   { object, executable }: FoundCollector,
   { os, arch, version, name, archive }: Package,
@@ -208,24 +190,6 @@ function checkFields(pkg: Package): void {
       length,
       limit,
     });
-  }
-}
-
-function checkKnown({ archive, os }: Package, found: readonly FoundCollector[]): void {
-  if (archive.sidecar || found.length > 0) return;
-  if (findCollectors(archive, os, builtinDefinitions(os)).length > 0) return;
-  const inner = archive.entries.find(({ path }) => formatOf(path.slice(path.lastIndexOf("/") + 1)));
-  if (inner) throw problem(archive.file, "package.nested", { entry: printable(inner.path) });
-  throw problem(archive.file, "package.contents", { os });
-}
-
-async function checkBinaries(pkg: Package, found: readonly FoundCollector[]): Promise<void> {
-  const { archive } = pkg;
-  const sidecars = ["collector-sidecar", "collector-sidecar.exe"].filter((path) => archive.members.has(path));
-  for (const path of [...sidecars, ...found.map(({ executable }) => executable)]) {
-    if (archive.members.get(path)?.size === 0)
-      throw problem(archive.file, "program.kind", { entry: printable(path), found: "empty" });
-    checkProgram(archive.file, await binaryKind(archive, path), pkg, "archive", path);
   }
 }
 

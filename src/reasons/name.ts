@@ -55,4 +55,14 @@ export const name = {
       zh: "请在其中写明版本号（1.2.3），或在文件名中或用 PACKAGE_VERSION 指定",
     },
   ),
+  "version.name": suspicion(
+    {
+      en: "looks like a VERSION file but is not read under this name",
+      zh: "疑似 VERSION 文件，但不会按此名称读取",
+    },
+    {
+      en: "rename it to VERSION if the archives beside it should take their version from it",
+      zh: "若同目录的压缩包应从中取版本号，请重命名为 VERSION",
+    },
+  ),
 };

@@ -84,16 +84,16 @@ export const programs = {
           : "请放入程序本身；如为下载所得，请确认下载成功（curl -fLO）",
     },
   ),
-  "installer.kind": fault<{ found: string }>(
+  "installer.kind": fault<{ found: string; instead?: string | undefined }>(
     {
-      en: ({ found }) =>
-        `should be BK-Lite's installer, but is not a program for Linux or Windows${found === "other" ? "" : ` (${found})`}`,
-      zh: ({ found }) =>
-        `应为 BK-Lite 安装器，但不是 Linux 或 Windows 程序${found === "other" ? "" : `（${found}）`}`,
+      en: ({ found, instead }) =>
+        `should be BK-Lite's installer, but is ${instead ? `${inEnglish(instead)}, ` : ""}not a program for Linux or Windows${found === "other" ? "" : ` (${found})`}`,
+      zh: ({ found, instead }) =>
+        `应为 BK-Lite 安装器，但${instead ? `是${inChinese(instead)}，` : ""}不是 Linux 或 Windows 程序${found === "other" ? "" : `（${found}）`}`,
     },
     {
-      en: "put BK-Lite's own bklite-controller-installer (or .exe) there; if it was downloaded, see that the download did not fail",
-      zh: "请放入 BK-Lite 提供的 bklite-controller-installer（或 .exe）；如为下载所得，请确认下载成功",
+      en: "put BK-Lite's own bklite-controller-installer (or .exe) there; if it was downloaded, see that the download did not fail (git lfs pull for a Git LFS pointer)",
+      zh: "请放入 BK-Lite 提供的 bklite-controller-installer（或 .exe）；如为下载所得，请确认下载成功（Git LFS 指针需执行 git lfs pull）",
     },
   ),
 };

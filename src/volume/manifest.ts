@@ -1,5 +1,5 @@
 import { stat } from "node:fs/promises";
-import { basename, join } from "node:path";
+import { basename, join, normalize } from "node:path";
 import type { ErrorObject } from "ajv";
 import { readFully } from "../archive/blocks.ts";
 import { isSystemError, printable } from "../archive/problem.ts";
@@ -49,10 +49,10 @@ export async function readManifest(dir: string): Promise<Manifest | undefined> {
     const path = printable(entry.file);
     const found = await sizeOf(dir, entry.file, problems);
     if (found === undefined) problems.push(fault("manifest.missing", { pointer: `${pointer}/file`, path }));
-    else if (seen.has(entry.file))
+    else if (seen.has(normalize(entry.file)))
       problems.push(fault("manifest.twice", { pointer: `${pointer}/file`, path }));
     else files.push(claimed(dir, entry, found));
-    seen.add(entry.file);
+    seen.add(normalize(entry.file));
   }
   return { files, problems };
 }

@@ -1,7 +1,12 @@
 import assert from "node:assert/strict";
-import { writeFile } from "node:fs/promises";
+import { mkdir, symlink, writeFile } from "node:fs/promises";
 import { dirname, join } from "node:path";
 import { describe, test } from "node:test";
+import type { ReasonId } from "../../src/reasons/catalog.ts";
+import { binaryHeader } from "../support/binaries.ts";
+import { tempDir } from "../support/guard.ts";
+import { download } from "../support/install.ts";
+import { installController } from "../support/installer.ts";
 import { explain, type Site, useServers } from "../support/site.ts";
 
 const servers = useServers();
@@ -76,4 +81,95 @@ describe("a VERSION file beside the archives", () => {
       );
     }
   });
+});
+
+const PROGRAM = binaryHeader("linux", "x86_64");
+
+async function put(site: Site, file: string, content: string | Buffer): Promise<void> {
+  const path = join(site.volume, file);
+  await mkdir(dirname(path), { recursive: true });
+  await writeFile(path, content);
+}
+
+describe("what looks like a mistake in the bundle's folder is a warning that names it", () => {
+  const MISTAKES: [id: ReasonId, file: string, content?: string | Buffer, warned?: string][] = [
+    ["collector.place", "collector/telegraf", PROGRAM],
+    ["collector.place", "collector/win/telegraf.exe", PROGRAM, "collector/win"],
+    ["collector.place", "collectors/linux/telegraf", PROGRAM, "collectors/linux"],
+    ["collector.packed", "collector/linux/telegraf-1.30.0_linux_amd64.tar.gz"],
+    ["collector.packed", "collector/linux/amd64/vector.rpm"],
+    ["collector.incomplete", "collector/linux/filebeat/filebeat.yml", "a: b\n", "collector/linux/filebeat"],
+    [
+      "collector.incomplete",
+      "collector/linux/telegraf/usr/bin/telegraf",
+      PROGRAM,
+      "collector/linux/telegraf",
+    ],
+    ["volume.near.deep", "a/b/c/collector/linux/telegraf", PROGRAM],
+    ["manifest.name", "package.json", "{}"],
+    ["manifest.name", "pkgs/packages.json", "{}"],
+    ["version.name", "controller/version", "1.2.3\n"],
+    ["version.name", "controller/VERSION.txt", "1.2.3\n"],
+  ];
+  for (const [id, file, content = "x", warned = file] of MISTAKES) {
+    test(`${id}: ${file}`, async () => {
+      const site = await servers.site({ state: "C" });
+      await site.archive(ARCHIVE);
+      await put(site, file, content);
+      const run = await site.run();
+      assert.equal(run.code, 0, explain(run));
+      const found = run.report?.warnings.filter((one) => one.file === warned) ?? [];
+      assert.deepEqual(
+        found.map(({ reason }) => reason),
+        [id],
+        explain(run),
+      );
+    });
+  }
+
+  test("volume.near.linked: a link to a folder elsewhere, which is named where nothing else is found", async () => {
+    const site = await servers.site({ state: "C" });
+    const elsewhere = tempDir("elsewhere");
+    try {
+      await symlink(elsewhere.path, join(site.volume, "pkgs"));
+      const empty = await site.run();
+      assert.equal(empty.code, 66, explain(empty));
+      assert.match(empty.report?.error?.message ?? "", /pkgs/);
+      await site.archive(ARCHIVE);
+      await symlink("controller", join(site.volume, "current"));
+      await symlink("..", join(site.volume, "controller/up"));
+      const run = await site.run();
+      assert.equal(run.code, 0, explain(run));
+      const linked = run.report?.warnings.filter(({ reason }) => reason === "volume.near.linked") ?? [];
+      assert.deepEqual(
+        linked.map(({ file }) => file),
+        ["pkgs"],
+      );
+    } finally {
+      elsewhere.remove();
+    }
+  });
+
+  test("package.incomplete: an archive without what BK-Lite's installer starts", async () => {
+    const site = await servers.site({ state: "C" });
+    await site.archive("fusion-collectors-linux-amd64.zip", { sidecar: false });
+    const run = await site.run();
+    assert.equal(run.code, 0, explain(run));
+    const [warning] = run.report?.warnings.filter(({ reason }) => reason === "package.incomplete") ?? [];
+    assert.match(warning?.message ?? "", /has no collector-sidecar in/);
+  });
+});
+
+test("an archive with its folder far down is installable", async () => {
+  const site = await servers.site({ state: "C" });
+  await site.archive("fusion-collectors.zip", {
+    top: "var/lib/jenkins/workspace/dist/fusion-collectors",
+    version: "2.0.0",
+  });
+  const run = await site.run();
+  assert.equal(run.code, 0, explain(run));
+  const [controller] = run.report?.packages ?? [];
+  assert.equal(controller?.version, "2.0.0");
+  const installed = await installController(await download(site, controller?.key ?? ""));
+  assert.ok(installed.has("install.sh") && installed.has("bin/telegraf"));
 });

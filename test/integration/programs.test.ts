@@ -38,9 +38,9 @@ async function refused(
 
 describe("what stands in a program's place is named for what it is", () => {
   const IN_PLACE: [what: string, file: string, content: string | Buffer, reason: string, words: RegExp][] = [
-    ["a Git LFS pointer for an installer", INSTALLER, POINTER, "program.kind", /Git LFS pointer/],
-    ["a web page for an installer", WINDOWS_INSTALLER, PAGE, "program.kind", /HTML page/],
-    ["a packed installer", INSTALLER, rawZip([{ name: "x", data: "y" }]), "program.kind", /\(zip\)/],
+    ["a Git LFS pointer for an installer", INSTALLER, POINTER, "installer.kind", /Git LFS pointer/],
+    ["a web page for an installer", WINDOWS_INSTALLER, PAGE, "installer.kind", /HTML page/],
+    ["a packed installer", INSTALLER, rawZip([{ name: "x", data: "y" }]), "installer.kind", /\(zip\)/],
     ["a script for an installer", INSTALLER, "#!/bin/sh\nexec x\n", "installer.kind", /not a program/],
     ["reserved room for an installer", INSTALLER, Buffer.alloc(9000), "program.kind", /NUL bytes/],
     [

@@ -55,6 +55,7 @@ describe("what a tar.gz says of itself is found", () => {
     ["in the usual folder", () => members("fusion-collectors/")],
     ["two folders down", () => members("opt/fusion-collectors/")],
     ["three folders down", () => members("ci/dist/fusion-collectors/")],
+    ["seven folders down", () => members("var/lib/jenkins/workspace/ci/dist/fusion-collectors/")],
     [
       "behind links",
       () => [
