@@ -160,6 +160,9 @@ function read(argv: readonly string[]): Given {
       if (value === undefined || (!inlineValue && value.startsWith("-"))) {
         throw new JobError("usage.value.missing", { option: rawName });
       }
+      // of any other the last one counts; of two files one would be left out unseen
+      if (name === "file" && values.file !== undefined)
+        throw new JobError("usage.twice", { option: rawName });
       values[name] = value;
     }
   }

@@ -41,6 +41,8 @@ export class JobError<Id extends ReasonId = ReasonId> extends Error {
   readonly layer: string | undefined;
   readonly file: string | undefined;
   readonly server: string | undefined;
+  /** How many more of the kind there are, which the log names. */
+  readonly others: number = 0;
 
   constructor(reason: Id, params: Params<Id>, options: JobErrorOptions = {}) {
     const { message } = say(reason, params, "en");
@@ -120,11 +122,31 @@ export async function collectProblem<T>(
 export class ProblemsError extends JobError {
   override readonly name = "ProblemsError";
   readonly problems: readonly Problem[];
+  override readonly others: number;
 
   constructor(problems: readonly Problem[]) {
     const first = problems.find((one) => problemCode(one) === EXIT.invalidPackage) ?? problems[0];
     if (!first) throw new Error("ProblemsError needs a problem");
     super(first.reason, first.params, { file: first.file });
     this.problems = problems;
+    this.others = problems.length - 1;
   }
+}
+
+/** Several packages that failed each by itself, as the end of a run: the first one's failure, and how many more there are. */
+export class FailuresError extends JobError {
+  override readonly name = "FailuresError";
+  override readonly others: number;
+
+  constructor(first: JobError, others: number) {
+    const { reason, params, layer, file, server } = first;
+    super(reason, params, { layer, file, server, cause: first });
+    this.others = others;
+  }
+}
+
+/** What a run ends with after these failures; undefined where there are none. One that the job does not understand stands alone, with its stack. */
+export function endOf(failures: readonly unknown[]): unknown {
+  const [first, ...others] = failures;
+  return first instanceof JobError && others.length > 0 ? new FailuresError(first, others.length) : first;
 }

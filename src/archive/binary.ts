@@ -39,49 +39,69 @@ function isMachO(head: Buffer): boolean {
 }
 
 /**
- * How long a program is at least, after its header: bytes; 0 where it does not say. A file that is shorter was cut off. Looks at the tables
- * that lie within `head`.
+ * How long a program is at least, after its header: bytes; 0 where it does not say, or what it says cannot be a header. A file that is
+ * shorter was cut off. Looks at the tables that lie within `head`.
  */
 export function programLength(head: Buffer): number {
-  const { format } = kindOf(head);
-  if (format === "elf") return elfLength(head);
-  return format === "pe" ? peLength(head) : 0;
+  if (head.toString("latin1", 0, 4) === "\x7fELF") return elfLength(head);
+  return head.toString("latin1", 0, 2) === "MZ" ? peLength(head) : 0;
 }
 
 /** The end of the furthest segment, or of the table of sections (System V ABI, chapters 4 and 5). */
 function elfLength(head: Buffer): number {
   const wide = head[4] === 2;
   const little = head[5] !== 2;
-  if (head.length < (wide ? 64 : 52)) return 0;
+  const header = wide ? 64 : 52;
+  if (head.length < header) return header;
   const half = (at: number) => (little ? head.readUInt16LE(at) : head.readUInt16BE(at));
   const word = (at: number) => (little ? head.readUInt32LE(at) : head.readUInt32BE(at));
   const long = (at: number) => Number(little ? head.readBigUInt64LE(at) : head.readBigUInt64BE(at));
   const offset = (at: number) => (wide ? long(at) : word(at));
-  const counts = wide ? 54 : 42;
-  const [segmentSize, segments, sectionSize, sections] = [0, 2, 4, 6].map((at) => half(counts + at)) as [
-    number,
-    number,
-    number,
-    number,
-  ];
+  const counts = wide ? 52 : 40;
+  const [own, segmentSize, segments, sectionSize, sections] = [0, 2, 4, 6, 8].map((at) =>
+    half(counts + at),
+  ) as [number, number, number, number, number];
+  const sizes = wide ? [56, 64] : [32, 40];
+  const isHeader =
+    word(20) === 1 &&
+    own === header &&
+    (segments === 0 || segmentSize === sizes[0]) &&
+    (sections === 0 || sectionSize === sizes[1]);
+  if (!isHeader) return 0;
   let end = sections > 0 ? offset(wide ? 40 : 32) + sections * sectionSize : 0;
   for (let index = 0; index < segments; index += 1) {
     const at = offset(wide ? 32 : 28) + index * segmentSize;
-    if (segmentSize < (wide ? 56 : 32) || at + segmentSize > head.length) break;
+    if (at + segmentSize > head.length) break;
     end = Math.max(end, offset(at + (wide ? 8 : 4)) + offset(at + (wide ? 32 : 16)));
   }
   return end;
 }
 
+const DOS_HEADER = 64;
+const COFF_HEADER = 24;
+/** What Windows loads at most. */
+const MAX_SECTIONS = 96;
+
 /** The end of the furthest section (Microsoft's PE specification). */
 function peLength(head: Buffer): number {
+  if (head.length < DOS_HEADER) return DOS_HEADER;
   const pe = head.readUInt32LE(0x3c);
-  if (pe + 24 > head.length) return 0;
+  // with the optional header's first word, which says which it is
+  const needed = pe + COFF_HEADER + 2;
+  if (needed > head.length) return isWhole(head) && pe < HEAD_LENGTH ? needed : 0;
+  if (head.toString("latin1", pe, pe + 4) !== "PE\0\0") return 0;
   const sections = head.readUInt16LE(pe + 6);
-  const table = pe + 24 + head.readUInt16LE(pe + 20);
+  if (sections > MAX_SECTIONS || ![0x10b, 0x20b].includes(head.readUInt16LE(pe + COFF_HEADER))) return 0;
+  const table = pe + COFF_HEADER + head.readUInt16LE(pe + 20);
+  if (table > head.length && isWhole(head)) return table;
   let end = 0;
   for (let at = table; at < table + sections * 40 && at + 40 <= head.length; at += 40) {
     end = Math.max(end, head.readUInt32LE(at + 20) + head.readUInt32LE(at + 16));
   }
   return end;
+}
+
+/** Whether that is all of the file. */
+function isWhole(head: Buffer): boolean {
+  return head.length < HEAD_LENGTH;
 }

@@ -3,7 +3,7 @@ import { Entries } from "./contents.ts";
 import type { BinaryKind, Entry, Listing } from "./types.ts";
 
 /** Of the rules by which an archive is judged: what was judged by others is judged again. */
-const RULE = 1;
+const RULE = 2;
 /** Characters: an object's metadata is one message, and has to fit a small server's as well. */
 const MAX_TEXT = 16 * 1024;
 /** Bytes that such a text unpacks to at most. */
@@ -81,10 +81,12 @@ function isEntry(value: unknown): value is Omit<Entry, "head"> & { head?: string
 }
 
 function isBinaryKind(value: unknown): value is BinaryKind {
-  const { format, machine } = (value ?? {}) as Record<string, unknown>;
+  const { format, machine, instead } = (value ?? {}) as Record<string, unknown>;
   return (
     ["elf", "pe", "macho", "other"].includes(format as string) &&
-    (machine === undefined || typeof machine === "string")
+    [machine, instead].every(
+      (one) => one === undefined || (typeof one === "string" && /^[\w ]{1,20}$/.test(one)),
+    )
   );
 }
 

@@ -1,12 +1,12 @@
 import { type ProblemError, problem } from "../errors.ts";
-import { HEAD_LENGTH, kindOf } from "./binary.ts";
+import { HEAD_LENGTH } from "./binary.ts";
 import { Entries } from "./contents.ts";
 import { decodeName } from "./encoding.ts";
 import { printable } from "./problem.ts";
 import { BLOCK, isZero, parseHeader, type TarHeader } from "./tar-header.ts";
 import { isSparse, PaxHeaders } from "./tar-pax.ts";
 import type { Entry, InspectOptions } from "./types.ts";
-import { contentKind } from "./wrong-kind.ts";
+import { contentKind, programKind } from "./wrong-kind.ts";
 
 /** Bytes of an extended header that are worth reading: a path of 4096 bytes, a link of the same length, and plenty more. */
 const MAX_EXTENDED = 1024 * 1024;
@@ -184,7 +184,7 @@ export class TarScan {
     if (kind !== "file") return;
     this.#expect(size, HEAD_LENGTH, (bytes) => {
       if (!entry) return;
-      entry.kindOfBinary = kindOf(bytes);
+      entry.kindOfBinary = programKind(bytes);
       if (this.#head(entry.path)) entry.head = bytes;
     });
   }

@@ -43,7 +43,11 @@ export interface ZipLocation {
 export type BinaryKind =
   | { format: "elf" | "pe"; machine: "x86_64" | "x86" | "arm64" | "other" }
   | { format: "macho" }
-  | { format: "other" };
+  | {
+      format: "other";
+      /** What stands in a program's place and can be none: `lfs`, `html`, … */
+      instead?: string;
+    };
 
 /** Everything in an archive, in its own order. */
 export interface Listing {

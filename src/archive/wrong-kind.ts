@@ -61,6 +61,18 @@ export function wrongKind(head: Buffer): WrongKind | undefined {
   return textKind(decode(head));
 }
 
+/** What is no program, a script or a jar either. */
+const NO_PROGRAM: ReadonlySet<string> = new Set<WrongKind>(["html", "xml", "lfs", "pdf", "zeros"]);
+
+/** The kind of a file that should be a program; where something else stands in its place, with what that is. */
+export function programKind(head: Buffer): BinaryKind {
+  const kind = kindOf(head);
+  // how any of those begins: NUL, %, <, v, a byte order mark, a blank
+  if (kind.format !== "other" || !/^[\0%<v\xef\xfe\xff\s]/.test(head.toString("latin1", 0, 1))) return kind;
+  const instead = wrongKind(head);
+  return instead !== undefined && NO_PROGRAM.has(instead) ? { ...kind, instead } : kind;
+}
+
 /** What a gzip holds in a tar's place, by its first bytes; undefined for a tar, damaged or not, and for what is not known here. */
 export function contentKind(head: Buffer): WrongKind | "zip" | "gzip" | undefined {
   if (head.toString("hex", 0, 2) === "1f8b") return "gzip";

@@ -1,6 +1,6 @@
 /** commands/: one short story for each command, told in terms of the other rooms. None imports another. */
 import { poll } from "../async.ts";
-import { JobError } from "../errors.ts";
+import { endOf, JobError } from "../errors.ts";
 import type { JobContext } from "../job.ts";
 import { packageOrigin } from "../packages/form.ts";
 import type { Archive } from "../packages/package.ts";
@@ -117,7 +117,7 @@ async function reconcile(
   const failed = new Set([...failures.keys()].map((decision) => decision.desired.package));
   const proven = await recorder.time("verify", () => prove(job, servers, desired, failed, signal));
   const incomplete = concludePlatforms(job, proven);
-  return failures.values().next().value ?? incomplete;
+  return endOf([...failures.values()]) ?? incomplete;
 }
 
 /** Reads everything back, and plans again: there must be nothing left to do. Returns what was read. */

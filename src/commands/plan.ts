@@ -1,3 +1,4 @@
+import { endOf } from "../errors.ts";
 import type { JobContext } from "../job.ts";
 import type { Log } from "../output/log.ts";
 import { planTable } from "../output/plan-table.ts";
@@ -29,7 +30,7 @@ export async function showPlan(job: JobContext): Promise<void> {
   if (job.screen) job.screen.print(planTable(plan, log.language, job.screen));
   else logPlan(log, plan, state.archColumn);
   const incomplete = concludePlatforms(job, afterPlan(state, plan));
-  const conflict = plan.packages.find((decision) => decision.conflict)?.conflict;
+  const conflict = endOf(plan.packages.flatMap((decision) => decision.conflict ?? []));
   if (conflict) throw conflict;
   if (incomplete) throw incomplete;
 }

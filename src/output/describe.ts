@@ -1,4 +1,4 @@
-import { EXIT, JobError, type Problem, ProblemsError, problemCode } from "../errors.ts";
+import { EXIT, JobError, type Problem, problemCode } from "../errors.ts";
 import { say } from "../reasons/catalog.ts";
 import type { Language } from "../reasons/define.ts";
 import type { ReportError } from "./report.ts";
@@ -16,9 +16,8 @@ export function describeError(error: unknown, language: Language): ReportError {
     const cause = error instanceof Error ? error.message : String(error);
     return { code: EXIT.internal, reason: "internal", ...say("internal", { message: cause }, language) };
   }
-  const { code, reason, params, layer, file, server } = error;
+  const { code, reason, params, layer, file, server, others } = error;
   const { message, hint } = say(reason, params, language);
-  const others = error instanceof ProblemsError ? error.problems.length - 1 : 0;
   const where = file ?? server;
   const place = where === undefined ? "" : `${where}${JOIN[language].colon}`;
   return {

@@ -30,7 +30,12 @@ function clash(pkg: Package, other: Package, words: readonly string[]): Problem 
   const both = { other: other.archive.file, identity: printable(words.join(" ")) };
   const { problem: found } =
     other.arch === pkg.arch
-      ? problem(file, "package.clash", both)
+      ? problem(file, "package.clash", { ...both, moves: isMoving(pkg) && isMoving(other) })
       : problem(file, "package.clash.arch", { ...both, arch: pkg.arch, otherArch: other.arch });
   return found;
+}
+
+/** What has no version of its own: there is one of it. */
+function isMoving({ fixedKey, version }: Package): boolean {
+  return fixedKey !== undefined || version === "latest";
 }

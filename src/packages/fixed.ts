@@ -22,14 +22,17 @@ export const BOOTSTRAP_KEY = `installer/windows/x86_64/${BOOTSTRAP_NAME}`;
 export function installerPackage(archive: Archive): Package {
   const { program, file } = archive;
   const found = platformOf(program);
-  if (!found) throw problem(file, "installer.kind", { found: describeProgram(program) });
+  if (!found) {
+    const instead = program?.format === "other" ? program.instead : undefined;
+    throw problem(file, "installer.kind", { found: describeProgram(program), ...(instead && { instead }) });
+  }
   const said = { ...archive.claim };
   const known = knownName(archive.name);
   const isBootstrap = known === BOOTSTRAP_NAME || said.object?.toLowerCase() === "bootstrap";
   const named = known === INSTALLER_NAMES.linux ? "linux" : known === undefined ? undefined : "windows";
   const os = said.os ?? (isBootstrap ? "windows" : (named ?? found.os));
   const arch = said.arch ?? (isBootstrap ? "x86_64" : found.arch);
-  checkProgram(file, program, { os, arch });
+  checkProgram(file, program, { os, arch }, "installer");
   return {
     type: "installer",
     os,

@@ -5,7 +5,7 @@ import { VERSION_FILE_LENGTH } from "../volume/version.ts";
 
 /** Whether a tar.gz's file with this path is most likely looked into: its first bytes are kept as it goes past. */
 export function isLookedInto(path: string): boolean {
-  return /^(?:[^/]+\/){0,4}(?:VERSION|certs\/ca\.crt)$/.test(path);
+  return /^(?:[^/]+\/){0,15}(?:VERSION|certs\/ca\.crt)$/.test(path);
 }
 
 /**

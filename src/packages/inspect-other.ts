@@ -1,37 +1,100 @@
-import { HEAD_LENGTH, kindOf, programLength } from "../archive/binary.ts";
+import { HEAD_LENGTH, programLength } from "../archive/binary.ts";
 import { readFully } from "../archive/blocks.ts";
+import { MAX_PACKED } from "../archive/contents.ts";
+import { printable } from "../archive/problem.ts";
 import type { BinaryKind, Entry, OpenFile } from "../archive/types.ts";
-import { problem } from "../errors.ts";
+import { contentKind, programKind } from "../archive/wrong-kind.ts";
+import { inspectZip, readEntryHead } from "../archive/zip.ts";
+import { collectProblem, type Problem, problem } from "../errors.ts";
 import type { VolumeFile } from "../volume/file.ts";
 import { withFile } from "../volume/open.ts";
 import { readTree, type TreeEntry } from "../volume/tree.ts";
 import { contentsOf } from "./contents.ts";
 import { isBuiltin } from "./loose.ts";
 import type { Archive } from "./package.ts";
+import { checkKind } from "./sniff.ts";
 
 /** What is not opened as an archive. */
 export const UNOPENED = { format: "other", versions: {}, entries: [], ...contentsOf([]) } as const;
 
 /** A program's first bytes. Throws exit 65 for one that is shorter than its header says. */
-export async function readProgram(file: string, handle: OpenFile, size: number): Promise<BinaryKind> {
+async function readProgram({ file, size }: Sized, handle: OpenFile): Promise<BinaryKind> {
+  const head = await headOf({ file, size }, handle);
+  return programKind(head);
+}
+
+interface Sized {
+  file: string;
+  size: number;
+}
+
+async function headOf({ file, size }: Sized, handle: OpenFile): Promise<Buffer> {
   const length = Math.min(HEAD_LENGTH, size);
   const head = await readFully(handle, Buffer.alloc(length), length, 0);
   const needed = programLength(head);
   if (needed > size) throw problem(file, "program.truncated", { bytes: size, needed });
-  return kindOf(head);
+  // room that is reserved, and may be filled yet
+  if (length > 0 && head.every((byte) => byte === 0))
+    throw problem(file, "program.kind", { entry: "", found: "zeros" });
+  return head;
+}
+
+/** An installer's first bytes; where it is no program, with what it is instead. */
+export async function readInstaller(file: Sized, handle: OpenFile): Promise<BinaryKind> {
+  const head = await headOf(file, handle);
+  const kind = programKind(head);
+  const instead = kind.format === "other" ? contentKind(head) : undefined;
+  return instead === undefined || instead === "program" ? kind : { format: "other", instead };
+}
+
+/**
+ * A collector's file: BK-Lite unzips one whose name ends in `.zip`, so that has to be a zip which its unzipper takes; of it the program
+ * counts that is called like it. Any other may hold whatever runs.
+ */
+export async function readCollector(
+  file: Sized & { name: string },
+  handle: OpenFile,
+  signal?: AbortSignal,
+): Promise<{ format: "zip" | "other"; program: BinaryKind }> {
+  if (!ZIP.test(file.name)) return { format: "other", program: await readProgram(file, handle) };
+  if (file.size > MAX_PACKED)
+    throw problem(file.file, "archive.limit.packed", { bytes: file.size, limit: MAX_PACKED });
+  await checkKind(file.file, handle, file.size, "zip");
+  const { entries } = await inspectZip(file.file, handle, file.size, { signal });
+  const link = entries.find(({ kind }) => kind === "link");
+  if (link) throw problem(file.file, "collector.link", { entry: printable(link.path) });
+  const main = entries.find(({ path, kind }) => kind === "file" && isMain(path, file.name));
+  const head = main && (await readEntryHead(file.file, handle, main, HEAD_LENGTH));
+  return { format: "zip", program: head ? programKind(head) : { format: "other" } };
+}
+
+const ZIP = /\.zip$/;
+
+/** `filebeat/filebeat`, `telegraf.exe`, in a zip of any name that begins like it. */
+function isMain(path: string, zip: string): boolean {
+  const [last = "", folder = "", ...above] = path.toLowerCase().split("/").reverse();
+  const name = last.replace(/\.exe$/, "");
+  return above.length === 0 && (folder === name || zip.toLowerCase().startsWith(name)) && name !== "";
 }
 
 /** A file in a collector's place. */
-export function inspectLoose(file: VolumeFile): Promise<Archive> {
+export function inspectLoose(file: VolumeFile, signal?: AbortSignal): Promise<Archive> {
   return withFile(file, async (handle, stamp) => {
     const size = Number(stamp.size);
     const path = `bin/${file.name.replace(/\.zip$/i, "")}`;
     const entry: Entry = { path, kind: "file", size, mode: 0 };
     const archive = { ...file, ...UNOPENED, size, stamp, named: {}, sha256: undefined };
     const members = new Map([[path, entry]]);
-    if (size === 0 && isBuiltin({ ...file, members })) throw problem(file.file, "archive.empty", {});
-    const program = await readProgram(file.file, handle, size);
-    return { ...archive, program, members: new Map([[path, { ...entry, kindOfBinary: program }]]) };
+    const known = isBuiltin({ ...file, members });
+    if (size === 0 && known) throw problem(file.file, "archive.empty", {});
+    const problems: Problem[] = [];
+    const read = () => readCollector({ ...file, size }, handle, signal);
+    // what may be anything is judged only if the platform turns out to know it
+    const found = known ? await read() : await collectProblem(problems, read);
+    const { format, program } = found ?? { format: "other", program: { format: "other" } };
+    const [fault] = problems;
+    members.set(path, { ...entry, kindOfBinary: program });
+    return { ...archive, format, program, members, ...(fault && { fault }) };
   });
 }
 
@@ -51,6 +114,6 @@ export async function inspectFolder(file: VolumeFile): Promise<Archive> {
 
 async function memberOf(one: TreeEntry, path: string): Promise<Entry> {
   const size = Number(one.stamp.size);
-  const kindOfBinary = await withFile(one, (handle) => readProgram(one.file, handle, size));
+  const kindOfBinary = await withFile(one, (handle) => readProgram({ file: one.file, size }, handle));
   return { path, kind: "file", size, mode: one.mode, kindOfBinary };
 }

@@ -1,13 +1,11 @@
-import { HEAD_LENGTH, kindOf } from "../archive/binary.ts";
-import { readFully } from "../archive/blocks.ts";
+import { HEAD_LENGTH } from "../archive/binary.ts";
 import { MAX_ENTRIES, MAX_PACKED } from "../archive/contents.ts";
-import { hasEndRecord } from "../archive/end-record.ts";
 import { followLinks } from "../archive/links.ts";
 import { printable } from "../archive/problem.ts";
 import { inspectTarGz } from "../archive/targz.ts";
-import type { BinaryKind, Entry, Listing, OpenFile } from "../archive/types.ts";
+import type { BinaryKind, Entry, Listing } from "../archive/types.ts";
 import { verifyEntries } from "../archive/verify.ts";
-import { SNIFFED, wrongKind } from "../archive/wrong-kind.ts";
+import { programKind } from "../archive/wrong-kind.ts";
 import { inspectZip, readEntryHead } from "../archive/zip.ts";
 import { createTurns } from "../async.ts";
 import { collectProblem, type Problem, problem } from "../errors.ts";
@@ -21,9 +19,10 @@ import { withFile, withStamped } from "../volume/open.ts";
 import { parseVersionFile, VERSION_FILE_LENGTH, versionsBeside } from "../volume/version.ts";
 import { contentsOf } from "./contents.ts";
 import { isLookedInto, readHead } from "./heads.ts";
-import { inspectFolder, inspectLoose, readProgram, UNOPENED } from "./inspect-other.ts";
+import { inspectFolder, inspectLoose, readCollector, readInstaller, UNOPENED } from "./inspect-other.ts";
 import { typeOf } from "./kind.ts";
 import type { Archive } from "./package.ts";
+import { checkKind, probeFormat } from "./sniff.ts";
 
 export interface InspectOptions {
   signal?: AbortSignal;
@@ -80,7 +79,7 @@ export async function inspectFiles(
 async function inspect(file: VolumeFile, options: InspectOptions): Promise<Archive> {
   const { signal } = options;
   if (file.isFolder) return inspectFolder(file);
-  if (file.place) return inspectLoose(file);
+  if (file.place) return inspectLoose(file, signal);
   const { claim } = file;
   const type = typeOf(file);
   const claimed = formatOf(file.name);
@@ -88,8 +87,10 @@ async function inspect(file: VolumeFile, options: InspectOptions): Promise<Archi
     const size = Number(stamp.size);
     if (size === 0) throw problem(file.file, "archive.empty", {});
     const inspected = { ...file, size, stamp, named: namedBy(file, type), sha256: undefined };
-    if (type === "collector" || type === "installer")
-      return { ...inspected, ...UNOPENED, program: await readProgram(file.file, handle, size) };
+    if (type === "installer")
+      return { ...inspected, ...UNOPENED, program: await readInstaller(inspected, handle) };
+    if (type === "collector")
+      return { ...inspected, ...UNOPENED, ...(await readCollector(inspected, handle, signal)) };
     if (size > MAX_PACKED)
       throw problem(file.file, "archive.limit.packed", { bytes: size, limit: MAX_PACKED });
     const format = await checkKind(
@@ -108,7 +109,8 @@ async function inspect(file: VolumeFile, options: InspectOptions): Promise<Archi
     const contents = contentsOf(listing.entries);
     const head = (entry: Entry | undefined) =>
       readHead({ file: file.file, size, ...listing }, handle, entry, signal);
-    const versions = parseVersionFile((await head(contents.members.get("VERSION")))?.toString() ?? "");
+    const inside = await head(contents.members.get("VERSION"));
+    const versions = inside ? parseVersionFile(inside, "VERSION") : {};
     // a whole bundle of them is not what BK-Lite puts there
     const isOne = (contents.authority?.size ?? 0) <= VERSION_FILE_LENGTH;
     const ca = isOne ? await head(contents.authority) : undefined;
@@ -139,10 +141,6 @@ function namedBy(file: VolumeFile, type: PackageType): Named {
   return name.named;
 }
 
-function probeFormat(name: string): "zip" | "tar.gz" {
-  return /\.(?:zip|jar)$/i.test(name) ? "zip" : "tar.gz";
-}
-
 /** A link that leads nowhere, or in a circle, is one that nothing can stand in for. */
 function checkLinks(file: string, entries: readonly Entry[]): void {
   const [bad] = followLinks(entries, MAX_ENTRIES).bad;
@@ -156,7 +154,7 @@ export async function binaryKind(archive: Archive, path: string): Promise<Binary
   const entry = archive.members.get(path);
   if (!entry) throw new Error(`${archive.file} has no member ${path}`);
   entry.kindOfBinary ??= await withStamped(archive, async (handle) =>
-    kindOf(await readEntryHead(archive.file, handle, entry, HEAD_LENGTH)),
+    programKind(await readEntryHead(archive.file, handle, entry, HEAD_LENGTH)),
   );
   return entry.kindOfBinary;
 }
@@ -173,34 +171,6 @@ export async function verifyArchive(
   if (archive.format !== "zip") return;
   const { file, size } = archive;
   await withStamped(archive, (handle) => verifyEntries(file, handle, size, { signal, onBytes }));
-}
-
-/** How files of each kind begin; a zip without entries begins with its end record. */
-const MAGIC = [
-  ["504b0304", "zip"],
-  ["504b0506", "zip"],
-  ["1f8b", "tar.gz"],
-] as const;
-
-/** What the file is. The ending is only a claim; without one either will do. */
-async function checkKind(
-  file: string,
-  handle: OpenFile,
-  size: number,
-  claimed: "zip" | "tar.gz" | undefined,
-): Promise<"zip" | "tar.gz"> {
-  const head = await readFully(handle, Buffer.alloc(Math.min(SNIFFED, size)), Math.min(SNIFFED, size), 0);
-  const magic = head.toString("hex", 0, 4);
-  const found = MAGIC.find(([start]) => magic.startsWith(start))?.[1];
-  if (found !== undefined && found === (claimed ?? found)) return found;
-  if (found !== undefined) throw problem(file, "archive.kind.wrong", { found });
-  // a self-extractor's program, or whatever else stands before a zip
-  if (claimed !== "tar.gz" && (await hasEndRecord(handle, size))) return "zip";
-  const kind = wrongKind(head);
-  // a file of any name may be a collector's, which somebody forgot to say
-  if (claimed === undefined && (kind === undefined || kind === "program" || kind === "text"))
-    throw problem(file, "archive.kind.claimed", {});
-  throw problem(file, `archive.kind.${kind ?? "unknown"}`, {});
 }
 
 async function compareDigests(

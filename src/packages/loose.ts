@@ -1,5 +1,5 @@
 import type { ZipItem } from "../archive/zip-writer.ts";
-import { problem } from "../errors.ts";
+import { ProblemError, problem } from "../errors.ts";
 import { builtinDefinitions, definitionsFor, type FoundCollector, findCollectors } from "./collectors.ts";
 import type { Archive, MadeOfFolder, Package } from "./package.ts";
 import { checkProgram, platformOf } from "./programs.ts";
@@ -19,13 +19,28 @@ export function looseCollectors(archive: Archive, wanted: ResolveOptions): Packa
   const native = [...members.values()].flatMap(({ kindOfBinary }) => platformOf(kindOfBinary) ?? []);
   const target = { os: place.os, arch: place.arch ?? native[0]?.arch ?? "x86_64" };
   const found = findCollectors(archive, target.os, definitionsFor(target, wanted.definitions));
+  if (found.length > 0 && archive.fault) throw new ProblemError(archive.fault);
   return found.map(({ object, executable }): Package => {
     if (size === 0) throw problem(file, "archive.empty", {});
     const kind = members.get(executable)?.kindOfBinary;
-    checkProgram(file, kind, target, tree && executable.slice("bin/".length));
+    checkProgram(file, kind, target, "place", tree && executable.slice("bin/".length));
     const pkg = { type: "collector", ...target, object, version: NEWEST, archive, description: "" } as const;
     return tree ? { ...pkg, name: `${name}.zip`, made: madeOf(archive, executable) } : { ...pkg, name };
   });
+}
+
+/** The collector that it is called like, and the program that is looked for in it: a folder, or a file that is none. */
+export function calledLike(
+  { name, place }: Archive,
+  { definitions }: Pick<ResolveOptions, "definitions">,
+): { object: string; program: string } | undefined {
+  if (!place) return undefined;
+  const target = { os: place.os, arch: place.arch ?? "x86_64" };
+  for (const { object, executable } of definitionsFor(target, definitions)) {
+    const program = executable?.split("/").at(-1);
+    if (program?.replace(/\.exe$/i, "").toLowerCase() === name.toLowerCase()) return { object, program };
+  }
+  return undefined;
 }
 
 /** Whether BK-Lite has had a collector of that name, whatever its definitions say now. */

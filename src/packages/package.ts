@@ -4,6 +4,7 @@
  */
 import type { BinaryKind, Entry } from "../archive/types.ts";
 import type { ZipItem } from "../archive/zip-writer.ts";
+import type { Problem } from "../errors.ts";
 import type { Arch, Identity, Os } from "../identity.ts";
 import type { FormReason } from "../reasons/repack.ts";
 import type { FileStamp, VolumeFile } from "../volume/file.ts";
@@ -25,6 +26,8 @@ export interface Archive extends VolumeFile, Contents {
   beside?: Versions;
   /** What the first bytes of a file that is no archive say. */
   program?: BinaryKind;
+  /** What is wrong with it, should it be a collector that the platform knows. */
+  fault?: Problem;
   /** Everything in it, where it is a folder on the volume. */
   tree?: readonly TreeEntry[];
   /** Its `certs/ca.crt`, by which the nodes know NATS' certificate. */

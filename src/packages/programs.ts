@@ -19,15 +19,26 @@ export function platformOf(kind: BinaryKind | undefined): Target | undefined {
   };
 }
 
-/** Throws exit 65 for a program that is for another platform; `entry` is its path in the archive. */
+/** Where a program comes from: what somebody can do about a wrong one depends on it. */
+export type ProgramSource = "archive" | "installer" | "place";
+
+/**
+ * Throws exit 65 for a program that is for another platform, or for something else in its place; `entry` is its path in the archive, or
+ * folder.
+ */
 export function checkProgram(
   file: string,
   kind: BinaryKind | undefined,
   { os, arch }: Target,
+  source: ProgramSource,
   entry = "",
 ): void {
-  if (kind === undefined || !contradicts(kind, os, arch)) return;
-  throw problem(file, "package.program", { os, arch, entry: printable(entry), found: describeProgram(kind) });
+  if (kind === undefined) return;
+  const place = printable(entry);
+  if (kind.format === "other" && kind.instead !== undefined)
+    throw problem(file, "program.kind", { entry: place, found: kind.instead });
+  if (contradicts(kind, os, arch))
+    throw problem(file, "package.program", { os, arch, source, entry: place, found: describeProgram(kind) });
 }
 
 /** Scripts, jars and formats without a known header pass, and so do 32-bit programs on x86_64, which runs them. */
@@ -42,6 +53,6 @@ function contradicts(kind: BinaryKind, os: Os, arch: Arch): boolean {
 export function describeProgram(kind: BinaryKind | undefined): string {
   if (kind?.format === "macho") return "macOS";
   if (kind === undefined || kind.format === "other") return "other";
-  const machine = kind.machine === "other" ? "another architecture" : kind.machine;
-  return `${kind.format === "pe" ? "windows" : "linux"} ${machine}`;
+  const os = kind.format === "pe" ? "windows" : "linux";
+  return kind.machine === "other" ? `${os}, another architecture` : `${os} ${kind.machine}`;
 }

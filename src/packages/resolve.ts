@@ -1,13 +1,12 @@
 import { printable } from "../archive/problem.ts";
 import { collectProblem, type Problem, problem } from "../errors.ts";
 import { type Arch, FIELD_LENGTHS, type Identity, isRowName, type Os } from "../identity.ts";
-import { formatOf } from "../volume/name.ts";
+import { checkBinaries, checkKnown, checkVersion, missingParts } from "./check.ts";
 import { clashes, identityWords } from "./clash.ts";
-import { builtinDefinitions, definitionsFor, type FoundCollector, findCollectors } from "./collectors.ts";
+import { definitionsFor, type FoundCollector, findCollectors } from "./collectors.ts";
 import { installerPackage, probePackage } from "./fixed.ts";
-import { binaryKind } from "./inspect.ts";
 import { typeOf } from "./kind.ts";
-import { holdsProgram, looseCollectors } from "./loose.ts";
+import { calledLike, holdsProgram, looseCollectors } from "./loose.ts";
 import type { Archive, Collector, CollectorDefinition, Package } from "./package.ts";
 import { checkProgram, platformOf } from "./programs.ts";
 import { takeForm } from "./repack.ts";
@@ -62,11 +61,13 @@ export async function resolvePackages(
   for (const archive of archives.filter(isController)) {
     const pkg = packageOf(archive, wanted);
     resolved.packages.push(pkg);
+    await attempt(() => checkVersion(pkg, wanted, resolved.warnings));
     await attempt(() => takeForm(pkg, wanted.repack));
     await attempt(() => checkFields(pkg));
     const found = findCollectors(archive, pkg.os, definitionsFor(pkg, wanted.definitions));
     await attempt(() => checkKnown(pkg, found));
     await attempt(() => checkBinaries(pkg, found));
+    resolved.warnings.push(...missingParts(pkg));
     const hasOwn = ({ object }: Pick<Identity, "object">) =>
       own.some((one) => isSameCollector(one, { ...pkg, object }, wanted.archColumn));
     await attempt(async () => {
@@ -112,9 +113,12 @@ function addOther(archive: Archive, wanted: ResolveOptions, resolved: Resolved):
     for (const pkg of kept) checkFields(pkg);
     resolved.packages.push(...kept);
     if (kept.length === 0) resolved.ignored.push(archive);
-    if (found.length > 0 || !holdsProgram(archive)) return;
-    const params = { os: archive.place.os };
-    resolved.warnings.push({ file: archive.file, reason: "collector.unknown", params } as Problem);
+    if (found.length > 0) return;
+    const { file, place } = archive;
+    const like = archive.isFolder ? calledLike(archive, wanted) : undefined;
+    if (like) resolved.warnings.push({ file, reason: "collector.incomplete", params: like });
+    else if (holdsProgram(archive))
+      resolved.warnings.push({ file, reason: "collector.unknown", params: { os: place.os } });
     return;
   }
   const type = typeOf(archive);
@@ -123,7 +127,7 @@ function addOther(archive: Archive, wanted: ResolveOptions, resolved: Resolved):
   else {
     const pkg = packageOf(archive, wanted);
     checkFields(pkg);
-    checkProgram(archive.file, archive.program, pkg);
+    checkProgram(archive.file, archive.program, pkg, "archive");
     resolved.packages.push(pkg);
   }
 }
@@ -142,19 +146,21 @@ function packageOf(archive: Archive, wanted: ResolveOptions): Package {
   const header = platformOf(archive.program);
   const os = given.os ?? named.os ?? header?.os ?? "linux";
   // a collector's file is named by whoever made the collector: a number in it is not BK-Lite's version
-  const version = given.version ?? (type === "collector" ? undefined : named.version);
-  const files = versions[os] ?? versions.any ?? beside?.[os] ?? beside?.any;
+  const version =
+    given.version ?? (type === "collector" ? undefined : named.version) ?? wanted.packageVersion;
+  const files = [versions, beside].map((said) => said?.[os] ?? said?.any).find((said) => said !== undefined);
   return {
     type,
     os,
     arch: given.arch ?? named.arch ?? header?.arch ?? "x86_64",
     object: given.object ?? "Controller",
-    version: version ?? wanted.packageVersion ?? files ?? "1.0.0",
+    version: version ?? files ?? "1.0.0",
     archive,
     name,
     description: archive.claim?.description ?? "",
   };
 }
+
 function rowOf(
   { object, executable }: FoundCollector,
   { os, arch, version, name, archive }: Package,
@@ -185,21 +191,6 @@ function checkFields(pkg: Package): void {
       limit,
     });
   }
-}
-
-function checkKnown({ archive, os }: Package, found: readonly FoundCollector[]): void {
-  if (archive.sidecar || found.length > 0) return;
-  if (findCollectors(archive, os, builtinDefinitions(os)).length > 0) return;
-  const inner = archive.entries.find(({ path }) => formatOf(path.slice(path.lastIndexOf("/") + 1)));
-  if (inner) throw problem(archive.file, "package.nested", { entry: printable(inner.path) });
-  throw problem(archive.file, "package.contents", { os });
-}
-
-async function checkBinaries(pkg: Package, found: readonly FoundCollector[]): Promise<void> {
-  const { archive } = pkg;
-  const sidecars = ["collector-sidecar", "collector-sidecar.exe"].filter((path) => archive.members.has(path));
-  for (const path of [...sidecars, ...found.map(({ executable }) => executable)])
-    checkProgram(archive.file, await binaryKind(archive, path), pkg, path);
 }
 
 /** Those that COLLECTORS asks for and that lie nowhere else. Throws exit 65 for a named one that is not there. */

@@ -14,7 +14,8 @@ const LEFT_BEHIND = new Set([
   "desktop.ini",
   "pax_global_header",
 ]);
-const DEPTH = 4;
+/** Folders around folders that somebody has packed. */
+const DEPTH = 16;
 
 /** Where an archive's contents begin. */
 export interface TopFolder {

@@ -1,6 +1,7 @@
 import { lookup } from "node:dns/promises";
 import { once } from "node:events";
 import { isIP, type Socket, connect as tcpConnect } from "node:net";
+import type { Duplex } from "node:stream";
 import { type ConnectionOptions, type TLSSocket, connect as tlsConnect } from "node:tls";
 import { abortable } from "../async.ts";
 import { type DbServer, isSocketFolder, placeOf } from "../config/hosts.ts";
@@ -50,7 +51,7 @@ export async function dial(line: Line, signal: AbortSignal): Promise<Socket> {
  */
 export async function handshake(
   line: Line,
-  socket: Socket,
+  socket: Duplex,
   options: ConnectionOptions,
   signal: AbortSignal,
   patience = 0,

@@ -1,11 +1,11 @@
 import type { X509Certificate } from "node:crypto";
 import type { Socket } from "node:net";
-import type { TLSSocket } from "node:tls";
 import type { NatsConfig, NatsServer } from "../config/nats.ts";
 import { tlsOptions } from "../store/connection.ts";
 import { LayerFailure, words } from "./layer.ts";
 import { dial, EndedError, firstWords, handshake, type Line, readUntil } from "./line.ts";
 import type { Step } from "./race.ts";
+import { Tap } from "./tap.ts";
 
 /** Milliseconds after which a silent server is asked whether it waits for a TLS handshake. */
 const SILENCE = 1500;
@@ -37,26 +37,46 @@ export async function knock(
   try {
     trying(server.tls ? "tls" : "login");
     if (config.tls.handshakeFirst) {
-      return await handshakeFirst(line, server, config, socket, signal, patience);
+      return await certificates(line, server, config, socket, signal, patience);
     }
     const info = await readInfo(line, server, config, socket, signal);
     const error = errorIn(info.text) ?? (await lastWords(socket, patience, signal));
     if (error) throw refusal(line, error);
     checkTlsWanted(line, server, info);
     if (!server.tls) return [];
-    return certificates(await handshake(line, socket, tlsOptions(server, config), signal, patience));
+    return await certificates(line, server, config, socket, signal, patience);
   } finally {
     socket.destroy();
   }
 }
 
-/** What the server has shown, its own certificate first; ends the connection. */
-function certificates(secure: TLSSocket): X509Certificate[] {
-  const found: X509Certificate[] = [];
-  for (let one = secure.getPeerX509Certificate(); one && found.length < 10; one = one.issuerCertificate)
-    found.push(one);
-  secure.destroy();
-  return found;
+/** What the server shows in the handshake, its own certificate first; ends the connection. */
+async function certificates(
+  line: Line,
+  server: NatsServer,
+  config: NatsConfig,
+  socket: Socket,
+  signal: AbortSignal,
+  patience: number,
+): Promise<X509Certificate[]> {
+  const tap = new Tap(socket);
+  try {
+    const secure = await handshake(line, tap, tlsOptions(server, config), signal, patience);
+    const found: X509Certificate[] = [];
+    for (let one = secure.getPeerX509Certificate(); one && found.length < 10; one = one.issuerCertificate)
+      found.push(one);
+    secure.destroy();
+    return found;
+  } catch (error) {
+    const { where } = line;
+    if (tap.heard.startsWith("INFO ")) {
+      const said = firstWords(Buffer.from(tap.heard, "latin1"));
+      throw LayerFailure.of("tls", "nats.tls.not-first", { where, said }, error);
+    }
+    // Where the server turns everybody away, it says so without TLS.
+    const said = errorIn(tap.heard);
+    throw said === undefined ? error : refusal(line, said);
+  }
 }
 
 /** A NATS server speaks first: one INFO line. */
@@ -69,10 +89,12 @@ async function readInfo(
 ): Promise<ServerInfo> {
   const { where } = line;
   const layer = server.tls ? "tls" : "login";
-  const reading = readUntil(socket, (data) => data.includes("\r\n") || !beginsLikeInfo(data), signal);
+  const reading = readUntil(socket, (data) => data.includes("\r\n") || !beginsLikeNats(data), signal);
   const waitsForTls = askIfTlsComesFirst(line, server, config, reading, signal);
   try {
     const text = (await Promise.race([reading, waitsForTls])).toString("latin1");
+    const error = errorIn(text);
+    if (error !== undefined && !text.startsWith("INFO ")) throw refusal(line, error);
     if (!text.startsWith("INFO ")) throw new EndedError(Buffer.from(text, "latin1"));
     return { ...(JSON.parse(text.slice(5, text.indexOf("\r\n"))) as ServerInfo), text };
   } catch (error) {
@@ -88,7 +110,7 @@ async function readInfo(
   }
 }
 
-/** `-ERR 'maximum connections exceeded'`, as it follows INFO where the server wants nobody. */
+/** `-ERR 'maximum connections exceeded'`, as it follows INFO, or stands in its place, where the server wants nobody. */
 function errorIn(text: string): string | undefined {
   return /^-ERR '(.*)'\r?$/m.exec(text)?.[1];
 }
@@ -112,8 +134,10 @@ export function refusal({ where }: Line, said: string): LayerFailure {
   return LayerFailure.of("login", `nats.login.${id}`, { where, said });
 }
 
-function beginsLikeInfo(data: Buffer): boolean {
-  return "INFO ".startsWith(data.subarray(0, 5).toString("latin1"));
+/** INFO, or, where the handshake would come first and nobody is let in, -ERR. */
+function beginsLikeNats(data: Buffer): boolean {
+  const head = data.subarray(0, 5).toString("latin1");
+  return ["INFO ", "-ERR "].some((word) => word.startsWith(head));
 }
 
 /** Rejects where a server that has been silent for a while turns out to wait for the handshake; otherwise never settles. */
@@ -159,25 +183,6 @@ async function tlsComesFirst(
     return undefined; // it did not: what the first connection shows counts
   } finally {
     socket?.destroy();
-  }
-}
-
-async function handshakeFirst(
-  line: Line,
-  server: NatsServer,
-  config: NatsConfig,
-  socket: Socket,
-  signal: AbortSignal,
-  patience: number,
-): Promise<X509Certificate[]> {
-  try {
-    return certificates(await handshake(line, socket, tlsOptions(server, config), signal, patience));
-  } catch (error) {
-    const { code = "" } = ((error as Error).cause ?? {}) as NodeJS.ErrnoException;
-    // INFO, read as the head of a TLS record.
-    if (!/WRONG_VERSION_NUMBER|PACKET_LENGTH|RECORD_LAYER/.test(code)) throw error;
-    const said = words((error as Error).cause);
-    throw LayerFailure.of("tls", "nats.tls.not-first", { where: line.where, said }, error);
   }
 }
 

@@ -42,5 +42,6 @@ export function loginFailure(line: Line, error: unknown): LayerFailure {
   }
   if (isRefused(error)) return LayerFailure.of("login", "nats.login.refused", { where, said }, error);
   const alert = tlsFailure(line, error) ?? tlsFailure(line, (error as NatsError | undefined)?.chainedError);
-  return alert ?? refusal(line, said);
+  // A handshake has passed just before: what the server said in its place this time was not TLS, but that it is full.
+  return alert && alert.reason !== "nats.tls.handshake" ? alert : refusal(line, said);
 }

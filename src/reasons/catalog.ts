@@ -18,6 +18,7 @@ import { packages } from "./package.ts";
 import { platform } from "./platform.ts";
 import { postgres } from "./postgres.ts";
 import { postgresTable } from "./postgres-table.ts";
+import { programs } from "./program.ts";
 import { repack } from "./repack.ts";
 import { row } from "./row.ts";
 import { store } from "./store.ts";
@@ -47,6 +48,7 @@ export const CATALOG = {
   ...nats,
   ...natsBucket,
   ...packages,
+  ...programs,
   ...platform,
   ...postgres,
   ...postgresTable,

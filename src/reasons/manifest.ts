@@ -1,5 +1,5 @@
 import { type Language, reason, type Text } from "./define.ts";
-import { fault } from "./fault.ts";
+import { fault, suspicion } from "./fault.ts";
 
 interface At {
   /** JSON pointer. */
@@ -99,4 +99,14 @@ export const manifest = {
     en: { cause: "is not a regular file", remedy: "put a regular file there, or remove it" },
     zh: { cause: "不是普通文件", remedy: "请放入普通文件，或将其删除" },
   }),
+  "manifest.name": suspicion(
+    {
+      en: "is not read: only packages.json, directly in PACKAGES_DIR, is",
+      zh: "不会读取：只读取 PACKAGES_DIR 顶层的 packages.json",
+    },
+    {
+      en: "move it there under that name, with paths from there, or mount its folder as PACKAGES_DIR",
+      zh: "请以该名称移到顶层（路径相对于顶层），或将其所在目录挂载为 PACKAGES_DIR",
+    },
+  ),
 };

@@ -1,4 +1,4 @@
-import { fault, RENAME } from "./fault.ts";
+import { fault, RENAME, suspicion } from "./fault.ts";
 
 const WHAT = {
   os: { en: "operating system", zh: "操作系统" },
@@ -32,6 +32,37 @@ export const name = {
     {
       en: "rename the file so that its version reads like 1.2.3, 1.2.3.4, 1.2.3-rc1 or 1.2.3+7, or give it by --version or in packages.json",
       zh: "请重命名该文件，使版本形如 1.2.3、1.2.3.4、1.2.3-rc1 或 1.2.3+7，或用 --version 或 packages.json 指定版本",
+    },
+  ),
+  "version.unreadable": fault<{ from: string; line: string }>(
+    {
+      en: ({ from, line }) =>
+        `takes its version from ${from}, which says what looks like one but cannot be read as one: ${line}`,
+      zh: ({ from, line }) => `版本取自 ${from}，但其中疑似版本号的内容无法识别：${line}`,
+    },
+    {
+      en: "write the version alone there (1.2.3), or LINUX_SIDECAR_VERSION=1.2.3 and WINDOWS_SIDECAR_VERSION=1.2.3, or give it in the file's name or by PACKAGE_VERSION",
+      zh: "请在其中只写版本号（1.2.3），或写 LINUX_SIDECAR_VERSION=1.2.3 和 WINDOWS_SIDECAR_VERSION=1.2.3，也可在文件名中或用 PACKAGE_VERSION 指定",
+    },
+  ),
+  "version.missing": suspicion<{ from: string; os: string }>(
+    {
+      en: ({ from, os }) => `is stored as version 1.0.0: ${from} says none for ${os}`,
+      zh: ({ from, os }) => `按版本 1.0.0 存储：${from} 中没有 ${os} 的版本号`,
+    },
+    {
+      en: "write the version there (1.2.3), or give it in the file's name or by PACKAGE_VERSION",
+      zh: "请在其中写明版本号（1.2.3），或在文件名中或用 PACKAGE_VERSION 指定",
+    },
+  ),
+  "version.name": suspicion(
+    {
+      en: "looks like a VERSION file but is not read under this name",
+      zh: "疑似 VERSION 文件，但不会按此名称读取",
+    },
+    {
+      en: "rename it to VERSION if the archives beside it should take their version from it",
+      zh: "若同目录的压缩包应从中取版本号，请重命名为 VERSION",
     },
   ),
 };

@@ -1,22 +1,10 @@
-import { COPY_AGAIN, fault, suspicion } from "./fault.ts";
-
-interface Program {
-  os: string;
-  arch: string;
-  /** Path of the program in the archive; "" for the file itself. */
-  entry: string;
-  /** What its header says: `linux arm64`, `macOS`, `other`. */
-  found: string;
-}
+import { fault, suspicion } from "./fault.ts";
 
 const FIELDS = {
   object: { en: "an object", zh: "对象名" },
   version: { en: "a version", zh: "版本号" },
   name: { en: "a name", zh: "文件名" },
 };
-
-const foundZh = (found: string) => (found === "other" ? "其他系统" : found);
-const foundEn = (found: string) => (found === "other" ? "another system" : found);
 
 /** What a file is to be in BK-Lite and cannot be: exit 65. */
 export const packages = {
@@ -40,35 +28,15 @@ export const packages = {
       zh: "请先解压一层（构建平台下载的产物常会再打一层包），再放入其中的压缩包",
     },
   ),
-  "package.program": fault<Program>(
+  "collector.link": fault<{ entry: string }>(
     {
-      en: ({ os, arch, entry, found }) =>
-        `is taken for ${os} ${arch}, but ${entry === "" ? "it" : entry} is a program for ${foundEn(found)}`,
-      zh: ({ os, arch, entry, found }) =>
-        `按 ${os} ${arch} 处理，但${entry === "" ? "它" : ` ${entry} `}是 ${foundZh(found)} 的程序`,
+      en: ({ entry }) =>
+        `is a collector's zip with a link in it: ${entry}; BK-Lite unpacks files and folders only`,
+      zh: ({ entry }) => `采集器的 zip 中含有链接 ${entry}：BK-Lite 只解压普通文件和目录`,
     },
     {
-      en: "say what it is, in the file's name (as in fusion-collectors-windows-amd64.zip) or by --os and --arch, or rebuild it with the right programs",
-      zh: "请在文件名中写明（如 fusion-collectors-windows-amd64.zip），或用 --os 和 --arch 指定，或用正确的程序重新打包",
-    },
-  ),
-  "program.truncated": fault<{ bytes: number; needed: number }>(
-    {
-      en: ({ bytes, needed }) =>
-        `is a program that was cut short: by its header it has at least ${needed} bytes, the file has ${bytes}`,
-      zh: ({ bytes, needed }) => `程序文件不完整：文件头表明至少 ${needed} 字节，实际只有 ${bytes} 字节`,
-    },
-    COPY_AGAIN,
-  ),
-  "installer.kind": fault<{ found: string }>(
-    {
-      en: ({ found }) =>
-        `should be BK-Lite's installer, but is not a program for Linux or Windows (${foundEn(found)})`,
-      zh: ({ found }) => `应为 BK-Lite 安装器，但不是 Linux 或 Windows 程序（${foundZh(found)}）`,
-    },
-    {
-      en: "put BK-Lite's own bklite-controller-installer (or .exe) there; if it was downloaded, see that the download did not fail",
-      zh: "请放入 BK-Lite 提供的 bklite-controller-installer（或 .exe）；如为下载所得，请确认下载成功",
+      en: "pack it again with the files themselves (zip -r without -y)",
+      zh: "请用链接所指的文件重新打包（zip -r，不加 -y）",
     },
   ),
   "probe.unknown": fault<{ names: readonly string[] }>(
@@ -98,6 +66,47 @@ export const packages = {
     {
       en: "compare its name with the collectors that BK-Lite defines (node_mgmt_collector), or declare it in packages.json",
       zh: "请与 BK-Lite 定义的采集器（node_mgmt_collector）核对名称，或在 packages.json 中声明",
+    },
+  ),
+  "collector.place": suspicion(
+    {
+      en: "is left alone: collectors are looked for in collector/linux/ and collector/windows/, or one folder below for an architecture",
+      zh: "已忽略：采集器只从 collector/linux/ 和 collector/windows/（其下可再按架构分目录）读取",
+    },
+    {
+      en: "move it there, such as to collector/linux/telegraf or collector/windows/x86_64/telegraf.exe",
+      zh: "请移到其中，例如 collector/linux/telegraf 或 collector/windows/x86_64/telegraf.exe",
+    },
+  ),
+  "collector.packed": suspicion(
+    {
+      en: "is left alone: a collector lies there as its program, as a folder, or as a zip",
+      zh: "已忽略：采集器应以程序文件、目录或 zip 的形式放在此处",
+    },
+    {
+      en: "unpack it, and put the program (telegraf) or its folder (filebeat/) there",
+      zh: "请先解压，再放入程序（telegraf）或其目录（filebeat/）",
+    },
+  ),
+  "collector.incomplete": suspicion<{ object: string; program: string }>(
+    {
+      en: ({ object, program }) => `is called like ${object}, but its program is not in it: ${program}`,
+      zh: ({ object, program }) => `名称与 ${object} 相同，但其中没有程序 ${program}`,
+    },
+    {
+      en: ({ program }) => `put the program there, so that ${program} is in it directly`,
+      zh: ({ program }) => `请放入程序，使 ${program} 直接位于其中`,
+    },
+  ),
+  "package.incomplete": suspicion<{ missing: readonly string[] }>(
+    {
+      en: ({ missing }) =>
+        `has no ${missing.join(" and no ")} in its top folder: BK-Lite's installer cannot finish with it on a node`,
+      zh: ({ missing }) => `顶层目录中没有 ${missing.join(" 和 ")}：BK-Lite 的安装器无法在节点上完成安装`,
+    },
+    {
+      en: "build the archive from a complete fusion-collectors folder",
+      zh: "请用完整的 fusion-collectors 目录重新打包",
     },
   ),
   "archive.ca.invalid": suspicion(
@@ -167,14 +176,15 @@ export const packages = {
       zh: "请修正 COLLECTORS，设为 auto，或换用包含它的压缩包",
     },
   ),
-  "package.clash": fault<{ other: string; identity: string }>(
+  "package.clash": fault<{ other: string; identity: string; moves: boolean }>(
     {
       en: ({ other, identity }) => `claims to be the same package as ${other}: ${identity}`,
       zh: ({ other, identity }) => `与 ${other} 是同一个安装包：${identity}`,
     },
     {
-      en: "remove one of the two files, or name their versions",
-      zh: "请删除其中一个文件，或在名称中写明版本",
+      en: ({ moves }) =>
+        moves ? "remove one of the two files" : "remove one of the two files, or name their versions",
+      zh: ({ moves }) => (moves ? "请删除其中一个文件" : "请删除其中一个文件，或在名称中写明版本"),
     },
   ),
   "package.clash.arch": fault<{ other: string; identity: string; arch: string; otherArch: string }>(

@@ -43,6 +43,18 @@ export const usage = {
     en: { cause: ({ option }) => `${option} needs a value`, remedy: help.en },
     zh: { cause: ({ option }) => `选项 ${option} 缺少取值`, remedy: help.zh },
   }),
+  "usage.twice": reason<{ option: string }>({
+    exit: 64,
+    again: false,
+    en: {
+      cause: ({ option }) => `${option} is given more than once`,
+      remedy: "run the job once for each file, or name them in packages.json",
+    },
+    zh: {
+      cause: ({ option }) => `选项 ${option} 重复`,
+      remedy: "请对每个文件各运行一次，或在 packages.json 中列出",
+    },
+  }),
   "usage.value.unexpected": reason<{ option: string }>({
     exit: 64,
     again: false,

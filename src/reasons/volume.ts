@@ -188,6 +188,17 @@ export const volume = {
       zh: "请将文件本身复制到卷上，或改为指向同一卷内文件的相对链接：指向宿主机目录的链接在容器内无效",
     },
   ),
+  "volume.near.linked": suspicion<{ target: string }>(
+    {
+      en: ({ target }) =>
+        `is left alone: it is a link to the folder ${target}, and links to folders are not followed`,
+      zh: ({ target }) => `已忽略：是指向目录 ${target} 的链接，不跟随指向目录的链接`,
+    },
+    {
+      en: "put the folder itself on the volume, or mount it there",
+      zh: "请将该目录本身放到卷上，或挂载到卷中",
+    },
+  ),
   "volume.near.folder": suspicion(
     {
       en: "is left alone: it is a folder with an archive's name",
@@ -200,10 +211,10 @@ export const volume = {
   ),
   "volume.near.special": suspicion(
     {
-      en: "is left alone: it has an archive's name, but is no regular file (a FIFO, socket or device)",
-      zh: "已忽略：名称像压缩包，但不是普通文件（命名管道、套接字或设备）",
+      en: "is left alone: by its name or place it is a package, but it is no regular file (a FIFO, socket or device)",
+      zh: "已忽略：从名称或位置看是安装包，但不是普通文件（命名管道、套接字或设备）",
     },
-    { en: "put the archive itself there", zh: "请放入压缩包本身" },
+    { en: "put the file itself there", zh: "请放入文件本身" },
   ),
   "volume.near.deep": suspicion<{ depth: number }>(
     {

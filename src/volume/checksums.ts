@@ -6,6 +6,7 @@ import { problem } from "../errors.ts";
 import type { VolumeFile } from "./file.ts";
 import { withFile } from "./open.ts";
 import { unreadable } from "./problem.ts";
+import { decodeText } from "./text.ts";
 
 const LIST = "SHA256SUMS";
 const MAX_LENGTH = 1024 * 1024;
@@ -144,20 +145,8 @@ async function read(file: string, path: string): Promise<string[] | undefined> {
       return Buffer.from(block);
     return Buffer.alloc(0);
   });
-  const text = decode(bytes);
+  const text = decodeText(bytes);
   if (text === undefined) throw problem(file, "checksum.encoding", {});
   const lines = text.split(/\r\n|\r|\n/).map((line) => line.trim());
   return lines.filter((line) => line !== "" && !line.startsWith("#"));
-}
-
-/** UTF-8 with or without a byte order mark, or UTF-16 with one, as PowerShell writes it. undefined: neither. */
-function decode(bytes: Buffer): string | undefined {
-  const mark = bytes.toString("hex", 0, 2);
-  const encoding = mark === "fffe" ? "utf-16le" : mark === "feff" ? "utf-16be" : "utf-8";
-  try {
-    const text = new TextDecoder(encoding, { fatal: true }).decode(bytes);
-    return text.includes("\0") ? undefined : text;
-  } catch {
-    return undefined;
-  }
 }

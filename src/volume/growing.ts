@@ -24,6 +24,7 @@ const CUT_SHORT: ReadonlySet<ReasonId> = new Set<ReasonId>([
 const UNFILLED: ReadonlySet<ReasonId> = new Set<ReasonId>([
   "archive.kind.zeros",
   "gzip.damaged",
+  "program.kind",
   "tar.header",
   "zip.end",
   "zip.directory",

@@ -1,5 +1,5 @@
 import type { Dirent } from "node:fs";
-import { readdir, readlink, stat } from "node:fs/promises";
+import { readdir, readlink, realpath, stat } from "node:fs/promises";
 import { basename, join, resolve } from "node:path";
 import { isSystemError, printable } from "../archive/problem.ts";
 import { JobError, type Problem } from "../errors.ts";
@@ -7,7 +7,15 @@ import { archOf, type Claim } from "../identity.ts";
 import type { VolumeFile } from "./file.ts";
 import { collectorPlace, typeByName, VERSION_FILE } from "./known.ts";
 import { formatOf } from "./name.ts";
-import { isChecksumFile, isPassedOver, nearMiss, strayChecksum, suspect } from "./near.ts";
+import {
+  isChecksumFile,
+  isPassedOver,
+  nearCollector,
+  nearMiss,
+  nearSpecial,
+  strayChecksum,
+  suspect,
+} from "./near.ts";
 import { accessTo, isDenied, said, unreadable } from "./problem.ts";
 
 const DEPTH = 4;
@@ -15,6 +23,11 @@ const DEPTH = 4;
 const FILE_SYSTEM_OWN = "lost+found";
 /** What a link says that ends nowhere. */
 const NOWHERE = new Set(["ENOENT", "ELOOP", "ENOTDIR"]);
+
+interface Walked extends Volume {
+  /** The volume's folder itself, links followed. */
+  root: string;
+}
 
 export interface Volume {
   /** What may be a package, by path. */
@@ -31,7 +44,8 @@ export interface Volume {
  * read is exit 66, one that cannot be exit 74; nothing at all is for the caller to judge.
  */
 export async function listVolume(dir: string): Promise<Volume> {
-  const volume: Volume = { files: [], ignored: [], suspects: [] };
+  const root = await realpath(dir).catch(() => dir);
+  const volume: Walked = { root, files: [], ignored: [], suspects: [] };
   await walk(dir, "", DEPTH, volume);
   const byPath = (a: { file: string }, b: { file: string }) => (a.file < b.file ? -1 : 1);
   return {
@@ -60,7 +74,7 @@ export async function findFile(path: string, dir: string, claim: Claim): Promise
   throw new JobError("file.missing", {}, { file: path });
 }
 
-async function walk(dir: string, below: string, depth: number, volume: Volume): Promise<void> {
+async function walk(dir: string, below: string, depth: number, volume: Walked): Promise<void> {
   const entries = await list(join(dir, below), below);
   const names = entries.map(({ name }) => name);
   for (const entry of entries) {
@@ -73,6 +87,8 @@ async function walk(dir: string, below: string, depth: number, volume: Volume): 
         volume.files.push({ file, path: join(dir, file), name: entry.name, size: 0, place, isFolder: true });
         continue;
       }
+      const misplaced = nearCollector(file, true);
+      if (misplaced) volume.suspects.push(misplaced);
       if (isKnown(entry.name)) volume.suspects.push(suspect(file, "volume.near.folder", {}));
       if (depth > 0 && entry.name !== FILE_SYSTEM_OWN) {
         await walk(dir, file, depth - 1, volume);
@@ -82,7 +98,9 @@ async function walk(dir: string, below: string, depth: number, volume: Volume): 
       if (depth === 0) await lookDeeper(dir, file, volume);
       continue;
     }
-    const stray = isChecksumFile(entry.name) ? strayChecksum(file, names) : undefined;
+    const stray = isChecksumFile(entry.name)
+      ? strayChecksum(file, names)
+      : nearSpecial(file, entry.name, names);
     if (stray) volume.suspects.push(stray);
     await look(entry, join(dir, file), file, volume);
   }
@@ -91,7 +109,8 @@ async function walk(dir: string, below: string, depth: number, volume: Volume): 
 /** Nothing is taken from so far down, but a package there was most likely meant to be found. */
 async function lookDeeper(dir: string, below: string, { suspects }: Volume): Promise<void> {
   const names = await readdir(join(dir, below)).catch(() => []);
-  for (const name of names.filter((one) => !isPassedOver(one) && isKnown(one)))
+  const isMeant = (name: string) => isKnown(name) || collectorPlace(`${below}/${name}`) !== undefined;
+  for (const name of names.filter((one) => !isPassedOver(one) && isMeant(one)))
     suspects.push(suspect(`${below}/${name}`, "volume.near.deep", { depth: DEPTH }));
 }
 
@@ -100,15 +119,17 @@ function isKnown(name: string): boolean {
 }
 
 /** Takes what may be a package, or says what else it is. */
-async function look(entry: Dirent, path: string, file: string, volume: Volume): Promise<void> {
+async function look(entry: Dirent, path: string, file: string, volume: Walked): Promise<void> {
   const { name } = entry;
   if (isChecksumFile(name) || name === VERSION_FILE) return;
   const known = isKnown(name);
-  const near = known ? undefined : nearMiss(file, name);
+  const near = known ? undefined : (nearMiss(file, name) ?? nearCollector(file, false));
   if (near) volume.suspects.push(near);
   const place = known || near ? undefined : collectorPlace(file);
   if (!known && !place) {
     volume.ignored.push(file);
+    const linked = entry.isSymbolicLink() && !near && (await linkedFolder(path, file, volume.root));
+    if (linked) volume.suspects.push(linked);
     return;
   }
   const found = await follow(entry, path, file);
@@ -120,11 +141,26 @@ async function look(entry: Dirent, path: string, file: string, volume: Volume): 
   volume.suspects.push(found);
 }
 
+/** A link to a folder that is not on the volume: nobody looks into it. One on the volume is gone through under its own name. */
+async function linkedFolder(path: string, file: string, root: string): Promise<Problem | undefined> {
+  try {
+    const target = await realpath(path);
+    if (!(await stat(target)).isDirectory() || `${target}/`.startsWith(`${root}/`)) return undefined;
+    // a circle, up and back again
+    if (root.startsWith(`${target}/`)) return undefined;
+    return suspect(file, "volume.near.linked", { target: printable(await readlink(path)) });
+  } catch {
+    return undefined; // it leads nowhere, and its name is no package's
+  }
+}
+
 /** Bytes of a regular file, through a link too; else why it is none. */
 async function follow(entry: Dirent, path: string, file: string): Promise<number | Problem> {
   try {
     const found = await stat(path);
     if (found.isFile()) return found.size;
+    if (found.isDirectory() && entry.isSymbolicLink())
+      return suspect(file, "volume.near.linked", { target: printable(await readlink(path)) });
     return suspect(file, found.isDirectory() ? "volume.near.folder" : "volume.near.special", {});
   } catch (error) {
     if (!isSystemError(error)) throw error;

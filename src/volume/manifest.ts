@@ -1,5 +1,5 @@
 import { stat } from "node:fs/promises";
-import { basename, join } from "node:path";
+import { basename, join, normalize } from "node:path";
 import type { ErrorObject } from "ajv";
 import { readFully } from "../archive/blocks.ts";
 import { isSystemError, printable } from "../archive/problem.ts";
@@ -12,6 +12,7 @@ import type { VolumeFile } from "./file.ts";
 import { withFile } from "./open.ts";
 import schema from "./packages.schema.json" with { type: "json" };
 import { unreadable } from "./problem.ts";
+import { decodeText } from "./text.ts";
 
 export const MANIFEST = "packages.json";
 /** Bytes: thousands of packages. */
@@ -48,10 +49,10 @@ export async function readManifest(dir: string): Promise<Manifest | undefined> {
     const path = printable(entry.file);
     const found = await sizeOf(dir, entry.file, problems);
     if (found === undefined) problems.push(fault("manifest.missing", { pointer: `${pointer}/file`, path }));
-    else if (seen.has(entry.file))
+    else if (seen.has(normalize(entry.file)))
       problems.push(fault("manifest.twice", { pointer: `${pointer}/file`, path }));
     else files.push(claimed(dir, entry, found));
-    seen.add(entry.file);
+    seen.add(normalize(entry.file));
   }
   return { files, problems };
 }
@@ -69,7 +70,7 @@ async function readText(path: string): Promise<string | undefined> {
   return withFile({ file: MANIFEST, path }, async (handle, { size }) => {
     if (size > MAX_LENGTH) throw problem(MANIFEST, "manifest.long", { limit: MAX_LENGTH });
     const bytes = await readFully(handle, Buffer.alloc(Number(size)), Number(size), 0);
-    return bytes.toString("utf8").replace(/^\ufeff/, "");
+    return decodeText(bytes) ?? bytes.toString();
   });
 }
 

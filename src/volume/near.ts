@@ -1,7 +1,8 @@
 import type { Problem } from "../errors.ts";
+import { OPERATING_SYSTEMS } from "../identity.ts";
 import { nearest } from "../nearest.ts";
 import type { Params, ReasonId } from "../reasons/catalog.ts";
-import { KNOWN_NAMES } from "./known.ts";
+import { collectorPlace, KNOWN_NAMES, VERSION_FILE } from "./known.ts";
 import { formatOf } from "./name.ts";
 
 const STEM = "fusion-collectors";
@@ -39,6 +40,32 @@ export function nearMiss(file: string, name: string): Problem | undefined {
   if (sums) return suspect(file, "checksum.name", { meant: sums });
   const meant = nearKnown(name) ?? nearArchive(name);
   return meant === undefined || meant === name ? undefined : suspect(file, "volume.near.name", { meant });
+}
+
+/** What lies around in a collector's folder, and is none. */
+const PACKED = /\.(?:tar|tar\.\w+|tgz|txz|gz|xz|bz2|zst|7z|rar|rpm|deb|msi)$/i;
+const PROGRAM = /^[^.]+$|\.(?:exe|jar|zip)$/i;
+
+/** Something in the collectors' folder that is in no collector's place, or packed in a way that BK-Lite does not unpack. */
+export function nearCollector(file: string, isFolder: boolean): Problem | undefined {
+  const [name = "", ...above] = file.split("/").reverse();
+  if (collectorPlace(file) !== undefined)
+    return PACKED.test(name) && !isFolder ? suspect(file, "collector.packed", {}) : undefined;
+  const isSystem = OPERATING_SYSTEMS.some((os) => os === name.toLowerCase());
+  const root = above[0]?.toLowerCase();
+  const misplaced =
+    root === "collector"
+      ? !isSystem && (isFolder || PROGRAM.test(name))
+      : root === "collectors" && isSystem && isFolder;
+  return misplaced ? suspect(file, "collector.place", {}) : undefined;
+}
+
+/** A `packages.json` or a VERSION file under another name, or in another place; `names`: what lies beside it. */
+export function nearSpecial(file: string, name: string, names: readonly string[]): Problem | undefined {
+  const isManifest = file === name ? /^packages?\.json(?:\.\w+)?$/i.test(name) : name === "packages.json";
+  if (isManifest && file !== "packages.json") return suspect(file, "manifest.name", {});
+  const isVersion = /^version(?:\.txt)?$/i.test(name) && name !== VERSION_FILE;
+  return isVersion && names.some((one) => formatOf(one)) ? suspect(file, "version.name", {}) : undefined;
 }
 
 const LIST =

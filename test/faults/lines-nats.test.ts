@@ -299,15 +299,6 @@ describe("a percent sign in the URL's password", { concurrency: 4 }, () => {
   });
 });
 
-test("a server that takes no more connections is quoted, and waited for", async () => {
-  const server = await start({ config: { max_connections: 1 } });
-  const only = await connect({ servers: server.url });
-  const result = await run(["wait"], { NATS_SERVERS: at(server), WAIT_TIMEOUT: "2" }, 30_000);
-  fails(result, 69, "login", "nats.login.connections");
-  assert.match(result.report?.error?.message ?? "", /maximum connections exceeded/i);
-  await only.close();
-});
-
 test("the example in a remedy is not taken for a secret", async () => {
   const NATS_SERVERS = "http://job:planted-nats-password@nats:4222";
   const result = await run(["wait"], { NATS_SERVERS });

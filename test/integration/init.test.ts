@@ -366,6 +366,30 @@ describe("plan, verify and wait write nothing", () => {
     assert.equal(plan.code, 65, explain(plan));
   });
 
+  test("several packages that fail are counted in the last line, in both languages", async () => {
+    const site = await servers.site({ state: "C" });
+    const versions = ["1.0.1", "1.0.2", "1.0.3"];
+    const write = async (seed: string) => {
+      for (const version of versions)
+        await site.archive(`fusion-collectors-${version}.zip`, { seed, collectors: [] });
+    };
+    await write("first");
+    assert.equal((await site.run()).code, 0);
+    await write("second");
+    for (const [lang, words] of [
+      ["en", /fusion-collectors-1\.0\.1\.zip: .*\(and 2 more, see the log\)/],
+      ["zh", /fusion-collectors-1\.0\.1\.zip：.*（另有 2 个问题，见日志）/],
+    ] as const) {
+      for (const command of ["init", "plan"]) {
+        const run = await site.run([command], { ON_CONFLICT: "fail", LOG_LANG: lang });
+        assert.equal(run.code, 65, explain(run));
+        assert.match(run.report?.error?.message ?? "", words);
+        assert.match(String(run.events.at(-1)?.msg), words);
+        assert.equal(run.report?.packages.filter(({ error }) => error).length, 3);
+      }
+    }
+  });
+
   test("verify --wait holds a gate until the job has run", async () => {
     const site = await servers.site();
     await site.archive();

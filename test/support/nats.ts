@@ -1,8 +1,6 @@
 import type { ChildProcess } from "node:child_process";
 import { closeSync, mkdirSync, openSync, readFileSync, writeFileSync } from "node:fs";
-import { connect as connectTcp } from "node:net";
 import { join } from "node:path";
-import { connect as connectTls } from "node:tls";
 import { end, hasEnded, spawnGuarded, tempDir } from "./guard.ts";
 import { findNatsServer } from "./nats-binary.ts";
 import { freePort } from "./ports.ts";
@@ -64,10 +62,11 @@ export interface NatsServer {
   resume(): void;
 }
 
-/** What the server says to whoever connects. */
-interface Info {
+/** What the monitor says of the server. */
+interface Varz {
   version: string;
-  jetstream?: boolean;
+  /** Empty without JetStream. */
+  jetstream?: { config?: unknown };
 }
 
 /** A nats-server of the test's own on 127.0.0.1, which answers, with JetStream if that is not switched off. */
@@ -86,10 +85,11 @@ export async function startNats(options: NatsOptions = {}): Promise<NatsServer> 
     mkdirSync(storeDir, { recursive: true });
     writeFileSync(configFile, configText(options, { folder: folder.path, name, port, monitor, storeDir }));
 
-    let info: Info | undefined;
+    const monitorUrl = `http://${host}:${monitor}`;
+    let varz: Varz | undefined;
     const launch = async () => {
       server = launchServer(program, configFile, logFile);
-      info = await ready(server, { host, port, jetstream, logFile, first: options.handshakeFirst ?? false });
+      varz = await ready(server, { monitorUrl, jetstream, logFile });
     };
     await launch();
     return {
@@ -100,11 +100,11 @@ export async function startNats(options: NatsOptions = {}): Promise<NatsServer> 
       user: options.user,
       password: options.password,
       token: options.token,
-      monitorUrl: `http://${host}:${monitor}`,
+      monitorUrl,
       storeDir,
       logFile,
       configFile,
-      version: info?.version ?? "",
+      version: varz?.version ?? "",
       async stop() {
         if (server) await end(server, "SIGTERM", 3_000);
         folder.remove();
@@ -201,44 +201,27 @@ function launchServer(program: string, configFile: string, logFile: string): Chi
   }
 }
 
-/** A single server opens its port when JetStream is up; in a cluster JetStream follows when it has a leader. */
+/**
+ * A single server opens its port when JetStream is up; in a cluster JetStream follows when it has a leader. The monitor is asked, not
+ * the port: the server would count that connection a while longer than its client, and take it for the one that it may have.
+ */
 async function ready(
   server: ChildProcess,
-  {
-    host,
-    port,
-    jetstream,
-    logFile,
-    first,
-  }: { host: string; port: number; jetstream: boolean; logFile: string; first: boolean },
-): Promise<Info> {
-  const info = await until("nats-server ready", async () => {
+  { monitorUrl, jetstream, logFile }: { monitorUrl: string; jetstream: boolean; logFile: string },
+): Promise<Varz> {
+  const varz = await until("nats-server ready", async () => {
     if (hasEnded(server))
       throw new GiveUp(`nats-server ended:\n${readFileSync(logFile, "utf8").slice(-2000)}`);
-    return greeting(host, port, first);
+    const { ok } = await ask(`${monitorUrl}/healthz?js-server-only=true`);
+    return ok && ((await (await ask(`${monitorUrl}/varz`)).json()) as Varz);
   });
-  if (jetstream && !info.jetstream) {
+  if (jetstream && !varz.jetstream?.config) {
     throw new Error(`nats-server has no JetStream:\n${readFileSync(logFile, "utf8").slice(-2000)}`);
   }
-  return info;
+  return varz;
 }
 
-/** The INFO line that a server sends first; undefined if nobody listens yet. */
-function greeting(host: string, port: number, handshakeFirst: boolean): Promise<Info | undefined> {
-  return new Promise((resolve) => {
-    let text = "";
-    const socket = handshakeFirst
-      ? connectTls({ host, port, rejectUnauthorized: false })
-      : connectTcp({ host, port });
-    socket.setTimeout(2_000, () => socket.destroy());
-    socket.on("error", () => undefined);
-    socket.on("close", () => resolve(undefined));
-    socket.on("data", (chunk: Buffer) => {
-      text += chunk.toString("latin1");
-      const line = /^INFO (\{.*\}) *\r\n/.exec(text)?.[1];
-      if (!line) return;
-      resolve(JSON.parse(line) as Info);
-      socket.destroy();
-    });
-  });
+function ask(url: string): Promise<Response> {
+  // Closed at once: a test file must not wait for a line that is kept for the next question.
+  return fetch(url, { signal: AbortSignal.timeout(2_000), headers: { connection: "close" } });
 }

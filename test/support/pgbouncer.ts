@@ -1,5 +1,5 @@
 import { execFile } from "node:child_process";
-import { chmodSync, chownSync, closeSync, openSync, readFileSync, writeFileSync } from "node:fs";
+import { chmodSync, chownSync, closeSync, cpSync, openSync, readFileSync, writeFileSync } from "node:fs";
 import { access, constants, mkdir, mkdtemp, readdir, rename, rm } from "node:fs/promises";
 import { homedir } from "node:os";
 import { delimiter, join } from "node:path";
@@ -78,9 +78,14 @@ export async function startPgbouncer(
 ): Promise<Pgbouncer | undefined> {
   const program = await findPgbouncer();
   if (!program) return undefined;
-  const env = { PATH: "/usr/bin:/bin", ...(program.libraries && { LD_LIBRARY_PATH: program.libraries }) };
-  const { stdout } = await run(program.path, ["--version"], { env });
   const folder = tempDir("pgbouncer");
+  chmodSync(folder.path, 0o755);
+  const [path, libraries] = [join(folder.path, "pgbouncer"), join(folder.path, "lib")];
+  // Copied: it does not run as root, and nobody else may be let into root's cache.
+  cpSync(program.path, path);
+  if (program.libraries) cpSync(program.libraries, libraries, { recursive: true, verbatimSymlinks: true });
+  const env = { PATH: "/usr/bin:/bin", ...(program.libraries && { LD_LIBRARY_PATH: libraries }) };
+  const { stdout } = await run(path, ["--version"], { env });
   const user = await serverUser();
   const port = await freePort();
   const file = (name: string, text: string) => {
@@ -89,7 +94,6 @@ export async function startPgbouncer(
     if (user.uid !== undefined) chownSync(path, user.uid, user.gid);
     return path;
   };
-  chmodSync(folder.path, 0o755);
   const logins = file("users.txt", `"${postgres.user}" "${postgres.password}"\n`);
   const all = {
     listen_addr: "127.0.0.1",
@@ -104,7 +108,7 @@ export async function startPgbouncer(
   const config = file("pgbouncer.ini", `[databases]\n${database}\n[pgbouncer]\n${lines.join("\n")}\n`);
   const logFile = file("log", "");
   const log = openSync(logFile, "a");
-  const child = spawnGuarded(program.path, [config], { ...user, env, cwd: "/", stdio: ["ignore", log, log] });
+  const child = spawnGuarded(path, [config], { ...user, env, cwd: "/", stdio: ["ignore", log, log] });
   closeSync(log);
   await until("pgbouncer ready", () => {
     const said = readFileSync(logFile, "utf8");

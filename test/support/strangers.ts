@@ -49,6 +49,49 @@ export async function startTlsFront(pair: KeyAndCert, target: number): Promise<S
   );
 }
 
+/** Before a nats-server: what follows its INFO arrives only when the client has begun to talk, as it may on any line. */
+export async function startSlowWords(target: number): Promise<Stranger> {
+  return startStranger((client) => {
+    const server = dial(target, "127.0.0.1");
+    client.on("close", () => server.destroy());
+    const spoken = once(client, "data").catch(() => undefined);
+    client.on("data", (piece: Buffer) => server.write(piece));
+    let info = true;
+    server.on("error", () => undefined);
+    server.on("data", async (piece: Buffer) => {
+      const end = info ? piece.indexOf("\r\n") + 2 : 0;
+      info = false;
+      client.write(piece.subarray(0, end));
+      await spoken;
+      client.write(piece.subarray(end));
+    });
+    server.on("close", async () => {
+      await spoken;
+      client.end();
+    });
+  });
+}
+
+/** Before a nats-server: the first connection lasts there until the second has been turned away, though its client has left. */
+export async function startLingerer(target: number): Promise<Stranger> {
+  const second = Promise.withResolvers<void>();
+  let count = 0;
+  return startStranger((client) => {
+    const server = dial(target, "127.0.0.1");
+    server.on("error", () => undefined).pipe(client);
+    const turn = ++count;
+    client.on("data", (piece: Buffer) => server.write(piece));
+    client.on("close", async () => {
+      if (turn === 1) await second.promise;
+      server.destroy();
+    });
+    server.on("close", () => {
+      if (turn === 2) second.resolve();
+      client.end();
+    });
+  });
+}
+
 /** A port that takes no notice of connection requests, as behind a firewall that drops them: its queue is full and nobody empties it. */
 export async function startSwallower(): Promise<Stranger> {
   const port = await freePort();

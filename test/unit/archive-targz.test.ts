@@ -56,7 +56,7 @@ describe("a tar.gz that is a package", () => {
     assert.equal(archive.format, "tar.gz");
     assert.equal(archive.top, "fusion-collectors");
     assert.equal(archive.sidecar, true);
-    assert.deepEqual(archive.versions, { linux: "1.0.1", windows: "1.0.2" });
+    assert.deepEqual(archive.versions, { from: "VERSION", linux: "1.0.1", windows: "1.0.2" });
     assert.equal(
       archive.sha256,
       createHash("sha256")

@@ -51,7 +51,7 @@ describe("a zip that is a package", () => {
     assert.equal(archive.top, "fusion-collectors");
     assert.equal(archive.sidecar, true);
     assert.equal(archive.sha256, undefined, "only the directory is read");
-    assert.deepEqual(archive.versions, { any: "1.0.1" });
+    assert.deepEqual(archive.versions, { from: "VERSION", any: "1.0.1" });
     assert.deepEqual([...archive.members.keys()].sort(), [
       "VERSION",
       "bin/filebeat/filebeat",

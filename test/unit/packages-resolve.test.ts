@@ -347,7 +347,7 @@ describe("an archive is refused that", () => {
       "holds a program for MIPS",
       LINUX,
       entry("bin/telegraf", elfHeader(8)),
-      /for linux another architecture$/,
+      /for linux, another architecture$/,
     ],
     [
       "holds a 32-bit one for arm64",

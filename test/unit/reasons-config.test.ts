@@ -80,6 +80,7 @@ const LINES: [id: ReasonId, argv: string][] = [
   ["usage.argument", "plan more"],
   ["usage.value.missing", "--file"],
   ["usage.value.unexpected", "--json=yes"],
+  ["usage.twice", "--file a.zip --file b.zip"],
   ["usage.value.choice", "--os linx"],
   ["usage.value.form", "--version 1/0"],
   ["usage.together", "--auto --file x.zip"],

@@ -99,6 +99,8 @@ describe("what is on the volume", () => {
           "volume.near.name",
           { meant: "bklite-controller-installer" },
         ],
+        ["collector/darwin", "collector.place", {}],
+        ["collector/telegraf", "collector.place", {}],
         ["fusion-colectors-1.2.3.zip", "volume.near.name", { meant: "fusion-collectors-1.2.3.zip" }],
         ["opentelemetry-javagent.jar", "volume.near.name", { meant: "opentelemetry-javaagent.jar" }],
       ],

@@ -1,0 +1,175 @@
+import assert from "node:assert/strict";
+import { mkdir, symlink, writeFile } from "node:fs/promises";
+import { dirname, join } from "node:path";
+import { describe, test } from "node:test";
+import type { ReasonId } from "../../src/reasons/catalog.ts";
+import { binaryHeader } from "../support/binaries.ts";
+import { tempDir } from "../support/guard.ts";
+import { download } from "../support/install.ts";
+import { installController } from "../support/installer.ts";
+import { explain, type Site, useServers } from "../support/site.ts";
+
+const servers = useServers();
+const ARCHIVE = "controller/fusion-collectors-linux-amd64.zip";
+const BOTH = 'LINUX_SIDECAR_VERSION="1.2.3"\nWINDOWS_SIDECAR_VERSION="1.2.4"\n';
+const wide = (text: string) => Buffer.from(text, "utf16le");
+
+async function withVersion(version: string | Buffer, name = "VERSION"): Promise<Site> {
+  const site = await servers.site({ state: "C" });
+  const archive = await site.archive(ARCHIVE);
+  await writeFile(join(dirname(archive), name), version);
+  return site;
+}
+
+describe("a VERSION file beside the archives", () => {
+  const READ: [what: string, version: string | Buffer][] = [
+    ["BK-Lite's own", BOTH],
+    ["a byte order mark", `\ufeff${BOTH}`],
+    ["UTF-16, as PowerShell's > writes it", wide(`\ufeff${BOTH.replaceAll("\n", "\r\n")}`)],
+    ["UTF-16 the other way round", wide(`\ufeff${BOTH}`).swap16()],
+    ["UTF-16 without a mark", wide("1.2.3\r\n")],
+    ["old line ends", BOTH.replaceAll("\n", "\r")],
+    [
+      "comments, one in GBK",
+      Buffer.concat([Buffer.from("b0e6b1be", "hex"), Buffer.from("\n1.2.3 # built today\n")]),
+    ],
+    ["a shell's line end", "LINUX_SIDECAR_VERSION=1.2.3;\n"],
+    ["blank lines, a v and blanks behind it", "\n \nv1.2.3  \n"],
+    ["YAML", "version: 1.2.3\n"],
+    ["full-width digits", "１.２.３\n"],
+  ];
+  for (const [what, version] of READ) {
+    test(`is read: ${what}`, async () => {
+      const site = await withVersion(version);
+      const run = await site.run();
+      assert.equal(run.code, 0, explain(run));
+      assert.equal(run.report?.packages[0]?.version, "1.2.3", explain(run));
+    });
+  }
+
+  test("one that looks like a version and is none is exit 65, never 1.0.0, unless somebody says the version", async () => {
+    for (const version of [
+      "fusion-collectors 1.2.3",
+      "1.2.3/4",
+      '{"version":"1.2.3"}',
+      "VERSION=1.2.3-$(date)",
+    ]) {
+      const site = await withVersion(version);
+      const run = await site.run();
+      assert.equal(run.code, 65, explain(run));
+      assert.equal(run.report?.error?.reason, "version.unreadable");
+      assert.match(run.report?.error?.message ?? "", /controller\/VERSION/);
+      const given = await site.run([], { PACKAGE_VERSION: "1.2.3" });
+      assert.equal(given.code, 0, explain(given));
+    }
+  });
+
+  test("one without a version for the archive's os is said: 1.0.0", async () => {
+    for (const version of [
+      "",
+      "WINDOWS_SIDECAR_VERSION=1.2.4\n",
+      "LINUX_SIDECAR_VERSION=\n",
+      Buffer.from([0, 1, 2]),
+    ]) {
+      const site = await withVersion(version);
+      const run = await site.run();
+      assert.equal(run.code, 0, explain(run));
+      assert.equal(run.report?.packages[0]?.version, "1.0.0");
+      assert.ok(
+        run.report?.warnings.some(({ reason }) => reason === "version.missing"),
+        explain(run),
+      );
+    }
+  });
+});
+
+const PROGRAM = binaryHeader("linux", "x86_64");
+
+async function put(site: Site, file: string, content: string | Buffer): Promise<void> {
+  const path = join(site.volume, file);
+  await mkdir(dirname(path), { recursive: true });
+  await writeFile(path, content);
+}
+
+describe("what looks like a mistake in the bundle's folder is a warning that names it", () => {
+  const MISTAKES: [id: ReasonId, file: string, content?: string | Buffer, warned?: string][] = [
+    ["collector.place", "collector/telegraf", PROGRAM],
+    ["collector.place", "collector/win/telegraf.exe", PROGRAM, "collector/win"],
+    ["collector.place", "collectors/linux/telegraf", PROGRAM, "collectors/linux"],
+    ["collector.packed", "collector/linux/telegraf-1.30.0_linux_amd64.tar.gz"],
+    ["collector.packed", "collector/linux/amd64/vector.rpm"],
+    ["collector.incomplete", "collector/linux/filebeat/filebeat.yml", "a: b\n", "collector/linux/filebeat"],
+    [
+      "collector.incomplete",
+      "collector/linux/telegraf/usr/bin/telegraf",
+      PROGRAM,
+      "collector/linux/telegraf",
+    ],
+    ["volume.near.deep", "a/b/c/collector/linux/telegraf", PROGRAM],
+    ["manifest.name", "package.json", "{}"],
+    ["manifest.name", "pkgs/packages.json", "{}"],
+    ["version.name", "controller/version", "1.2.3\n"],
+    ["version.name", "controller/VERSION.txt", "1.2.3\n"],
+  ];
+  for (const [id, file, content = "x", warned = file] of MISTAKES) {
+    test(`${id}: ${file}`, async () => {
+      const site = await servers.site({ state: "C" });
+      await site.archive(ARCHIVE);
+      await put(site, file, content);
+      const run = await site.run();
+      assert.equal(run.code, 0, explain(run));
+      const found = run.report?.warnings.filter((one) => one.file === warned) ?? [];
+      assert.deepEqual(
+        found.map(({ reason }) => reason),
+        [id],
+        explain(run),
+      );
+    });
+  }
+
+  test("volume.near.linked: a link to a folder elsewhere, which is named where nothing else is found", async () => {
+    const site = await servers.site({ state: "C" });
+    const elsewhere = tempDir("elsewhere");
+    try {
+      await symlink(elsewhere.path, join(site.volume, "pkgs"));
+      const empty = await site.run();
+      assert.equal(empty.code, 66, explain(empty));
+      assert.match(empty.report?.error?.message ?? "", /pkgs/);
+      await site.archive(ARCHIVE);
+      await symlink("controller", join(site.volume, "current"));
+      await symlink("..", join(site.volume, "controller/up"));
+      const run = await site.run();
+      assert.equal(run.code, 0, explain(run));
+      const linked = run.report?.warnings.filter(({ reason }) => reason === "volume.near.linked") ?? [];
+      assert.deepEqual(
+        linked.map(({ file }) => file),
+        ["pkgs"],
+      );
+    } finally {
+      elsewhere.remove();
+    }
+  });
+
+  test("package.incomplete: an archive without what BK-Lite's installer starts", async () => {
+    const site = await servers.site({ state: "C" });
+    await site.archive("fusion-collectors-linux-amd64.zip", { sidecar: false });
+    const run = await site.run();
+    assert.equal(run.code, 0, explain(run));
+    const [warning] = run.report?.warnings.filter(({ reason }) => reason === "package.incomplete") ?? [];
+    assert.match(warning?.message ?? "", /has no collector-sidecar in/);
+  });
+});
+
+test("an archive with its folder far down is installable", async () => {
+  const site = await servers.site({ state: "C" });
+  await site.archive("fusion-collectors.zip", {
+    top: "var/lib/jenkins/workspace/dist/fusion-collectors",
+    version: "2.0.0",
+  });
+  const run = await site.run();
+  assert.equal(run.code, 0, explain(run));
+  const [controller] = run.report?.packages ?? [];
+  assert.equal(controller?.version, "2.0.0");
+  const installed = await installController(await download(site, controller?.key ?? ""));
+  assert.ok(installed.has("install.sh") && installed.has("bin/telegraf"));
+});
