@@ -32,7 +32,7 @@ export async function assertVerdict(
 ): Promise<JobResult> {
   const patience = verdict.code === 69 ? PATIENCE : "60";
   const result = await job(args, { WAIT_TIMEOUT: patience, ...env }).done;
-  const { code, layer, reason, cause, hint, where, within = 15_000 } = verdict;
+  const { code, layer, reason, cause, hint, where, within = 30_000 } = verdict;
   const { message = "", hint: remedy = "", layer: found, reason: id } = result.report?.error ?? {};
   assert.deepEqual([result.code, found, id], [code, layer, reason ?? id], explain(result));
   assert.match(message, cause);

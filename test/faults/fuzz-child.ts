@@ -68,7 +68,7 @@ const found = { accepted: 0, refused: 0 };
 for (let round = 0; round <= Number(count); round++) {
   const mutant = round === 0 ? original : mutate(original, random(`fuzz ${format} ${round}`));
   writeFileSync(copy, mutant);
-  const started = performance.now();
+  const started = cpuMs();
   try {
     const file = { file: basename(copy), path: copy, name: basename(copy), size: statSync(copy).size };
     const verdict = await judgeFiles([file]);
@@ -82,10 +82,16 @@ for (let round = 0; round <= Number(count); round++) {
   } catch (error) {
     findings.push({ round, what: `not an error of ours: ${(error as Error).stack}` });
   }
-  const took = performance.now() - started;
+  const took = cpuMs() - started;
   if (took > LIMIT) findings.push({ round, what: `took ${took} ms` });
 }
 console.log(JSON.stringify({ ...found, findings, maxRss: process.resourceUsage().maxRSS * 1024 }));
+
+/** What it costs, however busy the machine is. */
+function cpuMs(): number {
+  const { user, system } = process.cpuUsage();
+  return (user + system) / 1000;
+}
 
 function isDamaged(mutant: Buffer): boolean {
   if (format === "zip") return zipIsDamaged(copy, crc32);

@@ -140,13 +140,13 @@ describe("a line that stalls", { concurrency: 4 }, () => {
 
 describe("a slow line", { concurrency: 2 }, () => {
   // What counts is progress, not duration. The long form is the real thing: 200 MB with the default NATS_TIMEOUT.
-  const [bytes, timeout] = LONG ? [200_000_000, undefined] : [20 * MIB, "1"];
-  test(`5 MB/s: ${bytes} bytes arrive`, { timeout: 180_000 }, async () => {
+  const [bytes, rate, timeout] = LONG ? [200_000_000, 5_000_000, undefined] : [20 * MIB, 2_500_000, "4"];
+  test(`${rate} bytes a second: ${bytes} bytes arrive`, { timeout: 180_000 }, async () => {
     const { stage, path } = await withArchive(bytes);
-    stage.nats.throttle(5_000_000);
+    stage.nats.throttle(rate);
     const result = await stage.start([], timeout === undefined ? {} : { NATS_TIMEOUT: timeout }).done;
     exits(result, 0);
-    assert.ok(result.durationMs > (bytes / 5_000_000) * 900, "it was not slow");
+    assert.ok(result.durationMs > (bytes / rate) * 900, "it was not slow");
     await assertConverged(stage, path);
   });
 

@@ -8,6 +8,7 @@ import { openDatabase } from "../../src/registry/database.ts";
 import { startForgetful } from "../support/forgetful.ts";
 import { startPgbouncer } from "../support/pgbouncer.ts";
 import { ARCHIVE, explain, sha256, useServers } from "../support/site.ts";
+import { until } from "../support/wait.ts";
 import { assertConverged, assertLockFree, assertSettled, exits, type Stage, useStages } from "./stage.ts";
 
 const servers = useServers();
@@ -31,15 +32,11 @@ async function holder(stage: Stage): Promise<number> {
     stage.db.query<{ pid: number }>(
       "SELECT pid FROM pg_locks WHERE locktype = 'advisory' AND database = (SELECT oid FROM pg_database WHERE datname = current_database())",
     );
-  for (;;) {
-    const [row] = await held();
-    if (row) return row.pid;
-    await sleep(50);
-  }
+  return until("the lock held", async () => (await held())[0]?.pid);
 }
 
-async function uploading(stage: Stage): Promise<void> {
-  while (stage.nats.stats.bytesUp < BYTES / 6) await sleep(20);
+async function uploading(stage: Stage, sent = 0): Promise<void> {
+  await until("an upload under way", () => stage.nats.stats.bytesUp - sent > BYTES / 6);
 }
 
 describe("the lock's session", { concurrency: 2 }, () => {
@@ -93,7 +90,7 @@ describe("the lock's session", { concurrency: 2 }, () => {
     const first = stage.start([], { DB_PORT: String(relay.port) });
     const pid = await holder(stage);
     await uploading(stage);
-    while (relay.forgotten === 0) await sleep(50);
+    await until("the connection forgotten", () => relay.forgotten > 0);
     first.kill("SIGKILL");
     await first.done.catch(() => {});
     stage.nats.throttle(Number.POSITIVE_INFINITY);
@@ -129,7 +126,7 @@ test("a line that goes dead unseen, the session ended, and a second run: no read
   })();
   const first = stage.start();
   const pid = await holder(stage);
-  while (stage.nats.stats.bytesUp - sent < BYTES / 6) await sleep(20);
+  await uploading(stage, sent);
   stage.postgres.stall();
   await stage.db.query("SELECT pg_terminate_backend($1)", [pid]);
   const second = stage.start([], { DB_PORT: stage.direct.dbPort });
@@ -260,7 +257,6 @@ test("no stored message has a Nats-Expected header, and a mirror has what the bu
     );
     const copy = () => jsm.streams.getMessage(mirror, { last_by_subj: subject }).catch(() => undefined);
     const same = async () => Buffer.from(message.data).equals((await copy())?.data ?? Buffer.alloc(0));
-    for (let look = 0; look < 50 && !(await same()); look++) await sleep(100);
-    assert.ok(await same(), subject);
+    await until(`${subject} in the mirror`, same);
   }
 });

@@ -76,7 +76,7 @@ test(
 
 test("what is delayed arrives after what was sent later and is not", LIMIT, async () => {
   const [slow, quick] = [await startProxy({ port }), await startProxy({ port })];
-  slow.delay(400, "up");
+  slow.delay(2_000, "up");
   const sockets = [await open(slow.port), await open(quick.port)];
   const order: string[] = [];
   const answers = sockets.map(async (socket, index) => {
