@@ -54,3 +54,25 @@ export function createTurns(): <T>(work: () => Promise<T>) => Promise<T> {
     return run;
   };
 }
+
+/**
+ * Does the work for each item, in their order, for at most `limit` of them at the same time. Ends when all have ended that were begun;
+ * after a failure no more are, and the first one is thrown.
+ */
+export async function inParallel<T>(
+  items: readonly T[],
+  limit: number,
+  work: (item: T) => Promise<void>,
+): Promise<void> {
+  const left = items.values();
+  const failures: unknown[] = [];
+  const lane = async () => {
+    // one iterator for all lanes: each takes the next item
+    for (const item of left) {
+      if (failures.length > 0) return;
+      await work(item).catch((error) => failures.push(error));
+    }
+  };
+  await Promise.all(Array.from({ length: Math.min(limit, items.length) }, lane));
+  if (failures.length > 0) throw failures[0];
+}

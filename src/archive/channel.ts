@@ -29,6 +29,7 @@ export class Channel {
     this.closed = true;
     this.#offer?.taken();
     this.#offer = undefined;
+    this.end();
   }
 
   /** For one taker, once. */

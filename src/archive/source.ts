@@ -1,4 +1,4 @@
-/** Bytes that can be read again and again: a file, or what is made of one. */
+/** Bytes that are read once, as a stream: a file's, or what is made of one. */
 export interface Source {
   /** Bytes; undefined where it is known only at the end. */
   size: number | undefined;
@@ -7,4 +7,11 @@ export interface Source {
    * Throws exit 74 if the file changed since it was scanned.
    */
   blocks(blockSize: number, signal: AbortSignal): AsyncIterable<Uint8Array>;
+  /**
+   * When anything was last read for whoever takes, as by performance.now(), where several sources are one pass over a file: it may be the
+   * others' turn.
+   */
+  readAt?: () => number;
+  /** Nobody is going to take the blocks, or the rest of them. */
+  release?: () => void;
 }

@@ -7,7 +7,7 @@ import type { Archive } from "../packages/package.ts";
 import type { Servers } from "../readiness/wait.ts";
 import { type ApplyContext, applyPackages, applyRows, removeObsolete } from "../reconcile/apply.ts";
 import { ArchiveChecks } from "../reconcile/checks.ts";
-import { type Desired, decideAll, resolveDesired, sourceOf } from "../reconcile/desired.ts";
+import { type Desired, decideAll, resolveDesired } from "../reconcile/desired.ts";
 import { findDrift, firstDrift, logDrift, logPlanWarnings } from "../reconcile/drift.ts";
 import { type ObservedState, observe } from "../reconcile/observed.ts";
 import { findUnreachable, reclaim, tidyOrphans } from "../reconcile/orphans.ts";
@@ -92,7 +92,6 @@ async function reconcile(
     servers,
     lock,
     objects: state.listing.objects,
-    source: sourceOf,
     stallSeconds: config.natsTimeout,
     log,
     recorder,

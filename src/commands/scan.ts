@@ -1,7 +1,7 @@
 import { ProblemsError } from "../errors.ts";
 import type { ScanContext } from "../job.ts";
 import { packageTable } from "../output/tables.ts";
-import { packageDigest } from "../packages/form.ts";
+import { packageDigests } from "../packages/form.ts";
 import { shownPlatform } from "../packages/package.ts";
 import { findFiles, judge, reportIgnored, scan } from "../packages/scan.ts";
 import { packageKeys } from "../reconcile/key.ts";
@@ -18,8 +18,8 @@ export async function scanOnly(job: ScanContext): Promise<void> {
   const { packages, problems } = resolved;
   if (problems.length > 0) throw new ProblemsError(problems);
   reportIgnored(resolved, config, log);
-  for (const pkg of packages) {
-    const { sha256, bytes } = await packageDigest(pkg, signal);
+  const digests = await packageDigests(packages, signal);
+  for (const [pkg, { sha256, bytes }] of digests) {
     const [key] = packageKeys(pkg, undefined, pkg.name, true);
     recorder.package(pkg, { action: "found", key, name: pkg.name, sha256, bytes, bytesUploaded: 0 });
     const { type, object, version } = pkg;

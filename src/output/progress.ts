@@ -12,8 +12,8 @@ const BAR_WIDTHS = [20, 10] as const;
 const NAME_WIDTH = 16;
 
 export interface Progress {
-  /** Bytes so far. */
-  update(bytes: number): void;
+  /** Bytes so far, and which file it is now, if that changes. */
+  update(bytes: number, index?: number): void;
   end(): void;
 }
 
@@ -84,7 +84,11 @@ function bar(percent: number, width: number): string {
 export function startProgress(log: Log, task: Task, read?: () => number): Progress {
   const started = performance.now();
   let bytes = 0;
-  const now = () => snapshot(task, read?.() ?? bytes, (performance.now() - started) / 1000);
+  let { index } = task;
+  const now = () => {
+    const at = index === undefined ? task : { ...task, index };
+    return snapshot(at, read?.() ?? bytes, (performance.now() - started) / 1000);
+  };
   const line = (step: "start" | "progress" | "end") => {
     // Where a bar shows them, begin and end of each upload would be noise.
     if (task.phase === "upload" && !log.status) log.info("upload.progress", { step, ...now() });
@@ -97,13 +101,54 @@ export function startProgress(log: Log, task: Task, read?: () => number): Progre
     ? setInterval(() => log.status?.(draw), BAR)
     : setInterval(() => line("progress"), LINE);
   return {
-    update(value) {
+    update(value, place) {
       bytes = value;
+      index = place ?? index;
     },
     end() {
       clearInterval(timer);
       log.status?.(undefined);
       line("end");
     },
+  };
+}
+
+/** The progress of uploads that run at the same time: of all their bytes. */
+export interface UploadsProgress {
+  /** Bytes so far of one of them. */
+  sent(upload: object, bytes: number): void;
+  /** One of them is stored. */
+  stored(): void;
+  end(): void;
+}
+
+/** Shows uploads of one file's as one task; `sizes` in bytes, `index` is the first one's place among all `count` of the run. */
+export function startUploads(
+  log: Log,
+  {
+    file,
+    sizes,
+    index,
+    count,
+  }: { file: string; sizes: (number | undefined)[]; index: number; count: number },
+): UploadsProgress {
+  const known = sizes.filter((size) => size !== undefined);
+  const total = known.length === sizes.length ? known.reduce((sum, size) => sum + size, 0) : undefined;
+  const progress = startProgress(log, { phase: "upload", file, total, index, count });
+  const last = index + sizes.length - 1;
+  const parts = new Map<object, number>();
+  let sum = 0;
+  let at = index;
+  return {
+    sent(upload, bytes) {
+      sum += bytes - (parts.get(upload) ?? 0);
+      parts.set(upload, bytes);
+      progress.update(sum, at);
+    },
+    stored() {
+      at = Math.min(at + 1, last);
+      progress.update(sum, at);
+    },
+    end: progress.end,
   };
 }

@@ -1,45 +1,97 @@
 import { createHash } from "node:crypto";
 import { zipBytes } from "../archive/extract.ts";
+import type { Pass } from "../archive/pass.ts";
 import type { Source } from "../archive/source.ts";
 import type { OpenFile } from "../archive/types.ts";
 import { copiedSize, copyZip } from "../archive/zip-copy.ts";
 import type { ZipItem } from "../archive/zip-writer.ts";
+import { inParallel } from "../async.ts";
 import { digest } from "../volume/digest.ts";
 import { fileSource, readStream } from "../volume/source.ts";
 import { folderPass, tarPass } from "./one-pass.ts";
-import type { Archive, Made, MadeOfArchive, MadeOfFolder, Package } from "./package.ts";
+import type { Archive, Digest, Made, MadeOfArchive, MadeOfFolder, Package } from "./package.ts";
 
 /** Of the rule by which bytes are made: with another one the same source may give others. */
 const RULE = 1;
 const BLOCK = 1024 * 1024;
 
-/** The bytes of a package, as they are stored: its file's own, or what is made of them, as a stream. */
-export function packageSource({ archive, made }: Package): Source {
+/**
+ * The bytes of packages, as they are stored: a file's own, or what is made of it, as a stream. What is made of one tar.gz is made while that
+ * is read once, at the pace of the slowest: such sources are to be taken at the same time, or released.
+ */
+export function packageSources(packages: readonly Package[]): Map<Package, Source> {
+  const sources = new Map<Package, Source>(packages.map((pkg) => [pkg, ownSource(pkg)]));
+  for (const [archive, group] of Map.groupBy(packages.filter(isOfTar), (pkg) => pkg.archive)) {
+    const made = group.map((pkg) => pkg.made);
+    const pass = tarPass(archive, made);
+    for (const [index, pkg] of group.entries()) {
+      sources.set(pkg, passSource(pass, index, madeSize(archive, pkg.made)));
+    }
+  }
+  return sources;
+}
+
+/**
+ * How many of the packages that come out of one archive are to be taken at the same time: all where that saves reading it again. From a zip
+ * each is read by itself, and several at once took more memory and no less time.
+ */
+export function lanesFor(packages: readonly Package[]): number {
+  return packages.some(isOfTar) ? packages.length : 1;
+}
+
+function isOfTar(pkg: Package): pkg is Package & { made: MadeOfArchive } {
+  return pkg.archive.format === "tar.gz" && pkg.made !== undefined && pkg.made.kind !== "loose-folder";
+}
+
+function ownSource({ archive, made }: Package): Source {
   if (!made) return fileSource(archive);
-  const size = madeSize(archive, made);
+  if (made.kind === "loose-folder") return passSource(folderPass(archive, made), 0, undefined);
   return {
-    size,
-    blocks(blockSize, signal) {
-      if (made.kind === "loose-folder")
-        return inBlocks(folderPass(archive, made).stream(0, signal), blockSize);
-      if (archive.format !== "zip") return inBlocks(tarPass(archive, [made]).stream(0, signal), blockSize);
-      return readStream(archive, (handle) => inBlocks(zipStream(archive, made, handle, signal), blockSize));
-    },
+    size: madeSize(archive, made),
+    blocks: (blockSize, signal) =>
+      readStream(archive, (handle) => inBlocks(zipStream(archive, made, handle, signal), blockSize)),
   };
 }
 
-/** What the bytes of a package come to; read or made once, and remembered. */
-export async function packageDigest(
-  pkg: Package,
-  signal: AbortSignal,
-): Promise<{ sha256: string; bytes: number }> {
-  const { made, archive } = pkg;
-  if (!made) return { sha256: await digest(archive, signal), bytes: archive.size };
-  made.digest ??= await digestOf(packageSource(pkg), signal);
-  return made.digest;
+function passSource<From>(pass: Pass<From>, index: number, size: number | undefined): Source {
+  return {
+    size,
+    blocks: (blockSize, signal) => inBlocks(pass.stream(index, signal), blockSize),
+    readAt: () => pass.movedAt,
+    release: () => pass.release(index),
+  };
 }
 
-async function digestOf(source: Source, signal: AbortSignal): Promise<{ sha256: string; bytes: number }> {
+/** Bytes of a package, as they are stored; undefined where they are made and not known before. */
+export function packageSize({ archive, made }: Package): number | undefined {
+  return made ? madeSize(archive, made) : archive.size;
+}
+
+/** What the bytes of packages come to; read or made once, in one pass over a tar.gz, and remembered. */
+export async function packageDigests(
+  packages: readonly Package[],
+  signal: AbortSignal,
+): Promise<Map<Package, Digest>> {
+  const unknown = packages.filter(({ made }) => made && !made.digest);
+  for (const group of Map.groupBy(unknown, ({ archive }) => archive).values()) {
+    const sources = [...packageSources(group)];
+    await inParallel(sources, lanesFor(group), async ([{ made }, source]) => {
+      try {
+        if (made) made.digest = await digestOf(source, signal);
+      } finally {
+        source.release?.();
+      }
+    });
+  }
+  const digests = new Map<Package, Digest>();
+  for (const pkg of packages) {
+    const { archive, made } = pkg;
+    digests.set(pkg, made?.digest ?? { sha256: await digest(archive, signal), bytes: archive.size });
+  }
+  return digests;
+}
+
+async function digestOf(source: Source, signal: AbortSignal): Promise<Digest> {
   const hash = createHash("sha256");
   let bytes = 0;
   for await (const block of source.blocks(BLOCK, signal)) {
@@ -73,7 +125,7 @@ export function packageTitle({ archive, made }: Package): string {
   return made && made.path !== "" ? `${archive.file} (${made.path})` : archive.file;
 }
 
-/** Bytes; undefined where they are deflated and so not known before. */
+/** Bytes of what is made; undefined where they are deflated and so not known before. */
 export function madeSize(archive: Archive, made: Made): number | undefined {
   if (made.kind === "executable") return onlyItem(archive, made).from.size;
   const items = made.items();

@@ -64,13 +64,19 @@ export interface Package extends Identity {
 /** What is made of something on the volume, and how (SPEC §5). The same source gives the same bytes. */
 export type Made = MadeOfArchive | MadeOfFolder;
 
+/** What bytes come to: SHA-256 in hex, and how many they are. */
+export interface Digest {
+  sha256: string;
+  bytes: number;
+}
+
 interface MadeBase {
   /** Below the source's top folder, for messages and the origin: `bin/telegraf`, `bin/filebeat`; "" for all of it. */
   path: string;
   /** Why an archive is not stored as it is (`repacked`). */
   reasons?: readonly FormReason[];
   /** What its bytes come to; unknown until it has been made once. */
-  digest?: { sha256: string; bytes: number };
+  digest?: Digest;
 }
 
 /**

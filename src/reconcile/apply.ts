@@ -1,15 +1,16 @@
 import type { Source } from "../archive/source.ts";
-import { abortable } from "../async.ts";
+import { abortable, inParallel } from "../async.ts";
 import { RetryableError } from "../errors.ts";
 import { describeError } from "../output/describe.ts";
 import type { Log } from "../output/log.ts";
-import { startProgress } from "../output/progress.ts";
+import { startUploads, type UploadsProgress } from "../output/progress.ts";
 import type { Recorder } from "../output/recorder.ts";
-import { packageTitle } from "../packages/form.ts";
-import { shownPlatform } from "../packages/package.ts";
+import { lanesFor, packageSources, packageTitle } from "../packages/form.ts";
+import { type Package, shownPlatform } from "../packages/package.ts";
 import type { Servers } from "../readiness/wait.ts";
 import type { Lock } from "../registry/lock.ts";
 import { type RowChange, writeRows } from "../registry/rows.ts";
+import { Flight } from "../store/flight.ts";
 import type { StoredObject } from "../store/object.ts";
 import { removeObject } from "../store/publish.ts";
 import { put } from "../store/put.ts";
@@ -21,7 +22,6 @@ export interface ApplyContext {
   lock: Lock;
   /** The objects as they were read, deleted markers included. */
   objects: ReadonlyMap<string, StoredObject>;
-  source: (decision: Decision) => Source;
   stallSeconds: number;
   log: Log;
   recorder: Recorder;
@@ -31,125 +31,168 @@ export interface ApplyContext {
 }
 
 /**
- * Stores what has to be stored, one package after the other. A package that fails does not stop the rest; what a clean start may
- * mend does. Returns the failures.
+ * Stores what has to be stored, one archive after the other, and what comes out of one archive at the same time. A package that fails does
+ * not stop the rest; what a clean start may mend does. Returns the failures, in the packages' order.
  */
 export async function applyPackages(plan: Plan, context: ApplyContext): Promise<Map<Decision, unknown>> {
   const failures = new Map<Decision, unknown>();
-  const uploads = plan.packages.filter(({ upload, conflict }) => upload && !conflict);
-  for (const decision of plan.packages) {
-    try {
-      if (decision.conflict) throw decision.conflict;
-      const place = { index: uploads.indexOf(decision) + 1, count: uploads.length };
-      await applyPackage(decision, place, context);
-    } catch (error) {
-      if (error instanceof RetryableError || context.signal.aborted) throw error;
-      failures.set(decision, error);
-      recordFailure(decision, error, context);
-    }
+  const count = plan.packages.filter(isSent).length;
+  const flight = new Flight();
+  let first = 1;
+  for (const group of Map.groupBy(plan.packages, ({ desired }) => desired.package.archive).values()) {
+    const sent = group.filter(isSent);
+    const sources = packageSources(sent.map(({ desired }) => desired.package));
+    const progress = trackUploads(sent, sources, { first, count }, context.log);
+    await applyTogether(group, { sources, progress, flight, failures }, context);
+    first += sent.length;
   }
   return failures;
 }
 
-/** File `index` of `count`, from 1. */
-interface Place {
-  index: number;
-  count: number;
+function isSent({ upload, conflict }: Decision): boolean {
+  return upload && !conflict;
 }
 
-async function applyPackage(decision: Decision, place: Place, context: ApplyContext): Promise<void> {
-  const { desired, action, key, name } = decision;
-  let { sha256, bytes } = desired;
-  let bytesUploaded = 0;
+/** What became of a package, as far as it is known. */
+interface Result {
+  sha256: string | undefined;
+  bytes: number | undefined;
+  bytesUploaded: number;
+  error?: unknown;
+}
+
+interface Together {
+  sources: ReadonlyMap<Package, Source>;
+  progress: UploadsProgress | undefined;
+  flight: Flight;
+  failures: Map<Decision, unknown>;
+}
+
+/** Stores what comes out of one archive. Whatever happens, all uploads have ended when it does; what is done by then is recorded. */
+async function applyTogether(
+  group: readonly Decision[],
+  together: Together,
+  context: ApplyContext,
+): Promise<void> {
+  const stop = new AbortController();
+  const signal = AbortSignal.any([context.signal, stop.signal]);
+  const results = new Map<Decision, Result>();
+  const apply = async (decision: Decision) => {
+    try {
+      if (decision.conflict) throw decision.conflict;
+      results.set(decision, await applyPackage(decision, together, { ...context, signal }));
+    } catch (error) {
+      if (error instanceof RetryableError || signal.aborted) {
+        stop.abort(error);
+        throw error;
+      }
+      const { sha256, bytes } = decision.desired;
+      results.set(decision, { sha256, bytes, bytesUploaded: 0, error });
+      logFailure(decision, error, context);
+    }
+  };
+  try {
+    await inParallel(group, lanesFor([...together.sources.keys()]), apply);
+  } finally {
+    together.progress?.end();
+    for (const decision of group) {
+      const result = results.get(decision);
+      if (!result) continue;
+      const { desired, action, key, name } = decision;
+      const failed = result.error !== undefined;
+      context.recorder.package(desired.package, { ...result, action: failed ? "failed" : action, key, name });
+      if (failed) together.failures.set(decision, result.error);
+    }
+  }
+}
+
+function trackUploads(
+  sent: readonly Decision[],
+  sources: ReadonlyMap<Package, Source>,
+  { first, count }: { first: number; count: number },
+  log: Log,
+): UploadsProgress | undefined {
+  const [one] = sent;
+  if (!one) return undefined;
+  const { package: pkg } = one.desired;
+  const file = sent.length === 1 ? packageTitle(pkg) : pkg.archive.file;
+  const sizes = [...sources.values()].map(({ size }) => size);
+  return startUploads(log, { file, sizes, index: first, count });
+}
+
+async function applyPackage(decision: Decision, together: Together, context: ApplyContext): Promise<Result> {
+  const { desired } = decision;
+  const { sha256, bytes } = desired;
   const started = performance.now();
+  let result: Result = { sha256, bytes, bytesUploaded: 0 };
   if (decision.upload) {
-    const stored = await upload(decision, place, context);
-    sha256 = stored.sha256;
-    bytes = stored.size;
-    bytesUploaded = stored.size;
+    const stored = await upload(decision, together, context);
+    result = { sha256: stored.sha256, bytes: stored.size, bytesUploaded: stored.size };
     // What was sent is what was scanned, or the upload had failed: the proof need not read it again.
     if (!desired.package.made) desired.package.archive.sha256 = stored.sha256;
   }
-  context.recorder.package(desired.package, { action, key, name, sha256, bytes, bytesUploaded });
   const seconds = Number(((performance.now() - started) / 1000).toFixed(3));
-  logPackage(decision, { sha256: sha256 ?? null, bytes: bytes ?? null, bytesUploaded, seconds }, context);
+  logPackage(decision, { ...result, seconds }, context);
+  return result;
 }
 
 async function upload(
   decision: Decision,
-  place: Place,
-  { servers, objects, source, stallSeconds, log, signal, prove }: ApplyContext,
+  { sources, progress, flight }: Together,
+  { servers, objects, stallSeconds, log, signal, prove }: ApplyContext,
 ) {
   const { desired, key } = decision;
-  const from = source(decision);
-  const progress = startProgress(log, {
-    phase: "upload",
-    file: packageTitle(desired.package),
-    total: from.size,
-    ...place,
-  });
-  try {
-    return await put(
-      servers.nats.bucket,
-      {
-        key,
-        description: decision.name,
-        source: from,
-        replaced: objects.get(key),
-        supersedes: decision.obsolete.map((object) => object.nuid),
-        sha256: desired.sha256,
-        headers: headersOf(desired),
-      },
-      {
-        signal,
-        stallSeconds,
-        onProgress: progress.update,
-        prove,
-        onLeftover: (error) =>
-          log.warn("cleanup.failed", "cleanup.failed", { said: (error as Error).message }),
-      },
-    );
-  } finally {
-    progress.end();
-  }
+  const source = sources.get(desired.package);
+  if (!source) throw new Error(`no source for ${key}`);
+  const stored = await put(
+    servers.nats.bucket,
+    {
+      key,
+      description: decision.name,
+      source,
+      replaced: objects.get(key),
+      supersedes: decision.obsolete.map((object) => object.nuid),
+      sha256: desired.sha256,
+      headers: headersOf(desired),
+    },
+    {
+      signal,
+      stallSeconds,
+      flight,
+      onProgress: (bytes) => progress?.sent(desired.package, bytes),
+      prove,
+      onLeftover: (error) => log.warn("cleanup.failed", "cleanup.failed", { said: (error as Error).message }),
+    },
+  );
+  progress?.stored();
+  return stored;
 }
 
-interface Outcome {
-  sha256: string | null;
-  bytes: number | null;
-  bytesUploaded: number;
+interface Outcome extends Result {
   seconds: number;
 }
 
 function logPackage(
   { action, desired, key, stored, name }: Decision,
-  outcome: Outcome,
+  { bytesUploaded, seconds, ...content }: Outcome,
   { log, servers }: ApplyContext,
 ): void {
+  const sha256 = content.sha256 ?? null;
+  const outcome = { sha256, bytes: content.bytes ?? null, bytesUploaded, seconds };
   const { type, object, version, archive, fixedKey } = desired.package;
   const platform = shownPlatform(desired.package, servers.postgres.shape.archColumn);
   const line = { file: archive.file, type, ...platform, object, version, name, key, ...outcome };
   const moves = version === "latest" || fixedKey !== undefined;
   if (action === "replaced" && moves) log.info("package.replaced", line);
   else if (action === "replaced" || action === "kept") {
-    const digests = { key, stored: stored?.sha256 ?? "?", local: outcome.sha256 ?? "?" };
+    const digests = { key, stored: stored?.sha256 ?? "?", local: sha256 ?? "?" };
     const fields = { ...line, storedSha256: stored?.sha256 ?? null };
     log.warn(`package.${action}`, `content.${action}`, digests, fields);
   } else log.info(`package.${action}`, line);
 }
 
-function recordFailure(decision: Decision, error: unknown, { recorder, log }: ApplyContext): void {
-  const { desired, key, name } = decision;
+function logFailure({ desired }: Decision, error: unknown, { log }: ApplyContext): void {
   const { file } = desired.package.archive;
-  recorder.package(desired.package, {
-    action: "failed",
-    key,
-    name,
-    sha256: desired.sha256,
-    bytes: desired.bytes,
-    bytesUploaded: 0,
-    error,
-  });
   const described = describeError(error, log.language);
   log.failure("error", "package.failed", described, {
     file,

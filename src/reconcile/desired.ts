@@ -1,18 +1,16 @@
-import type { Source } from "../archive/source.ts";
 import { ProblemsError } from "../errors.ts";
 import type { JobContext } from "../job.ts";
 import type { Log } from "../output/log.ts";
-import { packageDigest, packageOrigin, packageSource } from "../packages/form.ts";
+import { packageDigests, packageOrigin, packageSize } from "../packages/form.ts";
 import { type Archive, type Package, shownPlatform } from "../packages/package.ts";
 import { resolvePackages } from "../packages/resolve.ts";
 import { reportIgnored } from "../packages/scan.ts";
 import { isPart } from "../packages/standalone.ts";
 import type { Servers } from "../readiness/wait.ts";
-import { digest } from "../volume/digest.ts";
 import { type DesiredPackage, hasOrigin } from "./content.ts";
 import { platformDefinitions } from "./definitions.ts";
 import type { ObservedState } from "./observed.ts";
-import { type Decision, type Plan, type PlanInput, plan, type SharedCollector, storedFor } from "./plan.ts";
+import { type Plan, type PlanInput, plan, type SharedCollector, storedFor } from "./plan.ts";
 import { checkTrust } from "./trust.ts";
 
 /** What the volume asks for. */
@@ -87,8 +85,7 @@ export async function decideAll(
 ): Promise<Plan> {
   const { archColumn, rows, listing } = state;
   const read = { archColumn, rows, objects: listing.objects };
-  const packages: DesiredPackage[] = [];
-  for (const pkg of desired.packages) packages.push(await describeContent(pkg, read, options));
+  const packages = await describeContents(desired.packages, read, options);
   return plan({
     ...read,
     desired: packages,
@@ -97,32 +94,28 @@ export async function decideAll(
   });
 }
 
-/** A package with what tells whether a stored object has its content. */
-async function describeContent(
-  pkg: Package,
+/** Packages with what tells whether a stored object has their content. */
+async function describeContents(
+  packages: readonly Package[],
   read: Pick<PlanInput, "archColumn" | "rows" | "objects">,
   { allDigests, signal }: DecideOptions,
-): Promise<DesiredPackage> {
-  const { archive, made } = pkg;
-  const stored = storedFor(pkg, read);
-  if (!made) {
-    const needed = allDigests || stored !== undefined;
-    const sha256 = needed ? await digest(archive, signal) : archive.sha256;
-    return { package: pkg, sha256, bytes: archive.size };
-  }
-  const origin = await packageOrigin(pkg, signal);
-  // An archive that was built anew may well hold the same collector, and somebody else's object the same content.
-  const makeNow = stored !== undefined && origin !== undefined && !hasOrigin(stored, origin);
-  const { sha256, bytes } = makeNow ? await packageDigest(pkg, signal) : { ...made.digest };
-  return {
-    package: pkg,
-    ...(origin !== undefined && { origin }),
-    sha256,
-    bytes: bytes ?? packageSource(pkg).size,
+): Promise<DesiredPackage[]> {
+  const origins = new Map<Package, string | undefined>();
+  for (const pkg of packages) origins.set(pkg, await packageOrigin(pkg, signal));
+  const isNeeded = (pkg: Package) => {
+    const stored = storedFor(pkg, read);
+    const origin = origins.get(pkg);
+    if (origin === undefined) return allDigests || stored !== undefined;
+    // An archive that was built anew may well hold the same collector, and somebody else's object the same content.
+    return stored !== undefined && !hasOrigin(stored, origin);
   };
-}
-
-/** The bytes that a decision has to send. */
-export function sourceOf({ desired }: Decision): Source {
-  return packageSource(desired.package);
+  const digests = await packageDigests(packages.filter(isNeeded), signal);
+  return packages.map((pkg): DesiredPackage => {
+    const { archive, made } = pkg;
+    const origin = origins.get(pkg);
+    const known = digests.get(pkg) ?? made?.digest;
+    const sha256 = known?.sha256 ?? (made ? undefined : archive.sha256);
+    const bytes = known?.bytes ?? packageSize(pkg);
+    return { package: pkg, sha256, bytes, ...(origin !== undefined && { origin }) };
+  });
 }

@@ -6,13 +6,12 @@ import { createSweep } from "../memory.ts";
 import type { Bucket } from "./bucket.ts";
 import { checkCapacity } from "./capacity.ts";
 import { StoreConflictError, StoreLostError } from "./errors.ts";
+import { Flight } from "./flight.ts";
 import { chunkSubject, formatDigest, newNuid, type ObjectMeta, REPLACES_HEADER } from "./meta.ts";
 import type { StoredObject } from "./object.ts";
 import { fence, OverwrittenError, publishMeta, restoreMeta } from "./publish.ts";
 import { Window } from "./window.ts";
 
-/** Bytes in flight unless the caller says otherwise: chosen with `npm run bench`, see docs/performance.md. */
-const IN_FLIGHT = 8 * 1024 * 1024;
 /** Milliseconds that undoing an unfinished upload may take; a stop has five seconds in all, and a window's worth takes about one. */
 const SETTLE = 2500;
 const PURGE = 1500;
@@ -35,8 +34,8 @@ export interface UploadOptions {
   signal: AbortSignal;
   /** Seconds without progress after which the upload is given up. */
   stallSeconds: number;
-  /** Bytes that may be sent and not yet acknowledged. */
-  inFlight?: number;
+  /** Bounds the bytes in flight; shared by uploads that run at the same time. */
+  flight?: Flight;
   onProgress?: (bytes: number) => void;
   /** Awaited last before the metadata is published; what it throws ends the upload, and nothing of it is left. */
   prove?: () => Promise<void>;
@@ -58,11 +57,21 @@ export interface Uploaded {
  * this upload is left, or is recognised by its nuid and reclaimed by the next run.
  */
 export async function put(bucket: Bucket, upload: Upload, options: UploadOptions): Promise<Uploaded> {
-  const { chunkSize } = await checkCapacity(bucket, upload.source.size);
-  const nuid = newNuid();
-  const window = new Window({ ...options, limit: options.inFlight ?? IN_FLIGHT, closed: bucket.nc.closed() });
   try {
-    const sent = await sendChunks(bucket, nuid, upload.source, chunkSize, window, options.signal);
+    return await store(bucket, upload, options);
+  } finally {
+    upload.source.release?.();
+  }
+}
+
+async function store(bucket: Bucket, upload: Upload, options: UploadOptions): Promise<Uploaded> {
+  const { source } = upload;
+  const { chunkSize } = await checkCapacity(bucket, source.size);
+  const nuid = newNuid();
+  const { flight = new Flight() } = options;
+  const window = new Window({ ...options, flight, readAt: source.readAt, closed: bucket.nc.closed() });
+  try {
+    const sent = await sendChunks(bucket, nuid, source, chunkSize, window, options.signal);
     checkBytes(upload, sent);
     await checkStored(bucket, upload.key, nuid, sent.chunks);
     const previous = await publish(
@@ -111,7 +120,7 @@ async function sendChunks(
     for (;;) {
       const { done, value: block } = await window.guard(blocks.next());
       if (done) break;
-      await window.admit();
+      await window.admit(block.length);
       window.add(block.length, bucket.publish(subject, block));
       // The client writes to its socket in a microtask: let it, so that the chunk travels while it is hashed.
       await Promise.resolve();

@@ -1,38 +1,38 @@
 import { JobError } from "../errors.ts";
 import { StoreLostError } from "./errors.ts";
+import type { Flight } from "./flight.ts";
 
 export interface WindowOptions {
-  /** Bytes that may be sent and not yet acknowledged. */
-  limit: number;
+  /** Bounds the bytes that are sent and not yet acknowledged; shared by uploads that run at the same time. */
+  flight: Flight;
   /** Seconds without an acknowledgement after which the upload is given up. */
   stallSeconds: number;
   signal: AbortSignal;
   /** Resolves when the connection is closed. */
   closed: Promise<unknown>;
+  /** When the source last gave anything, to whomever, as by performance.now(). */
+  readAt?: (() => number) | undefined;
   /** Called with the bytes acknowledged so far. */
   onProgress?: ((bytes: number) => void) | undefined;
 }
 
-/** Milliseconds of the line's own pace that may be in flight: what is on its way cannot be called back, and a stop has five seconds in all. */
-const PACE = 1000;
-
 /**
- * Bounds the bytes in flight, and notices whatever ends an upload: an error in an acknowledgement, a lost
+ * One upload's part of the bytes in flight. Notices whatever ends the upload: an error in an acknowledgement, a lost
  * connection, a stall, an abort. The first of them is thrown by the next call.
  */
 export class Window {
   readonly #options: WindowOptions;
   readonly #onAbort = () => this.#fail(this.#options.signal.reason);
   readonly #watch: NodeJS.Timeout;
+  readonly #leave: () => void;
   #inFlight = 0;
   #acknowledged = 0;
   #lastSequence = 0;
   /** Chunks in the order of their sending, from the first that is not acknowledged. */
   readonly #sent: { sequence?: number }[] = [];
-  readonly #startedAt = performance.now();
-  #movedAt = this.#startedAt;
-  /** What was acknowledged in the last PACE milliseconds. */
-  readonly #recent: { at: number; bytes: number }[] = [];
+  #movedAt = performance.now();
+  /** Whether a chunk waits for room. */
+  #waits = false;
   #failure: { error: unknown } | undefined;
   readonly #failed = Promise.withResolvers<never>();
   #wake: (() => void) | undefined;
@@ -43,6 +43,7 @@ export class Window {
     options.signal.addEventListener("abort", this.#onAbort);
     if (options.signal.aborted) this.#onAbort();
     failWhenClosed(options.closed, new WeakRef(this));
+    this.#leave = options.flight.whenRoom(() => this.#wake?.());
     this.#watch = setInterval(() => this.#checkStall(), 250);
   }
 
@@ -51,9 +52,11 @@ export class Window {
     return Promise.race([read, this.#failed.promise]);
   }
 
-  /** Waits until another chunk may be sent: on a slow line fewer are in flight, but always one. */
-  async admit(): Promise<void> {
-    await this.#until(() => this.#inFlight === 0 || this.#inFlight < this.#limit());
+  /** Waits until a chunk of so many bytes may be sent, and has its room. */
+  async admit(bytes: number): Promise<void> {
+    this.#waits = true;
+    await this.#until(() => this.#options.flight.take(bytes));
+    this.#waits = false;
   }
 
   /** Waits until everything sent is acknowledged. */
@@ -61,7 +64,7 @@ export class Window {
     await this.#until(() => this.#inFlight === 0);
   }
 
-  /** Takes a sent chunk; `sequence` is the promise of its place in the stream. */
+  /** Takes a chunk that was admitted and is sent; `sequence` is the promise of its place in the stream. */
   add(bytes: number, sequence: Promise<number>): void {
     if (this.#inFlight === 0) this.#movedAt = performance.now();
     this.#inFlight += bytes;
@@ -74,6 +77,7 @@ export class Window {
       },
       (error) => {
         this.#inFlight -= bytes;
+        this.#options.flight.drop(bytes);
         this.#fail(error);
       },
     );
@@ -92,6 +96,7 @@ export class Window {
 
   close(): void {
     clearInterval(this.#watch);
+    this.#leave();
     this.#options.signal.removeEventListener("abort", this.#onAbort);
   }
 
@@ -99,10 +104,9 @@ export class Window {
     this.#inFlight -= bytes;
     this.#acknowledged += bytes;
     this.#movedAt = performance.now();
-    this.#recent.push({ at: this.#movedAt, bytes });
     this.#checkOrder();
     this.#options.onProgress?.(this.#acknowledged);
-    this.#wake?.();
+    this.#options.flight.acknowledge(bytes);
   }
 
   /** Chunks must be stored in the order of their sending, or a reader gets other bytes; while a cluster changes its leader they may not be. */
@@ -116,21 +120,15 @@ export class Window {
     }
   }
 
-  #limit(): number {
-    const now = performance.now();
-    while (this.#recent[0] && now - this.#recent[0].at > PACE) this.#recent.shift();
-    const bytes = this.#recent.reduce((sum, ack) => sum + ack.bytes, 0);
-    return Math.min(this.#options.limit, (bytes * PACE) / Math.min(PACE, now - this.#startedAt));
-  }
-
   #checkStall(): void {
-    const { stallSeconds } = this.#options;
-    if (performance.now() - this.#movedAt < stallSeconds * 1000) return;
+    const { stallSeconds, flight, readAt } = this.#options;
+    const sent = this.#inFlight > 0 || this.#waits;
+    // While others' chunks have the room, or the source gives to others, this upload has not been forgotten.
+    const others = this.#inFlight > 0 ? 0 : this.#waits ? flight.movedAt : (readAt?.() ?? 0);
+    if (performance.now() - Math.max(this.#movedAt, others) < stallSeconds * 1000) return;
     const params = { seconds: stallSeconds };
     this.#fail(
-      this.#inFlight > 0
-        ? new StoreLostError("store.stalled", params)
-        : new JobError("store.reading.stalled", params),
+      sent ? new StoreLostError("store.stalled", params) : new JobError("store.reading.stalled", params),
     );
   }
 

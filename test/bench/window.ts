@@ -4,6 +4,7 @@ import { fileURLToPath } from "node:url";
 import { connect } from "nats";
 import type { Source } from "../../src/archive/source.ts";
 import { Bucket } from "../../src/store/bucket.ts";
+import { Flight } from "../../src/store/flight.ts";
 import { put } from "../../src/store/put.ts";
 import { spread } from "./measure.ts";
 import type { Findings, Table } from "./report.ts";
@@ -65,7 +66,7 @@ async function sendFor(stage: Stage, port: number, { chunk, window }: Cell): Pro
     const { size } = await put(bucket, upload, {
       signal: new AbortController().signal,
       stallSeconds: 60,
-      inFlight: window * MIB,
+      flight: new Flight(window * MIB),
       // what comes after the last chunk is a few round trips, whatever the window
       onProgress: () => {
         acknowledged = performance.now();

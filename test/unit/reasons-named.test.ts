@@ -23,8 +23,6 @@ const UNNAMED: { readonly [Id in ReasonId]?: string } = {
   "store.contended": MOMENT,
   "store.disorder": MOMENT,
   "store.gone": MOMENT,
-  "store.reading.stalled": MOMENT,
-  "store.stalled": MOMENT,
   "verification.unstable": MOMENT,
   "volume.unreadable": "a file system that fails",
   "repack.too-large": LARGE,

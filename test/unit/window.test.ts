@@ -3,11 +3,12 @@ import { test } from "node:test";
 import { setFlagsFromString } from "node:v8";
 import { runInNewContext } from "node:vm";
 import { StoreLostError } from "../../src/store/errors.ts";
+import { Flight } from "../../src/store/flight.ts";
 import { Window } from "../../src/store/window.ts";
 
 function open(limit = 100): Window {
   const { signal } = new AbortController();
-  return new Window({ limit, stallSeconds: 60, signal, closed: new Promise(() => {}) });
+  return new Window({ flight: new Flight(limit), stallSeconds: 60, signal, closed: new Promise(() => {}) });
 }
 
 test("chunks that were stored in another order than they were sent are an error, however their answers come", async (t) => {
@@ -37,10 +38,10 @@ test("before the line's pace is known, one chunk goes alone", async (t) => {
   const window = open();
   t.after(() => window.close());
   const first = Promise.withResolvers<number>();
-  await window.admit();
+  await window.admit(10);
   window.add(10, first.promise);
   let free = false;
-  const room = window.admit().then(() => {
+  const room = window.admit(10).then(() => {
     free = true;
   });
   await new Promise(setImmediate);
@@ -49,10 +50,61 @@ test("before the line's pace is known, one chunk goes alone", async (t) => {
   await room;
 });
 
+test("uploads at the same time share what may be in flight", async (t) => {
+  const flight = new Flight(100);
+  const { signal } = new AbortController();
+  const closed = new Promise<void>(() => {});
+  const windows = [1, 2, 3].map(() => new Window({ flight, stallSeconds: 60, signal, closed }));
+  t.after(() => windows.forEach((window) => void window.close()));
+  let admitted = 0;
+  const answers = windows.map(() => Promise.withResolvers<number>());
+  const all = windows.map(async (window, index) => {
+    await window.admit(10);
+    admitted += 1;
+    window.add(10, answers[index]?.promise as Promise<number>);
+  });
+  await new Promise(setImmediate);
+  assert.equal(admitted, 1, "before the line's pace is known, one chunk of them all");
+  answers[0]?.resolve(1);
+  await new Promise(setImmediate);
+  assert.ok(admitted > 1);
+  answers.forEach((answer, index) => void answer.resolve(index + 1));
+  await Promise.all(all);
+  await Promise.all(windows.map((window) => window.drain()));
+});
+
+test("a chunk that waits for room waits for NATS, not for the file", async (t) => {
+  const flight = new Flight(100);
+  const { signal } = new AbortController();
+  const closed = new Promise<void>(() => {});
+  const windows = [1, 2].map(() => new Window({ flight, stallSeconds: 1, signal, closed }));
+  t.after(() => windows.forEach((window) => void window.close()));
+  const [first, second] = windows;
+  await first?.admit(10);
+  first?.add(10, new Promise(() => {}));
+  await assert.rejects(async () => second?.admit(10), { reason: "store.stalled" });
+});
+
+test("an upload whose turn in a shared reading has not come has not stalled", async (t) => {
+  const { signal } = new AbortController();
+  const options = { stallSeconds: 1, signal, closed: new Promise<void>(() => {}) };
+  const windows = [() => performance.now(), () => 0].map(
+    (readAt) => new Window({ ...options, flight: new Flight(100), readAt }),
+  );
+  t.after(() => windows.forEach((window) => void window.close()));
+  const [waiting, stalled] = windows;
+  const read = waiting?.guard(new Promise(() => {})).catch((error) => error);
+  await assert.rejects(async () => stalled?.guard(new Promise(() => {})), {
+    reason: "store.reading.stalled",
+  });
+  const state = await Promise.race([read, new Promise((done) => setTimeout(done, 500, "waiting"))]);
+  assert.equal(state, "waiting");
+});
+
 test("the end of the connection ends the upload", async (t) => {
   const { signal } = new AbortController();
   const end = Promise.withResolvers<void>();
-  const window = new Window({ limit: 100, stallSeconds: 60, signal, closed: end.promise });
+  const window = new Window({ flight: new Flight(100), stallSeconds: 60, signal, closed: end.promise });
   t.after(() => window.close());
   const read = window.guard(new Promise(() => {}));
   end.resolve();
@@ -66,7 +118,7 @@ test("what one upload has read is let go with it, though the connection goes on"
   const { signal } = new AbortController();
   const blocks: WeakRef<Buffer>[] = [];
   for (let upload = 0; upload < 20; upload++) {
-    const window = new Window({ limit: 100, stallSeconds: 60, signal, closed });
+    const window = new Window({ flight: new Flight(100), stallSeconds: 60, signal, closed });
     const block = await window.guard(Promise.resolve(Buffer.alloc(1024)));
     blocks.push(new WeakRef(block));
     window.close();

@@ -1,7 +1,8 @@
 import { statSync } from "node:fs";
 import { basename } from "node:path";
+import type { Source } from "../../../src/archive/source.ts";
 import { collectProblem } from "../../../src/errors.ts";
-import { packageSource } from "../../../src/packages/form.ts";
+import { packageSources } from "../../../src/packages/form.ts";
 import { inspectFiles, verifyArchive } from "../../../src/packages/inspect.ts";
 import type { Package } from "../../../src/packages/package.ts";
 import { resolvePackages } from "../../../src/packages/resolve.ts";
@@ -36,13 +37,13 @@ export async function takeOurs(path: string): Promise<Ours> {
   problems.push(...resolved.problems);
   for (const archive of archives) await collectProblem(problems, () => verifyArchive(archive));
   if (problems.length > 0) return { refused: problems.map(({ reason }) => reason), stored: [] };
-  return { refused: [], stored: await Promise.all(resolved.packages.map(store)) };
+  return { refused: [], stored: await Promise.all([...packageSources(resolved.packages)].map(store)) };
 }
 
-async function store(pkg: Package): Promise<Stored> {
+async function store([pkg, source]: [Package, Source]): Promise<Stored> {
   const blocks: Buffer[] = [];
   const { signal } = new AbortController();
-  for await (const block of packageSource(pkg).blocks(64 * 1024, signal)) blocks.push(Buffer.from(block));
+  for await (const block of source.blocks(64 * 1024, signal)) blocks.push(Buffer.from(block));
   const made = pkg.made?.kind;
   if (made === "loose-folder") throw new Error("there are no folders here");
   return { bytes: Buffer.concat(blocks), made, path: pkg.made?.path ?? "" };
