@@ -114,9 +114,10 @@ describe("what is made of one tar.gz is made at the same time", () => {
     const taken = sources.map((source) => source.blocks(BLOCK, live)[Symbol.asyncIterator]());
     // the first block of each that has one; from then on nobody takes, so the source waits
     await taken[0]?.next();
-    await new Promise((done) => setTimeout(done, 50));
-    const now = performance.now();
-    assert.ok((sources[1]?.readAt?.() ?? 0) >= now);
+    await until("the source waits, and says so", () => {
+      const now = performance.now();
+      return (sources[1]?.readAt?.() ?? 0) >= now;
+    });
     for (const source of sources) source.release?.();
   });
 });
