@@ -9,6 +9,7 @@ import type { Package } from "../../src/packages/package.ts";
 import { resolvePackages } from "../../src/packages/resolve.ts";
 import { type ArchiveOptions, buildArchive } from "../support/archives.ts";
 import { problemOf, scanOne, volume } from "../support/volume.ts";
+import { until } from "../support/wait.ts";
 
 const TAR = "fusion-collectors.tar.gz";
 const live = new AbortController().signal;
