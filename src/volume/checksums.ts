@@ -1,8 +1,9 @@
 import { stat } from "node:fs/promises";
-import { basename, dirname, join } from "node:path";
+import { dirname, join } from "node:path";
 import { blocks } from "../archive/blocks.ts";
 import { isSystemError, printable } from "../archive/problem.ts";
 import { problem } from "../errors.ts";
+import { digestsIn, fileName, isSameName, mentions, parseLine } from "./checksum-line.ts";
 import type { VolumeFile } from "./file.ts";
 import { withFile } from "./open.ts";
 import { unreadable } from "./problem.ts";
@@ -10,23 +11,12 @@ import { decodeText } from "./text.ts";
 
 const LIST = "SHA256SUMS";
 const MAX_LENGTH = 1024 * 1024;
-/** sha256sum's line: the digest, a space, then a space or (binary mode) an asterisk, and the name; a backslash before it for odd names. */
-const SUM = /^\\?([0-9a-f]{64})(?:[ \t]+\*?(.+))?$/i;
-/** BSD's `SHA256 (name) = digest`, and openssl's `SHA256(name)= digest` or `SHA2-256(name)= digest`. */
-const TAGGED = /^SHA(?:2-)?256 ?\((.+)\) ?= ?([0-9a-f]{64})$/i;
-
 /** What a checksum file says an archive's SHA-256 is. */
 export interface Expected {
   /** Lower-case hex. */
   sha256: string;
   /** The checksum file, as a path below the volume. */
   from: string;
-}
-
-interface Line {
-  sha256: string;
-  /** undefined where the digest stands alone. */
-  name: string | undefined;
 }
 
 /**
@@ -82,52 +72,54 @@ async function fromSumsAbove(archive: VolumeFile, { file, path }: SumsList): Pro
   const below = folder === "." ? archive.file : archive.file.slice(folder.length + 1);
   return ((await read(file, path)) ?? []).flatMap((text) => {
     const line = parseLine(text);
+    if (!line && mentions(text.replaceAll("\\", "/"), below))
+      throw problem(file, "checksum.line", { line: printable(text) });
     const listed = `/${line?.name?.replaceAll("\\", "/").trim() ?? ""}`;
     return line && listed.endsWith(`/${below}`) ? [{ sha256: line.sha256, from: file }] : [];
   });
 }
 
 async function fromSums(archive: VolumeFile, { file, path }: SumsList): Promise<Expected[]> {
-  const lines = await read(file, path);
-  const found: Line[] = [];
-  for (const text of lines ?? []) {
-    const line = parseLine(text);
-    if (line?.name !== undefined && fileName(line.name) === archive.name) found.push(line);
-    if (!line && text.split(/[\s()*/\\]+/).includes(archive.name)) {
-      throw problem(file, "checksum.line", { line: printable(text) });
-    }
-  }
+  const { name } = archive;
+  const lines = (await read(file, path)) ?? [];
+  const parsed = lines.map(parseLine);
+  const found = parsed.flatMap((line, at) => {
+    if (line) return isSameName(line.name, name) ? [line] : [];
+    if (!mentions(lines[at] as string, name)) return [];
+    // certutil has the digest on the next line, Get-FileHash's list on the one before
+    const near = [parsed[at + 1], parsed[at - 1]].find((one) => one && one.name === undefined);
+    if (!near) throw problem(file, "checksum.line", { line: printable(lines[at] as string) });
+    return [{ sha256: near.sha256, name }];
+  });
   // a list of several folders may have the name more than once: the one beside it is meant, if it says so
-  const beside = found.filter(({ name }) => name?.replace(/^\.[\\/]/, "") === archive.name);
-  return (beside.length > 0 ? beside : found).map(({ sha256 }) => ({ sha256, from: file }));
+  const beside = found.filter((line) => line.name?.replace(/^\.[\\/]/, "") === name);
+  const exact = found.filter((line) => line.name !== undefined && fileName(line.name) === name);
+  const [meant = found] = [beside, exact].filter((some) => some.length > 0);
+  return meant.map(({ sha256 }) => ({ sha256, from: file }));
 }
 
 function fromOwn(lines: string[] | undefined, file: string, name: string): Expected[] {
-  if (lines?.length === 0) throw problem(file, "checksum.empty", {});
-  return (lines ?? []).map((text) => {
-    const line = parseLine(text);
-    if (!line) throw problem(file, "checksum.line", { line: printable(text) });
-    if (line.name !== undefined && fileName(line.name) !== name) {
-      throw problem(file, "checksum.other", { listed: printable(line.name) });
-    }
-    return { sha256: line.sha256, from: file };
-  });
+  if (!lines) return [];
+  if (lines.length === 0) throw problem(file, "checksum.empty", {});
+  const parsed = lines.map(parseLine);
+  const ours = parsed.filter((line) => line && (line.name === undefined || isSameName(line.name, name)));
+  const bad = lines[parsed.indexOf(undefined)];
+  // with other words around it, one digest is clear all the same
+  const digests = bad === undefined ? ours.flatMap((line) => line?.sha256 ?? []) : digestsIn(lines);
+  const text = lines.join("\n");
+  const [listed] =
+    bad === undefined ? parsed.flatMap((line) => line?.name ?? []) : (ARCHIVE.exec(text) ?? []);
+  if (digests.length === 0 && bad === undefined)
+    throw problem(file, "checksum.other", { listed: printable(listed ?? "") });
+  if (bad !== undefined && digests.length !== 1)
+    throw problem(file, "checksum.line", { line: printable(bad) });
+  if (bad !== undefined && listed !== undefined && !mentions(text, name))
+    throw problem(file, "checksum.other", { listed: printable(listed) });
+  return digests.map((sha256) => ({ sha256, from: file }));
 }
 
-function parseLine(text: string): Line | undefined {
-  const [, sum, listed] = SUM.exec(text) ?? [];
-  if (sum !== undefined) {
-    const escaped = text.startsWith("\\") ? listed?.replaceAll("\\\\", "\\").replaceAll("\\n", "\n") : listed;
-    return { sha256: sum.toLowerCase(), name: escaped };
-  }
-  const [, name, digest] = TAGGED.exec(text) ?? [];
-  return digest === undefined ? undefined : { sha256: digest.toLowerCase(), name };
-}
-
-/** The last part of a path, whichever system's. */
-function fileName(listed: string): string {
-  return basename(listed.replaceAll("\\", "/").trim());
-}
+/** An archive's name among other words. */
+const ARCHIVE = /[^\s"'()*/\\:]+\.(?:zip|tar\.gz|tgz|exe|jar)(?![\p{L}\p{N}])/iu;
 
 /** The file's lines without blank ones and comments; undefined where there is no such file. */
 async function read(file: string, path: string): Promise<string[] | undefined> {

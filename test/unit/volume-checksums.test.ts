@@ -16,7 +16,45 @@ const ZIP = rawZip([{ name: "fusion-collectors/collector-sidecar", data: "#!" }]
 const SHA256 = createHash("sha256").update(ZIP).digest("hex");
 const OTHER = "0".repeat(64);
 
-const RIGHT: [what: string, files: Record<string, string>][] = [
+const UPPER = SHA256.toUpperCase();
+const PAIRS = SHA256.replace(/..(?=.)/g, "$& ");
+/** The beginning of certutil's output on a Chinese Windows, in GBK. */
+const certutil = (digest: string) =>
+  Buffer.concat([
+    Buffer.from(`SHA256 \xb5\xc4 ${NAME} \xb9\xfe\xcf\xa3:\r\n`, "latin1"),
+    Buffer.from(
+      `${digest}\r\nCertUtil: -hashfile \xc3\xfc\xc1\xee\xb3\xc9\xb9\xa6\xcd\xea\xb3\xc9\xa1\xa3\r\n`,
+      "latin1",
+    ),
+  ]);
+const table = (digest: string) =>
+  `\r\nAlgorithm       Hash                  Path\r\n---------       ----                  ----\r\nSHA256          ${digest}       C:\\pkgs\\controller\\${NAME}\r\n`;
+const listed = (digest: string) =>
+  `Algorithm : SHA256\r\nHash      : ${digest}\r\nPath      : C:\\pkgs\\${NAME}\r\n`;
+const signed = (line: string) =>
+  `-----BEGIN PGP SIGNED MESSAGE-----\nHash: SHA256\n\n${line}\n-----BEGIN PGP SIGNATURE-----\n\niQEz\n-----END PGP SIGNATURE-----\n`;
+
+/** What each tool or hand writes, with a digest in it; read as a list and as the archive's own. */
+const FORMS: [what: string, text: (digest: string) => string | Buffer][] = [
+  ["a name in quotes", (digest) => `${digest}  "${NAME}"\n`],
+  ["the name before the digest", (digest) => `${NAME}: ${digest}\n`],
+  ["a name in capitals", (digest) => `${digest}  ${NAME.toUpperCase()}\n`],
+  ["a digest with its algorithm", (digest) => `sha256:${digest}  ${NAME}\n`],
+  ["certutil", certutil],
+  ["Get-FileHash", table],
+  ["Get-FileHash | Format-List", listed],
+  [
+    "Get-FileHash | Export-Csv",
+    (digest) => `"Algorithm","Hash","Path"\r\n"SHA256","${digest}","C:\\pkgs\\${NAME}"\r\n`,
+  ],
+  ["a signed list", (digest) => signed(`${digest}  ${NAME}`)],
+];
+
+const RIGHT: [what: string, files: Record<string, string | Buffer>][] = [
+  ["sha256sum < file", { [`${NAME}.sha256`]: `${SHA256}  -\n` }],
+  ["certutil on an old Windows", { [`${NAME}.sha256`]: certutil(PAIRS) }],
+  ["a label", { [`${NAME}.sha256`]: `SHA256: ${UPPER}\n` }],
+  ["comments in GBK", { SHA256SUMS: Buffer.from(`\xd0\xa3\xd1\xe9\n${SHA256}  ${NAME}\n`, "latin1") }],
   ["a text line", { SHA256SUMS: `${SHA256}  ${NAME}\n` }],
   ["a binary line", { SHA256SUMS: `${SHA256} *${NAME}\n` }],
   ["./ before the name, upper case, CRLF", { SHA256SUMS: `${SHA256.toUpperCase()}  ./${NAME}\r\n` }],
@@ -27,7 +65,7 @@ const RIGHT: [what: string, files: Record<string, string>][] = [
   ["both files", { SHA256SUMS: `${SHA256}  ${NAME}\n`, [`${NAME}.sha256`]: `${SHA256}\n` }],
 ];
 
-const WRONG: [what: string, files: Record<string, string>, file: string, reason: RegExp][] = [
+const WRONG: [what: string, files: Record<string, string | Buffer>, file: string, reason: RegExp][] = [
   [
     "another digest in SHA256SUMS",
     { SHA256SUMS: `${OTHER}  ${NAME}\n` },
@@ -65,13 +103,45 @@ const WRONG: [what: string, files: Record<string, string>, file: string, reason:
     `${FILE}.sha256`,
     /for another file: x\.zip$/,
   ],
+  [
+    "certutil's output for another file",
+    { [`${NAME}.sha256`]: `SHA256 hash of other.zip:\n${SHA256}\n` },
+    `${FILE}.sha256`,
+    /for another file: other\.zip$/,
+  ],
+  [
+    "SHA-512 digests",
+    { SHA256SUMS: `${SHA256}${SHA256}  ${NAME}\n` },
+    "controller/SHA256SUMS",
+    /not a SHA-256 and a file name/,
+  ],
+  [
+    "commas between them",
+    { SHA256SUMS: `${NAME},${SHA256}\n` },
+    "controller/SHA256SUMS",
+    /not a SHA-256 and a file name/,
+  ],
   ["no end of lines", { SHA256SUMS: "x\n".repeat(600_000) }, "controller/SHA256SUMS", /too long/],
 ];
 
-async function withFiles(files: Record<string, string>) {
+async function withFiles(files: Record<string, string | Buffer>) {
   const below = Object.entries(files).map(([file, text]) => [`controller/${file}`, text]);
   return volume({ [FILE]: ZIP, ...Object.fromEntries(below) });
 }
+
+describe("a checksum file as tools and people write it", () => {
+  for (const [what, text] of FORMS) {
+    for (const file of ["SHA256SUMS", `${NAME}.sha256`]) {
+      test(`${what}, in ${file}`, async () => {
+        await using right = await withFiles({ [file]: text(UPPER) });
+        assert.equal((await scanOne(right.dir)).sha256, SHA256);
+        await using wrong = await withFiles({ [file]: text(OTHER) });
+        const problem = await problemOf(scan(wrong.dir));
+        assert.deepEqual([problem.file, problem.id], [FILE, "checksum.mismatch"]);
+      });
+    }
+  }
+});
 
 describe("a checksum file that is right", () => {
   for (const [what, files] of RIGHT) {
