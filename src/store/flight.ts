@@ -3,6 +3,9 @@ const IN_FLIGHT = 8 * 1024 * 1024;
 /** Milliseconds of the line's own pace that may be in flight: what is on its way cannot be called back, and a stop has five seconds in all. */
 const PACE = 1000;
 
+/** Chunks whose places in the stream are remembered: more than can be in flight. */
+const REMEMBERED = 256;
+
 /** Bytes that are sent and not yet acknowledged, of one upload or of several that go over the same line. */
 export class Flight {
   readonly #limit: number;
@@ -10,6 +13,7 @@ export class Flight {
   /** What was acknowledged in the last PACE milliseconds. */
   readonly #recent: { at: number; bytes: number }[] = [];
   readonly #waiting = new Set<() => void>();
+  readonly #stored: number[] = [];
   #bytes = 0;
   /** When the last chunk was acknowledged, as by performance.now(). */
   movedAt = this.#startedAt;
@@ -27,7 +31,10 @@ export class Flight {
     return true;
   }
 
-  acknowledge(bytes: number): void {
+  /** A chunk has arrived, and has this place in the stream. */
+  acknowledge(bytes: number, sequence: number): void {
+    this.#stored.push(sequence);
+    if (this.#stored.length > REMEMBERED) this.#stored.shift();
     this.movedAt = performance.now();
     this.#recent.push({ at: this.movedAt, bytes });
     this.drop(bytes);
@@ -37,6 +44,11 @@ export class Flight {
   drop(bytes: number): void {
     this.#bytes -= bytes;
     for (const wake of this.#waiting) wake();
+  }
+
+  /** Whether one of the chunks that arrived of late has this place in the stream. */
+  holds(sequence: number): boolean {
+    return this.#stored.includes(sequence);
   }
 
   /** `wake` is called whenever there may be room, until the function that is returned has been. */

@@ -7,7 +7,7 @@ import type { StoredObject } from "./object.ts";
 /** Milliseconds: what was proved longer ago is proved again, a few times on a line as slow as that. */
 const FRESH = 1000;
 const PROOFS = 3;
-/** Messages that are looked at one by one; more have come only while others upload, and then nothing is concluded. */
+/** Messages of others that are looked at one by one; more have come only while they upload, and then nothing is concluded. */
 const LOOKED_AT = 64;
 
 const ID_HEADER = "Nats-Msg-Id";
@@ -21,7 +21,8 @@ export interface Published {
 
 /**
  * Publishes metadata, replacing what was there, and only that: StoreConflictError where somebody else wrote the key since it was read.
- * `expected`: the sequence of the metadata that is replaced, 0 for none. `prove`: awaited right before publishing.
+ * `expected`: the sequence of the metadata that is replaced, 0 for none. `prove`: awaited right before publishing. `isOwn`: whether a message
+ * of the stream is one of this run's chunks.
  *
  * A `Nats-Expected-*` header would let the server compare, but it is stored with the message, and mirrors on nats-server 2.10 then
  * drop it (BKLITE.md). So the key is read through the leader last of all. Between that and our own message there is one round trip; what
@@ -33,13 +34,16 @@ export async function publishMeta(
   meta: ObjectMeta,
   expected: number,
   prove: () => Promise<void>,
+  isOwn: (sequence: number) => boolean = () => false,
 ): Promise<Published> {
   const subject = metaSubject(bucket.name, meta.name);
-  const last = (await bucket.info())?.state.last_seq ?? 0;
+  let last = 0;
   let before: StoredMsg | undefined;
   for (let turn = 0, asked = 0; turn < PROOFS; turn += 1) {
     asked = performance.now();
     await prove();
+    // before the key: whatever comes after this is seen by one or the other
+    last = (await bucket.info())?.state.last_seq ?? 0;
     before = await bucket.message({ last_by_subj: subject });
     if (performance.now() - asked < FRESH) break;
   }
@@ -47,7 +51,7 @@ export async function publishMeta(
   const id = meta.deleted ? undefined : meta.nuid;
   const { sequence, duplicate } = await publishRaw(bucket, subject, Buffer.from(JSON.stringify(meta)), id);
   if (duplicate) throw new StoreLostError("store.fenced", { key: meta.name });
-  if (await wasOverwritten(bucket, last, sequence)) throw new OverwrittenError(meta.name);
+  if (await wasOverwritten(bucket, last, sequence, isOwn)) throw new OverwrittenError(meta.name);
   return { sequence, previous: before?.data };
 }
 
@@ -79,11 +83,18 @@ function publishRaw(bucket: Bucket, subject: string, data: Uint8Array, id?: stri
 }
 
 /** Whether a message between the two sequences is gone already: a rollup, and so metadata, under the same key. */
-async function wasOverwritten(bucket: Bucket, last: number, ours: number): Promise<boolean> {
-  if (ours - last - 1 > LOOKED_AT) return false;
-  for (let sequence = last + 1; sequence < ours; sequence++) {
-    if (!(await bucket.message({ seq: sequence }))) return true;
+async function wasOverwritten(
+  bucket: Bucket,
+  last: number,
+  ours: number,
+  isOwn: (sequence: number) => boolean,
+): Promise<boolean> {
+  const between: number[] = [];
+  for (let sequence = last + 1; sequence < ours && between.length <= LOOKED_AT; sequence++) {
+    if (!isOwn(sequence)) between.push(sequence);
   }
+  if (between.length > LOOKED_AT) return false;
+  for (const sequence of between) if (!(await bucket.message({ seq: sequence }))) return true;
   return false;
 }
 

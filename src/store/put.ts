@@ -78,7 +78,7 @@ async function store(bucket: Bucket, upload: Upload, options: UploadOptions): Pr
       bucket,
       upload,
       { nuid, chunkSize, ...sent },
-      options.prove ?? (async () => {}),
+      { prove: options.prove ?? (async () => {}), isOwn: (sequence) => flight.holds(sequence) },
     );
     // If we are here, the new object is live: from now on nothing of it may be purged.
     await finish(bucket, upload, nuid, sent.chunks, previous);
@@ -154,7 +154,7 @@ async function publish(
   bucket: Bucket,
   upload: Upload,
   sent: Sent & { nuid: string; chunkSize: number },
-  prove: () => Promise<void>,
+  { prove, isOwn }: { prove: () => Promise<void>; isOwn: (sequence: number) => boolean },
 ): Promise<Uint8Array | undefined> {
   const { replaced, supersedes } = upload;
   const replaces = [...(replaced?.nuid ? [replaced.nuid] : []), ...supersedes];
@@ -171,7 +171,7 @@ async function publish(
     digest: formatDigest(sent.sha256),
   };
   try {
-    return (await publishMeta(bucket, meta, replaced?.sequence ?? 0, prove)).previous;
+    return (await publishMeta(bucket, meta, replaced?.sequence ?? 0, prove, isOwn)).previous;
   } catch (error) {
     // Live, but in the place of somebody's who came in the same moment: nothing of it may be purged.
     if (error instanceof OverwrittenError) throw new LiveError("overwritten", { cause: error });

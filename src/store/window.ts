@@ -73,7 +73,7 @@ export class Window {
     sequence.then(
       (value) => {
         chunk.sequence = value;
-        this.#acknowledge(bytes);
+        this.#acknowledge(bytes, value);
       },
       (error) => {
         this.#inFlight -= bytes;
@@ -100,13 +100,13 @@ export class Window {
     this.#options.signal.removeEventListener("abort", this.#onAbort);
   }
 
-  #acknowledge(bytes: number): void {
+  #acknowledge(bytes: number, sequence: number): void {
     this.#inFlight -= bytes;
     this.#acknowledged += bytes;
     this.#movedAt = performance.now();
     this.#checkOrder();
     this.#options.onProgress?.(this.#acknowledged);
-    this.#options.flight.acknowledge(bytes);
+    this.#options.flight.acknowledge(bytes, sequence);
   }
 
   /** Chunks must be stored in the order of their sending, or a reader gets other bytes; while a cluster changes its leader they may not be. */
