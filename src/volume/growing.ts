@@ -52,6 +52,7 @@ export async function whenComplete<T>(
 ): Promise<T> {
   const started = performance.now();
   for (;;) {
+    const readAt = Date.now();
     try {
       return await read();
     } catch (error) {
@@ -60,7 +61,7 @@ export async function whenComplete<T>(
       const unfinished = CUT_SHORT.has(reason) || UNFILLED.has(reason) || isCut(error.problem);
       const paths = concerned(file, error.problem);
       if (!unfinished || !(reason === "file.changed" || (await isAnyYoung(paths)))) throw error;
-      if (await changesWithin(paths, patience * 1000, signal)) continue;
+      if (await changesWithin(paths, readAt, patience * 1000, signal)) continue;
       if (!CUT_SHORT.has(reason)) throw error;
       const seconds = Math.round((performance.now() - started) / 1000);
       throw problem(error.problem.file, "file.growing", { seconds });
@@ -89,14 +90,24 @@ async function isAnyYoung(paths: readonly string[]): Promise<boolean> {
   return false;
 }
 
-/** Waits for a change, and then until it has been quiet for a moment. False: nothing changed. */
-async function changesWithin(paths: readonly string[], limit: number, signal: AbortSignal): Promise<boolean> {
-  const look = async () => {
-    const found = await Promise.all(paths.map((path) => stat(path, { bigint: true }).catch(() => undefined)));
-    return found.map((one) => `${one?.size}:${one?.mtimeNs}:${one?.ctimeNs}`).join();
-  };
-  const first = await look();
-  let last = first;
+/**
+ * Waits for a change, and then until it has been quiet for a moment. False: nothing changed, not since `readAt` either, which is when the
+ * read that failed began.
+ */
+async function changesWithin(
+  paths: readonly string[],
+  readAt: number,
+  limit: number,
+  signal: AbortSignal,
+): Promise<boolean> {
+  const stats = () => Promise.all(paths.map((path) => stat(path, { bigint: true }).catch(() => undefined)));
+  const text = (found: Awaited<ReturnType<typeof stats>>) =>
+    found.map((one) => `${one?.size}:${one?.mtimeNs}:${one?.ctimeNs}`).join();
+  const look = async () => text(await stats());
+  const found = await stats();
+  const meanwhile = found.some((one) => one && one.ctimeMs >= readAt && one.ctimeMs <= Date.now());
+  let last = text(found);
+  const first = meanwhile ? undefined : last;
   let lastAt = performance.now();
   await poll(
     async () => {
