@@ -5,6 +5,7 @@ import type { Archive, MadeOfFolder, Package } from "./package.ts";
 import { checkProgram, platformOf } from "./programs.ts";
 import type { ResolveOptions } from "./resolve.ts";
 import { isJunk } from "./top-folder.ts";
+import { checkWindowsNames } from "./windows-names.ts";
 
 /** The bundle has its collectors without a version: the newest counts. */
 const NEWEST = "latest";
@@ -20,6 +21,7 @@ export function looseCollectors(archive: Archive, wanted: ResolveOptions): Packa
   const target = { os: place.os, arch: place.arch ?? native[0]?.arch ?? "x86_64" };
   const found = findCollectors(archive, target.os, definitionsFor(target, wanted.definitions));
   if (found.length > 0 && archive.fault) throw new ProblemError(archive.fault);
+  if (found.length > 0 && target.os === "windows") checkWindowsNames(archive);
   return found.map(({ object, executable }): Package => {
     if (size === 0) throw problem(file, "archive.empty", {});
     const kind = members.get(executable)?.kindOfBinary;

@@ -11,6 +11,7 @@ import type { Archive, Collector, CollectorDefinition, Package } from "./package
 import { checkProgram, platformOf } from "./programs.ts";
 import { takeForm } from "./repack.ts";
 import { isPart, standalone } from "./standalone.ts";
+import { checkWindowsNames } from "./windows-names.ts";
 
 export interface ResolveOptions {
   /** The command line's; wins over the file's name, PACKAGE_VERSION and the archive's VERSION. */
@@ -64,6 +65,7 @@ export async function resolvePackages(
     await attempt(() => checkVersion(pkg, wanted, resolved.warnings));
     await attempt(() => takeForm(pkg, wanted.repack));
     await attempt(() => checkFields(pkg));
+    if (pkg.os === "windows") await attempt(() => checkWindowsNames(archive));
     const found = findCollectors(archive, pkg.os, definitionsFor(pkg, wanted.definitions));
     await attempt(() => checkKnown(pkg, found));
     await attempt(() => checkBinaries(pkg, found));

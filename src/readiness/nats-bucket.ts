@@ -81,7 +81,7 @@ export async function checkBucket(
 /** The settings of a stream that somebody else has made: whether an object store can live in it. Throws LayerFailure `bucket`. */
 function checkSettings(where: string, bucket: Bucket, config: StreamConfig): void {
   const { name, stream } = bucket;
-  const fixed = (id: "mirror" | "retention" | "deny-purge") =>
+  const fixed = (id: "mirror" | "retention" | "deny-purge" | "transform") =>
     LayerFailure.of("bucket", `nats.bucket.${id}`, { where, bucket: name });
   const mend = (id: "subjects" | "rollup" | "per-subject" | "message-size" | "no-ack", option: string) => {
     const command = `nats stream edit ${stream} ${option}`;
@@ -92,6 +92,7 @@ function checkSettings(where: string, bucket: Bucket, config: StreamConfig): voi
   if (config.mirror) throw fixed("mirror");
   if (config.retention !== RetentionPolicy.Limits) throw fixed("retention");
   if (config.deny_purge) throw fixed("deny-purge");
+  if (config.subject_transform) throw fixed("transform");
   const subjects = [`$O.${name}.C.>`, `$O.${name}.M.>`];
   if (!subjects.every((subject) => config.subjects?.some((taken) => covers(taken, subject)))) {
     throw mend("subjects", subjects.map((subject) => `--subjects='${subject}'`).join(" "));

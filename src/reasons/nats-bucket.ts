@@ -123,6 +123,10 @@ export const natsBucket = {
     "采用 interest 或 work-queue 保留策略，消息读取后即被丢弃",
   ),
   "nats.bucket.mirror": fixed("is a mirror of another, which takes no writes", "是其他流的镜像，不接受写入"),
+  "nats.bucket.transform": fixed(
+    "stores messages under other subjects than they are sent to (subject_transform)",
+    "会改写消息的主题（subject_transform）",
+  ),
   "nats.bucket.deny-purge": fixed("denies purging (deny_purge)", "禁止清除（deny_purge）"),
   "nats.bucket.max-age": reason<{ bucket: string; seconds: number; command: string }>({
     exit: null,

@@ -18,6 +18,26 @@ export const packages = {
       zh: "请放入 fusion-collectors 压缩包：顶层目录中应有 collector-sidecar 和 bin/",
     },
   ),
+  "package.windows.name": fault<{ entry: string }>(
+    {
+      en: ({ entry }) => `contains a name that Windows does not take: ${entry}`,
+      zh: ({ entry }) => `其中的名称在 Windows 上无法使用：${entry}`,
+    },
+    {
+      en: 'rename it and build the archive again: without < > : " | ? *, a dot or blank at its end, and names of devices (CON, NUL, COM1)',
+      zh: '请重命名后重新打包：不得含 < > : " | ? *，不得以点或空格结尾，也不得使用设备名（CON、NUL、COM1）',
+    },
+  ),
+  "package.windows.case": fault<{ entry: string; other: string }>(
+    {
+      en: ({ entry, other }) => `contains names that are one and the same to Windows: ${other} and ${entry}`,
+      zh: ({ entry, other }) => `其中的名称在 Windows 上相同（不区分大小写）：${other} 与 ${entry}`,
+    },
+    {
+      en: "rename one of the two and build the archive again",
+      zh: "请重命名其中一个后重新打包",
+    },
+  ),
   "package.nested": fault<{ entry: string }>(
     {
       en: ({ entry }) => `is an archive around the archive: it contains ${entry}`,

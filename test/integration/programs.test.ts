@@ -175,3 +175,52 @@ describe("a collector's zip is opened, for BK-Lite unzips it on the node", () =>
     assert.equal(run.code, 0, explain(run));
   });
 });
+
+describe("a Windows package with names that a Windows node cannot unpack", { concurrency: 2 }, () => {
+  const top = (name: string): RawEntry => ({ name: `fusion-collectors/${name}`, data: name });
+  const PARTS: RawEntry[] = [
+    top("install.ps1"),
+    { name: "fusion-collectors/collector-sidecar.exe", data: binaryHeader("windows", "x86_64") },
+  ];
+  const ZIP = "fusion-collectors-windows-amd64.zip";
+  const REFUSED: [reason: string, names: string[]][] = [
+    ["package.windows.name", ["aux.txt"]],
+    ["package.windows.name", ["log/CON"]],
+    ["package.windows.name", ["nul /x"]],
+    ["package.windows.name", ["lib./x"]],
+    ["package.windows.name", ["a:b"]],
+    ["package.windows.name", ["what?"]],
+    ["package.windows.name", ["end "]],
+    ["package.windows.case", ["readme.txt", "README.TXT"]],
+    ["package.windows.case", ["Lib", "lib/a"]],
+    ["package.windows.case", ["lib/a", "LIB"]],
+  ];
+  for (const [reason, names] of REFUSED) {
+    test(`is refused: ${names.join(", ")}`, () =>
+      refused(
+        { [ZIP]: rawZip([...PARTS, ...names.map(top)]) },
+        reason,
+        new RegExp(names.at(-1)?.replace("?", ".") ?? ""),
+      ));
+  }
+
+  test("and so is a collector's folder", () =>
+    refused(
+      {
+        "collector/windows/filebeat/filebeat.exe": binaryHeader("windows", "x86_64"),
+        "collector/windows/filebeat/con": "x",
+      },
+      "package.windows.name",
+      /con/,
+    ));
+
+  test("names that only look like them pass, folders in other capitals are one, and Linux takes them all", async () => {
+    const site = await servers.site({ state: "C" });
+    const fine = ["console.txt", "com10", "auxiliary", "Lib/a", "lib/b", ".hidden", "__MACOSX.txt"].map(top);
+    await put(site, ZIP, rawZip([...PARTS, ...fine]));
+    const odd = ["aux.txt", "a:b", "end ", "readme", "README"].map(top);
+    await put(site, ARCHIVE, rawZip([top("install.sh"), top("collector-sidecar"), ...odd]));
+    const run = await site.run();
+    assert.equal(run.code, 0, explain(run));
+  });
+});
