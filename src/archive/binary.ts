@@ -68,9 +68,13 @@ function elfLength(head: Buffer): number {
     (segments === 0 || segmentSize === sizes[0]) &&
     (sections === 0 || sectionSize === sizes[1]);
   if (!isHeader) return 0;
-  let end = sections > 0 ? offset(wide ? 40 : 32) + sections * sectionSize : 0;
+  const first = offset(wide ? 32 : 28);
+  let end = Math.max(
+    segments > 0 ? first + segments * segmentSize : 0,
+    sections > 0 ? offset(wide ? 40 : 32) + sections * sectionSize : 0,
+  );
   for (let index = 0; index < segments; index += 1) {
-    const at = offset(wide ? 32 : 28) + index * segmentSize;
+    const at = first + index * segmentSize;
     if (at + segmentSize > head.length) break;
     end = Math.max(end, offset(at + (wide ? 8 : 4)) + offset(at + (wide ? 32 : 16)));
   }

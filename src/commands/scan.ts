@@ -12,7 +12,7 @@ import { packageKeys } from "../reconcile/key.ts";
  */
 export async function scanOnly(job: ScanContext): Promise<void> {
   const { args, config, log, recorder, screen, signal } = job;
-  const files = await findFiles(args, config, log);
+  const files = await findFiles(args, config, log, signal);
   const archives = await recorder.time("scan", () => scan(files, args, config, log, signal));
   const resolved = await recorder.time("check", () => judge(archives, args, config, signal));
   const { packages, problems } = resolved;

@@ -105,6 +105,9 @@ export async function inspectFolder(file: VolumeFile): Promise<Archive> {
   const members = new Map<string, Entry>();
   for (const one of files.filter(({ name }) => !name.includes("/"))) {
     const entry = await memberOf(one, `bin/${file.name}/${one.name}`);
+    const own = new Map([[entry.path, entry]]);
+    if (entry.size === 0 && isBuiltin({ ...file, members: own }))
+      throw problem(one.file, "archive.empty", {});
     members.set(entry.path, entry);
   }
   const size = files.reduce((sum, { stamp }) => sum + Number(stamp.size), 0);

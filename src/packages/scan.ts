@@ -20,10 +20,18 @@ export type ScanArguments = Claim & { file?: string };
  * The files to be read: the one that the command line names, or those on the volume. Throws exit 66 where there is none, 65 for a
  * `packages.json` that is wrong.
  */
-export async function findFiles(args: ScanArguments, config: VolumeConfig, log: Log): Promise<VolumeFile[]> {
+export async function findFiles(
+  args: ScanArguments,
+  config: VolumeConfig,
+  log: Log,
+  signal: AbortSignal,
+): Promise<VolumeFile[]> {
   const { packagesDir } = config;
   if (args.file !== undefined) return [await findFile(args.file, packagesDir, args)];
-  const [volume, manifest] = await Promise.all([listVolume(packagesDir), readManifest(packagesDir)]);
+  const [volume, manifest] = await Promise.all([
+    listVolume(packagesDir),
+    readManifest(packagesDir, { signal, patience: patienceOf(config) }),
+  ]);
   if (manifest && manifest.problems.length > 0) throw new ProblemsError(manifest.problems);
   const named = manifest?.files ?? [];
   const byName = new Set([MANIFEST, ...named.map(({ file }) => file)]);
@@ -38,6 +46,10 @@ export async function findFiles(args: ScanArguments, config: VolumeConfig, log: 
   return files;
 }
 
+function patienceOf({ waitTimeout }: VolumeConfig): number {
+  return Math.min(PATIENCE, waitTimeout);
+}
+
 /** Reads the files as the packages they claim to be; `recall` spares it those that earlier runs have read. Throws ProblemsError with all that is wrong with any of them. */
 export async function scan(
   files: readonly VolumeFile[],
@@ -48,7 +60,7 @@ export async function scan(
   recall?: Recall,
 ): Promise<Archive[]> {
   const started = performance.now();
-  const patience = Math.min(PATIENCE, config.waitTimeout);
+  const patience = patienceOf(config);
   const { archives, problems, warnings } = await inspectFiles(files, {
     signal,
     patience,

@@ -14,7 +14,7 @@ export const checksum = {
     },
     { en: "copy both files again from the same build", zh: "请从同一次构建重新复制这两个文件" },
   ),
-  "checksum.line": fault<{ line: string }>(
+  "checksum.line": fault<{ line: string; cut?: boolean }>(
     {
       en: ({ line }) => `contains a line that is not a SHA-256 and a file name: ${line}`,
       zh: ({ line }) => `包含无法识别为“SHA-256 与文件名”的行：${line}`,

@@ -61,7 +61,7 @@ interface Broken {
 
 /** packages.json. */
 export const manifest = {
-  "manifest.json": fault<{ said: string }>(
+  "manifest.json": fault<{ said: string; cut?: boolean }>(
     { en: ({ said }) => `is not valid JSON: ${said}`, zh: ({ said }) => `不是有效的 JSON：${said}` },
     SCHEMA,
   ),

@@ -19,7 +19,7 @@ export async function prepare(
   writes: boolean,
 ): Promise<{ servers: Servers; archives: Archive[] }> {
   const { args, config, log, recorder } = job;
-  const files = await findFiles(args, config, log);
+  const files = await findFiles(args, config, log, job.signal);
   const sibling = new AbortController();
   const signal = AbortSignal.any([job.signal, sibling.signal]);
   const stop = (error: unknown): never => {

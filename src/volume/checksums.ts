@@ -6,7 +6,7 @@ import { problem } from "../errors.ts";
 import { digestsIn, fileName, isSameName, mentions, parseLine } from "./checksum-line.ts";
 import type { VolumeFile } from "./file.ts";
 import { withFile } from "./open.ts";
-import { unreadable } from "./problem.ts";
+import { isNowhere, isThere, unreadable } from "./problem.ts";
 import { decodeText } from "./text.ts";
 
 const LIST = "SHA256SUMS";
@@ -85,6 +85,9 @@ async function fromSums(archive: VolumeFile, { file, path }: SumsList): Promise<
   const parsed = lines.map(parseLine);
   const found = parsed.flatMap((line, at) => {
     if (line) return isSameName(line.name, name) ? [line] : [];
+    // a list that was cut short
+    if (at === lines.length - 1 && isCut(lines[at] as string))
+      throw problem(file, "checksum.line", { line: printable(lines[at] as string), cut: true });
     if (!mentions(lines[at] as string, name)) return [];
     // certutil has the digest on the next line, Get-FileHash's list on the one before
     const near = [parsed[at + 1], parsed[at - 1]].find((one) => one && one.name === undefined);
@@ -112,10 +115,15 @@ function fromOwn(lines: string[] | undefined, file: string, name: string): Expec
   if (digests.length === 0 && bad === undefined)
     throw problem(file, "checksum.other", { listed: printable(listed ?? "") });
   if (bad !== undefined && digests.length !== 1)
-    throw problem(file, "checksum.line", { line: printable(bad) });
+    throw problem(file, "checksum.line", { line: printable(bad), cut: isCut(bad) });
   if (bad !== undefined && listed !== undefined && !mentions(text, name))
     throw problem(file, "checksum.other", { listed: printable(listed) });
   return digests.map((sha256) => ({ sha256, from: file }));
+}
+
+/** A digest of which the end has not come. */
+function isCut(line: string): boolean {
+  return /^[0-9a-f]{1,63}$/i.test(line);
 }
 
 /** An archive's name among other words. */
@@ -129,7 +137,11 @@ async function read(file: string, path: string): Promise<string[] | undefined> {
     if (found.size > MAX_LENGTH) throw problem(file, "checksum.long", {});
   } catch (error) {
     if (!isSystemError(error)) throw error;
-    if (error.code === "ENOENT") return undefined;
+    if (isNowhere(error)) {
+      // a link that leads nowhere: a check was meant
+      if (await isThere(path)) throw problem(file, "checksum.irregular", {});
+      return undefined;
+    }
     throw unreadable(file, path, error);
   }
   const bytes = await withFile({ file, path }, async (handle, stamp) => {

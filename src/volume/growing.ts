@@ -1,6 +1,6 @@
 import { stat } from "node:fs/promises";
 import { poll } from "../async.ts";
-import { ProblemError, problem } from "../errors.ts";
+import { type Problem, ProblemError, problem } from "../errors.ts";
 import type { ReasonId } from "../reasons/catalog.ts";
 import type { VolumeFile } from "./file.ts";
 
@@ -29,6 +29,7 @@ const UNFILLED: ReadonlySet<ReasonId> = new Set<ReasonId>([
   "zip.end",
   "zip.directory",
   "zip.header.missing",
+  "checksum.empty",
   "checksum.mismatch",
 ]);
 
@@ -38,44 +39,75 @@ export interface Patience {
   patience?: number;
 }
 
+type Located = Pick<VolumeFile, "file" | "path">;
+
 /**
  * Reads a file that may still be being written: where it is cut short and young, or changes, it is waited for until it is complete, and
- * then exit 74: nothing can be said of it yet.
+ * then exit 74: nothing can be said of it yet. So is what belongs to it: its checksum file, a file in its folder.
  */
 export async function whenComplete<T>(
-  file: VolumeFile,
+  file: Located,
   read: () => Promise<T>,
   { signal = new AbortController().signal, patience = 0 }: Patience,
 ): Promise<T> {
   const started = performance.now();
   for (;;) {
+    const readAt = Date.now();
     try {
       return await read();
     } catch (error) {
       if (!(error instanceof ProblemError) || patience <= 0) throw error;
       const { reason } = error;
-      const unfinished = CUT_SHORT.has(reason) || UNFILLED.has(reason);
-      if (!unfinished || !(reason === "file.changed" || (await isYoung(file)))) throw error;
-      if (await changesWithin(file, patience * 1000, signal)) continue;
-      if (UNFILLED.has(reason)) throw error;
-      throw problem(file.file, "file.growing", { seconds: Math.round((performance.now() - started) / 1000) });
+      const unfinished = CUT_SHORT.has(reason) || UNFILLED.has(reason) || isCut(error.problem);
+      const paths = concerned(file, error.problem);
+      if (!unfinished || !(reason === "file.changed" || (await isAnyYoung(paths)))) throw error;
+      if (await changesWithin(paths, readAt, patience * 1000, signal)) continue;
+      if (!CUT_SHORT.has(reason)) throw error;
+      const seconds = Math.round((performance.now() - started) / 1000);
+      throw problem(error.problem.file, "file.growing", { seconds });
     }
   }
 }
 
-async function isYoung({ path }: VolumeFile): Promise<boolean> {
-  const found = await stat(path).catch(() => undefined);
-  return found !== undefined && Date.now() - found.mtimeMs < YOUNG && found.mtimeMs - Date.now() < YOUNG;
+/** A text that breaks off. */
+function isCut(found: Problem): boolean {
+  return (found.reason === "checksum.line" || found.reason === "manifest.json") && found.params.cut === true;
 }
 
-/** Waits for a change, and then until it has been quiet for a moment. False: nothing changed. */
-async function changesWithin({ path }: VolumeFile, limit: number, signal: AbortSignal): Promise<boolean> {
-  const look = async () => {
-    const found = await stat(path, { bigint: true }).catch(() => undefined);
-    return `${found?.size}:${found?.mtimeNs}:${found?.ctimeNs}`;
-  };
-  const first = await look();
-  let last = first;
+/** Where the files lie that a problem is about: the one that was read, the one that it names, the list that contradicts it. */
+function concerned({ file, path }: Located, found: Problem): string[] {
+  const root = path.endsWith(file) ? path.slice(0, path.length - file.length) : undefined;
+  const named = [found.file, ...(found.reason === "checksum.mismatch" ? [found.params.from] : [])];
+  return [path, ...(root === undefined ? [] : named.map((one) => root + one))];
+}
+
+async function isAnyYoung(paths: readonly string[]): Promise<boolean> {
+  for (const path of paths) {
+    const found = await stat(path).catch(() => undefined);
+    if (found?.isFile() && Date.now() - found.mtimeMs < YOUNG && found.mtimeMs - Date.now() < YOUNG)
+      return true;
+  }
+  return false;
+}
+
+/**
+ * Waits for a change, and then until it has been quiet for a moment. False: nothing changed, not since `readAt` either, which is when the
+ * read that failed began.
+ */
+async function changesWithin(
+  paths: readonly string[],
+  readAt: number,
+  limit: number,
+  signal: AbortSignal,
+): Promise<boolean> {
+  const stats = () => Promise.all(paths.map((path) => stat(path, { bigint: true }).catch(() => undefined)));
+  const text = (found: Awaited<ReturnType<typeof stats>>) =>
+    found.map((one) => `${one?.size}:${one?.mtimeNs}:${one?.ctimeNs}`).join();
+  const look = async () => text(await stats());
+  const found = await stats();
+  const meanwhile = found.some((one) => one && one.ctimeMs >= readAt && one.ctimeMs <= Date.now());
+  let last = text(found);
+  const first = meanwhile ? undefined : last;
   let lastAt = performance.now();
   await poll(
     async () => {

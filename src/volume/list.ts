@@ -16,13 +16,11 @@ import {
   strayChecksum,
   suspect,
 } from "./near.ts";
-import { accessTo, isDenied, said, unreadable } from "./problem.ts";
+import { accessTo, isDenied, isNowhere, said, unreadable } from "./problem.ts";
 
 const DEPTH = 4;
 /** What mkfs leaves at the top of a volume, readable for root alone; it says nothing about the packages. */
 const FILE_SYSTEM_OWN = "lost+found";
-/** What a link says that ends nowhere. */
-const NOWHERE = new Set(["ENOENT", "ELOOP", "ENOTDIR"]);
 
 interface Walked extends Volume {
   /** The volume's folder itself, links followed. */
@@ -64,7 +62,7 @@ export async function findFile(path: string, dir: string, claim: Claim): Promise
   for (const absolute of places) {
     const found = await stat(absolute).catch((error: unknown) => {
       if (!isSystemError(error)) throw error;
-      if (error.code === "ENOENT" || error.code === "ENOTDIR") return undefined;
+      if (isNowhere(error)) return undefined;
       throw unreadable(path, absolute, error);
     });
     if (!found) continue;
@@ -164,7 +162,7 @@ async function follow(entry: Dirent, path: string, file: string): Promise<number
     return suspect(file, found.isDirectory() ? "volume.near.folder" : "volume.near.special", {});
   } catch (error) {
     if (!isSystemError(error)) throw error;
-    if (entry.isSymbolicLink() && NOWHERE.has(error.code ?? "")) {
+    if (entry.isSymbolicLink() && isNowhere(error)) {
       const target = await readlink(path).catch(() => "?");
       return suspect(file, "volume.near.link", { target: printable(target) });
     }
@@ -177,10 +175,10 @@ async function list(path: string, below: string): Promise<Dirent[]> {
     return await readdir(path, { withFileTypes: true });
   } catch (error) {
     if (!isSystemError(error)) throw error;
-    if (below === "" && error.code === "ENOENT")
-      throw new JobError("volume.missing", { path }, { cause: error });
     if (below === "" && error.code === "ENOTDIR")
       throw new JobError("volume.file", { path }, { cause: error });
+    if (below === "" && isNowhere(error))
+      throw new JobError("volume.missing", { path: printable(path) }, { cause: error });
     if (isDenied(error)) throw new JobError("volume.denied", { path, ...accessTo(path) }, { cause: error });
     const params = { path, code: error.code ?? "", said: said(error) };
     throw new JobError("volume.unreadable", params, { cause: error });

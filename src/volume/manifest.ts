@@ -9,9 +9,10 @@ import { nearest } from "../nearest.ts";
 import type { Params, ReasonId } from "../reasons/catalog.ts";
 import type { ManifestRule } from "../reasons/manifest.ts";
 import type { VolumeFile } from "./file.ts";
+import { type Patience, whenComplete } from "./growing.ts";
 import { withFile } from "./open.ts";
 import schema from "./packages.schema.json" with { type: "json" };
-import { unreadable } from "./problem.ts";
+import { isNowhere, isThere, unreadable } from "./problem.ts";
 import { decodeText } from "./text.ts";
 
 export const MANIFEST = "packages.json";
@@ -31,15 +32,15 @@ export interface Manifest {
   problems: Problem[];
 }
 
-/** Reads `packages.json` on the volume; undefined: there is none. */
-export async function readManifest(dir: string): Promise<Manifest | undefined> {
+/** Reads `packages.json` on the volume; undefined: there is none. One that is still being written is waited for. */
+export async function readManifest(dir: string, patience: Patience = {}): Promise<Manifest | undefined> {
   const problems: Problem[] = [];
-  let text: string | undefined;
-  await collectProblem(problems, async () => {
-    text = await readText(join(dir, MANIFEST));
-  });
-  if (text === undefined) return problems.length > 0 ? { files: [], problems } : undefined;
-  const parsed = await parse(text);
+  const path = join(dir, MANIFEST);
+  const value = await collectProblem(problems, () =>
+    whenComplete({ file: MANIFEST, path }, async () => parseJson(await readText(path)), patience),
+  );
+  if (value === undefined) return problems.length > 0 ? { files: [], problems } : undefined;
+  const parsed = await check(value.json);
   problems.push(...parsed.problems);
   const files: VolumeFile[] = [];
   const seen = new Set<string>();
@@ -64,7 +65,10 @@ async function readText(path: string): Promise<string | undefined> {
     if (!found.isFile()) throw problem(MANIFEST, "manifest.irregular", {});
   } catch (error) {
     if (!isSystemError(error)) throw error;
-    if (error.code === "ENOENT") return undefined;
+    if (isNowhere(error)) {
+      if (await isThere(path)) throw problem(MANIFEST, "manifest.irregular", {});
+      return undefined;
+    }
     throw unreadable(MANIFEST, path, error);
   }
   return withFile({ file: MANIFEST, path }, async (handle, { size }) => {
@@ -79,7 +83,7 @@ async function sizeOf(dir: string, file: string, problems: Problem[]): Promise<n
     const found = await stat(join(dir, file));
     return found.isFile() ? found.size : undefined;
   } catch (error) {
-    if (!isSystemError(error) || ["ENOENT", "ENOTDIR", "ELOOP"].includes(error.code ?? "")) return undefined;
+    if (!isSystemError(error) || isNowhere(error)) return undefined;
     problems.push(unreadable(file, join(dir, file), error).problem);
     return 0;
   }
@@ -101,14 +105,19 @@ function claimed(dir: string, { file, arch, ...said }: ManifestEntry, size: numb
   return { file, path: join(dir, file), name: basename(file), size, claim };
 }
 
-async function parse(text: string): Promise<{ packages: ManifestEntry[]; problems: Problem[] }> {
-  let value: unknown;
+function parseJson(text: string | undefined): { json: unknown } | undefined {
+  if (text === undefined) return undefined;
   try {
-    value = JSON.parse(text);
+    return { json: JSON.parse(text) };
   } catch (error) {
-    const said = printable((error as Error).message);
-    return { packages: [], problems: [fault("manifest.json", { said })] };
+    const { message } = error as Error;
+    const at = Number(/at position (\d+)/.exec(message)?.[1] ?? Number.NaN);
+    const cut = /end of JSON|^Unterminated/.test(message) || at >= text.length;
+    throw problem(MANIFEST, "manifest.json", { said: printable(message), cut });
   }
+}
+
+async function check(value: unknown): Promise<{ packages: ManifestEntry[]; problems: Problem[] }> {
   // Loaded only for a volume that has a manifest.
   const { Ajv } = await import("ajv");
   const validate = new Ajv({ allErrors: true, verbose: true }).compile<{ packages: ManifestEntry[] }>(schema);

@@ -1,4 +1,5 @@
 import { statSync } from "node:fs";
+import { lstat } from "node:fs/promises";
 import { getegid, geteuid } from "node:process";
 import { printable } from "../archive/problem.ts";
 import { type ProblemError, problem } from "../errors.ts";
@@ -18,6 +19,19 @@ export function unreadable(file: string, path: string, error: NodeJS.ErrnoExcept
 /** Whether a permission is what is missing. */
 export function isDenied({ code }: NodeJS.ErrnoException): boolean {
   return code === "EACCES" || code === "EPERM";
+}
+
+/** Whether a path leads nowhere: no such file, or a link to none. */
+export function isNowhere({ code }: NodeJS.ErrnoException): boolean {
+  return ["ENOENT", "ENOTDIR", "ELOOP", "ENAMETOOLONG"].includes(code ?? "");
+}
+
+/** Whether something is there all the same: a link that leads nowhere. */
+export function isThere(path: string): Promise<boolean> {
+  return lstat(path).then(
+    () => true,
+    () => false,
+  );
 }
 
 /** The system's own words, without the path, which stands before them. */

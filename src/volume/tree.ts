@@ -5,7 +5,7 @@ import { MAX_FILES } from "../archive/contents.ts";
 import { isSystemError, printable } from "../archive/problem.ts";
 import { problem } from "../errors.ts";
 import type { FileStamp, StampedFile, VolumeFile } from "./file.ts";
-import { unreadable } from "./problem.ts";
+import { isNowhere, unreadable } from "./problem.ts";
 
 /** Something in a folder that is a package as a whole. */
 export interface TreeEntry extends StampedFile {
@@ -66,7 +66,7 @@ async function look(one: Located): Promise<BigIntStats> {
     return await stat(one.path, { bigint: true });
   } catch (error) {
     if (!isSystemError(error)) throw error;
-    if (["ENOENT", "ELOOP", "ENOTDIR"].includes(error.code ?? "")) throw unfit(one);
+    if (isNowhere(error)) throw unfit(one);
     throw unreadable(`${one.root.file}/${one.name}`, one.path, error);
   }
 }

@@ -6,7 +6,7 @@ import type { Os } from "../identity.ts";
 import type { VolumeFile } from "./file.ts";
 import { VERSION_FILE } from "./known.ts";
 import { withFile } from "./open.ts";
-import { unreadable } from "./problem.ts";
+import { isNowhere, isThere, unreadable } from "./problem.ts";
 import { decodeText } from "./text.ts";
 
 /** What a VERSION file says: one version, or one for each os. */
@@ -70,7 +70,7 @@ export async function versionsBeside({ file, path }: Pick<VolumeFile, "file" | "
     if (!(await stat(beside.path)).isFile()) return {};
   } catch (error) {
     if (!isSystemError(error)) throw error;
-    if (["ENOENT", "ENOTDIR", "ELOOP"].includes(error.code ?? "")) return {};
+    if (isNowhere(error)) return (await isThere(beside.path)) ? { from: beside.file } : {};
     throw unreadable(beside.file, beside.path, error);
   }
   return withFile(beside, async (handle, { size }) => {

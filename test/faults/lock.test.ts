@@ -107,7 +107,7 @@ describe("the lock's session", { concurrency: 2 }, () => {
   });
 });
 
-test("a line that goes dead unseen, the session ended, and a second run: no reader gets damaged content", async () => {
+test("a line that goes dead unseen, the session ended, and a second run: no reader gets damaged content", async (t) => {
   const { stage } = await slowStage();
   stage.nats.throttle(Number.POSITIVE_INFINITY);
   exits(await stage.run(), 0);
@@ -121,9 +121,15 @@ test("a line that goes dead unseen, the session ended, and a second run: no read
   const reader = (async () => {
     while (reading) {
       seen.add((await stage.objects.read(KEY)).sha256);
-      await sleep(50);
+      // The proxies are in this process, too, and a read keeps it busy.
+      await sleep(250);
     }
   })();
+  const stopReading = () => {
+    reading = false;
+    return reader;
+  };
+  t.after(stopReading);
   const first = stage.start();
   const pid = await holder(stage);
   await uploading(stage, sent);
@@ -134,8 +140,7 @@ test("a line that goes dead unseen, the session ended, and a second run: no read
   const results = await Promise.all([first.done, second.done]);
   clearTimeout(resume);
   await stage.postgres.resume();
-  reading = false;
-  await reader;
+  await stopReading();
   exits(results[1], 0);
   exits(results[0], 0, 69, 75);
   for (const digest of seen) assert.ok([old, wanted].includes(digest), `a reader got ${digest}`);

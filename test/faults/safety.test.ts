@@ -1,7 +1,7 @@
 import assert from "node:assert/strict";
 import { mkdirSync } from "node:fs";
 import { join } from "node:path";
-import { describe, test } from "node:test";
+import { describe, type TestContext, test } from "node:test";
 import { setTimeout as sleep } from "node:timers/promises";
 import { buildArchive } from "../support/archives.ts";
 import { findPgbouncer, startPgbouncer } from "../support/pgbouncer.ts";
@@ -55,7 +55,7 @@ interface Round {
 }
 
 /** Reads the served key through a client that is not ours, over and over, and keeps what it gets. */
-function watch(stage: Stage) {
+function watch(stage: Stage, t: TestContext) {
   const seen = new Set<string>();
   let reading = true;
   const done = (async () => {
@@ -73,6 +73,9 @@ function watch(stage: Stage) {
     }
   })();
   done.catch(() => undefined);
+  t.after(() => {
+    reading = false;
+  });
   return {
     async stop(): Promise<ReadonlySet<string>> {
       reading = false;
@@ -134,7 +137,7 @@ describe("two jobs, one of which loses a line", { concurrency: 2 }, () => {
     test(`round ${round}: ${fault}`, async (t) => {
       const { stage, chance, old, path } = await begin(String(round));
       const other = await second(stage, chance);
-      const reader = watch(stage);
+      const reader = watch(stage, t);
       const sent = stage.nats.stats.bytesUp;
       stage.nats.throttle(SLOW);
       const first = stage.start([], { WAIT_TIMEOUT: "60" });
@@ -165,7 +168,7 @@ describe("two jobs behind a pooler that lends sessions", () => {
         pool_mode: "transaction",
         ignore_startup_parameters: "options",
       });
-      const reader = watch(stage);
+      const reader = watch(stage, t);
       const env = { DB_PORT: String(pooler?.port) };
       const run = (name: string) =>
         stage.run([], { ...env, REPORT_FILE: join(stage.volume, `.${name}.json`) });

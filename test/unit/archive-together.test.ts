@@ -9,6 +9,7 @@ import type { Package } from "../../src/packages/package.ts";
 import { resolvePackages } from "../../src/packages/resolve.ts";
 import { type ArchiveOptions, buildArchive } from "../support/archives.ts";
 import { problemOf, scanOne, volume } from "../support/volume.ts";
+import { until } from "../support/wait.ts";
 
 const TAR = "fusion-collectors.tar.gz";
 const live = new AbortController().signal;
@@ -114,9 +115,10 @@ describe("what is made of one tar.gz is made at the same time", () => {
     const taken = sources.map((source) => source.blocks(BLOCK, live)[Symbol.asyncIterator]());
     // the first block of each that has one; from then on nobody takes, so the source waits
     await taken[0]?.next();
-    await new Promise((done) => setTimeout(done, 50));
-    const now = performance.now();
-    assert.ok((sources[1]?.readAt?.() ?? 0) >= now);
+    await until("the source waits, and says so", () => {
+      const now = performance.now();
+      return (sources[1]?.readAt?.() ?? 0) >= now;
+    });
     for (const source of sources) source.release?.();
   });
 });
