@@ -15,8 +15,8 @@ export class Line {
 
   constructor(blockSize: number) {
     this.#blockSize = blockSize;
-    // one more is being filled, and one written
-    this.#slots = Array.from({ length: LANES + 2 }, () => ({ buffer: undefined, free: this.#tail }));
+    // as many again wait for their turn to be written; one more is being filled, and one written
+    this.#slots = Array.from({ length: 2 * LANES + 2 }, () => ({ buffer: undefined, free: this.#tail }));
   }
 
   /** The next free buffer. Throws what went wrong with a block that was added before. */

@@ -57,7 +57,7 @@ async function place(admin: NatsLogin, login: NatsLogin = admin): Promise<Place>
   const path = join(volume, ARCHIVE);
   await buildArchive(path, { payloadBytes: BYTES });
   const db = await postgres.createDatabase({ state: "B" });
-  const report = { REPORT_FILE: join(volume, "report.json"), WAIT_TIMEOUT: "5" };
+  const report = { REPORT_FILE: join(volume, "report.json") };
   const env = jobEnv({ db, nats: login, packages: volume }, report);
   return {
     env,

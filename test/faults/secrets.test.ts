@@ -79,7 +79,8 @@ async function search(env: Record<string, string>, code: number, planted: readon
   const REPORT_FILE = join(folder.path, `report-${++count}.json`);
   const pretty = count % 2 === 0;
   const how = { PACKAGES_DIR: folder.path, LOG_LEVEL: "trace", LOG_FORMAT: pretty ? "pretty" : "json" };
-  const result = await job(pretty ? ["--json"] : [], { ...how, WAIT_TIMEOUT: "1", REPORT_FILE, ...env }).done;
+  const WAIT_TIMEOUT = code === 69 ? "1" : "20";
+  const result = await job(pretty ? ["--json"] : [], { ...how, WAIT_TIMEOUT, REPORT_FILE, ...env }).done;
   assert.equal(result.code, code, result.stdout + result.stderr);
   assertNoSecrets(result, planted);
   assertNoSecrets({ ...result, stdout: readFileSync(REPORT_FILE, "utf8") }, planted);

@@ -2,6 +2,8 @@ import assert from "node:assert/strict";
 import { writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { describe, test } from "node:test";
+import { binaryHeader } from "../support/binaries.ts";
+import { rawZip } from "../support/raw-zip.ts";
 import { explain, useServers } from "../support/site.ts";
 
 const servers = useServers();
@@ -11,7 +13,8 @@ describe("a collector's row with an object of its own stays as it is, in shared 
   test("uploaded by hand with this job", async () => {
     const site = await servers.site({ state: "B" });
     const file = join(site.volume, "telegraf.zip");
-    writeFileSync(file, Buffer.alloc(50_000, 7));
+    const zip = rawZip([{ name: "telegraf", data: binaryHeader("linux", "x86_64"), mode: 0o100755 }]);
+    writeFileSync(file, zip);
     const byHand = await site.run(
       ["--file", file, "--type", "collector", "--object", "Telegraf", "--version", "1.0.0"],
       SHARED,
@@ -23,7 +26,7 @@ describe("a collector's row with an object of its own stays as it is, in shared 
     const telegraf = (await site.rows()).find(({ object }) => object === "Telegraf");
     assert.equal(telegraf?.name, "telegraf.zip");
     const { bytes } = await site.objects.read("linux/Telegraf/1.0.0/telegraf.zip");
-    assert.equal(bytes, 50_000);
+    assert.equal(bytes, zip.length);
     const before = await site.state();
     for (const command of ["verify", "init"]) {
       const again = await site.run([command], SHARED);
