@@ -77,4 +77,29 @@ describe("nats-server", { concurrency: 1 }, () => {
   for (const { program, version } of nats) {
     test(version, () => wholeStory({ nats: program }, "B"));
   }
+
+  // 2.9 knows no such setting
+  for (const { program, version } of nats.filter((one) => !one.version.startsWith("2.9."))) {
+    test(`${version}: a bucket that stores under other subjects is refused before a byte is sent`, async () => {
+      const [pg, js] = await Promise.all([startPostgres(), startNats({ program })]);
+      const objects = await openObjects(js);
+      try {
+        const db = await pg.createDatabase({ state: "B" });
+        const manager = await objects.connection.jetstreamManager();
+        await manager.streams.add({
+          name: "OBJ_bklite",
+          subjects: ["$O.bklite.C.>", "$O.bklite.M.>"],
+          allow_rollup_hdrs: true,
+          subject_transform: { src: ">", dest: "moved.>" },
+        });
+        const run = await job(["init"], jobEnv({ db, nats: js, packages: folder.path })).done;
+        exits(run, 78);
+        assert.equal(run.events.at(-1)?.reason, "nats.bucket.transform");
+        assert.equal(await objects.lastSeq(), 0);
+      } finally {
+        await objects.close();
+        await Promise.allSettled([pg.stop(), js.stop()]);
+      }
+    });
+  }
 });

@@ -111,7 +111,6 @@ const STREAMS: [id: ReasonId, config: Partial<StreamConfig>][] = [
   ["nats.bucket.no-ack", { no_ack: true }],
   ["nats.bucket.retention", { retention: RetentionPolicy.Interest }],
   ["nats.bucket.mirror", { subjects: [], mirror: { name: "FOREIGN" }, allow_rollup_hdrs: false }],
-  ["nats.bucket.transform", { subject_transform: { src: ">", dest: "moved.>" } }],
   ["nats.bucket.deny-purge", { deny_purge: true, allow_rollup_hdrs: false }],
   ["store.full.bucket", { max_bytes: 1000 }],
 ];
