@@ -1,3 +1,4 @@
+import { readdir } from "node:fs/promises";
 import { HEAD_LENGTH, programLength } from "../archive/binary.ts";
 import { readFully } from "../archive/blocks.ts";
 import { MAX_PACKED } from "../archive/contents.ts";
@@ -5,8 +6,8 @@ import { printable } from "../archive/problem.ts";
 import type { BinaryKind, Entry, OpenFile } from "../archive/types.ts";
 import { contentKind, programKind } from "../archive/wrong-kind.ts";
 import { inspectZip, readEntryHead } from "../archive/zip.ts";
-import { collectProblem, type Problem, problem } from "../errors.ts";
-import type { VolumeFile } from "../volume/file.ts";
+import { collectProblem, type Problem, ProblemError, problem } from "../errors.ts";
+import type { FileStamp, VolumeFile } from "../volume/file.ts";
 import { withFile } from "../volume/open.ts";
 import { readTree, type TreeEntry } from "../volume/tree.ts";
 import { contentsOf } from "./contents.ts";
@@ -100,7 +101,27 @@ export function inspectLoose(file: VolumeFile, signal?: AbortSignal): Promise<Ar
 
 /** A folder in a collector's place. */
 export async function inspectFolder(file: VolumeFile): Promise<Archive> {
-  const tree = await readTree(file);
+  const problems: Problem[] = [];
+  const tree = await collectProblem(problems, () => readTree(file));
+  return tree ? readFolder(file, tree) : unfitFolder(file, problems[0] as Problem);
+}
+
+/** One with something in it that no zip can hold: a fault only if it turns out to be a collector. */
+async function unfitFolder(file: VolumeFile, fault: Problem): Promise<Archive> {
+  if (fault.reason !== "collector.folder") throw new ProblemError(fault);
+  const paths = (await readdir(file.path)).map((name) => `bin/${file.name}/${name}`);
+  const members = new Map(
+    paths.map((path): [string, Entry] => [path, { path, kind: "file", size: 0, mode: 0 }]),
+  );
+  if (isBuiltin({ ...file, members })) throw new ProblemError(fault);
+  return { ...file, ...UNOPENED, stamp: stampOf(0), named: {}, sha256: undefined, members, fault };
+}
+
+function stampOf(size: number): FileStamp {
+  return { dev: 0n, ino: 0n, size: BigInt(size), mtimeNs: 0n, ctimeNs: 0n };
+}
+
+async function readFolder(file: VolumeFile, tree: readonly TreeEntry[]): Promise<Archive> {
   const files = tree.filter(({ isFolder }) => !isFolder);
   const members = new Map<string, Entry>();
   for (const one of files.filter(({ name }) => !name.includes("/"))) {
@@ -111,7 +132,7 @@ export async function inspectFolder(file: VolumeFile): Promise<Archive> {
     members.set(entry.path, entry);
   }
   const size = files.reduce((sum, { stamp }) => sum + Number(stamp.size), 0);
-  const stamp = { dev: 0n, ino: 0n, size: BigInt(size), mtimeNs: 0n, ctimeNs: 0n };
+  const stamp = stampOf(size);
   return { ...file, ...UNOPENED, size, stamp, named: {}, sha256: undefined, tree, members };
 }
 

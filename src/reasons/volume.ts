@@ -9,11 +9,15 @@ export interface Access {
   mode: string;
   /** Who the job runs as, `uid:gid`. */
   user: string;
+  /** The folder that this is of, where it is one on the way that is closed. */
+  folder?: string;
 }
 
 const access = {
-  en: ({ owner, mode, user }: Access) => `owner ${owner}, mode ${mode}, read as ${user}`,
-  zh: ({ owner, mode, user }: Access) => `属主 ${owner}，权限 ${mode}，读取用户 ${user}`,
+  en: ({ owner, mode, user, folder }: Access) =>
+    `${folder ? `folder ${folder}: ` : ""}owner ${owner}, mode ${mode}, read as ${user}`,
+  zh: ({ owner, mode, user, folder }: Access) =>
+    `${folder ? `目录 ${folder}：` : ""}属主 ${owner}，权限 ${mode}，读取用户 ${user}`,
 };
 
 /** What the system says when a file system itself has failed. */

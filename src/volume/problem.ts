@@ -1,5 +1,6 @@
-import { statSync } from "node:fs";
+import { readlinkSync, statSync } from "node:fs";
 import { lstat } from "node:fs/promises";
+import { dirname, resolve } from "node:path";
 import { getegid, geteuid } from "node:process";
 import { printable } from "../archive/problem.ts";
 import { type ProblemError, problem } from "../errors.ts";
@@ -39,13 +40,26 @@ export function said({ code, message }: NodeJS.ErrnoException): string {
   return printable(message.replace(/ '.*'$/s, "") || (code ?? ""));
 }
 
-/** Who owns it, who may read it, and who tries to. */
+/** Who owns it, who may read it, and who tries to; of the folder on the way that is closed, where it cannot be looked at itself. */
 export function accessTo(path: string): Access {
   const user = `${geteuid?.() ?? "?"}:${getegid?.() ?? "?"}`;
+  const target = linkTarget(path);
+  for (let at = target; ; at = dirname(at)) {
+    try {
+      const { uid, gid, mode } = statSync(at);
+      const access = { owner: `${uid}:${gid}`, mode: (mode & 0o7777).toString(8).padStart(4, "0"), user };
+      return at === target ? access : { ...access, folder: printable(at) };
+    } catch {
+      if (at === dirname(at)) return { owner: "?", mode: "?", user };
+    }
+  }
+}
+
+/** Where a link leads, as far as that can be seen. */
+function linkTarget(path: string): string {
   try {
-    const { uid, gid, mode } = statSync(path);
-    return { owner: `${uid}:${gid}`, mode: (mode & 0o7777).toString(8).padStart(4, "0"), user };
+    return resolve(dirname(path), readlinkSync(path));
   } catch {
-    return { owner: "?", mode: "?", user }; // a folder above it is closed as well
+    return path;
   }
 }

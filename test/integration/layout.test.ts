@@ -160,6 +160,21 @@ describe("what looks like a mistake in the bundle's folder is a warning that nam
   });
 });
 
+test("a folder in a collector's place that no zip can hold is refused if it is a collector's, else left alone", async () => {
+  for (const [folder, code] of [
+    ["templates", 0],
+    ["filebeat", 65],
+  ] as const) {
+    const site = await servers.site({ state: "C" });
+    await site.archive(ARCHIVE);
+    await put(site, `collector/linux/${folder}/${folder}`, PROGRAM);
+    await symlink("nowhere", join(site.volume, `collector/linux/${folder}/current`));
+    const run = await site.run();
+    assert.equal(run.code, code, explain(run));
+    if (code === 65) assert.equal(run.report?.error?.reason, "collector.folder");
+  }
+});
+
 test("an archive with its folder far down is installable", async () => {
   const site = await servers.site({ state: "C" });
   await site.archive("fusion-collectors.zip", {

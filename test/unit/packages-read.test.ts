@@ -150,6 +150,22 @@ describe("a file that changed since the scan is exit 74", () => {
     const problem = await problemOf(scan(on.dir));
     assert.deepEqual([problem.id, problem.code], ["file.denied", EXIT.noInput]);
     assert.match(problem.hint, /readable/);
+    assert.match(problem.reason, /mode 0000/);
+  });
+
+  test("and one in a folder that may not be entered, by that folder's owner and mode", async (t) => {
+    if (process.getuid?.() === 0) process.seteuid?.(65532);
+    t.after(() => process.seteuid?.(process.getuid?.() ?? 0));
+    await using on = await volume();
+    await buildArchive(on.path(`sub/${NAME}`));
+    await chmod(on.path("sub"), 0o444);
+    try {
+      const problem = await problemOf(scan(on.dir));
+      assert.deepEqual([problem.id, problem.code], ["file.denied", EXIT.noInput]);
+      assert.match(problem.reason, /\(folder .*\/sub: owner \d+:\d+, mode 0444, read as/);
+    } finally {
+      await chmod(on.path("sub"), 0o755);
+    }
   });
 });
 
