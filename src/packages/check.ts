@@ -1,8 +1,9 @@
 import { printable } from "../archive/problem.ts";
 import { type Problem, problem } from "../errors.ts";
 import { formatOf } from "../volume/name.ts";
+import { isPacked } from "../volume/near.ts";
 import type { Versions } from "../volume/version.ts";
-import { builtinDefinitions, type FoundCollector, findCollectors } from "./collectors.ts";
+import { builtinDefinitions, definitionsFor, type FoundCollector, findCollectors } from "./collectors.ts";
 import { binaryKind } from "./inspect.ts";
 import type { Package } from "./package.ts";
 import { checkProgram } from "./programs.ts";
@@ -59,4 +60,17 @@ export async function checkBinaries(pkg: Package, found: readonly FoundCollector
       throw problem(archive.file, "program.kind", { entry: printable(path), found: "empty" });
     checkProgram(archive.file, await binaryKind(archive, path), pkg, "archive", path);
   }
+}
+
+/** What is odd about a collector that somebody has declared: BK-Lite would not find it, or not unpack it. */
+export function oddities(pkg: Package, definitions: ResolveOptions["definitions"]): Problem[] {
+  const { object, archive } = pkg;
+  const { file, name } = archive;
+  const known = definitionsFor(pkg, definitions).map((one) => one.object);
+  const meant = known.find((one) => one.toLowerCase() === object.toLowerCase());
+  const found: Problem[] = [];
+  if (meant !== undefined && !known.includes(object))
+    found.push({ file, reason: "collector.object", params: { object: printable(object), meant } });
+  if (isPacked(name)) found.push({ file, reason: "collector.unpacked", params: {} });
+  return found;
 }

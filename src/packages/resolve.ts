@@ -1,7 +1,7 @@
 import { printable } from "../archive/problem.ts";
 import { collectProblem, type Problem, problem } from "../errors.ts";
 import { type Arch, FIELD_LENGTHS, type Identity, isRowName, type Os } from "../identity.ts";
-import { checkBinaries, checkKnown, checkVersion, missingParts } from "./check.ts";
+import { checkBinaries, checkKnown, checkVersion, missingParts, oddities } from "./check.ts";
 import { clashes, identityWords } from "./clash.ts";
 import { definitionsFor, type FoundCollector, findCollectors } from "./collectors.ts";
 import { installerPackage, probePackage } from "./fixed.ts";
@@ -131,6 +131,7 @@ function addOther(archive: Archive, wanted: ResolveOptions, resolved: Resolved):
     checkFields(pkg);
     checkProgram(archive.file, archive.program, pkg, "archive");
     resolved.packages.push(pkg);
+    resolved.warnings.push(...oddities(pkg, wanted.definitions));
   }
 }
 

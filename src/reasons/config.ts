@@ -109,11 +109,13 @@ const settings = {
   "config.platforms": setting<Named>({
     en: {
       cause: ({ name }) => `${name}: should be a list of platforms such as linux/x86_64,windows/x86_64`,
-      remedy: ({ name }) => `name platforms in ${name} as os/architecture: linux or windows, x86_64 or arm64`,
+      remedy: ({ name }) =>
+        `name platforms in ${name} as os/architecture (linux or windows, x86_64 or arm64), with plain commas between them`,
     },
     zh: {
       cause: ({ name }) => `${name}：应为平台列表，如 linux/x86_64,windows/x86_64`,
-      remedy: ({ name }) => `${name} 中的平台写作“操作系统/架构”：linux 或 windows，x86_64 或 arm64`,
+      remedy: ({ name }) =>
+        `${name} 中的平台写作“操作系统/架构”（linux 或 windows，x86_64 或 arm64），多个平台用半角逗号分隔`,
     },
   }),
   "config.bucket-name": setting<Named>({

@@ -108,6 +108,27 @@ export const packages = {
       zh: "请先解压，再放入程序（telegraf）或其目录（filebeat/）",
     },
   ),
+  "collector.object": suspicion<{ object: string; meant: string }>(
+    {
+      en: ({ object, meant }) =>
+        `is stored as ${object}, but BK-Lite's collector is called ${meant}: it will not be offered there`,
+      zh: ({ object, meant }) => `按 ${object} 存储，但 BK-Lite 的采集器名为 ${meant}：页面上不会出现`,
+    },
+    {
+      en: ({ meant }) => `write ${meant}, in --object or in packages.json`,
+      zh: ({ meant }) => `请在 --object 或 packages.json 中写 ${meant}`,
+    },
+  ),
+  "collector.unpacked": suspicion(
+    {
+      en: "is stored as it is, but of collectors BK-Lite unpacks a .zip alone: on a node it stays one packed file",
+      zh: "按原样存储，但 BK-Lite 只解压采集器的 .zip：在节点上仍是一个压缩文件",
+    },
+    {
+      en: "pack the collector's folder as a zip, or give the program itself",
+      zh: "请将采集器目录打包为 zip，或直接提供程序文件",
+    },
+  ),
   "collector.incomplete": suspicion<{ object: string; program: string }>(
     {
       en: ({ object, program }) => `is called like ${object}, but its program is not in it: ${program}`,

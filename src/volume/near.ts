@@ -42,15 +42,20 @@ export function nearMiss(file: string, name: string): Problem | undefined {
   return meant === undefined || meant === name ? undefined : suspect(file, "volume.near.name", { meant });
 }
 
-/** What lies around in a collector's folder, and is none. */
+/** How things are packed that BK-Lite does not unpack on a node. */
 const PACKED = /\.(?:tar|tar\.\w+|tgz|txz|gz|xz|bz2|zst|7z|rar|rpm|deb|msi)$/i;
 const PROGRAM = /^[^.]+$|\.(?:exe|jar|zip)$/i;
+
+/** Whether a collector of that name is packed in a way that BK-Lite does not unpack. */
+export function isPacked(name: string): boolean {
+  return PACKED.test(name);
+}
 
 /** Something in the collectors' folder that is in no collector's place, or packed in a way that BK-Lite does not unpack. */
 export function nearCollector(file: string, isFolder: boolean): Problem | undefined {
   const [name = "", ...above] = file.split("/").reverse();
   if (collectorPlace(file) !== undefined)
-    return PACKED.test(name) && !isFolder ? suspect(file, "collector.packed", {}) : undefined;
+    return isPacked(name) && !isFolder ? suspect(file, "collector.packed", {}) : undefined;
   const isSystem = OPERATING_SYSTEMS.some((os) => os === name.toLowerCase());
   const root = above[0]?.toLowerCase();
   const misplaced =

@@ -160,6 +160,23 @@ describe("what looks like a mistake in the bundle's folder is a warning that nam
   });
 });
 
+test("a declared collector that BK-Lite would not find, or not unpack, is a warning", async () => {
+  const site = await servers.site({ state: "C" });
+  await put(site, "telegraf", PROGRAM);
+  await put(site, "vector.tar.gz", "anything");
+  const packages = [
+    { file: "telegraf", type: "collector", object: "telegraf" },
+    { file: "vector.tar.gz", type: "collector", object: "Vector" },
+  ];
+  await put(site, "packages.json", JSON.stringify({ packages }));
+  const run = await site.run();
+  assert.equal(run.code, 0, explain(run));
+  const saidOf = (name: string) =>
+    run.report?.warnings.filter(({ file }) => file === name).map(({ reason }) => reason);
+  assert.deepEqual(saidOf("telegraf"), ["collector.object"], explain(run));
+  assert.deepEqual(saidOf("vector.tar.gz"), ["collector.unpacked"], explain(run));
+});
+
 test("a folder in a collector's place that no zip can hold is refused if it is a collector's, else left alone", async () => {
   for (const [folder, code] of [
     ["templates", 0],
