@@ -2,14 +2,15 @@ import { reason } from "./define.ts";
 
 /** `stored` and `local` are SHA-256 in hex. */
 interface Contents {
-  os: string;
+  /** `linux/x86_64`; without the architecture where the table has none. */
+  platform: string;
   object: string;
   version: string;
   stored: string;
   local: string;
 }
 
-const identity = ({ os, object, version }: Contents) => `${os} ${object} ${version}`;
+const identity = ({ platform, object, version }: Contents) => `${platform} ${object} ${version}`;
 const digests = ({ stored, local }: Contents) => `SHA-256 stored ${stored}, on the volume ${local}`;
 const digestsZh = ({ stored, local }: Contents) => `SHA-256：已存储 ${stored}，卷上 ${local}`;
 

@@ -127,7 +127,9 @@ function decide(desired: DesiredPackage, input: PlanInput): Verdict {
   const rule = user ? ruleForUser(input, whole) : ruleForOwn(pkg, input, whole);
   if (rule === "replace") return { ...moved, action: "replaced", upload: !done };
   const kept = { ...inPlace, action: "kept", upload: false } as const;
-  return rule === "keep" ? kept : { ...kept, conflict: conflictOf(desired, stored, user) };
+  return rule === "keep"
+    ? kept
+    : { ...kept, conflict: conflictOf(desired, stored, { row: user, archColumn: input.archColumn }) };
 }
 
 /** What a user uploaded is never overwritten; what of it is damaged cannot be kept either. */

@@ -384,3 +384,16 @@ describe("a stored object with different content that is damaged", () => {
     assert.equal(packages[0]?.conflict?.reason, "conflict.user.damaged");
   });
 });
+
+test("a conflict names the platform as the table tells it apart", () => {
+  const stored = object(ARCH_KEY, { sha256: OTHER });
+  const told = decide({
+    rows: [row({ arch: "x86_64" })],
+    objects: [stored],
+    onConflict: "fail",
+    archColumn: true,
+  });
+  assert.match(told.packages[0]?.conflict?.message ?? "", /: linux\/x86_64 Controller 1\.0\.0 is already/);
+  const untold = decide({ rows: [row()], objects: [otherBytes], onConflict: "fail" });
+  assert.match(untold.packages[0]?.conflict?.message ?? "", /: linux Controller 1\.0\.0 is already/);
+});
