@@ -55,6 +55,39 @@ export function createTurns(): <T>(work: () => Promise<T>) => Promise<T> {
   };
 }
 
+/** A place in a queue. */
+export interface Place {
+  /** Resolves when those before have left. */
+  enter: () => Promise<void>;
+  /** Done, or not going to enter any more; again and again does no harm. */
+  leave: () => void;
+}
+
+/** Lets one in at a time, in the order in which they ask; what they do then they do themselves, unlike in createTurns. */
+export class Queue {
+  /** The first one is in. */
+  readonly #asked = new Set<() => void>();
+
+  place(): Place {
+    const { promise, resolve } = Promise.withResolvers<void>();
+    return {
+      enter: () => {
+        this.#asked.add(resolve);
+        this.#callFirst();
+        return promise;
+      },
+      leave: () => {
+        if (this.#asked.delete(resolve)) this.#callFirst();
+      },
+    };
+  }
+
+  #callFirst(): void {
+    const [first] = this.#asked;
+    first?.();
+  }
+}
+
 /**
  * Does the work for each item, in their order, for at most `limit` of them at the same time. Ends when all have ended that were begun;
  * after a failure no more are, and the first one is thrown.

@@ -7,7 +7,7 @@ import { blocks } from "./blocks.ts";
 import { FileReader } from "./reader.ts";
 import type { Entry, OpenFile, ZipLocation } from "./types.ts";
 import { compare, zlibProblem } from "./verify.ts";
-import { dataStart, HEADER_WINDOW } from "./zip.ts";
+import { checkDescriptor, dataStart, HEADER_WINDOW } from "./zip.ts";
 
 /** Bytes read at once; more than zlib's high water mark, so that it is done with a block before the next is read. */
 const READ = 256 * 1024;
@@ -34,10 +34,12 @@ export async function* zipData(file: string, handle: OpenFile, entry: Entry, sig
   yield* blocks(handle, { start, size: at.compressedSize }, READ, signal);
 }
 
-/** An entry's bytes; when the last has been taken, size and CRC-32 are compared with the directory's: exit 65. */
+/** An entry's bytes; when the last has been taken, it has been proved as verifyEntries does: exit 65. */
 export async function* zipBytes(file: string, handle: OpenFile, entry: Entry, signal: AbortSignal) {
   const at = locationOf(file, entry);
-  const packed = zipData(file, handle, entry, signal);
+  const reader = new FileReader(handle, HEADER_WINDOW);
+  const start = await dataStart(file, reader, at);
+  const packed = blocks(handle, { start, size: at.compressedSize }, READ, signal);
   const chunkSize = Math.max(Math.min(at.uncompressedSize, INFLATED), 64);
   const inflate = at.method === 0 ? undefined : createInflateRaw({ chunkSize });
   let size = 0;
@@ -51,6 +53,7 @@ export async function* zipBytes(file: string, handle: OpenFile, entry: Entry, si
       yield piece;
     }
     compare(file, at, { used: inflate?.bytesWritten ?? size, size, crc });
+    await checkDescriptor(file, reader, at, start + at.compressedSize);
   } catch (error) {
     throw zlibProblem(file, at, error);
   }

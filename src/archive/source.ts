@@ -2,6 +2,8 @@
 export interface Source {
   /** Bytes; undefined where it is known only at the end. */
   size: number | undefined;
+  /** Resolves when it is this one's turn, where several are not to be sent at the same time; before that the store is not asked for room either. */
+  turn?: () => Promise<void>;
   /**
    * Blocks of exactly `blockSize` bytes, the last one possibly shorter. A block is valid until the next is asked for.
    * Throws exit 74 if the file changed since it was scanned.

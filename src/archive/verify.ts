@@ -33,6 +33,8 @@ export interface VerifyOptions {
   signal?: AbortSignal | undefined;
   /** Told of packed bytes that have been gone through. */
   onBytes?: ((bytes: number) => void) | undefined;
+  /** Entries that are left out: somebody else reads them. */
+  skip?: ((at: ZipLocation) => boolean) | undefined;
 }
 
 /**
@@ -43,10 +45,10 @@ export async function verifyEntries(
   file: string,
   handle: OpenFile,
   size: number,
-  { signal, onBytes = () => {} }: VerifyOptions = {},
+  { signal, onBytes = () => {}, skip = () => false }: VerifyOptions = {},
 ): Promise<void> {
   const directory = await ZipDirectory.open(file, handle, size);
-  const entries = inTurn(directory, signal);
+  const entries = inTurn(directory, skip, signal);
   const sweep = createSweep();
   const run = async () => {
     const lane: Lane = { file, handle, reader: new FileReader(handle, READ), sweep, signal, onBytes };
@@ -62,14 +64,15 @@ export async function verifyEntries(
 /** The large ones first, the largest first of all; then the others as they stand, which no list has to hold. */
 async function* inTurn(
   directory: ZipDirectory,
+  skip: (at: ZipLocation) => boolean,
   signal: AbortSignal | undefined,
 ): AsyncGenerator<ZipLocation> {
   const large: ZipLocation[] = [];
   for await (const { location } of directory.entries(signal))
-    if (location.compressedSize >= LARGE) large.push(location);
+    if (location.compressedSize >= LARGE && !skip(location)) large.push(location);
   yield* large.sort((a, b) => b.uncompressedSize - a.uncompressedSize);
   for await (const { location } of directory.entries(signal))
-    if (location.compressedSize < LARGE) yield location;
+    if (location.compressedSize < LARGE && !skip(location)) yield location;
 }
 
 async function verifyEntry(lane: Lane, at: ZipLocation): Promise<void> {

@@ -87,7 +87,7 @@ async function reconcile(
   await reclaim(bucket, unreachable, { lock, log, signal });
   recorder.orphans = await tidyOrphans(bucket, state.listing, unreachable, config.purgeOrphans, log);
 
-  const checks = new ArchiveChecks(job, plan.packages, checked, signal);
+  const checks = new ArchiveChecks(job, plan.packages, { checked, sends: true, signal });
   const context: ApplyContext = {
     servers,
     lock,
@@ -100,6 +100,7 @@ async function reconcile(
       await checks.settle(context.signal);
       await lock.prove();
     },
+    watch: (sources) => checks.watch(sources),
   };
   const failures = await recorder
     .time("upload", async () => {

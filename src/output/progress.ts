@@ -77,6 +77,21 @@ function bar(percent: number, width: number): string {
   return `[${"#".repeat(full)}${".".repeat(width - full)}] `;
 }
 
+/** A task that has not ended. */
+interface Running {
+  phase: Task["phase"];
+  /** Whether there are bytes to come. */
+  goesOn: () => boolean;
+}
+
+/** On a terminal there is room for one bar: that of what is being sent, else of the check that is waited for. */
+const running = new WeakMap<Log, Set<Running>>();
+
+function isForemost(task: Running, all: ReadonlySet<Running> = new Set([task])): boolean {
+  const sending = [...all].find(({ phase, goesOn }) => phase === "upload" && goesOn());
+  return task === (sending ?? [...all].find(({ phase }) => phase === "check") ?? task);
+}
+
 /**
  * Shows how far a task is: of an upload one log line at each end, and of every task one each 10 s; on a terminal a bar in between.
  * `read` says how far, where nobody calls `update`.
@@ -97,8 +112,13 @@ export function startProgress(log: Log, task: Task, read?: () => number): Progre
   line("start");
   // Timers, not the updates: a stalled upload has none, and that is when somebody looks.
   const draw = (cells: number) => progressBar(now(), task.phase, log.language, cells);
+  const me: Running = {
+    phase: task.phase,
+    goesOn: () => task.total === undefined || now().bytes < task.total,
+  };
+  running.set(log, (running.get(log) ?? new Set()).add(me));
   const timer = log.status
-    ? setInterval(() => log.status?.(draw), BAR)
+    ? setInterval(() => isForemost(me, running.get(log)) && log.status?.(draw), BAR)
     : setInterval(() => line("progress"), LINE);
   return {
     update(value, place) {
@@ -107,6 +127,7 @@ export function startProgress(log: Log, task: Task, read?: () => number): Progre
     },
     end() {
       clearInterval(timer);
+      running.get(log)?.delete(me);
       log.status?.(undefined);
       line("end");
     },

@@ -2,7 +2,7 @@ import { createHash } from "node:crypto";
 import { zipBytes } from "../archive/extract.ts";
 import type { Pass } from "../archive/pass.ts";
 import type { Source } from "../archive/source.ts";
-import type { OpenFile } from "../archive/types.ts";
+import type { OpenFile, ZipLocation } from "../archive/types.ts";
 import { copiedSize, copyZip } from "../archive/zip-copy.ts";
 import type { ZipItem } from "../archive/zip-writer.ts";
 import { inParallel } from "../async.ts";
@@ -37,6 +37,12 @@ export function packageSources(packages: readonly Package[]): Map<Package, Sourc
  */
 export function lanesFor(packages: readonly Package[]): number {
   return packages.some(isOfTar) ? packages.length : 1;
+}
+
+/** Where the zip keeps the entry that a package is, and that is proved when all of its bytes have been taken; undefined: none. */
+export function provedEntry({ archive, made }: Package): ZipLocation | undefined {
+  if (archive.format !== "zip" || made?.kind !== "executable") return undefined;
+  return onlyItem(archive, made).from.location;
 }
 
 function isOfTar(pkg: Package): pkg is Package & { made: MadeOfArchive } {

@@ -4,7 +4,7 @@ import { followLinks } from "../archive/links.ts";
 import { printable } from "../archive/problem.ts";
 import { inspectTarGz } from "../archive/targz.ts";
 import type { BinaryKind, Entry, Listing } from "../archive/types.ts";
-import { verifyEntries } from "../archive/verify.ts";
+import { type VerifyOptions, verifyEntries } from "../archive/verify.ts";
 import { programKind } from "../archive/wrong-kind.ts";
 import { inspectZip, readEntryHead } from "../archive/zip.ts";
 import { createTurns } from "../async.ts";
@@ -161,16 +161,16 @@ export async function binaryKind(archive: Archive, path: string): Promise<Binary
 
 /**
  * ARCHIVE_CHECK=full: reads every entry of a zip. Throws exit 65 that names the first damaged one. A tar.gz needs none of it: its
- * own checksum was proved in the scan. `onBytes` is told of packed bytes that have been read.
+ * own checksum was proved in the scan.
  */
 export async function verifyArchive(
   archive: Archive,
   signal?: AbortSignal,
-  onBytes?: (bytes: number) => void,
+  options: Omit<VerifyOptions, "signal"> = {},
 ): Promise<void> {
   if (archive.format !== "zip") return;
   const { file, size } = archive;
-  await withStamped(archive, (handle) => verifyEntries(file, handle, size, { signal, onBytes }));
+  await withStamped(archive, (handle) => verifyEntries(file, handle, size, { ...options, signal }));
 }
 
 async function compareDigests(

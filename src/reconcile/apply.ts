@@ -5,7 +5,7 @@ import { describeError } from "../output/describe.ts";
 import type { Log } from "../output/log.ts";
 import { startUploads, type UploadsProgress } from "../output/progress.ts";
 import type { Recorder } from "../output/recorder.ts";
-import { lanesFor, packageSources, packageTitle } from "../packages/form.ts";
+import { packageSources, packageTitle } from "../packages/form.ts";
 import { type Package, shownPlatform } from "../packages/package.ts";
 import type { Servers } from "../readiness/wait.ts";
 import type { Lock } from "../registry/lock.ts";
@@ -16,6 +16,7 @@ import { removeObject } from "../store/publish.ts";
 import { put } from "../store/put.ts";
 import { headersOf } from "./content.ts";
 import type { Decision, Plan, RowDecision } from "./plan.ts";
+import type { Watched } from "./proofs.ts";
 
 export interface ApplyContext {
   servers: Servers;
@@ -28,6 +29,8 @@ export interface ApplyContext {
   signal: AbortSignal;
   /** Awaited before anything is published: that the archives are whole, and the lock is held. */
   prove: () => Promise<void>;
+  /** The sources of what comes out of one archive, watched by those who judge it, and how many of them are to be taken at the same time. */
+  watch: (sources: ReadonlyMap<Package, Source>) => Watched;
 }
 
 /**
@@ -41,9 +44,9 @@ export async function applyPackages(plan: Plan, context: ApplyContext): Promise<
   let first = 1;
   for (const group of Map.groupBy(plan.packages, ({ desired }) => desired.package.archive).values()) {
     const sent = group.filter(isSent);
-    const sources = packageSources(sent.map(({ desired }) => desired.package));
-    const progress = trackUploads(sent, sources, { first, count }, context.log);
-    await applyTogether(group, { sources, progress, flight, failures }, context);
+    const watched = context.watch(packageSources(sent.map(({ desired }) => desired.package)));
+    const progress = trackUploads(sent, watched.sources, { first, count }, context.log);
+    await applyTogether(group, { ...watched, progress, flight, failures }, context);
     first += sent.length;
   }
   return failures;
@@ -61,8 +64,7 @@ interface Result {
   error?: unknown;
 }
 
-interface Together {
-  sources: ReadonlyMap<Package, Source>;
+interface Together extends Watched {
   progress: UploadsProgress | undefined;
   flight: Flight;
   failures: Map<Decision, unknown>;
@@ -92,7 +94,7 @@ async function applyTogether(
     }
   };
   try {
-    await inParallel(group, lanesFor([...together.sources.keys()]), apply);
+    await inParallel(group, together.lanes, apply);
   } finally {
     together.progress?.end();
     for (const decision of group) {

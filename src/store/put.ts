@@ -1,6 +1,7 @@
 import { createHash } from "node:crypto";
 import { setTimeout as sleep } from "node:timers/promises";
 import type { Source } from "../archive/source.ts";
+import { abortable } from "../async.ts";
 import { JobError } from "../errors.ts";
 import { createSweep } from "../memory.ts";
 import type { Bucket } from "./bucket.ts";
@@ -58,6 +59,7 @@ export interface Uploaded {
  */
 export async function put(bucket: Bucket, upload: Upload, options: UploadOptions): Promise<Uploaded> {
   try {
+    await abortable(upload.source.turn?.() ?? Promise.resolve(), options.signal);
     return await store(bucket, upload, options);
   } finally {
     upload.source.release?.();

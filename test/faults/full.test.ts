@@ -6,7 +6,7 @@ import { after, before, describe, test } from "node:test";
 import { buildArchive } from "../support/archives.ts";
 import { type TempDir, tempDir } from "../support/guard.ts";
 import { type NatsOptions, type NatsServer, startNats } from "../support/nats.ts";
-import { type NatsLogin, type Objects, openObjects } from "../support/objects.ts";
+import { addStream, type NatsLogin, type Objects, openObjects } from "../support/objects.ts";
 import { type Postgres, startPostgres } from "../support/postgres.ts";
 import { type JobResult, jobEnv } from "../support/run.ts";
 import { ARCHIVE, explain, sha256 } from "../support/site.ts";
@@ -81,32 +81,17 @@ async function assertFull(here: Place, result: JobResult, names: RegExp, kept?: 
   }
 }
 
-const addStream = (objects: Objects, more: object) =>
-  objects.connection.request(
-    "$JS.API.STREAM.CREATE.OBJ_bklite",
-    JSON.stringify({
-      name: "OBJ_bklite",
-      subjects: ["$O.bklite.C.>", "$O.bklite.M.>"],
-      storage: "file",
-      discard: "new",
-      allow_rollup_hdrs: true,
-      allow_direct: true,
-      max_bytes: -1,
-      ...more,
-    }),
-  );
-
 describe("no room", { concurrency: 3 }, () => {
   test("the bucket's max_bytes: seen before the first chunk", async () => {
     const here = await place(await start({}));
-    await addStream(here.objects, { max_bytes: 2 * MB });
+    await addStream(here.objects, "bklite", { max_bytes: 2 * MB });
     await assertFull(here, await here.run(), /bucket "bklite".*max_bytes/);
     assert.equal(await here.objects.lastSeq(), 0, "something was sent");
   });
 
   test("the bucket's max_bytes holds one build but not two: the old one stays whole", async () => {
     const here = await place(await start({}));
-    await addStream(here.objects, { max_bytes: 5 * MB });
+    await addStream(here.objects, "bklite", { max_bytes: 5 * MB });
     exits(await here.run(), 0);
     const [old, sequence] = [await sha256(here.path), await here.objects.lastSeq()];
     await here.change();
@@ -117,7 +102,7 @@ describe("no room", { concurrency: 3 }, () => {
 
   test("the bucket fills up while we upload: cleaned up afterwards", async () => {
     const here = await place(await start({}));
-    await addStream(here.objects, { max_msgs: 2 });
+    await addStream(here.objects, "bklite", { max_msgs: 2 });
     await assertFull(here, await here.run(), /bucket "bklite"/);
   });
 

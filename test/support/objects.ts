@@ -202,3 +202,20 @@ async function withinSilence<T>(piece: Promise<T>, message: string): Promise<T> 
     stop.abort();
   }
 }
+
+/** Makes a bucket's stream as a server does, but for `more` of its configuration. */
+export function addStream({ connection }: Objects, bucket: string, more: object): Promise<unknown> {
+  return connection.request(
+    `$JS.API.STREAM.CREATE.OBJ_${bucket}`,
+    JSON.stringify({
+      name: `OBJ_${bucket}`,
+      subjects: [`$O.${bucket}.C.>`, `$O.${bucket}.M.>`],
+      storage: "file",
+      discard: "new",
+      allow_rollup_hdrs: true,
+      allow_direct: true,
+      max_bytes: -1,
+      ...more,
+    }),
+  );
+}
