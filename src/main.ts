@@ -49,7 +49,7 @@ async function main(): Promise<void> {
     args = parseArguments(process.argv.slice(2));
     if ("page" in args) writeNow(1, pageText(args));
   } catch (error) {
-    refuse(error, USAGE[language], process, reader, leave);
+    await refuse(error, USAGE[language], process, reader, leave);
     return;
   }
   if ("page" in args) leave(EXIT.ok);
@@ -71,7 +71,7 @@ async function run(args: Arguments, reader: Reader): Promise<void> {
     problem = error;
   }
   const shown = config ? publicValues(config) : [];
-  const { log, recorder, screen, end } = openOutput(args, process, reader, shown, leave);
+  const { log, recorder, screen, end } = await openOutput(args, process, reader, shown, leave);
   // The nats library prints there when a connection breaks; standard output is the log's, or the report's.
   console.log = () => {};
   process.on("uncaughtException", (error) => end.finish(error));

@@ -1,12 +1,27 @@
-import stringWidth from "string-width";
+/** What measures, once it is loaded. */
+let measure: { stringWidth: (text: string) => number; graphemes: Intl.Segmenter } | undefined;
+
+/**
+ * To be awaited before anything here is used. Not loaded at the start: Unicode's tables take as long as all that comes before the first log line,
+ * and JSON lines need none of them.
+ */
+export async function loadCells(): Promise<void> {
+  const { default: stringWidth } = await import("string-width");
+  measure ??= { stringWidth, graphemes: new Intl.Segmenter() };
+}
+
+function loaded(): NonNullable<typeof measure> {
+  if (!measure) throw new Error("loadCells comes first");
+  return measure;
+}
 
 /** Terminal cells that a text takes: Chinese characters and emoji take two. */
-export const cellWidth: (text: string) => number = stringWidth;
-
-const graphemes = new Intl.Segmenter();
+export function cellWidth(text: string): number {
+  return loaded().stringWidth(text);
+}
 
 function clusters(text: string): string[] {
-  return Array.from(graphemes.segment(text), ({ segment }) => segment);
+  return Array.from(loaded().graphemes.segment(text), ({ segment }) => segment);
 }
 
 /** The text in at most `cells` cells; what does not fit is left out in the middle: `fusion-co…amd64.zip`. */

@@ -1,7 +1,7 @@
 import { readOutput } from "../config/config.ts";
 import type { Reader } from "../config/env.ts";
 import type { ExitCode } from "../errors.ts";
-import { wrap } from "./cells.ts";
+import { loadCells, wrap } from "./cells.ts";
 import { describeError } from "./describe.ts";
 import { createLog, type Log } from "./log.ts";
 import { Recorder } from "./recorder.ts";
@@ -20,19 +20,20 @@ export interface Output {
 }
 
 /** Opens log, report and screen as the environment asks for; `shown` are values of the configuration that are no secret. */
-export function openOutput(
+export async function openOutput(
   args: { command: string; json: boolean },
   process: NodeJS.Process,
   reader: Reader,
   shown: readonly string[],
   leave: (code: ExitCode) => void,
-): Output {
+): Promise<Output> {
   const redact = createRedact(reader.secrets, shown);
   const terminal = args.json
     ? openTerminal(2, process.stderr, process.env)
     : openTerminal(1, process.stdout, process.env);
   const { logLevel, logFormat, language } = readOutput(process.env);
   const format = logFormat === "auto" ? (terminal.isTerminal ? "pretty" : "json") : logFormat;
+  if (format === "pretty") await loadCells();
   const recorder = new Recorder(args.command, language);
   const onWarning = (warning: Warning) => recorder.warning(warning);
   const log = createLog({ level: logLevel, format, terminal, redact, language, onWarning });
@@ -52,13 +53,13 @@ export function openOutput(
 }
 
 /** A command line that says nothing: a person sees why and the usage, a machine gets its report all the same. */
-export function refuse(
+export async function refuse(
   error: unknown,
   usage: string,
   process: NodeJS.Process,
   reader: Reader,
   leave: (code: ExitCode) => void,
-): void {
+): Promise<void> {
   // Somebody may have meant a URL with a password in it.
   const redact = createRedact(reader.secrets);
   const { language } = readOutput(process.env);
@@ -66,6 +67,7 @@ export function refuse(
   const json = toJson(report, redact);
   const { message, hint } = describeError(error, language);
   const { isTerminal, width } = openTerminal(2, process.stderr, process.env);
+  if (isTerminal) await loadCells();
   const said = `${message}\n${JOIN[language].remedyLine}${hint}`;
   writeNow(2, `${redact(isTerminal ? wrap(said, width()).join("\n") : said)}\n\n${usage}\n`);
   const reportFile = reader.text("REPORT_FILE");

@@ -3,11 +3,13 @@ import { once } from "node:events";
 import { readFileSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { after, before, describe, test } from "node:test";
-import { cellWidth } from "../../src/output/cells.ts";
+import { cellWidth, loadCells } from "../../src/output/cells.ts";
 import { LANGUAGES } from "../../src/reasons/define.ts";
 import { spawnGuarded, type TempDir, tempDir } from "../support/guard.ts";
 import { ENTRY, NODE_FLAGS, runJob } from "../support/run.ts";
 import { ARCHIVE, explain, useServers } from "../support/site.ts";
+
+before(loadCells);
 
 const servers = useServers();
 

@@ -1,7 +1,7 @@
 import assert from "node:assert/strict";
-import { describe, test } from "node:test";
+import { before, describe, test } from "node:test";
 import { EXIT, JobError, ProblemsError } from "../../src/errors.ts";
-import { cellWidth } from "../../src/output/cells.ts";
+import { cellWidth, loadCells } from "../../src/output/cells.ts";
 import { progressWords } from "../../src/output/events/progress.ts";
 import { planTable } from "../../src/output/plan-table.ts";
 import { progressBar, snapshot } from "../../src/output/progress.ts";
@@ -12,6 +12,8 @@ import type { Archive, Package } from "../../src/packages/package.ts";
 import { LANGUAGES } from "../../src/reasons/define.ts";
 import type { Decision, Plan } from "../../src/reconcile/plan.ts";
 import { checkedReport } from "../support/report.ts";
+
+before(loadCells);
 
 const FILE = "fusion-collectors-linux-amd64.zip";
 

@@ -1,11 +1,13 @@
 import assert from "node:assert/strict";
-import { describe, test } from "node:test";
-import { cellWidth, shorten, wrap } from "../../src/output/cells.ts";
+import { before, describe, test } from "node:test";
+import { cellWidth, loadCells, shorten, wrap } from "../../src/output/cells.ts";
 import { planTable } from "../../src/output/plan-table.ts";
 import { prettyLine } from "../../src/output/pretty.ts";
 import type { PlatformEntry, RowEntry } from "../../src/output/report.ts";
 import { platformTable, rowTable } from "../../src/output/tables.ts";
 import { LANGUAGES } from "../../src/reasons/define.ts";
+
+before(loadCells);
 
 describe("a text that is too long", () => {
   test("is shortened in the middle, by terminal cells", () => {
