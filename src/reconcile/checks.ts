@@ -49,8 +49,7 @@ export class ArchiveChecks {
     this.#job = job;
     this.#checked = checked;
     const uploads = decisions.filter(({ upload, conflict }) => upload && !conflict);
-    const packages = uploads.map(({ desired }) => desired.package);
-    const all = new Set(packages.map(({ archive }) => archive));
+    const all = new Set(uploads.map(({ desired }) => desired.package.archive));
     const full = job.config.archiveCheck === "full";
     this.#archives = full ? [...all].filter((one) => one.format === "zip" && !checked.has(one)) : [];
     this.#total = this.#archives.reduce((sum, { size }) => sum + size, 0);

@@ -52,7 +52,7 @@ export class Proofs {
     return offsets;
   }
 
-  /** Resolves when each entry is proved, or nobody is going to prove those that are left. */
+  /** Resolves when each entry is proved, or nobody is going to prove those that are left, or one is damaged: then the others are not waited for. */
   get ended(): Promise<void> {
     return this.#ended.promise;
   }
@@ -80,6 +80,7 @@ export class Proofs {
     const prove = () => {
       if (at && open && this.#open.delete(at.offset)) onProved(open.bytes);
     };
+    const endAll = this.#ended.resolve;
     let isJudged = false;
     return {
       ...source,
@@ -89,9 +90,12 @@ export class Proofs {
           yield* source.blocks(blockSize, signal);
           prove();
         } catch (error) {
-          isJudged = true;
           leave();
-          if (error instanceof ProblemError) await verdict();
+          if (error instanceof ProblemError) {
+            isJudged = true;
+            endAll();
+            await verdict();
+          }
           throw error;
         } finally {
           leave();
