@@ -1,5 +1,6 @@
 import type { ConnectionOptions } from "node:tls";
 import pg from "pg";
+import { createTurns } from "../async.ts";
 import type { DbConfig } from "../config/db.ts";
 import { type DbServer, isSocketFolder } from "../config/hosts.ts";
 import { JobError, RetryableError } from "../errors.ts";
@@ -78,19 +79,24 @@ export async function openDatabase(config: DbConfig, server: DbServer, timeout: 
     throw error;
   }
   let underWay = 0;
+  // pg has a queue of its own, which it means to drop; and each statement has its full time this way
+  const inTurn = createTurns();
   return {
     backend,
     shared,
     lost: lost.signal,
     busy: () => underWay > 0,
     async query<R extends pg.QueryResultRow>(sql: string, values: unknown[] = [], limit = QUERY_TIMEOUT) {
-      if (lost.signal.aborted) throw lost.signal.reason;
       underWay += 1;
       try {
-        const statement = { text: sql, values, query_timeout: limit };
-        return (await client.query<R>(statement as pg.QueryConfig)).rows;
-      } catch (error) {
-        throw statementError(error, lost.signal, lose);
+        return await inTurn(async () => {
+          if (lost.signal.aborted) throw lost.signal.reason;
+          const statement = { text: sql, values, query_timeout: limit };
+          const { rows } = await client.query<R>(statement as pg.QueryConfig).catch((error) => {
+            throw statementError(error, lost.signal, lose);
+          });
+          return rows;
+        });
       } finally {
         underWay -= 1;
       }

@@ -1,3 +1,4 @@
+import { setImmediate as immediate } from "node:timers/promises";
 import { headers, type StoredMsg } from "nats";
 import { type Ack, API_TIMEOUT, type Bucket } from "./bucket.ts";
 import { StoreConflictError, StoreLostError } from "./errors.ts";
@@ -89,6 +90,8 @@ async function wasOverwritten(
   ours: number,
   isOwn: (sequence: number) => boolean,
 ): Promise<boolean> {
+  // answers that came together with ours, to chunks before it, are taken note of first
+  await immediate();
   const between: number[] = [];
   for (let sequence = last + 1; sequence < ours && between.length <= LOOKED_AT; sequence++) {
     if (!isOwn(sequence)) between.push(sequence);
