@@ -3,6 +3,7 @@ import { installController } from "../../support/installer.ts";
 import type { Contents } from "./contents.ts";
 import type { Ours, Stored } from "./ours.ts";
 import type { Kind, Tree } from "./peers.ts";
+import { LABEL, LABELLED } from "./tar.ts";
 
 export interface Theirs {
   peer: string;
@@ -93,13 +94,20 @@ export async function compare(
   );
   // Python writes a link's target into a file
   const links = kind === "zip" && items.some((item) => item.kind === "link");
-  const sources = theirs.filter((one) => one.said === undefined && !(links && one.peer === "python"));
+  const sources = theirs
+    .filter((one) => one.said === undefined && !(links && one.peer === "python"))
+    // and a tar's label, which is no file to GNU tar, into an empty one
+    .map((one) => (traits.includes(LABELLED) && one.peer === "python" ? without(one, LABEL) : one));
   for (const [index, stored] of ours.stored.entries()) {
     const zips = stored.made === "executable" ? [] : await again(stored.bytes, `stored-${index}`);
     for (const one of await compareStored(archive, stored, sources, zips))
       found.push(said(`${stored.made ?? "as it is"} ${stored.path}: ${one.what}`, one.listed));
   }
   return found;
+}
+
+function without(one: Theirs, name: string): Theirs {
+  return { ...one, tree: new Map([...one.tree].filter(([path]) => path !== name)) };
 }
 
 async function compareStored(

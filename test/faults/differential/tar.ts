@@ -5,6 +5,10 @@ import type { Contents, Item } from "./contents.ts";
 const BLOCK = 512;
 const TYPES = { file: "0", folder: "5", link: "2", hardlink: "1", fifo: "6", device: "3" };
 
+/** The entry of an odd type, and the trait where that is a tar's label. */
+export const LABEL = "odd";
+export const LABELLED = "label";
+
 type Format = "ustar" | "gnu" | "pax" | "v7";
 
 interface Style {
@@ -39,14 +43,11 @@ export function makeTarGz({ items, traits }: Contents, dice: Random): Buffer {
     blocks.push(header("./", { type: "5", size: 0, mode: 0o755, link: "" }, style));
   for (const item of items) blocks.push(...writeItem(item, style, dice, chance));
   if (chance(2, "sparse")) blocks.push(...sparse(dice));
-  if (chance(2, "odd type"))
-    blocks.push(
-      header(
-        "odd",
-        { type: dice.pick(["Z", "V", "D", "M", "N", "9"]), size: 0, mode: 0o644, link: "" },
-        style,
-      ),
-    );
+  if (chance(2, "odd type")) {
+    const type = dice.pick(["Z", "V", "D", "M", "N", "9"]);
+    if (type === "V") traits.push(LABELLED);
+    blocks.push(header(LABEL, { type, size: 0, mode: 0o644, link: "" }, style));
+  }
   blocks.push(
     Buffer.alloc(
       BLOCK * (chance(4, "one block at the end") ? 1 : chance(2, "no end") ? 0 : dice.pick([2, 2, 20, 3])),
