@@ -58,7 +58,7 @@ export class Proofs {
   }
 
   /**
-   * The packages' sources, watched. None of them is published before the last has been sent, so all have to be taken at the same time; they
+   * The packages' sources, watched. None of them is published before the last entry is proved, so all have to be taken at the same time; they
    * are sent one after the other, so that each sees how much room those before have left.
    */
   watch(sources: ReadonlyMap<Package, Source>, judges: Judges): Watched {
