@@ -45,16 +45,6 @@ export async function poll<T>(look: () => Promise<T>, options: PollOptions<T>): 
   }
 }
 
-/** Runs one piece of work at a time, in the order in which they were given; one that fails does not keep the next from running. */
-export function createTurns(): <T>(work: () => Promise<T>) => Promise<T> {
-  let last: Promise<unknown> = Promise.resolve();
-  return (work) => {
-    const run = last.then(work);
-    last = run.catch(() => undefined);
-    return run;
-  };
-}
-
 /** A place in a queue. */
 export interface Place {
   /** Resolves when those before have left. */
@@ -63,7 +53,7 @@ export interface Place {
   leave: () => void;
 }
 
-/** Lets one in at a time, in the order in which they ask; what they do then they do themselves, unlike in createTurns. */
+/** Lets one in at a time, in the order in which they ask. */
 export class Queue {
   /** The first one is in. */
   readonly #asked = new Set<() => void>();
@@ -86,6 +76,20 @@ export class Queue {
     const [first] = this.#asked;
     first?.();
   }
+}
+
+/** Runs one piece of work at a time, in the order in which they were given; one that fails does not keep the next from running. */
+export function createTurns(): <T>(work: () => Promise<T>) => Promise<T> {
+  const queue = new Queue();
+  return async (work) => {
+    const place = queue.place();
+    await place.enter();
+    try {
+      return await work();
+    } finally {
+      place.leave();
+    }
+  };
 }
 
 /**
