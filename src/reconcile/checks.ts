@@ -101,9 +101,8 @@ export class ArchiveChecks {
 
   async #check(signal: AbortSignal): Promise<void> {
     const problems: Problem[] = [];
-    const damaged = new Set<Archive>();
     const proofs = this.#proofs;
-    const read = async (archive: Archive, skip: (at: ZipLocation) => boolean) => {
+    const isSound = async (archive: Archive, skip: (at: ZipLocation) => boolean) => {
       this.#at = archive;
       const before = problems.length;
       await collectProblem(problems, () =>
@@ -111,20 +110,24 @@ export class ArchiveChecks {
           verifyArchive(archive, signal, { onBytes: this.#count, skip }),
         ),
       );
-      if (problems.length > before) damaged.add(archive);
+      return problems.length === before;
     };
+    let awaited = proofs;
     for (const archive of this.#archives) {
-      await read(archive, (at) => archive === proofs?.archive && proofs.isOpen(at));
+      const own = archive === proofs?.archive ? proofs : undefined;
+      const sound = await isSound(archive, (at) => own?.isOpen(at) ?? false);
+      if (own) awaited = sound ? own : undefined;
+      else if (sound) this.#checked.add(archive);
     }
-    if (proofs && !damaged.has(proofs.archive)) {
+    if (awaited) {
       // where something is wrong anyway, nothing is sent any more
       if (problems.length === 0) {
-        await abortable(Promise.race([proofs.ended, sleep(PATIENCE, undefined, { ref: false })]), signal);
+        await abortable(Promise.race([awaited.ended, sleep(PATIENCE, undefined, { ref: false })]), signal);
       }
-      const rest = proofs.takeRest();
-      if (rest.size > 0) await read(proofs.archive, (at) => !rest.has(at.offset));
+      const rest = awaited.takeRest();
+      const sound = rest.size === 0 || (await isSound(awaited.archive, (at) => !rest.has(at.offset)));
+      if (sound) this.#checked.add(awaited.archive);
     }
-    for (const archive of this.#archives) if (!damaged.has(archive)) this.#checked.add(archive);
     if (problems.length > 0) throw new ProblemsError(problems);
   }
 
