@@ -22,7 +22,7 @@ const FAMILIES: [title: Record<Language, string>, prefixes: string[]][] = [
   ],
   [{ en: "Archives", zh: "压缩包" }, ["archive", "zip", "gzip", "tar", "repack"]],
   [{ en: "Postgres", zh: "Postgres" }, ["postgres", "table", "row"]],
-  [{ en: "NATS", zh: "NATS" }, ["nats", "store", "cleanup", "orphans"]],
+  [{ en: "NATS", zh: "NATS" }, ["nats", "store", "cleanup", "orphans", "staging"]],
   [{ en: "Both servers", zh: "两个服务端" }, ["wait"]],
   [
     { en: "Content that differs, and what is missing", zh: "内容不一致与缺失" },
@@ -47,8 +47,10 @@ const EXAMPLES: Record<string, object> = {
   "name.ambiguous": { what: "version", values: ["1.2.3", "2.0.0"] },
   "package.field.long": { field: "name", length: 120, limit: 100 },
   "package.program": { os: "{os}", arch: "{arch}", entry: "{entry}", found: "{found}", source: "archive" },
+  "postgres.catalog": { purpose: "table", version: "{version}", said: "{said}" },
   "platform.incomplete": { incomplete: [{ platform: "linux/arm64", missing: ["installer"] }] },
   "repack.never": { reasons: ["repack.tar-gz", "repack.links"] },
+  "table.unknown": { table: "{table}", names: ["{column}"], types: "{column} {type}" },
   "store.denied": { action: "publish to", subject: "{subject}" },
   "wait.both": {
     postgres: {

@@ -5,15 +5,18 @@ import type { JobContext } from "../job.ts";
 import { packageOrigin } from "../packages/form.ts";
 import type { Archive } from "../packages/package.ts";
 import type { Servers } from "../readiness/wait.ts";
-import { type ApplyContext, applyPackages, applyRows, removeObsolete } from "../reconcile/apply.ts";
+import { type ApplyContext, applyPackages, removeObsolete } from "../reconcile/apply.ts";
+import { applyRows, tryRowDefaults } from "../reconcile/apply-rows.ts";
 import { ArchiveChecks } from "../reconcile/checks.ts";
 import { type Desired, decideAll, resolveDesired } from "../reconcile/desired.ts";
 import { findDrift, firstDrift, logDrift, logPlanWarnings } from "../reconcile/drift.ts";
+import { waitForFirstStart } from "../reconcile/first-start.ts";
 import { type ObservedState, observe } from "../reconcile/observed.ts";
 import { findUnreachable, reclaim, tidyOrphans } from "../reconcile/orphans.ts";
 import { concludePlatforms } from "../reconcile/platforms.ts";
 import { prepare } from "../reconcile/prepare.ts";
 import { withRetries } from "../reconcile/session.ts";
+import { findStale, tidyStale } from "../reconcile/stale.ts";
 import { acquireLock, type Lock } from "../registry/lock.ts";
 import { digest } from "../volume/digest.ts";
 
@@ -22,10 +25,11 @@ const READ_BACK_PAUSES = [250, 500, 1000, 2000];
 
 /** Wait, scan, lock, plan, upload, register, verify. */
 export async function init(job: JobContext): Promise<void> {
-  const { servers: first, archives } = await prepare(job, true);
+  const { servers: first, archives, deadline } = await prepare(job, true);
   const checked = new Set<Archive>();
   const failure = await withRetries(job, first, true, async (servers, signal) => {
-    const desired = await resolveDesired(job, archives, servers, signal);
+    await job.recorder.time("wait", () => waitForFirstStart(job, servers.postgres, deadline, signal));
+    const desired = await resolveDesired(job, archives, servers);
     const lock = await job.recorder.time("lock", () => takeLock(job, servers, desired, signal));
     try {
       const held = AbortSignal.any([signal, lock.lost]);
@@ -78,11 +82,14 @@ async function reconcile(
 ): Promise<unknown> {
   const { config, log, recorder } = job;
   const { bucket } = servers.nats;
-  const state = await observe(servers, recorder);
+  const seen = await observe(servers, recorder);
+  const stale = findStale(seen, desired);
+  const state = await tidyStale(stale, seen, { servers, lock, log, purge: config.purgeOrphans });
   const plan = await recorder.time("read", () =>
     decideAll(job, desired, state, { allDigests: false, signal }),
   );
   logPlanWarnings(log, plan);
+  await tryRowDefaults(plan, servers.postgres);
   const unreachable = findUnreachable(state.listing);
   await reclaim(bucket, unreachable, { lock, log, signal });
   recorder.orphans = await tidyOrphans(bucket, state.listing, unreachable, config.purgeOrphans, log);
@@ -102,23 +109,24 @@ async function reconcile(
     },
     watch: (sources) => checks.watch(sources),
   };
-  const failures = await recorder
+  const { failures, digests } = await recorder
     .time("upload", async () => {
       await checks.settleShort(context.signal);
-      const failed = await applyPackages(plan, context);
+      const applied = await applyPackages(plan, context);
       // one that is damaged is heard of even where nothing could be sent
       await checks.settle(signal);
-      return failed;
+      return applied;
     })
     .finally(() => checks.end());
   const stored = plan.packages.filter((decision) => !failures.has(decision));
   const rows = plan.rows.filter((row) => stored.includes(row.after));
-  await recorder.time("rows", () => applyRows(rows, context));
+  await recorder.time("rows", () => applyRows(rows, digests, context));
   await removeObsolete(stored, context);
   const failed = new Set([...failures.keys()].map((decision) => decision.desired.package));
   const proven = await recorder.time("verify", () => prove(job, servers, desired, failed, signal));
   const incomplete = concludePlatforms(job, proven);
-  return endOf([...failures.values()]) ?? incomplete;
+  const stuck = rows.flatMap(({ conflict }) => conflict ?? []);
+  return endOf([...failures.values(), ...stuck]) ?? incomplete;
 }
 
 /** Reads everything back, and plans again: there must be nothing left to do. Returns what was read. */
@@ -136,7 +144,8 @@ async function prove(
   const look = async () => {
     const state = await observe(servers, job.recorder);
     const plan = await decideAll(job, proven, state, { allDigests: false, signal });
-    return { left: findDrift(plan), state };
+    // A row that may not be touched is a failure of its own.
+    return { left: findDrift(plan).filter(({ reason }) => reason !== "row.not-ready"), state };
   };
   // A replica that leads the stream only since a moment ago may still be applying what it has agreed to.
   const { left, state } = await poll(look, {

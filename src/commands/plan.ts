@@ -6,6 +6,7 @@ import { shownPlatform } from "../packages/package.ts";
 import { ArchiveChecks } from "../reconcile/checks.ts";
 import { decideAll, resolveDesired } from "../reconcile/desired.ts";
 import { logPlanWarnings, recordDecision } from "../reconcile/drift.ts";
+import { waitForFirstStart } from "../reconcile/first-start.ts";
 import { observe } from "../reconcile/observed.ts";
 import type { Plan } from "../reconcile/plan.ts";
 import { afterPlan, concludePlatforms } from "../reconcile/platforms.ts";
@@ -14,10 +15,14 @@ import { withRetries } from "../reconcile/session.ts";
 
 /** Says what init would do, refusals included; writes nothing anywhere. */
 export async function showPlan(job: JobContext): Promise<void> {
-  const { servers: first, archives } = await prepare(job, false);
+  const { servers: first, archives, deadline } = await prepare(job, false);
   const { log, recorder } = job;
   const { plan, state } = await withRetries(job, first, false, async (servers, signal) => {
-    const desired = await resolveDesired(job, archives, servers, signal);
+    // What init would refuse is said, and the plan shown all the same.
+    const { refusal } = servers.postgres.shape;
+    if (refusal) log.warn("plan.warning", refusal.reason, refusal.params);
+    await recorder.time("wait", () => waitForFirstStart(job, servers.postgres, deadline, signal));
+    const desired = await resolveDesired(job, archives, servers);
     const seen = await observe(servers, recorder);
     const decided = await decideAll(job, desired, seen, { allDigests: true, signal });
     const checks = new ArchiveChecks(job, decided.packages, { checked: new Set(), sends: false, signal });
@@ -30,7 +35,8 @@ export async function showPlan(job: JobContext): Promise<void> {
   if (job.screen) job.screen.print(planTable(plan, log.language, job.screen));
   else logPlan(log, plan, state.archColumn);
   const incomplete = concludePlatforms(job, afterPlan(state, plan));
-  const conflict = endOf(plan.packages.flatMap((decision) => decision.conflict ?? []));
+  const conflicts = [...plan.packages, ...plan.rows].flatMap((decision) => decision.conflict ?? []);
+  const conflict = endOf(conflicts);
   if (conflict) throw conflict;
   if (incomplete) throw incomplete;
 }

@@ -27,7 +27,7 @@ export async function verify(job: JobContext): Promise<void> {
   const { servers, archives } = await prepare(job, false);
   const tell = waitingLine(job, started);
   const { found: drift, state } = await withRetries(job, servers, false, async (live, signal) => {
-    const desired = await resolveDesired(job, archives, live, signal);
+    const desired = await resolveDesired(job, archives, live);
     const look = async () => {
       const state = await observe(live, recorder);
       const plan = await decideAll(job, desired, state, { allDigests: true, signal });

@@ -71,7 +71,8 @@ function readLanguage({ LOG_LANG, LC_ALL, LC_MESSAGES, LANG }: Environment): Lan
 
 /** Reads and checks the whole configuration. Throws exit 78 that lists every bad variable by name, never with its value. */
 export function readConfig(reader: Reader): Config {
-  const config = { ...readVolume(reader), db: readDb(reader), nats: readNats(reader) };
+  const volume = readVolume(reader);
+  const config = { ...volume, db: readDb(reader, volume.purgeOrphans), nats: readNats(reader) };
   complain(reader.problems);
   return Object.freeze(config);
 }
@@ -85,7 +86,7 @@ export function readVolumeConfig(reader: Reader): VolumeConfig {
 
 function isAboutServers({ params }: ConfigProblem): boolean {
   const names = "name" in params ? [params.name] : "names" in params ? params.names : [];
-  return names.some((name) => /^(?:DB_|NATS_|DATABASE_)/.test(name));
+  return names.some((name) => /^(?:DB_|NATS_|DATABASE_|ROW_)/.test(name));
 }
 
 function complain([first, ...others]: readonly ConfigProblem[]): void {

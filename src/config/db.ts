@@ -1,6 +1,7 @@
 import { type DatabaseUrl, parseDatabaseUrl } from "./db-url.ts";
 import type { Reader } from "./env.ts";
 import { type DbServer, pairHosts } from "./hosts.ts";
+import { readRowDefaults } from "./row-defaults.ts";
 
 const SSL_MODES = ["disable", "require", "verify-ca", "verify-full"] as const;
 export type SslMode = (typeof SSL_MODES)[number];
@@ -13,14 +14,18 @@ export interface DbConfig {
   password: string | undefined;
   /** Quoted by whoever builds SQL with it. */
   schema: string;
+  /** ROW_DEFAULTS: values for columns that the job does not know, by name. */
+  rowDefaults: ReadonlyMap<string, string>;
+  /** PURGE_ORPHANS: rows that were never finished are removed, which needs DELETE. */
+  deletesRows: boolean;
   /** A server that only reads is none, for commands that only read as well (libpq's target_session_attrs). */
   writable: boolean;
   /** libpq's meanings (PostgreSQL: "SSL Support", table 34.1); `require` with a CA file verifies the chain, as libpq does. */
   ssl: { mode: SslMode; ca: Buffer | undefined; cert: Buffer | undefined; key: Buffer | undefined };
 }
 
-/** DATABASE_URL, or the five DB_ variables; where both are there the URL wins. */
-export function readDb(reader: Reader): DbConfig {
+/** DATABASE_URL, or the five DB_ variables; where both are there the URL wins. `deletesRows`: as PURGE_ORPHANS has it. */
+export function readDb(reader: Reader, deletesRows: boolean): DbConfig {
   checkEngine(reader);
   const ssl = {
     mode: reader.oneOf("DB_SSLMODE", SSL_MODES),
@@ -45,7 +50,8 @@ export function readDb(reader: Reader): DbConfig {
     reader.complain("config.pair", { names: ["DB_SSL_CERT_FILE", "DB_SSL_KEY_FILE"] });
   }
   const writable = url?.writable ?? servers.length > 1;
-  return { servers, database, user, password, schema, writable, ssl: all };
+  const rowDefaults = readRowDefaults(reader);
+  return { servers, database, user, password, schema, rowDefaults, deletesRows, writable, ssl: all };
 }
 
 /** BK-Lite's name for its database product: postgresql, or Django's path of an engine that ends in it. */

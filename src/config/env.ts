@@ -20,6 +20,7 @@ const variables = {
   COLLECTORS: { default: "auto" },
   COLLECTOR_PACKAGES: { default: "auto" },
   REPACK: { default: "auto" },
+  ROW_DEFAULTS: {},
   ON_CONFLICT: { default: "replace" },
   REQUIRE: {},
   ALLOW_EMPTY: { default: "false" },

@@ -1,12 +1,14 @@
 import type { DbConfig } from "../config/db.ts";
 import { EXIT, JobError } from "../errors.ts";
-import { missingGrants, quote, readShape, TABLE, type TableShape } from "../registry/catalog.ts";
+import { shapeOf, type TableShape } from "../registry/catalog.ts";
 import { type Database, DatabaseLostError, TableChangedError } from "../registry/database.ts";
-import { missingPolicy } from "../registry/row-security.ts";
+import { readFacts } from "../registry/facts.ts";
+import { quote, TABLE } from "../registry/names.ts";
+import { missingGrants, missingPolicy } from "../registry/privileges.ts";
 import { type Layer, LayerFailure, words } from "./layer.ts";
 import type { Line } from "./line.ts";
 
-/** Looks at the table and at what may be done with it. Throws LayerFailure `table`, `privileges` or `login`. */
+/** Reads what the table looks like and what may be done with it. Throws LayerFailure `table`, `privileges` or `login`. */
 export async function inspect(
   line: Line,
   db: Database,
@@ -16,27 +18,33 @@ export async function inspect(
   const { where } = line;
   const { schema, user, database } = config;
   try {
-    const [server] = await db.query<{ version: string; read_only: string }>(
-      "SELECT current_setting('server_version') AS version, current_setting('transaction_read_only') AS read_only",
-    );
-    const shape = await readShape(db, schema);
-    if (!shape) {
+    const facts = await readFacts(db, schema);
+    if (!facts.found) {
       const table = `${schema}.${TABLE}`;
       throw LayerFailure.of("table", "postgres.table.missing", { where, table, database });
     }
-    const grants = await missingGrants(db, schema, shape, writes);
+    if (!facts.mayRead) {
+      // Without SELECT the catalog shows this user only a part of the table.
+      const table = `${quote(schema)}.${quote(TABLE)}`;
+      const grants = [`GRANT SELECT ON ${table} TO ${quote(facts.user)}`];
+      throw LayerFailure.of("privileges", "postgres.privileges", { where, user, grants });
+    }
+    const use = { writes, deletes: config.deletesRows };
+    const shape = shapeOf(facts, schema, config.rowDefaults);
+    if (writes && shape.refusal) throw shape.refusal;
+    const grants = missingGrants(facts, { schema, shape, use });
     if (grants.length > 0) {
       throw LayerFailure.of("privileges", "postgres.privileges", { where, user, grants });
     }
-    const policy = await missingPolicy(db, shape, writes);
+    const policy = missingPolicy(facts, shape, use);
     if (policy) {
       const { table } = shape;
       throw LayerFailure.of("privileges", "postgres.row-security", { where, user, table, policy });
     }
-    if ((writes || config.writable) && server?.read_only === "on") {
+    if ((writes || config.writable) && facts.readOnly) {
       throw LayerFailure.of("privileges", "postgres.read-only", { where });
     }
-    return { db, shape, version: server?.version ?? "" };
+    return { db, shape, version: facts.version };
   } catch (error) {
     throw inspectFailure(line, config, error);
   }

@@ -1,5 +1,6 @@
 import type { DbConfig } from "../config/db.ts";
 import type { DbServer } from "../config/hosts.ts";
+import { JobError } from "../errors.ts";
 import type { TableShape } from "../registry/catalog.ts";
 import { type Database, openDatabase, tlsOptions, wantsTls } from "../registry/database.ts";
 
@@ -44,6 +45,7 @@ async function up(line: Line, config: DbConfig, writes: boolean, step: Step): Pr
   trying("login");
   // pg's own limit, for its socket's sake: the attempt's comes first.
   const db = await openDatabase(config, line, 5000).catch((error) => {
+    if (error instanceof JobError) throw LayerFailure.from("login", error, `Postgres at ${line.where}`);
     throw loginFailure(line, config, error);
   });
   const close = () => void db.close();

@@ -5,6 +5,7 @@ import { config } from "./config.ts";
 import { conflict } from "./conflict.ts";
 import { fill, type Language, type Reason } from "./define.ts";
 import { drift } from "./drift.ts";
+import { firstStart } from "./first-start.ts";
 import { gate } from "./gate.ts";
 import { job } from "./job.ts";
 import { kind } from "./kind.ts";
@@ -33,6 +34,7 @@ export const CATALOG = {
   ...config,
   ...conflict,
   ...drift,
+  ...firstStart,
   ...gate,
   ...job,
   ...lock,

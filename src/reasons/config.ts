@@ -159,6 +159,17 @@ const settings = {
       remedy: ({ name, what }) => `在设置 ${name} 的位置修正：${STRAY[what].mendZh}`,
     },
   }),
+  "config.row-defaults": setting({
+    en: {
+      cause: "ROW_DEFAULTS: not a list of column=value, each column once",
+      remedy:
+        "write ROW_DEFAULTS as column=value,column=value, with a backslash before a comma or backslash in a value",
+    },
+    zh: {
+      cause: "ROW_DEFAULTS：不是 列名=值 的列表，或同一列出现多次",
+      remedy: "请把 ROW_DEFAULTS 写成 列名=值,列名=值；值中的逗号和反斜杠前加反斜杠",
+    },
+  }),
   "config.report": setting<{ path: string; said: string }>({
     en: {
       cause: ({ path, said }) => `REPORT_FILE: ${path} cannot be written (${said})`,

@@ -67,6 +67,30 @@ export const drift = {
       remedy: RUN_INIT_ZH,
     },
   }),
+  "drift.row.status": reason<Identity & { id: number; status: string }>({
+    exit: 76,
+    again: true,
+    en: {
+      cause: (row) => `row ${row.id} (${what(row)}) has status "${row.status}", not "ready"`,
+      remedy: RUN_INIT,
+    },
+    zh: {
+      cause: (row) => `记录 ${row.id}（${what(row)}）的状态是“${row.status}”，应为“ready”`,
+      remedy: RUN_INIT_ZH,
+    },
+  }),
+  "drift.row.digest": reason<Identity & { id: number; found: string; stored: string }>({
+    exit: 76,
+    again: true,
+    en: {
+      cause: (row) => `row ${row.id} (${what(row)}) has SHA-256 "${row.found}", its object ${row.stored}`,
+      remedy: RUN_INIT,
+    },
+    zh: {
+      cause: (row) => `记录 ${row.id}（${what(row)}）的 SHA-256 是“${row.found}”，其对象为 ${row.stored}`,
+      remedy: RUN_INIT_ZH,
+    },
+  }),
   "verification.failed": reason<{ problems: number; first: Record<"en" | "zh", string> }>({
     exit: 76,
     again: true,

@@ -193,18 +193,6 @@ export const packages = {
       zh: "请去掉 --object；如果该文件就是这个采集器本身，请加 --type collector",
     },
   ),
-  "definitions.empty": suspicion<{ seconds: number }>(
-    {
-      en: ({ seconds }) =>
-        `BK-Lite's list of collectors (node_mgmt_collector) is still empty after ${seconds} s: the built-in list is used`,
-      zh: ({ seconds }) =>
-        `等待 ${seconds} 秒后，BK-Lite 的采集器清单（node_mgmt_collector）仍为空：改用内置清单`,
-    },
-    {
-      en: "see whether BK-Lite's server has finished its first start (node_init), then run the job again",
-      zh: "请确认 BK-Lite 服务端首次启动（node_init）已完成，然后重新运行本任务",
-    },
-  ),
   "collector.missing": fault<{ name: string; held: readonly string[] }>(
     {
       en: ({ name, held }) =>

@@ -1,4 +1,15 @@
+import { reason } from "./define.ts";
 import { type At, failure, type Said } from "./line.ts";
+
+/** What a statement about the database's own catalog is for. */
+const PURPOSES = {
+  session: { en: "the session's settings", zh: "会话设置" },
+  table: { en: "the table's columns and privileges", zh: "数据表的列与权限" },
+  lock: { en: "the advisory lock", zh: "咨询锁" },
+  sequence: { en: "the id sequence", zh: "id 序列" },
+  collectors: { en: "BK-Lite's list of collectors", zh: "BK-Lite 的采集器清单" },
+} as const;
+export type CatalogPurpose = keyof typeof PURPOSES;
 
 /** Behind Postgres' login: the database, the table, and what the job's user may do. */
 export const postgresTable = {
@@ -75,6 +86,20 @@ export const postgresTable = {
       remedy: "BK-Lite 服务端正在迁移：若持续如此，请查看其日志",
     },
   ),
+  "postgres.catalog": reason<{ purpose: CatalogPurpose; version: string; said: string }>({
+    exit: 78,
+    again: false,
+    en: {
+      cause: ({ purpose, version, said }) =>
+        `this database does not answer what the job asks about ${PURPOSES[purpose]?.en ?? purpose}: ${said}; it calls itself "${version}"`,
+      remedy: "use PostgreSQL 13 or newer, or send these words to the makers of bklite-package-init",
+    },
+    zh: {
+      cause: ({ purpose, version, said }) =>
+        `该数据库无法回答本任务关于${PURPOSES[purpose]?.zh ?? purpose}的查询：${said}；其版本为“${version}”`,
+      remedy: "请使用 PostgreSQL 13 或更新版本，或将以上信息反馈给 bklite-package-init 的维护者",
+    },
+  }),
   "postgres.schema.denied": failure<Said & { schema: string; user: string }>(
     "Postgres",
     77,

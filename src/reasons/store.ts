@@ -196,6 +196,20 @@ export const store = {
     },
     zh: { cause: ({ said }) => `未完成的上传未能清除：${said}`, remedy: "无需处理，下一次运行会清除" },
   }),
+  "staging.found": reason<{ objects: number; rows: number }>({
+    exit: null,
+    again: false,
+    en: {
+      cause: ({ objects, rows }) =>
+        `uploads from BK-Lite's page have not ended: ${plural(objects, "staged object")} and ${plural(rows, "pending row")}: broken off, or under way`,
+      remedy: "set PURGE_ORPHANS=true to remove those over a day old",
+    },
+    zh: {
+      cause: ({ objects, rows }) =>
+        `页面上传尚未结束：暂存对象 ${objects} 个，pending 记录 ${rows} 条：已中断，或正在进行`,
+      remedy: "请设置 PURGE_ORPHANS=true 以清除其中超过一天的内容",
+    },
+  }),
   "orphans.found": reason<{ objects: number; bytes: number }>({
     exit: null,
     again: false,

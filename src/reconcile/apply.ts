@@ -1,5 +1,5 @@
 import type { Source } from "../archive/source.ts";
-import { abortable, inParallel } from "../async.ts";
+import { inParallel } from "../async.ts";
 import { RetryableError } from "../errors.ts";
 import { describeError } from "../output/describe.ts";
 import type { Log } from "../output/log.ts";
@@ -9,13 +9,12 @@ import { packageSources, packageTitle } from "../packages/form.ts";
 import { type Package, shownPlatform } from "../packages/package.ts";
 import type { Servers } from "../readiness/wait.ts";
 import type { Lock } from "../registry/lock.ts";
-import { type RowChange, writeRows } from "../registry/rows.ts";
 import { Flight } from "../store/flight.ts";
 import type { StoredObject } from "../store/object.ts";
 import { removeObject } from "../store/publish.ts";
 import { put } from "../store/put.ts";
 import { headersOf } from "./content.ts";
-import type { Decision, Plan, RowDecision } from "./plan.ts";
+import type { Decision, Plan } from "./plan.ts";
 import type { Watched } from "./proofs.ts";
 
 export interface ApplyContext {
@@ -33,12 +32,21 @@ export interface ApplyContext {
   watch: (sources: ReadonlyMap<Package, Source>) => Watched;
 }
 
+/** What became of the packages. */
+export interface Applied {
+  /** In the packages' order. */
+  failures: Map<Decision, unknown>;
+  /** Lower-case hex; undefined where the stored object's own cannot be read. */
+  digests: Map<Decision, string | undefined>;
+}
+
 /**
  * Stores what has to be stored, one archive after the other, and what comes out of one archive at the same time. A package that fails does
- * not stop the rest; what a clean start may mend does. Returns the failures, in the packages' order.
+ * not stop the rest; what a clean start may mend does.
  */
-export async function applyPackages(plan: Plan, context: ApplyContext): Promise<Map<Decision, unknown>> {
+export async function applyPackages(plan: Plan, context: ApplyContext): Promise<Applied> {
   const failures = new Map<Decision, unknown>();
+  const digests = new Map<Decision, string | undefined>();
   const count = plan.packages.filter(isSent).length;
   const flight = new Flight();
   let first = 1;
@@ -46,10 +54,10 @@ export async function applyPackages(plan: Plan, context: ApplyContext): Promise<
     const sent = group.filter(isSent);
     const watched = context.watch(packageSources(sent.map(({ desired }) => desired.package)));
     const progress = trackUploads(sent, watched.sources, { first, count }, context.log);
-    await applyTogether(group, { ...watched, progress, flight, failures }, context);
+    await applyTogether(group, { ...watched, progress, flight, failures, digests }, context);
     first += sent.length;
   }
-  return failures;
+  return { failures, digests };
 }
 
 function isSent({ upload, conflict }: Decision): boolean {
@@ -64,10 +72,9 @@ interface Result {
   error?: unknown;
 }
 
-interface Together extends Watched {
+interface Together extends Watched, Applied {
   progress: UploadsProgress | undefined;
   flight: Flight;
-  failures: Map<Decision, unknown>;
 }
 
 /** Stores what comes out of one archive. Whatever happens, all uploads have ended when it does; what is done by then is recorded. */
@@ -104,6 +111,7 @@ async function applyTogether(
       const failed = result.error !== undefined;
       context.recorder.package(desired.package, { ...result, action: failed ? "failed" : action, key, name });
       if (failed) together.failures.set(decision, result.error);
+      together.digests.set(decision, result.sha256);
     }
   }
 }
@@ -200,28 +208,6 @@ function logFailure({ desired }: Decision, error: unknown, { log }: ApplyContext
     file,
     ...(described.reason === "internal" && { stack: (error as Error).stack }),
   });
-}
-
-/** Writes the rows of the packages that are stored, all in one transaction. */
-export async function applyRows(rows: readonly RowDecision[], context: ApplyContext): Promise<void> {
-  const { servers, log, recorder, signal } = context;
-  const { db, shape } = servers.postgres;
-  const changed = rows.filter((decision) => decision.action !== "unchanged");
-  const changes = changed.map(
-    ({ row, values }): RowChange => (row ? { row, name: values.name } : { row: undefined, values }),
-  );
-  const ids = await abortable(writeRows(db, shape, changes), signal);
-  const idOf = new Map(changed.map((decision, index) => [decision, ids[index]]));
-  for (const decision of rows) {
-    const { action, values, row } = decision;
-    const id = idOf.get(decision) ?? row?.id;
-    recorder.row(values, id, action);
-    const line = { id: id ?? null, action, ...values };
-    if (action === "updated")
-      log.info("row.updated", { ...line, columns: ["name"], oldName: row?.name ?? "" });
-    else if (action === "inserted") log.info("row.inserted", line);
-    else log.debug("row.unchanged", line);
-  }
 }
 
 /** Removes objects that this run replaced, under keys that no row is served by any more. */

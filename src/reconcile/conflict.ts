@@ -25,3 +25,9 @@ export function conflictOf(
   const params = { ...whose, chunks: object.stored, whole: object.chunks };
   return new JobError("conflict.user.damaged", params, { file });
 }
+
+/** Why a row that is not ready keeps its package from being installed: exit 76. */
+export function notReady({ id, os, arch, object, version, status, createdBy }: Row): JobError {
+  const what = [[os, arch].filter(Boolean).join("/"), object, version].join(" ");
+  return new JobError("row.not-ready", { id, what, status: status ?? "", user: createdBy });
+}

@@ -7,10 +7,18 @@ import { resolvePackages } from "../packages/resolve.ts";
 import { reportIgnored } from "../packages/scan.ts";
 import { isPart } from "../packages/standalone.ts";
 import type { Servers } from "../readiness/wait.ts";
+import { readDefinitions } from "../registry/collectors.ts";
 import { type DesiredPackage, hasOrigin } from "./content.ts";
-import { platformDefinitions } from "./definitions.ts";
 import type { ObservedState } from "./observed.ts";
-import { type Plan, type PlanInput, plan, type SharedCollector, storedFor } from "./plan.ts";
+import {
+  isBelieved,
+  type Plan,
+  type PlanInput,
+  plan,
+  rowOf,
+  type SharedCollector,
+  storedFor,
+} from "./plan.ts";
 import { checkTrust } from "./trust.ts";
 
 /** What the volume asks for. */
@@ -24,7 +32,6 @@ export async function resolveDesired(
   job: JobContext,
   archives: readonly Archive[],
   { postgres, nats }: Servers,
-  signal: AbortSignal,
 ): Promise<Desired> {
   const { config, args, log } = job;
   const { archColumn } = postgres.shape;
@@ -35,7 +42,7 @@ export async function resolveDesired(
     repack: config.repack,
     collectors: config.collectors,
     standalone: config.collectorPackages === "auto" ? archColumn : config.collectorPackages === "standalone",
-    definitions: await platformDefinitions(job, archives, postgres, signal),
+    definitions: await readDefinitions(postgres.db, config.db.schema),
     archColumn,
   });
   const { packages, collectors, problems } = resolved;
@@ -83,11 +90,13 @@ export async function decideAll(
   state: ObservedState,
   options: DecideOptions,
 ): Promise<Plan> {
-  const { archColumn, rows, listing } = state;
+  const { archColumn, hasDigest, hasStatus, rows, listing } = state;
   const read = { archColumn, rows, objects: listing.objects };
   const packages = await describeContents(desired.packages, read, options);
   return plan({
     ...read,
+    hasDigest,
+    hasStatus,
     desired: packages,
     collectors: desired.collectors,
     onConflict: job.config.onConflict,
@@ -107,7 +116,7 @@ async function describeContents(
     const origin = origins.get(pkg);
     if (origin === undefined) return allDigests || stored !== undefined;
     // An archive that was built anew may well hold the same collector, and somebody else's object the same content.
-    return stored !== undefined && !hasOrigin(stored, origin);
+    return stored !== undefined && !(hasOrigin(stored, origin) && isBelieved(rowOf(pkg, read), stored));
   };
   const digests = await packageDigests(packages.filter(isNeeded), signal);
   return packages.map((pkg): DesiredPackage => {

@@ -2,6 +2,7 @@ import { JobError, type Problem } from "../errors.ts";
 import type { Log } from "../output/log.ts";
 import type { Recorder } from "../output/recorder.ts";
 import { type Params, type ReasonId, say } from "../reasons/catalog.ts";
+import { differingColumns } from "../registry/rows.ts";
 import { isWhole } from "../store/object.ts";
 import type { Decision, Plan, RowDecision } from "./plan.ts";
 
@@ -31,13 +32,22 @@ function packageDrift({ action, conflict, stored, key: target, desired }: Decisi
   return [drift(file, "drift.object.different", { key, ...digests })];
 }
 
-function rowDrift({ action, values, row, after }: RowDecision): Drift[] {
+function rowDrift({ action, values, row, after, conflict }: RowDecision): Drift[] {
   const { file } = after.desired.package.archive;
   const { type, os, arch, object, version, name } = values;
   const identity = { type, os, arch, object, version };
+  if (conflict) return [drift(file, conflict.reason, conflict.params)];
   if (action === "inserted") return [drift(file, "drift.row.missing", identity)];
   if (action !== "updated" || !row) return [];
-  return [drift(file, "drift.row.name", { ...identity, id: row.id, name: row.name, expected: name })];
+  const what = { ...identity, id: row.id };
+  return differingColumns(row, values).flatMap((column): Drift[] => {
+    if (column === "name")
+      return [drift(file, "drift.row.name", { ...what, name: row.name, expected: name })];
+    if (column === "status") return [drift(file, "drift.row.status", { ...what, status: row.status ?? "" })];
+    // Empty is "unknown": init fills it in, but nothing is wrong.
+    if (!row.sha256) return [];
+    return [drift(file, "drift.row.digest", { ...what, found: row.sha256, stored: values.sha256 ?? "?" })];
+  });
 }
 
 /** One line for each difference. */

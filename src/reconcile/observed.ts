@@ -10,13 +10,17 @@ export interface ObservedState {
   rows: readonly Row[];
   listing: Listing;
   archColumn: boolean;
+  /** Whether the table has the columns sha256 and status. */
+  hasDigest: boolean;
+  hasStatus: boolean;
 }
 
 /** Reads table and bucket at once. */
 export async function observe({ postgres, nats }: Servers, { support }: Recorder): Promise<ObservedState> {
   const [rows, listing] = await Promise.all([readRows(postgres.db, postgres.shape), nats.bucket.list()]);
   if (listing.info) support.store = describeStore(listing.info, listing);
-  return { rows, listing, archColumn: postgres.shape.archColumn };
+  const { archColumn, optional } = postgres.shape;
+  return { rows, listing, archColumn, hasDigest: optional.has("sha256"), hasStatus: optional.has("status") };
 }
 
 function describeStore({ config, state }: StreamInfo, { objects }: Listing): Support["store"] {

@@ -2,15 +2,14 @@
  * reconcile/: from what the volume asks for (desired) and what the servers hold (observed) to a plan, and from the plan to both being
  * the same. The plan is pure: it is decided from what was read, and changes nothing that it has returned.
  */
-import type { JobError, Problem } from "../errors.ts";
-import type { Identity } from "../identity.ts";
-import type { PackageAction, RowAction } from "../output/report.ts";
+import type { Problem } from "../errors.ts";
 import type { Package } from "../packages/package.ts";
-import { isSystemRow, type Row, type RowValues } from "../registry/rows.ts";
+import { isSystemRow, type Row } from "../registry/rows.ts";
 import { REPLACES_HEADER } from "../store/meta.ts";
 import { isWhole, type StoredObject } from "../store/object.ts";
-import { conflictOf } from "./conflict.ts";
+import { conflictOf, notReady } from "./conflict.ts";
 import { type DesiredPackage, known, sameContent } from "./content.ts";
+import type { Decision, Plan, PlanInput, RowVerdict, Verdict } from "./decision.ts";
 import {
   findRow,
   isServedToAnother,
@@ -20,57 +19,9 @@ import {
   packageKeys,
   served,
 } from "./key.ts";
+import { decideRow, isStuck } from "./plan-row.ts";
 
-/** A collector that has a row of its own, but no object: it names the controller's archive, as the guide does. */
-export interface SharedCollector extends Identity {
-  controller: Package;
-}
-
-export interface PlanInput extends Observed {
-  desired: readonly DesiredPackage[];
-  collectors: readonly SharedCollector[];
-  onConflict: "replace" | "keep" | "fail";
-}
-
-/** What is to be done with one package. */
-export interface Decision {
-  desired: DesiredPackage;
-  action: PackageAction;
-  /** Set instead of an action that would overwrite what may not be overwritten. */
-  conflict?: JobError;
-  /** The key under which the package is served after the run. */
-  key: string;
-  /** The row's name after the run. */
-  name: string;
-  row: Row | undefined;
-  /** The object that is served now. */
-  stored: StoredObject | undefined;
-  /** Whether bytes have to be sent: false where a run that was cut short has already sent them. */
-  upload: boolean;
-  /**
-   * Objects under other keys that nothing is served by after this run. A new object's headers name their chunks, so that a crash
-   * before they are removed is made good.
-   */
-  obsolete: readonly StoredObject[];
-}
-
-/** A decision before it is known what else it leaves behind. */
-type Verdict = Omit<Decision, "obsolete">;
-
-export interface RowDecision {
-  action: RowAction;
-  row: Row | undefined;
-  values: RowValues;
-  /** The package that must be stored before the row may be written. */
-  after: Decision;
-}
-
-export interface Plan {
-  packages: readonly Decision[];
-  rows: readonly RowDecision[];
-  /** What a person should know, though it stops nothing. */
-  warnings: readonly Problem[];
-}
+export type { Decision, Plan, PlanInput, RowDecision, SharedCollector } from "./decision.ts";
 
 /** The object that the server would serve for a package now (SPEC §4's O): under the row's name, or the file's. */
 export function storedFor(pkg: Package, input: Observed): StoredObject | undefined {
@@ -112,24 +63,50 @@ function decide(desired: DesiredPackage, input: PlanInput): Verdict {
   const name = user?.name ?? pkg.name;
   const [key] = packageKeys(pkg, row, name, input.archColumn);
   const target = input.objects.get(key);
-  const done = target !== undefined && isWhole(target) && sameContent(desired, target);
+  const done = target !== undefined && isWhole(target) && isSame(desired, target, row);
   const moved = { desired, row, stored, key, name };
+  if (row && isStuck(row)) {
+    const stuck = {
+      ...moved,
+      key: stored?.key ?? key,
+      name: row.name,
+      action: "kept",
+      upload: false,
+    } as const;
+    return { ...stuck, conflict: notReady(row) };
+  }
   // Under the name that the row is about to get: a run that was cut short has sent it.
   if (!stored && done)
     return { ...moved, desired: known(desired, target), action: "unchanged", upload: false };
   if (!stored) return { ...moved, action: "uploaded", upload: true };
   const inPlace = { ...moved, key: stored.key, name: row?.name ?? pkg.name };
   const whole = isWhole(stored);
-  if (sameContent(desired, stored)) {
+  if (isSame(desired, stored, row)) {
     if (whole) return { ...inPlace, desired: known(desired, stored), action: "unchanged", upload: false };
     return { ...inPlace, action: "repaired", upload: true };
   }
+  // The object is not the one that the row was written for: there is nothing to be kept.
+  if (row && !user && !isBelieved(row, stored))
+    return row.sha256 === desired.sha256
+      ? { ...inPlace, action: "repaired", upload: true }
+      : { ...moved, action: "replaced", upload: !done };
   const rule = user ? ruleForUser(input, whole) : ruleForOwn(pkg, input, whole);
   if (rule === "replace") return { ...moved, action: "replaced", upload: !done };
   const kept = { ...inPlace, action: "kept", upload: false } as const;
   return rule === "keep"
     ? kept
     : { ...kept, conflict: conflictOf(desired, stored, { row: user, archColumn: input.archColumn }) };
+}
+
+/** Whether an object's headers may say what it is: not where its row has another digest, for then somebody else stored it. */
+export function isBelieved(row: Row | undefined, stored: StoredObject): boolean {
+  return !row?.sha256 || row.sha256 === stored.sha256;
+}
+
+/** Whether an object has a package's content; without the headers' help where they are not believed. */
+function isSame(desired: DesiredPackage, object: StoredObject, row: Row | undefined): boolean {
+  const { package: pkg, sha256, bytes } = desired;
+  return sameContent(isBelieved(row, object) ? desired : { package: pkg, sha256, bytes }, object);
 }
 
 /** What a user uploaded is never overwritten; what of it is damaged cannot be kept either. */
@@ -141,32 +118,6 @@ function ruleForUser({ onConflict }: PlanInput, whole: boolean): PlanInput["onCo
 function ruleForOwn(pkg: Package, { onConflict }: PlanInput, whole: boolean): PlanInput["onConflict"] {
   if (pkg.version === "latest" || pkg.fixedKey !== undefined) return "replace";
   return onConflict === "keep" && !whole ? "replace" : onConflict;
-}
-
-type RowVerdict = Omit<RowDecision, "after"> & { after: Verdict };
-
-function decideRow(
-  identity: Identity & { description?: string; controller?: Package },
-  after: Verdict,
-  input: PlanInput,
-): RowVerdict {
-  const row = findRow(identity, input.rows, input.archColumn);
-  const values = {
-    type: identity.type,
-    os: identity.os,
-    arch: input.archColumn ? identity.arch : null,
-    object: identity.object,
-    version: identity.version,
-    name: after.name,
-    description: identity.description ?? "",
-  };
-  if (!row) return { action: "inserted", row, values, after };
-  const there = { ...values, arch: row.arch, name: row.name };
-  // A shared collector's row is not taken away from an object of its own, whoever made it.
-  const own = identity.controller && served(keysOf(row, row.name, input.archColumn), input.objects);
-  if (!isSystemRow(row) || row.name === after.name || own)
-    return { action: "unchanged", row, values: there, after };
-  return { action: "updated", row, values: { ...there, name: after.name }, after };
 }
 
 /** The keys by which some package or row is served once the plan is carried out. */
@@ -211,7 +162,8 @@ function leftovers(
   return [...objects.values()].filter((other) => !other.deleted && replaced.includes(other.nuid));
 }
 
-function rowOf(pkg: Package, { rows, archColumn }: Observed): Row | undefined {
+/** The row of a package, if it is one that has a row. */
+export function rowOf(pkg: Package, { rows, archColumn }: Observed): Row | undefined {
   return pkg.fixedKey === undefined ? findRow(pkg, rows, archColumn) : undefined;
 }
 

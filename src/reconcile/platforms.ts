@@ -4,7 +4,7 @@ import { type Arch, archOf, OPERATING_SYSTEMS, type Os } from "../identity.ts";
 import type { ScanContext } from "../job.ts";
 import { BOOTSTRAP_KEY, installerKey } from "../packages/fixed.ts";
 import { MISSING_WORDS, type MissingPart } from "../reasons/platform.ts";
-import type { Row } from "../registry/rows.ts";
+import { isReady, type Row } from "../registry/rows.ts";
 import { isWhole, type StoredObject } from "../store/object.ts";
 import { keysOf, served } from "./key.ts";
 import type { Plan } from "./plan.ts";
@@ -66,10 +66,10 @@ export function platformsOf(state: Installable, require: readonly Platform[] = [
   return [...found.values()].map(finished).sort((a, b) => place(a) - place(b));
 }
 
-/** Whether the object that the server would serve for a row is there, with all its chunks. */
+/** Whether BK-Lite offers a row, and the object that it would serve for it is there, with all its chunks. */
 function isInstallable(row: Row, { listing, archColumn }: Installable): boolean {
   const object = served(keysOf(row, row.name, archColumn), listing.objects);
-  return object !== undefined && isWhole(object);
+  return isReady(row) && object !== undefined && isWhole(object);
 }
 
 function isThere(key: string, { listing }: Installable): boolean {

@@ -10,14 +10,19 @@ import { SCAN_HEADER } from "../store/meta.ts";
 /** Milliseconds that a scan waits for servers which may know the file already: longer than those take that are up. */
 const PATIENCE = 1000;
 
+/** The servers and what lies on the volume. */
+export interface Prepared {
+  servers: Servers;
+  archives: Archive[];
+  /** When WAIT_TIMEOUT is over, as by performance.now(). */
+  deadline: number;
+}
+
 /**
  * Waits for the servers and reads the volume, both at once: neither needs the other, and a bad archive should not be heard of
  * only after minutes of waiting. The first failure ends both.
  */
-export async function prepare(
-  job: JobContext,
-  writes: boolean,
-): Promise<{ servers: Servers; archives: Archive[] }> {
+export async function prepare(job: JobContext, writes: boolean): Promise<Prepared> {
   const { args, config, log, recorder } = job;
   const files = await findFiles(args, config, log, job.signal);
   const sibling = new AbortController();
@@ -26,13 +31,14 @@ export async function prepare(
     sibling.abort(error);
     throw error;
   };
+  const deadline = performance.now() + config.waitTimeout * 1000;
   const waiting = recorder.time("wait", () => waitForServers(job, writes, signal)).catch(stop);
   const [servers, archives] = await Promise.allSettled([
     waiting,
     recorder.time("scan", () => scan(files, args, config, log, signal, recallFrom(waiting))).catch(stop),
   ]);
   if (servers.status === "fulfilled" && archives.status === "fulfilled") {
-    return { servers: servers.value, archives: archives.value };
+    return { servers: servers.value, archives: archives.value, deadline };
   }
   if (servers.status === "fulfilled") await servers.value.close();
   job.signal.throwIfAborted();

@@ -3,12 +3,10 @@
  * archives or of NATS.
  */
 import { JobError } from "../errors.ts";
-import type { Database } from "./database.ts";
+import type { ColumnFacts, TableFacts } from "./facts.ts";
+import { quote, TABLE } from "./names.ts";
 
-export const TABLE = "node_mgmt_packageversion";
-export const COLLECTOR_TABLE = "node_mgmt_collector";
-
-/** Columns that BK-Lite's migrations made, in the order in which rows are written (BKLITE.md, states A, B, C). */
+/** Columns that BK-Lite's migrations made (BKLITE.md, states A to E). */
 const REQUIRED = [
   "created_at",
   "updated_at",
@@ -21,117 +19,94 @@ const REQUIRED = [
   "name",
   "description",
 ] as const;
-const OPTIONAL = ["domain", "updated_by_domain", "cpu_architecture"] as const;
+const OPTIONAL = ["domain", "updated_by_domain", "cpu_architecture", "sha256", "status"] as const;
 export type OptionalColumn = (typeof OPTIONAL)[number];
+const KNOWN: ReadonlySet<string> = new Set(["id", ...REQUIRED, ...OPTIONAL]);
+
+/** Columns of an existing row that the job changes where they differ. */
+const CHANGED = ["name", "sha256", "status"] as const;
 
 /** What the table looks like on this server. */
 export interface TableShape {
   /** Quoted and qualified, ready for SQL. */
   table: string;
-  /** A: neither domain nor cpu_architecture; B: with domain; C: with cpu_architecture. */
-  state: "A" | "B" | "C";
+  /** The newest known column: E has status, D sha256, C cpu_architecture, B domain, A none of them. */
+  state: "A" | "B" | "C" | "D" | "E";
   optional: ReadonlySet<OptionalColumn>;
-  /** State C: the architecture is part of a package's identity and key. */
+  /** State C and later: the architecture is part of a package's identity and key. */
   archColumn: boolean;
   /** The sequence behind `id` where that is a bigserial; an identity column needs no privilege of its own. */
   sequence: string | undefined;
+  /** Columns that the job does not know, with their values from ROW_DEFAULTS, as an INSERT names them. */
+  defaults: ReadonlyMap<string, string>;
+  /** Why a command that writes cannot work with this table; those that only read do not care. */
+  refusal: JobError | undefined;
 }
 
-interface Column {
-  name: string;
-  not_null: boolean;
-  filled: boolean;
-  identity: boolean;
-}
-
-/**
- * Reads the table's shape from the database's own catalog. undefined: no such table (not migrated yet).
- * Throws exit 78 for a table that is no state of BK-Lite's.
- */
-export async function readShape(db: Database, schema: string): Promise<TableShape | undefined> {
+/** What the catalog says of the table, as a shape that the job works with. Throws exit 78 where a column is missing that it cannot do without. */
+export function shapeOf(
+  facts: TableFacts,
+  schema: string,
+  rowDefaults: ReadonlyMap<string, string>,
+): TableShape {
   const table = `${quote(schema)}.${quote(TABLE)}`;
-  // pg_attribute: https://www.postgresql.org/docs/15/catalog-pg-attribute.html
-  const columns = await db.query<Column>(
-    `SELECT attname AS name, attnotnull AS not_null, attidentity <> '' AS identity,
-            atthasdef OR attidentity <> '' OR attgenerated <> '' AS filled
-       FROM pg_attribute WHERE attrelid = to_regclass($1) AND attnum > 0 AND NOT attisdropped`,
-    [table],
-  );
-  if (columns.length === 0) return undefined;
-  const byName = new Map(columns.map((column) => [column.name, column]));
+  const byName = new Map(facts.columns.map((column) => [column.name, column]));
   const missing = ["id", ...REQUIRED].filter((name) => !byName.has(name));
-  if (missing.length > 0) throw unknownShape(table, missing, "missing");
-  const known = new Set<string>([...REQUIRED, ...OPTIONAL]);
-  const unfilled = columns.filter((c) => !known.has(c.name) && c.not_null && !c.filled);
-  if (unfilled.length > 0)
-    throw unknownShape(
-      table,
-      unfilled.map((c) => c.name),
-      "unknown",
-    );
+  if (missing.length > 0)
+    throw new JobError("table.incomplete", { table, columns: missing.join(", ") }, { layer: "table" });
   const optional = new Set(OPTIONAL.filter((name) => byName.has(name)));
-  const archColumn = optional.has("cpu_architecture");
-  const sequence = byName.get("id")?.identity ? undefined : await idSequence(db, table);
+  const defaults = new Map([...rowDefaults].filter(([name]) => byName.has(name) && !KNOWN.has(name)));
   return {
     table,
+    state: stateOf(optional),
     optional,
-    archColumn,
-    sequence,
-    state: archColumn ? "C" : optional.has("domain") ? "B" : "A",
+    archColumn: optional.has("cpu_architecture"),
+    sequence: byName.get("id")?.identity ? undefined : facts.sequence?.name,
+    defaults,
+    refusal: refusalOf(table, facts, rowDefaults),
   };
 }
 
-async function idSequence(db: Database, table: string): Promise<string | undefined> {
-  const [row] = await db.query<{ sequence: string | null }>(
-    "SELECT pg_get_serial_sequence($1, 'id') AS sequence",
-    [table],
-  );
-  return row?.sequence ?? undefined;
+function stateOf(optional: ReadonlySet<OptionalColumn>): TableShape["state"] {
+  if (optional.has("status")) return "E";
+  if (optional.has("sha256")) return "D";
+  if (optional.has("cpu_architecture")) return "C";
+  return optional.has("domain") ? "B" : "A";
 }
 
-function unknownShape(table: string, columns: readonly string[], what: "missing" | "unknown"): JobError {
-  return new JobError("table.unknown", { table, columns: columns.join(", "), what }, { layer: "table" });
+/** Where to go on would be to guess: what a column means, or what makes two rows the same. */
+function refusalOf(
+  table: string,
+  { columns, unique }: TableFacts,
+  rowDefaults: ReadonlyMap<string, string>,
+): JobError | undefined {
+  const known = [...rowDefaults.keys()].filter((name) => KNOWN.has(name));
+  if (known.length > 0)
+    return new JobError("row.defaults.known", { columns: known.join(", ") }, { layer: "table" });
+  const guessed = unique.filter((name) => !KNOWN.has(name));
+  if (guessed.length > 0)
+    return new JobError("table.unique", { table, columns: guessed.join(", ") }, { layer: "table" });
+  const isOpen = ({ name, needed }: ColumnFacts) => needed && !KNOWN.has(name) && !rowDefaults.has(name);
+  const open = columns.filter(isOpen);
+  if (open.length === 0) return undefined;
+  const names = open.map(({ name }) => name);
+  const types = open.map(({ name, type }) => `${name} ${type}`).join(", ");
+  return new JobError("table.unknown", { table, names, types }, { layer: "table" });
 }
 
-/** Privileges that the job lacks, as GRANT statements that would give them (PostgreSQL: "Privileges", has_*_privilege). */
-export async function missingGrants(
-  db: Database,
-  schema: string,
-  shape: TableShape,
-  writes: boolean,
-): Promise<string[]> {
-  const [user] = await db.query<{ name: string }>("SELECT current_user AS name");
-  const to = quote(user?.name ?? "");
-  const written = writes ? [...REQUIRED, ...shape.optional] : [];
-  const [has] = await db.query<
-    Record<"select" | "insert" | "update" | "collectors" | "sequence", boolean | null>
-  >(
-    `SELECT has_table_privilege($1, 'SELECT') AS select,
-            (SELECT bool_and(has_column_privilege($1, c, 'INSERT')) FROM unnest($2::text[]) c) AS insert,
-            (SELECT bool_and(has_column_privilege($1, c, 'UPDATE')) FROM unnest($3::text[]) c) AS update,
-            has_table_privilege(to_regclass($4), 'SELECT') AS collectors,
-            has_sequence_privilege($5, 'USAGE') AS sequence`,
-    [
-      shape.table,
-      written,
-      writes ? ["name", "updated_at", "updated_by"] : [],
-      `${quote(schema)}.${quote(COLLECTOR_TABLE)}`,
-      writes ? (shape.sequence ?? null) : null,
-    ],
-  );
-  // NULL: nothing of the kind is needed here.
-  const missing: string[] = [];
-  if (has?.select === false) missing.push(`GRANT SELECT ON ${shape.table} TO ${to}`);
-  if (has?.insert === false) missing.push(`GRANT INSERT ON ${shape.table} TO ${to}`);
-  if (has?.update === false)
-    missing.push(`GRANT UPDATE (name, updated_at, updated_by) ON ${shape.table} TO ${to}`);
-  if (has?.sequence === false) missing.push(`GRANT USAGE ON SEQUENCE ${shape.sequence} TO ${to}`);
-  if (has?.collectors === false)
-    missing.push(`GRANT SELECT ON ${quote(schema)}.${quote(COLLECTOR_TABLE)} TO ${to}`);
-  return missing;
+/** What a command does with the table. */
+export interface TableUse {
+  writes: boolean;
+  /** Removes rows that were never finished (PURGE_ORPHANS). */
+  deletes: boolean;
 }
 
-/** An SQL identifier, quoted. */
-export function quote(identifier: string): string {
-  return `"${identifier.replaceAll('"', '""')}"`;
+/** Columns that an INSERT names, without the identity. */
+export function insertedColumns({ optional, defaults }: TableShape): string[] {
+  return [...REQUIRED, ...optional, ...defaults.keys()];
+}
+
+/** Columns of an existing row that may change on this server. */
+export function changedColumns({ optional }: TableShape): (typeof CHANGED)[number][] {
+  return CHANGED.filter((name) => name === "name" || optional.has(name));
 }

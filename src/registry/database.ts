@@ -4,7 +4,8 @@ import { createTurns } from "../async.ts";
 import type { DbConfig } from "../config/db.ts";
 import { type DbServer, isSocketFolder } from "../config/hosts.ts";
 import { JobError, RetryableError } from "../errors.ts";
-import { type Backend, isShared, keepSession, PROBE_LIMITS, readBackend } from "./session.ts";
+import { catalogError } from "./ask-catalog.ts";
+import { type Backend, BEGIN_LOCAL, isShared, keepSession, PROBE_LIMITS, readBackend } from "./session.ts";
 
 /** Milliseconds after which a query is given up: none of ours takes a second on a server that lives. */
 const QUERY_TIMEOUT = 30_000;
@@ -67,12 +68,18 @@ export async function openDatabase(config: DbConfig, server: DbServer, timeout: 
   client.on("end", () => lose());
   let backend: Backend;
   let shared: boolean;
+  const prepare = async () => {
+    const isLent = await isShared(client, () => new pg.Client({ ...settings, ...PROBE_LIMITS }));
+    // What is set in a session that others are lent would be theirs as well.
+    if (!isLent) await keepSession(client);
+    return { shared: isLent, backend: await readBackend(client) };
+  };
   try {
     await client.connect();
-    shared = await isShared(client, () => new pg.Client({ ...settings, ...PROBE_LIMITS }));
-    // What is set in a session that others are lent would be theirs as well.
-    if (!shared) await keepSession(client);
-    backend = await readBackend(client);
+    ({ shared, backend } = await prepare().catch(async (error) => {
+      const query = async <R extends pg.QueryResultRow>(sql: string) => (await client.query<R>(sql)).rows;
+      throw await catalogError({ query }, "session", error);
+    }));
   } catch (error) {
     closing = true;
     client.end().catch(() => {}); // the socket may be half open; there is nobody to tell
@@ -91,8 +98,9 @@ export async function openDatabase(config: DbConfig, server: DbServer, timeout: 
       try {
         return await inTurn(async () => {
           if (lost.signal.aborted) throw lost.signal.reason;
-          const statement = { text: sql, values, query_timeout: limit };
-          const { rows } = await client.query<R>(statement as pg.QueryConfig).catch((error) => {
+          const statement = { text: sql, values, query_timeout: limit } as pg.QueryConfig;
+          const run = () => client.query<R>(statement);
+          const { rows } = await (shared ? inTransaction(client, run) : run()).catch((error) => {
             throw statementError(error, lost.signal, lose);
           });
           return rows;
@@ -109,6 +117,19 @@ export async function openDatabase(config: DbConfig, server: DbServer, timeout: 
       ]);
     },
   };
+}
+
+/** Runs a statement in a transaction that has its own search_path. */
+async function inTransaction<T>(client: pg.Client, run: () => Promise<T>): Promise<T> {
+  await client.query(BEGIN_LOCAL);
+  try {
+    const result = await run();
+    await client.query("COMMIT");
+    return result;
+  } catch (error) {
+    await client.query("ROLLBACK").catch(() => {}); // the statement's own error says more
+    throw error;
+  }
 }
 
 function clientSettings(config: DbConfig, server: DbServer): pg.ClientConfig {

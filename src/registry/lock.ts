@@ -2,6 +2,7 @@ import { createHash } from "node:crypto";
 import { poll } from "../async.ts";
 import { JobError, RetryableError } from "../errors.ts";
 import type { Log } from "../output/log.ts";
+import { askCatalog, catalogError } from "./ask-catalog.ts";
 import type { Database } from "./database.ts";
 
 /** Milliseconds between two proofs: also what keeps the line from being forgotten as idle. */
@@ -55,7 +56,9 @@ export async function acquireLock(db: Database, bucket: string, options: LockOpt
   let idle: Promise<void> | undefined;
   let pid = 0;
   const ask = async () => {
-    const [row] = await db.query<{ locked: boolean; pid: number }>(
+    const [row] = await askCatalog<{ locked: boolean; pid: number }>(
+      db,
+      "lock",
       "SELECT pg_try_advisory_lock($1::bigint) AS locked, pg_backend_pid() AS pid",
       [key],
     );
@@ -122,11 +125,15 @@ class HeldLock implements Lock {
 
   async prove(): Promise<void> {
     this.#lost.signal.throwIfAborted();
-    const [row] = await this.#db.query<{ pid: number; held: boolean }>(
-      `SELECT pg_backend_pid() AS pid, EXISTS (${HOLDERS} AND pid = pg_backend_pid()) AS held`,
-      [this.#key],
-      PROOF_TIMEOUT,
-    );
+    const [row] = await this.#db
+      .query<{ pid: number; held: boolean }>(
+        `SELECT pg_backend_pid() AS pid, EXISTS (${HOLDERS} AND pid = pg_backend_pid()) AS held`,
+        [this.#key],
+        PROOF_TIMEOUT,
+      )
+      .catch(async (error) => {
+        throw await catalogError(this.#db, "lock", error);
+      });
     if (row?.pid !== this.#db.backend.pid) throw new JobError("lock.pooled", {});
     if (!row.held) throw new LockLostError();
   }

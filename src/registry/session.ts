@@ -22,6 +22,15 @@ const SETTINGS = {
   tcp_user_timeout: "30000",
 };
 
+/**
+ * Where names without a schema are looked up: the server's own catalog and nothing else. A search_path of the role or of the database
+ * may put another schema before it, with a now() or pg_locks of its own. The packages' table is always named with its schema.
+ */
+const SEARCH_PATH = "pg_catalog, pg_temp";
+
+/** Begins a transaction with that path: for a session that others are lent, where nothing may stay set. */
+export const BEGIN_LOCAL = `BEGIN; SET LOCAL search_path = ${SEARCH_PATH}`;
+
 /** A session as the server knows it; the time tells it from a later one with the same pid. */
 export interface Backend {
   pid: number;
@@ -31,8 +40,9 @@ export interface Backend {
 /** Which session serves this connection now. */
 export async function readBackend(client: pg.Client): Promise<Backend> {
   const { rows } = await client.query<Backend>(
-    `SELECT pg_backend_pid() AS pid, backend_start::text AS "startedAt"
-       FROM pg_stat_get_activity(pg_backend_pid())`,
+    // before the search_path is set, so each name has its schema
+    `SELECT pg_catalog.pg_backend_pid() AS pid, backend_start::pg_catalog.text AS "startedAt"
+       FROM pg_catalog.pg_stat_get_activity(pg_catalog.pg_backend_pid())`,
   );
   return { pid: Number(rows[0]?.pid), startedAt: rows[0]?.startedAt ?? "" };
 }
@@ -67,13 +77,13 @@ export async function isShared(client: pg.Client, open: () => pg.Client): Promis
 /** Milliseconds that the second connection may take. */
 export const PROBE_LIMITS = { connectionTimeoutMillis: PROBE_TIMEOUT, query_timeout: PROBE_TIMEOUT };
 
-/** Applies what of SETTINGS this server knows: not as start-up parameters, which poolers refuse. */
+/** Sets the search_path, and what of SETTINGS this server knows: not as start-up parameters, which poolers refuse. One round trip. */
 export async function keepSession(client: pg.Client): Promise<void> {
-  const names = Object.keys(SETTINGS);
+  const wanted = Object.entries(SETTINGS).map(([name, value]) => `('${name}', '${value}')`);
   await client.query(
-    `SELECT set_config(name, wanted.value, false)
-       FROM unnest($1::text[], $2::text[]) AS wanted (name, value) JOIN pg_settings USING (name)`,
-    [names, Object.values(SETTINGS)],
+    `SET search_path = ${SEARCH_PATH};
+     SELECT set_config(name, wanted.value, false)
+       FROM (VALUES ${wanted.join(", ")}) AS wanted (name, value) JOIN pg_settings USING (name)`,
   );
 }
 

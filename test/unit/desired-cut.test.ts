@@ -42,7 +42,7 @@ async function decide(stored: (origin: string) => Partial<StoredObject> | undefi
   if (changes) objects.set(KEY, { ...object, headers: {}, sequence: 1, ...changes });
   const run = { config: { onConflict: "replace" } } as JobContext;
   const listing = { objects, chunks: new Map<string, number>(), lastSequence: 1, info: undefined };
-  const state = { rows: [], listing, archColumn: false };
+  const state = { rows: [], listing, archColumn: false, hasDigest: false, hasStatus: false };
   const desired = { packages, collectors: [] };
   const plan = await decideAll(run, desired, state, { allDigests: true, signal });
   const decision = plan.packages.find(({ key }) => key === KEY);

@@ -53,6 +53,8 @@ const sharedRow: Row = {
   name: "fusion-collectors.zip",
   description: "",
   createdBy: "system",
+  sha256: null,
+  status: null,
 };
 const ownRow: Row = { ...sharedRow, name: "telegraf" };
 
@@ -67,6 +69,8 @@ function decide(
     collectors: [],
     rows,
     archColumn: false,
+    hasDigest: false,
+    hasStatus: false,
     onConflict: "replace",
   } as const;
   const decided = plan({ ...input, objects: new Map(objects.map((one) => [one.key, one])), ...changes });

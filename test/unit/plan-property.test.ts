@@ -1,12 +1,12 @@
 import assert from "node:assert/strict";
 import { describe, test } from "node:test";
-import type { Arch, Os } from "../../src/identity.ts";
+import type { Arch, Identity, Os } from "../../src/identity.ts";
 import type { Archive, Package } from "../../src/packages/package.ts";
 import type { DesiredPackage } from "../../src/reconcile/content.ts";
 import { findDrift } from "../../src/reconcile/drift.ts";
-import { keysOf, served } from "../../src/reconcile/key.ts";
+import { findRow, keysOf, served } from "../../src/reconcile/key.ts";
 import { type Plan, type PlanInput, plan } from "../../src/reconcile/plan.ts";
-import type { Row } from "../../src/registry/rows.ts";
+import { isReady, type Row } from "../../src/registry/rows.ts";
 import { REPLACES_HEADER } from "../../src/store/meta.ts";
 import type { StoredObject } from "../../src/store/object.ts";
 
@@ -36,6 +36,8 @@ type World = PlanInput;
 function makeWorld(seed: number): World {
   const { chance, pick } = random(seed);
   const archColumn = chance(0.6);
+  const hasDigest = archColumn && chance(0.6);
+  const hasStatus = hasDigest && chance(0.6);
   const arches: Arch[] = archColumn ? ["x86_64", "arm64"] : ["x86_64"];
   const packages = new Map<string, Package>();
   const collectors: World["collectors"][number][] = [];
@@ -87,6 +89,8 @@ function makeWorld(seed: number): World {
             name: pick(NAMES),
             description: "",
             createdBy,
+            sha256: hasDigest ? pick(["", ...DIGESTS]) : null,
+            status: hasStatus ? (chance(0.6) ? "ready" : pick(["pending", "deleting"])) : null,
           });
         }
       }
@@ -119,6 +123,8 @@ function makeWorld(seed: number): World {
     rows,
     objects,
     archColumn,
+    hasDigest,
+    hasStatus,
     onConflict: pick(["replace", "keep", "fail"] as const),
   };
 }
@@ -145,7 +151,8 @@ function carryOut({ packages, rows }: Plan, world: World): World {
   const table = [...world.rows];
   for (const { action, row, values } of rows) {
     if (action === "inserted") table.push({ ...values, id: table.length + 100, createdBy: "system" });
-    if (action === "updated" && row) table[table.indexOf(row)] = { ...row, name: values.name };
+    const { name, sha256, status } = values;
+    if (action === "updated" && row) table[table.indexOf(row)] = { ...row, name, sha256, status };
   }
   for (const old of packages.flatMap(({ obsolete, conflict }) => (conflict ? [] : obsolete))) {
     const headers = { [REPLACES_HEADER]: [old.nuid] };
@@ -184,6 +191,7 @@ function check(seed: number): void {
     if (was && row.createdBy !== "system") {
       const owned = first.packages.find((decision) => decision.row === row);
       const same = was.sha256 === is?.sha256 || was.stored !== was.chunks;
+      assert.deepEqual(now, row);
       assert.ok(same || owned?.action === "repaired", `what a user uploaded for row ${row.id} was changed`);
       assert.equal(now.name, row.name);
     }
@@ -191,6 +199,19 @@ function check(seed: number): void {
       (one) => one.row === row && one.after.desired.package.object !== row.object,
     );
     if (shared && was) assert.equal(now.name, row.name, "a collector's own object was stranded");
+    const isStuck = !isReady(row) && (row.status !== "pending" || row.createdBy !== "system");
+    if (isStuck) assert.deepEqual(now, row, "a row that is not ready was touched");
+  }
+  for (const { action, row, values, hasObject } of first.rows) {
+    if (action === "unchanged") continue;
+    const now = (
+      row
+        ? done.rows.find(({ id }) => id === row.id)
+        : findRow(values as Identity, done.rows, world.archColumn)
+    ) as Row;
+    if (world.hasStatus) assert.equal(now.status, "ready");
+    const object = servedTo(now, done);
+    if (world.hasDigest && hasObject) assert.equal(now.sha256, object?.sha256);
   }
   if (first.packages.some(({ conflict }) => conflict)) return; // init does not exit 0
   const second = plan({ ...done, desired: done.desired.map((one): DesiredPackage => ({ ...one })) });
@@ -199,7 +220,8 @@ function check(seed: number): void {
     assert.deepEqual([upload, obsolete], [false, []], key);
   }
   for (const { action, values } of second.rows) assert.equal(action, "unchanged", values.object);
-  assert.deepEqual(findDrift(second), []);
+  const drift = findDrift(second).filter(({ reason }) => reason !== "row.not-ready");
+  assert.deepEqual(drift, []);
 }
 
 describe("whatever the volume, the table and the bucket", () => {

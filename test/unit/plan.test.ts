@@ -33,6 +33,8 @@ function row(changes: Partial<Row> = {}): Row {
     name: FILE,
     description: "",
     createdBy: "system",
+    sha256: null,
+    status: null,
     ...changes,
   };
 }
@@ -56,6 +58,8 @@ interface Given {
   rows?: Row[];
   objects?: StoredObject[];
   archColumn?: boolean;
+  hasDigest?: boolean;
+  hasStatus?: boolean;
   onConflict?: PlanInput["onConflict"];
   collectors?: string[];
 }
@@ -73,6 +77,8 @@ function decide(given: Given) {
     rows: given.rows ?? [],
     objects: new Map((given.objects ?? []).map((o) => [o.key, o])),
     archColumn: given.archColumn ?? false,
+    hasDigest: given.hasDigest ?? false,
+    hasStatus: given.hasStatus ?? false,
     onConflict: given.onConflict ?? "replace",
   });
 }

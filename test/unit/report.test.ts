@@ -39,6 +39,8 @@ const ROW = {
   version: "1.0.0",
   name: FILE,
   description: "",
+  sha256: null,
+  status: null,
 };
 const RESULT = { key: "k", name: FILE, sha256: "ab", bytes: 2048 };
 
@@ -186,7 +188,7 @@ describe("tables", () => {
         decision("unchanged"),
         decision("kept", { conflict: new JobError("archive.empty", {}) }),
       ],
-      rows: [{ action: "inserted", row: undefined, values: ROW, after: uploaded }],
+      rows: [{ action: "inserted", row: undefined, values: ROW, hasObject: true, after: uploaded }],
       warnings: [],
     };
     const lines = planTable(plan, "en", {

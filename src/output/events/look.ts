@@ -54,6 +54,24 @@ export const look = {
     zh: ({ seconds, left }) =>
       `等待 BK-Lite 首次启动写入 node_mgmt_collector：已等待 ${seconds} 秒，剩余 ${left} 秒`,
   }),
+  "migrations.waiting": event<{ count: number; seconds: number; left: number }>({
+    about: {
+      en: "BK-Lite's server is still migrating the database: migrations so far; every 10 s",
+      zh: "BK-Lite 服务端仍在迁移数据库：已完成的迁移数；每 10 秒输出",
+    },
+    en: ({ count, seconds, left }) =>
+      `waiting for BK-Lite's first start to finish its migrations (${count} so far): ${seconds} s so far, ${left} s left`,
+    zh: ({ count, seconds, left }) =>
+      `等待 BK-Lite 首次启动完成迁移（已完成 ${count} 个）：已等待 ${seconds} 秒，剩余 ${left} 秒`,
+  }),
+  "migrations.unreadable": event({
+    about: {
+      en: "django_migrations may not be read, so whether the server is migrating is not looked at (debug)",
+      zh: "无权读取 django_migrations，因此不检查服务端是否仍在迁移（debug）",
+    },
+    en: "no SELECT on django_migrations: whether BK-Lite's server is still migrating is not looked at",
+    zh: "没有 django_migrations 的 SELECT 权限：不检查 BK-Lite 服务端是否仍在迁移",
+  }),
   "platform.summary": event<PlatformEntry>({
     about: {
       en: "what can be installed on a platform, and what is missing (one line each; a table on a terminal)",

@@ -43,6 +43,11 @@ function row({ id, type, os, arch, object, version, name }: RowEntry): string {
   return `${id ?? "-"}: ${type} ${object} ${version} ${platform(os, arch)} (${name})`;
 }
 
+/** The name that a row had, where that is what changed. */
+function was({ columns, oldName }: { columns: string[]; oldName: string }, words: string): string {
+  return columns.includes("name") ? words + oldName : "";
+}
+
 const stored = (what: Record<Language, string>) => ({
   en: ({ file, key, bytesUploaded }: Stored) =>
     `${file}: ${what.en}${bytesUploaded > 0 ? ` (${formatBytes(bytesUploaded)})` : ""}: ${key}`,
@@ -136,6 +141,19 @@ export const reconcile = {
     en: ({ objects, bytes }) => `purged the orphans of ${plural(objects, "upload")} (${formatBytes(bytes)})`,
     zh: ({ objects, bytes }) => `已清除 ${objects} 次上传的孤立分块（${formatBytes(bytes)}）`,
   }),
+  "staging.found": reasonEvent({
+    en: "uploads of BK-Lite's own page that have not ended: staged objects and pending rows",
+    zh: "页面上传尚未结束：暂存对象与 pending 记录",
+  }),
+  "staging.purged": event<{ objects: number; rows: number }>({
+    about: {
+      en: "PURGE_ORPHANS: staged objects and pending rows over a day old",
+      zh: "PURGE_ORPHANS：超过一天的暂存对象与 pending 记录，已清除",
+    },
+    en: ({ objects, rows }) =>
+      `removed ${plural(objects, "staged object")} and ${plural(rows, "pending row")}`,
+    zh: ({ objects, rows }) => `已清除暂存对象 ${objects} 个、pending 记录 ${rows} 条`,
+  }),
   "row.inserted": event<RowEntry>({
     about: { en: "a row was written", zh: "新增一条记录" },
     en: (line) => `row ${row(line)}: inserted`,
@@ -143,8 +161,8 @@ export const reconcile = {
   }),
   "row.updated": event<RowEntry & { columns: string[]; oldName: string }>({
     about: { en: "a row was changed: which columns", zh: "更新一条记录：哪些列" },
-    en: (line) => `row ${row(line)}: updated, the name was ${line.oldName}`,
-    zh: (line) => `记录 ${row(line)}：已更新，原名称为 ${line.oldName}`,
+    en: (line) => `row ${row(line)}: updated (${line.columns.join(", ")})${was(line, ", the name was ")}`,
+    zh: (line) => `记录 ${row(line)}：已更新（${line.columns.join("、")}）${was(line, "，原名称为 ")}`,
   }),
   "row.unchanged": event<RowEntry>({
     about: { en: "a row was right already (debug)", zh: "记录原本就正确（debug）" },

@@ -1,0 +1,93 @@
+import { askCatalog } from "./ask-catalog.ts";
+import type { Database } from "./database.ts";
+import { COLLECTOR_TABLE, quote, TABLE } from "./names.ts";
+
+/** A column of the packages' table, and what this user may do with it. */
+export interface ColumnFacts {
+  name: string;
+  /** In SQL's words: `character varying(10)`. */
+  type: string;
+  /** NOT NULL, and the database has no value for it. */
+  needed: boolean;
+  identity: boolean;
+  insert: boolean;
+  update: boolean;
+}
+
+/** One row-level security policy that applies to this user. */
+export interface PolicyFacts {
+  /** ALL, SELECT, INSERT, UPDATE or DELETE. */
+  command: string;
+  permissive: boolean;
+  /** It is a plain `true`, so all rows pass. */
+  open: boolean;
+}
+
+/** What the database's catalog says of the packages' table. */
+export interface TableFacts {
+  version: string;
+  readOnly: boolean;
+  user: string;
+  found: boolean;
+  /** Those that this user may see: all of them with SELECT. */
+  columns: readonly ColumnFacts[];
+  /** Columns of unique constraints and unique indexes, the primary key's among them. */
+  unique: readonly string[];
+  mayRead: boolean;
+  mayDelete: boolean;
+  /** null: there is no table of collectors yet. */
+  mayReadCollectors: boolean | null;
+  /** The sequence behind `id`, and whether this user may take numbers from it. */
+  sequence: { name: string; usable: boolean } | null;
+  secured: boolean;
+  policies: readonly PolicyFacts[];
+}
+
+/**
+ * One statement, because each is a round trip. The views of the SQL standard and documented functions, where they know it:
+ * KingbaseES has Postgres' own tables under other names. pg_index: the standard knows constraints, but no unique index.
+ */
+const FACTS = `
+  SELECT current_setting('server_version') AS version,
+    current_setting('transaction_read_only') = 'on' AS "readOnly",
+    current_user::text AS "user",
+    packages.id IS NOT NULL AS found,
+    coalesce((
+      SELECT json_agg(json_build_object(
+        'name', column_name,
+        'type', data_type || coalesce('(' || character_maximum_length || ')', ''),
+        'needed', is_nullable = 'NO' AND column_default IS NULL
+          AND coalesce(is_identity, 'NO') <> 'YES' AND coalesce(is_generated, 'NEVER') <> 'ALWAYS',
+        'identity', coalesce(is_identity, 'NO') = 'YES',
+        'insert', has_column_privilege(packages.id, column_name::text, 'INSERT'),
+        'update', has_column_privilege(packages.id, column_name::text, 'UPDATE')) ORDER BY ordinal_position)
+      FROM information_schema.columns WHERE table_schema = $1::text AND table_name = $2::text), '[]') AS columns,
+    coalesce((
+      SELECT json_agg(DISTINCT a.attname::text)
+      FROM pg_index i JOIN pg_attribute a ON a.attrelid = i.indrelid
+        AND a.attnum = ANY ((i.indkey::int2[])[0:array_upper(i.indclass::oid[], 1)])
+      WHERE i.indrelid = packages.id AND i.indisunique), '[]') AS "unique",
+    has_table_privilege(packages.id, 'SELECT') AS "mayRead",
+    has_table_privilege(packages.id, 'DELETE') AS "mayDelete",
+    has_table_privilege(to_regclass($4::text), 'SELECT') AS "mayReadCollectors",
+    (SELECT json_build_object('name', name, 'usable', has_sequence_privilege(name, 'USAGE'))
+      FROM (SELECT pg_get_serial_sequence($3::text, 'id') AS name FROM information_schema.columns
+        WHERE table_schema = $1::text AND table_name = $2::text AND column_name = 'id') AS id
+      WHERE name IS NOT NULL) AS sequence,
+    row_security_active(packages.id) AS secured,
+    coalesce((
+      SELECT json_agg(json_build_object('command', cmd, 'permissive', permissive = 'PERMISSIVE',
+        'open', coalesce(qual, 'true') = 'true' AND coalesce(with_check, 'true') = 'true'))
+      FROM pg_policies WHERE schemaname = $1::text AND tablename = $2::text AND EXISTS (
+        SELECT 1 FROM unnest(roles) AS role
+        WHERE CASE WHEN role = 'public' THEN true ELSE pg_has_role(current_user, role, 'USAGE') END)), '[]') AS policies
+  FROM (SELECT to_regclass($3::text)::oid AS id) AS packages`;
+
+/** Reads, in one statement, all that the catalog says of the packages' table. */
+export async function readFacts(db: Database, schema: string): Promise<TableFacts> {
+  const qualified = (table: string) => `${quote(schema)}.${quote(table)}`;
+  const values = [schema, TABLE, qualified(TABLE), qualified(COLLECTOR_TABLE)];
+  const [facts] = await askCatalog<TableFacts>(db, "table", FACTS, values);
+  if (!facts) throw new Error("the catalog's answer has no row");
+  return facts;
+}
