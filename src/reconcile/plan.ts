@@ -85,12 +85,7 @@ function decide(desired: DesiredPackage, input: PlanInput): Verdict {
     if (whole) return { ...inPlace, desired: known(desired, stored), action: "unchanged", upload: false };
     return { ...inPlace, action: "repaired", upload: true };
   }
-  // The object is not the one that the row was written for: there is nothing to be kept.
-  if (row && !user && !isBelieved(row, stored))
-    return row.sha256 === desired.sha256
-      ? { ...inPlace, action: "repaired", upload: true }
-      : { ...moved, action: "replaced", upload: !done };
-  const rule = user ? ruleForUser(input, whole) : ruleForOwn(pkg, input, whole);
+  const rule = user ? ruleForUser(input, whole) : ruleForOwn(pkg, stored, { row, input });
   if (rule === "replace") return { ...moved, action: "replaced", upload: !done };
   const kept = { ...inPlace, action: "kept", upload: false } as const;
   return rule === "keep"
@@ -114,10 +109,17 @@ function ruleForUser({ onConflict }: PlanInput, whole: boolean): PlanInput["onCo
   return onConflict === "keep" && whole ? "keep" : "fail";
 }
 
-/** `latest`, installers and probes move: the platform itself uploads them again each time. What is damaged is worth no keeping. */
-function ruleForOwn(pkg: Package, { onConflict }: PlanInput, whole: boolean): PlanInput["onConflict"] {
-  if (pkg.version === "latest" || pkg.fixedKey !== undefined) return "replace";
-  return onConflict === "keep" && !whole ? "replace" : onConflict;
+/**
+ * `latest`, installers and probes move: the platform itself uploads them again each time. What is damaged is worth no keeping, and an
+ * object that is not the one its row was written for must go, whatever ON_CONFLICT says.
+ */
+function ruleForOwn(
+  pkg: Package,
+  stored: StoredObject,
+  { row, input }: { row: Row | undefined; input: PlanInput },
+): PlanInput["onConflict"] {
+  if (pkg.version === "latest" || pkg.fixedKey !== undefined || !isBelieved(row, stored)) return "replace";
+  return input.onConflict === "keep" && !isWhole(stored) ? "replace" : input.onConflict;
 }
 
 /** The keys by which some package or row is served once the plan is carried out. */
