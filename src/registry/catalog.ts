@@ -61,7 +61,7 @@ export function shapeOf(
     state: stateOf(optional),
     optional,
     archColumn: optional.has("cpu_architecture"),
-    sequence: byName.get("id")?.identity ? undefined : facts.sequence?.name,
+    sequence: byName.get("id")?.identity ? undefined : (facts.sequence?.name ?? undefined),
     defaults,
     refusal: refusalOf(table, facts, rowDefaults),
   };

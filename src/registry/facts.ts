@@ -37,8 +37,8 @@ export interface TableFacts {
   mayDelete: boolean;
   /** null: there is no table of collectors yet. */
   mayReadCollectors: boolean | null;
-  /** The sequence behind `id`, and whether this user may take numbers from it. */
-  sequence: { name: string; usable: boolean } | null;
+  /** The sequence behind `id`, if any, and whether this user may take numbers from it. */
+  sequence: { name: string | null; usable: boolean | null } | null;
   secured: boolean;
   policies: readonly PolicyFacts[];
 }
@@ -70,10 +70,11 @@ const FACTS = `
     has_table_privilege(packages.id, 'SELECT') AS "mayRead",
     has_table_privilege(packages.id, 'DELETE') AS "mayDelete",
     has_table_privilege(to_regclass($4::text), 'SELECT') AS "mayReadCollectors",
-    (SELECT json_build_object('name', name, 'usable', has_sequence_privilege(name, 'USAGE'))
-      FROM (SELECT pg_get_serial_sequence($3::text, 'id') AS name FROM information_schema.columns
-        WHERE table_schema = $1::text AND table_name = $2::text AND column_name = 'id') AS id
-      WHERE name IS NOT NULL) AS sequence,
+    CASE WHEN EXISTS (
+      SELECT 1 FROM information_schema.columns
+      WHERE table_schema = $1::text AND table_name = $2::text AND column_name = 'id')
+    THEN (SELECT json_build_object('name', name, 'usable', has_sequence_privilege(name, 'USAGE'))
+      FROM (SELECT pg_get_serial_sequence($3::text, 'id') AS name OFFSET 0) AS id) END AS sequence,
     row_security_active(packages.id) AS secured,
     coalesce((
       SELECT json_agg(json_build_object('command', cmd, 'permissive', permissive = 'PERMISSIVE',
