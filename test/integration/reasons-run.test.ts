@@ -9,7 +9,6 @@ import type { ReasonId } from "../../src/reasons/catalog.ts";
 import { buildArchive } from "../support/archives.ts";
 import { reasonsIn } from "../support/reasons.ts";
 import { ARCHIVE, explain, type Site, useServers } from "../support/site.ts";
-import { createCollectorTable } from "../support/tables.ts";
 
 const servers = useServers();
 const TABLE = "node_mgmt_packageversion";
@@ -44,14 +43,6 @@ describe("what Postgres refuses while rows are written is", { concurrency: 2 }, 
       await assertRaised(site, id);
     });
   }
-
-  test("table.unknown", async () => {
-    const id: ReasonId = "table.unknown";
-    const site = await servers.site();
-    await site.archive();
-    await site.db.query(`ALTER TABLE ${TABLE} ADD COLUMN ours int NOT NULL`);
-    await assertRaised(site, id);
-  });
 });
 
 /** A site where the archive is stored and registered. */
@@ -143,15 +134,6 @@ describe("of packages and platforms it is", { concurrency: 2 }, () => {
     const site = await servers.site({ state: "C" });
     await site.archive();
     for (const id of ids) await assertRaised(site, id, [], { REQUIRE: "windows/x86_64" });
-  });
-
-  test("definitions.empty", async () => {
-    const id: ReasonId = "definitions.empty";
-    const site = await servers.site({ state: "C" });
-    await createCollectorTable(site.db, { state: "C" });
-    await site.db.query("DELETE FROM node_mgmt_collector");
-    await site.archive();
-    await assertRaised(site, id, [], { WAIT_TIMEOUT: "4" });
   });
 
   test("repack.never", async () => {
