@@ -3,14 +3,14 @@ import { readFileSync, rmSync } from "node:fs";
 import { join } from "node:path";
 import { after, before, describe, test } from "node:test";
 import { buildArchive } from "../support/archives.ts";
-import type { Db } from "../support/database.ts";
+import { type Db, database as openDatabase } from "../support/database.ts";
 import { type TempDir, tempDir } from "../support/guard.ts";
 import { type NatsServer, startNats } from "../support/nats.ts";
 import { openObjects } from "../support/objects.ts";
 import { type Postgres, startPostgres } from "../support/postgres.ts";
 import { type JobResult, jobEnv } from "../support/run.ts";
 import { ARCHIVE, explain } from "../support/site.ts";
-import { createCollectorTable } from "../support/tables.ts";
+import { createCollectorTable, createMigrationsTable, insertRow } from "../support/tables.ts";
 import { exits, job } from "./stage.ts";
 
 // What is tested is the document: both blocks are taken out of it as they stand there.
@@ -42,11 +42,30 @@ after(async () => {
 
 /** A database of production's name cannot exist many times: its name is the only word of the README's that is replaced. */
 async function database(grants: readonly string[], serial = false): Promise<Db> {
-  const db = await postgres.createDatabase({ state: "C", serial });
-  await createCollectorTable(db, { state: "C" });
+  const db = await postgres.createDatabase({ state: "E", serial });
+  const rows = [
+    {
+      name: "Telegraf",
+      node_operating_system: "linux",
+      executable_path: "/opt/fusion-collectors/bin/telegraf",
+    },
+    { name: "Vector", node_operating_system: "linux", executable_path: "/opt/fusion-collectors/bin/vector" },
+    {
+      name: "NATS-Executor",
+      node_operating_system: "linux",
+      executable_path: "/opt/fusion-collectors/bin/nats-executor",
+    },
+  ];
+  await createCollectorTable(db, { state: "E", rows });
+  await createMigrationsTable(db);
   await db.query(`REVOKE ALL ON DATABASE "${db.name}" FROM PUBLIC; REVOKE ALL ON SCHEMA public FROM PUBLIC`);
   for (const grant of grants) await db.query(grant.replace("DATABASE bklite", `DATABASE "${db.name}"`));
   return { ...db, user: ROLE, password: PASSWORD };
+}
+
+/** The same database, as the superuser sees it. */
+function adminOf(db: Db): Db {
+  return openDatabase(postgres, db.name);
 }
 
 async function server(
@@ -70,7 +89,7 @@ function run(db: Db, nats: NatsServer, more: Record<string, string> = {}): Promi
 }
 
 test("the page's blocks are there to be tested", () => {
-  assert.equal(GRANTS.length, 5, GRANTS.join("\n"));
+  assert.equal(GRANTS.length, 8, GRANTS.join("\n"));
   assert.ok(
     SUBJECTS.length >= 6 && SUBJECTS.every((subject) => /^\$(JS|O)\./.test(subject)),
     SUBJECTS.join(),
@@ -117,6 +136,8 @@ describe("with exactly what the page lists", { concurrency: 2 }, () => {
   }
 });
 
+const UPDATE = /UPDATE \(name, sha256, status, updated_at, updated_by\)/;
+
 describe("without one of Postgres' grants it fails and names it", { concurrency: 3 }, () => {
   /** What the message has to say of each grant, down to a single privilege of a list. */
   const NAMED: [take: string, from: RegExp, to: string, message: RegExp, reason?: string][] = [
@@ -130,8 +151,11 @@ describe("without one of Postgres' grants it fails and names it", { concurrency:
     ["USAGE on the schema", /^GRANT USAGE ON SCHEMA.*$/, "", /schema public|USAGE/, "postgres.schema.denied"],
     ["SELECT", /SELECT, INSERT/, "INSERT", /SELECT ON "public"\."node_mgmt_packageversion"/],
     ["INSERT", /INSERT, /, "", /INSERT ON "public"\."node_mgmt_packageversion"/],
-    ["UPDATE of one column", /updated_at, /, "", /UPDATE \(name, updated_at, updated_by\)/],
-    ["UPDATE", /, UPDATE \([^)]*\)/, "", /UPDATE \(name, updated_at, updated_by\)/],
+    ["UPDATE of one column", /updated_at, /, "", UPDATE],
+    ["UPDATE", /, UPDATE \([^)]*\)/, "", UPDATE],
+    ["UPDATE of sha256", /\(sha256, status\)/, "(status)", UPDATE],
+    ["UPDATE of status", /\(sha256, status\)/, "(sha256)", UPDATE],
+    ["DELETE with PURGE_ORPHANS", /^GRANT DELETE.*$/, "", /DELETE ON "public"\."node_mgmt_packageversion"/],
     ["SELECT on the collectors", /^GRANT SELECT ON node_mgmt_collector.*$/, "", /node_mgmt_collector/],
     ["USAGE on the sequence", /^GRANT USAGE ON SEQUENCE.*$/, "", /node_mgmt_packageversion_id_seq/],
   ];
@@ -143,7 +167,7 @@ describe("without one of Postgres' grants it fails and names it", { concurrency:
     test(take, async () => {
       const left = GRANTS.map((grant) => grant.replace(from, to)).filter((grant) => grant !== "");
       assert.notDeepEqual(left, GRANTS, "the README has changed: so has this table to");
-      const result = await run(await database(left, true), nats);
+      const result = await run(await database(left, true), nats, { PURGE_ORPHANS: "true" });
       exits(result, 77);
       const { error } = result.report ?? {};
       assert.match(`${error?.message} ${error?.hint}`, message, explain(result));
@@ -152,6 +176,44 @@ describe("without one of Postgres' grants it fails and names it", { concurrency:
       assert.match(error?.layer ?? "", /^(database|table|privileges)$/);
     });
   }
+});
+
+describe("what is optional, or not asked for, is not missed", { concurrency: 2 }, () => {
+  let nats: NatsServer;
+  before(async () => {
+    nats = await server(SUBJECTS);
+  });
+  test("DELETE without PURGE_ORPHANS; SELECT on django_migrations", async () => {
+    const left = GRANTS.filter((grant) => !/GRANT DELETE|django_migrations/.test(grant));
+    exits(await run(await database(left, true), nats), 0);
+  });
+
+  test("sha256, status and DELETE where the table does not have them; INSERT of ROW_DEFAULTS' columns is", async () => {
+    const db = await postgres.createDatabase({ state: "C" });
+    await db.query("ALTER TABLE node_mgmt_packageversion ADD x text NOT NULL");
+    const columns =
+      "created_at, updated_at, created_by, updated_by, type, os, object, version, name, description";
+    const insert = `${columns}, domain, updated_by_domain, cpu_architecture`;
+    await db.query(`GRANT CONNECT ON DATABASE "${db.name}" TO ${ROLE}; GRANT USAGE ON SCHEMA public TO ${ROLE};
+      GRANT SELECT, INSERT (${insert}), UPDATE (name, updated_at, updated_by) ON node_mgmt_packageversion TO ${ROLE}`);
+    const login = { ...db, user: ROLE, password: PASSWORD };
+    const env = { PURGE_ORPHANS: "true", ROW_DEFAULTS: "x=1" };
+    const denied = await run(login, nats, env);
+    exits(denied, 77);
+    assert.match(denied.report?.error?.message ?? "", /INSERT ON/);
+    await db.query(`GRANT INSERT (x) ON node_mgmt_packageversion TO ${ROLE}`);
+    exits(await run(login, nats, env), 0);
+  });
+
+  test("with DELETE pending rows go", async () => {
+    const db = await database(GRANTS, true);
+    const admin = adminOf(db);
+    await insertRow(admin, { object: "Old", status: "pending", created_by: "alice" });
+    const ago = "now() - interval '2 days'";
+    await admin.query(`UPDATE node_mgmt_packageversion SET created_at = ${ago}, updated_at = ${ago}`);
+    exits(await run(db, nats, { PURGE_ORPHANS: "true" }), 0);
+    assert.deepEqual(await admin.query("SELECT 1 FROM node_mgmt_packageversion WHERE object = 'Old'"), []);
+  });
 });
 
 describe("without one of NATS' subjects it fails and names it", { concurrency: 3 }, () => {
