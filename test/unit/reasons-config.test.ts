@@ -25,6 +25,7 @@ const SETTINGS: [id: ReasonId, environment: Record<string, string>][] = [
   ["config.pair", { NATS_PASSWORD: "p" }],
   ["config.file.missing", { NATS_TLS_CA_FILE: "/no/such/ca.crt" }],
   ["config.file.unreadable", { DB_PASSWORD_FILE: "/" }],
+  ["config.row-defaults", { ROW_DEFAULTS: "x" }],
   ["config.choice", { ON_CONFLICT: "relpace" }],
   ["config.number", { NATS_REPLICAS: "9" }],
   ["config.seconds", { WAIT_TIMEOUT: "5m" }],
