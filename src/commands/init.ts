@@ -85,7 +85,8 @@ async function reconcile(
   logPlanWarnings(log, plan);
   const unreachable = findUnreachable(state.listing);
   await reclaim(bucket, unreachable, { lock, log, signal });
-  recorder.orphans = await tidyOrphans(bucket, state.listing, unreachable, config.purgeOrphans, log);
+  const tidy = { purge: config.purgeOrphans, log, signal };
+  recorder.orphans = await tidyOrphans(bucket, state.listing, unreachable, tidy);
 
   const checks = new ArchiveChecks(job, plan.packages, { checked, sends: true, signal });
   const context: ApplyContext = {
@@ -117,6 +118,8 @@ async function reconcile(
   await removeObsolete(stored, context);
   const failed = new Set([...failures.keys()].map((decision) => decision.desired.package));
   const proven = await recorder.time("verify", () => prove(job, servers, desired, failed, signal));
+  // A server that lost power in between may have brought back what was purged.
+  await reclaim(bucket, findUnreachable(proven.listing), { lock, log, signal });
   const incomplete = concludePlatforms(job, proven);
   return endOf([...failures.values()]) ?? incomplete;
 }

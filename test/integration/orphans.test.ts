@@ -6,7 +6,7 @@ import type { Log } from "../../src/output/log.ts";
 import { findUnreachable, reclaim, tidyOrphans } from "../../src/reconcile/orphans.ts";
 import type { Lock } from "../../src/registry/lock.ts";
 import { Bucket } from "../../src/store/bucket.ts";
-import { chunkSubject, newNuid } from "../../src/store/meta.ts";
+import { chunkSubject, type Nuid, newNuid, parseNuid } from "../../src/store/meta.ts";
 import { type NatsServer, startNats } from "../support/nats.ts";
 import { type Objects, openObjects } from "../support/objects.ts";
 
@@ -51,8 +51,10 @@ after(async () => {
   await nats?.stop();
 });
 
-async function leave(nuid: string, ...sizes: number[]): Promise<void> {
+async function leave(text: string, ...sizes: number[]): Promise<Nuid> {
+  const nuid = parseNuid(text) ?? assert.fail(text);
   for (const size of sizes) await bucket.publish(chunkSubject("orphans", nuid), new Uint8Array(size));
+  return nuid;
 }
 
 test("only others' chunks over a day old are purged, and only when that is asked for", async () => {
@@ -60,7 +62,7 @@ test("only others' chunks over a day old are purged, and only when that is asked
   await leave("SOMEBODYS", 100, 100, 1);
   const tidy = async (purge: boolean) => {
     const listing = await bucket.list();
-    return tidyOrphans(bucket, listing, findUnreachable(listing), purge, log);
+    return tidyOrphans(bucket, listing, findUnreachable(listing), { purge, log, signal });
   };
   assert.deepEqual(await tidy(true), { objects: 1, bytes: 201 }, "young: somebody may be uploading it");
   mock.timers.enable({ apis: ["Date"], now: Date.now() + DAY + 60_000 });
@@ -83,17 +85,16 @@ test("what a killed run of this job left is reclaimed; a live object is not", as
 });
 
 test("an upload that is gone by the time it is looked at is nothing to worry about", async () => {
-  await leave("SHORTLIVED", 10);
+  const gone = await leave("SHORTLIVED", 10);
   const listing = await bucket.list();
-  await bucket.purgeChunks("SHORTLIVED");
+  await bucket.purgeChunks(gone);
   const { others } = findUnreachable(listing);
   assert.deepEqual(
     await tidyOrphans(
       bucket,
       listing,
-      { own: [], others: others.filter((nuid) => nuid === "SHORTLIVED") },
-      true,
-      log,
+      { own: [], others: others.filter((nuid) => nuid === gone) },
+      { purge: true, log, signal },
     ),
     { objects: 0, bytes: 0 },
   );

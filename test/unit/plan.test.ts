@@ -3,7 +3,7 @@ import { describe, test } from "node:test";
 import type { Archive, Package } from "../../src/packages/package.ts";
 import { type PlanInput, plan } from "../../src/reconcile/plan.ts";
 import type { Row } from "../../src/registry/rows.ts";
-import { REPLACES_HEADER } from "../../src/store/meta.ts";
+import { type Nuid, REPLACES_HEADER } from "../../src/store/meta.ts";
 import type { StoredObject } from "../../src/store/object.ts";
 
 const FILE = "fusion-collectors-linux-amd64.zip";
@@ -37,9 +37,11 @@ function row(changes: Partial<Row> = {}): Row {
   };
 }
 
-function object(key: string, changes: Partial<StoredObject> = {}): StoredObject {
+type Readable = StoredObject & { nuid: Nuid };
+
+function object(key: string, changes: Partial<Readable> = {}): Readable {
   const whole = {
-    nuid: `N${key}`,
+    nuid: `N${key}` as Nuid,
     size: 100,
     chunks: 1,
     stored: 1,
@@ -247,7 +249,7 @@ describe("an object that was replaced under another key, and that a crash kept f
     const theirs = row({ ...PERSON, id: 2, version: "1.0.0", os: "windows", name: "old.zip" });
     const served = { ...old, key: "windows/Controller/1.0.0/old.zip" };
     assert.deepEqual(decide({ rows: [row(), theirs], objects: [served, left] }).packages[0]?.obsolete, []);
-    const another = { ...old, nuid: "another" };
+    const another = { ...old, nuid: "another" as Nuid };
     assert.deepEqual(decide({ rows: [row()], objects: [another, left] }).packages[0]?.obsolete, []);
   });
 
