@@ -9,6 +9,7 @@ import { type ObservedState, observe } from "../reconcile/observed.ts";
 import { platformName, platformsOf } from "../reconcile/platforms.ts";
 import { withRetries } from "../reconcile/session.ts";
 import { isLockHeld } from "../registry/lock.ts";
+import { isUnreadable } from "../store/object.ts";
 
 /** Milliseconds between two looks, and between two lines while nothing changes. */
 const POLL = 2000;
@@ -81,9 +82,10 @@ function controllersOf(state: ObservedState, running: boolean): Found[] {
   const { rows, listing, archColumn } = state;
   const now = platformsOf(state).filter(({ controller }) => controller.length > 0);
   const registered = new Set(rows.flatMap((row) => keysOf(row, row.name, archColumn)));
-  const once = [...listing.objects.values()].flatMap(({ key, deleted }): Found[] => {
+  const once = [...listing.objects.values()].flatMap((object): Found[] => {
+    const { key, deleted } = object;
     const parsed = parseKey(key);
-    const counts = deleted || (!running && !registered.has(key));
+    const counts = deleted || (!running && !registered.has(key) && !isUnreadable(object));
     if (parsed?.object !== "Controller" || key.includes(".staging-") || !counts) return [];
     return [{ os: parsed.os, arch: parsed.arch ?? null }];
   });

@@ -56,22 +56,20 @@ export async function reclaim(
   // A cluster's new leader may answer before it has applied all that was agreed on. A purge waits for its turn among that: after one, of
   // nothing, metadata that was on its way is there, and its chunks are no longer taken for unreachable.
   await bucket.purgeChunks(newNuid());
+  const now = new Set(findUnreachable(await bucket.list()).own);
+  const dead = own.filter((nuid) => now.has(nuid));
   // Only metadata of this job carries its nuid as the message's id.
-  await inParallel(own.filter(isOwnNuid), LANES, async (nuid) => {
+  await inParallel(dead.filter(isOwnNuid), LANES, async (nuid) => {
     signal.throwIfAborted();
     await fence(bucket, nuid);
   });
-  const now = new Set(findUnreachable(await bucket.list()).own);
   await lock.prove();
   let chunks = 0;
-  await inParallel(
-    own.filter((nuid) => now.has(nuid)),
-    LANES,
-    async (nuid) => {
-      signal.throwIfAborted();
-      chunks += await bucket.purgeChunks(nuid);
-    },
-  );
+  await inParallel(dead, LANES, async (nuid) => {
+    signal.throwIfAborted();
+    // Spares what was published until it was fenced.
+    chunks += await bucket.purgeChunks(nuid);
+  });
   if (chunks > 0) log.info("chunks.reclaimed", { objects: own.length, chunks });
 }
 

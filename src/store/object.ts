@@ -1,3 +1,4 @@
+import { isUtf8 } from "node:buffer";
 import type { StreamInfo } from "nats";
 import { keyOf, metaSubject, type Nuid, parseDigest, parseNuid } from "./meta.ts";
 import type { LiveNames } from "./names.ts";
@@ -69,7 +70,8 @@ export function readMeta(bucket: string, subject: string, data: Uint8Array): Rea
   const key = keyOf(bucket, subject);
   const fields = parseRecord(data);
   const isKey = metaSubject(bucket, key) === subject;
-  const facts = (isKey && readFacts(fields, { name: key, bucket })) || DAMAGED;
+  // nats.py takes nothing else; nats.go does, so what such metadata names still counts.
+  const facts = (isKey && isUtf8(data) && readFacts(fields, { name: key, bucket })) || DAMAGED;
   return {
     key: isKey ? key : undefined,
     facts,
@@ -126,7 +128,7 @@ function isRecord(value: unknown): value is Record<string, unknown> {
 
 function parseRecord(data: Uint8Array): Record<string, unknown> {
   try {
-    const value: unknown = JSON.parse(new TextDecoder("utf-8", { fatal: true }).decode(data));
+    const value: unknown = JSON.parse(new TextDecoder().decode(data));
     return isRecord(value) ? value : {};
   } catch {
     return {};

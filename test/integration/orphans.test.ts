@@ -1,12 +1,14 @@
 import assert from "node:assert/strict";
 import { after, afterEach, before, mock, test } from "node:test";
 import { connect } from "nats";
+import { inParallel } from "../../src/async.ts";
 import type { EventName } from "../../src/output/events/catalog.ts";
 import type { Log } from "../../src/output/log.ts";
 import { findUnreachable, reclaim, tidyOrphans } from "../../src/reconcile/orphans.ts";
 import type { Lock } from "../../src/registry/lock.ts";
 import { Bucket } from "../../src/store/bucket.ts";
 import { chunkSubject, type Nuid, newNuid, parseNuid } from "../../src/store/meta.ts";
+import { writeMetadata } from "../support/metadata.ts";
 import { type NatsServer, startNats } from "../support/nats.ts";
 import { type Objects, openObjects } from "../support/objects.ts";
 
@@ -82,6 +84,50 @@ test("what a killed run of this job left is reclaimed; a live object is not", as
   assert.deepEqual(await objects.unreachable(), ["$O.orphans.C.SOMEBODYS"]);
   assert.deepEqual(events, ["chunks.reclaimed"]);
   await objects.read("live");
+});
+
+test("chunks that metadata names since the bucket was listed stay, ours and others'", async () => {
+  const own = await leave(newNuid(), 100);
+  const other = await leave("OTHERS", 100);
+  const listing = await bucket.list();
+  const found = findUnreachable(listing);
+  assert.ok(found.own.includes(own) && found.others.includes(other));
+  const size = { size: 100, chunks: 1, digest: "" };
+  for (const [name, nuid] of [
+    ["late", own],
+    ["later", other],
+  ])
+    await writeMetadata(objects, "orphans", `${name}`, { name, bucket: "orphans", nuid, ...size });
+  await reclaim(bucket, found, { lock, log, signal });
+  mock.timers.enable({ apis: ["Date"], now: Date.now() + DAY + 60_000 });
+  await tidyOrphans(bucket, listing, found, { purge: true, log, signal });
+  const left = await objects.chunkSubjects();
+  for (const nuid of [own, other]) assert.equal(left.get(`$O.orphans.C.${nuid}`), 1, nuid);
+  await objects.remove("late");
+  assert.ok((await bucket.purgeChunks(own)) === 0, "the client has purged it");
+});
+
+test("orphans beyond 10,000 are counted, not sized", async () => {
+  const count = 10_050;
+  const own = await Bucket.open("many", await connect({ servers: nats.url, reconnect: false }));
+  await own.create(1);
+  const names = Array.from({ length: count }, (_, index) => parseNuid(`N${index}`) ?? assert.fail());
+  await inParallel(
+    names,
+    200,
+    async (nuid) => void (await own.publish(chunkSubject("many", nuid), new Uint8Array(3))),
+  );
+  const listing = await own.list();
+  let requests = 0;
+  const message = own.message.bind(own);
+  own.message = (query) => {
+    requests += 1;
+    return message(query);
+  };
+  const found = await tidyOrphans(own, listing, findUnreachable(listing), { purge: false, log, signal });
+  assert.deepEqual(found, { objects: count, bytes: 30_000 });
+  assert.ok(requests <= 10_000, `${requests} requests`);
+  await own.nc.close();
 });
 
 test("an upload that is gone by the time it is looked at is nothing to worry about", async () => {
