@@ -1,5 +1,6 @@
 import assert from "node:assert/strict";
 import { describe, test } from "node:test";
+import type { Bucket } from "../../src/store/bucket.ts";
 import { chunkSubject, metaSubject, newNuid, type ObjectMeta, parseNuid } from "../../src/store/meta.ts";
 import { LiveNames } from "../../src/store/names.ts";
 import { readMeta } from "../../src/store/object.ts";
@@ -39,6 +40,13 @@ describe("a nuid that others wrote", () => {
       assert.equal(parseNuid(value), value);
       assert.equal(chunkSubject(BUCKET, parseNuid(value) ?? assert.fail()), `$O.bklite.C.${value}`);
     });
+});
+
+test("a text that nobody has parsed names no chunks, by its type", () => {
+  const text: string = ">";
+  // @ts-expect-error: only parseNuid and newNuid make a Nuid
+  const purge = (bucket: Bucket) => bucket.purgeChunks(text);
+  assert.ok(purge);
 });
 
 describe("metadata", () => {
