@@ -92,7 +92,8 @@ async function reconcile(
   await tryRowDefaults(plan, servers.postgres);
   const unreachable = findUnreachable(state.listing);
   await reclaim(bucket, unreachable, { lock, log, signal });
-  recorder.orphans = await tidyOrphans(bucket, state.listing, unreachable, config.purgeOrphans, log);
+  const tidy = { purge: config.purgeOrphans, log, signal };
+  recorder.orphans = await tidyOrphans(bucket, state.listing, unreachable, tidy);
 
   const checks = new ArchiveChecks(job, plan.packages, { checked, sends: true, signal });
   const context: ApplyContext = {
@@ -124,6 +125,8 @@ async function reconcile(
   await removeObsolete(stored, context);
   const failed = new Set([...failures.keys()].map((decision) => decision.desired.package));
   const proven = await recorder.time("verify", () => prove(job, servers, desired, failed, signal));
+  // A server that lost power in between may have brought back what was purged.
+  await reclaim(bucket, findUnreachable(proven.listing), { lock, log, signal });
   const incomplete = concludePlatforms(job, proven);
   const stuck = rows.flatMap(({ conflict }) => conflict ?? []);
   return endOf([...failures.values(), ...stuck]) ?? incomplete;

@@ -36,6 +36,15 @@ export const drift = {
       remedy: RUN_INIT_ZH,
     },
   }),
+  "drift.object.unreadable": reason<{ key: string }>({
+    exit: 76,
+    again: true,
+    en: {
+      cause: ({ key }) => `object ${key} cannot be read by any client: its metadata is damaged`,
+      remedy: RUN_INIT,
+    },
+    zh: { cause: ({ key }) => `对象 ${key} 的元数据已损坏，任何客户端都无法读取`, remedy: RUN_INIT_ZH },
+  }),
   "drift.object.different": reason<{ key: string; stored: string; local: string }>({
     exit: 76,
     again: true,

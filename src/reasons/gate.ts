@@ -1,7 +1,25 @@
 import { reason } from "./define.ts";
 
+/** Why the gate is still shut: a run is at work, a row's object is missing, or no init has run. */
+export type GateHint = "running" | "object" | "init";
+
+const HINT: Record<GateHint, Record<"en" | "zh", string>> = {
+  running: {
+    en: "an init is at work: nothing has to be done if the pod starts again by itself; else raise WAIT_TIMEOUT",
+    zh: "有 init 任务正在运行：请等待 Pod 自动重启；如果不会自动重启，请调大 WAIT_TIMEOUT",
+  },
+  object: {
+    en: "a controller is registered, but its object is missing or damaged, or it is for another platform: run init with that platform's archive on the volume",
+    zh: "请在目录（PACKAGES_DIR）中放入该平台的控制器探针包并运行 init：已登记的控制器缺少对象、对象已损坏，或属于其他平台",
+  },
+  init: {
+    en: "no init has registered a controller here: look at the log of the init job, which says why, and that it uses this bucket and database",
+    zh: "请查看 init 任务的日志，并确认它使用的是同一个存储桶和数据库：这里还没有登记过控制器",
+  },
+};
+
 export const gate = {
-  "gate.closed": reason<{ missing: readonly string[]; seconds: number }>({
+  "gate.closed": reason<{ missing: readonly string[]; seconds: number; hint: GateHint }>({
     exit: 76,
     again: true,
     en: {
@@ -9,14 +27,14 @@ export const gate = {
         missing.includes("*")
           ? `no controller that can be installed was there within ${seconds} s (WAIT_TIMEOUT)`
           : `no controller that can be installed on ${missing.join(", ")} was there within ${seconds} s (WAIT_TIMEOUT)`,
-      remedy: "look at the log of the init job: it registers the controller, or says why it could not",
+      remedy: ({ hint }) => HINT[hint].en,
     },
     zh: {
       cause: ({ missing, seconds }) =>
         missing.includes("*")
           ? `等待 ${seconds} 秒（WAIT_TIMEOUT）后仍没有可安装的控制器`
           : `等待 ${seconds} 秒（WAIT_TIMEOUT）后 ${missing.join("、")} 仍没有可安装的控制器`,
-      remedy: "请查看 init 任务的日志：控制器由它登记，未能登记的原因也在其中",
+      remedy: ({ hint }) => HINT[hint].zh,
     },
   }),
 };

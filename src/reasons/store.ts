@@ -210,17 +210,17 @@ export const store = {
       remedy: "请设置 PURGE_ORPHANS=true 以清除其中超过一天的内容",
     },
   }),
-  "orphans.found": reason<{ objects: number; bytes: number }>({
+  "orphans.found": reason<{ objects: number; bytes: number; atLeast: boolean }>({
     exit: null,
     again: false,
     en: {
-      cause: ({ objects, bytes }) =>
-        `${plural(objects, "upload")} in the bucket (${plural(bytes, "byte")}) belong to no object: crashed, or under way`,
+      cause: ({ objects, bytes, atLeast }) =>
+        `${plural(objects, "upload")} in the bucket (${atLeast ? "at least " : ""}${plural(bytes, "byte")}) belong to no object: crashed, or under way`,
       remedy: "PURGE_ORPHANS=true purges those whose last chunk is over a day old",
     },
     zh: {
-      cause: ({ objects, bytes }) =>
-        `存储桶中有 ${objects} 次上传的孤立分块（${bytes} 字节）：已中断，或正在进行`,
+      cause: ({ objects, bytes, atLeast }) =>
+        `存储桶中有 ${objects} 次上传的孤立分块（${atLeast ? "至少 " : ""}${bytes} 字节）：已中断，或正在进行`,
       remedy: "PURGE_ORPHANS=true 会清除最后一块超过一天的孤立分块",
     },
   }),

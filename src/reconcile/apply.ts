@@ -161,7 +161,7 @@ async function upload(
       description: decision.name,
       source,
       replaced: objects.get(key),
-      supersedes: decision.obsolete.map((object) => object.nuid),
+      supersedes: decision.obsolete.flatMap(({ nuid }) => nuid ?? []),
       sha256: desired.sha256,
       headers: headersOf(desired),
     },

@@ -3,7 +3,7 @@ import type { Log } from "../output/log.ts";
 import type { Recorder } from "../output/recorder.ts";
 import { type Params, type ReasonId, say } from "../reasons/catalog.ts";
 import { differingColumns } from "../registry/rows.ts";
-import { isWhole } from "../store/object.ts";
+import { isUnreadable, isWhole } from "../store/object.ts";
 import type { Decision, Plan, RowDecision } from "./plan.ts";
 
 /** One thing that differs from what the volume asks for. */
@@ -24,6 +24,7 @@ function packageDrift({ action, conflict, stored, key: target, desired }: Decisi
   if (conflict) return [drift(file, conflict.reason, conflict.params)];
   if (action === "uploaded") return [drift(file, "drift.object.missing", { key })];
   if (!stored) return [];
+  if (isUnreadable(stored)) return [drift(file, "drift.object.unreadable", { key })];
   if (action === "repaired" || !isWhole(stored)) {
     return [drift(file, "drift.object.damaged", { key, stored: stored.stored, chunks: stored.chunks })];
   }

@@ -1,4 +1,4 @@
-import { archOf, type Identity } from "../identity.ts";
+import { type Arch, archOf, type Identity } from "../identity.ts";
 import type { Package } from "../packages/package.ts";
 import type { Row } from "../registry/rows.ts";
 import type { StoredObject } from "../store/object.ts";
@@ -42,6 +42,36 @@ export function packageKeys(
   archColumn: boolean,
 ): readonly [string, ...string[]] {
   return pkg.fixedKey === undefined ? keysOf(row ?? pkg, name, archColumn) : [pkg.fixedKey];
+}
+
+/** What a key of a row's object says of it. */
+export interface ParsedKey {
+  os: string;
+  /** undefined: the key names none, and may serve any. */
+  arch: Arch | undefined;
+  object: string;
+  version: string;
+}
+
+/** Reads a key of the forms that keysOf makes; undefined for any other key. */
+export function parseKey(key: string): ParsedKey | undefined {
+  const [os = "", ...rest] = key.split("/").slice(0, -1);
+  const [object = "", version = ""] = rest.slice(-2);
+  if (rest.length === 2) return { os, arch: undefined, object, version };
+  const name = rest[0] === NO_ARCH ? "x86_64" : rest[0];
+  const arch = rest.length === 3 ? archOf(name ?? "") : undefined;
+  return arch && { os, arch, object, version };
+}
+
+/** Whether a package is, or was, served by a key under some name. */
+export function isKeyOf(key: string, { os, arch, object, version }: Identity): boolean {
+  const parsed = parseKey(key);
+  return (
+    parsed?.os === os &&
+    parsed.object === object &&
+    parsed.version === version &&
+    (parsed.arch ?? arch) === arch
+  );
 }
 
 /** The first of the keys that holds an object, as the server looks for it. */

@@ -1,8 +1,8 @@
-import { pause } from "../async.ts";
+import { inParallel, pause } from "../async.ts";
 import type { Log } from "../output/log.ts";
 import type { Lock } from "../registry/lock.ts";
 import type { Bucket } from "../store/bucket.ts";
-import { isOwnNuid, newNuid, REPLACES_HEADER } from "../store/meta.ts";
+import { isOwnNuid, type Nuid, newNuid, REPLACES_HEADER } from "../store/meta.ts";
 import type { Listing } from "../store/object.ts";
 import { fence } from "../store/publish.ts";
 
@@ -12,22 +12,26 @@ const DAY = 24 * 3600 * 1000;
  * about to publish: it proved the lock at most a second before (publish.ts), so before we took it. What is later than that is fenced.
  */
 const SETTLED = 2000;
+/** Requests at the same time: an answer may carry a whole chunk. */
+const LANES = 32;
+/** Orphans that are sized; any further ones are only counted. */
+const SIZED = 10_000;
 
 /** Chunk subjects that no live metadata names. */
 export interface Unreachable {
   /** Left by a run of this job: with its mark, or named as replaced by metadata that it wrote. */
-  own: string[];
+  own: Nuid[];
   /** Left by anybody else's crashed upload; or one that is under way. */
-  others: string[];
+  others: Nuid[];
 }
 
 /** Chunks that no live metadata names, and whose they are. */
-export function findUnreachable(listing: Listing): Unreachable {
-  const objects = [...listing.objects.values()];
-  const live = new Set(objects.filter((object) => !object.deleted).map((object) => object.nuid));
-  const replaced = new Set(objects.flatMap((object) => object.headers[REPLACES_HEADER] ?? []));
-  const dead = [...listing.chunks.keys()].filter((nuid) => !live.has(nuid));
-  const isOwn = (nuid: string) => isOwnNuid(nuid) || replaced.has(nuid);
+export function findUnreachable({ objects, chunks, named }: Listing): Unreachable {
+  const replaced = new Set<string>(
+    [...objects.values()].flatMap(({ headers }) => headers[REPLACES_HEADER] ?? []),
+  );
+  const dead = [...chunks.keys()].filter((nuid) => !named.has(nuid));
+  const isOwn = (nuid: Nuid) => isOwnNuid(nuid) || replaced.has(nuid);
   return { own: dead.filter(isOwn), others: dead.filter((nuid) => !isOwn(nuid)) };
 }
 
@@ -38,7 +42,7 @@ export interface ReclaimOptions {
 }
 
 /**
- * Purges what earlier runs of this job left. Only under the lock, proved, and held for a moment: another run's unfinished upload looks
+ * Purges what runs of this job left. Only under the lock, proved, and held for a moment: another run's unfinished upload looks
  * the same.
  */
 export async function reclaim(
@@ -52,36 +56,57 @@ export async function reclaim(
   // A cluster's new leader may answer before it has applied all that was agreed on. A purge waits for its turn among that: after one, of
   // nothing, metadata that was on its way is there, and its chunks are no longer taken for unreachable.
   await bucket.purgeChunks(newNuid());
-  for (const nuid of own) await fence(bucket, nuid);
-  const now = findUnreachable(await bucket.list());
+  const now = new Set(findUnreachable(await bucket.list()).own);
+  const dead = own.filter((nuid) => now.has(nuid));
+  // Only metadata of this job carries its nuid as the message's id.
+  await inParallel(dead.filter(isOwnNuid), LANES, async (nuid) => {
+    signal.throwIfAborted();
+    await fence(bucket, nuid);
+  });
   await lock.prove();
   let chunks = 0;
-  for (const nuid of own.filter((one) => now.own.includes(one))) chunks += await bucket.purgeChunks(nuid);
+  await inParallel(dead, LANES, async (nuid) => {
+    signal.throwIfAborted();
+    // Spares what was published until it was fenced.
+    chunks += await bucket.purgeChunks(nuid);
+  });
   if (chunks > 0) log.info("chunks.reclaimed", { objects: own.length, chunks });
 }
 
-/** Counts others' orphans, and with `purge` removes those whose last chunk is over a day old. */
+export interface TidyOptions {
+  purge: boolean;
+  log: Log;
+  signal: AbortSignal;
+}
+
+/**
+ * Counts others' orphans, and with `purge` removes those whose last chunk is over a day old. Of what stays the first 10,000 are sized:
+ * the bytes are a lower bound where there are more.
+ */
 export async function tidyOrphans(
   bucket: Bucket,
   listing: Listing,
   { others }: Unreachable,
-  purge: boolean,
-  log: Log,
+  { purge, log, signal }: TidyOptions,
 ): Promise<{ objects: number; bytes: number }> {
-  const found = { objects: 0, bytes: 0 };
+  const unsized = purge ? 0 : Math.max(0, others.length - SIZED);
+  const found = { objects: unsized, bytes: 0 };
   const purged = { objects: 0, bytes: 0 };
-  for (const nuid of others) {
-    const ends = await bucket.chunkEnds(nuid);
-    if (!ends) continue; // its owner was faster
+  await inParallel(others.slice(0, others.length - unsized), LANES, async (nuid) => {
+    signal.throwIfAborted();
+    const count = listing.chunks.get(nuid) ?? 1;
+    const ends = await bucket.chunkEnds(nuid, count);
+    if (!ends) return; // its owner was faster
     // Every client cuts equal chunks but for the last.
-    const bytes = ends.first * ((listing.chunks.get(nuid) ?? 1) - 1) + ends.last;
-    const old = Date.now() - ends.lastAt.getTime() > DAY;
-    if (purge && old) await bucket.purgeChunks(nuid);
-    const sum = purge && old ? purged : found;
+    const bytes = ends.first * (count - 1) + ends.last;
+    const old = purge && Date.now() - ends.lastAt.getTime() > DAY;
+    if (old && (await bucket.purgeChunks(nuid)) === 0) return; // it is an object by now
+    const sum = old ? purged : found;
     sum.objects += 1;
     sum.bytes += bytes;
-  }
+  });
   if (purged.objects > 0) log.info("orphans.purged", purged);
-  if (found.objects > 0) log.warn("orphans.found", "orphans.found", found, found);
+  if (found.objects > 0)
+    log.warn("orphans.found", "orphans.found", { ...found, atLeast: unsized > 0 }, found);
   return found;
 }

@@ -6,12 +6,13 @@ import type { Problem } from "../errors.ts";
 import type { Package } from "../packages/package.ts";
 import { isSystemRow, type Row } from "../registry/rows.ts";
 import { REPLACES_HEADER } from "../store/meta.ts";
-import { isWhole, type StoredObject } from "../store/object.ts";
+import { isUnreadable, isWhole, type StoredObject } from "../store/object.ts";
 import { conflictOf, notReady } from "./conflict.ts";
 import { type DesiredPackage, known, sameContent } from "./content.ts";
 import type { Decision, Plan, PlanInput, RowVerdict, Verdict } from "./decision.ts";
 import {
   findRow,
+  isKeyOf,
   isServedToAnother,
   keysOf,
   type Observed,
@@ -80,6 +81,8 @@ function decide(desired: DesiredPackage, input: PlanInput): Verdict {
     return { ...moved, desired: known(desired, target), action: "unchanged", upload: false };
   if (!stored) return { ...moved, action: "uploaded", upload: true };
   const inPlace = { ...moved, key: stored.key, name: row?.name ?? pkg.name };
+  // Nobody can read it, so nobody's content is lost.
+  if (isUnreadable(stored)) return { ...moved, action: "repaired", upload: !done };
   const whole = isWhole(stored);
   if (isSame(desired, stored, row)) {
     if (whole) return { ...inPlace, desired: known(desired, stored), action: "unchanged", upload: false };
@@ -144,24 +147,32 @@ function keysInUse(
 
 /** Adds what the decision leaves behind: objects that it takes the place of, unless something is still served by them. */
 function complete(verdict: Verdict, inUse: ReadonlySet<string>, input: PlanInput): Decision {
-  const { stored, key, action } = verdict;
-  const moved = stored && action === "replaced" && stored.key !== key ? [stored] : [];
+  const { stored, key, desired } = verdict;
+  const moved = stored && stored.key !== key ? [stored] : [];
   const old = new Set([
     ...moved,
-    ...leftovers(stored, input.objects),
-    ...leftovers(input.objects.get(key), input.objects),
+    ...leftovers(desired.package, stored, input.objects),
+    ...leftovers(desired.package, input.objects.get(key), input.objects),
   ]);
   return { ...verdict, obsolete: [...old].filter((object) => !inUse.has(object.key)) };
 }
 
-/** Objects that an earlier run replaced by this one under another key, and then did not come to remove. */
+/**
+ * Objects under other keys of a package that an earlier run replaced by this object, and then did not come to remove. Anybody may have
+ * written the header: an object of another package is never one of them.
+ */
 function leftovers(
+  pkg: Package,
   object: StoredObject | undefined,
   objects: ReadonlyMap<string, StoredObject>,
 ): StoredObject[] {
-  const replaced = object?.headers[REPLACES_HEADER];
-  if (!replaced) return [];
-  return [...objects.values()].filter((other) => !other.deleted && replaced.includes(other.nuid));
+  const header = object?.headers[REPLACES_HEADER];
+  if (!header || pkg.fixedKey !== undefined) return [];
+  const replaced = new Set<string | undefined>(header);
+  return [...objects.values()].filter(
+    ({ key, nuid, deleted }) =>
+      !deleted && key !== object.key && nuid !== undefined && replaced.has(nuid) && isKeyOf(key, pkg),
+  );
 }
 
 /** The row of a package, if it is one that has a row. */

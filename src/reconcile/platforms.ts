@@ -5,6 +5,7 @@ import type { ScanContext } from "../job.ts";
 import { BOOTSTRAP_KEY, installerKey } from "../packages/fixed.ts";
 import { MISSING_WORDS, type MissingPart } from "../reasons/platform.ts";
 import { isReady, type Row } from "../registry/rows.ts";
+import { newNuid } from "../store/meta.ts";
 import { isWhole, type StoredObject } from "../store/object.ts";
 import { keysOf, served } from "./key.ts";
 import type { Plan } from "./plan.ts";
@@ -121,7 +122,7 @@ export function afterPlan(state: Installable, { packages, rows }: Plan): Install
   for (const { key, upload, conflict, desired } of packages) {
     if (!upload || conflict) continue;
     const { bytes: size = 0, sha256 } = desired;
-    const whole = { key, size, sha256, nuid: "", chunks: 0, stored: 0, headers: {}, sequence: 0 };
+    const whole = { key, size, sha256, nuid: newNuid(), chunks: 0, stored: 0, headers: {}, sequence: 0 };
     objects.set(key, { ...whole, deleted: false });
   }
   const changed = new Map(rows.map(({ row, values }) => [row, values]));

@@ -159,6 +159,12 @@ const HOLDERS = `SELECT pid FROM pg_locks
     AND database = (SELECT oid FROM pg_database WHERE datname = current_database())
     AND classid = (($1::bigint >> 32) & 4294967295)::oid AND objid = ($1::bigint & 4294967295)::oid`;
 
+/** Whether any session holds the bucket's lock now; takes nothing. */
+export async function isLockHeld(db: Database, bucket: string): Promise<boolean> {
+  const [row] = await db.query<{ held: boolean }>(`SELECT EXISTS (${HOLDERS}) AS held`, [lockKey(bucket)]);
+  return row?.held === true;
+}
+
 export interface Holder {
   /** 0: it is gone by now. */
   pid: number;

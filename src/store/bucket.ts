@@ -17,8 +17,9 @@ import {
 } from "nats";
 import { JobError } from "../errors.ts";
 import { JS, jsCode, storeError } from "./errors.ts";
-import { chunkSubject, metaSubject } from "./meta.ts";
-import { type Listing, readObject, type StoredObject } from "./object.ts";
+import { chunkPrefix, chunkSubject, metaSubject, type Nuid, parseNuid } from "./meta.ts";
+import { LiveNames } from "./names.ts";
+import { type Listing, readMeta, type StoredObject } from "./object.ts";
 
 /** Milliseconds for one JetStream API answer; behind an upload's window on a slow link it may take a while. */
 export const API_TIMEOUT = 15_000;
@@ -41,6 +42,11 @@ export class Bucket {
   readonly stream: string;
   readonly nc: NatsConnection;
   readonly #jsm: JetStreamManager;
+  /** As of the last listing and what has been read since. */
+  #names: LiveNames | undefined;
+  /** The reading of newer metadata that is under way, and the one that begins after it. */
+  #reading: Promise<unknown> = Promise.resolve();
+  #nextReading: Promise<LiveNames> | undefined;
 
   private constructor(name: string, nc: NatsConnection, jsm: JetStreamManager) {
     this.name = name;
@@ -102,7 +108,7 @@ export class Bucket {
   }
 
   /** Chunks that are stored under a nuid. */
-  async countChunks(nuid: string): Promise<number> {
+  async countChunks(nuid: Nuid): Promise<number> {
     const subject = chunkSubject(this.name, nuid);
     return (await this.info(subject))?.state.subjects?.[subject] ?? 0;
   }
@@ -110,22 +116,25 @@ export class Bucket {
   /** Reads all metadata, and counts all chunks, through the stream's leader. A bucket that does not exist is an empty one. */
   async list(): Promise<Listing> {
     const info = await this.info(`$O.${this.name}.>`);
-    const chunkPrefix = chunkSubject(this.name, "");
-    const chunks = new Map<string, number>();
+    const names = new LiveNames(info?.state.last_seq ?? 0);
+    const prefix = chunkPrefix(this.name);
+    const chunks = new Map<Nuid, number>();
     const metas: string[] = [];
     for (const [subject, count] of Object.entries(info?.state.subjects ?? {})) {
-      if (subject.startsWith(chunkPrefix)) chunks.set(subject.slice(chunkPrefix.length), count);
-      else metas.push(subject);
+      const nuid = subject.startsWith(prefix) ? parseNuid(subject.slice(prefix.length)) : undefined;
+      if (nuid !== undefined) chunks.set(nuid, count);
+      else if (!subject.startsWith(prefix)) metas.push(subject);
     }
     const objects = new Map<string, StoredObject>();
     const readNext = async () => {
       for (let subject = metas.pop(); subject !== undefined; subject = metas.pop()) {
-        const object = await this.#read(subject, (nuid) => chunks.get(nuid) ?? 0);
+        const object = await this.#read(subject, (nuid) => chunks.get(nuid) ?? 0, names);
         if (object) objects.set(object.key, object);
       }
     };
     await Promise.all(Array.from({ length: READERS }, readNext));
-    return { objects, chunks, info };
+    this.#names = names;
+    return { objects, chunks, named: names, info };
   }
 
   /** One object, as it is now. */
@@ -133,19 +142,50 @@ export class Bucket {
     return this.#read(metaSubject(this.name, key), () => -1);
   }
 
-  async #read(subject: string, counted: (nuid: string) => number): Promise<StoredObject | undefined> {
+  async #read(
+    subject: string,
+    counted: (nuid: Nuid) => number,
+    names?: LiveNames,
+  ): Promise<StoredObject | undefined> {
     const message = await this.message({ last_by_subj: subject });
     if (!message) return undefined;
-    const object = readObject(this.name, subject, message, counted);
+    const read = readMeta(this.name, subject, message.data);
+    names?.note(subject, read.names, message.seq);
+    if (read.key === undefined) return undefined;
+    const { nuid, deleted, chunks } = read.facts;
+    let stored = nuid === undefined ? 0 : counted(nuid);
     // The count may be older than the metadata (somebody uploads right now): look again before calling it damaged.
-    if (!object.deleted && object.stored !== object.chunks && object.nuid !== "") {
-      object.stored = await this.countChunks(object.nuid);
-    }
-    return object;
+    if (nuid !== undefined && !deleted && stored !== chunks) stored = await this.countChunks(nuid);
+    return { key: read.key, ...read.facts, stored, sequence: message.seq };
   }
 
-  /** Deletes all chunks under a nuid; returns how many there were. */
-  async purgeChunks(nuid: string): Promise<number> {
+  /** Which chunks live metadata names now: reads only the metadata that is newer than what has been read. */
+  #liveNames(): Promise<LiveNames> {
+    // One reading serves all callers that came before it began: many purges at the same time share it.
+    this.#nextReading ??= this.#reading.then(() => {
+      this.#nextReading = undefined;
+      const reading = this.#readNames();
+      this.#reading = reading.catch(() => {});
+      return reading;
+    });
+    return this.#nextReading;
+  }
+
+  async #readNames(): Promise<LiveNames> {
+    const names = this.#names ?? (await this.list()).named;
+    for (;;) {
+      const query = { seq: names.upTo + 1, next_by_subj: `$O.${this.name}.M.>` };
+      // The library's types do not know next_by_subj, which the server has had since 2.9.
+      const message = await this.message(query as unknown as MsgRequest);
+      if (!message) return names;
+      names.note(message.subject, readMeta(this.name, message.subject, message.data).names, message.seq);
+      names.upTo = message.seq;
+    }
+  }
+
+  /** Deletes an upload's chunks if no live metadata names them: the only purge there is. Returns how many there were. */
+  async purgeChunks(nuid: Nuid): Promise<number> {
+    if ((await this.#liveNames()).has(nuid)) return 0;
     const purge = this.#jsm.streams.purge(this.stream, { filter: chunkSubject(this.name, nuid) });
     return (await this.#call(purge)).purged;
   }
@@ -178,12 +218,16 @@ export class Bucket {
     return { sequence: ack.seq, duplicate: ack.duplicate === true };
   }
 
-  /** First and last message of a chunk subject: their bytes, and when the last came; undefined where it has none any more. */
-  async chunkEnds(nuid: string): Promise<{ first: number; last: number; lastAt: Date } | undefined> {
+  /** First and last of an upload's `count` chunks: their bytes, and when the last came; undefined where it has none any more. */
+  async chunkEnds(
+    nuid: Nuid,
+    count: number,
+  ): Promise<{ first: number; last: number; lastAt: Date } | undefined> {
     const subject = chunkSubject(this.name, nuid);
     // The library's types do not know next_by_subj, which the server has had since 2.9.
-    const first = await this.message({ seq: 0, next_by_subj: subject } as unknown as MsgRequest);
     const last = await this.message({ last_by_subj: subject });
+    const query = { seq: 0, next_by_subj: subject } as unknown as MsgRequest;
+    const first = count > 1 ? await this.message(query) : last;
     return first && last && { first: first.data.length, last: last.data.length, lastAt: last.time };
   }
 

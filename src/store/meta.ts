@@ -30,10 +30,27 @@ export const SCAN_HEADER = "Bklite-Package-Init-Scan";
 
 const DIGEST_PREFIX = "SHA-256=";
 const OURS = "PKGINIT";
+/** One token of a subject; the server's default limit for a whole protocol line is 4096 bytes. */
+const NUID = /^[^.*>\p{C}\p{Z}]{1,255}$/u;
+
+declare const plain: unique symbol;
+
+/** The last token of a chunk subject. Only `parseNuid` and `newNuid` make one, so a purge by it never reaches another upload. */
+export type Nuid = string & { readonly [plain]: true };
+
+/** Returns a nuid that others wrote if it is one plain token: no wildcard, dot, blank or control character. */
+export function parseNuid(value: unknown): Nuid | undefined {
+  return typeof value === "string" && NUID.test(value) ? (value as Nuid) : undefined;
+}
 
 /** Subject of an object's chunks. */
-export function chunkSubject(bucket: string, nuid: string): string {
-  return `$O.${bucket}.C.${nuid}`;
+export function chunkSubject(bucket: string, nuid: Nuid): string {
+  return chunkPrefix(bucket) + nuid;
+}
+
+/** What all chunk subjects begin with. */
+export function chunkPrefix(bucket: string): string {
+  return `$O.${bucket}.C.`;
 }
 
 /** Subject of a key's metadata: its base64url with padding, as ADR-20 has it. */
@@ -50,13 +67,13 @@ export function keyOf(bucket: string, subject: string): string {
  * A chunk subject's last token: 22 characters as any client makes them, but with a beginning that says whose it is, so
  * that what a killed run left behind is known as ours whatever was on the volume then.
  */
-export function newNuid(): string {
+export function newNuid(): Nuid {
   const alphabet = "0123456789ABCDEFGHIJKLMNOPQRSTUV"; // 32: a byte's low five bits choose evenly
-  return OURS + Array.from(randomBytes(15), (byte) => alphabet[byte & 31]).join("");
+  return (OURS + Array.from(randomBytes(15), (byte) => alphabet[byte & 31]).join("")) as Nuid;
 }
 
 /** Whether a run of this job made a nuid. */
-export function isOwnNuid(nuid: string): boolean {
+export function isOwnNuid(nuid: Nuid): boolean {
   return nuid.startsWith(OURS) && nuid.length === 22;
 }
 

@@ -2,7 +2,7 @@ import { setImmediate as immediate } from "node:timers/promises";
 import { headers, type StoredMsg } from "nats";
 import { type Ack, API_TIMEOUT, type Bucket } from "./bucket.ts";
 import { StoreConflictError, StoreLostError } from "./errors.ts";
-import { chunkSubject, metaSubject, type ObjectMeta, REPLACES_HEADER } from "./meta.ts";
+import { chunkSubject, metaSubject, type Nuid, newNuid, type ObjectMeta, REPLACES_HEADER } from "./meta.ts";
 import type { StoredObject } from "./object.ts";
 
 /** Milliseconds: what was proved longer ago is proved again, a few times on a line as slow as that. */
@@ -61,7 +61,7 @@ export async function publishMeta(
  * messages with one id the server stores the first. False: it is stored already, or a fence is. Holds for the stream's duplicate
  * window, two minutes unless somebody set it. The fence is an empty chunk, to be purged with the others.
  */
-export async function fence(bucket: Bucket, nuid: string): Promise<boolean> {
+export async function fence(bucket: Bucket, nuid: Nuid): Promise<boolean> {
   const id = headers();
   id.set(ID_HEADER, nuid);
   const subject = chunkSubject(bucket.name, nuid);
@@ -101,7 +101,7 @@ async function wasOverwritten(
   return false;
 }
 
-/** Marks an object as deleted, as every client does, then purges its chunks. `prove` as in publishMeta. */
+/** Marks an object as deleted, as every client does, then purges its chunks if nothing else names them. `prove` as in publishMeta. */
 export async function removeObject(
   bucket: Bucket,
   object: StoredObject,
@@ -110,10 +110,11 @@ export async function removeObject(
   const marker: ObjectMeta = {
     name: object.key,
     description: "",
-    headers: { [REPLACES_HEADER]: [object.nuid] },
+    ...(object.nuid !== undefined && { headers: { [REPLACES_HEADER]: [object.nuid] } }),
     options: { max_chunk_size: 0 },
     bucket: bucket.name,
-    nuid: object.nuid,
+    // Every client wants one.
+    nuid: object.nuid ?? newNuid(),
     size: 0,
     mtime: new Date().toISOString(),
     chunks: 0,
@@ -121,5 +122,5 @@ export async function removeObject(
     deleted: true,
   };
   await publishMeta(bucket, marker, object.sequence, prove);
-  if (object.nuid !== "") await bucket.purgeChunks(object.nuid);
+  if (object.nuid !== undefined) await bucket.purgeChunks(object.nuid);
 }

@@ -8,7 +8,7 @@ import type { Bucket } from "./bucket.ts";
 import { checkCapacity } from "./capacity.ts";
 import { StoreConflictError, StoreLostError } from "./errors.ts";
 import { Flight } from "./flight.ts";
-import { chunkSubject, formatDigest, newNuid, type ObjectMeta, REPLACES_HEADER } from "./meta.ts";
+import { chunkSubject, formatDigest, type Nuid, newNuid, type ObjectMeta, REPLACES_HEADER } from "./meta.ts";
 import type { StoredObject } from "./object.ts";
 import { fence, OverwrittenError, publishMeta, restoreMeta } from "./publish.ts";
 import { Window } from "./window.ts";
@@ -25,7 +25,7 @@ export interface Upload {
   /** What is stored under the key now, a deleted marker included. */
   replaced: StoredObject | undefined;
   /** Chunks, by nuid, of objects under other keys that this one takes the place of. */
-  supersedes: readonly string[];
+  supersedes: readonly Nuid[];
   /** Hex, where the file has been read before: other bytes now are an error. */
   sha256: string | undefined;
   headers?: Record<string, string[]>;
@@ -45,7 +45,7 @@ export interface UploadOptions {
 }
 
 export interface Uploaded {
-  nuid: string;
+  nuid: Nuid;
   /** Bytes. */
   size: number;
   /** Hex, of the bytes that were sent. */
@@ -106,7 +106,7 @@ interface Sent {
 
 async function sendChunks(
   bucket: Bucket,
-  nuid: string,
+  nuid: Nuid,
   source: Source,
   chunkSize: number,
   window: Window,
@@ -147,7 +147,7 @@ function checkBytes({ source, sha256, description }: Upload, sent: Sent): void {
 }
 
 /** Counts the chunks through the leader: metadata over holes would be worse than none. */
-async function checkStored(bucket: Bucket, key: string, nuid: string, chunks: number): Promise<void> {
+async function checkStored(bucket: Bucket, key: string, nuid: Nuid, chunks: number): Promise<void> {
   const stored = await bucket.countChunks(nuid);
   if (stored !== chunks) throw new StoreLostError("store.chunks.missing", { key, stored, chunks });
 }
@@ -155,7 +155,7 @@ async function checkStored(bucket: Bucket, key: string, nuid: string, chunks: nu
 async function publish(
   bucket: Bucket,
   upload: Upload,
-  sent: Sent & { nuid: string; chunkSize: number },
+  sent: Sent & { nuid: Nuid; chunkSize: number },
   { prove, isOwn }: { prove: () => Promise<void>; isOwn: (sequence: number) => boolean },
 ): Promise<Uint8Array | undefined> {
   const { replaced, supersedes } = upload;
@@ -189,7 +189,7 @@ async function publish(
 }
 
 /** Whether the metadata that had no answer is stored; if not, it never will be. Where nobody answers it may: LiveError, and the next attempt looks again. */
-async function isLive(bucket: Bucket, nuid: string): Promise<boolean> {
+async function isLive(bucket: Bucket, nuid: Nuid): Promise<boolean> {
   try {
     return !(await fence(bucket, nuid));
   } catch (cause) {
@@ -201,24 +201,24 @@ async function isLive(bucket: Bucket, nuid: string): Promise<boolean> {
 async function finish(
   bucket: Bucket,
   { replaced, key }: Upload,
-  nuid: string,
+  nuid: Nuid,
   chunks: number,
   previous: Uint8Array | undefined,
 ): Promise<void> {
-  const old = replaced && !replaced.deleted && replaced.nuid !== "" ? replaced : undefined;
+  const old = replaced && !replaced.deleted ? replaced.nuid : undefined;
   try {
     if ((await bucket.countChunks(nuid)) === chunks) {
-      if (old) await bucket.purgeChunks(old.nuid);
+      if (old !== undefined) await bucket.purgeChunks(old);
       return;
     }
     const current = await bucket.get(key);
     if (current?.nuid !== nuid) {
-      // Somebody else replaced it already: theirs stays, and nothing names the old chunks any more.
-      if (old && current?.nuid !== old.nuid) await bucket.purgeChunks(old.nuid);
+      // Somebody else replaced it already: theirs stays, and the old chunks go unless it names them.
+      if (old !== undefined) await bucket.purgeChunks(old);
       throw new StoreConflictError(key);
     }
-    const oldIsWhole = old && previous && (await bucket.countChunks(old.nuid)) === old.chunks;
-    if (oldIsWhole) await restoreMeta(bucket, key, previous);
+    const oldIsWhole = old !== undefined && (await bucket.countChunks(old)) === replaced?.chunks;
+    if (oldIsWhole && previous) await restoreMeta(bucket, key, previous);
   } catch (cause) {
     throw new LiveError("failed after the metadata was live", { cause });
   }
@@ -230,7 +230,7 @@ async function finish(
   throw new LiveError("its chunks were purged", { cause });
 }
 
-async function undo(bucket: Bucket, nuid: string, window: Window, options: UploadOptions): Promise<void> {
+async function undo(bucket: Bucket, nuid: Nuid, window: Window, options: UploadOptions): Promise<void> {
   if (bucket.nc.isClosed()) return;
   // What is on its way arrives after the purge otherwise.
   await window.settle(SETTLE);

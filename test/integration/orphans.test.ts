@@ -1,12 +1,14 @@
 import assert from "node:assert/strict";
 import { after, afterEach, before, mock, test } from "node:test";
 import { connect } from "nats";
+import { inParallel } from "../../src/async.ts";
 import type { EventName } from "../../src/output/events/catalog.ts";
 import type { Log } from "../../src/output/log.ts";
 import { findUnreachable, reclaim, tidyOrphans } from "../../src/reconcile/orphans.ts";
 import type { Lock } from "../../src/registry/lock.ts";
 import { Bucket } from "../../src/store/bucket.ts";
-import { chunkSubject, newNuid } from "../../src/store/meta.ts";
+import { chunkSubject, type Nuid, newNuid, parseNuid } from "../../src/store/meta.ts";
+import { writeMetadata } from "../support/metadata.ts";
 import { type NatsServer, startNats } from "../support/nats.ts";
 import { type Objects, openObjects } from "../support/objects.ts";
 
@@ -51,8 +53,10 @@ after(async () => {
   await nats?.stop();
 });
 
-async function leave(nuid: string, ...sizes: number[]): Promise<void> {
+async function leave(text: string, ...sizes: number[]): Promise<Nuid> {
+  const nuid = parseNuid(text) ?? assert.fail(text);
   for (const size of sizes) await bucket.publish(chunkSubject("orphans", nuid), new Uint8Array(size));
+  return nuid;
 }
 
 test("only others' chunks over a day old are purged, and only when that is asked for", async () => {
@@ -60,7 +64,7 @@ test("only others' chunks over a day old are purged, and only when that is asked
   await leave("SOMEBODYS", 100, 100, 1);
   const tidy = async (purge: boolean) => {
     const listing = await bucket.list();
-    return tidyOrphans(bucket, listing, findUnreachable(listing), purge, log);
+    return tidyOrphans(bucket, listing, findUnreachable(listing), { purge, log, signal });
   };
   assert.deepEqual(await tidy(true), { objects: 1, bytes: 201 }, "young: somebody may be uploading it");
   mock.timers.enable({ apis: ["Date"], now: Date.now() + DAY + 60_000 });
@@ -82,18 +86,61 @@ test("what a killed run of this job left is reclaimed; a live object is not", as
   await objects.read("live");
 });
 
-test("an upload that is gone by the time it is looked at is nothing to worry about", async () => {
-  await leave("SHORTLIVED", 10);
+test("chunks that metadata names since the bucket was listed stay, ours and others'", async () => {
+  const own = await leave(newNuid(), 100);
+  const other = await leave("OTHERS", 100);
   const listing = await bucket.list();
-  await bucket.purgeChunks("SHORTLIVED");
+  const found = findUnreachable(listing);
+  assert.ok(found.own.includes(own) && found.others.includes(other));
+  const size = { size: 100, chunks: 1, digest: "" };
+  for (const [name, nuid] of [
+    ["late", own],
+    ["later", other],
+  ])
+    await writeMetadata(objects, "orphans", `${name}`, { name, bucket: "orphans", nuid, ...size });
+  await reclaim(bucket, found, { lock, log, signal });
+  mock.timers.enable({ apis: ["Date"], now: Date.now() + DAY + 60_000 });
+  await tidyOrphans(bucket, listing, found, { purge: true, log, signal });
+  const left = await objects.chunkSubjects();
+  for (const nuid of [own, other]) assert.equal(left.get(`$O.orphans.C.${nuid}`), 1, nuid);
+  await objects.remove("late");
+  assert.ok((await bucket.purgeChunks(own)) === 0, "the client has purged it");
+});
+
+test("orphans beyond 10,000 are counted, not sized", async () => {
+  const count = 10_050;
+  const own = await Bucket.open("many", await connect({ servers: nats.url, reconnect: false }));
+  await own.create(1);
+  const names = Array.from({ length: count }, (_, index) => parseNuid(`N${index}`) ?? assert.fail());
+  await inParallel(
+    names,
+    200,
+    async (nuid) => void (await own.publish(chunkSubject("many", nuid), new Uint8Array(3))),
+  );
+  const listing = await own.list();
+  let requests = 0;
+  const message = own.message.bind(own);
+  own.message = (query) => {
+    requests += 1;
+    return message(query);
+  };
+  const found = await tidyOrphans(own, listing, findUnreachable(listing), { purge: false, log, signal });
+  assert.deepEqual(found, { objects: count, bytes: 30_000 });
+  assert.ok(requests <= 10_000, `${requests} requests`);
+  await own.nc.close();
+});
+
+test("an upload that is gone by the time it is looked at is nothing to worry about", async () => {
+  const gone = await leave("SHORTLIVED", 10);
+  const listing = await bucket.list();
+  await bucket.purgeChunks(gone);
   const { others } = findUnreachable(listing);
   assert.deepEqual(
     await tidyOrphans(
       bucket,
       listing,
-      { own: [], others: others.filter((nuid) => nuid === "SHORTLIVED") },
-      true,
-      log,
+      { own: [], others: others.filter((nuid) => nuid === gone) },
+      { purge: true, log, signal },
     ),
     { objects: 0, bytes: 0 },
   );

@@ -8,6 +8,7 @@ import { Bucket } from "../../src/store/bucket.ts";
 import { chunkSizeFor } from "../../src/store/capacity.ts";
 import { StoreConflictError } from "../../src/store/errors.ts";
 import { put, type Upload, type UploadOptions } from "../../src/store/put.ts";
+import { readMetadata, writeMetadata } from "../support/metadata.ts";
 import { type NatsServer, startNats } from "../support/nats.ts";
 import { type Objects, openObjects } from "../support/objects.ts";
 
@@ -85,6 +86,19 @@ describe("put", () => {
       StoreConflictError,
     );
     assert.equal((await objects.read(KEY)).sha256, digest(theirs));
+    assert.deepEqual(await objects.unreachable(), []);
+  });
+
+  test("old chunks that another object's metadata names by now stay", async () => {
+    await objects.putForeign(KEY, Buffer.from("old"));
+    await bucket.list();
+    const replaced = await bucket.get(KEY);
+    const meta = await readMetadata(objects, "puts", KEY);
+    const meanwhile = () => writeMetadata(objects, "puts", "shares", { ...meta, name: "shares" });
+    await put(bucket, upload(source(Buffer.alloc(1000), meanwhile), { replaced }), options());
+    assert.equal((await objects.read(KEY)).bytes, 1000);
+    assert.equal((await objects.read("shares")).bytes, 3);
+    await objects.remove("shares");
     assert.deepEqual(await objects.unreachable(), []);
   });
 

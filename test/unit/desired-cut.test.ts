@@ -4,7 +4,8 @@ import type { JobContext } from "../../src/job.ts";
 import { originOf } from "../../src/packages/form.ts";
 import { resolvePackages } from "../../src/packages/resolve.ts";
 import { decideAll } from "../../src/reconcile/desired.ts";
-import { ORIGIN_HEADER } from "../../src/store/meta.ts";
+import { type Nuid, ORIGIN_HEADER } from "../../src/store/meta.ts";
+import { LiveNames } from "../../src/store/names.ts";
 import type { StoredObject } from "../../src/store/object.ts";
 import { digest } from "../../src/volume/digest.ts";
 import { buildArchive } from "../support/archives.ts";
@@ -31,7 +32,7 @@ async function decide(stored: (origin: string) => Partial<StoredObject> | undefi
   const changes = stored(originOf(await digest(archive), made));
   const object = {
     key: KEY,
-    nuid: "N",
+    nuid: "N" as Nuid,
     size: 1,
     chunks: 1,
     stored: 1,
@@ -41,7 +42,7 @@ async function decide(stored: (origin: string) => Partial<StoredObject> | undefi
   const objects = new Map<string, StoredObject>();
   if (changes) objects.set(KEY, { ...object, headers: {}, sequence: 1, ...changes });
   const run = { config: { onConflict: "replace" } } as JobContext;
-  const listing = { objects, chunks: new Map<string, number>(), lastSequence: 1, info: undefined };
+  const listing = { objects, chunks: new Map(), named: new LiveNames(1), info: undefined };
   const state = { rows: [], listing, archColumn: false, hasDigest: false, hasStatus: false };
   const desired = { packages, collectors: [] };
   const plan = await decideAll(run, desired, state, { allDigests: true, signal });

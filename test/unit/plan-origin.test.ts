@@ -4,7 +4,7 @@ import type { Archive, Package } from "../../src/packages/package.ts";
 import type { DesiredPackage } from "../../src/reconcile/content.ts";
 import { type PlanInput, plan } from "../../src/reconcile/plan.ts";
 import type { Row } from "../../src/registry/rows.ts";
-import { ORIGIN_HEADER } from "../../src/store/meta.ts";
+import { type Nuid, ORIGIN_HEADER } from "../../src/store/meta.ts";
 import type { StoredObject } from "../../src/store/object.ts";
 
 const ORIGIN = `${"a".repeat(64)}:bin/telegraf`;
@@ -30,7 +30,7 @@ function telegraf(changes: Partial<DesiredPackage> = {}): DesiredPackage {
 function stored(changes: Partial<StoredObject> = {}): StoredObject {
   return {
     key: KEY,
-    nuid: "N",
+    nuid: "N" as Nuid,
     size: 100,
     chunks: 1,
     stored: 1,

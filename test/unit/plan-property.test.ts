@@ -7,7 +7,7 @@ import { findDrift } from "../../src/reconcile/drift.ts";
 import { findRow, keysOf, served } from "../../src/reconcile/key.ts";
 import { type Plan, type PlanInput, plan } from "../../src/reconcile/plan.ts";
 import { isReady, type Row } from "../../src/registry/rows.ts";
-import { REPLACES_HEADER } from "../../src/store/meta.ts";
+import { type Nuid, REPLACES_HEADER } from "../../src/store/meta.ts";
 import type { StoredObject } from "../../src/store/object.ts";
 
 const ROUNDS = Number(process.env.FAULT_ROUNDS ?? 0) > 0 ? 200_000 : 20_000;
@@ -106,7 +106,7 @@ function makeWorld(seed: number): World {
     const deleted = chance(0.15);
     objects.set(key, {
       key,
-      nuid: `N${index}`,
+      nuid: `N${index}` as Nuid,
       size: deleted ? 0 : 100,
       chunks: deleted ? 0 : 2,
       stored: deleted ? 0 : chance(0.8) ? 2 : pick([0, 1]),
@@ -135,10 +135,10 @@ function carryOut({ packages, rows }: Plan, world: World): World {
   for (const { desired, key, upload, obsolete, conflict } of packages) {
     if (!upload || conflict) continue;
     const old = objects.get(key);
-    const replaces = [...(old?.nuid ? [old.nuid] : []), ...obsolete.map(({ nuid }) => nuid)];
+    const replaces = [old, ...obsolete].flatMap((one) => one?.nuid ?? []);
     objects.set(key, {
       key,
-      nuid: `NEW${key}`,
+      nuid: `NEW${key}` as Nuid,
       size: 100,
       chunks: 2,
       stored: 2,
@@ -155,7 +155,7 @@ function carryOut({ packages, rows }: Plan, world: World): World {
     if (action === "updated" && row) table[table.indexOf(row)] = { ...row, name, sha256, status };
   }
   for (const old of packages.flatMap(({ obsolete, conflict }) => (conflict ? [] : obsolete))) {
-    const headers = { [REPLACES_HEADER]: [old.nuid] };
+    const headers = { [REPLACES_HEADER]: old.nuid ? [old.nuid] : [] };
     objects.set(old.key, {
       ...old,
       size: 0,

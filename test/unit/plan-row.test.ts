@@ -4,7 +4,7 @@ import type { Archive, Package } from "../../src/packages/package.ts";
 import { findDrift } from "../../src/reconcile/drift.ts";
 import { type PlanInput, plan } from "../../src/reconcile/plan.ts";
 import type { Row } from "../../src/registry/rows.ts";
-import { ORIGIN_HEADER } from "../../src/store/meta.ts";
+import { type Nuid, ORIGIN_HEADER } from "../../src/store/meta.ts";
 import type { StoredObject } from "../../src/store/object.ts";
 
 const NAME = "telegraf";
@@ -37,7 +37,7 @@ const row: Row = {
 
 function object(sha256: string | undefined, changes: Partial<StoredObject> = {}): StoredObject {
   const parts = { size: 100, chunks: 1, stored: 1, deleted: false, headers: {}, sequence: 7 };
-  return { key: KEY, nuid: "N", sha256, ...parts, ...changes };
+  return { key: KEY, nuid: "N" as Nuid, sha256, ...parts, ...changes };
 }
 
 interface Given {

@@ -3,7 +3,7 @@ import { describe, test } from "node:test";
 import type { Archive, Package } from "../../src/packages/package.ts";
 import { type PlanInput, plan } from "../../src/reconcile/plan.ts";
 import type { Row } from "../../src/registry/rows.ts";
-import { REPLACES_HEADER } from "../../src/store/meta.ts";
+import { type Nuid, REPLACES_HEADER } from "../../src/store/meta.ts";
 import type { StoredObject } from "../../src/store/object.ts";
 
 const FILE = "fusion-collectors-linux-amd64.zip";
@@ -39,9 +39,11 @@ function row(changes: Partial<Row> = {}): Row {
   };
 }
 
-function object(key: string, changes: Partial<StoredObject> = {}): StoredObject {
+type Readable = StoredObject & { nuid: Nuid };
+
+function object(key: string, changes: Partial<Readable> = {}): Readable {
   const whole = {
-    nuid: `N${key}`,
+    nuid: `N${key}` as Nuid,
     size: 100,
     chunks: 1,
     stored: 1,
@@ -253,8 +255,44 @@ describe("an object that was replaced under another key, and that a crash kept f
     const theirs = row({ ...PERSON, id: 2, version: "1.0.0", os: "windows", name: "old.zip" });
     const served = { ...old, key: "windows/Controller/1.0.0/old.zip" };
     assert.deepEqual(decide({ rows: [row(), theirs], objects: [served, left] }).packages[0]?.obsolete, []);
-    const another = { ...old, nuid: "another" };
+    const another = { ...old, nuid: "another" as Nuid };
     assert.deepEqual(decide({ rows: [row()], objects: [another, left] }).packages[0]?.obsolete, []);
+  });
+
+  test("stays where the header names an object of another package, whoever wrote that", () => {
+    const packageOf = { archColumn: true, rows: [row({ arch: "x86_64" })] };
+    const others = [
+      "linux/x86_64/Telegraf/1.0.0/telegraf",
+      "linux/x86_64/Controller/1.0.1/old.zip",
+      "linux/arm64/Controller/1.0.0/old.zip",
+      "windows/x86_64/Controller/1.0.0/old.zip",
+      "linux/x86_64/Controller/1.0.0/.staging-1/old.zip",
+      "installer/linux/x86_64/bklite-controller-installer",
+      "job_mgmt/patch.bin",
+    ].map((key) => object(key, { sha256: OTHER }));
+    const headers = { [REPLACES_HEADER]: others.map(({ nuid }) => nuid) };
+    const own = object(ARCH_KEY, { headers });
+    assert.deepEqual(decide({ ...packageOf, objects: [...others, own] }).packages[0]?.obsolete, []);
+    const names = [
+      "linux/AMD64/Controller/1.0.0/a",
+      "linux/generic/Controller/1.0.0/b",
+      "linux/Controller/1.0.0/c",
+    ];
+    const its = names.map((key) => object(key, { sha256: OTHER }));
+    const rightly = object(ARCH_KEY, { headers: { [REPLACES_HEADER]: its.map(({ nuid }) => nuid) } });
+    const [decision] = decide({ ...packageOf, objects: [...its, rightly] }).packages;
+    assert.deepEqual(
+      decision?.obsolete.map(({ key }) => key),
+      names,
+    );
+  });
+
+  test("is never one that has no other key", () => {
+    const KEY_OF = "installer/linux/x86_64/bklite-controller-installer";
+    const installer = pack({ type: "installer", object: "installer", version: "latest", fixedKey: KEY_OF });
+    const other = object("linux/installer/latest/x", { sha256: OTHER });
+    const own = object(KEY_OF, { headers: { [REPLACES_HEADER]: [other.nuid] } });
+    assert.deepEqual(decide({ packages: [installer], objects: [other, own] }).packages[0]?.obsolete, []);
   });
 
   test("is remembered by the object that takes its successor's place", () => {
@@ -375,6 +413,31 @@ describe("an arm64 archive that was stored before the table told architectures a
   test("nothing is said where that row serves another archive", () => {
     assert.deepEqual(decide({ ...given, objects: [otherBytes] }).warnings, []);
   });
+});
+
+describe("a stored object that no client can read", () => {
+  const unreadable = { ...object(KEY, { sha256: OTHER }), nuid: undefined };
+  const inputs = { desired: [{ package: pack(), sha256: OURS, bytes: 100 }], collectors: [] };
+
+  for (const [whose, rows] of [
+    ["ours", [row()]],
+    ["a user's", [row(PERSON)]],
+    ["nobody's", []],
+  ] as const)
+    for (const onConflict of ["replace", "keep", "fail"] as const)
+      test(`${whose} is repaired, with ON_CONFLICT=${onConflict} too`, () => {
+        const objects = new Map([[KEY, unreadable]]);
+        const { packages } = plan({
+          ...inputs,
+          rows,
+          objects,
+          archColumn: false,
+          hasDigest: false,
+          hasStatus: false,
+          onConflict,
+        });
+        assert.deepEqual([packages[0]?.action, packages[0]?.upload], ["repaired", true]);
+      });
 });
 
 describe("a stored object with different content that is damaged", () => {

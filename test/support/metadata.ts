@@ -1,0 +1,31 @@
+import { headers } from "nats";
+import type { Objects } from "./objects.ts";
+
+/** A key's metadata subject, as ADR-20 has it. */
+function subjectOf(bucket: string, key: string): string {
+  return `$O.${bucket}.M.${Buffer.from(key).toString("base64").replaceAll("+", "-").replaceAll("/", "_")}`;
+}
+
+/** A key's metadata as it is stored. */
+export async function readMetadata(
+  { connection }: Objects,
+  bucket: string,
+  key: string,
+): Promise<Record<string, unknown>> {
+  const jsm = await connection.jetstreamManager();
+  const { data } = await jsm.streams.getMessage(`OBJ_${bucket}`, { last_by_subj: subjectOf(bucket, key) });
+  return JSON.parse(Buffer.from(data).toString());
+}
+
+/** Puts any bytes, or any value as JSON, in the place of a key's metadata, as a client would. */
+export async function writeMetadata(
+  { connection }: Objects,
+  bucket: string,
+  key: string,
+  value: unknown,
+): Promise<void> {
+  const rollup = headers();
+  rollup.set("Nats-Rollup", "sub");
+  const data = value instanceof Uint8Array ? value : Buffer.from(JSON.stringify(value));
+  await connection.jetstream().publish(subjectOf(bucket, key), data, { headers: rollup });
+}
