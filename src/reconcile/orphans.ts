@@ -68,7 +68,8 @@ export async function reclaim(
   await inParallel(dead, LANES, async (nuid) => {
     signal.throwIfAborted();
     // Spares what was published until it was fenced.
-    chunks += await bucket.purgeChunks(nuid);
+    const purged = await bucket.purgeChunks(nuid);
+    chunks += purged;
   });
   if (chunks > 0) log.info("chunks.reclaimed", { objects: own.length, chunks });
 }
