@@ -34,9 +34,9 @@ describe("docs/offline.md", () => {
   let unpacked: string;
 
   before(async () => {
-    const [compose = []] = await findComposes();
-    stack = new Stack(compose);
-    shell = new DocsShell(stack.folder, compose, { STACK: stack.folder });
+    const [{ command }] = await findComposes();
+    stack = new Stack(command);
+    shell = new DocsShell(stack.folder, command, { STACK: stack.folder });
     checkout = join(stack.folder, "checkout");
     cpSync(root, checkout, {
       recursive: true,
@@ -189,8 +189,7 @@ describe("docs/offline.md", () => {
       join(stack.folder, "docker-compose.override.yml"),
       "services:\n  web:\n    labels: [over]\n",
     );
-    const [compose = []] = await findComposes();
-    shell = new DocsShell(join(stack.folder, "again"), compose, { STACK: stack.folder });
+    shell = new DocsShell(join(stack.folder, "again"), stack.composeCommand, { STACK: stack.folder });
     const command = block("Load").split("\n")[1] ?? "";
     for (let round = 0; round < 2; round++) {
       const { code, stdout, stderr } = await shell.run(command, target);
