@@ -249,7 +249,7 @@ for (const { command: compose, version } of composes) {
       writeFileSync(join(other, "docker-compose.yaml"), text.replaceAll("prod", "backend"));
       cpSync(join(root, "compose.init.yml"), join(other, "compose.init.yml"));
       cpSync(join(stack.folder, ".env"), join(other, ".env"));
-      assertSays(await shell.run("docker compose config", other), "under another key");
+      assertSays(await shell.run("docker compose up -d", other), "under another key");
       setLine("COMPOSE_FILE");
       const plan = await inStack("docker compose run --rm package-init plan");
       assertSays(plan, "COMPOSE_FILE is not in");
