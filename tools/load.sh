@@ -55,8 +55,12 @@ image='' platform='' bytes=''
 } <image.txt || true
 # The image is the bundle's last file: a bundle that was cut short lacks it, or a part of it.
 there=0
-[ ! -r image.tar ] || there=$(($(wc -c <image.tar)))
-if [ ! -r SHA256SUMS ] || [ "$there" -lt "${bytes:-1}" ]; then
+if [ -r image.tar ]; then
+  there=$(($(wc -c <image.tar)))
+elif [ -f image.tar ]; then
+  there=${bytes:-1} # The comparison below says that it cannot be read.
+fi
+if [ ! -f SHA256SUMS ] || [ "$there" -lt "${bytes:-1}" ]; then
   fail "the bundle was cut short while it was copied or unpacked: image.tar has $there of ${bytes:-unknown} bytes
 compare the .tar.gz file's size with the source's, see that this disk is not full, copy it again, and unpack it into an empty folder"
 fi
