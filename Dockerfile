@@ -14,6 +14,8 @@ WORKDIR /src
 COPY package.json package-lock.json .npmrc ./
 # No install script is needed: esbuild's program comes in a package of its own, and the others only serve the tests.
 RUN npm ci --ignore-scripts ${NPM_REGISTRY:+--registry="$NPM_REGISTRY"}
+# esbuild reads tsconfig.json too: without it the program is not the one that the tests ran.
+COPY tsconfig.json ./
 COPY src src
 COPY tools/notices.ts tools/
 RUN npm run build

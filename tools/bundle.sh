@@ -65,6 +65,16 @@ done
 platform=$("$engine" image inspect --format '{{.Os}}/{{.Architecture}}' "$image" 2>&1) ||
   fail "$platform
 build the image first: $engine build -t $image ."
+# Compared before anything is judged: a program for another architecture fails in ways that look like bad packages.
+judge=${judge:-$image}
+judge_platform=$("$engine" image inspect --format '{{.Os}}/{{.Architecture}}' "$judge" 2>&1) ||
+  fail "--scan-with: $judge_platform"
+case $engine in
+  docker) arch=$(docker version --format '{{.Server.Arch}}') ;;
+  podman) arch=$(podman info --format '{{.Host.Arch}}') ;;
+esac
+[ "${judge_platform#*/}" = "$arch" ] ||
+  fail "$judge is for $judge_platform, and $engine here runs linux/$arch: build an image for linux/$arch too, and name it with --scan-with"
 
 # Such names have no plain line in a list of checksums.
 newline='
@@ -84,17 +94,21 @@ set -- "$@" -e "LOG_FORMAT=${LOG_FORMAT:-pretty}" -e "COLUMNS=${columns:-160}"
 for name in PACKAGE_VERSION COLLECTORS COLLECTOR_PACKAGES REPACK ARCHIVE_CHECK ALLOW_EMPTY LOG_LEVEL LOG_LANG TZ; do
   set -- "$@" -e "$name"
 done
-"$engine" run "$@" "${judge:-$image}" scan || {
+"$engine" run "$@" "$judge" scan || {
   code=$?
-  # 125 to 127 are the engine's own; everything else was said by the scan.
-  [ "$code" -lt 125 ] || fail "the image could not be run here; for another architecture's image see --scan-with"
-  fail "nothing was packed: mend the packages named above" "$code"
+  case $code in
+    65 | 66 | 74) fail "nothing was packed: fix the packages named above" "$code" ;;
+    *) fail "nothing was packed: $engine run $judge scan ended with exit $code; the reason is above" "$code" ;;
+  esac
 }
 
 work=$(mktemp -d "$folder/.bundle-XXXXXX")
 trap 'rm -rf "$work"' EXIT
 trap 'exit 130' INT
 trap 'exit 143' TERM
+# Whoever unpacks the bundle can read what is in it; the bundle itself obeys this user's umask.
+mask=$(umask)
+umask 022
 top=$work/bklite-package-init
 mkdir "$top"
 for name in LICENSE compose.init.yml docs k8s; do ln -s "$root/$name" "$top/$name"; done
@@ -105,10 +119,12 @@ while IFS= read -r file; do
   mkdir -p "$(dirname "$top/packages/$file")"
   ln -s "$packages/$file" "$top/packages/$file"
 done <"$work/packages"
-printf '%s\n' "$image" "$platform" >"$top/image.txt"
 
 echo "Saving $image ($platform)"
 "$engine" save -o "$top/image.tar" "$image" || fail "$engine save failed: is the disk full?"
+# The engine writes it for its owner alone; on the other host another user may load it.
+chmod 644 "$top/image.tar"
+printf '%s\n' "$image" "$platform" "$(($(wc -c <"$top/image.tar")))" >"$top/image.txt"
 
 echo "Packing"
 (cd "$top" && find -L . -type f) | sort >"$work/files"
@@ -117,8 +133,13 @@ echo "Packing"
   while IFS= read -r file; do sha256sum "${file#./}"; done <"$work/files"
 ) >"$work/sums" || fail "a file could not be read"
 mv "$work/sums" "$top/SHA256SUMS"
-tar -czhf "$work/bundle.tar.gz" -C "$work" bklite-package-init || fail "tar failed: its words are above"
+# load.sh comes first and the image last: load.sh sees by the image's size that the bundle was cut short.
+name=bklite-package-init
+set -- "$name/load.sh" "$name/image.txt" "$name/SHA256SUMS" "$name/compose.init.yml" "$name/LICENSE" "$name/docs" "$name/k8s"
+[ ! -d "$top/packages" ] || set -- "$@" "$name/packages"
+umask "$mask"
+tar -czhf "$work/bundle.tar.gz" -C "$work" "$@" "$name/image.tar" || fail "tar failed; the reason is above"
 mv "$work/bundle.tar.gz" "$out"
 
-size=$(($(wc -c <"$out") / 1000000))
-echo "$out: $size MB. On the other host: tar xzf $(basename "$out") && cd bklite-package-init && ./load.sh"
+size=$(($(wc -c <"$out")))
+echo "$out: $((size / 1048576)) MiB ($size bytes). On the other host: tar xzf $(basename "$out") && cd bklite-package-init && ./load.sh"

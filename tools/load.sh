@@ -27,6 +27,10 @@ case ${1:-} in
   *) fail "$USAGE" ;;
 esac
 cd "$(dirname "$0")"
+here=$(pwd)
+case $here in
+  *[\'\"\$\`\\]*) fail "the path $here has a quote, a dollar sign or a backslash, which .env files do not carry: unpack the bundle elsewhere" ;;
+esac
 
 # The stack's own file, and the override that Compose reads by itself only while COMPOSE_FILE is not set.
 compose_files=''
@@ -43,7 +47,23 @@ if [ -n "$stack" ]; then
 fi
 
 command -v sha256sum >/dev/null || fail "sha256sum is not installed"
-[ -r SHA256SUMS ] || fail "SHA256SUMS is missing: unpack the bundle again"
+image='' platform='' bytes=''
+[ ! -r image.txt ] || {
+  read -r image
+  read -r platform
+  read -r bytes
+} <image.txt || true
+# The image is the bundle's last file: a bundle that was cut short lacks it, or a part of it.
+there=0
+if [ -r image.tar ]; then
+  there=$(($(wc -c <image.tar)))
+elif [ -f image.tar ]; then
+  there=${bytes:-1} # The comparison below says that it cannot be read.
+fi
+if [ ! -f SHA256SUMS ] || [ "$there" -lt "${bytes:-1}" ]; then
+  fail "the bundle was cut short while it was copied or unpacked: image.tar has $there of ${bytes:-unknown} bytes
+compare the .tar.gz file's size with the source's, see that this disk is not full, copy it again, and unpack it into an empty folder"
+fi
 
 # Line by line and not with -c, which passes over lines that it cannot read.
 echo "Checking files"
@@ -53,6 +73,11 @@ while IFS= read -r line || [ -n "$line" ]; do
   file=${line#*  }
   if [ ! -f "$file" ]; then
     echo "load.sh: $file: missing" >&2
+    bad=1
+    continue
+  fi
+  if [ ! -r "$file" ]; then
+    echo "load.sh: $file: this user cannot read it: unpack the bundle as this user, or have its owner run chmod -R a+rX ." >&2
     bad=1
     continue
   fi
@@ -82,11 +107,6 @@ $one: $words"
 done
 [ -n "$engine" ] || fail "neither docker nor podman can be used${why:-: none is installed}"
 
-image='' platform=''
-{
-  read -r image
-  read -r platform
-} <image.txt
 case $engine in
   docker)
     arch=$(docker version --format '{{.Server.Arch}}')
@@ -115,17 +135,44 @@ echo "Loading image $image"
 
 # The container reads the archives as user 65532, whatever the umask was when they were unpacked.
 chmod -R a+rX packages
-here=$(pwd)
 
-# Sets NAME=value in the new .env: in place of the line that is there, or at the end.
+# A line of .env in every form that Compose takes: after blanks, `export`, or the byte order mark of an editor.
+start="^($(printf '\357\273\277'))?[[:space:]]*(export[[:space:]]+)?"
+
+# Prints the value of NAME, or fails where it takes more to read than quotes and a comment: escapes, variables, several lines.
+value_of() {
+  text=$(grep -E "$start$1[[:space:]]*[=:]" "$env_new" | tail -n 1 | tr -d '\r')
+  [ -n "$text" ] || return 0
+  case ${text%%=*} in *:*) return 1 ;; esac
+  value=$(printf '%s\n' "${text#*=}" | sed 's/[[:space:]]#.*//; s/^[[:space:]]*//; s/[[:space:]]*$//')
+  case $value in \'*\' | \"*\") value=${value#?} value=${value%?} ;; esac
+  case $value in *[\'\"\$\`\\#]*) return 1 ;; esac
+  printf '%s\n' "$value"
+}
+
+# Sets NAME=value in the new .env: in place of the lines that are there.
 set_line() {
   case $2 in
     *[!A-Za-z0-9_./:@+-]*) value="'$2'" ;;
     *) value=$2 ;;
   esac
-  grep -v "^$1=" "$env_new" >"$env_new.1" || true
-  echo "$1=$value" >>"$env_new.1"
+  grep -vE "$start$1[[:space:]]*[=:]" "$env_new" >"$env_new.1" || true
+  printf '%s\n' "$1=$value" >>"$env_new.1"
   mv "$env_new.1" "$env_new"
+}
+
+# Adds compose.init.yml to COMPOSE_FILE, or fails if it is not there and its line, or the separator's, cannot be read.
+name_init_file() {
+  if ! given=$(value_of COMPOSE_FILE) || ! separator=$(value_of COMPOSE_PATH_SEPARATOR); then
+    sed 's/[[:space:]]#.*//' "$env_new" | grep -qE "${start}COMPOSE_FILE[[:space:]]*=.*[^A-Za-z0-9_.-]compose\.init\.yml[\"']?[[:space:]]*\$"
+    return
+  fi
+  case ${separator:=:} in : | ';' | ,) ;; *) return 1 ;; esac
+  case $separator$given$separator in
+    *"$separator"compose.init.yml"$separator"* | *"$separator"./compose.init.yml"$separator"*) return ;;
+  esac
+  [ -n "$given" ] || given=$(printf '%s\n' "$compose_files" | tr : "$separator")
+  set_line COMPOSE_FILE "$given${separator}compose.init.yml"
 }
 
 if [ -n "$stack" ]; then
@@ -134,20 +181,25 @@ if [ -n "$stack" ]; then
   env_new=$(mktemp)
   trap 'rm -f "$env_new" "$env_new.1"' EXIT
   [ ! -f "$env_file" ] || {
-    cp -p "$env_file" "$env_file.before-package-init"
+    # The first backup is the file as it was before this script: later runs keep it.
+    [ -e "$env_file.before-package-init" ] || cp -p "$env_file" "$env_file.before-package-init"
     cat "$env_file" >"$env_new"
     # A last line without its end would swallow the next one.
     [ -z "$(tail -c 1 "$env_new")" ] || echo >>"$env_new"
   }
-  given=$(sed -n 's/^COMPOSE_FILE=//p' "$env_new" | tail -n 1 | tr -d "\"'\r")
-  case :$given: in
-    *:compose.init.yml:*) ;;
-    *) set_line COMPOSE_FILE "${given:-$compose_files}:compose.init.yml" ;;
-  esac
+  named=yes
+  name_init_file || named=no
   set_line PACKAGE_INIT_IMAGE "$image"
   set_line PACKAGES_PATH "$here/packages"
   # Not renamed over: owner, mode and links of the stack's file stay.
   cat "$env_new" >"$env_file"
+  [ "$named" = yes ] || fail "the image is loaded, and one thing is left to do: COMPOSE_FILE or COMPOSE_PATH_SEPARATOR in $env_file
+is written in a way that this script does not read. Add compose.init.yml there as the last file. With a plain line that is:
+
+  COMPOSE_FILE=$compose_files:compose.init.yml
+
+Then, in $stack: docker compose up -d"
+  [ -z "${COMPOSE_FILE:-}" ] || echo "load.sh: COMPOSE_FILE is set in this shell, which overrules .env: unset COMPOSE_FILE" >&2
   cat <<EOF
 
 Done: $stack has compose.init.yml, and its .env names file, image and packages. Next:

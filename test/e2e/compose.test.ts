@@ -1,5 +1,5 @@
 import assert from "node:assert/strict";
-import { existsSync, readFileSync, writeFileSync } from "node:fs";
+import { cpSync, existsSync, mkdirSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { after, before, describe, test } from "node:test";
 import { parse } from "yaml";
@@ -21,8 +21,25 @@ function block(heading: string, index = 0): string {
   return found;
 }
 
-for (const compose of composes) {
-  describe(`docs/compose.md with ${compose.join(" ")}`, () => {
+/** What Compose says, by the reason that the page's last table gives: a cell holds the words of v2, then those of 1.29. */
+function wordsFor(reason: string): string[] {
+  const lines = readFileSync(join(root, "docs/compose.md"), "utf8").split("\n");
+  const [, cell = ""] = lines.find((line) => line.startsWith("|") && line.includes(reason))?.split("|") ?? [];
+  const words = [...cell.matchAll(/`([^`]+)`/g)].map(([, one = ""]) => one);
+  assert.ok(words.length > 0, `docs/compose.md has no row with "${reason}"`);
+  return words;
+}
+function assertSays({ code, stdout, stderr }: Result, reason: string): void {
+  assert.notEqual(code, 0);
+  const text = `${stdout}${stderr}`.toLowerCase();
+  assert.ok(
+    wordsFor(reason).some((words) => text.includes(words.toLowerCase())),
+    text,
+  );
+}
+
+for (const { command: compose, version } of composes) {
+  describe(`docs/compose.md with Compose ${version}`, () => {
     let stack: Stack;
     let shell: DocsShell;
     before(() => {
@@ -34,6 +51,17 @@ for (const compose of composes) {
     const inStack = (text: string): Promise<Result> => shell.run(text, stack.folder);
     const up = () => inStack(block("Run"));
     const isRunning = async (service: string) => (await stack.container(service))?.State.Running ?? false;
+    /** Sets a line of .env, or takes it away. */
+    function setLine(name: string, value?: string): void {
+      const file = join(stack.folder, ".env");
+      const others = readFileSync(file, "utf8").replace(new RegExp(`^${name}=.*\\n`, "gm"), "");
+      writeFileSync(file, value === undefined ? others : `${others}${name}='${value}'\n`);
+    }
+    /** The host's folder behind a path of the job's container. */
+    async function mountedAt(path: string): Promise<string> {
+      const { Mounts } = await stack.container("package-init");
+      return Mounts.find(({ Destination }: { Destination: string }) => Destination === path)?.Source;
+    }
     async function succeed(result: Promise<Result>): Promise<string> {
       const { code, stdout, stderr } = await result;
       assert.equal(code, 0, `${stdout}${stderr}`);
@@ -74,15 +102,34 @@ for (const compose of composes) {
       }
     });
 
-    test("pull passes it over", async () => {
-      // Compose 1.29 does not know of pull_policy when it pulls.
-      if (compose[0] === "docker") await succeed(stack.composeWithInit(["pull", "package-init"]));
+    test("pull passes it over; for 1.29, which does not, the page names the other services", async () => {
+      if (!version.startsWith("1."))
+        return void (await succeed(stack.composeWithInit(["pull", "package-init"])));
+      const [, printed] =
+        /`docker-compose pull \$\((.*?)\)`/.exec(readFileSync(`${root}/docs/compose.md`, "utf8")) ?? [];
+      const services = await succeed(
+        inStack(printed?.replace("docker-compose", "docker compose") ?? "false"),
+      );
+      assert.deepEqual(services.trim().split("\n").sort(), ["nats", "postgres", "server", "web"]);
+    });
+
+    test("PACKAGE_INIT_PULL takes what the page says", async () => {
+      for (const value of ["never", "if_not_present", "always"]) {
+        await succeed(stack.composeWithInit(["config"], { PACKAGE_INIT_PULL: value }));
+      }
+    });
+
+    test("the log is for people, unless .env says otherwise", async () => {
+      const scan = ["run", "--rm", "package-init", "scan"];
+      assert.doesNotMatch(await succeed(stack.composeWithInit(scan)), /^\{/m);
+      const json = await succeed(stack.composeWithInit(scan, { LOG_FORMAT: "json" }));
+      for (const line of json.trim().split("\n")) assert.equal(typeof JSON.parse(line).event, "string");
     });
 
     test("the gate stays shut while the job fails, at every `up`, and the log names the archive", async () => {
       cutShort(join(stack.packages, ARCHIVE));
       for (let round = 0; round < 2; round++) {
-        assert.notEqual((await up()).code, 0);
+        assertSays(await up(), "the job failed");
         assert.equal((await stack.container("package-init")).State.ExitCode, 65);
         assert.equal(await isRunning("web"), false);
       }
@@ -130,6 +177,86 @@ for (const compose of composes) {
       assert.equal(await isRunning("web"), true);
     });
 
+    test("`up` with a bad archive exits non-zero, and a `web` that is running keeps running", async () => {
+      const path = join(stack.packages, "fusion-collectors-linux-amd64-2.1.0.zip");
+      await buildArchive(path);
+      cutShort(path);
+      const web = await stack.container("web");
+      assertSays(await up(), "the job failed");
+      const still = await stack.container("web");
+      assert.deepEqual([still.Id, still.State.StartedAt], [web.Id, web.State.StartedAt]);
+      assert.equal(still.State.Running, true);
+      rmSync(path);
+      await succeed(up());
+    });
+
+    test("a changed path takes effect at the next `up`, and a mistyped one starts nothing", async () => {
+      const next = join(stack.folder, "next bundle");
+      await buildArchive(join(next, "fusion-collectors-linux-amd64-3.0.0.zip"), { seed: "next" });
+      const certs = join(stack.folder, "other certs");
+      cpSync(join(stack.folder, "conf/certs"), certs, { recursive: true });
+      for (const [name, target, folder] of [
+        ["PACKAGES_PATH", "/packages", next],
+        ["NATS_CERTS_PATH", "/etc/nats/certs", certs],
+      ] as const) {
+        const before = await stack.container("package-init");
+        setLine(name, join(stack.folder, "mistyped"));
+        assertSays(await up(), "the folder that it names is not there");
+        assert.equal(existsSync(join(stack.folder, "mistyped")), false);
+        const old = await stack.container("package-init");
+        assert.deepEqual([old.Id, old.State.StartedAt], [before.Id, before.State.StartedAt]);
+        setLine(name, folder);
+        await succeed(up());
+        assert.equal(await mountedAt(target), folder);
+      }
+      assert.deepEqual(
+        await stack.sql("SELECT type FROM node_mgmt_packageversion WHERE version = '3.0.0' ORDER BY type"),
+        ["collector", "collector", "collector", "controller"],
+      );
+      assert.equal(await isRunning("web"), true);
+    });
+
+    test("a changed path to a bad archive: `plan` ends it before `up`; what `up` does with `web`", async (t) => {
+      const bad = join(stack.folder, "bad");
+      const archive = join(bad, "fusion-collectors-linux-amd64-4.0.0.zip");
+      await buildArchive(archive);
+      cutShort(archive);
+      const web = await stack.container("web");
+      setLine("PACKAGES_PATH", bad);
+      assert.equal((await inStack(block("Upgrade"))).code, 65);
+      assert.equal((await stack.container("web")).State.StartedAt, web.State.StartedAt);
+      assertSays(await up(), "the job failed");
+      const kept = (await stack.container("web")).Id === web.Id && (await isRunning("web"));
+      t.diagnostic(`Compose ${version} ${kept ? "leaves" : "recreates"} web if a setting of the job changes`);
+      // As the page says of these three; other versions were not tried.
+      const known = new Map([["1.29", true], ["2.26", false], ["2.40", true]]); // biome-ignore format: a table
+      assert.equal(kept, known.get(version.split(".", 2).join(".")) ?? kept);
+      setLine("PACKAGES_PATH");
+      await succeed(up());
+      assert.equal(await mountedAt("/packages"), stack.packages);
+      assert.equal(await isRunning("web"), true);
+    });
+
+    test("what Compose says when it does not start is in the page's table", async () => {
+      const start = (env: NodeJS.ProcessEnv) => stack.composeWithInit(["up", "-d", "package-init"], env);
+      assertSays(
+        await start({ PACKAGE_INIT_IMAGE: "no-such-image.invalid/x:1" }),
+        "the image is not on this host",
+      );
+      const other = join(stack.folder, "other-network");
+      mkdirSync(other);
+      const text = readFileSync(join(stack.folder, "docker-compose.yaml"), "utf8");
+      writeFileSync(join(other, "docker-compose.yaml"), text.replaceAll("prod", "backend"));
+      cpSync(join(root, "compose.init.yml"), join(other, "compose.init.yml"));
+      cpSync(join(stack.folder, ".env"), join(other, ".env"));
+      assertSays(await shell.run("docker compose up -d", other), "under another key");
+      setLine("COMPOSE_FILE");
+      const plan = await inStack("docker compose run --rm package-init plan");
+      assertSays(plan, "COMPOSE_FILE is not in");
+      await succeed(inStack(block("Set up", 1)));
+      assertSays(await shell.run("docker compose up -d", "/"), "another folder");
+    });
+
     test("one package by hand", async () => {
       writeFileSync(join(stack.folder, "telegraf"), binaryHeader("linux", "x86_64"), { mode: 0o755 });
       await succeed(inStack(block("One package by hand")));
@@ -140,7 +267,7 @@ for (const compose of composes) {
     });
   });
 
-  describe(`an external database with ${compose.join(" ")}`, () => {
+  describe(`an external database with Compose ${version}`, () => {
     let stack: Stack;
     let shell: DocsShell;
     before(() => {

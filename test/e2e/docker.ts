@@ -49,18 +49,43 @@ async function works(command: string, ...args: string[]): Promise<boolean> {
   );
 }
 
-/** Every Compose on this machine: the plugin, the stand-alone program. The tests run with each. Throws where there is none. */
-export async function findComposes(): Promise<string[][]> {
+/** One Compose: how it is called, and its version (`2.26.1-4`). */
+export interface Compose {
+  command: readonly string[];
+  version: string;
+}
+
+/** Returns the Compose behind a command, or undefined if it does not work. */
+async function composeAt(...command: string[]): Promise<Compose | undefined> {
+  const [program = "", ...args] = command;
+  const result = await run(program, [...args, "version", "--short"]).catch(() => undefined);
+  return result?.code === 0 ? { command, version: result.stdout.trim().replace(/^v/, "") } : undefined;
+}
+
+/**
+ * Returns every Compose that the tests run with, and prints their versions: those that COMPOSE_BIN lists
+ * (`docker compose,/opt/compose-2.26/docker-compose`), else the plugin and the program on the PATH. Throws if there is none.
+ */
+export async function findComposes(): Promise<[Compose, ...Compose[]]> {
   if (!(await works("docker", "info"))) {
     throw new Error("Docker is not there: install it (Debian: apt-get install docker.io) and start dockerd");
   }
-  const found: string[][] = [];
-  if (await works("docker", "compose", "version")) found.push(["docker", "compose"]);
-  if (await works("docker-compose", "version")) found.push(["docker-compose"]);
-  if (found.length > 0) return found;
-  throw new Error(
-    "Compose is not there: install Docker's plugin, or 1.29 (Debian: apt-get install docker-compose)",
-  );
+  const listed = process.env.COMPOSE_BIN?.split(",").map((command) => command.trim()) ?? [];
+  const byVersion = new Map<string, Compose>();
+  for (const command of listed.length > 0 ? listed : ["docker compose", "docker-compose"]) {
+    const compose = await composeAt(...command.split(" "));
+    if (!compose && listed.length > 0) throw new Error(`COMPOSE_BIN: ${command} does not work`);
+    if (compose && !byVersion.has(compose.version)) byVersion.set(compose.version, compose);
+  }
+  const [first, ...others] = byVersion.values();
+  if (!first) {
+    throw new Error(
+      "Compose is not there: install Docker's plugin, or 1.29 (Debian: apt-get install docker-compose)",
+    );
+  }
+  const only = others.length === 0 ? " alone (COMPOSE_BIN lists more)" : "";
+  console.log(`Compose on this machine: ${[...byVersion.keys()].join(", ")}${only}`);
+  return [first, ...others];
 }
 
 /** Builds the image as a user would, with the labels' build arguments. Quick where nothing changed. */

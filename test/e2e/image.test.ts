@@ -15,9 +15,9 @@ describe("the image", () => {
   let stack: Stack;
 
   before(async () => {
-    const [compose = []] = await findComposes();
+    const [{ command }] = await findComposes();
     await buildImage();
-    stack = new Stack(compose);
+    stack = new Stack(command);
     await buildArchive(join(stack.packages, ARCHIVE), { payloadBytes: 5_000_000 });
     await stack.startServers();
   });
@@ -62,6 +62,15 @@ describe("the image", () => {
       "usr/local/bin/bklite-package-init",
       "usr/local/bin/node",
     ]);
+  });
+
+  test("runs the program that the other tests run: only the line that names node differs", async () => {
+    const print = "fs.readFileSync('/app/main.js', 'utf8')";
+    const inImage = await docker("run", "--rm", "--entrypoint", "node", IMAGE, "-p", print);
+    const built = readFileSync(join(root, "dist/main.js"), "utf8");
+    const withoutFirstLine = (text: string) => text.slice(text.indexOf("\n")).trimEnd();
+    assert.match(inImage, /^#!\/usr\/local\/bin\/node --expose-gc\n/);
+    assert.ok(withoutFirstLine(inImage) === withoutFirstLine(built), "dist/main.js is another program");
   });
 
   test("has the notices of every package that the lock file brings to run time", async () => {
@@ -190,6 +199,7 @@ describe("the image", () => {
       "package-lock.json",
       "src",
       "tools",
+      "tsconfig.json",
     ]) {
       cpSync(join(root, name), join(context, name), { recursive: true });
     }

@@ -1,18 +1,21 @@
 import assert from "node:assert/strict";
 import {
   cpSync,
+  existsSync,
   mkdirSync,
   readdirSync,
   readFileSync,
   renameSync,
   rmSync,
+  statSync,
   symlinkSync,
+  truncateSync,
   writeFileSync,
 } from "node:fs";
 import { join } from "node:path";
 import { after, before, describe, test } from "node:test";
 import { buildArchive } from "../support/archives.ts";
-import { cutShort, docker, findComposes, type Result, root, run } from "./docker.ts";
+import { type Compose, cutShort, docker, findComposes, type Result, root, run } from "./docker.ts";
 import { DocsShell, shellBlocks } from "./docs.ts";
 import { Stack } from "./stack.ts";
 
@@ -20,11 +23,32 @@ const ARCHIVE = "fusion-collectors-linux-amd64.zip";
 const { version } = JSON.parse(readFileSync(join(root, "package.json"), "utf8"));
 const TAG = `bklite-package-init:${version}`;
 const BUNDLE = "bklite-package-init.tar.gz";
+/** The architecture that this machine does not have. */
+const FOREIGN = process.arch === "arm64" ? "amd64" : "arm64";
+const FOREIGN_TAG = `bklite-package-init-${FOREIGN}:e2e-${process.pid}`;
 const page = shellBlocks("offline.md");
 const block = (heading: string) => page.get(heading)?.join("\n") ?? "false";
 
+/** Loads an image that says it is for the other architecture; it holds one small file and cannot be run. */
+async function loadForeignImage(folder: string): Promise<void> {
+  mkdirSync(join(folder, "image"), { recursive: true });
+  writeFileSync(join(folder, "file"), "x");
+  await run("tar", ["-cf", "root.tar", "file"], { cwd: folder });
+  await docker("import", join(folder, "root.tar"), FOREIGN_TAG);
+  await docker("save", "-o", join(folder, "image.tar"), FOREIGN_TAG);
+  await docker("rmi", FOREIGN_TAG);
+  await run("tar", ["-xf", "../image.tar"], { cwd: join(folder, "image") });
+  const [{ Config }] = JSON.parse(readFileSync(join(folder, "image/manifest.json"), "utf8"));
+  const config = join(folder, "image", Config);
+  const text = readFileSync(config, "utf8").replace(/"architecture":"\w+"/, `"architecture":"${FOREIGN}"`);
+  writeFileSync(config, text);
+  await run("tar", ["-cf", "../foreign.tar", "."], { cwd: join(folder, "image") });
+  await docker("load", "-i", join(folder, "foreign.tar"));
+}
+
 describe("docs/offline.md", () => {
   let stack: Stack;
+  let composes: [Compose, ...Compose[]];
   let shell: DocsShell;
   /** The repository with somebody's packages in it, without Node and npm's modules. */
   let checkout: string;
@@ -34,9 +58,9 @@ describe("docs/offline.md", () => {
   let unpacked: string;
 
   before(async () => {
-    const [compose = []] = await findComposes();
-    stack = new Stack(compose);
-    shell = new DocsShell(stack.folder, compose, { STACK: stack.folder });
+    composes = await findComposes();
+    stack = new Stack(composes[0].command);
+    shell = new DocsShell(stack.folder, stack.composeCommand, { STACK: stack.folder });
     checkout = join(stack.folder, "checkout");
     cpSync(root, checkout, {
       recursive: true,
@@ -47,9 +71,14 @@ describe("docs/offline.md", () => {
     unpacked = join(target, "bklite-package-init");
     mkdirSync(target);
   });
-  after(() => stack?.remove());
+  after(async () => {
+    await run("docker", ["rmi", FOREIGN_TAG]);
+    await stack?.remove();
+  });
 
   const pack = () => shell.run(block("Pack"), checkout);
+  const bundle = (args: readonly string[], env: NodeJS.ProcessEnv = {}) =>
+    run(join(root, "tools/bundle.sh"), args, { env: { ...process.env, ...env } });
   const load = (...args: string[]): Promise<Result> =>
     run("sh", [join(unpacked, "load.sh"), ...args], { cwd: "/" });
   /** Nothing is left beside the archives that were there, finished or not. */
@@ -69,7 +98,6 @@ describe("docs/offline.md", () => {
   });
 
   test("says what is wrong: options, image, folder without packages", async () => {
-    const bundle = (...args: string[]) => run(join(root, "tools/bundle.sh"), args);
     const out = join(checkout, "never.tar.gz");
     for (const [args, exit, expected] of [
       [["--packages", packages], 64, /usage: bundle\.sh/],
@@ -78,11 +106,37 @@ describe("docs/offline.md", () => {
       [["--packages", join(stack.folder, "nowhere"), "--image", TAG, "--out", out], 66, /nowhere/],
       [["--packages", packages, "--image", TAG, "--out", "/nowhere/x"], 1, /does not exist/],
     ] as const) {
-      const { code, stderr } = await bundle(...args);
+      const { code, stderr } = await bundle(args);
       assert.equal(code, exit, stderr);
       assert.match(stderr, expected);
     }
+    const args = ["--packages", packages, "--image", TAG, "--out", out];
+    const setting = await bundle(args, { ARCHIVE_CHECK: "perhaps" });
+    assert.equal(setting.code, 78);
+    assert.doesNotMatch(setting.stderr, /fix the packages/);
     assertNothingPacked();
+  });
+
+  test("another architecture's image is refused before any package is judged; --scan-with packs it", async () => {
+    const folder = join(stack.folder, "foreign");
+    await loadForeignImage(folder);
+    const out = join(folder, "bundle.tar.gz");
+    const args = ["--packages", packages, "--image", FOREIGN_TAG, "--out", out];
+    for (const more of [[], ["--scan-with", FOREIGN_TAG]]) {
+      const { code, stdout, stderr } = await bundle([...args, ...more]);
+      assert.equal(code, 1);
+      assert.match(stderr, new RegExp(`is for linux/${FOREIGN}.* runs linux/.*--scan-with`));
+      assert.doesNotMatch(`${stdout}${stderr}`, new RegExp(`Judging|${ARCHIVE}|fix the packages`));
+      assert.equal(existsSync(out), false);
+    }
+    const sound = join(folder, "sound");
+    await buildArchive(join(sound, ARCHIVE));
+    const scanned = await bundle([...args, "--scan-with", TAG, "--packages", sound]);
+    assert.equal(scanned.code, 0, scanned.stderr);
+    await run("tar", ["-xzf", out], { cwd: folder });
+    const { code, stderr } = await run(join(folder, "bklite-package-init/load.sh"), []);
+    assert.equal(code, 1);
+    assert.match(stderr, new RegExp(`linux/${FOREIGN}, this host is linux/`));
   });
 
   test("what the job accepts is packed: packages.json alone, an upper-case name, a link", async () => {
@@ -93,7 +147,7 @@ describe("docs/offline.md", () => {
     const list = [{ file: "probe.bin", type: "controller", os: "linux", version: "1.0.0" }];
     writeFileSync(join(packages, "packages.json"), JSON.stringify({ packages: list }));
     writeFileSync(join(packages, "half-copied.zip.part"), "x");
-    const { code, stdout, stderr } = await pack();
+    const { code, stdout, stderr } = await shell.run(`umask 077\n${block("Pack")}`, checkout);
     assert.equal(code, 0, `${stdout}${stderr}`);
     await docker("rmi", TAG);
     renameSync(join(checkout, BUNDLE), join(target, BUNDLE));
@@ -111,6 +165,25 @@ describe("docs/offline.md", () => {
       "packages",
     ]);
     assert.ok(!readdirSync(join(unpacked, "packages")).includes("half-copied.zip.part"));
+    assert.equal(statSync(join(target, BUNDLE)).mode & 0o777, 0o600);
+    const { stdout: closed } = await run("find", [unpacked, "!", "-perm", "-o=r"]);
+    assert.equal(closed, "", "others cannot read this");
+  });
+
+  test("a bundle that was cut short is called so, wherever the cut is", async () => {
+    const folder = join(stack.folder, "cut");
+    const size = statSync(join(target, BUNDLE)).size;
+    for (const rest of [0.01, 0.5, 0.999]) {
+      mkdirSync(folder);
+      cpSync(join(target, BUNDLE), join(folder, BUNDLE));
+      truncateSync(join(folder, BUNDLE), Math.floor(size * rest));
+      assert.notEqual((await run("tar", ["-xzf", BUNDLE], { cwd: folder })).code, 0);
+      const { code, stderr } = await run(join(folder, "bklite-package-init/load.sh"), []);
+      assert.equal(code, 1);
+      assert.match(stderr, /cut short/);
+      assert.doesNotMatch(stderr, /damaged|: missing/);
+      rmSync(folder, { recursive: true });
+    }
   });
 
   /** Runs load.sh with one byte of a file flipped. */
@@ -154,19 +227,6 @@ describe("docs/offline.md", () => {
     assert.match(missing.stderr, /image\.txt: missing/);
   });
 
-  test("load.sh refuses an image for another architecture, by name of both", async () => {
-    const [text, sums] = ["image.txt", "SHA256SUMS"].map((name) => readFileSync(join(unpacked, name)));
-    const foreign = process.arch === "arm64" ? "linux/amd64" : "linux/arm64";
-    writeFileSync(join(unpacked, "image.txt"), `${TAG}\n${foreign}\n`);
-    const { stdout: sum } = await run("sha256sum", ["image.txt"], { cwd: unpacked });
-    writeFileSync(join(unpacked, "SHA256SUMS"), String(sums).replace(/^.* {2}image\.txt\n/m, sum));
-    const { code, stderr } = await load();
-    writeFileSync(join(unpacked, "image.txt"), text ?? "");
-    writeFileSync(join(unpacked, "SHA256SUMS"), sums ?? "");
-    assert.equal(code, 1);
-    assert.match(stderr, new RegExp(`${foreign}, this host is linux/`));
-  });
-
   test("a Docker that does not answer is not called missing", async () => {
     const env = { ...process.env, DOCKER_HOST: "tcp://127.0.0.1:1", PATH: join(stack.folder, "bin") };
     // Docker alone on the PATH, and what the script needs.
@@ -181,22 +241,68 @@ describe("docs/offline.md", () => {
     assert.match(stderr, /docker: [\s\S]*127\.0\.0\.1:1/);
   });
 
+  test("load.sh reads .env as Compose does, or says that it does not and shows the line", async () => {
+    const folder = join(stack.folder, "odd");
+    mkdirSync(folder);
+    const service = (name: string) => `services:\n  ${name}: { image: "postgres:15", networks: [prod] }\n`;
+    writeFileSync(join(folder, "a.yaml"), `${service("web")}networks: { prod: {} }\n`);
+    writeFileSync(join(folder, "docker-compose.yaml"), readFileSync(join(folder, "a.yaml")));
+    writeFileSync(join(folder, "b.yaml"), service("more"));
+    const environment = join(folder, ".env");
+    for (const [lines, expected] of [
+      ["export COMPOSE_FILE=a.yaml:b.yaml # as the wiki has it", ["more", "web"]],
+      ['  COMPOSE_FILE = "a.yaml:b.yaml"  # it\'s "quoted"', ["more", "web"]],
+      ["COMPOSE_FILE='a.yaml,b.yaml'\nCOMPOSE_PATH_SEPARATOR=\",\"", ["more", "web"]],
+      ["COMPOSE_PATH_SEPARATOR=;", ["web"]],
+      ["\ufeffCOMPOSE_FILE=a.yaml\r\nX=1\r", ["web"]],
+      ["#COMPOSE_FILE=b.yaml\nCOMPOSE_FILE=a.yaml # not compose.init.yml", ["web"]],
+      ["COMPOSE_FILE=b.yaml\nCOMPOSE_FILE=a.yaml:./compose.init.yml", ["web"]],
+      ['NAME=a\nCOMPOSE_FILE="$NAME.yaml:b.yaml"', undefined],
+      ["COMPOSE_FILE=a.yaml::b.yaml\nCOMPOSE_PATH_SEPARATOR=::", undefined],
+    ] as const) {
+      writeFileSync(environment, `${lines}\n`);
+      const { code, stderr } = await load("--stack", folder);
+      const set = readFileSync(environment, "utf8");
+      assert.equal(code, expected ? 0 : 1, `${lines}: ${stderr}`);
+      assert.match(set, new RegExp(`^PACKAGE_INIT_IMAGE=${TAG}$`, "m"));
+      if (!expected) {
+        assert.match(stderr, /COMPOSE_FILE=docker-compose\.yaml:compose\.init\.yml/);
+        assert.ok(set.startsWith(lines), set);
+        continue;
+      }
+      for (const { command, version } of composes) {
+        const [program = "", ...first] = command;
+        const result = await run(program, [...first, "config", "--services"], { cwd: folder });
+        const services = result.stdout.trim().split("\n").sort();
+        assert.deepEqual(
+          services,
+          [...expected, "package-init"].sort(),
+          `${version}: ${lines}\n${result.stderr}`,
+        );
+      }
+    }
+    // With the line that it showed, it has nothing left to say.
+    writeFileSync(environment, 'NAME=a\nCOMPOSE_FILE="$NAME.yaml:compose.init.yml" # ours\n');
+    assert.equal((await load("--stack", folder)).code, 0);
+  });
+
   test("load.sh sets up the stack, and a new shell has it", async () => {
     // No line break at the end, and an override that Compose would read by itself.
     const env = join(stack.folder, ".env");
-    writeFileSync(env, readFileSync(env, "utf8").trimEnd());
+    const original = readFileSync(env, "utf8").trimEnd();
+    writeFileSync(env, original);
     writeFileSync(
       join(stack.folder, "docker-compose.override.yml"),
       "services:\n  web:\n    labels: [over]\n",
     );
-    const [compose = []] = await findComposes();
-    shell = new DocsShell(join(stack.folder, "again"), compose, { STACK: stack.folder });
+    shell = new DocsShell(join(stack.folder, "again"), stack.composeCommand, { STACK: stack.folder });
     const command = block("Load").split("\n")[1] ?? "";
     for (let round = 0; round < 2; round++) {
       const { code, stdout, stderr } = await shell.run(command, target);
       assert.equal(code, 0, stderr);
       assert.match(stdout, /docker compose up -d/);
     }
+    assert.equal(readFileSync(`${env}.before-package-init`, "utf8"), original);
     const lines = readFileSync(env, "utf8").trimEnd().split("\n").slice(-3);
     assert.deepEqual(lines, [
       "COMPOSE_FILE=docker-compose.yaml:docker-compose.override.yml:compose.init.yml",
@@ -208,5 +314,20 @@ describe("docs/offline.md", () => {
     assert.equal((await stack.container("package-init")).Config.Image, TAG);
     assert.equal((await stack.state()).rows.length, 8);
     assert.equal((await stack.container("web")).State.Running, true);
+  });
+
+  test("the next bundle's folder takes effect at the next `up`, and the first .env stays kept", async () => {
+    const kept = readFileSync(join(stack.folder, ".env.before-package-init"));
+    const next = join(target, "next");
+    cpSync(unpacked, join(next, "bklite-package-init"), { recursive: true });
+    rmSync(unpacked, { recursive: true });
+    const { code, stderr } = await shell.run(block("Load").split("\n")[1] ?? "", next);
+    assert.equal(code, 0, stderr);
+    const up = await shell.run(block("Start"), stack.folder);
+    assert.equal(up.code, 0, up.stderr);
+    const { Mounts } = await stack.container("package-init");
+    const sources = Mounts.map(({ Source }: { Source: string }) => Source);
+    assert.ok(sources.includes(join(next, "bklite-package-init/packages")), sources.join());
+    assert.deepEqual(readFileSync(join(stack.folder, ".env.before-package-init")), kept);
   });
 });

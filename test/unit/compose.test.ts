@@ -7,7 +7,7 @@ import { VARIABLES } from "../../src/config/env.ts";
 import { STACK_NAMES, withStackNames } from "../../src/config/stack.ts";
 
 const root = join(import.meta.dirname, "../..");
-const { services } = parse(readFileSync(join(root, "compose.init.yml"), "utf8"));
+const { services, secrets } = parse(readFileSync(join(root, "compose.init.yml"), "utf8"));
 const environment: Record<string, string> = services["package-init"].environment;
 
 describe("compose.init.yml", () => {
@@ -28,11 +28,22 @@ describe("compose.init.yml", () => {
       ["DB_HOST", "postgres"],
       ["NATS_SERVERS", "tls://nats:4222"],
       ["NATS_TLS_CA_FILE", "/etc/nats/certs/ca.crt"],
+      ["LOG_FORMAT", "pretty"],
     ];
     assert.deepEqual(
       defaults,
       own.map(([name, value]) => [name, `\${${name}-${value}}`]),
     );
+  });
+
+  test("has a label for each mounted path: Compose v2 does not compare the paths of secrets", () => {
+    const mounted = services["package-init"].secrets.map(
+      ({ source }: { source: string }) => secrets[source].file,
+    );
+    assert.deepEqual(Object.values(services["package-init"].labels), mounted);
+    for (const name of ["PACKAGES_PATH", "NATS_CERTS_PATH"]) {
+      assert.ok(mounted.some((path: string) => path.startsWith(`\${${name}:-`)));
+    }
   });
 
   test("needs no other service, and web waits for it", () => {

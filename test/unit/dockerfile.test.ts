@@ -17,6 +17,13 @@ describe("Dockerfile", () => {
     assert.ok(devDependencies.node.startsWith(`${read(".node-version").trim()}.`));
   });
 
+  test("builds from everything that `npm run build` reads, and no ignore rule hides it", () => {
+    for (const name of ["package.json", "package-lock.json", "tsconfig.json", "src"]) {
+      assert.match(dockerfile, new RegExp(`^COPY (?:\\S+ )*${name} `, "m"));
+      assert.match(read(".dockerignore"), new RegExp(`^!${name}$`, "m"));
+    }
+  });
+
   test("asks for nothing newer than Docker 20.10's classic builder", () => {
     assert.doesNotMatch(dockerfile, /^# *syntax=|^RUN --|--chmod|--link|<<EOF/m);
   });
