@@ -1,9 +1,10 @@
 import { poll } from "../async.ts";
 import type { JobContext } from "../job.ts";
+import type { Log } from "../output/log.ts";
 import { needsDefinitions } from "../packages/kind.ts";
 import type { Archive, CollectorDefinition } from "../packages/package.ts";
 import type { PostgresReady } from "../readiness/postgres.ts";
-import { readDefinitions } from "../registry/collectors.ts";
+import { type Definitions, readDefinitions } from "../registry/collectors.ts";
 
 /** Milliseconds between two looks, and between two lines. */
 const POLL = 1000;
@@ -26,7 +27,7 @@ export async function platformDefinitions(
   const read = () => readDefinitions(db, config.db.schema);
   const first = await read();
   const wanted = config.collectors !== "none" && archives.some(needsDefinitions);
-  if (!first.pending || !shape.archColumn || !wanted) return first.definitions;
+  if (!first.pending || !shape.archColumn || !wanted) return usable(first, log);
   const limit = config.waitTimeout / 4;
   const started = begun.get(job) ?? performance.now();
   begun.set(job, started);
@@ -42,7 +43,13 @@ export async function platformDefinitions(
     return found;
   };
   const backoff = () => (waited() + POLL / 1000 < limit ? POLL : undefined);
-  const { pending, definitions } = await poll(look, { until: (found) => !found.pending, backoff, signal });
-  if (pending) log.warn("plan.warning", "definitions.empty", { seconds: Math.round(limit) });
+  const found = await poll(look, { until: ({ pending }) => !pending, backoff, signal });
+  if (found.pending) log.warn("plan.warning", "definitions.empty", { seconds: Math.round(limit) });
+  return usable(found, log);
+}
+
+/** The definitions that can be used; the others are named. */
+function usable({ definitions, unusable }: Definitions, log: Log): readonly CollectorDefinition[] {
+  if (unusable.length > 0) log.warn("plan.warning", "definitions.name", { names: unusable });
   return definitions;
 }

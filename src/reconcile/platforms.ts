@@ -6,7 +6,7 @@ import { BOOTSTRAP_KEY, installerKey } from "../packages/fixed.ts";
 import { MISSING_WORDS, type MissingPart } from "../reasons/platform.ts";
 import type { Row } from "../registry/rows.ts";
 import { isWhole, type StoredObject } from "../store/object.ts";
-import { keysOf, served } from "./key.ts";
+import { rowKeys, served } from "./key.ts";
 import type { Plan } from "./plan.ts";
 
 /** What table and bucket hold, as far as it decides what can be installed. */
@@ -68,7 +68,7 @@ export function platformsOf(state: Installable, require: readonly Platform[] = [
 
 /** Whether the object that the server would serve for a row is there, with all its chunks. */
 function isInstallable(row: Row, { listing, archColumn }: Installable): boolean {
-  const object = served(keysOf(row, row.name, archColumn), listing.objects);
+  const object = served(rowKeys(row, archColumn), listing.objects);
   return object !== undefined && isWhole(object);
 }
 

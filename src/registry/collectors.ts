@@ -1,13 +1,13 @@
-import { archOf, type Os } from "../identity.ts";
+import { archOf, isKeyPart, type Os } from "../identity.ts";
 import type { CollectorDefinition } from "../packages/package.ts";
 import { COLLECTOR_TABLE, quote } from "./catalog.ts";
 import type { Database } from "./database.ts";
 
 interface DefinitionRow {
-  name: string;
+  name: string | null;
   os: string;
   arch: string | null;
-  path: string;
+  path: string | null;
   package: string | null;
 }
 
@@ -16,6 +16,8 @@ export interface Definitions {
   /** A table without a row: BK-Lite's first start has made it, and `node_init` has yet to fill it. */
   pending: boolean;
   definitions: CollectorDefinition[];
+  /** Names of definitions that are passed over: they could not be part of a key. */
+  unusable: string[];
 }
 
 /**
@@ -30,21 +32,26 @@ export async function readDefinitions(db: Database, schema: string): Promise<Def
   );
   const has = new Set(columns.map((column) => column.name));
   if (!["name", "node_operating_system", "executable_path"].every((column) => has.has(column)))
-    return { pending: false, definitions: [] };
+    return { pending: false, definitions: [], unusable: [] };
   const optional = (column: string) => (has.has(column) ? column : "NULL");
   const rows = await db.query<DefinitionRow>(
     `SELECT name, node_operating_system AS os, ${optional("cpu_architecture")} AS arch, executable_path AS path,
        ${optional("package_name")} AS package FROM ${table} ORDER BY name`,
   );
-  return { pending: rows.length === 0, definitions: rows.flatMap(definitionOf) };
+  const isUsable = ({ name }: DefinitionRow) => isKeyPart(name ?? "");
+  return {
+    pending: rows.length === 0,
+    definitions: rows.filter(isUsable).flatMap(definitionOf),
+    unusable: rows.filter((row) => !isUsable(row)).map(({ name }) => name ?? ""),
+  };
 }
 
 function definitionOf({ name, os, arch, path, package: packageName }: DefinitionRow): CollectorDefinition[] {
-  const executable = belowTop(path);
+  const executable = belowTop(path ?? "");
   if ((os !== "linux" && os !== "windows") || (executable === undefined && !packageName)) return [];
   return [
     {
-      object: name,
+      object: name ?? "",
       os: os as Os,
       arch: arch ? archOf(arch) : undefined,
       executable,
@@ -55,5 +62,7 @@ function definitionOf({ name, os, arch, path, package: packageName }: Definition
 
 /** `/opt/fusion-collectors/bin/telegraf`, `C:\fusion-collectors\bin\telegraf.exe` → what follows the top folder; undefined for a path elsewhere. */
 function belowTop(path: string): string | undefined {
-  return /(?:^|\/)fusion-collectors\/(.+)$/.exec(path.replaceAll("\\", "/"))?.[1];
+  const top = "/fusion-collectors/";
+  const [, ...below] = `/${path.replaceAll("\\", "/")}`.split(top);
+  return below.join(top) || undefined;
 }
