@@ -18,8 +18,15 @@ import { dirname, join } from "node:path";
 /** Milliseconds that a pipe's reader may take for nothing. */
 const PATIENCE = 5000;
 
-/** An open file by its number: it may lead to the file that the log goes to. */
-const STREAM = /^\/(?:dev|proc)\/(?:[\w/]*fd\/\d+|stdout|stderr)$/;
+/** The job's own streams: written as they are open, as they may be the file that the log goes to. */
+const STREAMS: ReadonlyMap<string, number> = new Map([
+  ["/dev/stdout", 1],
+  ["/dev/stderr", 2],
+  ["/dev/fd/1", 1],
+  ["/dev/fd/2", 2],
+  ["/proc/self/fd/1", 1],
+  ["/proc/self/fd/2", 2],
+]);
 
 /** The paths that REPORT_FILE names, separated by commas. */
 export function reportPaths(value: string | undefined): string[] {
@@ -34,6 +41,11 @@ export function reportPaths(value: string | undefined): string[] {
  * by itself, a pipe, /dev/stdout) is written in place. Throws the system's error.
  */
 export function writeReport(path: string, text: string): void {
+  const stream = STREAMS.get(path);
+  if (stream !== undefined) {
+    writeAll(stream, Buffer.from(text));
+    return;
+  }
   const target = replaceable(path);
   if (target === undefined) {
     writeInPlace(path, text);
@@ -56,6 +68,7 @@ export function writeReport(path: string, text: string): void {
  */
 export function whyUnwritable(path: string): string | undefined {
   try {
+    if (STREAMS.has(path)) return undefined;
     if (statSync(path, { throwIfNoEntry: false })?.isDirectory()) return "EISDIR";
     const target = replaceable(path);
     // Not even opened: the reader of a pipe would take the closing for the end.
@@ -94,11 +107,11 @@ function tryInPlace(path: string): void {
   }
 }
 
-/** The file that a new one may take the place of, past links; undefined for what is no file of its own, or must stay the same one. */
+/** The file that a new one may take the place of, past links; undefined for what is no regular file. */
 function replaceable(path: string): string | undefined {
   const found = statSync(path, { throwIfNoEntry: false });
   if (found === undefined) return path;
-  return found.isFile() && !STREAM.test(path) ? realpathSync(path) : undefined;
+  return found.isFile() ? realpathSync(path) : undefined;
 }
 
 /** Hidden: the scan of a volume passes it over. */
@@ -107,14 +120,13 @@ function beside(target: string): string {
 }
 
 function writeInPlace(path: string, text: string): void {
-  const { O_WRONLY, O_CREAT, O_TRUNC, O_APPEND, O_NONBLOCK } = constants;
-  const how = STREAM.test(path) ? O_APPEND : O_CREAT | O_TRUNC;
-  const fd = openSync(path, O_WRONLY | O_NONBLOCK | how, 0o666);
+  const { O_WRONLY, O_CREAT, O_TRUNC, O_NONBLOCK } = constants;
+  const fd = openSync(path, O_WRONLY | O_CREAT | O_TRUNC | O_NONBLOCK, 0o666);
   try {
     writeAll(fd, Buffer.from(text));
   } catch (error) {
     // half a report is worse than none
-    if (how !== O_APPEND && fstatSync(fd).isFile()) ftruncateSync(fd, 0);
+    if (fstatSync(fd).isFile()) ftruncateSync(fd, 0);
     throw error;
   } finally {
     closeSync(fd);
