@@ -66,7 +66,7 @@ Variables that matter (help configuration has them all)
   LOG_LEVEL, LOG_FORMAT (json, pretty), LOG_LANG (en, zh)
 
 Exit codes (* worth another run)
-   0  stored, registered, verified     74* a file or the output failed, or a file changed
+   0  stored, registered, verified     74* a file, or the output, failed
   64  command line                     75* lock not free in time, RUN_TIMEOUT
   65  a package is invalid             76* verification failed, or a platform
   66  no volume, or nothing on it          of REQUIRE is incomplete
@@ -122,7 +122,7 @@ const ZH = `${USAGE.zh}
   LOG_LEVEL, LOG_FORMAT（json、pretty）, LOG_LANG（en、zh）
 
 退出码（带 * 的可重试）
-   0  已存储、登记并校验               74* 文件无法读取或发生变化，或输出无法写入
+   0  已存储、登记并校验               74* 文件或输出读写失败
   64  命令行错误                       75* 未及时获得锁，或超过 RUN_TIMEOUT
   65  安装包无效                       76* 校验失败，或 REQUIRE 中的平台不完整
   66  卷不存在或为空                   77  登录、证书或权限问题

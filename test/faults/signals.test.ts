@@ -1,6 +1,7 @@
 import assert from "node:assert/strict";
 import { describe, test } from "node:test";
 import { setTimeout as sleep } from "node:timers/promises";
+import type { ReasonId } from "../../src/reasons/catalog.ts";
 import type { JobResult, RunningJob } from "../support/run.ts";
 import { ARCHIVE, explain, useServers } from "../support/site.ts";
 import { random, rounds } from "./options.ts";
@@ -10,6 +11,11 @@ const openStage = useStages(useServers());
 const BYTES = 4_500_000;
 const CODE = { SIGTERM: 143, SIGINT: 130, SIGHUP: 143 } as const;
 type Signal = keyof typeof CODE;
+const REASON: Record<Signal, ReasonId> = {
+  SIGTERM: "run.sigterm",
+  SIGINT: "run.sigint",
+  SIGHUP: "run.sighup",
+};
 
 /** SPEC: milliseconds from the signal to the end. Docker gives ten seconds. */
 const LIMIT = 5_000;
@@ -113,8 +119,8 @@ describe("while it works", { concurrency: 3 }, () => {
       assertInTime(result, performance.now() - sent);
       assert.equal(result.code, CODE[signal], explain(result));
       const last = result.events.at(-1);
-      assert.deepEqual([last?.event, last?.reason], ["run.failed", `run.${signal.toLowerCase()}`]);
-      assert.equal(result.report?.error?.reason, `run.${signal.toLowerCase()}`);
+      assert.deepEqual([last?.event, last?.reason], ["run.failed", REASON[signal]]);
+      assert.equal(result.report?.error?.reason, REASON[signal]);
       await assertClean(stage);
       await assertRecovers(stage, path);
     });
