@@ -62,11 +62,11 @@ Variables that matter (help configuration has them all)
   ON_CONFLICT        same version, different content: replace, keep, fail
   REQUIRE            platforms that must be complete: linux/x86_64,...
   WAIT_TIMEOUT       seconds to wait for the servers and for the lock; 300
-  REPORT_FILE        where to leave the JSON report
+  REPORT_FILE        where to leave the JSON report; several with commas
   LOG_LEVEL, LOG_FORMAT (json, pretty), LOG_LANG (en, zh)
 
 Exit codes (* worth another run)
-   0  stored, registered, verified     74* a file could not be read, or changed
+   0  stored, registered, verified     74* a file, or the output, failed
   64  command line                     75* lock not free in time, RUN_TIMEOUT
   65  a package is invalid             76* verification failed, or a platform
   66  no volume, or nothing on it          of REQUIRE is incomplete
@@ -118,11 +118,11 @@ const ZH = `${USAGE.zh}
   ON_CONFLICT        版本相同而内容不同时：replace、keep、fail
   REQUIRE            必须完整的平台，如 linux/x86_64,windows/x86_64
   WAIT_TIMEOUT       等待服务和锁的秒数，默认 300
-  REPORT_FILE        JSON 报告的路径
+  REPORT_FILE        JSON 报告的路径，多个以逗号分隔
   LOG_LEVEL, LOG_FORMAT（json、pretty）, LOG_LANG（en、zh）
 
 退出码（带 * 的可重试）
-   0  已存储、登记并校验               74* 文件无法读取或发生变化
+   0  已存储、登记并校验               74* 文件或输出读写失败
   64  命令行错误                       75* 未及时获得锁，或超过 RUN_TIMEOUT
   65  安装包无效                       76* 校验失败，或 REQUIRE 中的平台不完整
   66  卷不存在或为空                   77  登录、证书或权限问题

@@ -1,6 +1,6 @@
 /**
  * What a package is called in BK-Lite: its identity, and the one rule for what each part of it may hold. Command line,
- * configuration, packages.json and resolve all ask here.
+ * configuration, packages.json, resolve, and whatever is read from the platform's tables all ask here.
  */
 export const PACKAGE_TYPES = ["controller", "collector", "installer", "apm-probe"] as const;
 export type PackageType = (typeof PACKAGE_TYPES)[number];
@@ -42,7 +42,19 @@ export function isKeyPart(value: string): boolean {
 
 /** Whether a file's name can be a row's, a key's last part and a download's name: blanks may be in it, what nobody sees may not. */
 export function isRowName(value: string): boolean {
-  return !/[\p{C}\p{Zl}\p{Zp}/\\]/u.test(value);
+  return !/^\.{0,2}$|[\p{C}\p{Zl}\p{Zp}/\\]/u.test(value);
+}
+
+/** Whether a row of the table, which anybody may have written, can be the parts of a key. One that cannot has no object. */
+export function isKeyRow(row: {
+  os: string;
+  arch: string | null;
+  object: string;
+  version: string;
+  name: string;
+}): boolean {
+  const { os, arch, object, version, name } = row;
+  return [os, arch || "generic", object, version].every(isKeyPart) && isRowName(name);
 }
 
 /** Whether a text can stand in the description's column: no control character but tab and line feed. */

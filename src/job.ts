@@ -27,7 +27,7 @@ export interface JobContext extends ScanContext {
 /** Milliseconds that a stop may take; Docker's own patience is ten seconds. */
 const STOP_LIMIT = 4500;
 
-/** Aborted by SIGTERM, SIGINT and RUN_TIMEOUT. As PID 1 nobody else handles them. What does not end in time is ended. */
+/** Aborted by SIGTERM, SIGINT, SIGHUP and RUN_TIMEOUT. As PID 1 nobody else handles them. What does not end in time is ended. */
 export function stopSignal(
   process: NodeJS.Process,
   config: VolumeConfig,
@@ -46,6 +46,7 @@ export function stopSignal(
   };
   process.on("SIGTERM", () => stop(new JobError("run.sigterm", {})));
   process.on("SIGINT", () => stop(new JobError("run.sigint", {})));
+  process.on("SIGHUP", () => stop(new JobError("run.sighup", {})));
   const { runTimeout } = config;
   if (runTimeout > 0) {
     const late = () => stop(new JobError("run.timeout", { seconds: runTimeout }));

@@ -15,7 +15,9 @@ import { Reader } from "./config/env.ts";
 import { EXIT, type ExitCode } from "./errors.ts";
 import { helpPage, USAGE } from "./help.ts";
 import { type JobContext, stopSignal } from "./job.ts";
+import { escapeLines } from "./output/escape.ts";
 import { openOutput, refuse } from "./output/open.ts";
+import { createRedact } from "./output/redact.ts";
 import { writeNow } from "./output/terminal.ts";
 
 /** Loaded only now: the libraries behind them take longer to start than everything up to the first log line. */
@@ -47,13 +49,15 @@ async function main(): Promise<void> {
   let args: Arguments | Page;
   try {
     args = parseArguments(process.argv.slice(2));
-    if ("page" in args) writeNow(1, pageText(args));
+    if ("page" in args) {
+      leave(writeNow(1, pageText(args)) ? EXIT.fileRead : EXIT.ok);
+      return;
+    }
   } catch (error) {
     await refuse(error, USAGE[language], process, reader, leave);
     return;
   }
-  if ("page" in args) leave(EXIT.ok);
-  else await run(args, reader);
+  await run(args, reader);
 }
 
 function pageText(asked: Page): string {
@@ -100,6 +104,7 @@ async function run(args: Arguments, reader: Reader): Promise<void> {
 // Whatever happens, an end that was not decided on is no success.
 process.exitCode = EXIT.internal;
 main().catch((error) => {
-  process.stderr.write(`${(error as Error).stack}\n`);
+  const redact = createRedact(new Reader(process.env).secrets);
+  writeNow(2, `${escapeLines(redact(String((error as Error)?.stack ?? error)))}\n`);
   leave(EXIT.internal);
 });

@@ -1,3 +1,6 @@
+/** UTF-16 units that a near name may be longer or shorter: two letters of two units. */
+const LONGER = 4;
+
 /**
  * The name that somebody most likely meant; undefined where none is near: at most one letter in three may be missing, added,
  * other or in its neighbour's place, and never more than two. Upper and lower case are the same.
@@ -7,6 +10,8 @@ export function nearest<T extends string>(word: string, names: readonly T[]): T 
   const limit = Math.min(2, Math.max(1, Math.floor(typed.length / 3)));
   let best: { name: T; distance: number } | undefined;
   for (const name of names) {
+    // Letters that are missing or added count one each: no long text is compared letter by letter.
+    if (Math.abs(name.length - typed.length) > LONGER) continue;
     const distance = editDistance(typed, name.toLowerCase());
     if (distance <= limit && distance < (best?.distance ?? Number.POSITIVE_INFINITY))
       best = { name, distance };

@@ -14,7 +14,7 @@ const root = join(import.meta.dirname, "..");
 /** What the parts of a reason's id stand for; reasons are listed in this order. */
 const FAMILIES: [title: Record<Language, string>, prefixes: string[]][] = [
   [{ en: "Command line", zh: "命令行" }, ["usage"]],
-  [{ en: "Configuration", zh: "配置" }, ["config", "report"]],
+  [{ en: "Configuration", zh: "配置" }, ["config", "report", "output"]],
   [{ en: "The volume and its files", zh: "卷与文件" }, ["volume", "file", "manifest", "checksum"]],
   [
     { en: "Names and packages", zh: "名称与安装包" },

@@ -4,7 +4,7 @@ import { JobError } from "../errors.ts";
 import type { JobContext } from "../job.ts";
 import { type Servers, waitForServers } from "../readiness/wait.ts";
 import type { GateHint } from "../reasons/gate.ts";
-import { keysOf, parseKey } from "../reconcile/key.ts";
+import { parseKey, rowKeys } from "../reconcile/key.ts";
 import { type ObservedState, observe } from "../reconcile/observed.ts";
 import { platformName, platformsOf } from "../reconcile/platforms.ts";
 import { withRetries } from "../reconcile/session.ts";
@@ -81,7 +81,7 @@ function covers({ os, arch }: Found, platform: Platform): boolean {
 function controllersOf(state: ObservedState, running: boolean): Found[] {
   const { rows, listing, archColumn } = state;
   const now = platformsOf(state).filter(({ controller }) => controller.length > 0);
-  const registered = new Set(rows.flatMap((row) => keysOf(row, row.name, archColumn)));
+  const registered = new Set(rows.flatMap((row) => rowKeys(row, archColumn)));
   const once = [...listing.objects.values()].flatMap((object): Found[] => {
     const { key, deleted } = object;
     const parsed = parseKey(key);

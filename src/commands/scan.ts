@@ -34,5 +34,5 @@ export async function scanOnly(job: ScanContext): Promise<void> {
       bytes,
     });
   }
-  screen?.print(packageTable(recorder.packages, log.language, screen.width()));
+  screen?.print(packageTable(screen.redacted(recorder.packages), log.language, screen.width()));
 }

@@ -2,8 +2,6 @@
  * config/: from the environment to one frozen, typed configuration, all problems together and before a socket is opened. Knows the
  * variables' names and rules, not what is done with them.
  */
-import { randomUUID } from "node:crypto";
-import { accessSync, constants, rmSync, statSync, writeFileSync } from "node:fs";
 import { JobError } from "../errors.ts";
 import { type Arch, archOf, isKeyPart, OPERATING_SYSTEMS, type Os } from "../identity.ts";
 import type { ConfigProblem } from "../reasons/config.ts";
@@ -11,6 +9,7 @@ import { LANGUAGES, type Language } from "../reasons/define.ts";
 import { type DbConfig, readDb } from "./db.ts";
 import type { Environment, Reader } from "./env.ts";
 import { type NatsConfig, readNats } from "./nats.ts";
+import { reportPaths, whyUnwritable } from "./report-file.ts";
 
 const LOG_LEVELS = ["trace", "debug", "info", "warn", "error", "fatal", "silent"] as const;
 export type LogLevel = (typeof LOG_LEVELS)[number];
@@ -40,7 +39,7 @@ export interface VolumeConfig {
   waitTimeout: number;
   /** Seconds; 0: no limit. */
   runTimeout: number;
-  reportFile: string | undefined;
+  reportFiles: readonly string[];
 }
 
 export interface Config extends VolumeConfig {
@@ -109,7 +108,7 @@ function readVolume(reader: Reader): VolumeConfig {
     natsTimeout: reader.seconds("NATS_TIMEOUT", 1),
     waitTimeout: reader.seconds("WAIT_TIMEOUT"),
     runTimeout: reader.seconds("RUN_TIMEOUT"),
-    reportFile: readReportFile(reader),
+    reportFiles: readReportFiles(reader),
   };
   reader.oneOf("LOG_LEVEL", LOG_LEVELS);
   reader.oneOf("LOG_FORMAT", ["auto", "json", "pretty"]);
@@ -147,33 +146,14 @@ function readPlatforms(reader: Reader): readonly Platform[] {
   return platforms;
 }
 
-/** Tried now, by the way in which the report is written: a report that cannot be left is found out before any work. */
-function readReportFile(reader: Reader): string | undefined {
-  const path = reader.text("REPORT_FILE");
-  if (path === undefined) return undefined;
-  const problem = whyUnwritable(path);
-  if (problem) reader.complain("config.report", { path, said: problem });
-  return path;
-}
-
-/** The system's word for why a file can be neither replaced nor written; undefined: it can. */
-function whyUnwritable(path: string): string | undefined {
-  const code = (error: unknown) => (error as NodeJS.ErrnoException).code ?? String(error);
-  const beside = `${path}.${randomUUID()}.tmp`;
-  try {
-    if (statSync(path, { throwIfNoEntry: false })?.isDirectory()) return "EISDIR";
-    writeFileSync(beside, "", { flag: "wx" });
-    rmSync(beside, { force: true });
-    return undefined;
-  } catch (error) {
-    try {
-      // A file that is mounted by itself.
-      accessSync(path, constants.W_OK);
-      return undefined;
-    } catch {
-      return code(error);
-    }
+/** Tried now: a report that cannot be left is found out before any work. */
+function readReportFiles(reader: Reader): readonly string[] {
+  const paths = reportPaths(reader.text("REPORT_FILE"));
+  for (const path of paths) {
+    const said = whyUnwritable(path);
+    if (said) reader.complain("config.report", { path, said });
   }
+  return paths;
 }
 
 /** Values that are no secret even where somebody chose one of them as a password. */

@@ -14,7 +14,7 @@ export function isSocketFolder(host: string): boolean {
 
 /** host:port for people, IPv6 in brackets; a socket by the path of its file. */
 export function placeOf({ host, port }: DbServer): string {
-  if (isSocketFolder(host)) return `${host.replace(/\/+$/, "")}/.s.PGSQL.${port}`;
+  if (isSocketFolder(host)) return `${host.replace(/(?<!\/)\/+$/, "")}/.s.PGSQL.${port}`;
   return isIPv6(host) ? `[${host}]:${port}` : `${host}:${port}`;
 }
 

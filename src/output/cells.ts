@@ -96,14 +96,18 @@ function pieces(text: string): string[] {
 
 function smallest(text: string): string[] {
   const found: string[] = [];
+  // Joined when it is whole: a long word that grows letter by letter would be copied with each of them.
+  let piece: string[] = [];
   for (const cluster of clusters(text)) {
-    const before = found.at(-1) ?? "";
-    const last = before.at(-1) ?? "";
+    const last = piece.at(-1) ?? "";
     const parts =
       (last === " " && cluster !== " ") ||
       (last !== "" && last !== " " && cluster !== " " && (cellWidth(last) > 1 || cellWidth(cluster) > 1));
-    if (before === "" || (parts && !CLOSING.test(cluster) && !OPENING.test(before))) found.push(cluster);
-    else found[found.length - 1] = before + cluster;
+    if (parts && !CLOSING.test(cluster) && !OPENING.test(last)) {
+      found.push(piece.join(""));
+      piece = [];
+    }
+    piece.push(cluster);
   }
-  return found;
+  return piece.length === 0 ? found : [...found, piece.join("")];
 }

@@ -1,6 +1,7 @@
 import { EXIT, JobError, type Problem, problemCode } from "../errors.ts";
 import { say } from "../reasons/catalog.ts";
 import type { Language } from "../reasons/define.ts";
+import { escapeDeep, escapeText } from "./escape.ts";
 import type { ReportError } from "./report.ts";
 import { JOIN } from "./words.ts";
 
@@ -14,12 +15,16 @@ const MORE: Record<Language, (others: number) => string> = {
 export function describeError(error: unknown, language: Language): ReportError {
   if (!(error instanceof JobError)) {
     const cause = error instanceof Error ? error.message : String(error);
-    return { code: EXIT.internal, reason: "internal", ...say("internal", { message: cause }, language) };
+    return {
+      code: EXIT.internal,
+      reason: "internal",
+      ...say("internal", escapeDeep({ message: cause }), language),
+    };
   }
   const { code, reason, params, layer, file, server, others } = error;
-  const { message, hint } = say(reason, params, language);
+  const { message, hint } = say(reason, escapeDeep(params), language);
   const where = file ?? server;
-  const place = where === undefined ? "" : `${where}${JOIN[language].colon}`;
+  const place = where === undefined ? "" : `${escapeText(where)}${JOIN[language].colon}`;
   return {
     code,
     reason,
@@ -31,6 +36,6 @@ export function describeError(error: unknown, language: Language): ReportError {
 
 /** A problem by itself, as the report has it for its file. */
 export function describeProblem(problem: Problem, language: Language): ReportError {
-  const { message, hint } = say(problem.reason, problem.params, language);
+  const { message, hint } = say(problem.reason, escapeDeep(problem.params), language);
   return { code: problemCode(problem), reason: problem.reason, message, hint };
 }

@@ -2,12 +2,13 @@ import { type Logger, pino } from "pino";
 import type { LogLevel } from "../config/config.ts";
 import { type Params, type ReasonId, say } from "../reasons/catalog.ts";
 import type { Language } from "../reasons/define.ts";
+import { escapeDeep, escapeJson, escapeText } from "./escape.ts";
 import { EVENTS, type EventFields, type EventName } from "./events/catalog.ts";
 import { type LogEvent, type ReasonEvent, sentence } from "./events/define.ts";
 import { type LogRecord, prettyLine } from "./pretty.ts";
 import { type Redact, redactDeep } from "./redact.ts";
 import type { ReportError, Warning } from "./report.ts";
-import { statusLine, type Terminal, writeNow } from "./terminal.ts";
+import { type Draw, statusLine, type Terminal, writeNow } from "./terminal.ts";
 import { JOIN } from "./words.ts";
 
 export type Fields = Record<string, unknown>;
@@ -24,7 +25,7 @@ export interface Log {
   failure(level: "warn" | "error", event: EventName, error: ReportError, fields?: Fields): void;
   readonly language: Language;
   /** On a terminal: a line that stays below the log until it is replaced or, with undefined, removed; made for a number of cells. */
-  status?: (draw: ((cells: number) => string) | undefined) => void;
+  status?: (draw: Draw | undefined) => void;
 }
 
 export interface LogOptions {
@@ -47,27 +48,24 @@ export function createLog(options: LogOptions): Log {
     timestamp: pino.stdTimeFunctions.isoTime,
     formatters: { level: (label: string) => ({ level: label }) },
   };
-  const logger = pino(
-    settings,
-    isPretty ? prettyStream(terminal, options.language) : pino.destination({ fd: terminal.fd, sync: true }),
-  );
+  const logger = pino(settings, isPretty ? prettyStream(terminal, options.language) : jsonStream(terminal));
   const status = isPretty && terminal.interactive ? statusLine(terminal, redact) : undefined;
   const write = (method: Level, event: EventName, message: string, fields: Fields = {}): void => {
     if (!(logger as Logger).isLevelEnabled(method)) return;
     status?.hide();
-    logger[method]({ event, ...(redactDeep(fields, redact) as Fields) }, redact(message));
+    logger[method]({ event, ...redactDeep(fields, redact) }, redactDeep(message, redact));
     status?.show();
   };
   const told =
     (method: "debug" | "info") =>
     <E extends EventName>(event: E, fields: EventFields<E>) => {
       const entry = EVENTS[event] as unknown as LogEvent<EventFields<E>>;
-      write(method, event, sentence(entry, fields, options.language), fields as Fields);
+      write(method, event, sentence(entry, escapeDeep(fields), options.language), fields as Fields);
     };
   const spoken = (method: "warn" | "error", event: EventName, said: Said, fields: Fields): void => {
     const { language } = options;
     const { lead } = EVENTS[event] as ReasonEvent;
-    const place = typeof fields.file === "string" ? `${fields.file}${JOIN[language].colon}` : "";
+    const place = typeof fields.file === "string" ? `${escapeText(fields.file)}${JOIN[language].colon}` : "";
     const { reason, message, hint } = said;
     // An error of one file begins with its name already.
     const begin = lead ? lead[language](fields) : message.startsWith(place) ? "" : place;
@@ -76,7 +74,7 @@ export function createLog(options: LogOptions): Log {
   const complained =
     (method: "warn" | "error") =>
     <Id extends ReasonId>(event: EventName, reason: Id, params: Params<Id>, fields: Fields = {}) => {
-      const said = { reason, ...say(reason, params, options.language) };
+      const said = { reason, ...say(reason, escapeDeep(params), options.language) };
       const { file } = fields;
       if (method === "warn") options.onWarning?.({ ...said, ...(typeof file === "string" && { file }) });
       spoken(method, event, said, fields);
@@ -95,6 +93,11 @@ export function createLog(options: LogOptions): Log {
 
 type Level = "debug" | "info" | "warn" | "error";
 type Said = Pick<Warning, "reason" | "message" | "hint">;
+
+/** Writes pino's lines as they are, but for what nobody sees. */
+function jsonStream({ fd }: Terminal) {
+  return { write: (line: string) => void writeNow(fd, escapeJson(line)) };
+}
 
 /** Writes pino's lines as people read them. A remedy that holds for several lines in a row is said once. */
 function prettyStream({ fd, colour, width }: Terminal, language: Language) {

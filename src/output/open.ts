@@ -1,16 +1,18 @@
 import { readOutput } from "../config/config.ts";
 import type { Reader } from "../config/env.ts";
-import type { ExitCode } from "../errors.ts";
+import { reportPaths, writeReport } from "../config/report-file.ts";
+import { type ExitCode, JobError } from "../errors.ts";
 import { loadCells, wrap } from "./cells.ts";
 import { describeError } from "./describe.ts";
+import { escapeLines } from "./escape.ts";
 import { createLog, type Log } from "./log.ts";
 import { Recorder } from "./recorder.ts";
 import { createRedact, redactDeep } from "./redact.ts";
-import type { Report, Warning } from "./report.ts";
+import type { Warning } from "./report.ts";
 import { RunEnd, toJson } from "./run-end.ts";
 import { openScreen, openTerminal, type Screen, writeNow } from "./terminal.ts";
 import { JOIN } from "./words.ts";
-import { TERMINATION_LOG, writeReportFile, writeTerminationLog } from "./write.ts";
+import { TERMINATION_LOG, writeTerminationLog } from "./write.ts";
 
 export interface Output {
   log: Log;
@@ -38,7 +40,6 @@ export async function openOutput(
   const onWarning = (warning: Warning) => recorder.warning(warning);
   const log = createLog({ level: logLevel, format, terminal, redact, language, onWarning });
   const screen = format === "pretty" ? openScreen(terminal, redact) : undefined;
-  const reportFile = reader.text("REPORT_FILE");
   const end = new RunEnd({
     command: args.command,
     json: args.json,
@@ -46,7 +47,7 @@ export async function openOutput(
     redact,
     recorder,
     screen,
-    reportFile,
+    reportPaths: reportPaths(reader.text("REPORT_FILE")),
     leave,
   });
   return { log, recorder, screen, end };
@@ -65,18 +66,21 @@ export async function refuse(
   const { language } = readOutput(process.env);
   const report = new Recorder("init", language).report(error);
   const json = toJson(report, redact);
-  const { message, hint } = describeError(error, language);
+  const write = (text: string) => writeNow(2, escapeLines(redact(text)));
   const { isTerminal, width } = openTerminal(2, process.stderr, process.env);
   if (isTerminal) await loadCells();
+  const { message, hint } = redactDeep(describeError(error, language), redact);
   const said = `${message}\n${JOIN[language].remedyLine}${hint}`;
-  writeNow(2, `${redact(isTerminal ? wrap(said, width()).join("\n") : said)}\n\n${usage}\n`);
-  const reportFile = reader.text("REPORT_FILE");
-  try {
-    if (reportFile) writeReportFile(reportFile, json);
-  } catch (writeError) {
-    writeNow(2, `${redact(describeError(writeError, language).message)}\n`);
+  write(`${isTerminal ? wrap(escapeLines(said), width()).join("\n") : said}\n\n${usage}\n`);
+  for (const path of reportPaths(reader.text("REPORT_FILE"))) {
+    try {
+      writeReport(path, json);
+    } catch (failure) {
+      const said = (failure as NodeJS.ErrnoException).code ?? String(failure);
+      write(`${describeError(new JobError("report.unwritable", { path, said }), language).message}\n`);
+    }
   }
-  writeTerminationLog(TERMINATION_LOG, redactDeep(report, redact) as Report);
+  writeTerminationLog(TERMINATION_LOG, redactDeep(report, redact));
   if (process.argv.includes("--json")) writeNow(1, json);
   leave(report.exitCode);
 }

@@ -46,7 +46,7 @@ export interface PlanView {
 export function planTable(
   plan: PlanView,
   language: Language,
-  { paint, width }: Omit<Screen, "print">,
+  { paint, width, redacted }: Omit<Screen, "print">,
 ): string {
   const words = WORDS[language];
   const lines: string[][] = [];
@@ -65,7 +65,8 @@ export function planTable(
     const names = action === "updated" ? ` (${row?.name} → ${name})` : "";
     add(MARKS[action], words.row, `${type} ${platform} ${object} ${version}${names}`, "");
   }
-  const [head, rule, ...body] = table(words.heads, lines, { width: width(), firm: [0, 1, 3] }).split("\n");
+  const cells = redacted(lines);
+  const [head, rule, ...body] = table(words.heads, cells, { width: width(), firm: [0, 1, 3] }).split("\n");
   const painted = body.map((line, index) => paint(colours[index] as Colour, line));
   return [head, rule, ...painted, "", ...wrap(totals(plan, language), width())].join("\n");
 }

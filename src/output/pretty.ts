@@ -1,6 +1,7 @@
 import { styleText } from "node:util";
 import type { Language } from "../reasons/define.ts";
 import { cellWidth, shorten, wrap } from "./cells.ts";
+import { escapeLines, escapeText } from "./escape.ts";
 import { JOIN } from "./words.ts";
 
 /** One line of the log, as pino has it. */
@@ -43,7 +44,7 @@ export function prettyLine(
   const level = record.level.toUpperCase().padEnd(5);
   const head = `${clock(new Date(record.time))} ${level} `;
   const room = Math.max(20, width - head.length);
-  const [said = "", ...remedy] = parts(record, language);
+  const [said = "", ...remedy] = parts(record, language).map(escapeLines);
   // Enough to tell two digests apart; the log's JSON and the report have all of them.
   const cause = cellWidth(said) > room ? said.replace(DIGEST, "$1…") : said;
   const lines = [cause, ...(withoutRemedy ? [] : remedy)].flatMap((part) => wrap(part, room));
@@ -51,10 +52,10 @@ export function prettyLine(
     ? head.replace(level, styleText(COLOURS[record.level] ?? "gray", level, { validateStream: false }))
     : head;
   const indent = " ".repeat(head.length);
-  const stack = (record.stack ?? "").split("\n").slice(1);
+  const stack = (record.stack ?? "").split("\n").filter((line) => line !== "");
   return [
     ...lines.map((line, index) => (index === 0 ? painted : indent) + line),
-    ...stack.map((line) => shorten(line, width)),
+    ...stack.map((line) => shorten(escapeText(line), width)),
     "",
   ].join("\n");
 }

@@ -1,7 +1,9 @@
 import type { Language } from "../reasons/define.ts";
 import { cellWidth, shorten } from "./cells.ts";
+import { escapeText } from "./escape.ts";
 import { progressWords } from "./events/progress.ts";
 import type { Log } from "./log.ts";
+import type { Draw } from "./terminal.ts";
 
 /** Milliseconds between log lines, and between looks at a terminal's bar. */
 const LINE = 10_000;
@@ -66,9 +68,10 @@ export function progressBar(now: Snapshot, phase: Task["phase"], language: Langu
   const numbers = ` ${progressWords(now, language)}`;
   const room = cells - cellWidth(words) - cellWidth(numbers);
   const bars = total === null ? [] : BAR_WIDTHS.map((width) => bar(percent ?? 0, width));
-  const least = Math.min(NAME_WIDTH, cellWidth(now.file));
+  const file = escapeText(now.file);
+  const least = Math.min(NAME_WIDTH, cellWidth(file));
   const shown = bars.find((one) => room - one.length >= least) ?? "";
-  const name = shorten(now.file, Math.max(0, room - shown.length));
+  const name = shorten(file, Math.max(0, room - shown.length));
   return shorten(`${shown}${words}${name}${numbers}`, cells);
 }
 
@@ -111,7 +114,10 @@ export function startProgress(log: Log, task: Task, read?: () => number): Progre
   };
   line("start");
   // Timers, not the updates: a stalled upload has none, and that is when somebody looks.
-  const draw = (cells: number) => progressBar(now(), task.phase, log.language, cells);
+  const draw: Draw = (cells, redact) => {
+    const at = now();
+    return progressBar({ ...at, file: redact(at.file) }, task.phase, log.language, cells);
+  };
   const me: Running = {
     phase: task.phase,
     goesOn: () => task.total === undefined || now().bytes < task.total,

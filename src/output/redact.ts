@@ -1,20 +1,28 @@
+import { escapeText, mapStrings } from "./escape.ts";
+
 /** Replaces every secret in a text. */
 export type Redact = (text: string) => string;
 
 const MARK = "[redacted]";
 
-/** Scheme and user information of a URL. */
-const USER_INFORMATION = /\b([a-z][a-z0-9+.-]*:\/\/)[^\s/?#"'@]*(?:@[^\s/?#"'@]*)*@/gi;
+/** User information of a URL, behind its scheme. Begins at `://` and ends before the next slash, so that no text is read twice. */
+const USER_INFORMATION = /(?<=[a-z\d+.-]:\/\/)[^\s/?#"']*@/gi;
 /** What stands in their place where a remedy shows how a URL is written. */
 const EXAMPLE = "USER:PASSWORD@";
+
+/** What Node adds to a certificate's error: its flags are none of an operator's settings. */
+const ADVICE = /;? ?\(?(?:if the root CA is installed locally, )?try running Node\.js with +--[\w-]+\)?/gi;
+
+/** Characters of one string: longer ones are not read by anybody. */
+const LONGEST = 8192;
 
 /**
  * Makes the function that every text passes on its way out: log lines, report, termination message.
  *
- * `secrets` are passwords, tokens, keys and the lines of secret files, in the clear. Each is looked for as it is, percent-encoded
- * (inside URLs), escaped as in JSON, and in base64 (a driver that prints its own handshake). A secret that is also a public value of the configuration
- * (a password `bklite` beside a database `bklite`) is left alone: it cannot be told from that value. User information in any URL is
- * cut whatever it is.
+ * `secrets` are passwords, tokens, keys and the lines of secret files, in the clear. Each is looked for as it is, escaped as in this job's own
+ * sentences, percent-encoded (inside URLs), escaped as in JSON, and in base64 (a driver that prints its own handshake). A secret that is
+ * also a public value of the configuration (a password `bklite` beside a database `bklite`) is left alone: it cannot be told from that
+ * value. User information in any URL is cut whatever it is.
  */
 export function createRedact(secrets: readonly string[], publicValues: readonly string[] = []): Redact {
   const open = new Set(publicValues);
@@ -22,15 +30,19 @@ export function createRedact(secrets: readonly string[], publicValues: readonly 
   for (const secret of secrets) {
     if (secret === "" || open.has(secret)) continue;
     const base64 = Buffer.from(secret).toString("base64");
-    for (const form of [secret, encodeURIComponent(secret), JSON.stringify(secret).slice(1, -1), base64]) {
+    const inJson = JSON.stringify(secret).slice(1, -1);
+    for (const form of [
+      secret,
+      escapeText(secret),
+      encodeURIComponent(secret.toWellFormed()),
+      inJson,
+      base64,
+    ])
       forms.add(form);
-    }
   }
   const longestFirst = [...forms].sort((a, b) => b.length - a.length);
   return (text) => {
-    let out = text.replace(USER_INFORMATION, (all, scheme: string) =>
-      all.slice(scheme.length) === EXAMPLE ? all : `${scheme}${MARK}@`,
-    );
+    let out = text.replace(USER_INFORMATION, (all) => (all === EXAMPLE ? all : `${MARK}@`));
     for (const form of longestFirst) {
       if (out.includes(form)) out = out.replaceAll(form, MARK);
     }
@@ -38,12 +50,15 @@ export function createRedact(secrets: readonly string[], publicValues: readonly 
   };
 }
 
-/** Redacts every string below `value`; arrays and plain objects are copied, everything else is passed on. */
-export function redactDeep(value: unknown, redact: Redact): unknown {
-  if (typeof value === "string") return redact(value);
-  if (Array.isArray(value)) return value.map((item) => redactDeep(item, redact));
-  if (value !== null && typeof value === "object") {
-    return Object.fromEntries(Object.entries(value).map(([key, item]) => [key, redactDeep(item, redact)]));
-  }
-  return value;
+/** Prepares every string below `value` for an output: without secrets and Node's advice, and only then cut if it is too long. */
+export function redactDeep<T>(value: T, redact: Redact): T {
+  return mapStrings(value, (text) => cut(redact(text).replace(ADVICE, ""))) as T;
+}
+
+/** Beginning and end of a text that is too long: the end of a message is its remedy. A character is not parted. */
+function cut(text: string): string {
+  if (text.length <= LONGEST) return text;
+  const tail = LONGEST / 4;
+  const head = text.slice(0, LONGEST - tail).replace(/[\ud800-\udbff]$/, "");
+  return `${head}…${text.slice(-tail).replace(/^[\udc00-\udfff]/, "")}`;
 }

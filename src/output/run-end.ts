@@ -1,12 +1,14 @@
-import { EXIT, type ExitCode, ProblemsError } from "../errors.ts";
+import { writeReport } from "../config/report-file.ts";
+import { EXIT, type ExitCode, JobError, ProblemsError } from "../errors.ts";
 import { describeError, describeProblem } from "./describe.ts";
+import { escapeJson } from "./escape.ts";
 import type { Log } from "./log.ts";
 import type { Recorder } from "./recorder.ts";
 import { type Redact, redactDeep } from "./redact.ts";
 import type { Report } from "./report.ts";
 import { countActions, platformTable, rowTable } from "./tables.ts";
 import { type Screen, writeNow } from "./terminal.ts";
-import { TERMINATION_LOG, writeReportFile, writeTerminationLog } from "./write.ts";
+import { TERMINATION_LOG, writeTerminationLog } from "./write.ts";
 
 export interface RunEndOptions {
   command: string;
@@ -16,7 +18,7 @@ export interface RunEndOptions {
   redact: Redact;
   recorder: Recorder;
   screen: Screen | undefined;
-  reportFile: string | undefined;
+  reportPaths: readonly string[];
   /** Ends the process. */
   leave: (code: ExitCode) => void;
 }
@@ -34,20 +36,33 @@ export class RunEnd {
   finish(error?: unknown): void {
     if (this.#over) return;
     this.#over = true;
-    const { recorder, reportFile, redact, json, leave } = this.#options;
-    let report = recorder.report(error);
-    if (reportFile) {
+    const { recorder, redact, json, leave } = this.#options;
+    // A bad REPORT_FILE is what the run has ended with already.
+    this.#writeFiles(
+      recorder.report(error),
+      !(error instanceof JobError && error.reason.startsWith("config.")),
+    );
+    const failure = json ? writeNow(1, toJson(recorder.report(error), redact)) : undefined;
+    if (failure) {
+      error ??= new JobError("output.unwritable", { said: wordOf(failure) }, { cause: failure });
+      this.#writeFiles(recorder.report(error), false);
+    }
+    const report = redactDeep(recorder.report(error), redact);
+    this.#say(report, error);
+    writeTerminationLog(TERMINATION_LOG, report);
+    leave(report.exitCode);
+  }
+
+  /** Leaves the report at each of its places. A disk that has become full costs the report, not the run. */
+  #writeFiles(report: Report, warns: boolean): void {
+    const { reportPaths, redact, log } = this.#options;
+    for (const path of reportPaths) {
       try {
-        writeReportFile(reportFile, toJson(report, redact));
-      } catch (writeError) {
-        error ??= writeError;
-        report = recorder.report(error);
+        writeReport(path, toJson(report, redact));
+      } catch (failure) {
+        if (warns) log.warn("report.failed", "report.unwritable", { path, said: wordOf(failure) });
       }
     }
-    this.#say(report, error);
-    writeTerminationLog(TERMINATION_LOG, redactDeep(report, redact) as Report);
-    if (json) writeNow(1, toJson(report, redact));
-    leave(report.exitCode);
   }
 
   #say({ packages, rows, platforms, orphans, durationMs }: Report, error: unknown): void {
@@ -72,7 +87,7 @@ export class RunEnd {
     log.failure("error", "run.failed", described, {
       command,
       ...counts,
-      ...(described.code === EXIT.internal && { stack: (error as Error)?.stack }),
+      ...(described.code === EXIT.internal && { stack: framesOf(error) }),
     });
   }
 
@@ -87,5 +102,16 @@ export class RunEnd {
 
 /** The report as REPORT_FILE and --json have it. */
 export function toJson(report: Report, redact: Redact): string {
-  return `${JSON.stringify(redactDeep(report, redact), null, 2)}\n`;
+  return `${escapeJson(JSON.stringify(redactDeep(report, redact), null, 2))}\n`;
+}
+
+/** The system's word for an error. */
+function wordOf(failure: unknown): string {
+  return (failure as NodeJS.ErrnoException).code ?? String(failure);
+}
+
+/** Where an error was thrown, without its message: that is in the line already, and may look like a stack. */
+function framesOf(error: unknown): string {
+  const { stack = "", message = "" } = (error ?? {}) as Partial<Error>;
+  return stack.slice(stack.indexOf(message) + message.length).trimStart();
 }

@@ -1,5 +1,6 @@
 import type { Language } from "../reasons/define.ts";
 import { cellWidth, pad, shorten, wrap } from "./cells.ts";
+import { escapeDeep } from "./escape.ts";
 import type { PackageEntry, PlatformEntry, RowEntry } from "./report.ts";
 import { actionWord, JOIN } from "./words.ts";
 
@@ -114,14 +115,18 @@ export interface TableOptions {
   lists?: boolean;
 }
 
-/** Aligned as psql does: centred heads, cells to the left; where they do not fit, the widest columns are shortened. */
+/**
+ * Aligned as psql does: centred heads, cells to the left; where they do not fit, the widest columns are shortened. Cells are
+ * text of others: what nobody sees is escaped in them, and secrets are gone from them already (Screen.redacted).
+ */
 export function table(
   heads: readonly string[],
-  rows: readonly (readonly string[])[],
+  given: readonly (readonly string[])[],
   { width = Number.POSITIVE_INFINITY, firm = [], lists = false }: TableOptions = {},
 ): string {
+  const rows = escapeDeep(given);
   const wanted = heads.map((head, column) =>
-    Math.max(...[head, ...rows.map((row) => row[column] ?? "")].map(cellWidth)),
+    rows.reduce((most, row) => Math.max(most, cellWidth(row[column] ?? "")), cellWidth(head)),
   );
   const widths = fitted(wanted, width - 3 * heads.length + 1, firm);
   const line = (cells: readonly string[]) => ` ${cells.join(" | ")}`.trimEnd();

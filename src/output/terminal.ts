@@ -3,7 +3,8 @@ import type { WriteStream } from "node:tty";
 import { styleText } from "node:util";
 import type { Environment } from "../config/env.ts";
 import { cellWidth } from "./cells.ts";
-import type { Redact } from "./redact.ts";
+import { escapePainted, escapeText } from "./escape.ts";
+import { type Redact, redactDeep } from "./redact.ts";
 
 /** Cells of a line where nobody says how many there are. */
 const WIDTH = 80;
@@ -40,6 +41,8 @@ export type Paint = (colour: "green" | "yellow" | "red" | "gray", text: string) 
 export interface Screen {
   /** Prints below the log. */
   print(text: string): void;
+  /** What a table is made of, without secrets: a cell that is shortened could hide half of one. */
+  redacted<T>(value: T): T;
   paint: Paint;
   /** Cells of a line. */
   width(): number;
@@ -48,15 +51,21 @@ export interface Screen {
 /** What tables are shown on: written at once, without secrets. */
 export function openScreen({ fd, colour, width }: Terminal, redact: Redact): Screen {
   return {
-    print: (text) => writeNow(fd, `\n${redact(text)}\n\n`),
+    print: (text) => {
+      writeNow(fd, `\n${escapePainted(redact(text))}\n\n`);
+    },
+    redacted: (value) => redactDeep(value, redact),
     paint: (name, text) => (colour ? styleText(name, text, { validateStream: false }) : text),
     width,
   };
 }
 
+/** Makes a line of at most so many cells. Names pass `redact` before they are shortened. */
+export type Draw = (cells: number, redact: Redact) => string;
+
 /** A line that stays below the log; drawn anew for each width, so that a resized window keeps no rests of it. */
 export function statusLine({ fd, width }: Terminal, redact: Redact) {
-  let draw: ((cells: number) => string) | undefined;
+  let draw: Draw | undefined;
   let drawn = "";
   const hide = () => {
     if (drawn === "") return;
@@ -67,7 +76,7 @@ export function statusLine({ fd, width }: Terminal, redact: Redact) {
   };
   const show = () => {
     // In the last cell the cursor would be on the next line already.
-    drawn = draw ? redact(draw(width() - 1)) : "";
+    drawn = draw ? escapeText(draw(width() - 1, redact)) : "";
     if (drawn !== "") writeNow(fd, drawn);
   };
   const set = (next: typeof draw) => {
@@ -78,16 +87,20 @@ export function statusLine({ fd, width }: Terminal, redact: Redact) {
   return { hide, show, set };
 }
 
-/** Writes all of a text at once. A reader that has gone away (`| head`) is no reason to fail. */
-export function writeNow(fd: 1 | 2, text: string): void {
+/**
+ * Writes all of a text at once. A reader that has gone away (`| head`) or a full disk is no reason to fail: returns the system's error,
+ * which is for the caller whose text is all that the run is for.
+ */
+export function writeNow(fd: 1 | 2, text: string): NodeJS.ErrnoException | undefined {
   let rest = Buffer.from(text);
   while (rest.length > 0) {
     try {
       rest = rest.subarray(writeSync(fd, rest));
     } catch (error) {
-      if ((error as NodeJS.ErrnoException).code !== "EAGAIN") return;
+      if ((error as NodeJS.ErrnoException).code !== "EAGAIN") return error as NodeJS.ErrnoException;
       // A full pipe that somebody made non-blocking: its reader needs a moment.
       Atomics.wait(new Int32Array(new SharedArrayBuffer(4)), 0, 0, 10);
     }
   }
+  return undefined;
 }

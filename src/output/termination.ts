@@ -1,3 +1,4 @@
+import { escapeJson } from "./escape.ts";
 import type { Report, ReportError } from "./report.ts";
 import { countActions } from "./tables.ts";
 
@@ -7,10 +8,10 @@ import { countActions } from "./tables.ts";
  */
 export function terminationMessage(report: Report, limit = 4096): string {
   let keep = limit;
-  let out = JSON.stringify(summary(report));
+  let out = escapeJson(JSON.stringify(summary(report)));
   while (Buffer.byteLength(out) > limit && keep > 1) {
     keep = Math.floor(keep / 2);
-    out = JSON.stringify(summary(report, keep));
+    out = escapeJson(JSON.stringify(summary(report, keep)));
   }
   return out;
 }

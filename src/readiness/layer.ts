@@ -77,7 +77,7 @@ export function words(error: unknown): string {
   }
   if (error instanceof Error) {
     const { code } = error as NodeJS.ErrnoException;
-    const text = error.message || error.name;
+    const text = error.message.trim() || error.name; // OpenSSL ends its own with a line feed
     return code && !text.includes(code) && /^E[A-Z_]+$/.test(code) ? `${code}: ${text}` : text;
   }
   return String(error);

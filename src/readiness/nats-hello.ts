@@ -105,7 +105,9 @@ async function readInfo(
       const first = await tlsComesFirst(line, server, config, signal);
       if (first) throw first;
     }
-    const said = error instanceof EndedError && error.data.length > 0 ? firstWords(error.data) : words(error);
+    // V8's words about JSON would quote what the server sent
+    const what = error instanceof SyntaxError ? "INFO is not followed by JSON" : words(error);
+    const said = error instanceof EndedError && error.data.length > 0 ? firstWords(error.data) : what;
     throw LayerFailure.of(layer, "nats.login.protocol", { where, said }, error);
   }
 }

@@ -58,6 +58,20 @@ export const conflict = {
       remedy: "请在页面上重新上传或删除该包，或为这次构建换一个版本号",
     },
   }),
+  "conflict.name": reason<{ id: number; name: string; user: string }>({
+    exit: 65,
+    again: false,
+    en: {
+      cause: ({ id, name, user }) =>
+        `row ${id}, uploaded by a user ("${user}"), has the name "${name}", which cannot be part of an object's key: nothing can be served by it`,
+      remedy: "delete the package on the web page, or give this build another version",
+    },
+    zh: {
+      cause: ({ id, name, user }) =>
+        `用户“${user}”上传的记录 ${id} 名称为“${name}”，不能作为对象键的一部分，无法提供下载`,
+      remedy: "请在页面上删除该包，或为这次构建换一个版本号",
+    },
+  }),
   "row.architecture": reason<{ id: number; object: string; version: string; rowArch: string; arch: string }>({
     exit: null,
     again: false,

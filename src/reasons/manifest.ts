@@ -61,8 +61,13 @@ interface Broken {
 
 /** packages.json. */
 export const manifest = {
-  "manifest.json": fault<{ said: string; cut?: boolean }>(
-    { en: ({ said }) => `is not valid JSON: ${said}`, zh: ({ said }) => `不是有效的 JSON：${said}` },
+  "manifest.json": fault<{ line: number; column: number; cut: boolean }>(
+    {
+      en: ({ line, column, cut }) =>
+        `is not valid JSON: ${cut ? "it ends too early, in" : "look at"} line ${line}, column ${column}`,
+      zh: ({ line, column, cut }) =>
+        `不是有效的 JSON：${cut ? "内容不完整，止于" : "请检查"}第 ${line} 行第 ${column} 列`,
+    },
     SCHEMA,
   ),
   "manifest.schema": at<At & Broken & { rule: ManifestRule }>({

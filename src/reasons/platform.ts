@@ -93,4 +93,16 @@ export const platform = {
       remedy: "请将缺少的内容放入卷中并重新运行本任务，或从 REQUIRE 中去掉该平台",
     },
   }),
+  "definitions.name": suspicion<{ names: readonly string[] }>(
+    {
+      en: ({ names }) =>
+        `node_mgmt_collector has definitions whose name cannot be part of an object's key, and they are passed over: ${names.map((name) => `"${name}"`).join(", ")}`,
+      zh: ({ names }) =>
+        `node_mgmt_collector 中有名称不能作为对象键一部分的采集器定义，已忽略：${names.map((name) => `“${name}”`).join("、")}`,
+    },
+    {
+      en: "rename or delete them in BK-Lite: a name has 1 to 100 characters without blanks, slashes, backslashes and control characters",
+      zh: "请在 BK-Lite 中改名或删除：名称为 1 至 100 个字符，不含空白、斜杠、反斜杠和控制字符",
+    },
+  ),
 };

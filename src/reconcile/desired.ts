@@ -36,13 +36,15 @@ export async function resolveDesired(
   const { config, args, log } = job;
   const { archColumn } = postgres.shape;
   job.recorder.archColumn = archColumn;
+  const { definitions, unusable } = await readDefinitions(postgres.db, config.db.schema);
+  if (unusable.length > 0) log.warn("plan.warning", "definitions.name", { names: unusable });
   const resolved = await resolvePackages(archives, {
     options: args,
     packageVersion: config.packageVersion,
     repack: config.repack,
     collectors: config.collectors,
     standalone: config.collectorPackages === "auto" ? archColumn : config.collectorPackages === "standalone",
-    definitions: await readDefinitions(postgres.db, config.db.schema),
+    definitions,
     archColumn,
   });
   const { packages, collectors, problems } = resolved;

@@ -1,4 +1,4 @@
-import { type Arch, archOf, type Identity } from "../identity.ts";
+import { type Arch, archOf, type Identity, isKeyRow } from "../identity.ts";
 import type { Package } from "../packages/package.ts";
 import type { Row } from "../registry/rows.ts";
 import type { StoredObject } from "../store/object.ts";
@@ -32,6 +32,11 @@ export function keysOf(parts: KeyParts, name: string, archColumn: boolean): read
   const { os, arch, object, version } = parts;
   const old = `${os}/${object}/${version}/${name}`;
   return archColumn ? [`${os}/${arch || NO_ARCH}/${object}/${version}/${name}`, old] : [old];
+}
+
+/** The keys of a row that somebody may have written; none where its parts cannot be parts of a key. */
+export function rowKeys(row: KeyParts & { name: string }, archColumn: boolean): readonly string[] {
+  return isKeyRow(row) ? keysOf(row, row.name, archColumn) : [];
 }
 
 /** The keys of a package under a name: those of its row, which may spell the architecture in its own way, or its own. */
@@ -117,6 +122,6 @@ export function otherArchitectures(pkg: Package, { rows, archColumn }: Observed)
 /** Whether the server would serve an object to a row of the same package for another architecture. */
 export function isServedToAnother(object: StoredObject, pkg: Package, input: Observed): boolean {
   return otherArchitectures(pkg, input).some(
-    (row) => served(keysOf(row, row.name, true), input.objects)?.key === object.key,
+    (row) => served(rowKeys(row, true), input.objects)?.key === object.key,
   );
 }

@@ -2,7 +2,8 @@
  * reconcile/: from what the volume asks for (desired) and what the servers hold (observed) to a plan, and from the plan to both being
  * the same. The plan is pure: it is decided from what was read, and changes nothing that it has returned.
  */
-import type { Problem } from "../errors.ts";
+import { JobError, type Problem } from "../errors.ts";
+import { isKeyRow } from "../identity.ts";
 import type { Package } from "../packages/package.ts";
 import { isSystemRow, type Row } from "../registry/rows.ts";
 import { REPLACES_HEADER } from "../store/meta.ts";
@@ -14,10 +15,10 @@ import {
   findRow,
   isKeyOf,
   isServedToAnother,
-  keysOf,
   type Observed,
   otherArchitectures,
   packageKeys,
+  rowKeys,
   served,
 } from "./key.ts";
 import { decideRow, isStuck } from "./plan-row.ts";
@@ -27,6 +28,7 @@ export type { Decision, Plan, PlanInput, RowDecision, SharedCollector } from "./
 /** The object that the server would serve for a package now (SPEC §4's O): under the row's name, or the file's. */
 export function storedFor(pkg: Package, input: Observed): StoredObject | undefined {
   const row = rowOf(pkg, input);
+  if (row && !isKeyRow(row)) return undefined;
   const object = served(packageKeys(pkg, row, row?.name ?? pkg.name, input.archColumn), input.objects);
   // The old key, without the architecture, may be another architecture's: that one's object is not this one's.
   return object && !row && isServedToAnother(object, pkg, input) ? undefined : object;
@@ -61,6 +63,7 @@ function decide(desired: DesiredPackage, input: PlanInput): Verdict {
   const row = rowOf(pkg, input);
   const stored = storedFor(pkg, input);
   const user = row && !isSystemRow(row) ? row : undefined;
+  if (user && !isKeyRow(user)) return unusable(desired, user, input);
   const name = user?.name ?? pkg.name;
   const [key] = packageKeys(pkg, row, name, input.archColumn);
   const target = input.objects.get(key);
@@ -107,6 +110,15 @@ function isSame(desired: DesiredPackage, object: StoredObject, row: Row | undefi
   return sameContent(isBelieved(row, object) ? desired : { package: pkg, sha256, bytes }, object);
 }
 
+/** A user's row stays as it is, and nothing can be served by it: its name cannot be a part of a key. */
+function unusable(desired: DesiredPackage, row: Row, { archColumn }: PlanInput): Verdict {
+  const { package: pkg } = desired;
+  const [key] = packageKeys(pkg, row, pkg.name, archColumn);
+  const params = { id: row.id, name: row.name, user: row.createdBy };
+  const conflict = new JobError("conflict.name", params, { file: pkg.archive.file });
+  return { desired, row, stored: undefined, key, name: pkg.name, action: "kept", upload: false, conflict };
+}
+
 /** What a user uploaded is never overwritten; what of it is damaged cannot be kept either. */
 function ruleForUser({ onConflict }: PlanInput, whole: boolean): PlanInput["onConflict"] {
   return onConflict === "keep" && whole ? "keep" : "fail";
@@ -139,7 +151,7 @@ function keysInUse(
   const inserted = changed.filter(({ action }) => action === "inserted").map(({ values }) => values);
   const keys = new Set(verdicts.map(({ key }) => key));
   for (const row of [...before.map((one) => ({ ...one, name: renamed.get(one) ?? one.name })), ...inserted]) {
-    const found = served(keysOf(row, row.name, archColumn), after);
+    const found = served(rowKeys(row, archColumn), after);
     if (found) keys.add(found.key);
   }
   return keys;
@@ -188,7 +200,7 @@ function wrongArchitectures(verdicts: readonly Verdict[], input: PlanInput): Pro
   return verdicts.flatMap(({ desired }) => {
     const { package: pkg } = desired;
     return otherArchitectures(pkg, input).flatMap((row): Problem[] => {
-      const object = served(keysOf(row, row.name, true), input.objects);
+      const object = served(rowKeys(row, true), input.objects);
       const mended = verdicts.some((other) => other.row === row && other.upload);
       if (!object || mended || !sameContent(desired, object)) return [];
       const { object: what, version, arch } = pkg;

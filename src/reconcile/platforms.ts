@@ -7,7 +7,7 @@ import { MISSING_WORDS, type MissingPart } from "../reasons/platform.ts";
 import { isReady, type Row } from "../registry/rows.ts";
 import { newNuid } from "../store/meta.ts";
 import { isWhole, type StoredObject } from "../store/object.ts";
-import { keysOf, served } from "./key.ts";
+import { rowKeys, served } from "./key.ts";
 import type { Plan } from "./plan.ts";
 
 /** What table and bucket hold, as far as it decides what can be installed. */
@@ -69,7 +69,7 @@ export function platformsOf(state: Installable, require: readonly Platform[] = [
 
 /** Whether BK-Lite offers a row, and the object that it would serve for it is there, with all its chunks. */
 function isInstallable(row: Row, { listing, archColumn }: Installable): boolean {
-  const object = served(keysOf(row, row.name, archColumn), listing.objects);
+  const object = served(rowKeys(row, archColumn), listing.objects);
   return isReady(row) && object !== undefined && isWhole(object);
 }
 

@@ -7,7 +7,7 @@ import { metaSubject } from "../store/meta.ts";
 import type { StoredObject } from "../store/object.ts";
 import { removeObject } from "../store/publish.ts";
 import type { Desired } from "./desired.ts";
-import { findRow, keysOf, served } from "./key.ts";
+import { findRow, rowKeys, served } from "./key.ts";
 import type { ObservedState } from "./observed.ts";
 
 const DAY = 24 * 3600 * 1000;
@@ -65,7 +65,7 @@ export async function tidyStale(
       removed.add(object.key);
     }
     for (const row of rows) {
-      if (served(keysOf(row, row.name, state.archColumn), state.listing.objects)) continue;
+      if (served(rowKeys(row, state.archColumn), state.listing.objects)) continue;
       await lock.prove();
       if (await deleteStale(db, shape, row)) removed.add(row);
     }

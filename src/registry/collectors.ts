@@ -1,22 +1,29 @@
-import { archOf, type Os } from "../identity.ts";
+import { archOf, isKeyPart, type Os } from "../identity.ts";
 import type { CollectorDefinition } from "../packages/package.ts";
 import { askCatalog } from "./ask-catalog.ts";
 import type { Database } from "./database.ts";
 import { COLLECTOR_TABLE, quote } from "./names.ts";
 
 interface DefinitionRow {
-  name: string;
+  name: string | null;
   os: string;
   arch: string | null;
-  path: string;
+  path: string | null;
   package: string | null;
+}
+
+/** What is in `node_mgmt_collector`. */
+export interface Definitions {
+  definitions: CollectorDefinition[];
+  /** Names of definitions that are passed over: they could not be part of a key. */
+  unusable: string[];
 }
 
 /**
  * The platform's own list of collectors, from `node_mgmt_collector`; none where the table does not exist or has no rows yet
  * (`node_init` fills it). Databases before state C have no cpu_architecture there, old ones no package_name.
  */
-export async function readDefinitions(db: Database, schema: string): Promise<CollectorDefinition[]> {
+export async function readDefinitions(db: Database, schema: string): Promise<Definitions> {
   const columns = await askCatalog<{ name: string }>(
     db,
     "collectors",
@@ -25,21 +32,26 @@ export async function readDefinitions(db: Database, schema: string): Promise<Col
     [schema, COLLECTOR_TABLE],
   );
   const has = new Set(columns.map((column) => column.name));
-  if (!["name", "node_operating_system", "executable_path"].every((column) => has.has(column))) return [];
+  if (!["name", "node_operating_system", "executable_path"].every((column) => has.has(column)))
+    return { definitions: [], unusable: [] };
   const optional = (column: string) => (has.has(column) ? column : "NULL");
   const rows = await db.query<DefinitionRow>(
     `SELECT name, node_operating_system AS os, ${optional("cpu_architecture")} AS arch, executable_path AS path,
        ${optional("package_name")} AS package FROM ${quote(schema)}.${quote(COLLECTOR_TABLE)} ORDER BY name`,
   );
-  return rows.flatMap(definitionOf);
+  const isUsable = ({ name }: DefinitionRow) => isKeyPart(name ?? "");
+  return {
+    definitions: rows.filter(isUsable).flatMap(definitionOf),
+    unusable: rows.filter((row) => !isUsable(row)).map(({ name }) => name ?? ""),
+  };
 }
 
 function definitionOf({ name, os, arch, path, package: packageName }: DefinitionRow): CollectorDefinition[] {
-  const executable = belowTop(path);
+  const executable = belowTop(path ?? "");
   if ((os !== "linux" && os !== "windows") || (executable === undefined && !packageName)) return [];
   return [
     {
-      object: name,
+      object: name ?? "",
       os: os as Os,
       arch: arch ? archOf(arch) : undefined,
       executable,
@@ -50,5 +62,7 @@ function definitionOf({ name, os, arch, path, package: packageName }: Definition
 
 /** `/opt/fusion-collectors/bin/telegraf`, `C:\fusion-collectors\bin\telegraf.exe` → what follows the top folder; undefined for a path elsewhere. */
 function belowTop(path: string): string | undefined {
-  return /(?:^|\/)fusion-collectors\/(.+)$/.exec(path.replaceAll("\\", "/"))?.[1];
+  const top = "/fusion-collectors/";
+  const [, ...below] = `/${path.replaceAll("\\", "/")}`.split(top);
+  return below.join(top) || undefined;
 }

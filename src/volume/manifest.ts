@@ -10,6 +10,7 @@ import type { Params, ReasonId } from "../reasons/catalog.ts";
 import type { ManifestRule } from "../reasons/manifest.ts";
 import type { VolumeFile } from "./file.ts";
 import { type Patience, whenComplete } from "./growing.ts";
+import { jsonFault } from "./json-fault.ts";
 import { withFile } from "./open.ts";
 import schema from "./packages.schema.json" with { type: "json" };
 import { isNowhere, isThere, unreadable } from "./problem.ts";
@@ -109,11 +110,8 @@ function parseJson(text: string | undefined): { json: unknown } | undefined {
   if (text === undefined) return undefined;
   try {
     return { json: JSON.parse(text) };
-  } catch (error) {
-    const { message } = error as Error;
-    const at = Number(/at position (\d+)/.exec(message)?.[1] ?? Number.NaN);
-    const cut = /end of JSON|^Unterminated/.test(message) || at >= text.length;
-    throw problem(MANIFEST, "manifest.json", { said: printable(message), cut });
+  } catch {
+    throw problem(MANIFEST, "manifest.json", jsonFault(text));
   }
 }
 

@@ -1,6 +1,7 @@
 import assert from "node:assert/strict";
 import { describe, test } from "node:test";
 import { setTimeout as sleep } from "node:timers/promises";
+import type { ReasonId } from "../../src/reasons/catalog.ts";
 import type { JobResult, RunningJob } from "../support/run.ts";
 import { ARCHIVE, explain, useServers } from "../support/site.ts";
 import { random, rounds } from "./options.ts";
@@ -8,8 +9,13 @@ import { assertLockFree, assertRecovers, at, type Moment, type Stage, useStages 
 
 const openStage = useStages(useServers());
 const BYTES = 4_500_000;
-const CODE = { SIGTERM: 143, SIGINT: 130 } as const;
+const CODE = { SIGTERM: 143, SIGINT: 130, SIGHUP: 143 } as const;
 type Signal = keyof typeof CODE;
+const REASON: Record<Signal, ReasonId> = {
+  SIGTERM: "run.sigterm",
+  SIGINT: "run.sigint",
+  SIGHUP: "run.sighup",
+};
 
 /** SPEC: milliseconds from the signal to the end. Docker gives ten seconds. */
 const LIMIT = 5_000;
@@ -90,6 +96,7 @@ describe("while it works", { concurrency: 3 }, () => {
     ["reading the bucket", nats("STREAM.INFO", 2), "SIGTERM"],
     ["at the first chunk", nats(".C.PKGINIT"), "SIGINT"],
     ["among the chunks", nats(".C.PKGINIT", 3), "SIGTERM"],
+    ["with the terminal gone, among the chunks", nats(".C.PKGINIT", 2), "SIGHUP"],
     ["at the metadata", nats("HPUB $O."), "SIGTERM"],
     ["when the metadata is live", nats("HPUB $O.", 1, "after"), "SIGINT"],
     ["before the rows", sql("BEGIN"), "SIGTERM"],
@@ -111,6 +118,9 @@ describe("while it works", { concurrency: 3 }, () => {
       const result = await running.done;
       assertInTime(result, performance.now() - sent);
       assert.equal(result.code, CODE[signal], explain(result));
+      const last = result.events.at(-1);
+      assert.deepEqual([last?.event, last?.reason], ["run.failed", REASON[signal]]);
+      assert.equal(result.report?.error?.reason, REASON[signal]);
       await assertClean(stage);
       await assertRecovers(stage, path);
     });
@@ -184,7 +194,7 @@ describe("on a bad line", { concurrency: 3 }, () => {
 describe("after a random time", { concurrency: 3 }, () => {
   for (let round = 0; round < rounds(3); round++) {
     const dice = random(`signal ${round}`);
-    const signal = dice.pick(["SIGTERM", "SIGINT"] as const);
+    const signal = dice.pick(["SIGTERM", "SIGINT", "SIGHUP"] as const);
     const ms = dice.int(1_200);
     test(`round ${round}: ${signal} after ${ms} ms`, async () => {
       const { stage, path } = await withArchive();

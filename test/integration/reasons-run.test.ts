@@ -9,6 +9,7 @@ import type { ReasonId } from "../../src/reasons/catalog.ts";
 import { buildArchive } from "../support/archives.ts";
 import { reasonsIn } from "../support/reasons.ts";
 import { ARCHIVE, explain, type Site, useServers } from "../support/site.ts";
+import { createCollectorTable, insertRow } from "../support/tables.ts";
 
 const servers = useServers();
 const TABLE = "node_mgmt_packageversion";
@@ -154,8 +155,31 @@ describe("of packages and platforms it is", { concurrency: 2 }, () => {
     rmSync(folder, { recursive: true });
     await site.db.query(`ALTER TABLE away RENAME TO ${TABLE}`);
     const result = await running.done;
-    assert.equal(result.code, 78, explain(result));
+    assert.equal(result.code, 0, explain(result));
     assert.ok(reasonsIn(result).has(id), explain(result));
+  });
+
+  test("definitions.name", async () => {
+    const id: ReasonId = "definitions.name";
+    const site = await servers.site({ state: "C" });
+    const executable_path = "/opt/fusion-collectors/bin/telegraf";
+    const row = { name: "../../installer", node_operating_system: "linux", executable_path };
+    await createCollectorTable(site.db, { state: "C", rows: [row] });
+    await site.archive();
+    await assertRaised(site, id, ["plan"]);
+  });
+
+  test("conflict.name", async () => {
+    const id: ReasonId = "conflict.name";
+    const site = await servers.site({ state: "C" });
+    await insertRow(site.db, { created_by: "admin", name: "../../installer/x" });
+    await site.archive();
+    await assertRaised(site, id, ["plan"]);
+    await assertRaised(site, id);
+    assert.deepEqual(
+      (await site.objects.list()).map(({ name }) => name).filter((name) => /\.\./.test(name)),
+      [],
+    );
   });
 });
 

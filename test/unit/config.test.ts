@@ -49,7 +49,7 @@ describe("defaults", () => {
       natsTimeout: 60,
       waitTimeout: 300,
       runTimeout: 0,
-      reportFile: undefined,
+      reportFiles: [],
     });
     assert.deepEqual(
       [db.servers, db.database, db.user, db.schema, db.ssl.mode],

@@ -1,5 +1,6 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
+import { escapeText } from "../../src/output/escape.ts";
 import { createRedact, redactDeep } from "../../src/output/redact.ts";
 
 const SECRET = 'p"ss/w:rd@1';
@@ -25,6 +26,30 @@ test("user information goes from any URL, known or not", () => {
   assert.equal(none("tls://admin:hunter2@nats:4222 is down"), "tls://[redacted]@nats:4222 is down");
   assert.equal(none("postgres://u:p@ss@db/bklite"), "postgres://[redacted]@db/bklite");
   assert.equal(none("see https://docs.nats.io/a@b"), "see https://docs.nats.io/a@b");
+});
+
+test("a secret with characters that nobody sees goes in its escaped form too", () => {
+  const secret = "p\u009bss\u202e\nword";
+  assert.equal(createRedact([secret])(escapeText(`said ${secret}`)), "said [redacted]");
+});
+
+test("a secret goes before a text is cut, so that half of it is not left", () => {
+  for (const length of [8100, 6100, 2040]) {
+    for (let shift = 0; shift < 100; shift += 7) {
+      const text = `${"x".repeat(length + shift)} ${SECRET}${"y".repeat(9000)} nats://u:${SECRET}@host`;
+      const out = redactDeep(text, redact);
+      assert.ok(out.length < 8200 && !out.includes(SECRET.slice(0, 4)) && !out.includes(SECRET.slice(-4)));
+    }
+  }
+});
+
+test("Node's advice goes: its flags are none of an operator's settings", () => {
+  const said =
+    "self-signed certificate in certificate chain; if the root CA is installed locally, try running Node.js with --use-system-ca";
+  assert.equal(
+    redactDeep(`${said}. What to do: x`, redact),
+    "self-signed certificate in certificate chain. What to do: x",
+  );
 });
 
 test("a secret inside another goes with it", () => {

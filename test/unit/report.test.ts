@@ -194,6 +194,7 @@ describe("tables", () => {
     const lines = planTable(plan, "en", {
       paint: (colour, text) => `${colour}:${text}`,
       width: () => 120,
+      redacted: (value) => value,
     }).split("\n");
     assert.match(lines[2] ?? "", /^green: \+ upload .*key\/uploaded.*2\.0 KiB/);
     assert.match(lines[3] ?? "", /^yellow: ~ replace/);

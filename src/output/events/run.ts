@@ -71,6 +71,10 @@ export const run = {
     { en: "a signal or RUN_TIMEOUT stops the run", zh: "收到信号或超过 RUN_TIMEOUT，正在停止" },
     { en: () => "stopping: ", zh: () => "正在停止：" },
   ),
+  "report.failed": reasonEvent({
+    en: "the report could not be written to REPORT_FILE; the run goes on as it would",
+    zh: "报告无法写入 REPORT_FILE；不影响运行结果",
+  }),
   "run.retry": reasonEvent({
     en: "a connection was lost, somebody else wrote in between, or the table was migrated: a clean start",
     zh: "连接中断、期间有他人写入或表被迁移：从头开始一次",

@@ -1,0 +1,161 @@
+import { randomUUID } from "node:crypto";
+import {
+  accessSync,
+  closeSync,
+  constants,
+  fstatSync,
+  ftruncateSync,
+  openSync,
+  realpathSync,
+  renameSync,
+  rmSync,
+  statSync,
+  writeFileSync,
+  writeSync,
+} from "node:fs";
+import { dirname, join } from "node:path";
+
+/** Milliseconds that a pipe's reader may take for nothing. */
+const PATIENCE = 5000;
+
+/** The job's own streams: written as they are open, as they may be the file that the log goes to. */
+const STREAMS: ReadonlyMap<string, number> = new Map([
+  ["/dev/stdout", 1],
+  ["/dev/stderr", 2],
+  ["/dev/fd/1", 1],
+  ["/dev/fd/2", 2],
+  ["/proc/self/fd/1", 1],
+  ["/proc/self/fd/2", 2],
+]);
+
+/** The paths that REPORT_FILE names, separated by commas. */
+export function reportPaths(value: string | undefined): string[] {
+  return (value ?? "")
+    .split(",")
+    .map((path) => path.trim())
+    .filter((path) => path !== "");
+}
+
+/**
+ * Writes a report so that a reader never sees half of it, and leaves nothing else behind. What cannot be replaced (a file that is mounted
+ * by itself, a pipe, /dev/stdout) is written in place. Throws the system's error.
+ */
+export function writeReport(path: string, text: string): void {
+  const stream = STREAMS.get(path);
+  if (stream !== undefined) {
+    writeAll(stream, Buffer.from(text));
+    return;
+  }
+  const target = replaceable(path);
+  if (target === undefined) {
+    writeInPlace(path, text);
+    return;
+  }
+  const temporary = beside(target);
+  try {
+    writeFileSync(temporary, text, { flag: "wx" });
+    renameSync(temporary, target);
+  } catch (error) {
+    remove(temporary);
+    if (isFull(error)) throw error;
+    writeInPlace(path, text);
+  }
+}
+
+/**
+ * Tries, by writing and removing a byte, whether a report can be left there. Returns the system's word for why not; undefined: it can. A disk
+ * that is full costs the report and not the run, whenever it is full.
+ */
+export function whyUnwritable(path: string): string | undefined {
+  try {
+    if (STREAMS.has(path)) return undefined;
+    if (statSync(path, { throwIfNoEntry: false })?.isDirectory()) return "EISDIR";
+    const target = replaceable(path);
+    // Not even opened: the reader of a pipe would take the closing for the end.
+    if (target === undefined) accessSync(path, constants.W_OK);
+    else tryBeside(target, path);
+    return undefined;
+  } catch (error) {
+    if (isFull(error)) return undefined;
+    return (error as NodeJS.ErrnoException).code ?? String(error);
+  }
+}
+
+function tryBeside(target: string, path: string): void {
+  const temporary = beside(target);
+  try {
+    writeFileSync(temporary, "\n", { flag: "wx" });
+  } catch (error) {
+    if (isFull(error) || !statSync(path, { throwIfNoEntry: false })) throw error;
+    tryInPlace(path);
+  } finally {
+    remove(temporary);
+  }
+}
+
+function tryInPlace(path: string): void {
+  const fd = openSync(path, constants.O_WRONLY);
+  try {
+    const { size } = fstatSync(fd);
+    try {
+      writeSync(fd, "\n", size);
+    } finally {
+      ftruncateSync(fd, size);
+    }
+  } finally {
+    closeSync(fd);
+  }
+}
+
+/** The file that a new one may take the place of, past links; undefined for what is no regular file. */
+function replaceable(path: string): string | undefined {
+  const found = statSync(path, { throwIfNoEntry: false });
+  if (found === undefined) return path;
+  return found.isFile() ? realpathSync(path) : undefined;
+}
+
+/** Hidden: the scan of a volume passes it over. */
+function beside(target: string): string {
+  return join(dirname(target), `.${randomUUID()}.tmp`);
+}
+
+function writeInPlace(path: string, text: string): void {
+  const { O_WRONLY, O_CREAT, O_TRUNC, O_NONBLOCK } = constants;
+  const fd = openSync(path, O_WRONLY | O_CREAT | O_TRUNC | O_NONBLOCK, 0o666);
+  try {
+    writeAll(fd, Buffer.from(text));
+  } catch (error) {
+    // half a report is worse than none
+    if (fstatSync(fd).isFile()) ftruncateSync(fd, 0);
+    throw error;
+  } finally {
+    closeSync(fd);
+  }
+}
+
+function writeAll(fd: number, bytes: Buffer): void {
+  let rest = bytes;
+  let movedAt = performance.now();
+  while (rest.length > 0) {
+    try {
+      rest = rest.subarray(writeSync(fd, rest));
+      movedAt = performance.now();
+    } catch (error) {
+      if ((error as NodeJS.ErrnoException).code !== "EAGAIN" || performance.now() - movedAt > PATIENCE)
+        throw error;
+      Atomics.wait(new Int32Array(new SharedArrayBuffer(4)), 0, 0, 10);
+    }
+  }
+}
+
+function remove(temporary: string): void {
+  try {
+    rmSync(temporary, { force: true });
+  } catch {
+    // a folder that takes no file has none to remove
+  }
+}
+
+function isFull(error: unknown): boolean {
+  return ["ENOSPC", "EDQUOT"].includes((error as NodeJS.ErrnoException).code ?? "");
+}
