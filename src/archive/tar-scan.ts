@@ -1,3 +1,4 @@
+import { createHash } from "node:crypto";
 import { type ProblemError, problem } from "../errors.ts";
 import { HEAD_LENGTH } from "./binary.ts";
 import { Entries } from "./contents.ts";
@@ -5,7 +6,7 @@ import { decodeName } from "./encoding.ts";
 import { printable } from "./problem.ts";
 import { BLOCK, isZero, parseHeader, type TarHeader } from "./tar-header.ts";
 import { isSparse, PaxHeaders } from "./tar-pax.ts";
-import type { Entry, InspectOptions } from "./types.ts";
+import type { Entry, InspectOptions, Listing } from "./types.ts";
 import { contentKind, programKind } from "./wrong-kind.ts";
 
 /** Bytes of an extended header that are worth reading: a path of 4096 bytes, a link of the same length, and plenty more. */
@@ -33,6 +34,8 @@ interface Content {
   /** Bytes to keep from here on. */
   keep: number;
   kept: Buffer[];
+  /** Receives the content, not what is added to fill its last block. */
+  onData?: ((data: Buffer) => void) | undefined;
   done: (kept: Buffer) => void;
 }
 
@@ -45,6 +48,7 @@ export class TarScan {
   readonly #file: string;
   readonly #entries: Entries;
   readonly #head: (path: string) => boolean;
+  readonly #digests: Map<number, string> | undefined;
   readonly #pax = new PaxHeaders();
   readonly #block = Buffer.alloc(BLOCK);
   #filled = 0;
@@ -55,9 +59,10 @@ export class TarScan {
   #longLink: Buffer | undefined;
   #ended = false;
 
-  constructor(file: string, { head }: InspectOptions) {
+  constructor(file: string, { head, digests }: InspectOptions) {
     this.#file = file;
     this.#head = head ?? (() => false);
+    this.#digests = digests ? new Map() : undefined;
     this.#entries = new Entries(file);
   }
 
@@ -81,8 +86,13 @@ export class TarScan {
     if (!this.#ended) throw problem(this.#file, "tar.truncated", {});
   }
 
-  finish(): { entries: Entry[]; rootEntry: boolean } {
-    return { entries: this.#entries.finish(), rootEntry: this.#entries.root };
+  finish(): Pick<Listing, "entries" | "rootEntry" | "fileDigests"> {
+    const fileDigests = this.#digests;
+    return {
+      entries: this.#entries.finish(),
+      rootEntry: this.#entries.root,
+      ...(fileDigests && { fileDigests }),
+    };
   }
 
   #fill(chunk: Buffer, at: number): number {
@@ -99,6 +109,7 @@ export class TarScan {
       content.kept.push(bytes);
       content.keep -= bytes.length;
     }
+    if (data > 0) content.onData?.(chunk.subarray(at, at + data));
     content.left -= data;
     const padding = content.left > 0 ? 0 : Math.min(content.padding, chunk.length - at - data);
     content.padding -= padding;
@@ -109,9 +120,10 @@ export class TarScan {
     return data + padding;
   }
 
-  #expect(size: number, keep: number, done: (kept: Buffer) => void): void {
+  #expect(size: number, keep: number, done: (kept: Buffer) => void, onData?: Content["onData"]): void {
     if (size === 0) done(Buffer.alloc(0));
-    else this.#content = { left: size, padding: (BLOCK - (size % BLOCK)) % BLOCK, keep, kept: [], done };
+    else
+      this.#content = { left: size, padding: (BLOCK - (size % BLOCK)) % BLOCK, keep, kept: [], onData, done };
   }
 
   #header(): void {
@@ -182,11 +194,15 @@ export class TarScan {
       ...(isLink && { target: decodeName(rawLink).name }),
     });
     if (kind !== "file") return;
-    this.#expect(size, HEAD_LENGTH, (bytes) => {
+    const offset = this.#position;
+    const sha256 = this.#digests && createHash("sha256");
+    const done = (head: Buffer) => {
+      if (sha256) this.#digests?.set(offset, sha256.digest("hex"));
       if (!entry) return;
-      entry.kindOfBinary = programKind(bytes);
-      if (this.#head(entry.path)) entry.head = bytes;
-    });
+      entry.kindOfBinary = programKind(head);
+      if (this.#head(entry.path)) entry.head = head;
+    };
+    this.#expect(size, HEAD_LENGTH, done, sha256 && ((data) => sha256.update(data)));
   }
 }
 

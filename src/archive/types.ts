@@ -37,6 +37,8 @@ export interface ZipLocation {
   crc32: number;
   compressedSize: number;
   uncompressedSize: number;
+  /** Permission bits as Go's archive/zip, and so BK-Lite's installer, reads them: other systems than Unix have their own. */
+  mode: number;
 }
 
 /** What the first bytes of an executable say. `other` covers scripts, jars and anything without a known header. */
@@ -58,10 +60,19 @@ export interface Listing {
   gzipEnd?: number;
   /** Lower-case hex of the file; only where the reader had to read all of it (tar.gz). */
   sha256?: string;
+  fileDigests?: FileDigests;
 }
+
+/**
+ * SHA-256 in hex of each file in an archive, by where the archive keeps it: a zip's local header, a tar's bytes. Complete: every entry was
+ * read and found whole.
+ */
+export type FileDigests = ReadonlyMap<number, string>;
 
 export interface InspectOptions {
   signal?: AbortSignal | undefined;
   /** Whether the first bytes of a file with this path, as the archive has it, are to be kept. */
   head?: (path: string) => boolean;
+  /** Whether the digests of a tar.gz's files are wanted, which are read anyway. */
+  digests?: boolean;
 }

@@ -101,7 +101,13 @@ async function inspect(file: VolumeFile, options: InspectOptions): Promise<Archi
     );
     const known = format === "tar.gz" ? await recalled(inspected, options) : undefined;
     const read = format === "zip" ? inspectZip : inspectTarGz;
-    const listing = known ?? (await read(file.file, handle, size, { signal, head: isLookedInto }));
+    const listing =
+      known ??
+      (await read(file.file, handle, size, {
+        signal,
+        head: isLookedInto,
+        digests: type !== "apm-probe",
+      }));
     // what it is unpacked with is not BK-Lite's installer
     if (type === "apm-probe")
       return { ...inspected, ...listing, ...contentsOf([]), format, versions: {}, sha256: listing.sha256 };
