@@ -63,7 +63,7 @@ export class TarScan {
     this.#file = file;
     this.#head = head ?? (() => false);
     this.#digests = digests ? new Map() : undefined;
-    this.#entries = new Entries(file);
+    this.#entries = new Entries(file, { lastCounts: true });
   }
 
   /** The chunk has been read and may be used again. */
@@ -86,11 +86,13 @@ export class TarScan {
     if (!this.#ended) throw problem(this.#file, "tar.truncated", {});
   }
 
-  finish(): Pick<Listing, "entries" | "rootEntry" | "fileDigests"> {
+  finish(): Omit<Listing, "sha256"> {
     const fileDigests = this.#digests;
+    const repeated = [...this.#entries.repeated];
     return {
       entries: this.#entries.finish(),
       rootEntry: this.#entries.root,
+      ...(repeated.length > 0 && { repeated }),
       ...(fileDigests && { fileDigests }),
     };
   }
@@ -129,6 +131,9 @@ export class TarScan {
   #header(): void {
     const at = this.#position - BLOCK;
     if (isZero(this.#block)) {
+      // Python refuses a header of something that does not come
+      if (this.#longName || this.#longLink || this.#pax.pending)
+        throw problem(this.#file, "tar.extension", { at });
       this.#ended = true;
       return;
     }
@@ -152,16 +157,30 @@ export class TarScan {
   #extended({ type, size }: TarHeader, at: number): void {
     const bad = (): ProblemError => problem(this.#file, "tar.extension", { at });
     if (size > MAX_EXTENDED) throw bad();
-    this.#expect(size, size, (bytes) => {
-      if (type === "L") this.#longName = withoutNul(bytes);
-      else if (type === "K") this.#longLink = withoutNul(bytes);
-      else if (!this.#pax.read(bytes, type === "g")) throw bad();
+    const isLong = type === "L" || type === "K";
+    // with what fills the last block
+    const whole = isLong ? Math.ceil(size / BLOCK) * BLOCK : size;
+    this.#expect(whole, whole, (bytes) => {
+      if (!isLong) {
+        const isGlobal = type === "g";
+        // of two, readers do not agree which counts
+        if ((!isGlobal && this.#pax.pending) || !this.#pax.read(bytes, isGlobal)) throw bad();
+        return;
+      }
+      const name = longName(bytes, size);
+      if (!name || (type === "L" ? this.#longName : this.#longLink)) throw bad();
+      if (type === "L") this.#longName = name;
+      else this.#longLink = name;
     });
   }
 
   #member(header: TarHeader): void {
     const pax = this.#pax.take();
-    const rawName = pax.get("path") ?? this.#longName ?? header.name;
+    const said = pax.get("path");
+    // of two that differ, readers do not agree which counts
+    if (said && this.#longName && !said.equals(this.#longName))
+      throw problem(this.#file, "tar.extension", { at: this.#position - BLOCK });
+    const rawName = said ?? this.#longName ?? header.name;
     const rawLink = pax.get("linkpath") ?? this.#longLink ?? header.link;
     this.#longName = undefined;
     this.#longLink = undefined;
@@ -180,10 +199,10 @@ export class TarScan {
     // the old format marks a folder by its name alone
     const old = name.endsWith("/") && (header.type === "0" || header.type === "\0");
     const kind = old ? "directory" : (KINDS[header.type] ?? "file");
-    const said = pax.get("size");
-    const size = kind === "file" ? (said ? Number(said.toString()) : header.size) : 0;
-    if (!Number.isSafeInteger(size) || size < 0)
-      throw problem(this.#file, "tar.extension", { at: this.#position });
+    if (header.mode === undefined) throw problem(this.#file, "tar.header", { at: this.#position - BLOCK });
+    const long = pax.get("size");
+    const size = kind === "file" ? (long ? Number(long.toString()) : header.size) : 0;
+    if (!Number.isSafeInteger(size)) throw problem(this.#file, "tar.extension", { at: this.#position });
     const isLink = kind === "link" || kind === "hardlink";
     const entry = this.#entries.add({
       path: name,
@@ -206,7 +225,9 @@ export class TarScan {
   }
 }
 
-function withoutNul(bytes: Buffer): Buffer {
+/** A long name up to its NUL; undefined where it goes on behind `size`, for GNU tar reads on, and others do not. */
+function longName(bytes: Buffer, size: number): Buffer | undefined {
   const end = bytes.indexOf(0);
-  return end < 0 ? bytes : bytes.subarray(0, end);
+  const length = end < 0 ? bytes.length : end;
+  return length > size || length === 0 ? undefined : bytes.subarray(0, length);
 }

@@ -15,7 +15,7 @@ export interface Entry {
   size: number;
   /** Unix permission bits; 0 where the archive has none. */
   mode: number;
-  /** Where a link points, as the archive has it: from its own folder; a hard link from the archive's root. */
+  /** Where a link points, as the archive has it, from its own folder. Of a reader also a tar's hard link, which names a path from the root. */
   target?: string;
   /** Where a zip keeps it: the directory's own word, with its name as it is written there. */
   location?: ZipLocation;
@@ -56,8 +56,8 @@ export interface Listing {
   entries: Entry[];
   /** Whether it has an entry for its own root (`./`), which is none of `entries`. */
   rootEntry?: boolean;
-  /** Where a tar.gz ends that has something else behind it, in bytes. */
-  gzipEnd?: number;
+  /** Names that a tar has more than once: the last of them counts. */
+  repeated?: readonly string[];
   /** Lower-case hex of the file; only where the reader had to read all of it (tar.gz). */
   sha256?: string;
   fileDigests?: FileDigests;

@@ -72,7 +72,7 @@ export async function inspectFiles(
   return {
     archives: found.flatMap(({ archive }) => archive ?? []),
     problems: withoutRepeats(found.flatMap(({ problems }) => problems)),
-    warnings: checked.unused(),
+    warnings: [...checked.unused(), ...found.flatMap(({ archive }) => repeatedNames(archive))],
   };
 }
 
@@ -123,6 +123,14 @@ async function inspect(file: VolumeFile, options: InspectOptions): Promise<Archi
     const beside = await versionsBeside(file);
     return { ...inspected, ...listing, ...contents, format, versions, beside, ca, sha256: listing.sha256 };
   });
+}
+
+/** What a tar has more than once. */
+function repeatedNames(archive: Archive | undefined): Problem[] {
+  const [first, ...others] = archive?.repeated ?? [];
+  if (!archive || first === undefined) return [];
+  const params = { entry: printable(first), count: others.length + 1 };
+  return [{ file: archive.file, reason: "tar.repeated", params }];
 }
 
 /** What an earlier scan found in this very file. */

@@ -36,8 +36,8 @@ export interface Archive extends VolumeFile, Contents {
   entries: readonly Entry[];
   /** Whether it has an entry for its own root (`./`). */
   rootEntry?: boolean;
-  /** Where a tar.gz ends that has something else behind it, in bytes. */
-  gzipEnd?: number;
+  /** Names that a tar has more than once. */
+  repeated?: readonly string[];
   /** Of the files in it; undefined until all of it has been read and found whole. */
   fileDigests?: FileDigests;
   /** Lower-case hex; known already where the scan had to read the whole file anyway (tar.gz, checksum files). */

@@ -42,7 +42,7 @@ const NAMES = [
   "x".repeat(120),
   "x".repeat(255),
 ];
-const MODES = [0o644, 0o755, 0o600, 0o444, 0o775, 0o700];
+const MODES = [0o644, 0o755, 0o600, 0o444, 0o775, 0o700, 0o777, 0o666];
 const JUNK = [".DS_Store", "__MACOSX/._fusion-collectors", "Thumbs.db", "._fusion-collectors"];
 
 /** An archive's contents, as people have them, and sometimes as they should not be. */
@@ -130,6 +130,26 @@ const SPOILERS: Record<string, Spoiler> = {
     });
   },
   "hard link nowhere": add("hardlink", (below) => below("bin/hard"), "nothing"),
+  "hard link before its target": (items, below) => {
+    items.unshift({
+      path: below("bin/hard"),
+      kind: "hardlink",
+      data: empty,
+      mode: 0o755,
+      target: below("bin/telegraf"),
+    });
+  },
+  "hard link, then another target": (items, below) => {
+    const target = below("etc/target");
+    const file = (data: string): Item => ({
+      path: target,
+      kind: "file",
+      data: Buffer.from(data),
+      mode: 0o644,
+    });
+    const link: Item = { path: below("etc/hard"), kind: "hardlink", data: empty, mode: 0o644, target };
+    items.push(file("first"), link, file("second"));
+  },
   parent: add("file", (below) => below("../../up")),
   absolute: add("file", () => "/tmp/abs"),
   backslash: add("file", (below) => below("bin\\win.exe")),
