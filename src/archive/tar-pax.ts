@@ -1,7 +1,6 @@
 /** What GNU tar takes as a value; of other keywords anything. */
 const VALUES: ReadonlyMap<string, RegExp> = new Map([
   ["path", /./s],
-  ["linkpath", /./s],
   ...["size", "uid", "gid"].map((keyword): [string, RegExp] => [keyword, /^\d+$/]),
   ...["mtime", "atime", "ctime"].map((keyword): [string, RegExp] => [keyword, /^-?\d/]),
 ]);
@@ -38,11 +37,11 @@ export class PaxHeaders {
     return true;
   }
 
-  /** What holds for the next member: its own records before the global ones; an empty value takes a global one back. */
+  /** What holds for the next member: its own records before the global ones; an empty value takes a global one back, but not a link's target. */
   take(): ReadonlyMap<string, Buffer> {
     const all = new Map([...this.#global, ...this.#local]);
     this.#local = new Map();
-    for (const [keyword, value] of all) if (value.length === 0) all.delete(keyword);
+    for (const [keyword, value] of all) if (value.length === 0 && keyword !== "linkpath") all.delete(keyword);
     return all;
   }
 }

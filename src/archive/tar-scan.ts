@@ -167,7 +167,7 @@ export class TarScan {
         if ((!isGlobal && this.#pax.pending) || !this.#pax.read(bytes, isGlobal)) throw bad();
         return;
       }
-      const name = longName(bytes, size);
+      const name = longName(bytes);
       if (!name || (type === "L" ? this.#longName : this.#longLink)) throw bad();
       if (type === "L") this.#longName = name;
       else this.#longLink = name;
@@ -225,9 +225,8 @@ export class TarScan {
   }
 }
 
-/** A long name up to its NUL; undefined where it goes on behind `size`, for GNU tar reads on, and others do not. */
-function longName(bytes: Buffer, size: number): Buffer | undefined {
-  const end = bytes.indexOf(0);
-  const length = end < 0 ? bytes.length : end;
-  return length > size || length === 0 ? undefined : bytes.subarray(0, length);
+/** A long name, up to its NUL. GNU tar and Python look for that in whole blocks, whatever its size. undefined: an empty one. */
+function longName(blocks: Buffer): Buffer | undefined {
+  const end = blocks.indexOf(0);
+  return end === 0 || blocks.length === 0 ? undefined : blocks.subarray(0, end < 0 ? blocks.length : end);
 }

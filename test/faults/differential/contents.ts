@@ -104,6 +104,9 @@ const add = (
     items.push({ path: path(below), kind, data, mode: 0o644, ...(target !== undefined && { target }) });
   };
 
+/** The trait of a hard link whose target comes again with other bytes. */
+export const HARD_LINK_REPLACED = "hard link, then another target";
+
 /** Things that are in archives and make them doubtful; a link to what is there is the only one that may stay. */
 const SPOILERS: Record<string, Spoiler> = {
   link: add("link", (below) => below("bin/also"), "telegraf"),
@@ -139,7 +142,7 @@ const SPOILERS: Record<string, Spoiler> = {
       target: below("bin/telegraf"),
     });
   },
-  "hard link, then another target": (items, below) => {
+  [HARD_LINK_REPLACED]: (items, below) => {
     const target = below("etc/target");
     const file = (data: string): Item => ({
       path: target,
