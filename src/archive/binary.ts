@@ -32,6 +32,12 @@ export function kindOf(head: Buffer): BinaryKind {
   return { format: "other" };
 }
 
+/** Whether a file is a program or a script; only its first 4 KiB count, however much is given. */
+export function isRunnable(start: Buffer): boolean {
+  const head = start.subarray(0, HEAD_LENGTH);
+  return kindOf(head).format !== "other" || head.toString("latin1", 0, 2) === "#!";
+}
+
 function isMachO(head: Buffer): boolean {
   const magic = head.readUInt32BE(0);
   // a Java class begins like a fat binary, but where that counts its architectures a class has a version of 45 or more

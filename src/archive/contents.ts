@@ -1,5 +1,4 @@
 import { type ProblemError, problem } from "../errors.ts";
-import { PathSet } from "./pathset.ts";
 import { printable } from "./problem.ts";
 import type { Entry } from "./types.ts";
 
@@ -19,11 +18,14 @@ const SUSPECT = /[\\\0]|^\/|^(?:\.\/+)*[A-Za-z]:|(?:^|\/)\.\.(?:\/|$)/;
 /** Takes an archive's entries one by one and refuses what no archive may contain (exit 65). */
 export class Entries {
   readonly #file: string;
-  readonly #seen = new PathSet();
-  readonly #links = new PathSet();
+  readonly #lastCounts: boolean;
+  readonly #links = new Set<string>();
   /** Folders that are there because something lies in them. */
-  readonly #parents = new PathSet();
-  readonly #entries: Entry[] = [];
+  readonly #parents = new Set<string>();
+  /** By path, in the archive's order. */
+  readonly #entries = new Map<string, Entry>();
+  /** Names of files that came more than once. */
+  readonly repeated = new Set<string>();
   /** Whether there is an entry for the archive's own root. */
   root = false;
   #lastParent = "";
@@ -32,12 +34,16 @@ export class Entries {
   #count = 0;
   #unpacked = 0;
 
-  /** `file` is for messages. */
-  constructor(file: string) {
+  /** `file` is for messages. `lastCounts`: of several entries with one name, as in a tar; otherwise they are refused. */
+  constructor(file: string, { lastCounts = false }: { lastCounts?: boolean } = {}) {
     this.#file = file;
+    this.#lastCounts = lastCounts;
   }
 
-  /** Returns the entry as it is kept, with its path made plain, so that a reader that comes past its bytes can add what they say. */
+  /**
+   * Returns the entry as it is kept, with its path made plain, so that a reader that comes past its bytes can add what they say. A hard link
+   * is kept as the entry that it names, which must have come before it.
+   */
   add(entry: Entry): Entry | undefined {
     if (++this.#count > MAX_ENTRIES) throw tooManyFiles(this.#file);
     if (entry.kind !== "directory" && ++this.#files > MAX_FILES) throw tooManyFiles(this.#file);
@@ -63,21 +69,41 @@ export class Entries {
     if (!isNew) return undefined;
     this.#names += path.length;
     if (this.#names > MAX_NAMES) throw tooManyFiles(this.#file);
-    const kept: Entry = { ...entry, path, mode: entry.mode & 0o7777 };
-    this.#entries.push(kept);
+    const kept: Entry =
+      entry.kind === "hardlink"
+        ? { ...this.#linked(entry, parts), path }
+        : { ...entry, path, mode: entry.mode & 0o7777 };
+    if (kept.kind === "link") this.#links.add(path);
+    else this.#links.delete(path);
+    // the last one takes its own place in the order
+    this.#entries.delete(path);
+    this.#entries.set(path, kept);
     return kept;
+  }
+
+  /** What a hard link names. */
+  #linked(entry: Entry, parts: string[]): Entry {
+    const target = entry.target ?? "";
+    const linked = this.#entries.get(partsOf(target).join("/"));
+    if (!linked || linked.kind === "directory") {
+      const link = { entry: printable(entry.path), target: printable(target) };
+      throw problem(this.#file, "tar.hard-link", link);
+    }
+    // a symbolic link under another name points from another folder
+    if (linked.kind === "link") this.#checkTarget(linked, parts);
+    return linked;
   }
 
   /** All entries, in the archive's order. */
   finish(): Entry[] {
     if (this.#count === 0) throw problem(this.#file, "archive.empty", {});
-    return this.#entries;
+    return [...this.#entries.values()];
   }
 
   /** The name's components, or why it is none that may be unpacked. */
   check(name: string): string[] {
     if (SUSPECT.test(name)) throw problem(this.#file, suspicion(name), { entry: printable(name) });
-    const parts = name.split("/").filter((part) => part !== "" && part !== ".");
+    const parts = partsOf(name);
     const tooLong =
       name.length > MAX_COMPONENT / 4 &&
       (Buffer.byteLength(name) > MAX_PATH || parts.some((part) => Buffer.byteLength(part) > MAX_COMPONENT));
@@ -85,24 +111,30 @@ export class Entries {
     return parts;
   }
 
-  /** False for a folder that is named again. */
-  #place(entry: Entry, path: string): boolean {
-    const isFolder = entry.kind === "directory";
-    const before = this.#seen.add(path, isFolder ? "directory" : "file");
+  /** False for a folder that is named again, where the first counts. */
+  #place({ kind }: Entry, path: string): boolean {
+    const isFolder = kind === "directory";
+    const before = this.#entries.get(path);
     if (!isFolder && this.#parents.has(path)) {
       throw problem(this.#file, "archive.conflict", { entry: printable(path) });
     }
-    if (before === undefined) return true;
-    if (isFolder && before === "directory") return false;
-    throw problem(this.#file, "archive.duplicate", { entry: printable(path) });
+    if (!before) return true;
+    const bothFolders = isFolder && before.kind === "directory";
+    if (bothFolders) return this.#lastCounts;
+    if (!this.#lastCounts || isFolder || before.kind === "directory")
+      throw problem(this.#file, "archive.duplicate", { entry: printable(path) });
+    this.repeated.add(path);
+    return true;
   }
 
   /** Nothing may lie in what is a file. */
   #checkAbove(path: string): void {
     for (let slash = path.lastIndexOf("/"); slash > 0; slash = path.lastIndexOf("/", slash - 1)) {
       const parent = path.slice(0, slash);
-      if (parent === this.#lastParent || this.#parents.add(parent, "directory") !== undefined) break;
-      if (this.#seen.kindOf(parent) === "file" && !this.#links.has(parent)) {
+      if (parent === this.#lastParent || this.#parents.has(parent)) break;
+      this.#parents.add(parent);
+      const above = this.#entries.get(parent);
+      if (above && above.kind !== "directory" && above.kind !== "link") {
         throw problem(this.#file, "archive.conflict", { entry: printable(parent) });
       }
     }
@@ -118,15 +150,21 @@ export class Entries {
         }
       }
     }
-    if (entry.kind !== "link" && entry.kind !== "hardlink") return;
+    if (entry.kind === "link" || entry.kind === "hardlink") this.#checkTarget(entry, parts);
+  }
+
+  #checkTarget(entry: Entry, parts: string[]): void {
     const target = entry.target ?? "";
     // a hard link names a path from the archive's root, a symbolic one from its own folder
     if (escapesRoot(target, entry.kind === "link" ? parts.length - 1 : 0)) {
-      const link = { entry: printable(path), target: printable(target) };
+      const link = { entry: printable(parts.join("/")), target: printable(target) };
       throw problem(this.#file, "archive.link.outside", link);
     }
-    if (entry.kind === "link") this.#links.add(path, "file");
   }
+}
+
+function partsOf(name: string): string[] {
+  return name.split("/").filter((part) => part !== "" && part !== ".");
 }
 
 function suspicion(name: string) {

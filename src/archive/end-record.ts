@@ -62,6 +62,7 @@ export async function readEndRecord(file: string, handle: OpenFile, size: number
   const start = end - said.size;
   const base = start - said.offset;
   if (base < 0 || start < 0) throw problem(file, "zip.end", {});
+  if (wide && !isWideToGo(old, base)) throw problem(file, "zip.end", {});
   // Go believes the offset where it points to a directory anyway, Python the sizes
   if (base > 0 && (await signatureAt(handle, said.offset)) === DIRECTORY_SIGNATURE)
     throw problem(file, "zip.end", {});
@@ -115,6 +116,14 @@ function agree(old: Raw, wide: Raw): boolean {
     fits(old.size, wide.size, 0xffffffff) &&
     fits(old.offset, wide.offset, 0xffffffff)
   );
+}
+
+/**
+ * Whether Go's archive/zip reads the same directory: it looks for zip64's record only where the old one sends it there by its count or its
+ * offset. By a complete old record it looks for a prefix at another place, and then finds a directory only where there is none.
+ */
+function isWideToGo(old: Raw, base: number): boolean {
+  return old.count === 0xffff || old.offset === 0xffffffff || (base === 0 && old.size !== 0xffffffff);
 }
 
 async function signatureAt(handle: OpenFile, position: number): Promise<number> {

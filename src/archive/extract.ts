@@ -18,7 +18,6 @@ const INFLATED = 256 * 1024;
 export interface ArchiveFile {
   file: string;
   size: number;
-  gzipEnd?: number;
 }
 
 /** Where a zip keeps an entry. */
@@ -76,7 +75,7 @@ export class TarReader {
     this.#file = archive.file;
     this.#moved = moved;
     this.#tar = through(
-      blocks(handle, { size: archive.gzipEnd ?? archive.size }, READ, signal),
+      blocks(handle, { size: archive.size }, READ, signal),
       createGunzip({ chunkSize: INFLATED }),
     );
   }

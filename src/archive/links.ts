@@ -32,8 +32,7 @@ export function followLinks(
   const bad: BadLink[] = [];
   for (const entry of entries) {
     if (found.length > limit) break;
-    if (entry.kind === "link" || entry.kind === "hardlink")
-      tree.follow(entry, entry.path, [], { found, bad, limit });
+    if (entry.kind === "link") tree.follow(entry, entry.path, [], { found, bad, limit });
     else found.push({ path: entry.path, from: entry });
   }
   return { entries: found, bad };
@@ -52,7 +51,7 @@ class Tree {
 
   constructor(entries: readonly Entry[]) {
     for (const entry of entries) this.#byPath.set(entry.path, entry);
-    if (!entries.some(({ kind }) => kind === "link" || kind === "hardlink")) return;
+    if (!entries.some(({ kind }) => kind === "link")) return;
     const seen = new Set<string>();
     for (const { path } of entries) {
       for (let at = path; at !== "" && !seen.has(at); at = parentOf(at)) {
@@ -92,14 +91,14 @@ class Tree {
       const to = `${path}/${child.slice(real === "" ? 0 : real.length + 1)}`;
       const entry = this.#byPath.get(child);
       if (!entry || entry.kind === "directory") this.#copyFolder(child, to, links, into);
-      else if (entry.kind === "link" || entry.kind === "hardlink") this.follow(entry, to, links, into);
+      else if (entry.kind === "link") this.follow(entry, to, links, into);
       else into.found.push({ path: to, from: entry });
     }
   }
 
   /** The path, without links in it, that a link leads to; LOOP where there is no end to it. */
   #target(link: Entry): string | typeof LOOP {
-    let at = link.kind === "link" ? parentOf(link.path) : "";
+    let at = parentOf(link.path);
     let rest = (link.target ?? "").split("/");
     let hops = 0;
     for (let part = rest.shift(); part !== undefined; part = rest.shift()) {
@@ -110,10 +109,10 @@ class Tree {
       }
       at = at === "" ? part : `${at}/${part}`;
       const entry = this.#byPath.get(at);
-      if (entry?.kind !== "link" && entry?.kind !== "hardlink") continue;
+      if (entry?.kind !== "link") continue;
       if (++hops > MAX_HOPS) return LOOP;
       // the rest of the path goes on from where this one points
-      at = entry.kind === "link" ? parentOf(at) : "";
+      at = parentOf(at);
       rest = [...(entry.target ?? "").split("/"), ...rest];
     }
     return at;

@@ -19,13 +19,13 @@ export interface ListedFile {
 /** What a scan found, as one line; undefined for an archive with too many entries for that. `parseListing` reads it. */
 export function listingText(
   { sha256, size }: ListedFile,
-  { entries, rootEntry, gzipEnd }: Pick<Listing, "rootEntry" | "gzipEnd"> & { entries: readonly Entry[] },
+  { entries, rootEntry }: Pick<Listing, "rootEntry"> & { entries: readonly Entry[] },
 ): string | undefined {
   const plain = entries.map((entry) => ({
     ...entry,
     ...(entry.head && { head: entry.head.toString("base64") }),
   }));
-  const json = JSON.stringify({ entries: plain, rootEntry, gzipEnd });
+  const json = JSON.stringify({ entries: plain, rootEntry });
   if (json.length > MAX_JSON) return undefined;
   const text = `${RULE} ${sha256} ${size} ${deflateRawSync(json, { level: 9 }).toString("base64")}`;
   return text.length > MAX_TEXT ? undefined : text;
@@ -47,8 +47,7 @@ export function parseListing(text: string, file: string): Listing | undefined {
     const said = JSON.parse(
       inflateRawSync(packed, { maxOutputLength: MAX_JSON }).toString(),
     ) as Partial<Listing>;
-    const { gzipEnd, rootEntry } = said;
-    if (gzipEnd !== undefined && !isNumber(gzipEnd)) return undefined;
+    const { rootEntry } = said;
     const kept = new Entries(file);
     for (const entry of said.entries ?? []) {
       if (!isEntry(entry)) return undefined;
@@ -58,7 +57,6 @@ export function parseListing(text: string, file: string): Listing | undefined {
     return {
       entries: kept.finish(),
       rootEntry: rootEntry === true,
-      ...(gzipEnd !== undefined && { gzipEnd }),
     };
   } catch {
     return undefined;

@@ -1,4 +1,3 @@
-import { kindOf } from "./binary.ts";
 import { KEEP, type PassReader, type Step, type Target } from "./pass-plan.ts";
 import type { Facts, ZipItem } from "./zip-writer.ts";
 
@@ -88,9 +87,4 @@ export async function finish<From>(target: Target<From>, reader: PassReader<From
 /** Type and permissions of a file in a zip. */
 export function modeOf({ mode, guessMode }: ZipItem<unknown>, runs: boolean): number {
   return guessMode && runs ? 0o100755 : mode;
-}
-
-/** Whether a file with these first bytes is a program or a script. */
-export function isRunnable(head: Buffer): boolean {
-  return kindOf(head).format !== "other" || head.toString("latin1", 0, 2) === "#!";
 }

@@ -1,5 +1,6 @@
 import { crc32 } from "node:zlib";
 import { createSweep } from "../memory.ts";
+import { isRunnable } from "./binary.ts";
 import { BLOCK, deflateBlock, dictionaryOf } from "./deflate.ts";
 import { Line } from "./line.ts";
 import {
@@ -11,7 +12,7 @@ import {
   type Target,
   targetOf,
 } from "./pass-plan.ts";
-import { finish, isRunnable, type PassFile, used, write } from "./pass-write.ts";
+import { finish, type PassFile, used, write } from "./pass-write.ts";
 import type { Facts } from "./zip-writer.ts";
 
 /**

@@ -9,7 +9,8 @@ export interface TarHeader {
   /** One character. */
   type: string;
   size: number;
-  mode: number;
+  /** undefined where the mode, the owner, the group or the time cannot be read; it counts in a member's header alone. */
+  mode: number | undefined;
 }
 
 const CHECKSUM = 148;
@@ -25,7 +26,12 @@ export function parseHeader(block: Buffer): TarHeader | undefined {
   const said = number(block, CHECKSUM, 8);
   if (said === undefined || !sums(block).includes(said)) return undefined;
   const size = number(block, 124, 12);
-  const mode = number(block, 100, 8);
+  const [mode, ...others] = [
+    number(block, 100, 8),
+    owner(block, 108, 8),
+    owner(block, 116, 8),
+    owner(block, 136, 12),
+  ];
   if (size === undefined) return undefined;
   const name = text(block, 0, 100);
   const isPosix = block.toString("latin1", 257, 263) === "ustar\0";
@@ -35,7 +41,7 @@ export function parseHeader(block: Buffer): TarHeader | undefined {
     link: Buffer.from(text(block, 157, 100)),
     type: String.fromCharCode(block[156] ?? 0),
     size,
-    mode: (mode ?? 0) & 0o7777,
+    mode: mode === undefined || others.includes(undefined) ? undefined : mode & 0o7777,
   };
 }
 
@@ -46,7 +52,15 @@ function text(block: Buffer, at: number, length: number): Buffer {
   return end < 0 ? field : field.subarray(0, end);
 }
 
-/** Octal digits between blanks and NULs; or, with the highest bit set, a number in base 256. undefined: neither. */
+/** A number that may be below zero in base 256: an owner, a group, a time. */
+function owner(block: Buffer, at: number, length: number): number | undefined {
+  return block[at] === 0xff ? 0 : number(block, at, length);
+}
+
+/**
+ * Octal digits behind blanks, up to a blank or NUL; or, with the highest bit set, a number in base 256. A field of NULs is 0. undefined for
+ * anything else: GNU tar refuses a field of blanks, and readers do not agree on digits behind a NUL.
+ */
 function number(block: Buffer, at: number, length: number): number | undefined {
   const first = block[at] ?? 0;
   if (first === 0x80) {
@@ -54,12 +68,10 @@ function number(block: Buffer, at: number, length: number): number | undefined {
     for (let index = at + 1; index < at + length; index++) value = value * 256 + (block[index] ?? 0);
     return Number.isSafeInteger(value) ? value : undefined;
   }
-  const digits = block
-    .toString("latin1", at, at + length)
-    .replace(/^[\s\0]+/, "")
-    .replace(/[\s\0].*$/s, "");
-  if (digits === "") return 0;
-  return /^[0-7]+$/.test(digits) ? Number.parseInt(digits, 8) : undefined;
+  const field = block.toString("latin1", at, at + length);
+  const [, digits] = /^[\t-\r ]*([0-7]+)(?:[\0\t-\r ]|$)/.exec(field) ?? [];
+  if (digits !== undefined) return Number.parseInt(digits, 8);
+  return /^[\t-\r ]*\0[^0-9]*$/.test(field) ? 0 : undefined;
 }
 
 /** The header's sum, with its own field taken for blanks: of unsigned bytes, and of signed ones, as old tars have it. */

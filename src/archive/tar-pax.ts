@@ -1,9 +1,21 @@
+/** What GNU tar takes as a value; of other keywords anything. */
+const VALUES: ReadonlyMap<string, RegExp> = new Map([
+  ["path", /./s],
+  ...["size", "uid", "gid"].map((keyword): [string, RegExp] => [keyword, /^\d+$/]),
+  ...["mtime", "atime", "ctime"].map((keyword): [string, RegExp] => [keyword, /^-?\d/]),
+]);
+
 /** Records of pax's extended headers (POSIX.1-2017, "pax"), by keyword; values are bytes. */
 export class PaxHeaders {
   readonly #global = new Map<string, Buffer>();
   #local = new Map<string, Buffer>();
 
-  /** Reads `length keyword=value\n` records; false where they are no such. */
+  /** Whether there are records for a next member. */
+  get pending(): boolean {
+    return this.#local.size > 0;
+  }
+
+  /** Reads `length keyword=value\n` records; false where they are no such, or one has a value that GNU tar refuses. */
   read(bytes: Buffer, isGlobal: boolean): boolean {
     const into = isGlobal ? this.#global : this.#local;
     for (let at = 0; at < bytes.length; ) {
@@ -16,17 +28,20 @@ export class PaxHeaders {
         return false;
       const equals = bytes.indexOf(0x3d, space);
       if (equals < 0 || equals >= end) return false;
-      into.set(bytes.toString("utf8", space + 1, equals), Buffer.from(bytes.subarray(equals + 1, end - 1)));
+      const keyword = bytes.toString("utf8", space + 1, equals);
+      const value = Buffer.from(bytes.subarray(equals + 1, end - 1));
+      if (VALUES.get(keyword)?.test(value.toString("latin1")) === false) return false;
+      into.set(keyword, value);
       at = end;
     }
     return true;
   }
 
-  /** What holds for the next member: its own records before the global ones; an empty value takes a global one back. */
+  /** What holds for the next member: its own records before the global ones; an empty value takes a global one back, but not a link's target. */
   take(): ReadonlyMap<string, Buffer> {
     const all = new Map([...this.#global, ...this.#local]);
     this.#local = new Map();
-    for (const [keyword, value] of all) if (value.length === 0) all.delete(keyword);
+    for (const [keyword, value] of all) if (value.length === 0 && keyword !== "linkpath") all.delete(keyword);
     return all;
   }
 }

@@ -1,3 +1,4 @@
+import { createHash } from "node:crypto";
 import { type ProblemError, problem } from "../errors.ts";
 import { HEAD_LENGTH } from "./binary.ts";
 import { Entries } from "./contents.ts";
@@ -5,7 +6,7 @@ import { decodeName } from "./encoding.ts";
 import { printable } from "./problem.ts";
 import { BLOCK, isZero, parseHeader, type TarHeader } from "./tar-header.ts";
 import { isSparse, PaxHeaders } from "./tar-pax.ts";
-import type { Entry, InspectOptions } from "./types.ts";
+import type { Entry, InspectOptions, Listing } from "./types.ts";
 import { contentKind, programKind } from "./wrong-kind.ts";
 
 /** Bytes of an extended header that are worth reading: a path of 4096 bytes, a link of the same length, and plenty more. */
@@ -33,6 +34,8 @@ interface Content {
   /** Bytes to keep from here on. */
   keep: number;
   kept: Buffer[];
+  /** Receives the content, not what is added to fill its last block. */
+  onData?: ((data: Buffer) => void) | undefined;
   done: (kept: Buffer) => void;
 }
 
@@ -45,6 +48,7 @@ export class TarScan {
   readonly #file: string;
   readonly #entries: Entries;
   readonly #head: (path: string) => boolean;
+  readonly #digests: Map<number, string> | undefined;
   readonly #pax = new PaxHeaders();
   readonly #block = Buffer.alloc(BLOCK);
   #filled = 0;
@@ -55,10 +59,11 @@ export class TarScan {
   #longLink: Buffer | undefined;
   #ended = false;
 
-  constructor(file: string, { head }: InspectOptions) {
+  constructor(file: string, { head, digests }: InspectOptions) {
     this.#file = file;
     this.#head = head ?? (() => false);
-    this.#entries = new Entries(file);
+    this.#digests = digests ? new Map() : undefined;
+    this.#entries = new Entries(file, { lastCounts: true });
   }
 
   /** The chunk has been read and may be used again. */
@@ -81,8 +86,15 @@ export class TarScan {
     if (!this.#ended) throw problem(this.#file, "tar.truncated", {});
   }
 
-  finish(): { entries: Entry[]; rootEntry: boolean } {
-    return { entries: this.#entries.finish(), rootEntry: this.#entries.root };
+  finish(): Omit<Listing, "sha256"> {
+    const fileDigests = this.#digests;
+    const repeated = [...this.#entries.repeated];
+    return {
+      entries: this.#entries.finish(),
+      rootEntry: this.#entries.root,
+      ...(repeated.length > 0 && { repeated }),
+      ...(fileDigests && { fileDigests }),
+    };
   }
 
   #fill(chunk: Buffer, at: number): number {
@@ -99,6 +111,7 @@ export class TarScan {
       content.kept.push(bytes);
       content.keep -= bytes.length;
     }
+    if (data > 0) content.onData?.(chunk.subarray(at, at + data));
     content.left -= data;
     const padding = content.left > 0 ? 0 : Math.min(content.padding, chunk.length - at - data);
     content.padding -= padding;
@@ -109,14 +122,18 @@ export class TarScan {
     return data + padding;
   }
 
-  #expect(size: number, keep: number, done: (kept: Buffer) => void): void {
+  #expect(size: number, keep: number, done: (kept: Buffer) => void, onData?: Content["onData"]): void {
     if (size === 0) done(Buffer.alloc(0));
-    else this.#content = { left: size, padding: (BLOCK - (size % BLOCK)) % BLOCK, keep, kept: [], done };
+    else
+      this.#content = { left: size, padding: (BLOCK - (size % BLOCK)) % BLOCK, keep, kept: [], onData, done };
   }
 
   #header(): void {
     const at = this.#position - BLOCK;
     if (isZero(this.#block)) {
+      // Python refuses a header of something that does not come
+      if (this.#longName || this.#longLink || this.#pax.pending)
+        throw problem(this.#file, "tar.extension", { at });
       this.#ended = true;
       return;
     }
@@ -140,16 +157,30 @@ export class TarScan {
   #extended({ type, size }: TarHeader, at: number): void {
     const bad = (): ProblemError => problem(this.#file, "tar.extension", { at });
     if (size > MAX_EXTENDED) throw bad();
-    this.#expect(size, size, (bytes) => {
-      if (type === "L") this.#longName = withoutNul(bytes);
-      else if (type === "K") this.#longLink = withoutNul(bytes);
-      else if (!this.#pax.read(bytes, type === "g")) throw bad();
+    const isLong = type === "L" || type === "K";
+    // with what fills the last block
+    const whole = isLong ? Math.ceil(size / BLOCK) * BLOCK : size;
+    this.#expect(whole, whole, (bytes) => {
+      if (!isLong) {
+        const isGlobal = type === "g";
+        // of two, readers do not agree which counts
+        if ((!isGlobal && this.#pax.pending) || !this.#pax.read(bytes, isGlobal)) throw bad();
+        return;
+      }
+      const name = longName(bytes);
+      if (!name || (type === "L" ? this.#longName : this.#longLink)) throw bad();
+      if (type === "L") this.#longName = name;
+      else this.#longLink = name;
     });
   }
 
   #member(header: TarHeader): void {
     const pax = this.#pax.take();
-    const rawName = pax.get("path") ?? this.#longName ?? header.name;
+    const said = pax.get("path");
+    // of two that differ, readers do not agree which counts
+    if (said && this.#longName && !said.equals(this.#longName))
+      throw problem(this.#file, "tar.extension", { at: this.#position - BLOCK });
+    const rawName = said ?? this.#longName ?? header.name;
     const rawLink = pax.get("linkpath") ?? this.#longLink ?? header.link;
     this.#longName = undefined;
     this.#longLink = undefined;
@@ -168,10 +199,10 @@ export class TarScan {
     // the old format marks a folder by its name alone
     const old = name.endsWith("/") && (header.type === "0" || header.type === "\0");
     const kind = old ? "directory" : (KINDS[header.type] ?? "file");
-    const said = pax.get("size");
-    const size = kind === "file" ? (said ? Number(said.toString()) : header.size) : 0;
-    if (!Number.isSafeInteger(size) || size < 0)
-      throw problem(this.#file, "tar.extension", { at: this.#position });
+    if (header.mode === undefined) throw problem(this.#file, "tar.header", { at: this.#position - BLOCK });
+    const long = pax.get("size");
+    const size = kind === "file" ? (long ? Number(long.toString()) : header.size) : 0;
+    if (!Number.isSafeInteger(size)) throw problem(this.#file, "tar.extension", { at: this.#position });
     const isLink = kind === "link" || kind === "hardlink";
     const entry = this.#entries.add({
       path: name,
@@ -182,15 +213,20 @@ export class TarScan {
       ...(isLink && { target: decodeName(rawLink).name }),
     });
     if (kind !== "file") return;
-    this.#expect(size, HEAD_LENGTH, (bytes) => {
+    const offset = this.#position;
+    const sha256 = this.#digests && createHash("sha256");
+    const done = (head: Buffer) => {
+      if (sha256) this.#digests?.set(offset, sha256.digest("hex"));
       if (!entry) return;
-      entry.kindOfBinary = programKind(bytes);
-      if (this.#head(entry.path)) entry.head = bytes;
-    });
+      entry.kindOfBinary = programKind(head);
+      if (this.#head(entry.path)) entry.head = head;
+    };
+    this.#expect(size, HEAD_LENGTH, done, sha256 && ((data) => sha256.update(data)));
   }
 }
 
-function withoutNul(bytes: Buffer): Buffer {
-  const end = bytes.indexOf(0);
-  return end < 0 ? bytes : bytes.subarray(0, end);
+/** A long name, up to its NUL. GNU tar and Python look for that in whole blocks, whatever its size. undefined: an empty one. */
+function longName(blocks: Buffer): Buffer | undefined {
+  const end = blocks.indexOf(0);
+  return end === 0 || blocks.length === 0 ? undefined : blocks.subarray(0, end < 0 ? blocks.length : end);
 }

@@ -4,7 +4,6 @@ import { createGunzip } from "node:zlib";
 import { problem } from "../errors.ts";
 import { createSweep } from "../memory.ts";
 import { blocks } from "./blocks.ts";
-import { gzipEnd } from "./gzip-end.ts";
 import { TarScan } from "./tar-scan.ts";
 import type { InspectOptions, Listing, OpenFile } from "./types.ts";
 
@@ -13,36 +12,15 @@ const READ = 256 * 1024;
 const INFLATED = 256 * 1024;
 
 /**
- * Reads a tar.gz to its end, once: the gzip's own checksums, every header, the first bytes of what may be a program, and the
- * file's SHA-256. What lies behind the gzip's end is of no account, as to gzip itself; the tar has to have ended by then. Throws exit 65
- * for all that a package must not be (SPEC §3).
+ * Reads a tar.gz to its end, once: the gzip's own checksums, every header, the first bytes of what may be a program, the digests of its
+ * files if they are wanted, and the file's SHA-256. NULs behind the gzip's end are padding, as to gzip itself; the tar has to have ended by
+ * then. Throws exit 65 for all that a package must not be (SPEC §3).
  */
 export async function inspectTarGz(
   file: string,
   handle: OpenFile,
   size: number,
   options: InspectOptions = {},
-): Promise<Listing & { sha256: string }> {
-  try {
-    return await inspectUpTo(size, file, handle, size, options);
-  } catch (error) {
-    if (!isJunkBehind(error)) throw gzipProblem(file, error);
-  }
-  const end = await gzipEnd(handle, size, options.signal);
-  try {
-    return { ...(await inspectUpTo(end, file, handle, size, options)), gzipEnd: end };
-  } catch (error) {
-    throw gzipProblem(file, error);
-  }
-}
-
-/** Takes the gzip to end at `end`; the digest is of the whole file. */
-async function inspectUpTo(
-  end: number,
-  file: string,
-  handle: OpenFile,
-  size: number,
-  options: InspectOptions,
 ): Promise<Listing & { sha256: string }> {
   const { signal } = options;
   const hash = createHash("sha256");
@@ -51,7 +29,7 @@ async function inspectUpTo(
   const sweep = createSweep();
   let read = 0;
   const packed = async function* () {
-    for await (const block of blocks(handle, { size: end }, READ, signal)) {
+    for await (const block of blocks(handle, { size }, READ, signal)) {
       hash.update(block);
       read += block.length;
       // longer than the stream's high water mark, so the pipeline comes back for more when it is all inflated
@@ -66,16 +44,21 @@ async function inspectUpTo(
     }
     tar.end();
   };
-  await pipeline(packed, gunzip, scan);
-  // zeros behind the end are padding to gzip, zlib and Python, which stop reading there
-  for await (const block of blocks(handle, { start: read, size: size - read }, READ, signal))
-    hash.update(block);
+  try {
+    await pipeline(packed, gunzip, scan);
+  } catch (error) {
+    throw gzipProblem(file, error);
+  }
+  // zlib stops at the first NUL behind a member: what comes then is read here
+  const start = gunzip.bytesWritten;
+  const nuls = Buffer.alloc(Math.min(READ, size - start));
+  let at = start;
+  for await (const block of blocks(handle, { start, size: size - start }, READ, signal)) {
+    if (!block.equals(nuls.subarray(0, block.length))) throw problem(file, "gzip.behind", {});
+    if (at + block.length > read) hash.update(block.subarray(Math.max(read - at, 0)));
+    at += block.length;
+  }
   return { ...tar.finish(), sha256: hash.digest("hex") };
-}
-
-/** How the file begins has been checked, so this is where zlib looks for another gzip member behind the last. */
-function isJunkBehind(error: unknown): boolean {
-  return zlibCode(error) === "Z_DATA_ERROR" && (error as Error).message === "incorrect header check";
 }
 
 function zlibCode(error: unknown): unknown {
@@ -86,5 +69,7 @@ function gzipProblem(file: string, error: unknown): unknown {
   const code = zlibCode(error);
   if (code === "Z_BUF_ERROR") return problem(file, "gzip.truncated", {});
   if (code !== "Z_DATA_ERROR") return error;
+  // how the file begins was checked, so this is where zlib looks for another member behind the last
+  if ((error as Error).message === "incorrect header check") return problem(file, "gzip.behind", {});
   return problem(file, "gzip.damaged", { said: (error as Error).message });
 }

@@ -15,7 +15,7 @@ export interface Entry {
   size: number;
   /** Unix permission bits; 0 where the archive has none. */
   mode: number;
-  /** Where a link points, as the archive has it: from its own folder; a hard link from the archive's root. */
+  /** Where a link points, as the archive has it, from its own folder. Of a reader also a tar's hard link, which names a path from the root. */
   target?: string;
   /** Where a zip keeps it: the directory's own word, with its name as it is written there. */
   location?: ZipLocation;
@@ -37,6 +37,8 @@ export interface ZipLocation {
   crc32: number;
   compressedSize: number;
   uncompressedSize: number;
+  /** Permission bits as Go's archive/zip, and so BK-Lite's installer, reads them: other systems than Unix have their own. */
+  mode: number;
 }
 
 /** What the first bytes of an executable say. `other` covers scripts, jars and anything without a known header. */
@@ -54,14 +56,23 @@ export interface Listing {
   entries: Entry[];
   /** Whether it has an entry for its own root (`./`), which is none of `entries`. */
   rootEntry?: boolean;
-  /** Where a tar.gz ends that has something else behind it, in bytes. */
-  gzipEnd?: number;
+  /** Names that a tar has more than once: the last of them counts. */
+  repeated?: readonly string[];
   /** Lower-case hex of the file; only where the reader had to read all of it (tar.gz). */
   sha256?: string;
+  fileDigests?: FileDigests;
 }
+
+/**
+ * SHA-256 in hex of each file in an archive, by where the archive keeps it: a zip's local header, a tar's bytes. Complete: every entry was
+ * read and found whole.
+ */
+export type FileDigests = ReadonlyMap<number, string>;
 
 export interface InspectOptions {
   signal?: AbortSignal | undefined;
   /** Whether the first bytes of a file with this path, as the archive has it, are to be kept. */
   head?: (path: string) => boolean;
+  /** Whether the digests of a tar.gz's files are wanted, which are read anyway. */
+  digests?: boolean;
 }

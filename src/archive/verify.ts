@@ -1,3 +1,4 @@
+import { createHash, hash } from "node:crypto";
 import { pipeline } from "node:stream/promises";
 import { crc32, createInflateRaw, inflateRawSync } from "node:zlib";
 import { problem } from "../errors.ts";
@@ -27,6 +28,7 @@ interface Lane {
   sweep: (bytes: number) => void;
   signal: AbortSignal | undefined;
   onBytes: (bytes: number) => void;
+  onFile: VerifyOptions["onFile"];
 }
 
 export interface VerifyOptions {
@@ -35,6 +37,8 @@ export interface VerifyOptions {
   onBytes?: ((bytes: number) => void) | undefined;
   /** Entries that are left out: somebody else reads them. */
   skip?: ((at: ZipLocation) => boolean) | undefined;
+  /** Receives the SHA-256, in hex, of each entry that was found whole. */
+  onFile?: ((at: ZipLocation, sha256: string) => void) | undefined;
 }
 
 /**
@@ -45,13 +49,13 @@ export async function verifyEntries(
   file: string,
   handle: OpenFile,
   size: number,
-  { signal, onBytes = () => {}, skip = () => false }: VerifyOptions = {},
+  { signal, onBytes = () => {}, skip = () => false, onFile }: VerifyOptions = {},
 ): Promise<void> {
   const directory = await ZipDirectory.open(file, handle, size);
   const entries = inTurn(directory, skip, signal);
   const sweep = createSweep();
   const run = async () => {
-    const lane: Lane = { file, handle, reader: new FileReader(handle, READ), sweep, signal, onBytes };
+    const lane: Lane = { file, handle, reader: new FileReader(handle, READ), sweep, signal, onBytes, onFile };
     for (let next = await entries.next(); !next.done; next = await entries.next()) {
       await verifyEntry(lane, next.value);
     }
@@ -77,20 +81,23 @@ async function* inTurn(
 
 async function verifyEntry(lane: Lane, at: ZipLocation): Promise<void> {
   const start = await dataStart(lane.file, lane.reader, at);
-  if (at.compressedSize <= SMALL && at.uncompressedSize <= SMALL) await verifyAtOnce(lane, at, start);
-  else await verifyInStream(lane, at, start);
+  const isSmall = at.compressedSize <= SMALL && at.uncompressedSize <= SMALL;
+  const sha256 = await (isSmall ? verifyAtOnce(lane, at, start) : verifyInStream(lane, at, start));
   await checkDescriptor(lane.file, lane.reader, at, start + at.compressedSize);
+  if (sha256 !== undefined) lane.onFile?.(at, sha256);
 }
 
-async function verifyAtOnce(lane: Lane, at: ZipLocation, start: number): Promise<void> {
+/** Returns the entry's SHA-256 if the lane wants it. */
+async function verifyAtOnce(lane: Lane, at: ZipLocation, start: number): Promise<string | undefined> {
   const packed = await lane.reader.bytes(start, at.compressedSize);
   lane.onBytes(packed.length);
   if (at.method === 0) {
     compare(lane.file, at, { used: packed.length, size: packed.length, crc: crc32(packed) });
-    return;
+    return lane.onFile && hash("sha256", packed);
   }
   const { buffer, used } = inflateAtOnce(lane.file, at, packed);
   compare(lane.file, at, { used, size: buffer.length, crc: crc32(buffer) });
+  return lane.onFile && hash("sha256", buffer);
 }
 
 function inflateAtOnce(file: string, at: ZipLocation, packed: Buffer): { buffer: Buffer; used: number } {
@@ -107,15 +114,17 @@ function inflateAtOnce(file: string, at: ZipLocation, packed: Buffer): { buffer:
   }
 }
 
-async function verifyInStream(lane: Lane, at: ZipLocation, start: number): Promise<void> {
+async function verifyInStream(lane: Lane, at: ZipLocation, start: number): Promise<string | undefined> {
   const packed = blocks(lane.handle, { start, size: at.compressedSize }, READ, lane.signal);
   const inflate = at.method === 0 ? undefined : createInflateRaw({ chunkSize: INFLATED });
+  const sha256 = lane.onFile && createHash("sha256");
   let told = 0;
   const take = async (unpacked: AsyncIterable<Buffer>) => {
     const found: EntryData = { used: 0, size: 0, crc: 0 };
     for await (const block of unpacked) {
       found.size += block.length;
       found.crc = crc32(block, found.crc);
+      sha256?.update(block);
       if (inflate) lane.sweep(block.length);
       const used = inflate?.bytesWritten ?? found.size;
       lane.onBytes(used - told);
@@ -127,6 +136,7 @@ async function verifyInStream(lane: Lane, at: ZipLocation, start: number): Promi
   };
   try {
     await (inflate ? pipeline(packed, inflate, take) : take(packed));
+    return sha256?.digest("hex");
   } catch (error) {
     throw zlibProblem(lane.file, at, error);
   } finally {

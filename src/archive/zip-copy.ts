@@ -1,10 +1,9 @@
+import { HEAD_LENGTH, isRunnable } from "./binary.ts";
 import { locationOf, zipData } from "./extract.ts";
-import { isRunnable, modeOf } from "./pass-write.ts";
+import { modeOf } from "./pass-write.ts";
 import type { Entry, OpenFile } from "./types.ts";
 import { readEntryHead } from "./zip.ts";
 import { type Facts, ZipBuilder, type ZipItem } from "./zip-writer.ts";
-
-const HEAD = 512;
 
 /**
  * A zip of entries of another zip, in the items' order. Their data goes over as it is: nothing is inflated or deflated again. The same
@@ -23,7 +22,7 @@ export async function* copyZip(
       continue;
     }
     const { from, guessMode = false } = item;
-    const runs = guessMode && isRunnable(await readEntryHead(file, handle, from, HEAD));
+    const runs = guessMode && isRunnable(await readEntryHead(file, handle, from, HEAD_LENGTH));
     yield builder.entry(item.name, modeOf(item, runs), factsOf(file, from));
     yield* zipData(file, handle, from, signal);
   }

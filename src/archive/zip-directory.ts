@@ -19,6 +19,7 @@ const MAX_VERSION = 63;
 const UNIX = new Set([3, 19]);
 const DOS = new Set([0, 10, 11, 14]);
 const DOS_FOLDER = 0x10;
+const DOS_READ_ONLY = 1;
 
 /** Unix file types; any other value is a file to Go and Python. */
 const KINDS = new Map<number, Entry["kind"]>([
@@ -104,7 +105,8 @@ export class ZipDirectory {
     if ((flags & 0x41) !== 0 || method === 99) throw problem(this.file, "zip.encrypted", { entry });
     if ((method !== 0 && method !== 8) || (flags & 0x20) !== 0)
       throw problem(this.file, "zip.method", { entry, method });
-    const location: ZipLocation = { rawName, flags, method, ...this.#places(bytes, fields, at) };
+    const mode = appliedMode(bytes);
+    const location: ZipLocation = { rawName, flags, method, mode, ...this.#places(bytes, fields, at) };
     if (method === 0 && location.compressedSize !== location.uncompressedSize)
       throw problem(this.file, "zip.length", { entry });
     const type = this.#type(bytes, name, location);
@@ -175,6 +177,16 @@ export class ZipDirectory {
   #damaged(at: number): Error {
     return problem(this.file, "zip.directory", { at });
   }
+}
+
+/** Permission bits as Go's archive/zip takes them from a directory entry; 0 for systems that it does not know. */
+function appliedMode(header: Buffer): number {
+  const system = header.readUInt8(5);
+  const attributes = header.readUInt32LE(38);
+  if (UNIX.has(system)) return (attributes >>> 16) & 0o7777;
+  if (!DOS.has(system) || system === 10) return 0;
+  const all = attributes & DOS_FOLDER ? 0o777 : 0o666;
+  return attributes & DOS_READ_ONLY ? all & ~0o222 : all;
 }
 
 /** Info-ZIP's UTF-8 name, where it belongs to the name that the header has. */

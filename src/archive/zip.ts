@@ -4,7 +4,6 @@ import { Entries } from "./contents.ts";
 import { decodeName } from "./encoding.ts";
 import { printable } from "./problem.ts";
 import { FileReader } from "./reader.ts";
-import { Spans } from "./spans.ts";
 import type { Entry, InspectOptions, Listing, OpenFile, ZipLocation } from "./types.ts";
 import { ZipDirectory, type ZipEntry } from "./zip-directory.ts";
 
@@ -29,7 +28,7 @@ export async function inspectZip(
   const directory = await ZipDirectory.open(file, handle, size);
   const reader = new FileReader(handle, HEADER_WINDOW);
   const entries = new Entries(file);
-  const spans = new Spans(directory.capacity);
+  const spans: Span[] = [];
   const sample: ZipEntry[] = [];
   const step = Math.max(1, Math.ceil(directory.capacity / SAMPLE));
   let index = 0;
@@ -37,12 +36,12 @@ export async function inspectZip(
     const { offset, rawName, compressedSize } = entry.location;
     const end = offset + LOCAL_HEADER + rawName.length + compressedSize;
     if (end > directory.start) throw problem(file, "zip.data", { entry: printable(entry.name) });
-    spans.add(offset, end);
+    spans.push({ start: offset, end });
     if (index++ % step === 0) sample.push(entry);
     if (entry.otherName !== undefined) entries.check(entry.otherName);
     entries.add(await describe(file, reader, entry));
   }
-  await checkPlaces(file, reader, spans, sample, directory.start);
+  await checkPlaces(file, reader, { spans, sample, directoryStart: directory.start });
   return { entries: entries.finish(), rootEntry: entries.root };
 }
 
@@ -107,22 +106,37 @@ async function describe(file: string, reader: FileReader, entry: ZipEntry): Prom
   return { path: name, kind, size, mode, location, target: decodeName(target).name };
 }
 
+/** Where an entry lies in the file, its extra fields and data descriptor not counted. */
+interface Span {
+  start: number;
+  end: number;
+}
+
+interface Places {
+  spans: Span[];
+  sample: readonly ZipEntry[];
+  directoryStart: number;
+}
+
+/** Throws exit 65 for entries that overlap. */
 async function checkPlaces(
   file: string,
   reader: FileReader,
-  spans: Spans,
-  sample: ZipEntry[],
-  directoryStart: number,
+  { spans, sample, directoryStart }: Places,
 ): Promise<void> {
-  const overlap = spans.overlap();
-  if (overlap !== undefined) {
-    const name = sample.find((entry) => entry.location.offset === overlap)?.name;
-    throw overlapping(file, name ?? `byte ${overlap}`);
+  spans.sort((a, b) => a.start - b.start);
+  const next = new Map<number, number>();
+  for (const [index, { start, end }] of spans.entries()) {
+    const after = spans[index + 1]?.start ?? directoryStart;
+    next.set(start, after);
+    if (end <= after) continue;
+    const name = sample.find((entry) => entry.location.offset === after)?.name;
+    throw overlapping(file, name ?? `byte ${after}`);
   }
   for (const { name, location } of sample) {
     const end = (await dataStart(file, reader, location)) + location.compressedSize;
     await checkDescriptor(file, reader, location, end);
-    if (end > (spans.after(location.offset) ?? directoryStart)) throw overlapping(file, name);
+    if (end > (next.get(location.offset) ?? directoryStart)) throw overlapping(file, name);
   }
 }
 

@@ -3,11 +3,11 @@ import { poll } from "../async.ts";
 import { endOf, JobError } from "../errors.ts";
 import type { JobContext } from "../job.ts";
 import { packageOrigin } from "../packages/form.ts";
-import type { Archive } from "../packages/package.ts";
 import type { Servers } from "../readiness/wait.ts";
 import { type ApplyContext, applyPackages, removeObsolete } from "../reconcile/apply.ts";
 import { applyRows, tryRowDefaults } from "../reconcile/apply-rows.ts";
 import { ArchiveChecks } from "../reconcile/checks.ts";
+import { headersOf } from "../reconcile/content.ts";
 import { type Desired, decideAll, resolveDesired } from "../reconcile/desired.ts";
 import { findDrift, firstDrift, logDrift, logPlanWarnings } from "../reconcile/drift.ts";
 import { waitForFirstStart } from "../reconcile/first-start.ts";
@@ -26,14 +26,13 @@ const READ_BACK_PAUSES = [250, 500, 1000, 2000];
 /** Wait, scan, lock, plan, upload, register, verify. */
 export async function init(job: JobContext): Promise<void> {
   const { servers: first, archives, deadline } = await prepare(job, true);
-  const checked = new Set<Archive>();
   const failure = await withRetries(job, first, true, async (servers, signal) => {
     await job.recorder.time("wait", () => waitForFirstStart(job, servers.postgres, deadline, signal));
     const desired = await resolveDesired(job, archives, servers);
     const lock = await job.recorder.time("lock", () => takeLock(job, servers, desired, signal));
     try {
       const held = AbortSignal.any([signal, lock.lost]);
-      return await reconcile(job, { servers, lock, desired, checked }, held);
+      return await reconcile(job, { servers, lock, desired }, held);
     } finally {
       await lock.release();
     }
@@ -67,8 +66,6 @@ interface Attempt {
   servers: Servers;
   lock: Lock;
   desired: Desired;
-  /** Archives whose entries have been read, in whichever attempt. */
-  checked: Set<Archive>;
 }
 
 /**
@@ -77,7 +74,7 @@ interface Attempt {
  */
 async function reconcile(
   job: JobContext,
-  { servers, lock, desired, checked }: Attempt,
+  { servers, lock, desired }: Attempt,
   signal: AbortSignal,
 ): Promise<unknown> {
   const { config, log, recorder } = job;
@@ -95,7 +92,7 @@ async function reconcile(
   const tidy = { purge: config.purgeOrphans, log, signal };
   recorder.orphans = await tidyOrphans(bucket, state.listing, unreachable, tidy);
 
-  const checks = new ArchiveChecks(job, plan.packages, { checked, sends: true, signal });
+  const checks = new ArchiveChecks(job, plan.packages, { sends: true, signal });
   const context: ApplyContext = {
     servers,
     lock,
@@ -109,6 +106,10 @@ async function reconcile(
       await lock.prove();
     },
     watch: (sources) => checks.watch(sources),
+    headersOf: async (wanted) => {
+      await checks.settle(context.signal);
+      return headersOf(wanted, { entries: config.archiveCheck === "full" });
+    },
   };
   const { failures, digests } = await recorder
     .time("upload", async () => {

@@ -25,7 +25,7 @@ export async function showPlan(job: JobContext): Promise<void> {
     const desired = await resolveDesired(job, archives, servers);
     const seen = await observe(servers, recorder);
     const decided = await decideAll(job, desired, seen, { allDigests: true, signal });
-    const checks = new ArchiveChecks(job, decided.packages, { checked: new Set(), sends: false, signal });
+    const checks = new ArchiveChecks(job, decided.packages, { sends: false, signal });
     await checks.settle(signal).finally(() => checks.end());
     return { plan: decided, state: seen };
   });

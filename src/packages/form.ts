@@ -8,6 +8,7 @@ import type { ZipItem } from "../archive/zip-writer.ts";
 import { inParallel } from "../async.ts";
 import { digest } from "../volume/digest.ts";
 import { fileSource, readStream } from "../volume/source.ts";
+import { fileDigest } from "./entries.ts";
 import { folderPass, tarPass } from "./one-pass.ts";
 import type { Archive, Digest, Made, MadeOfArchive, MadeOfFolder, Package } from "./package.ts";
 
@@ -78,6 +79,11 @@ export async function packageDigests(
   packages: readonly Package[],
   signal: AbortSignal,
 ): Promise<Map<Package, Digest>> {
+  for (const { archive, made } of packages) {
+    if (made?.kind !== "executable" || !archive.fileDigests) continue;
+    const { from } = onlyItem(archive, made);
+    made.digest ??= { sha256: fileDigest(from, archive, archive.fileDigests), bytes: from.size };
+  }
   const unknown = packages.filter(({ made }) => made && !made.digest);
   for (const group of Map.groupBy(unknown, ({ archive }) => archive).values()) {
     const sources = [...packageSources(group)];

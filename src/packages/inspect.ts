@@ -72,7 +72,7 @@ export async function inspectFiles(
   return {
     archives: found.flatMap(({ archive }) => archive ?? []),
     problems: withoutRepeats(found.flatMap(({ problems }) => problems)),
-    warnings: checked.unused(),
+    warnings: [...checked.unused(), ...found.flatMap(({ archive }) => repeatedNames(archive))],
   };
 }
 
@@ -101,7 +101,13 @@ async function inspect(file: VolumeFile, options: InspectOptions): Promise<Archi
     );
     const known = format === "tar.gz" ? await recalled(inspected, options) : undefined;
     const read = format === "zip" ? inspectZip : inspectTarGz;
-    const listing = known ?? (await read(file.file, handle, size, { signal, head: isLookedInto }));
+    const listing =
+      known ??
+      (await read(file.file, handle, size, {
+        signal,
+        head: isLookedInto,
+        digests: type !== "apm-probe",
+      }));
     // what it is unpacked with is not BK-Lite's installer
     if (type === "apm-probe")
       return { ...inspected, ...listing, ...contentsOf([]), format, versions: {}, sha256: listing.sha256 };
@@ -117,6 +123,14 @@ async function inspect(file: VolumeFile, options: InspectOptions): Promise<Archi
     const beside = await versionsBeside(file);
     return { ...inspected, ...listing, ...contents, format, versions, beside, ca, sha256: listing.sha256 };
   });
+}
+
+/** What a tar has more than once. */
+function repeatedNames(archive: Archive | undefined): Problem[] {
+  const [first, ...others] = archive?.repeated ?? [];
+  if (!archive || first === undefined) return [];
+  const params = { entry: printable(first), count: others.length + 1 };
+  return [{ file: archive.file, reason: "tar.repeated", params }];
 }
 
 /** What an earlier scan found in this very file. */

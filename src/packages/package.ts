@@ -2,7 +2,7 @@
  * packages/: what the files on the volume are in BK-Lite: controllers, collectors, installers, APM probes, under which identity, and
  * in which form they are stored. Knows neither Postgres nor NATS.
  */
-import type { BinaryKind, Entry } from "../archive/types.ts";
+import type { BinaryKind, Entry, FileDigests } from "../archive/types.ts";
 import type { ZipItem } from "../archive/zip-writer.ts";
 import type { Problem } from "../errors.ts";
 import type { Arch, Identity, Os } from "../identity.ts";
@@ -36,8 +36,10 @@ export interface Archive extends VolumeFile, Contents {
   entries: readonly Entry[];
   /** Whether it has an entry for its own root (`./`). */
   rootEntry?: boolean;
-  /** Where a tar.gz ends that has something else behind it, in bytes. */
-  gzipEnd?: number;
+  /** Names that a tar has more than once. */
+  repeated?: readonly string[];
+  /** Of the files in it; undefined until all of it has been read and found whole. */
+  fileDigests?: FileDigests;
   /** Lower-case hex; known already where the scan had to read the whole file anyway (tar.gz, checksum files). */
   sha256: string | undefined;
 }

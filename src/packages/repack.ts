@@ -34,7 +34,7 @@ function formReasons({
     "repack.beside": beside,
     "repack.dot-names": format === "zip" && (rootEntry === true || entries.some(hasDots)),
     "repack.folder-names": entries.some(isBareFolder),
-    "repack.links": entries.some(({ kind }) => kind === "link" || kind === "hardlink"),
+    "repack.links": entries.some(({ kind }) => kind === "link"),
   };
   return (Object.keys(holds) as FormReason[]).filter((reason) => holds[reason]);
 }
@@ -109,9 +109,14 @@ export function plainEntries(file: string, entries: readonly Entry[]): PlainEntr
   return followed.entries.filter(({ path }) => !isJunk(path, (other) => paths.has(other)));
 }
 
+/** Permissions; what anybody may write loses what umask 022 takes: the programs run as root on every node. */
+function trusted(permissions: number): number {
+  return permissions & 0o002 ? permissions & ~0o022 : permissions;
+}
+
 /** A file or folder under its name in the new zip, with its permissions; where the archive has none, with those that it needs. */
 export function itemOf(name: string, from: Entry): ZipItem {
-  const permissions = from.mode & 0o777;
+  const permissions = trusted(from.mode & 0o777);
   if (from.kind === "directory") return { name: `${name}/`, mode: 0o40000 | (permissions || 0o755), from };
   if (permissions !== 0) return { name, mode: 0o100000 | permissions, from };
   return RUNS.test(name) ? { name, mode: 0o100755, from } : { name, mode: 0o100644, guessMode: true, from };

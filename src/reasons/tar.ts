@@ -1,4 +1,4 @@
-import { COPY_AGAIN, fault, REBUILD } from "./fault.ts";
+import { COPY_AGAIN, fault, REBUILD, suspicion } from "./fault.ts";
 
 interface At {
   entry: string;
@@ -27,6 +27,16 @@ export const tar = {
   "gzip.damaged": fault<{ said: string }>(
     { en: ({ said }) => `has damaged gzip data: ${said}`, zh: ({ said }) => `gzip 数据已损坏：${said}` },
     COPY_AGAIN,
+  ),
+  "gzip.behind": fault(
+    {
+      en: "has something other than NUL bytes behind the end of its gzip data, which gzip and GNU tar refuse",
+      zh: "gzip 数据结尾之后还有非零内容，gzip 和 GNU tar 会拒绝",
+    },
+    {
+      en: "build the archive again with tar -czf, or download it again: a mirror or a script may have written something behind it",
+      zh: "请用 tar -czf 重新打包，或重新下载：镜像站或脚本可能在文件末尾追加了内容",
+    },
   ),
   "gzip.content": fault<{ kind: string }>(
     {
@@ -94,6 +104,25 @@ export const tar = {
     {
       en: "build one archive of all of it: archives cannot be joined by writing one behind the other",
       zh: "请将全部内容打成一个包：不能把两个压缩包首尾相接",
+    },
+  ),
+  "tar.hard-link": fault<At & { target: string }>(
+    {
+      en: ({ entry, target }) =>
+        `contains a hard link to something that does not come before it: ${entry} -> ${target}`,
+      zh: ({ entry, target }) => `包含的硬链接所指内容不在它之前：${entry} -> ${target}`,
+    },
+    REBUILD,
+  ),
+  "tar.repeated": suspicion<At & { count: number }>(
+    {
+      en: ({ entry, count }) =>
+        `contains ${count === 1 ? "a name" : `${count} names`} more than once, and the last entry of a name counts, as with tar: ${entry}`,
+      zh: ({ entry, count }) => `包含 ${count} 个重复的名称，以最后一个条目为准（与 tar 一致）：${entry}`,
+    },
+    {
+      en: "nothing has to be done if that is meant (tar -r adds newer copies); otherwise build the archive again",
+      zh: "请确认是否有意如此（tar -r 会追加新的副本）：若不是，请重新打包",
     },
   ),
   "tar.type": fault<At & { type: string }>(

@@ -13,7 +13,7 @@ import { Flight } from "../store/flight.ts";
 import type { StoredObject } from "../store/object.ts";
 import { removeObject } from "../store/publish.ts";
 import { put } from "../store/put.ts";
-import { headersOf } from "./content.ts";
+import type { DesiredPackage } from "./content.ts";
 import type { Decision, Plan } from "./plan.ts";
 import type { Watched } from "./proofs.ts";
 
@@ -30,6 +30,8 @@ export interface ApplyContext {
   prove: () => Promise<void>;
   /** The sources of what comes out of one archive, watched by those who judge it, and how many of them are to be taken at the same time. */
   watch: (sources: ReadonlyMap<Package, Source>) => Watched;
+  /** The headers of a package's object; resolves when its archive has been checked. */
+  headersOf: (desired: DesiredPackage) => Promise<Record<string, string[]>>;
 }
 
 /** What became of the packages. */
@@ -149,7 +151,7 @@ async function applyPackage(decision: Decision, together: Together, context: App
 async function upload(
   decision: Decision,
   { sources, progress, flight }: Together,
-  { servers, objects, stallSeconds, log, signal, prove }: ApplyContext,
+  { servers, objects, stallSeconds, log, signal, prove, headersOf }: ApplyContext,
 ) {
   const { desired, key } = decision;
   const source = sources.get(desired.package);
@@ -163,7 +165,7 @@ async function upload(
       replaced: objects.get(key),
       supersedes: decision.obsolete.flatMap(({ nuid }) => nuid ?? []),
       sha256: desired.sha256,
-      headers: headersOf(desired),
+      headers: () => headersOf(desired),
     },
     {
       signal,

@@ -17,8 +17,6 @@ const SHORT = 16 * 1024 * 1024;
 const PATIENCE = 5000;
 
 export interface ChecksOptions {
-  /** Archives whose entries have been read; remembers across attempts. */
-  checked: Set<Archive>;
   /** Whether what is decided is going to be sent, with `watch`: then that proves some entries. */
   sends: boolean;
   signal: AbortSignal;
@@ -26,12 +24,12 @@ export interface ChecksOptions {
 
 /**
  * ARCHIVE_CHECK=full: reads every entry of the archives that are about to be uploaded, while the first of them may be on its way
- * already. Nothing is published before `settle` has returned, so a damaged archive leaves nothing behind.
+ * already. Nothing is published before `settle` has returned, so a damaged archive leaves nothing behind. An archive that was found whole has
+ * its `fileDigests`, and is not read again in another attempt.
  */
 export class ArchiveChecks {
   readonly #job: Pick<ScanContext, "log" | "recorder">;
   readonly #archives: readonly Archive[];
-  readonly #checked: Set<Archive>;
   readonly #proofs: Proofs | undefined;
   readonly #stop = new AbortController();
   readonly #failed = new AbortController();
@@ -44,14 +42,13 @@ export class ArchiveChecks {
   constructor(
     job: Pick<ScanContext, "config" | "log" | "recorder">,
     decisions: readonly Decision[],
-    { checked, sends, signal }: ChecksOptions,
+    { sends, signal }: ChecksOptions,
   ) {
     this.#job = job;
-    this.#checked = checked;
     const uploads = decisions.filter(({ upload, conflict }) => upload && !conflict);
     const all = new Set(uploads.map(({ desired }) => desired.package.archive));
     const full = job.config.archiveCheck === "full";
-    this.#archives = full ? [...all].filter((one) => one.format === "zip" && !checked.has(one)) : [];
+    this.#archives = full ? [...all].filter((one) => one.format === "zip" && !one.fileDigests) : [];
     this.#total = this.#archives.reduce((sum, { size }) => sum + size, 0);
     if (sends && this.#total > SHORT) this.#proofs = proofsOf(uploads, this.#archives);
     const stop = AbortSignal.any([signal, this.#stop.signal]);
@@ -102,12 +99,17 @@ export class ArchiveChecks {
   async #check(signal: AbortSignal): Promise<void> {
     const problems: Problem[] = [];
     const proofs = this.#proofs;
-    const isSound = async (archive: Archive, skip: (at: ZipLocation) => boolean) => {
+    const isSound = async (
+      archive: Archive,
+      digests: Map<number, string>,
+      skip: (at: ZipLocation) => boolean,
+    ) => {
       this.#at = archive;
+      const onFile = ({ offset }: ZipLocation, sha256: string) => digests.set(offset, sha256);
       const before = problems.length;
       await collectProblem(problems, () =>
         this.#job.recorder.time("check", () =>
-          verifyArchive(archive, signal, { onBytes: this.#count, skip }),
+          verifyArchive(archive, signal, { onBytes: this.#count, onFile, skip }),
         ),
       );
       return problems.length === before;
@@ -115,9 +117,10 @@ export class ArchiveChecks {
     let awaited = proofs;
     for (const archive of this.#archives) {
       const own = archive === proofs?.archive ? proofs : undefined;
-      const sound = await isSound(archive, (at) => own?.isOpen(at) ?? false);
+      const digests = own?.digests ?? new Map<number, string>();
+      const sound = await isSound(archive, digests, (at) => own?.isOpen(at) ?? false);
       if (own) awaited = sound ? own : undefined;
-      else if (sound) this.#checked.add(archive);
+      else if (sound) archive.fileDigests = digests;
     }
     if (awaited) {
       // where something is wrong anyway, nothing is sent any more
@@ -125,8 +128,9 @@ export class ArchiveChecks {
         await abortable(Promise.race([awaited.ended, sleep(PATIENCE, undefined, { ref: false })]), signal);
       }
       const rest = awaited.takeRest();
-      const sound = rest.size === 0 || (await isSound(awaited.archive, (at) => !rest.has(at.offset)));
-      if (sound) this.#checked.add(awaited.archive);
+      const { archive, digests } = awaited;
+      const sound = rest.size === 0 || (await isSound(archive, digests, (at) => !rest.has(at.offset)));
+      if (sound) archive.fileDigests = digests;
     }
     if (problems.length > 0) throw new ProblemsError(problems);
   }

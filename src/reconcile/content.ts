@@ -1,7 +1,8 @@
 import { listingText } from "../archive/listing-text.ts";
+import { packageEntries } from "../packages/entries.ts";
 import type { Package } from "../packages/package.ts";
 import { isPart } from "../packages/standalone.ts";
-import { ORIGIN_HEADER, SCAN_HEADER } from "../store/meta.ts";
+import { ENTRIES_HEADER, ORIGIN_HEADER, SCAN_HEADER } from "../store/meta.ts";
 import type { StoredObject } from "../store/object.ts";
 
 /** A package on the volume, and what tells whether a stored object has its bytes. */
@@ -13,12 +14,33 @@ export interface DesiredPackage {
   bytes: number | undefined;
   /** For what is made: of what, and how. The object's header says the same if nothing has changed. */
   origin?: string;
+  /** For a zip: one digest of its entries; undefined while it decides nothing. */
+  entries?: string;
 }
 
-/** Whether an object has the content of a package; undefined digests leave it to the origin. */
-export function sameContent({ sha256, bytes, origin }: DesiredPackage, object: StoredObject): boolean {
-  if (sha256 !== undefined) return object.sha256 === sha256 && object.size === bytes;
-  return origin !== undefined && hasOrigin(object, origin);
+/**
+ * Whether an object has the content of a package: the same bytes; or, as its headers say, the same entries in another packaging, or the same
+ * origin where the package's bytes are not known. `headers: "ignored"` compares bytes alone, for an object whose headers are not believed.
+ */
+export function sameContent(
+  { sha256, bytes, origin, entries }: DesiredPackage,
+  object: StoredObject,
+  headers: "believed" | "ignored" = "believed",
+): boolean {
+  if (sha256 !== undefined && object.sha256 === sha256 && object.size === bytes) return true;
+  if (headers === "ignored") return false;
+  if (entries !== undefined && hasEntries(object, entries)) return true;
+  return sha256 === undefined && origin !== undefined && hasOrigin(object, origin);
+}
+
+/** Whether an object holds these entries, in whatever packaging. */
+export function hasEntries(object: StoredObject, entries: string): boolean {
+  return object.headers[ENTRIES_HEADER]?.[0] === entries;
+}
+
+/** Whether an object says which entries it holds. */
+export function saysEntries({ headers }: StoredObject): boolean {
+  return headers[ENTRIES_HEADER] !== undefined;
 }
 
 /** Whether an object was made of that, in that way: then its content is the same. */
@@ -32,13 +54,18 @@ export function known(desired: DesiredPackage, { sha256, size }: StoredObject): 
 }
 
 /** What an object's headers say of how it came about, so that the next run need not find out again. */
-export function headersOf({ package: pkg, origin }: DesiredPackage): Record<string, string[]> {
+export function headersOf(
+  { package: pkg, origin }: DesiredPackage,
+  options: { entries: boolean },
+): Record<string, string[]> {
+  const entries = options.entries ? packageEntries(pkg) : undefined;
   const { archive } = pkg;
   const { sha256, size } = archive;
   const scanned = archive.format === "tar.gz" && sha256 !== undefined && !isPart(pkg);
   const text = scanned ? listingText({ sha256, size }, archive) : undefined;
   return {
     ...(origin !== undefined && { [ORIGIN_HEADER]: [origin] }),
+    ...(entries !== undefined && { [ENTRIES_HEADER]: [entries] }),
     ...(text !== undefined && { [SCAN_HEADER]: [text] }),
   };
 }

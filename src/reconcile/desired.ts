@@ -1,6 +1,8 @@
-import { ProblemsError } from "../errors.ts";
+import { EXIT, ProblemError, ProblemsError, problemCode } from "../errors.ts";
 import type { JobContext } from "../job.ts";
 import type { Log } from "../output/log.ts";
+import { startProgress } from "../output/progress.ts";
+import { isZipOfEntries, packageEntries, readFileDigests } from "../packages/entries.ts";
 import { packageDigests, packageOrigin, packageSize } from "../packages/form.ts";
 import { type Archive, type Package, shownPlatform } from "../packages/package.ts";
 import { resolvePackages } from "../packages/resolve.ts";
@@ -8,10 +10,12 @@ import { reportIgnored } from "../packages/scan.ts";
 import { isPart } from "../packages/standalone.ts";
 import type { Servers } from "../readiness/wait.ts";
 import { readDefinitions } from "../registry/collectors.ts";
-import { type DesiredPackage, hasOrigin } from "./content.ts";
+import { digest } from "../volume/digest.ts";
+import { type DesiredPackage, hasEntries, saysEntries } from "./content.ts";
 import type { ObservedState } from "./observed.ts";
 import {
   isBelieved,
+  isSame,
   type Plan,
   type PlanInput,
   plan,
@@ -94,7 +98,7 @@ export async function decideAll(
 ): Promise<Plan> {
   const { archColumn, hasDigest, hasStatus, rows, listing } = state;
   const read = { archColumn, rows, objects: listing.objects };
-  const packages = await describeContents(desired.packages, read, options);
+  const packages = await describeContents(job, desired.packages, read, options);
   return plan({
     ...read,
     hasDigest,
@@ -107,26 +111,74 @@ export async function decideAll(
 
 /** Packages with what tells whether a stored object has their content. */
 async function describeContents(
+  job: Pick<JobContext, "log">,
   packages: readonly Package[],
   read: Pick<PlanInput, "archColumn" | "rows" | "objects">,
   { allDigests, signal }: DecideOptions,
 ): Promise<DesiredPackage[]> {
-  const origins = new Map<Package, string | undefined>();
-  for (const pkg of packages) origins.set(pkg, await packageOrigin(pkg, signal));
-  const isNeeded = (pkg: Package) => {
+  const described: DesiredPackage[] = [];
+  for (const pkg of packages) {
     const stored = storedFor(pkg, read);
-    const origin = origins.get(pkg);
-    if (origin === undefined) return allDigests || stored !== undefined;
-    // An archive that was built anew may well hold the same collector, and somebody else's object the same content.
-    return stored !== undefined && !(hasOrigin(stored, origin) && isBelieved(rowOf(pkg, read), stored));
+    if (!pkg.made && (allDigests || stored)) await digest(pkg.archive, signal);
+    const origin = await packageOrigin(pkg, signal);
+    const desired = describe(pkg, { ...(origin !== undefined && { origin }) });
+    const row = rowOf(pkg, read);
+    const mayTell = stored && isBelieved(row, stored) && saysEntries(stored) && isZipOfEntries(pkg);
+    const entries =
+      mayTell && !isSame(desired, stored, row) ? await readEntries(pkg, job, signal) : undefined;
+    if (stored && entries !== undefined && hasEntries(stored, entries))
+      job.log.debug("content.repackaged", { file: pkg.archive.file, key: stored.key });
+    described.push({ ...desired, ...(entries !== undefined && { entries }) });
+  }
+  // An archive that was built again may hold the same collector, and another writer's object the same content.
+  const isNeeded = (desired: DesiredPackage) => {
+    const stored = storedFor(desired.package, read);
+    const row = rowOf(desired.package, read);
+    return desired.package.made && stored !== undefined && !isSame(desired, stored, row);
   };
-  const digests = await packageDigests(packages.filter(isNeeded), signal);
-  return packages.map((pkg): DesiredPackage => {
-    const { archive, made } = pkg;
-    const origin = origins.get(pkg);
-    const known = digests.get(pkg) ?? made?.digest;
-    const sha256 = known?.sha256 ?? (made ? undefined : archive.sha256);
-    const bytes = known?.bytes ?? packageSize(pkg);
-    return { package: pkg, sha256, bytes, ...(origin !== undefined && { origin }) };
-  });
+  const needed = described.filter(isNeeded).map((desired) => desired.package);
+  await packageDigests(needed, signal);
+  return described.map((desired) => describe(desired.package, desired));
+}
+
+/** A package with what is known of its bytes by now. */
+function describe(
+  pkg: Package,
+  { origin, entries }: Pick<DesiredPackage, "origin" | "entries">,
+): DesiredPackage {
+  const { archive, made } = pkg;
+  return {
+    package: pkg,
+    sha256: made ? made.digest?.sha256 : archive.sha256,
+    bytes: made?.digest?.bytes ?? packageSize(pkg),
+    ...(origin !== undefined && { origin }),
+    ...(entries !== undefined && { entries }),
+  };
+}
+
+/** The digest of a package's entries; undefined where it has none, or where its archive is damaged, which its check reports. */
+async function readEntries(
+  pkg: Package,
+  { log }: Pick<JobContext, "log">,
+  signal: AbortSignal,
+): Promise<string | undefined> {
+  const { archive } = pkg;
+  let read = 0;
+  const count = (bytes: number) => {
+    read += bytes;
+  };
+  const progress = startProgress(
+    log,
+    { phase: "check", file: archive.file, total: archive.size },
+    () => read,
+  );
+  try {
+    await readFileDigests(archive, signal, count);
+  } catch (error) {
+    if (error instanceof ProblemError && problemCode(error.problem) === EXIT.invalidPackage) return undefined;
+    throw error;
+  } finally {
+    progress.end();
+  }
+  return packageEntries(pkg);
 }

@@ -105,9 +105,8 @@ export function isBelieved(row: Row | undefined, stored: StoredObject): boolean 
 }
 
 /** Whether an object has a package's content; without the headers' help where they are not believed. */
-function isSame(desired: DesiredPackage, object: StoredObject, row: Row | undefined): boolean {
-  const { package: pkg, sha256, bytes } = desired;
-  return sameContent(isBelieved(row, object) ? desired : { package: pkg, sha256, bytes }, object);
+export function isSame(desired: DesiredPackage, object: StoredObject, row: Row | undefined): boolean {
+  return sameContent(desired, object, isBelieved(row, object) ? "believed" : "ignored");
 }
 
 /** A user's row stays as it is, and nothing can be served by it: its name cannot be a part of a key. */

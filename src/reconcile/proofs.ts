@@ -1,3 +1,4 @@
+import { createHash } from "node:crypto";
 import type { Source } from "../archive/source.ts";
 import type { ZipLocation } from "../archive/types.ts";
 import { type Place, Queue } from "../async.ts";
@@ -24,6 +25,8 @@ export interface Judges {
  */
 export class Proofs {
   readonly archive: Archive;
+  /** SHA-256 of each entry that is proved, here or by the check of the others, by where it lies in the file. */
+  readonly digests = new Map<number, string>();
   /** What is not proved, by where it lies in the file: its packed bytes, and who may still prove it. */
   readonly #open = new Map<number, { bytes: number; senders: Set<Package> }>();
   readonly #ended = Promise.withResolvers<void>();
@@ -77,8 +80,10 @@ export class Proofs {
       open?.senders.delete(pkg);
       this.#look();
     };
-    const prove = () => {
-      if (at && open && this.#open.delete(at.offset)) onProved(open.bytes);
+    const prove = (sha256: string) => {
+      if (!at || !open) return;
+      this.digests.set(at.offset, sha256);
+      if (this.#open.delete(at.offset)) onProved(open.bytes);
     };
     const endAll = this.#ended.resolve;
     let isJudged = false;
@@ -87,8 +92,12 @@ export class Proofs {
       turn: place.enter,
       async *blocks(blockSize, signal) {
         try {
-          yield* source.blocks(blockSize, signal);
-          prove();
+          const hash = createHash("sha256");
+          for await (const block of source.blocks(blockSize, signal)) {
+            if (open) hash.update(block);
+            yield block;
+          }
+          prove(hash.digest("hex"));
         } catch (error) {
           leave();
           if (error instanceof ProblemError) {

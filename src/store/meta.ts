@@ -25,6 +25,9 @@ export const REPLACES_HEADER = "Bklite-Package-Init-Replaces";
 /** For an object that was made of something: the source's SHA-256, and what was made of it by which rule. */
 export const ORIGIN_HEADER = "Bklite-Package-Init-Origin";
 
+/** For a zip: one digest of its entries, whatever its packaging: another zip with the same one need not take its place. */
+export const ENTRIES_HEADER = "Bklite-Package-Init-Entries";
+
 /** For an object that was made of a tar.gz: what the scan found in that, so that the same file need not be unpacked to know it. */
 export const SCAN_HEADER = "Bklite-Package-Init-Scan";
 

@@ -28,7 +28,8 @@ export interface Upload {
   supersedes: readonly Nuid[];
   /** Hex, where the file has been read before: other bytes now are an error. */
   sha256: string | undefined;
-  headers?: Record<string, string[]>;
+  /** Asked for when all chunks are stored: what they say may be known no sooner. */
+  headers?: () => Promise<Record<string, string[]>>;
 }
 
 export interface UploadOptions {
@@ -163,7 +164,7 @@ async function publish(
   const meta: ObjectMeta = {
     name: upload.key,
     description: upload.description,
-    headers: { ...upload.headers, ...(replaces.length > 0 && { [REPLACES_HEADER]: replaces }) },
+    headers: { ...(await upload.headers?.()), ...(replaces.length > 0 && { [REPLACES_HEADER]: replaces }) },
     options: { max_chunk_size: sent.chunkSize },
     bucket: bucket.name,
     nuid: sent.nuid,

@@ -3,9 +3,10 @@ import { execFileSync } from "node:child_process";
 import { mkdirSync, rmSync, symlinkSync, truncateSync, utimesSync } from "node:fs";
 import { join } from "node:path";
 import { describe, test } from "node:test";
-import { crc32 } from "node:zlib";
+import { crc32, gzipSync } from "node:zlib";
 import type { ReasonId } from "../../src/reasons/catalog.ts";
 import { buildArchive } from "../support/archives.ts";
+import { TAR_END, tarMember } from "../support/raw-tar.ts";
 import { type RawEntry, rawZip } from "../support/raw-zip.ts";
 import { reasonsIn } from "../support/reasons.ts";
 import { runJob } from "../support/run.ts";
@@ -68,6 +69,19 @@ const CASES: [id: ReasonId, how: Case][] = [
   ["checksum.irregular", { files: { [NAME]: ZIP }, make: (dir) => mkdirSync(join(dir, `${NAME}.sha256`)) }],
   ["checksum.long", { files: sums("x\n".repeat(600_000)) }],
   ["checksum.unused", { files: { [NAME]: ZIP, SHA256SUMS: `${ZEROS}  other.zip\n` } }],
+  [
+    "tar.repeated",
+    {
+      files: {
+        "fusion-collectors-1.0.0.tar.gz": gzipSync(
+          Buffer.concat([
+            ...["old", "new"].map((text) => tarMember({ name: top("collector-sidecar") }, text)),
+            TAR_END,
+          ]),
+        ),
+      },
+    },
+  ],
   ["checksum.name", { files: { [NAME]: ZIP, sha256sums: "" } }],
   ["manifest.json", { files: { "packages.json": "{" } }],
   ["manifest.schema", { files: manifest([{ fil: "a.bin" }]) }],

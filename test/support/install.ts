@@ -31,18 +31,20 @@ export async function install(site: Site, key: string): Promise<Map<string, Unzi
 
 /** Files of a zip or tar.gz archive by path below its top folder, read by an independent reader. */
 export async function filesOf(archive: Buffer): Promise<Map<string, Unzipped>> {
+  const files = [...(await filesIn(archive))].filter(([path]) => !path.endsWith("/"));
+  return new Map(files.map(([path, file]) => [path.slice(path.indexOf("/") + 1), file]));
+}
+
+/** Files and folders (with a `/` at the end) of a zip or tar.gz archive by path, read by an independent reader. */
+export async function filesIn(archive: Buffer): Promise<Map<string, Unzipped>> {
+  if (archive.subarray(0, 2).toString() === "PK") return unzip(archive);
   const found = new Map<string, Unzipped>();
-  const add = (path: string, file: Unzipped) => {
-    if (!path.endsWith("/")) found.set(path.slice(path.indexOf("/") + 1), file);
-  };
-  if (archive.subarray(0, 2).toString() === "PK") {
-    for (const [path, file] of await unzip(archive)) add(path, file);
-    return found;
-  }
   const tar = extract();
   tar.end(gunzipSync(archive));
   for await (const entry of tar) {
-    add(entry.header.name, { mode: 0o100000 | (entry.header.mode ?? 0), bytes: await buffer(entry) });
+    const { name, type, mode = 0 } = entry.header;
+    const path = type === "directory" ? `${name.replace(/\/$/, "")}/` : name;
+    found.set(path, { mode: 0o100000 | mode, bytes: await buffer(entry) });
   }
   return found;
 }

@@ -68,6 +68,25 @@ async function bytesOf(part: Package, blockSize = 100_000): Promise<Buffer> {
   return Buffer.concat(blocks);
 }
 
+test("a mode by which anybody may write is not kept in what is made", async () => {
+  const modes = {
+    "bin/filebeat/a": 0o777,
+    "bin/filebeat/b": 0o666,
+    "bin/filebeat/c": 0o775,
+    "bin/filebeat/d/": 0o1777,
+  };
+  const entries = Object.entries(modes).map(([name, mode]) => ({ name, content: "", mode }));
+  for (const name of [ZIP, TAR]) {
+    await using on = await volume();
+    await buildArchive(on.path(name), { ...FULL, entries });
+    const made = await unzip(await bytesOf(await partOf(await scanOne(on.dir), "Filebeat")));
+    const found = Object.keys(modes).map((path) =>
+      ((made.get(path.slice("bin/".length))?.mode ?? 0) & 0o7777).toString(8),
+    );
+    assert.deepEqual(found, ["755", "644", "775", "755"], name);
+  }
+});
+
 /** What is in the archive, by an independent reader; path below the top folder. */
 async function contentsOf(path: string): Promise<Map<string, Unzipped>> {
   const bytes = await readFile(path);

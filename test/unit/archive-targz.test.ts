@@ -144,7 +144,11 @@ const HOSTILE: [what: string, entries: TarEntry[], reason: RegExp][] = [
   ["a character device", [{ name: top("tty"), type: "character-device" }], /contains a device: .*tty$/],
   ["a block device", [{ name: top("sda"), type: "block-device" }], /contains a device/],
   ["a FIFO", [{ name: top("pipe"), type: "fifo" }], /contains a FIFO/],
-  ["one name twice", [{ name: top("a") }, { name: top("a") }], /same name: fusion-collectors\/a$/],
+  [
+    "a folder with a file's name",
+    [{ name: top("a") }, { name: top("a/"), type: "directory" }],
+    /same name: fusion-collectors\/a$/,
+  ],
   [
     "a link to an absolute path",
     [{ name: top("l"), type: "symlink", linkname: "/etc" }],
@@ -246,7 +250,7 @@ describe("a tar.gz that is refused because it is", () => {
     assert.match(await refused(Buffer.concat([gzipSync(await tar()), more])), /has no end$/);
   });
 
-  test("but not for what else lies behind it, which is read by nobody", async () => {
+  test("but not with a name and a comment in the header of its gzip", async () => {
     const packed = gzipSync(await tar({ name: top("bin/filebeat"), content: "x".repeat(300_000) }));
     // FLG: a name, a comment and a checksum of the header (RFC 1952)
     const header = Buffer.concat([
@@ -259,9 +263,8 @@ describe("a tar.gz that is refused because it is", () => {
     sum.writeUInt16LE(crc32(header) & 0xffff);
     const named = Buffer.concat([header, sum, packed.subarray(10)]);
     for (const whole of [packed, named]) {
-      const bytes = Buffer.concat([whole, Buffer.from("<!-- served by a mirror -->")]);
-      const archive = await accepted(bytes);
-      assert.equal(archive.sha256, createHash("sha256").update(bytes).digest("hex"));
+      const archive = await accepted(whole);
+      assert.equal(archive.sha256, createHash("sha256").update(whole).digest("hex"));
       assert.ok(archive.entries.some(({ path }) => path.endsWith("bin/filebeat")));
     }
   });

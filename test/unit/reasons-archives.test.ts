@@ -171,6 +171,11 @@ describe("a tar.gz is refused by", () => {
         return bytes;
       },
     ],
+    ["gzip.behind", async () => Buffer.concat([gzipSync(await tar()), Buffer.from("junk")])],
+    [
+      "tar.hard-link",
+      async () => gzipSync(await tar({ name: top("l"), type: "link", linkname: top("gone") })),
+    ],
     ["tar.truncated", async () => gzipSync((await tar()).subarray(0, -1024))],
     ["tar.header", async () => gzipSync("\x01not a tar".repeat(200))],
     ["gzip.content", async () => gzipSync("not a tar".repeat(200))],

@@ -82,6 +82,14 @@ export const reconcile = {
     en: (line) => `row ${row(line)}: would be ${line.action}`,
     zh: (line) => `记录 ${row(line)}：将${actionWord(line.action, "zh").replace(/^已/, "")}`,
   }),
+  "content.repackaged": event<{ file: string; key: string }>({
+    about: {
+      en: "a zip with the same entries as the stored object in another packaging: it is unchanged (debug)",
+      zh: "压缩包与已存储对象的条目相同，只是打包方式不同：视为未变化（debug）",
+    },
+    en: ({ file, key }) => `${file}: the same entries as in ${key} in another packaging: nothing to upload`,
+    zh: ({ file, key }) => `${file}：条目与 ${key} 相同，只是打包方式不同：无需上传`,
+  }),
   "plan.warning": reasonEvent({
     en: "something about what is stored that a person should know",
     zh: "已存储内容中需要人工注意的问题",

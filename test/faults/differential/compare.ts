@@ -1,6 +1,6 @@
 import { createHash } from "node:crypto";
 import { installController } from "../../support/installer.ts";
-import type { Contents } from "./contents.ts";
+import { type Contents, HARD_LINK_REPLACED } from "./contents.ts";
 import type { Ours, Stored } from "./ours.ts";
 import type { Kind, Tree } from "./peers.ts";
 import { LABEL, LABELLED } from "./tar.ts";
@@ -27,12 +27,6 @@ const THEY_REFUSE: readonly { peer: string; kind: Kind; said: RegExp; why: strin
     kind: "zip",
     said: /^81: /,
     why: "it knows the zip format up to version 4.6; Python goes up to 6.3, and Go does not ask",
-  },
-  {
-    peer: "tar",
-    kind: "tar.gz",
-    said: /trailing garbage ignored/,
-    why: "gzip's warning of what lies behind its end; the tar was whole by then, and is unpacked all the same",
   },
 ];
 
@@ -86,6 +80,9 @@ export async function compare(
   if (ours.refused.length > 0) {
     // damage that nobody else sees is damage still
     if (damaged || theirs.length === 0 || refusals.length > 0) return [];
+    // nor is what each of them unpacks in its own way
+    const [first, ...others] = theirs;
+    if (others.some(({ tree }) => !first || namesIn(tree) !== namesIn(first.tree))) return [];
     const why = ours.refused.map((reason) => WE_REFUSE[reason]).find((one) => one !== undefined);
     return [said(`refused (${ours.refused.join(", ")}), and all of them take it`, why)];
   }
@@ -96,6 +93,8 @@ export async function compare(
   const links = kind === "zip" && items.some((item) => item.kind === "link");
   const sources = theirs
     .filter((one) => one.said === undefined && !(links && one.peer === "python"))
+    // nor does it unlink a file that it writes again, so that a hard link changes with it
+    .filter((one) => !(traits.includes(HARD_LINK_REPLACED) && one.peer === "python"))
     // and a tar's label, which is no file to GNU tar, into an empty one
     .map((one) => (traits.includes(LABELLED) && one.peer === "python" ? without(one, LABEL) : one));
   for (const [index, stored] of ours.stored.entries()) {
@@ -104,6 +103,10 @@ export async function compare(
       found.push(said(`${stored.made ?? "as it is"} ${stored.path}: ${one.what}`, one.listed));
   }
   return found;
+}
+
+function namesIn(tree: Tree): string {
+  return [...tree.keys()].toSorted().join("\n");
 }
 
 function without(one: Theirs, name: string): Theirs {
@@ -156,8 +159,12 @@ function listed(why: string | undefined): { listed?: string } {
 /** What of the unpacked source is to be in a stored object. */
 function wanted({ made, path }: Stored, source: Tree, top: string): Tree {
   const below = (name: string) => (top === "" ? name : `${top}/${name}`);
+  // what anybody may write is not kept so in what is made
+  const safe = (mode: number) => (mode & 0o002 ? mode & ~0o022 : mode);
   const inside = (prefix: string) =>
-    [...source].filter(([name]) => name.startsWith(prefix) && !JUNK.test(name));
+    [...source]
+      .filter(([name]) => name.startsWith(prefix) && !JUNK.test(name))
+      .map(([name, file]) => [name, { ...file, mode: safe(file.mode) }] as const);
   if (made === undefined) return source;
   const cut = top === "" ? 0 : top.length + 1;
   if (made === "repacked") {

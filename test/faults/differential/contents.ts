@@ -42,7 +42,7 @@ const NAMES = [
   "x".repeat(120),
   "x".repeat(255),
 ];
-const MODES = [0o644, 0o755, 0o600, 0o444, 0o775, 0o700];
+const MODES = [0o644, 0o755, 0o600, 0o444, 0o775, 0o700, 0o777, 0o666];
 const JUNK = [".DS_Store", "__MACOSX/._fusion-collectors", "Thumbs.db", "._fusion-collectors"];
 
 /** An archive's contents, as people have them, and sometimes as they should not be. */
@@ -104,6 +104,9 @@ const add = (
     items.push({ path: path(below), kind, data, mode: 0o644, ...(target !== undefined && { target }) });
   };
 
+/** The trait of a hard link whose target comes again with other bytes. */
+export const HARD_LINK_REPLACED = "hard link, then another target";
+
 /** Things that are in archives and make them doubtful; a link to what is there is the only one that may stay. */
 const SPOILERS: Record<string, Spoiler> = {
   link: add("link", (below) => below("bin/also"), "telegraf"),
@@ -130,6 +133,26 @@ const SPOILERS: Record<string, Spoiler> = {
     });
   },
   "hard link nowhere": add("hardlink", (below) => below("bin/hard"), "nothing"),
+  "hard link before its target": (items, below) => {
+    items.unshift({
+      path: below("bin/hard"),
+      kind: "hardlink",
+      data: empty,
+      mode: 0o755,
+      target: below("bin/telegraf"),
+    });
+  },
+  [HARD_LINK_REPLACED]: (items, below) => {
+    const target = below("etc/target");
+    const file = (data: string): Item => ({
+      path: target,
+      kind: "file",
+      data: Buffer.from(data),
+      mode: 0o644,
+    });
+    const link: Item = { path: below("etc/hard"), kind: "hardlink", data: empty, mode: 0o644, target };
+    items.push(file("first"), link, file("second"));
+  },
   parent: add("file", (below) => below("../../up")),
   absolute: add("file", () => "/tmp/abs"),
   backslash: add("file", (below) => below("bin\\win.exe")),

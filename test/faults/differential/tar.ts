@@ -1,4 +1,5 @@
 import { gzipSync } from "node:zlib";
+import { longMember, paxMember, type TarFields, tarMember } from "../../support/raw-tar.ts";
 import type { Random } from "../options.ts";
 import type { Contents, Item } from "./contents.ts";
 
@@ -42,6 +43,12 @@ export function makeTarGz({ items, traits }: Contents, dice: Random): Buffer {
   if (style.dots && chance(50, "root entry"))
     blocks.push(header("./", { type: "5", size: 0, mode: 0o755, link: "" }, style));
   for (const item of items) blocks.push(...writeItem(item, style, dice, chance));
+  const oddities = Object.entries(ODDITIES);
+  if (chance(12, "odd fields")) {
+    const [what, odd] = dice.pick(oddities);
+    traits.push(what);
+    blocks.push(...odd(dice));
+  }
   if (chance(2, "sparse")) blocks.push(...sparse(dice));
   if (chance(2, "odd type")) {
     const type = dice.pick(["Z", "V", "D", "M", "N", "9"]);
@@ -146,6 +153,52 @@ function paxRecord(key: string, value: string): Buffer {
   return Buffer.from(`${length} ${key}=${value}\n`);
 }
 
+const ODD_FILE = "fusion-collectors/odd";
+const SIXTEEN = "0123456789abcdef";
+const oddFile = (fields: TarFields = {}) => tarMember({ name: ODD_FILE, size: 16, ...fields }, SIXTEEN);
+
+/** Fields and extended headers that readers know in their own ways, or refuse. */
+const ODDITIES: Record<string, (dice: Random) => Buffer[]> = {
+  "pax number": (dice) => {
+    const value = dice.pick(["16", "016", "0x10", "1e2", " 16", "+16", "16.0", "16 ", "", "-16", "1_6"]);
+    return [paxMember({ [dice.pick(["size", "size", "uid", "gid", "mtime"])]: value }), oddFile()];
+  },
+  "empty pax value": (dice) => [paxMember({ [dice.pick(["path", "linkpath", "comment"])]: "" }), oddFile()],
+  // pax before GNU's, which is refused in both orders, is the same to all
+  "two extended headers": (dice) => {
+    const pax = (name: string) => paxMember({ path: `fusion-collectors/${name}` });
+    const long = (name: string) => longMember(`fusion-collectors/${name}\0`);
+    const [first, second] = dice.pick([
+      [pax, pax],
+      [long, long],
+      [long, pax],
+    ] as const);
+    return [first("one"), second("two"), oddFile()];
+  },
+  "long name with another size": (dice) => {
+    const name = `fusion-collectors/${"long".repeat(30)}${dice.pick(["", "\0", "\0\0\0", "\0junk"])}`;
+    return [longMember(name, { size: Math.max(0, name.length - dice.int(12)) }), oddFile()];
+  },
+  "extended header of nothing": (dice) => [
+    oddFile(),
+    dice.pick([longMember("fusion-collectors/none\0"), paxMember({ path: "fusion-collectors/none" })]),
+  ],
+  "padded field": (dice) => {
+    const text = dice.pick([
+      "     20\0",
+      "0000020 ",
+      "0000020\0",
+      "     20 ",
+      " ".repeat(8),
+      "\0".repeat(8),
+      "0000020x",
+      "+000020\0",
+    ]);
+    const field = dice.pick(["sizeField", "mode", "owner"] as const);
+    return [oddFile({ [field]: field === "sizeField" ? text.padStart(12, text[0]) : text })];
+  },
+};
+
 /** A file with a hole, as GNU tar 1.0 (pax) or old GNU tar has it. */
 function sparse(dice: Random): Buffer[] {
   const style: Style = { format: "gnu", dots: false, fileType: "0", base256: false, signed: false };
@@ -199,6 +252,8 @@ function gzip(tar: Buffer, dice: Random, chance: Chance): Buffer {
     ]);
   }
   if (chance(5, "gzip padding")) return Buffer.concat([packed, Buffer.alloc(1 + dice.int(2000))]);
-  if (chance(2, "junk behind gzip")) return Buffer.concat([packed, Buffer.from("<!-- mirror -->")]);
+  const junk = Buffer.from("<!-- mirror -->");
+  if (chance(2, "junk behind gzip")) return Buffer.concat([packed, junk]);
+  if (chance(2, "junk behind NULs")) return Buffer.concat([packed, Buffer.alloc(1 + dice.int(2000)), junk]);
   return packed;
 }

@@ -65,6 +65,19 @@ export function makeZip(contents: Contents, dice: Random): Buffer {
   const end = endRecords(items.length, size, offset + base, {
     ...(chance(6, "zip64 end") && { zip64: {} }),
   });
+  // what makes Go look for zip64's record is the count or the offset alone
+  const old = endRecords(items.length, size, offset + base).subarray(-22);
+  if (end.length > 22 && chance(60, "old end record complete"))
+    for (const [from, to] of [
+      [8, 12],
+      [12, 16],
+      [16, 20],
+    ] as const)
+      if (dice.int(4) > 0) old.copy(end, end.length - 22 + from, from, to);
+  if (end.length > 22 && prefix.length > 0) {
+    const locator = end.length - 22 - 20 + 8;
+    end.writeBigUInt64LE(end.readBigUInt64LE(locator) + BigInt(prefix.length - base), locator);
+  }
   // entries on this disk, entries at all
   if (chance(2, "wrong count"))
     end.writeUInt16LE(items.length + dice.pick([-1, 1, 256]), end.length - dice.pick([14, 12]));
