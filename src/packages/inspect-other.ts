@@ -56,8 +56,8 @@ export async function readCollector(
   file: Sized & { name: string },
   handle: OpenFile,
   signal?: AbortSignal,
-): Promise<{ format: "zip" | "other"; program: BinaryKind }> {
-  if (!ZIP.test(file.name)) return { format: "other", program: await readProgram(file, handle) };
+): Promise<{ format: "zip" | "other"; program: BinaryKind; entries: readonly Entry[] }> {
+  if (!ZIP.test(file.name)) return { format: "other", program: await readProgram(file, handle), entries: [] };
   if (file.size > MAX_PACKED)
     throw problem(file.file, "archive.limit.packed", { bytes: file.size, limit: MAX_PACKED });
   await checkKind(file.file, handle, file.size, "zip");
@@ -66,7 +66,7 @@ export async function readCollector(
   if (link) throw problem(file.file, "collector.link", { entry: printable(link.path) });
   const main = entries.find(({ path, kind }) => kind === "file" && isMain(path, file.name));
   const head = main && (await readEntryHead(file.file, handle, main, HEAD_LENGTH));
-  return { format: "zip", program: head ? programKind(head) : { format: "other" } };
+  return { format: "zip", program: head ? programKind(head) : { format: "other" }, entries };
 }
 
 const ZIP = /\.zip$/;
@@ -92,10 +92,14 @@ export function inspectLoose(file: VolumeFile, signal?: AbortSignal): Promise<Ar
     const read = () => readCollector({ ...file, size }, handle, signal);
     // what may be anything is judged only if the platform turns out to know it
     const found = known ? await read() : await collectProblem(problems, read);
-    const { format, program } = found ?? { format: "other", program: { format: "other" } };
+    const { format, program, entries } = found ?? {
+      format: "other",
+      program: { format: "other" },
+      entries: [],
+    };
     const [fault] = problems;
     members.set(path, { ...entry, kindOfBinary: program });
-    return { ...archive, format, program, members, ...(fault && { fault }) };
+    return { ...archive, format, program, entries, members, ...(fault && { fault }) };
   });
 }
 
