@@ -117,7 +117,7 @@ async function reconcile(
   await removeObsolete(stored, context);
   const failed = new Set([...failures.keys()].map((decision) => decision.desired.package));
   const proven = await recorder.time("verify", () => prove(job, servers, desired, failed, signal));
-  const incomplete = concludePlatforms(job, proven);
+  const incomplete = concludePlatforms(job, proven, desired);
   return endOf([...failures.values()]) ?? incomplete;
 }
 

@@ -16,20 +16,20 @@ import { withRetries } from "../reconcile/session.ts";
 export async function showPlan(job: JobContext): Promise<void> {
   const { servers: first, archives } = await prepare(job, false);
   const { log, recorder } = job;
-  const { plan, state } = await withRetries(job, first, false, async (servers, signal) => {
+  const { plan, state, desired } = await withRetries(job, first, false, async (servers, signal) => {
     const desired = await resolveDesired(job, archives, servers, signal);
     const seen = await observe(servers, recorder);
     const decided = await decideAll(job, desired, seen, { allDigests: true, signal });
     const checks = new ArchiveChecks(job, decided.packages, { checked: new Set(), sends: false, signal });
     await checks.settle(signal).finally(() => checks.end());
-    return { plan: decided, state: seen };
+    return { plan: decided, state: seen, desired };
   });
   logPlanWarnings(log, plan);
   for (const decision of plan.packages) recordDecision(decision, decision.conflict, recorder);
   for (const { values, row, action } of plan.rows) recorder.row(values, row?.id, action);
   if (job.screen) job.screen.print(planTable(plan, log.language, job.screen));
   else logPlan(log, plan, state.archColumn);
-  const incomplete = concludePlatforms(job, afterPlan(state, plan));
+  const incomplete = concludePlatforms(job, afterPlan(state, plan), desired);
   const conflict = endOf(plan.packages.flatMap((decision) => decision.conflict ?? []));
   if (conflict) throw conflict;
   if (incomplete) throw incomplete;

@@ -49,7 +49,13 @@ export function definitionsFor(
 ): readonly CollectorDefinition[] {
   const fits = (one: CollectorDefinition) => one.arch === undefined || arch === null || one.arch === arch;
   const own = definitions.filter((one) => one.os === os && fits(one));
-  return own.length > 0 ? own : builtinDefinitions(os);
+  const builtin = builtinDefinitions(os);
+  if (own.length === 0) return builtin;
+  // an old table has no package_name: it does not say what is started by another program (Java)
+  const known = (object: string) => builtin.find((one) => one.object === object)?.executable;
+  return own.map((one) =>
+    (one.executable ?? one.packageName) === undefined ? { ...one, executable: known(one.object) } : one,
+  );
 }
 
 /** Which of the defined collectors an archive holds, in the definitions' order, each object once. */

@@ -67,8 +67,8 @@ export async function resolvePackages(
   // what has a file of its own comes first: it is not looked for in the archives
   const isController = (archive: Archive) => typeOf(archive) === "controller";
   const others = archives.filter((one) => !isController(one));
-  for (const archive of others)
-    await attempt(() => addOther(archive, { wanted, resolved, beside: besideOf(others) }));
+  const beside = besideOf(others);
+  for (const archive of others) await attempt(() => addOther(archive, { wanted, resolved, beside }));
   const own = resolved.packages.filter(({ type }) => type === "collector");
   const parts: Package[] = [];
   for (const archive of archives.filter(isController)) {

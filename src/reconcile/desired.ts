@@ -2,7 +2,7 @@ import { ProblemsError } from "../errors.ts";
 import type { JobContext } from "../job.ts";
 import type { Log } from "../output/log.ts";
 import { packageDigests, packageOrigin, packageSize } from "../packages/form.ts";
-import { type Archive, type Package, shownPlatform } from "../packages/package.ts";
+import { type Archive, type CollectorDefinition, type Package, shownPlatform } from "../packages/package.ts";
 import { resolvePackages } from "../packages/resolve.ts";
 import { reportIgnored } from "../packages/scan.ts";
 import { isPart } from "../packages/standalone.ts";
@@ -17,6 +17,8 @@ import { checkTrust } from "./trust.ts";
 export interface Desired {
   packages: readonly Package[];
   collectors: readonly SharedCollector[];
+  /** The platform's list of collectors, which judges what can be installed. */
+  definitions: readonly CollectorDefinition[];
 }
 
 /** From archives to packages and collectors, as this database's table and its list of collectors want them. */
@@ -29,13 +31,14 @@ export async function resolveDesired(
   const { config, args, log } = job;
   const { archColumn } = postgres.shape;
   job.recorder.archColumn = archColumn;
+  const definitions = await platformDefinitions(job, archives, postgres, signal);
   const resolved = await resolvePackages(archives, {
     options: args,
     packageVersion: config.packageVersion,
     repack: config.repack,
     collectors: config.collectors,
     standalone: config.collectorPackages === "auto" ? archColumn : config.collectorPackages === "standalone",
-    definitions: await platformDefinitions(job, archives, postgres, signal),
+    definitions,
     archColumn,
   });
   const { packages, collectors, problems } = resolved;
@@ -61,7 +64,7 @@ export async function resolveDesired(
     const controller = whole.find((pkg) => pkg.archive === collector.archive);
     return controller ? [{ ...collector, controller }] : [];
   });
-  return { packages, collectors: shared };
+  return { packages, collectors: shared, definitions };
 }
 
 /** Says in which form an archive is stored, where that is not the one that it has or not the one that it needs. */
@@ -79,7 +82,7 @@ export interface DecideOptions {
 /** Compares what the volume asks for with what the servers hold. Reads an archive only where its digest decides something. */
 export async function decideAll(
   job: JobContext,
-  desired: Desired,
+  desired: Pick<Desired, "packages" | "collectors">,
   state: ObservedState,
   options: DecideOptions,
 ): Promise<Plan> {
