@@ -120,16 +120,23 @@ function decide(desired: DesiredPackage, input: PlanInput): Verdict {
   if (!stored) return { ...moved, action: "uploaded", upload: true };
   const inPlace = { ...moved, key: stored.key, name: row?.name ?? pkg.name };
   const whole = isWhole(stored);
-  if (sameContent(desired, stored)) {
+  const same = sameContent(desired, stored);
+  const renamed = same && !user && row !== undefined && isFormByName(pkg, row.name);
+  if (same && !renamed) {
     if (whole) return { ...inPlace, desired: known(desired, stored), action: "unchanged", upload: false };
     return { ...inPlace, action: "repaired", upload: true };
   }
   const rule = user ? ruleForUser(input, whole) : ruleForOwn(pkg, input, whole);
-  if (rule === "replace") return { ...moved, action: "replaced", upload: !done };
+  if (rule === "replace" || renamed) return { ...moved, action: "replaced", upload: !done };
   const kept = { ...inPlace, action: "kept", upload: false } as const;
   return rule === "keep"
     ? kept
     : { ...kept, conflict: conflictOf(desired, stored, { row: user, archColumn: input.archColumn }) };
+}
+
+/** Whether a collector under another name is another one: a node has it under its name, unless it is unzipped there. */
+function isFormByName({ type, name }: Package, stored: string): boolean {
+  return type === "collector" && name !== stored && !(name.endsWith(".zip") && stored.endsWith(".zip"));
 }
 
 /** What a user uploaded is never overwritten; what of it is damaged cannot be kept either. */

@@ -308,6 +308,37 @@ describe("a collector is stored in the shape that its definition starts", () => 
     assert.equal((await site.rows()).length, 2);
   });
 
+  test("a row of an earlier run whose name starts nothing gets the name that does", async () => {
+    const site = await defined("C", definitions("linux").slice(0, 1));
+    await put(site, "telegraf-1.30", program("telegraf"));
+    const packages = [{ file: "telegraf-1.30", type: "collector", object: "Metrics", version: "1.30.0" }];
+    await put(site, "packages.json", JSON.stringify({ packages }));
+    await ok(site);
+    assert.deepEqual(
+      (await site.rows()).map(({ name }) => name),
+      ["telegraf-1.30"],
+    );
+    await site.db.query(
+      `INSERT INTO node_mgmt_collector (id, name, node_operating_system, executable_path, cpu_architecture, package_name)
+       VALUES ('m', 'Metrics', 'linux', '${LINUX}telegraf', 'x86_64', 'telegraf')`,
+    );
+    assert.equal((await site.run(["verify"])).code, 76);
+    await ok(site, [], { ON_CONFLICT: "fail" });
+    assert.deepEqual(
+      (await site.rows()).map(({ name }) => name),
+      ["telegraf"],
+    );
+    assert.ok(await starts(site, "Metrics"));
+    assert.deepEqual(
+      (await site.objects.list()).map(({ name }) => name),
+      ["linux/x86_64/Metrics/1.30.0/telegraf"],
+    );
+    assert.deepEqual(await site.objects.unreachable(), []);
+    const before = await site.state();
+    await ok(site);
+    assert.deepEqual(await site.state(), before);
+  });
+
   test("an old table without package_name: the built-in list says what Java starts", async () => {
     const site = await servers.site({ state: "A" });
     await createCollectorTable(site.db, {

@@ -1,8 +1,12 @@
 import assert from "node:assert/strict";
 import { describe, test } from "node:test";
+import { originOf } from "../../src/packages/form.ts";
 import type { CollectorDefinition } from "../../src/packages/package.ts";
+import { resolvePackages } from "../../src/packages/resolve.ts";
 import { arrange, findProgram, installedPath } from "../../src/packages/shape.ts";
 import { compareVersions } from "../../src/packages/versions.ts";
+import { buildArchive } from "../support/archives.ts";
+import { scanOne, volume } from "../support/volume.ts";
 
 const linux = (executable?: string, packageName?: string): CollectorDefinition => ({
   object: "X",
@@ -116,4 +120,28 @@ test("in a zip of any layout the program is what runs, not what is called like i
 test("versions are compared by number, a pre-release before its release", () => {
   const sorted = ["no", "1.0.0-rc2", "1.0.0-rc10", "1.0.0", "1.0.0.1", "1.9.0", "1.10.0", "latest"];
   assert.deepEqual([...sorted].reverse().sort(compareVersions), sorted);
+});
+
+test("only what is put elsewhere says so in its origin: the rest stays unchanged after an upgrade", async () => {
+  await using on = await volume();
+  const libraries = [{ name: "bin/_internal/a.so", content: "a" }];
+  const collectors = ["telegraf", "filebeat/filebeat", "ansible-executor", "packetbeat"];
+  await buildArchive(on.path("fusion-collectors.zip"), { collectors, entries: libraries });
+  const wanted = {
+    options: {},
+    collectors: "auto",
+    standalone: true,
+    definitions: [],
+    archColumn: true,
+  } as const;
+  const { packages } = await resolvePackages([await scanOne(on.dir)], wanted);
+  assert.deepEqual(
+    packages.flatMap(({ name, made }) => (made ? [`${name} ${originOf("S", made)}`] : [])),
+    [
+      "telegraf S:executable/1:bin/telegraf",
+      "filebeat.zip S:folder/1:bin/filebeat",
+      "packetbeat.zip S:folder/2:bin/packetbeat:packetbeat/packetbeat",
+      "ansible-executor.zip S:folder/1:bin/ansible-executor",
+    ],
+  );
 });

@@ -6,6 +6,8 @@ import { after, describe, test } from "node:test";
 import { type Config, readConfig } from "../../src/config/config.ts";
 import { type Environment, Reader } from "../../src/config/env.ts";
 import { EXIT, JobError } from "../../src/errors.ts";
+import { PROBE_LANGUAGES } from "../../src/identity.ts";
+import { PROBES } from "../../src/volume/known.ts";
 
 const folder = mkdtempSync(join(tmpdir(), "bkpi-config-"));
 after(() => rmSync(folder, { recursive: true }));
