@@ -89,7 +89,7 @@ export const platform = {
       zh: "请设置 COLLECTOR_PACKAGES=auto（或 standalone），重新运行本任务",
     },
   ),
-  "platform.collectors.undefined": suspicion<OnPlatform & { names: readonly string[] }>(
+  "platform.collectors.unknown": suspicion<OnPlatform & { names: readonly string[] }>(
     {
       en: ({ platform, names }) =>
         `${platform}: ${names.join(", ")}: stored, but BK-Lite has no definition of exactly that name, so it cannot be installed`,

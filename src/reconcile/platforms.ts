@@ -28,7 +28,7 @@ export interface Installable {
 }
 
 /** Why a row counts, or does not. */
-type Standing = "installable" | "no-object" | "undefined" | "unstartable";
+type Standing = "installable" | "no-object" | "unknown" | "unstartable";
 
 /** What can be installed on one platform from BK-Lite's pages. */
 export interface PlatformState {
@@ -93,7 +93,7 @@ function standingOf(row: Row, { os, arch }: { os: Os; arch: Arch | null }, state
   if (row.type === "controller") return /\.zip$/i.test(row.name) ? "installable" : "unstartable";
   if (row.type !== "collector") return "installable";
   const own = definitionsFor({ os, arch }, definitions).filter((one) => one.object === row.object);
-  if (own.length === 0) return "undefined";
+  if (own.length === 0) return "unknown";
   const isBroken = unstartable.some((pkg) => findRow(pkg, [row], archColumn) !== undefined);
   const starts = own.some((one) => installedPath(one, { name: row.name }) !== undefined);
   return starts && !isBroken ? "installable" : "unstartable";
@@ -113,7 +113,7 @@ function emptyPlatform(os: Os, arch: Arch | null, state: Installable): PlatformS
     // BK-Lite has one for this platform alone
     bootstrap: os === "windows" && arch === "x86_64" ? isThere(BOOTSTRAP_KEY, state) : null,
     collectors: { installable: [], listed: [] },
-    listed: { "no-object": [], undefined: [], unstartable: [] },
+    listed: { "no-object": [], unknown: [], unstartable: [] },
     missing: [],
   };
 }
@@ -142,7 +142,7 @@ function finished(platform: PlatformState): PlatformState {
     collectors: { installable, listed: only(Object.values(listed).flat()) },
     listed: {
       "no-object": only(listed["no-object"]),
-      undefined: only(listed.undefined),
+      unknown: only(listed.unknown),
       unstartable: only(listed.unstartable),
     },
     missing: (Object.keys(lacks) as MissingPart[]).filter((part) => lacks[part]),
@@ -213,8 +213,8 @@ function warnOf(state: PlatformState, log: Log): void {
   for (const part of missing) log.warn("platform.warning", `platform.${part}.missing`, { platform });
   // before state C the guide's rows have no object, and are no fault
   if (arch !== null) warn("platform.collectors.listed", listed["no-object"]);
-  warn("platform.collectors.undefined", listed.undefined);
+  warn("platform.collectors.unknown", listed.unknown);
   warn("platform.collectors.unstartable", listed.unstartable);
 }
 
-type ListedReason = `platform.collectors.${"listed" | "undefined" | "unstartable"}`;
+type ListedReason = `platform.collectors.${"listed" | "unknown" | "unstartable"}`;

@@ -392,7 +392,7 @@ describe("what others stored is judged by its row's name", () => {
       run.report?.warnings
         .filter((one) => one.reason === reason)
         .map(({ message }) => message.split(": ")[1]);
-    assert.deepEqual(named("platform.collectors.undefined"), ["Nats-Executor"]);
+    assert.deepEqual(named("platform.collectors.unknown"), ["Nats-Executor"]);
     assert.deepEqual(named("platform.collectors.unstartable"), ["Filebeat, Vector"]);
     const required = await site.run(["verify"], { ALLOW_EMPTY: "true", REQUIRE: "linux/x86_64" });
     assert.equal(required.code, 76, explain(required));
