@@ -60,7 +60,7 @@ Variables that matter (help configuration has them all)
   NATS_TLS_CA_FILE   the CA of its certificate
   PACKAGE_VERSION    for controller archives that name no version
   ON_CONFLICT        same version, different content: replace, keep, fail
-  REQUIRE            platforms that must be complete: linux/x86_64,...
+  REQUIRE            what must be complete: linux/x86_64,apm/java,...
   WAIT_TIMEOUT       seconds to wait for the servers and for the lock; 300
   REPORT_FILE        where to leave the JSON report; several with commas
   LOG_LEVEL, LOG_FORMAT (json, pretty), LOG_LANG (en, zh)
@@ -116,7 +116,7 @@ const ZH = `${USAGE.zh}
   NATS_TLS_CA_FILE   NATS 证书的 CA 文件
   PACKAGE_VERSION    控制器压缩包未标明版本时使用的版本
   ON_CONFLICT        版本相同而内容不同时：replace、keep、fail
-  REQUIRE            必须完整的平台，如 linux/x86_64,windows/x86_64
+  REQUIRE            必须完整的平台和探针，如 linux/x86_64,apm/java
   WAIT_TIMEOUT       等待服务和锁的秒数，默认 300
   REPORT_FILE        JSON 报告的路径，多个以逗号分隔
   LOG_LEVEL, LOG_FORMAT（json、pretty）, LOG_LANG（en、zh）

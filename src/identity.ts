@@ -17,6 +17,10 @@ export function archOf(name: string): Arch | undefined {
   return Object.hasOwn(known, name.toLowerCase()) ? known[name.toLowerCase()] : undefined;
 }
 
+/** Languages that BK-Lite has an APM probe for. */
+export const PROBE_LANGUAGES = ["java", "python", "nodejs", "go", "dotnet"] as const;
+export type ProbeLanguage = (typeof PROBE_LANGUAGES)[number];
+
 /** What makes two packages the same package; `arch` is part of it only where the table has the column. */
 export interface Identity {
   type: PackageType;

@@ -128,7 +128,7 @@ async function reconcile(
   const proven = await recorder.time("verify", () => prove(job, servers, desired, failed, signal));
   // A server that lost power in between may have brought back what was purged.
   await reclaim(bucket, findUnreachable(proven.listing), { lock, log, signal });
-  const incomplete = concludePlatforms(job, proven);
+  const incomplete = concludePlatforms(job, proven, desired);
   const stuck = rows.flatMap(({ conflict }) => conflict ?? []);
   return endOf([...failures.values(), ...stuck]) ?? incomplete;
 }

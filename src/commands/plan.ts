@@ -17,8 +17,8 @@ import { withRetries } from "../reconcile/session.ts";
 export async function showPlan(job: JobContext): Promise<void> {
   const { servers: first, archives, deadline } = await prepare(job, false);
   const { log, recorder } = job;
-  const { plan, state } = await withRetries(job, first, false, async (servers, signal) => {
-    // What init would refuse is said, and the plan shown all the same.
+  const { plan, state, desired } = await withRetries(job, first, false, async (servers, signal) => {
+    // What init would refuse is said, and the plan shown anyway.
     const { refusal } = servers.postgres.shape;
     if (refusal) log.warn("plan.warning", refusal.reason, refusal.params);
     await recorder.time("wait", () => waitForFirstStart(job, servers.postgres, deadline, signal));
@@ -27,14 +27,14 @@ export async function showPlan(job: JobContext): Promise<void> {
     const decided = await decideAll(job, desired, seen, { allDigests: true, signal });
     const checks = new ArchiveChecks(job, decided.packages, { sends: false, signal });
     await checks.settle(signal).finally(() => checks.end());
-    return { plan: decided, state: seen };
+    return { plan: decided, state: seen, desired };
   });
   logPlanWarnings(log, plan);
   for (const decision of plan.packages) recordDecision(decision, decision.conflict, recorder);
   for (const { values, row, action } of plan.rows) recorder.row(values, row?.id, action);
   if (job.screen) job.screen.print(planTable(plan, log.language, job.screen));
   else logPlan(log, plan, state.archColumn);
-  const incomplete = concludePlatforms(job, afterPlan(state, plan));
+  const incomplete = concludePlatforms(job, afterPlan(state, plan), desired);
   const conflicts = [...plan.packages, ...plan.rows].flatMap((decision) => decision.conflict ?? []);
   const conflict = endOf(conflicts);
   if (conflict) throw conflict;

@@ -26,7 +26,11 @@ export async function verify(job: JobContext): Promise<void> {
   const left = () => config.waitTimeout * 1000 - (performance.now() - started);
   const { servers, archives } = await prepare(job, false);
   const tell = waitingLine(job, started);
-  const { found: drift, state } = await withRetries(job, servers, false, async (live, signal) => {
+  const {
+    found: drift,
+    state,
+    desired,
+  } = await withRetries(job, servers, false, async (live, signal) => {
     const desired = await resolveDesired(job, archives, live);
     const look = async () => {
       const state = await observe(live, recorder);
@@ -36,13 +40,14 @@ export async function verify(job: JobContext): Promise<void> {
       if (args.wait && found.length > 0) tell(found);
       return { found, state };
     };
-    return poll(look, {
+    const seen = await poll(look, {
       until: ({ found }) => found.length === 0,
       backoff: () => (args.wait && left() >= POLL ? POLL : undefined),
       signal,
     });
+    return { ...seen, desired };
   });
-  const incomplete = concludePlatforms(job, state);
+  const incomplete = concludePlatforms(job, state, desired);
   if (drift.length > 0) {
     logDrift(log, drift);
     throw driftError(drift);

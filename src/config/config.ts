@@ -3,7 +3,15 @@
  * variables' names and rules, not what is done with them.
  */
 import { JobError } from "../errors.ts";
-import { type Arch, archOf, isKeyPart, OPERATING_SYSTEMS, type Os } from "../identity.ts";
+import {
+  type Arch,
+  archOf,
+  isKeyPart,
+  OPERATING_SYSTEMS,
+  type Os,
+  PROBE_LANGUAGES,
+  type ProbeLanguage,
+} from "../identity.ts";
 import type { ConfigProblem } from "../reasons/config.ts";
 import { LANGUAGES, type Language } from "../reasons/define.ts";
 import { type DbConfig, readDb } from "./db.ts";
@@ -28,8 +36,12 @@ export interface VolumeConfig {
   /** Whether archives that BK-Lite's installer could not unpack are made anew as a zip that it can. */
   repack: "auto" | "never";
   onConflict: "replace" | "keep" | "fail";
-  /** Platforms that must be complete. */
+  /** REQUIRE: platforms that must be complete, */
   require: readonly Platform[];
+  /** languages whose APM probe must be there, */
+  requireProbes: readonly ProbeLanguage[];
+  /** and cloud regions by id. */
+  requireRegions: readonly string[];
   allowEmpty: boolean;
   purgeOrphans: boolean;
   archiveCheck: "full" | "quick";
@@ -101,7 +113,7 @@ function readVolume(reader: Reader): VolumeConfig {
     collectorPackages: reader.oneOf("COLLECTOR_PACKAGES", ["auto", "shared", "standalone"]),
     repack: reader.oneOf("REPACK", ["auto", "never"]),
     onConflict: reader.oneOf("ON_CONFLICT", ["replace", "keep", "fail"]),
-    require: readPlatforms(reader),
+    ...readRequired(reader),
     allowEmpty: reader.flag("ALLOW_EMPTY"),
     purgeOrphans: reader.flag("PURGE_ORPHANS"),
     archiveCheck: reader.oneOf("ARCHIVE_CHECK", ["full", "quick"]),
@@ -123,27 +135,32 @@ function readKeyPart(reader: Reader, name: "PACKAGE_VERSION"): string | undefine
 }
 
 function readCollectors(reader: Reader): Config["collectors"] {
-  const text = reader.text("COLLECTORS") as string;
-  const word = text.toLowerCase();
-  if (word === "auto" || word === "none") return word;
-  const names = text.split(",").map((name) => name.trim());
+  const names = reader.list("COLLECTORS");
+  const [word] = names.map((name) => name.toLowerCase());
+  if (names.length === 1 && (word === "auto" || word === "none")) return word;
   if (!names.every(isKeyPart)) reader.complain("config.collectors", {});
   return [...new Set(names)];
 }
 
-/** `linux/x86_64,windows/x86_64`; architectures by any of their names. */
-function readPlatforms(reader: Reader): readonly Platform[] {
-  const platforms: Platform[] = [];
-  for (const part of reader.text("REQUIRE")?.split(",") ?? []) {
-    const [os, arch, ...more] = part.trim().toLowerCase().split("/");
-    const platform = { os: OPERATING_SYSTEMS.find((known) => known === os), arch: archOf(arch ?? "") };
-    if (!platform.os || !platform.arch || more.length > 0) {
+/** `linux/x86_64,apm/java,region/2`; architectures by any of their names. */
+function readRequired(reader: Reader): Pick<VolumeConfig, "require" | "requireProbes" | "requireRegions"> {
+  const require: Platform[] = [];
+  const requireProbes: ProbeLanguage[] = [];
+  const requireRegions: string[] = [];
+  for (const part of reader.list("REQUIRE")) {
+    const [kind, what = "", ...more] = part.toLowerCase().split("/");
+    const os = OPERATING_SYSTEMS.find((known) => known === kind);
+    const arch = archOf(what);
+    const language = PROBE_LANGUAGES.find((known) => known === what);
+    if (more.length === 0 && os && arch) require.push({ os, arch });
+    else if (more.length === 0 && kind === "apm" && language) requireProbes.push(language);
+    else if (more.length === 0 && kind === "region" && /^\d{1,18}$/.test(what)) requireRegions.push(what);
+    else {
       reader.complain("config.platforms", { name: "REQUIRE" });
-      return [];
+      break;
     }
-    platforms.push(platform as Platform);
   }
-  return platforms;
+  return { require, requireProbes, requireRegions };
 }
 
 /** Tried now: a report that cannot be left is found out before any work. */

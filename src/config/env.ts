@@ -121,6 +121,12 @@ export class Reader {
     return this.#values[name] ?? fallback;
   }
 
+  /** The parts of a list, separated by commas or semicolons, in the width of either keyboard; none if it is not set. */
+  list(name: VariableName): string[] {
+    const text = this.text(name);
+    return text === undefined ? [] : text.split(/[,;，；、]/u).map((part) => part.trim());
+  }
+
   /** Runs one of env-var's parsers; on a bad value returns undefined. */
   #parse<T>(name: VariableName, parser: (variable: env.IPresentVariable) => T): T | undefined {
     const reader = env

@@ -5,6 +5,7 @@ import type {
   PackageEntry,
   Phase,
   PlatformEntry,
+  ProbeEntry,
   Report,
   ReportError,
   RowAction,
@@ -50,6 +51,7 @@ export class Recorder {
   bucket: string | null = null;
   /** What can be installed, as it was last seen. */
   platforms: PlatformEntry[] = [];
+  probes: ProbeEntry[] = [];
   orphans = { objects: 0, bytes: 0 };
   readonly support: Support = {
     layers: { postgres: null, nats: null },
@@ -168,6 +170,7 @@ export class Recorder {
       packages: this.packages,
       rows: this.rows,
       platforms: this.platforms,
+      probes: this.probes,
       warnings: [...this.#warnings.values()],
       orphans: this.orphans,
       support: this.support,

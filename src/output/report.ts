@@ -51,6 +51,14 @@ export interface PlatformEntry {
   missing: string[];
 }
 
+/** An APM probe that BK-Lite knows. */
+export interface ProbeEntry {
+  /** The file's. */
+  name: string;
+  key: string;
+  stored: "whole" | "damaged" | "missing";
+}
+
 /** Something that ends no run, but that somebody should know. */
 export interface Warning {
   reason: ReasonId;
@@ -83,6 +91,7 @@ export interface Report {
   packages: PackageEntry[];
   rows: RowEntry[];
   platforms: PlatformEntry[];
+  probes: ProbeEntry[];
   warnings: Warning[];
   orphans: { objects: number; bytes: number };
   support: Support;

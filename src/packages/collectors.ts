@@ -6,22 +6,29 @@ const BUILTIN: readonly (readonly [object: string, executable: string])[] = [
   ["Telegraf", "bin/telegraf"],
   ["Vector", "bin/vector"],
   ["NATS-Executor", "bin/nats-executor"],
-  ["Metricbeat", "bin/metricbeat"],
-  ["Filebeat", "bin/filebeat"],
-  ["Packetbeat", "bin/packetbeat"],
-  ["Auditbeat", "bin/auditbeat"],
-  ["Winlogbeat", "bin/winlogbeat"],
+  ["Metricbeat", "bin/metricbeat/metricbeat"],
+  ["Filebeat", "bin/filebeat/filebeat"],
+  ["Packetbeat", "bin/packetbeat/packetbeat"],
+  ["Auditbeat", "bin/auditbeat/auditbeat"],
+  ["Winlogbeat", "bin/winlogbeat/winlogbeat"],
   ["Ansible-Executor", "bin/ansible-executor"],
   ["JVM-JMX", "bin/jmx_jvm.jar"],
   ["Kafka-Exporter", "bin/kafka_exporter"],
   ["Oracle-Exporter", "bin/oracle_exporter"],
+  ["OTel-Collector", "bin/bklite-otelcol"],
+  ["APM-OTEL", "bin/bklite-otelcol"],
 ];
+
+/** What a program's file may be called after its package_name. */
+export const PROGRAM_ENDINGS = ["", ".jar", ".exe", ".sh", ".py"];
 
 /** A collector whose executable is in an archive. */
 export interface FoundCollector {
   object: string;
   /** The member's path. */
   executable: string;
+  /** What makes it a collector, and says where BK-Lite starts it. */
+  definition: CollectorDefinition;
 }
 
 /** The collectors of an os whose own definitions the platform does not (yet) have. */
@@ -32,13 +39,23 @@ export function builtinDefinitions(os: Os): CollectorDefinition[] {
   });
 }
 
-/** The platform's own definitions for an os and architecture; where it has none, the built-in ones. */
+/**
+ * Returns the platform's own definitions for an os and architecture; the built-in ones if it has none. `arch` is null where the table
+ * does not tell architectures apart.
+ */
 export function definitionsFor(
-  { os, arch }: { os: Os; arch: Arch },
+  { os, arch }: { os: Os; arch: Arch | null },
   definitions: readonly CollectorDefinition[],
 ): readonly CollectorDefinition[] {
-  const own = definitions.filter((one) => one.os === os && (one.arch === undefined || one.arch === arch));
-  return own.length > 0 ? own : builtinDefinitions(os);
+  const fits = (one: CollectorDefinition) => one.arch === undefined || arch === null || one.arch === arch;
+  const own = definitions.filter((one) => one.os === os && fits(one));
+  const builtin = builtinDefinitions(os);
+  if (own.length === 0) return builtin;
+  // an old table has no package_name: it does not say what is started by another program (Java)
+  const known = (object: string) => builtin.find((one) => one.object === object)?.executable;
+  return own.map((one) =>
+    (one.executable ?? one.packageName) === undefined ? { ...one, executable: known(one.object) } : one,
+  );
 }
 
 /** Which of the defined collectors an archive holds, in the definitions' order, each object once. */
@@ -52,11 +69,13 @@ export function findCollectors(
   const key = (path: string) => (os === "windows" ? path.toLowerCase() : path);
   for (const path of archive.members.keys()) paths.set(key(path), path);
   const found = new Map<string, FoundCollector>();
-  for (const { object, executable, packageName } of definitions) {
+  for (const definition of definitions) {
+    const { object, executable, packageName } = definition;
     if (found.has(object)) continue;
     const names = executable === undefined ? byPackageName(packageName) : spellings(executable, os);
     const path = names.find((spelling) => paths.has(key(spelling)));
-    if (path !== undefined) found.set(object, { object, executable: paths.get(key(path)) ?? path });
+    if (path !== undefined)
+      found.set(object, { object, executable: paths.get(key(path)) ?? path, definition });
   }
   return [...found.values()];
 }
@@ -64,8 +83,7 @@ export function findCollectors(
 /** What a program below bin/ may be called after the platform's package_name, the program itself being another's (Java, say). */
 function byPackageName(name: string | undefined): string[] {
   if (name === undefined) return [];
-  const endings = ["", ".jar", ".exe", ".sh", ".py"];
-  return endings.flatMap((ending) => [`bin/${name}${ending}`, `bin/${name}/${name}${ending}`]);
+  return PROGRAM_ENDINGS.flatMap((ending) => [`bin/${name}${ending}`, `bin/${name}/${name}${ending}`]);
 }
 
 /** A program may lie below bin/ itself, or in a folder of its own name there; on Windows with or without `.exe`. */

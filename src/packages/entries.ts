@@ -31,7 +31,7 @@ export function packageEntries(pkg: Package): string | undefined {
   const { archive, made } = pkg;
   const { entries, fileDigests } = archive;
   if (!fileDigests || !isZipOfEntries(pkg)) return undefined;
-  if (made && made.kind !== "loose-folder")
+  if (made?.kind === "folder" || made?.kind === "repacked")
     return entriesDigest(made.items().map((item) => itemFacts(item, archive, fileDigests)));
   return entriesDigest(entries.map((entry) => entryFacts(entry, archive, fileDigests)));
 }

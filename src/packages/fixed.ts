@@ -12,6 +12,11 @@ export function installerKey(os: Os, arch: Arch): string {
   return `installer/${os}/${arch}/${INSTALLER_NAMES[os]}`;
 }
 
+/** The key of an APM probe. */
+export function probeKey(language: string, name: string): string {
+  return `apm/probe/${language}/${name}`;
+}
+
 /** The key of the program by which BK-Lite starts the installer on a Windows machine from afar. */
 export const BOOTSTRAP_KEY = `installer/windows/x86_64/${BOOTSTRAP_NAME}`;
 
@@ -62,6 +67,6 @@ export function probePackage(archive: Archive): Package {
     archive,
     name,
     description: archive.claim?.description ?? "",
-    fixedKey: `apm/probe/${language}/${name}`,
+    fixedKey: probeKey(language, name),
   };
 }

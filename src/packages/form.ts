@@ -14,6 +14,8 @@ import type { Archive, Digest, Made, MadeOfArchive, MadeOfFolder, Package } from
 
 /** Of the rule by which bytes are made: with another one the same source may give others. */
 const RULE = 1;
+/** Of the rule that puts a program where its definition says. */
+const TARGET_RULE = 2;
 const BLOCK = 1024 * 1024;
 
 /**
@@ -47,12 +49,19 @@ export function provedEntry({ archive, made }: Package): ZipLocation | undefined
 }
 
 function isOfTar(pkg: Package): pkg is Package & { made: MadeOfArchive } {
-  return pkg.archive.format === "tar.gz" && pkg.made !== undefined && pkg.made.kind !== "loose-folder";
+  return pkg.archive.format === "tar.gz" && pkg.made !== undefined && !isLoose(pkg.made);
+}
+
+function isLoose(made: Made): made is MadeOfFolder {
+  return made.kind === "loose-folder" || made.kind === "loose-file";
 }
 
 function ownSource({ archive, made }: Package): Source {
   if (!made) return fileSource(archive);
-  if (made.kind === "loose-folder") return passSource(folderPass(archive, made), 0, undefined);
+  if (isLoose(made)) {
+    if (made.kind === "loose-file") return fileSource(onlyItem(archive, made).from);
+    return passSource(folderPass(archive, made), 0, undefined);
+  }
   return {
     size: madeSize(archive, made),
     blocks: (blockSize, signal) =>
@@ -122,13 +131,13 @@ export async function packageOrigin(
   signal?: AbortSignal,
 ): Promise<string | undefined> {
   if (!made) return undefined;
-  const source =
-    made.kind === "loose-folder" ? await folderDigest(made, signal) : await digest(archive, signal);
+  const source = isLoose(made) ? await folderDigest(made, signal) : await digest(archive, signal);
   return originOf(source, made);
 }
 
 /** `sourceSha256` in hex. */
-export function originOf(sourceSha256: string, { kind, path }: Made): string {
+export function originOf(sourceSha256: string, { kind, path, target }: Made): string {
+  if (target !== undefined) return `${sourceSha256}:${kind}/${TARGET_RULE}:${path}:${target}`;
   return `${sourceSha256}:${kind}/${RULE}:${path}`;
 }
 
@@ -139,6 +148,7 @@ export function packageTitle({ archive, made }: Package): string {
 
 /** Bytes of what is made; undefined where they are deflated and so not known before. */
 export function madeSize(archive: Archive, made: Made): number | undefined {
+  if (made.kind === "loose-file") return Number(onlyItem(archive, made).from.stamp.size);
   if (made.kind === "executable") return onlyItem(archive, made).from.size;
   const items = made.items();
   return made.kind === "loose-folder" || archive.format !== "zip"
@@ -151,7 +161,10 @@ function zipStream(archive: Archive, made: MadeOfArchive, handle: OpenFile, sign
   return copyZip(archive.file, made.items(), handle, signal);
 }
 
-function onlyItem({ file }: Archive, made: MadeOfArchive): ZipItem {
+function onlyItem<From>(
+  { file }: Archive,
+  made: { path: string; items(): readonly ZipItem<From>[] },
+): ZipItem<From> {
   const [item] = made.items();
   if (!item) throw new Error(`${file} has no member ${made.path}`);
   return item;

@@ -59,6 +59,8 @@ export interface Package extends Identity {
   anywhere?: boolean;
   /** Set where the package's bytes are not the file's own but made of what lies on the volume. */
   made?: Made;
+  /** A collector whose program BK-Lite will not find where the definition says: stored, but not installable. */
+  unstartable?: true;
   /** Why BK-Lite's installer cannot unpack it, although it is stored as it is (REPACK=never). */
   unfit?: readonly FormReason[];
 }
@@ -75,6 +77,8 @@ export interface Digest {
 interface MadeBase {
   /** Below the source's top folder, for messages and the origin: `bin/telegraf`, `bin/filebeat`; "" for all of it. */
   path: string;
+  /** Where the program lies below bin/ on a node, if that is not its path in the source: then the bytes depend on it. */
+  target?: string;
   /** Why an archive is not stored as it is (`repacked`). */
   reasons?: readonly FormReason[];
   /** What its bytes come to; unknown until it has been made once. */
@@ -91,9 +95,12 @@ export interface MadeOfArchive extends MadeBase {
   items(): readonly ZipItem[];
 }
 
-/** A folder that lies on the volume as such (`collector/linux/filebeat/`), as a zip. */
+/**
+ * Files that lie on the volume as such. `loose-folder`: a zip of them (`collector/linux/filebeat/`). `loose-file`: one of them, as it
+ * is, out of a folder.
+ */
 export interface MadeOfFolder extends MadeBase {
-  kind: "loose-folder";
+  kind: "loose-folder" | "loose-file";
   /** Its files and folders, in the zip's order; a folder's name ends in `/` and its file is not read. */
   items(): readonly ZipItem<TreeEntry>[];
 }

@@ -6,11 +6,22 @@ import { clashes, identityWords } from "./clash.ts";
 import { definitionsFor, type FoundCollector, findCollectors } from "./collectors.ts";
 import { installerPackage, probePackage } from "./fixed.ts";
 import { typeOf } from "./kind.ts";
-import { calledLike, holdsProgram, looseCollectors } from "./loose.ts";
+import {
+  type Beside,
+  besideOf,
+  calledLike,
+  holdsProgram,
+  looseCollectors,
+  NEWEST,
+  ownShape,
+  unstartableWarnings,
+} from "./loose.ts";
 import type { Archive, Collector, CollectorDefinition, Package } from "./package.ts";
 import { checkProgram, platformOf } from "./programs.ts";
 import { takeForm } from "./repack.ts";
+import { LIBRARIES } from "./shape.ts";
 import { isPart, standalone } from "./standalone.ts";
+import { alignVersions } from "./versions.ts";
 import { checkWindowsNames } from "./windows-names.ts";
 
 export interface ResolveOptions {
@@ -55,10 +66,11 @@ export async function resolvePackages(
   const attempt = (check: () => unknown) => collectProblem(resolved.problems, check);
   // what has a file of its own comes first: it is not looked for in the archives
   const isController = (archive: Archive) => typeOf(archive) === "controller";
-  for (const archive of archives.filter((one) => !isController(one))) {
-    await attempt(() => addOther(archive, wanted, resolved));
-  }
+  const others = archives.filter((one) => !isController(one));
+  const beside = besideOf(others);
+  for (const archive of others) await attempt(() => addOther(archive, { wanted, resolved, beside }));
   const own = resolved.packages.filter(({ type }) => type === "collector");
+  const parts: Package[] = [];
   for (const archive of archives.filter(isController)) {
     const pkg = packageOf(archive, wanted);
     resolved.packages.push(pkg);
@@ -75,14 +87,18 @@ export async function resolvePackages(
     await attempt(async () => {
       for (const one of chosen(found, pkg, wanted.collectors, hasOwn)) {
         checkObject(one, pkg);
-        if (wanted.standalone) await attempt(() => resolved.packages.push(partOf(one, pkg)));
+        if (wanted.standalone) await attempt(() => parts.push(partOf(one, pkg)));
         else resolved.collectors.push(rowOf(one, pkg));
       }
     });
   }
+  const moving = own.filter(({ version }) => version === NEWEST);
+  resolved.packages.push(...alignVersions(parts, moving));
+  resolved.collectors = alignVersions(resolved.collectors, moving);
   const place = new Map(archives.map((archive, index) => [archive, index]));
   const at = ({ archive }: Package) => place.get(archive) ?? 0;
   resolved.packages.sort((a, b) => at(a) - at(b));
+  resolved.warnings.push(...unstartableWarnings(resolved.packages, wanted));
   return withoutTaken(resolved, wanted.archColumn);
 }
 
@@ -107,10 +123,16 @@ function isSameCollector(a: Package, b: Identity, archColumn: boolean): boolean 
   );
 }
 
+interface Others {
+  wanted: ResolveOptions;
+  resolved: Resolved;
+  beside: Beside;
+}
+
 /** What is no controller's archive. Throws exit 65 for what it cannot be. */
-function addOther(archive: Archive, wanted: ResolveOptions, resolved: Resolved): void {
+function addOther(archive: Archive, { wanted, resolved, beside }: Others): void {
   if (archive.place) {
-    const found = looseCollectors(archive, wanted);
+    const found = looseCollectors(archive, wanted, beside);
     const kept = found.filter(({ object }) => isWanted(object, wanted.collectors));
     for (const pkg of kept) checkFields(pkg);
     resolved.packages.push(...kept);
@@ -119,7 +141,7 @@ function addOther(archive: Archive, wanted: ResolveOptions, resolved: Resolved):
     const { file, place } = archive;
     const like = archive.isFolder ? calledLike(archive, wanted) : undefined;
     if (like) resolved.warnings.push({ file, reason: "collector.incomplete", params: like });
-    else if (holdsProgram(archive))
+    else if (holdsProgram(archive) && archive.name !== LIBRARIES)
       resolved.warnings.push({ file, reason: "collector.unknown", params: { os: place.os } });
     return;
   }
@@ -127,9 +149,14 @@ function addOther(archive: Archive, wanted: ResolveOptions, resolved: Resolved):
   if (type === "installer") resolved.packages.push(installerPackage(archive));
   else if (type === "apm-probe") resolved.packages.push(probePackage(archive));
   else {
-    const pkg = packageOf(archive, wanted);
+    const declared = packageOf(archive, wanted);
+    checkProgram(archive.file, archive.program, declared, "archive");
+    const definition = definitionsFor(declared, wanted.definitions).find(
+      ({ object }) => object === declared.object,
+    );
+    const shape = definition && ownShape(archive, definition, { beside, program: archive.name });
+    const pkg: Package = { ...declared, ...shape };
     checkFields(pkg);
-    checkProgram(archive.file, archive.program, pkg, "archive");
     resolved.packages.push(pkg);
     resolved.warnings.push(...oddities(pkg, wanted.definitions));
   }

@@ -1,6 +1,7 @@
 import type { ExitCode } from "../errors.ts";
 import { archive } from "./archive.ts";
 import { checksum } from "./checksum.ts";
+import { collectors } from "./collector.ts";
 import { config } from "./config.ts";
 import { conflict } from "./conflict.ts";
 import { fill, type Language, type Reason } from "./define.ts";
@@ -50,6 +51,7 @@ export const CATALOG = {
   ...nats,
   ...natsBucket,
   ...packages,
+  ...collectors,
   ...programs,
   ...platform,
   ...postgres,

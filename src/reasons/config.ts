@@ -108,14 +108,28 @@ const settings = {
   }),
   "config.platforms": setting<Named>({
     en: {
-      cause: ({ name }) => `${name}: should be a list of platforms such as linux/x86_64,windows/x86_64`,
+      cause: ({ name }) => `${name}: should be a list such as linux/x86_64,windows/x86_64,apm/java`,
       remedy: ({ name }) =>
-        `name platforms in ${name} as os/architecture (linux or windows, x86_64 or arm64), with plain commas between them`,
+        `name in ${name} platforms as os/architecture (linux or windows, x86_64 or arm64), APM probes as apm/language (java, python, nodejs, go, dotnet), with commas between them`,
     },
     zh: {
-      cause: ({ name }) => `${name}：应为平台列表，如 linux/x86_64,windows/x86_64`,
+      cause: ({ name }) => `${name}：应为列表，如 linux/x86_64,windows/x86_64,apm/java`,
       remedy: ({ name }) =>
-        `${name} 中的平台写作“操作系统/架构”（linux 或 windows，x86_64 或 arm64），多个平台用半角逗号分隔`,
+        `请在 ${name} 中将平台写作“操作系统/架构”（linux 或 windows，x86_64 或 arm64），将 APM 探针写作“apm/语言”（java、python、nodejs、go、dotnet），以逗号分隔`,
+    },
+  }),
+  "config.regions": setting<Named & { regions: readonly string[] }>({
+    en: {
+      cause: ({ name, regions }) =>
+        `${name}: cloud regions are not looked at by this version: ${regions.map((id) => `region/${id}`).join(", ")}`,
+      remedy: ({ name, regions }) =>
+        `take ${regions.map((id) => `region/${id}`).join(", ")} out of ${name}, or use a version that looks at cloud regions`,
+    },
+    zh: {
+      cause: ({ name, regions }) =>
+        `${name}：本版本不检查云区域：${regions.map((id) => `region/${id}`).join("、")}`,
+      remedy: ({ name, regions }) =>
+        `请从 ${name} 中去掉 ${regions.map((id) => `region/${id}`).join("、")}，或使用支持检查云区域的版本`,
     },
   }),
   "config.bucket-name": setting<Named>({

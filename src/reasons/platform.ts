@@ -10,19 +10,27 @@ export const MISSING_WORDS: Record<MissingPart, Record<Language, string>> = {
   bootstrap: { en: "Windows bootstrap", zh: "Windows 引导程序" },
 };
 
+/** What REQUIRE may find missing. */
+type RequiredPart = MissingPart | "probe";
+
+const REQUIRED_WORDS: Record<RequiredPart, Record<Language, string>> = {
+  ...MISSING_WORDS,
+  probe: { en: "probe", zh: "探针" },
+};
+
 interface OnPlatform {
   /** `linux/arm64`; before state C `linux`. */
   platform: string;
 }
 
 interface Incomplete {
-  incomplete: readonly { platform: string; missing: readonly MissingPart[] }[];
+  incomplete: readonly { platform: string; missing: readonly RequiredPart[] }[];
 }
 
 const listed = ({ incomplete }: Incomplete, language: Language) => {
   const zh = language === "zh";
   const parts = incomplete.map(({ platform, missing }) => {
-    const words = missing.map((part) => MISSING_WORDS[part][language]);
+    const words = missing.map((part) => REQUIRED_WORDS[part][language]);
     return zh ? `${platform}（缺少${words.join("、")}）` : `${platform} (no ${words.join(", no ")})`;
   });
   return parts.join(zh ? "、" : ", ");
@@ -36,8 +44,8 @@ export const platform = {
   "platform.controller.missing": suspicion<OnPlatform>(
     {
       en: ({ platform }) =>
-        `${platform}: no controller can be installed: none is registered and completely stored`,
-      zh: ({ platform }) => `${platform}：没有可安装的控制器（没有已登记且对象完整的控制器）`,
+        `${platform}: no controller can be installed: no .zip is registered and completely stored`,
+      zh: ({ platform }) => `${platform}：没有可安装的控制器（没有已登记且对象完整的 .zip）`,
     },
     {
       en: ({ platform }) =>
@@ -81,16 +89,40 @@ export const platform = {
       zh: "请设置 COLLECTOR_PACKAGES=auto（或 standalone），重新运行本任务",
     },
   ),
+  "platform.collectors.unknown": suspicion<OnPlatform & { names: readonly string[] }>(
+    {
+      en: ({ platform, names }) =>
+        `${platform}: ${names.join(", ")}: stored, but BK-Lite has no definition of exactly that name, so it cannot be installed`,
+      zh: ({ platform, names }) =>
+        `${platform}：${names.join("、")} 已存储，但 BK-Lite 没有名称完全相同的采集器定义，无法安装`,
+    },
+    {
+      en: "compare the name with node_mgmt_collector, capitals included: store it under the defined name, and delete this row on BK-Lite's page",
+      zh: "请与 node_mgmt_collector 核对名称（区分大小写），按定义的名称存储，并在 BK-Lite 页面删除该记录",
+    },
+  ),
+  "platform.collectors.unstartable": suspicion<OnPlatform & { names: readonly string[] }>(
+    {
+      en: ({ platform, names }) =>
+        `${platform}: ${names.join(", ")}: stored under a file name that puts the program elsewhere than where BK-Lite starts it, so it installs and never runs`,
+      zh: ({ platform, names }) =>
+        `${platform}：${names.join("、")} 存储所用的文件名使程序不在 BK-Lite 启动的位置，安装后无法运行`,
+    },
+    {
+      en: "put the collector on the volume and run the job again, or upload it on BK-Lite's page in the form that executable_path in node_mgmt_collector asks for",
+      zh: "请将该采集器放入卷中并重新运行本任务，或按 node_mgmt_collector 的 executable_path 所需的形式在 BK-Lite 页面重新上传",
+    },
+  ),
   "platform.incomplete": reason<Incomplete>({
     exit: 76,
     again: true,
     en: {
       cause: (params) => `not everything that REQUIRE names can be installed: ${listed(params, "en")}`,
-      remedy: "put what is missing on the volume and run the job again, or take the platform out of REQUIRE",
+      remedy: "put what is missing on the volume and run the job again, or take it out of REQUIRE",
     },
     zh: {
-      cause: (params) => `REQUIRE 指定的平台不完整：${listed(params, "zh")}`,
-      remedy: "请将缺少的内容放入卷中并重新运行本任务，或从 REQUIRE 中去掉该平台",
+      cause: (params) => `REQUIRE 指定的内容不完整：${listed(params, "zh")}`,
+      remedy: "请将缺少的内容放入卷中并重新运行本任务，或从 REQUIRE 中去掉该项",
     },
   }),
   "definitions.name": suspicion<{ names: readonly string[] }>(

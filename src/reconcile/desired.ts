@@ -4,7 +4,7 @@ import type { Log } from "../output/log.ts";
 import { startProgress } from "../output/progress.ts";
 import { isZipOfEntries, packageEntries, readFileDigests } from "../packages/entries.ts";
 import { packageDigests, packageOrigin, packageSize } from "../packages/form.ts";
-import { type Archive, type Package, shownPlatform } from "../packages/package.ts";
+import { type Archive, type CollectorDefinition, type Package, shownPlatform } from "../packages/package.ts";
 import { resolvePackages } from "../packages/resolve.ts";
 import { reportIgnored } from "../packages/scan.ts";
 import { isPart } from "../packages/standalone.ts";
@@ -29,6 +29,8 @@ import { checkTrust } from "./trust.ts";
 export interface Desired {
   packages: readonly Package[];
   collectors: readonly SharedCollector[];
+  /** The platform's list of collectors, which judges what can be installed. */
+  definitions: readonly CollectorDefinition[];
 }
 
 /** From archives to packages and collectors, as this database's table and its list of collectors want them. */
@@ -74,7 +76,7 @@ export async function resolveDesired(
     const controller = whole.find((pkg) => pkg.archive === collector.archive);
     return controller ? [{ ...collector, controller }] : [];
   });
-  return { packages, collectors: shared };
+  return { packages, collectors: shared, definitions };
 }
 
 /** Says in which form an archive is stored, where that is not the one that it has or not the one that it needs. */
@@ -92,7 +94,7 @@ export interface DecideOptions {
 /** Compares what the volume asks for with what the servers hold. Reads an archive only where its digest decides something. */
 export async function decideAll(
   job: JobContext,
-  desired: Desired,
+  desired: Pick<Desired, "packages" | "collectors">,
   state: ObservedState,
   options: DecideOptions,
 ): Promise<Plan> {

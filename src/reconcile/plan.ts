@@ -87,12 +87,14 @@ function decide(desired: DesiredPackage, input: PlanInput): Verdict {
   // Nobody can read it, so nobody's content is lost.
   if (isUnreadable(stored)) return { ...moved, action: "repaired", upload: !done };
   const whole = isWhole(stored);
-  if (isSame(desired, stored, row)) {
+  const same = isSame(desired, stored, row);
+  const renamed = same && !user && row !== undefined && isFormByName(pkg, row.name);
+  if (same && !renamed) {
     if (whole) return { ...inPlace, desired: known(desired, stored), action: "unchanged", upload: false };
     return { ...inPlace, action: "repaired", upload: true };
   }
   const rule = user ? ruleForUser(input, whole) : ruleForOwn(pkg, stored, { row, input });
-  if (rule === "replace") return { ...moved, action: "replaced", upload: !done };
+  if (rule === "replace" || renamed) return { ...moved, action: "replaced", upload: !done };
   const kept = { ...inPlace, action: "kept", upload: false } as const;
   return rule === "keep"
     ? kept
@@ -116,6 +118,11 @@ function unusable(desired: DesiredPackage, row: Row, { archColumn }: PlanInput):
   const params = { id: row.id, name: row.name, user: row.createdBy };
   const conflict = new JobError("conflict.name", params, { file: pkg.archive.file });
   return { desired, row, stored: undefined, key, name: pkg.name, action: "kept", upload: false, conflict };
+}
+
+/** Whether a collector under another name is another one: a node has it under its name, unless it is unzipped there. */
+function isFormByName({ type, name }: Package, stored: string): boolean {
+  return type === "collector" && name !== stored && !(name.endsWith(".zip") && stored.endsWith(".zip"));
 }
 
 /** What a user uploaded is never overwritten; what of it is damaged cannot be kept either. */

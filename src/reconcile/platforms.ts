@@ -1,21 +1,35 @@
 import type { Platform } from "../config/config.ts";
 import { JobError } from "../errors.ts";
-import { type Arch, archOf, OPERATING_SYSTEMS, type Os } from "../identity.ts";
+import { type Arch, archOf, type Identity, OPERATING_SYSTEMS, type Os } from "../identity.ts";
 import type { ScanContext } from "../job.ts";
+import type { Log } from "../output/log.ts";
+import { definitionsFor } from "../packages/collectors.ts";
 import { BOOTSTRAP_KEY, installerKey } from "../packages/fixed.ts";
+import type { CollectorDefinition } from "../packages/package.ts";
+import { installedPath } from "../packages/shape.ts";
+import { compareVersions } from "../packages/versions.ts";
 import { MISSING_WORDS, type MissingPart } from "../reasons/platform.ts";
 import { isReady, type Row } from "../registry/rows.ts";
 import { newNuid } from "../store/meta.ts";
 import { isWhole, type StoredObject } from "../store/object.ts";
-import { rowKeys, served } from "./key.ts";
+import type { Desired } from "./desired.ts";
+import { findRow, rowKeys, served } from "./key.ts";
 import type { Plan } from "./plan.ts";
+import { probesOf } from "./probes.ts";
 
 /** What table and bucket hold, as far as it decides what can be installed. */
 export interface Installable {
   rows: readonly Row[];
   listing: { objects: ReadonlyMap<string, StoredObject> };
   archColumn: boolean;
+  /** The platform's collectors; the built-in ones count where it has none. */
+  definitions?: readonly CollectorDefinition[];
+  /** Collectors of this run that BK-Lite could not start. */
+  unstartable?: readonly Identity[];
 }
+
+/** Why a row counts, or does not. */
+type Standing = "installable" | "no-object" | "unknown" | "unstartable";
 
 /** What can be installed on one platform from BK-Lite's pages. */
 export interface PlatformState {
@@ -28,6 +42,8 @@ export interface PlatformState {
   installer: boolean | null;
   bootstrap: boolean | null;
   collectors: { installable: string[]; listed: string[] };
+  /** Why those are only listed. */
+  listed: Record<Exclude<Standing, "installable">, string[]>;
   missing: MissingPart[];
 }
 
@@ -54,7 +70,7 @@ export function platformsOf(state: Installable, require: readonly Platform[] = [
   for (const row of state.rows) {
     const os = OPERATING_SYSTEMS.find((known) => known === row.os);
     const arch = archColumn ? archOf(row.arch || "x86_64") : null;
-    if (os && arch !== undefined) addRow(at(os, arch), row, isInstallable(row, state));
+    if (os && arch !== undefined) addRow(at(os, arch), row, standingOf(row, { os, arch }, state));
   }
   if (archColumn) {
     for (const os of OPERATING_SYSTEMS)
@@ -67,10 +83,21 @@ export function platformsOf(state: Installable, require: readonly Platform[] = [
   return [...found.values()].map(finished).sort((a, b) => place(a) - place(b));
 }
 
-/** Whether BK-Lite offers a row, and the object that it would serve for it is there, with all its chunks. */
-function isInstallable(row: Row, { listing, archColumn }: Installable): boolean {
+/**
+ * Whether a node can install what a row stands for: the object that the server would serve is whole, and BK-Lite finds in it what it
+ * starts. What others stored is judged by its name; a zip is not opened.
+ */
+function standingOf(row: Row, { os, arch }: { os: Os; arch: Arch | null }, state: Installable): Standing {
+  const { listing, archColumn, definitions = [], unstartable = [] } = state;
   const object = served(rowKeys(row, archColumn), listing.objects);
-  return isReady(row) && object !== undefined && isWhole(object);
+  if (!isReady(row) || !object || !isWhole(object)) return "no-object";
+  if (row.type === "controller") return /\.zip$/i.test(row.name) ? "installable" : "unstartable";
+  if (row.type !== "collector") return "installable";
+  const own = definitionsFor({ os, arch }, definitions).filter((one) => one.object === row.object);
+  if (own.length === 0) return "unknown";
+  const isBroken = unstartable.some((pkg) => findRow(pkg, [row], archColumn) !== undefined);
+  const starts = own.some((one) => installedPath(one, { name: row.name }) !== undefined);
+  return starts && !isBroken ? "installable" : "unstartable";
 }
 
 function isThere(key: string, { listing }: Installable): boolean {
@@ -87,19 +114,24 @@ function emptyPlatform(os: Os, arch: Arch | null, state: Installable): PlatformS
     // BK-Lite has one for this platform alone
     bootstrap: os === "windows" && arch === "x86_64" ? isThere(BOOTSTRAP_KEY, state) : null,
     collectors: { installable: [], listed: [] },
+    listed: { "no-object": [], unknown: [], unstartable: [] },
     missing: [],
   };
 }
 
-function addRow({ controller, collectors }: PlatformState, row: Row, installable: boolean): void {
-  if (row.type === "controller" && installable) controller.push(row.version);
-  if (row.type === "collector") (installable ? collectors.installable : collectors.listed).push(row.object);
+function addRow({ controller, collectors, listed }: PlatformState, row: Row, standing: Standing): void {
+  if (row.type === "controller" && standing === "installable") controller.push(row.version);
+  if (row.type !== "collector") return;
+  if (standing === "installable") collectors.installable.push(row.object);
+  else listed[standing].push(row.object);
 }
 
 function finished(platform: PlatformState): PlatformState {
-  const { controller, collectors, installer, bootstrap } = platform;
-  const names = (found: readonly string[]) => [...new Set(found)].sort();
-  const installable = names(collectors.installable);
+  const { controller, collectors, listed, installer, bootstrap } = platform;
+  const installable = [...new Set(collectors.installable)].sort();
+  // another version of it can be installed
+  const only = (found: readonly string[]) =>
+    [...new Set(found)].filter((name) => !installable.includes(name)).sort();
   const lacks: Record<MissingPart, boolean> = {
     controller: controller.length === 0,
     installer: installer === false,
@@ -107,10 +139,12 @@ function finished(platform: PlatformState): PlatformState {
   };
   return {
     ...platform,
-    controller: names(controller),
-    collectors: {
-      installable,
-      listed: names(collectors.listed).filter((name) => !installable.includes(name)),
+    controller: [...new Set(controller)].sort(compareVersions),
+    collectors: { installable, listed: only(Object.values(listed).flat()) },
+    listed: {
+      "no-object": only(listed["no-object"]),
+      unknown: only(listed.unknown),
+      unstartable: only(listed.unstartable),
     },
     missing: (Object.keys(lacks) as MissingPart[]).filter((part) => lacks[part]),
   };
@@ -128,7 +162,7 @@ export function afterPlan(state: Installable, { packages, rows }: Plan): Install
   const changed = new Map(rows.map(({ row, values }) => [row, values]));
   const inserted = rows.filter(({ row }) => !row).map(({ values }) => values as unknown as Row);
   const kept = state.rows.map((row) => ({ ...row, ...changed.get(row) }));
-  return { rows: [...kept, ...inserted], listing: { objects }, archColumn: state.archColumn };
+  return { ...state, rows: [...kept, ...inserted], listing: { objects } };
 }
 
 /**
@@ -137,26 +171,51 @@ export function afterPlan(state: Installable, { packages, rows }: Plan): Install
  */
 export function concludePlatforms(
   { config, log, recorder, screen }: ScanContext,
-  state: Installable,
+  observed: Installable,
+  { packages, definitions }: Pick<Desired, "packages" | "definitions">,
 ): JobError | undefined {
+  const state = { ...observed, definitions, unstartable: packages.filter((pkg) => pkg.unstartable) };
   const platforms = platformsOf(state, config.require);
-  recorder.platforms = platforms.map(({ missing, ...platform }) => ({
+  recorder.platforms = platforms.map(({ missing, listed, ...platform }) => ({
     ...platform,
     complete: missing.length === 0,
     missing: missing.map((part) => MISSING_WORDS[part][log.language]),
   }));
   for (const one of recorder.platforms) if (!screen) log.info("platform.summary", one);
-  for (const { os, arch, missing, collectors } of platforms) {
-    const platform = platformName({ os, arch });
-    for (const part of missing) log.warn("platform.warning", `platform.${part}.missing`, { platform });
-    if (arch !== null && collectors.listed.length > 0)
-      log.warn("platform.warning", "platform.collectors.listed", { platform, names: collectors.listed });
+  for (const one of platforms) warnOf(one, log);
+  const probes = probesOf(state.listing.objects);
+  recorder.probes = probes.map(({ language, ...probe }) => probe);
+  const lacking = probes.filter(({ stored }) => stored !== "whole").map(({ language }) => language);
+  if (lacking.length < probes.length || config.requireProbes.length > 0) {
+    const present = probes.map(({ language }) => language).filter((language) => !lacking.includes(language));
+    log.info("probes.summary", { present, missing: lacking });
   }
   const required = new Set(
     config.require.map(({ os, arch }) => platformName({ os, arch: state.archColumn ? arch : null })),
   );
-  const incomplete = platforms
-    .filter((one) => one.missing.length > 0 && required.has(platformName(one)))
-    .map((one) => ({ platform: platformName(one), missing: one.missing }));
+  const incomplete = [
+    ...platforms
+      .filter((one) => one.missing.length > 0 && required.has(platformName(one)))
+      .map((one) => ({ platform: platformName(one), missing: one.missing })),
+    ...config.requireProbes
+      .filter((language) => lacking.includes(language))
+      .map((language) => ({ platform: `apm/${language}`, missing: ["probe" as const] })),
+  ];
   return incomplete.length > 0 ? new JobError("platform.incomplete", { incomplete }) : undefined;
 }
+
+/** A warning for each thing that a platform lacks, and for collectors that are listed and cannot be installed. */
+function warnOf(state: PlatformState, log: Log): void {
+  const { arch, missing, listed } = state;
+  const platform = platformName(state);
+  const warn = (reason: ListedReason, names: readonly string[]) => {
+    if (names.length > 0) log.warn("platform.warning", reason, { platform, names });
+  };
+  for (const part of missing) log.warn("platform.warning", `platform.${part}.missing`, { platform });
+  // before state C the guide's rows have no object, and are no fault
+  if (arch !== null) warn("platform.collectors.listed", listed["no-object"]);
+  warn("platform.collectors.unknown", listed.unknown);
+  warn("platform.collectors.unstartable", listed.unstartable);
+}
+
+type ListedReason = `platform.collectors.${"listed" | "unknown" | "unstartable"}`;

@@ -1,5 +1,6 @@
 import { setTimeout as sleep } from "node:timers/promises";
 import { listedFile, parseListing } from "../archive/listing-text.ts";
+import { JobError } from "../errors.ts";
 import type { JobContext } from "../job.ts";
 import type { Recall } from "../packages/inspect.ts";
 import type { Archive } from "../packages/package.ts";
@@ -24,6 +25,9 @@ export interface Prepared {
  */
 export async function prepare(job: JobContext, writes: boolean): Promise<Prepared> {
   const { args, config, log, recorder } = job;
+  const { requireRegions: regions } = config;
+  // nothing that is required may pass unseen
+  if (regions.length > 0) throw new JobError("config.regions", { name: "REQUIRE", regions });
   const files = await findFiles(args, config, log, job.signal);
   const sibling = new AbortController();
   const signal = AbortSignal.any([job.signal, sibling.signal]);

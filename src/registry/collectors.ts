@@ -48,7 +48,7 @@ export async function readDefinitions(db: Database, schema: string): Promise<Def
 
 function definitionOf({ name, os, arch, path, package: packageName }: DefinitionRow): CollectorDefinition[] {
   const executable = belowTop(path ?? "");
-  if ((os !== "linux" && os !== "windows") || (executable === undefined && !packageName)) return [];
+  if (os !== "linux" && os !== "windows") return [];
   return [
     {
       object: name ?? "",

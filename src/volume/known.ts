@@ -14,6 +14,7 @@ export const PROBES: Readonly<Record<string, string>> = {
   "opentelemetry-python-wheels.tar.gz": "python",
   "opentelemetry-js-auto.tgz": "nodejs",
   "opentelemetry-go-sdk.zip": "go",
+  "opentelemetry-dotnet-auto-linux-glibc-x64.zip": "dotnet",
 };
 
 /** Every name that alone says what a file is. */

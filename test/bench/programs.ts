@@ -76,9 +76,10 @@ async function archiveOf(entries: readonly ArchiveEntry[], format: "zip" | "tar.
 
 /** Programs until there are enough bytes or no more names: the largest are the collectors, the last is the sidecar. */
 async function largestPrograms(): Promise<{ file: string; name: string }[]> {
-  const names = builtinDefinitions("linux").flatMap(({ executable }) =>
+  const paths = builtinDefinitions("linux").flatMap(({ executable }) =>
     executable === undefined || executable.endsWith(".jar") ? [] : [executable],
   );
+  const names = [...new Set(paths)];
   const chosen: string[] = [];
   let bytes = 0;
   for (const { file, size } of await candidates()) {

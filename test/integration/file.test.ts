@@ -77,7 +77,7 @@ describe("the guide's three examples, options as printed there", () => {
 
   test("--type collector: a collector's own file, which installs", async () => {
     const site = await servers.site();
-    const program = { name: "telegraf/telegraf", data: "#!/bin/sh\n", mode: 0o100755 };
+    const program = { name: "telegraf", data: "#!/bin/sh\n", mode: 0o100755 };
     const bytes = rawZip([program]);
     await writeFile(join(site.volume, "telegraf-collector.zip"), bytes);
     const args = ["--file", "telegraf-collector.zip", "--object", "Telegraf"];
@@ -93,7 +93,7 @@ describe("the guide's three examples, options as printed there", () => {
     const installed = await install(site, key);
     assert.deepEqual(
       [...installed].map(([file, { mode, bytes: content }]) => [file, mode, content.toString()]),
-      [["bin/telegraf/telegraf", 0o100755, "#!/bin/sh\n"]],
+      [["bin/telegraf", 0o100755, "#!/bin/sh\n"]],
     );
     const before = await site.state();
     const second = await ok(runThere(site, args));

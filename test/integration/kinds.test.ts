@@ -220,7 +220,7 @@ describe("the official bundle's layout", () => {
       "collector linux x86_64 Filebeat latest filebeat.zip",
       "collector linux x86_64 NATS-Executor 1.0.7 nats-executor",
       "collector linux x86_64 Telegraf latest telegraf",
-      "collector linux x86_64 Vector 1.0.7 vector",
+      "collector linux x86_64 Vector latest vector",
       "collector windows x86_64 NATS-Executor 1.0.8 nats-executor.exe",
       "collector windows x86_64 Telegraf latest telegraf.exe",
       "collector windows x86_64 Vector 1.0.8 vector.exe",

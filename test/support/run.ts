@@ -71,6 +71,7 @@ export interface JobReport {
     complete: boolean;
     missing: string[];
   }[];
+  probes: { name: string; key: string; stored: string }[];
   warnings: { reason: string; message: string; hint: string; file?: string }[];
   orphans?: { objects: number; bytes: number };
 }

@@ -6,6 +6,8 @@ import { after, describe, test } from "node:test";
 import { type Config, readConfig } from "../../src/config/config.ts";
 import { type Environment, Reader } from "../../src/config/env.ts";
 import { EXIT, JobError } from "../../src/errors.ts";
+import { PROBE_LANGUAGES } from "../../src/identity.ts";
+import { PROBES } from "../../src/volume/known.ts";
 
 const folder = mkdtempSync(join(tmpdir(), "bkpi-config-"));
 after(() => rmSync(folder, { recursive: true }));
@@ -43,6 +45,8 @@ describe("defaults", () => {
       repack: "auto",
       onConflict: "replace",
       require: [],
+      requireProbes: [],
+      requireRegions: [],
       allowEmpty: false,
       purgeOrphans: false,
       archiveCheck: "full",
@@ -182,6 +186,37 @@ test("two kinds of NATS credentials are one too many", () => {
 test("COLLECTORS takes names", () => {
   assert.deepEqual(read({ COLLECTORS: "Telegraf, Vector,Telegraf" }).collectors, ["Telegraf", "Vector"]);
   assert.equal(read({ COLLECTORS: "NONE" }).collectors, "none");
+});
+
+test("lists take the commas and semicolons of either keyboard", () => {
+  for (const mark of [",", ", ", "，", "、", "；", ";"]) {
+    assert.deepEqual(read({ COLLECTORS: `Telegraf${mark}Vector` }).collectors, ["Telegraf", "Vector"], mark);
+    const { require, requireProbes, requireRegions } = read({
+      REQUIRE: ["linux/amd64", "apm/dotnet", "region/12", "windows/x86_64"].join(mark),
+    });
+    assert.deepEqual(require, [
+      { os: "linux", arch: "x86_64" },
+      { os: "windows", arch: "x86_64" },
+    ]);
+    assert.deepEqual([requireProbes, requireRegions], [["dotnet"], ["12"]]);
+  }
+});
+
+test("REQUIRE refuses what it does not know, and empty parts", () => {
+  for (const REQUIRE of [
+    "apm/jav",
+    "apm",
+    "region/a",
+    "region/",
+    "linux/x86_64/1",
+    "linux/x86_64,",
+    "mac/arm64",
+  ])
+    assert.match(complaint({ ...MINIMAL, REQUIRE }), /^REQUIRE: should be a list/, REQUIRE);
+});
+
+test("the languages of REQUIRE are those of the probes' files", () => {
+  assert.deepEqual(Object.values(PROBES).toSorted(), [...PROBE_LANGUAGES].toSorted());
 });
 
 test("a time that no timer can hold is refused: it would be over at once", () => {

@@ -82,6 +82,16 @@ export const look = {
     zh: ({ os, arch, controller, collectors, missing }) =>
       `${onPlatform(os, arch)}：控制器 ${controller.join("、") || "无"}，可安装的采集器 ${collectors.installable.length} 个${collectors.listed.length > 0 ? `，仅登记 ${collectors.listed.length} 个` : ""}：${missing.length > 0 ? `不完整，缺少${missing.join("、")}` : "完整"}`,
   }),
+  "probes.summary": event<{ present: string[]; missing: string[] }>({
+    about: {
+      en: "which APM probes are stored, by language; where any is stored or required",
+      zh: "已存储的 APM 探针（按语言）；仅在有探针或 REQUIRE 指定探针时输出",
+    },
+    en: ({ present, missing }) =>
+      `APM probes: ${present.join(", ") || "none"}${missing.length > 0 ? `; not stored: ${missing.join(", ")}` : ""}`,
+    zh: ({ present, missing }) =>
+      `APM 探针：${present.join("、") || "无"}${missing.length > 0 ? `；未存储：${missing.join("、")}` : ""}`,
+  }),
   "platform.warning": reasonEvent({
     en: "something that a platform lacks, and what will fail in BK-Lite",
     zh: "平台缺少的内容，以及 BK-Lite 中会失败的操作",

@@ -45,6 +45,6 @@ async function store([pkg, source]: [Package, Source]): Promise<Stored> {
   const { signal } = new AbortController();
   for await (const block of source.blocks(64 * 1024, signal)) blocks.push(Buffer.from(block));
   const made = pkg.made?.kind;
-  if (made === "loose-folder") throw new Error("there are no folders here");
+  if (made === "loose-folder" || made === "loose-file") throw new Error("there are no folders here");
   return { bytes: Buffer.concat(blocks), made, path: pkg.made?.path ?? "" };
 }
