@@ -83,15 +83,12 @@ describe("every state of the table works unasked", { concurrency: 2 }, () => {
     await site.archive();
     await ends(site.run([], { COLLECTOR_PACKAGES: "shared" }), 0);
     const rows = await site.rows();
-    assert.deepEqual(
-      rows.map(({ object, sha256, status }) => [object, sha256 !== "", status]).sort(),
-      [
-        ["Controller", true, "ready"],
-        ["NATS-Executor", false, "ready"],
-        ["Telegraf", false, "ready"],
-        ["Vector", false, "ready"],
-      ],
-    );
+    assert.deepEqual(rows.map(({ object, sha256, status }) => [object, sha256 !== "", status]).sort(), [
+      ["Controller", true, "ready"],
+      ["NATS-Executor", false, "ready"],
+      ["Telegraf", false, "ready"],
+      ["Vector", false, "ready"],
+    ]);
   });
 
   test("migrated from C to E: digests are filled in, once, and only on rows of system", async () => {
