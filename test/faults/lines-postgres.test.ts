@@ -4,7 +4,7 @@ import { createServer } from "node:net";
 import { join } from "node:path";
 import { after, before, describe, test } from "node:test";
 import { buildArchive } from "../support/archives.ts";
-import type { Db } from "../support/database.ts";
+import { connect, type Db } from "../support/database.ts";
 import { type TempDir, tempDir } from "../support/guard.ts";
 import { type NatsServer, startNats } from "../support/nats.ts";
 import { startPgbouncer } from "../support/pgbouncer.ts";
@@ -255,6 +255,23 @@ describe("poolers", { concurrency: 2 }, () => {
     await works(db, { DB_PORT: String(pooler.port) });
     const wrong = await run(["wait"], { ...db, port: pooler.port, password: "planted-wrong-password" });
     fails(wrong, 77, "login", "postgres.login.password");
+  });
+  test("pgbouncer in transaction mode: what only reads is not led astray by a search_path, and leaves none behind", async (t) => {
+    const db = await database();
+    await db.query(`CREATE SCHEMA decoy;
+      CREATE FUNCTION decoy.to_regclass(text) RETURNS regclass LANGUAGE sql AS $$ SELECT NULL::regclass $$;
+      ALTER DATABASE "${db.name}" SET search_path = decoy, pg_catalog`);
+    const settings = { pool_mode: "transaction", default_pool_size: "1" };
+    const pooler = await startPgbouncer(plain, {
+      ...settings,
+      ignore_startup_parameters: "extra_float_digits",
+    });
+    if (!pooler) return;
+    t.after(() => pooler.stop());
+    exits(await run(["wait"], { ...db, port: pooler.port }), 0);
+    const client = await connect({ ...db, port: pooler.port }, db.name);
+    const { rows: found } = await client.query("SHOW search_path").finally(() => client.end());
+    assert.deepEqual(found, [{ search_path: "decoy, pg_catalog" }]);
   });
 });
 
