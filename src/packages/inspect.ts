@@ -3,7 +3,7 @@ import { MAX_ENTRIES, MAX_PACKED } from "../archive/contents.ts";
 import { followLinks } from "../archive/links.ts";
 import { printable } from "../archive/problem.ts";
 import { inspectTarGz } from "../archive/targz.ts";
-import type { BinaryKind, Entry, Listing } from "../archive/types.ts";
+import type { BinaryKind, Entry } from "../archive/types.ts";
 import { type VerifyOptions, verifyEntries } from "../archive/verify.ts";
 import { programKind } from "../archive/wrong-kind.ts";
 import { inspectZip, readEntryHead } from "../archive/zip.ts";
@@ -12,7 +12,7 @@ import { collectProblem, type Problem, problem } from "../errors.ts";
 import type { PackageType } from "../identity.ts";
 import { type Expected, expectedDigests, hasSums, sumsLists } from "../volume/checksums.ts";
 import { digest } from "../volume/digest.ts";
-import type { StampedFile, VolumeFile } from "../volume/file.ts";
+import type { VolumeFile } from "../volume/file.ts";
 import { whenComplete } from "../volume/growing.ts";
 import { formatOf, type Named, parseName } from "../volume/name.ts";
 import { withFile, withStamped } from "../volume/open.ts";
@@ -26,18 +26,9 @@ import { checkKind, probeFormat } from "./sniff.ts";
 
 export interface InspectOptions {
   signal?: AbortSignal;
-  /** What an earlier scan found in this file, if it is known; for what takes long to scan. */
-  recall?: Recall;
   /** Seconds that a file which is still being written is waited for; none unless given. */
   patience?: number;
 }
-
-/** `file` is for messages, `size` in bytes; its SHA-256, in hex, is asked for only where an earlier scan may be of it. */
-export type Recall = (
-  file: string,
-  size: number,
-  sha256: () => Promise<string>,
-) => Promise<Listing | undefined>;
 
 export interface Inspected {
   archives: Archive[];
@@ -99,15 +90,12 @@ async function inspect(file: VolumeFile, options: InspectOptions): Promise<Archi
       size,
       type === "apm-probe" ? probeFormat(file.name) : claim ? undefined : claimed,
     );
-    const known = format === "tar.gz" ? await recalled(inspected, options) : undefined;
     const read = format === "zip" ? inspectZip : inspectTarGz;
-    const listing =
-      known ??
-      (await read(file.file, handle, size, {
-        signal,
-        head: isLookedInto,
-        digests: type !== "apm-probe",
-      }));
+    const listing = await read(file.file, handle, size, {
+      signal,
+      head: isLookedInto,
+      digests: type !== "apm-probe",
+    });
     // what it is unpacked with is not BK-Lite's installer
     if (type === "apm-probe")
       return { ...inspected, ...listing, ...contentsOf([]), format, versions: {}, sha256: listing.sha256 };
@@ -131,19 +119,6 @@ function repeatedNames(archive: Archive | undefined): Problem[] {
   if (!archive || first === undefined) return [];
   const params = { entry: printable(first), count: others.length + 1 };
   return [{ file: archive.file, reason: "tar.repeated", params }];
-}
-
-/** What an earlier scan found in this very file. */
-async function recalled(
-  { file, path, stamp, size }: StampedFile & { size: number },
-  { recall, signal }: InspectOptions,
-): Promise<Listing | undefined> {
-  let sha256: string | undefined;
-  const listing = await recall?.(file, size, async () => {
-    sha256 = await digest({ file, path, stamp, sha256: undefined }, signal);
-    return sha256;
-  });
-  return listing && sha256 !== undefined ? { ...listing, sha256 } : undefined;
 }
 
 /** What the name says; of a collector not its version, which is whoever made it's, and of what has a name of its own nothing. */

@@ -6,7 +6,7 @@ import type { Log } from "../output/log.ts";
 import type { VolumeFile } from "../volume/file.ts";
 import { findFile, listVolume } from "../volume/list.ts";
 import { MANIFEST, readManifest } from "../volume/manifest.ts";
-import { inspectFiles, type Recall, verifyArchive } from "./inspect.ts";
+import { inspectFiles, verifyArchive } from "./inspect.ts";
 import type { Archive } from "./package.ts";
 import { type Resolved, resolvePackages } from "./resolve.ts";
 
@@ -50,21 +50,19 @@ function patienceOf({ waitTimeout }: VolumeConfig): number {
   return Math.min(PATIENCE, waitTimeout);
 }
 
-/** Reads the files as the packages they claim to be; `recall` spares it those that earlier runs have read. Throws ProblemsError with all that is wrong with any of them. */
+/** Reads the files as the packages they claim to be. Throws ProblemsError with all that is wrong with any of them. */
 export async function scan(
   files: readonly VolumeFile[],
   args: ScanArguments,
   config: VolumeConfig,
   log: Log,
   signal: AbortSignal,
-  recall?: Recall,
 ): Promise<Archive[]> {
   const started = performance.now();
   const patience = patienceOf(config);
   const { archives, problems, warnings } = await inspectFiles(files, {
     signal,
     patience,
-    ...(recall && { recall }),
   });
   for (const { file, reason, params } of warnings) log.warn("scan.suspect", reason, params, { file });
   if (problems.length > 0) {

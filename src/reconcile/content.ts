@@ -1,8 +1,6 @@
-import { listingText } from "../archive/listing-text.ts";
 import { packageEntries } from "../packages/entries.ts";
 import type { Package } from "../packages/package.ts";
-import { isPart } from "../packages/standalone.ts";
-import { ENTRIES_HEADER, ORIGIN_HEADER, SCAN_HEADER } from "../store/meta.ts";
+import { ENTRIES_HEADER, ORIGIN_HEADER } from "../store/meta.ts";
 import type { StoredObject } from "../store/object.ts";
 
 /** A package on the volume, and what tells whether a stored object has its bytes. */
@@ -59,13 +57,8 @@ export function headersOf(
   options: { entries: boolean },
 ): Record<string, string[]> {
   const entries = options.entries ? packageEntries(pkg) : undefined;
-  const { archive } = pkg;
-  const { sha256, size } = archive;
-  const scanned = archive.format === "tar.gz" && sha256 !== undefined && !isPart(pkg);
-  const text = scanned ? listingText({ sha256, size }, archive) : undefined;
   return {
     ...(origin !== undefined && { [ORIGIN_HEADER]: [origin] }),
     ...(entries !== undefined && { [ENTRIES_HEADER]: [entries] }),
-    ...(text !== undefined && { [SCAN_HEADER]: [text] }),
   };
 }

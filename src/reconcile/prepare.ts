@@ -1,15 +1,8 @@
-import { setTimeout as sleep } from "node:timers/promises";
-import { listedFile, parseListing } from "../archive/listing-text.ts";
 import { JobError } from "../errors.ts";
 import type { JobContext } from "../job.ts";
-import type { Recall } from "../packages/inspect.ts";
 import type { Archive } from "../packages/package.ts";
 import { findFiles, scan } from "../packages/scan.ts";
 import { type Servers, waitForServers } from "../readiness/wait.ts";
-import { SCAN_HEADER } from "../store/meta.ts";
-
-/** Milliseconds that a scan waits for servers which may know the file already: longer than those take that are up. */
-const PATIENCE = 1000;
 
 /** The servers and what lies on the volume. */
 export interface Prepared {
@@ -39,7 +32,7 @@ export async function prepare(job: JobContext, writes: boolean): Promise<Prepare
   const waiting = recorder.time("wait", () => waitForServers(job, writes, signal)).catch(stop);
   const [servers, archives] = await Promise.allSettled([
     waiting,
-    recorder.time("scan", () => scan(files, args, config, log, signal, recallFrom(waiting))).catch(stop),
+    recorder.time("scan", () => scan(files, args, config, log, signal)).catch(stop),
   ]);
   if (servers.status === "fulfilled" && archives.status === "fulfilled") {
     return { servers: servers.value, archives: archives.value, deadline };
@@ -47,29 +40,4 @@ export async function prepare(job: JobContext, writes: boolean): Promise<Prepare
   if (servers.status === "fulfilled") await servers.value.close();
   job.signal.throwIfAborted();
   throw sibling.signal.reason;
-}
-
-/** Scans of earlier runs, which the bucket's objects have in their headers; none where the servers are not up soon. */
-function recallFrom(waiting: Promise<Servers>): Recall {
-  const read = async (): Promise<string[]> => {
-    try {
-      const late = sleep(PATIENCE, undefined, { ref: false });
-      const servers = await Promise.race([waiting, late]);
-      const objects = (await servers?.nats.bucket.list())?.objects.values() ?? [];
-      return [...objects].flatMap(({ deleted, headers }) =>
-        deleted ? [] : (headers[SCAN_HEADER]?.[0] ?? []),
-      );
-    } catch {
-      return []; // whoever waits for the servers says what is wrong with them
-    }
-  };
-  let texts: Promise<string[]> | undefined;
-  return async (file, size, sha256) => {
-    texts ??= read();
-    const candidates = (await texts).filter((text) => listedFile(text)?.size === size);
-    if (candidates.length === 0) return undefined;
-    const digest = await sha256();
-    const text = candidates.find((one) => listedFile(one)?.sha256 === digest);
-    return text === undefined ? undefined : parseListing(text, file);
-  };
 }

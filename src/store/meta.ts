@@ -28,9 +28,6 @@ export const ORIGIN_HEADER = "Bklite-Package-Init-Origin";
 /** For a zip: one digest of its entries, whatever its packaging: another zip with the same one need not take its place. */
 export const ENTRIES_HEADER = "Bklite-Package-Init-Entries";
 
-/** For an object that was made of a tar.gz: what the scan found in that, so that the same file need not be unpacked to know it. */
-export const SCAN_HEADER = "Bklite-Package-Init-Scan";
-
 const DIGEST_PREFIX = "SHA-256=";
 const OURS = "PKGINIT";
 /** One token of a subject; the server's default limit for a whole protocol line is 4096 bytes. */
