@@ -3,7 +3,7 @@ import { Entries } from "./contents.ts";
 import type { BinaryKind, Entry, Listing } from "./types.ts";
 
 /** Of the rules by which an archive is judged: what was judged by others is judged again. */
-const RULE = 2;
+const RULE = 3;
 /** Characters: an object's metadata is one message, and has to fit a small server's as well. */
 const MAX_TEXT = 16 * 1024;
 /** Bytes that such a text unpacks to at most. */
@@ -81,8 +81,11 @@ function isEntry(value: unknown): value is Omit<Entry, "head"> & { head?: string
 }
 
 function isBinaryKind(value: unknown): value is BinaryKind {
-  const { format, machine, instead } = (value ?? {}) as Record<string, unknown>;
+  const { format, machine, instead, cut } = (value ?? {}) as Record<string, unknown>;
+  const { bytes, needed } = (cut ?? { bytes: 0, needed: 0 }) as Record<string, unknown>;
   return (
+    isNumber(bytes) &&
+    isNumber(needed) &&
     ["elf", "pe", "macho", "other"].includes(format as string) &&
     [machine, instead].every(
       (one) => one === undefined || (typeof one === "string" && /^[\w ]{1,20}$/.test(one)),

@@ -184,7 +184,7 @@ export class TarScan {
     if (kind !== "file") return;
     this.#expect(size, HEAD_LENGTH, (bytes) => {
       if (!entry) return;
-      entry.kindOfBinary = programKind(bytes);
+      entry.kindOfBinary = programKind(bytes, size);
       if (this.#head(entry.path)) entry.head = bytes;
     });
   }

@@ -5,7 +5,7 @@
 import { randomUUID } from "node:crypto";
 import { accessSync, constants, rmSync, statSync, writeFileSync } from "node:fs";
 import { JobError } from "../errors.ts";
-import { type Arch, archOf, isKeyPart, OPERATING_SYSTEMS, type Os } from "../identity.ts";
+import { type Arch, archOf, isKeyPart, OPERATING_SYSTEMS, type Os, parseVersion } from "../identity.ts";
 import type { ConfigProblem } from "../reasons/config.ts";
 import { LANGUAGES, type Language } from "../reasons/define.ts";
 import { type DbConfig, readDb } from "./db.ts";
@@ -96,7 +96,7 @@ function complain([first, ...others]: readonly ConfigProblem[]): void {
 function readVolume(reader: Reader): VolumeConfig {
   const config: VolumeConfig = {
     packagesDir: reader.text("PACKAGES_DIR") as string,
-    packageVersion: readKeyPart(reader, "PACKAGE_VERSION"),
+    packageVersion: readVersion(reader, "PACKAGE_VERSION"),
     collectors: readCollectors(reader),
     collectorPackages: reader.oneOf("COLLECTOR_PACKAGES", ["auto", "shared", "standalone"]),
     repack: reader.oneOf("REPACK", ["auto", "never"]),
@@ -116,10 +116,12 @@ function readVolume(reader: Reader): VolumeConfig {
   return config;
 }
 
-function readKeyPart(reader: Reader, name: "PACKAGE_VERSION"): string | undefined {
+function readVersion(reader: Reader, name: "PACKAGE_VERSION"): string | undefined {
   const value = reader.text(name);
-  if (value !== undefined && !isKeyPart(value)) reader.complain("config.key-part", { name });
-  return value;
+  if (value === undefined) return undefined;
+  const version = parseVersion(value);
+  if (version === undefined) reader.complain("config.key-part", { name });
+  return version;
 }
 
 function readCollectors(reader: Reader): Config["collectors"] {

@@ -13,10 +13,10 @@ import type { PackageType } from "../identity.ts";
 import { type Expected, expectedDigests, hasSums, sumsLists } from "../volume/checksums.ts";
 import { digest } from "../volume/digest.ts";
 import type { StampedFile, VolumeFile } from "../volume/file.ts";
-import { whenComplete } from "../volume/growing.ts";
+import { type OnWait, whenComplete } from "../volume/growing.ts";
 import { formatOf, type Named, parseName } from "../volume/name.ts";
 import { withFile, withStamped } from "../volume/open.ts";
-import { parseVersionFile, VERSION_FILE_LENGTH, versionsBeside } from "../volume/version.ts";
+import { parseVersionFile, VERSION_FILE_LENGTH, versionsAround } from "../volume/version.ts";
 import { contentsOf } from "./contents.ts";
 import { isLookedInto, readHead } from "./heads.ts";
 import { inspectFolder, inspectLoose, readCollector, readInstaller, UNOPENED } from "./inspect-other.ts";
@@ -28,8 +28,10 @@ export interface InspectOptions {
   signal?: AbortSignal;
   /** What an earlier scan found in this file, if it is known; for what takes long to scan. */
   recall?: Recall;
-  /** Seconds that a file which is still being written is waited for; none unless given. */
+  /** Seconds that a file which is still being written is waited for in all; none unless given. */
   patience?: number;
+  /** Called every 10 s of such a wait. */
+  onWait?: OnWait;
 }
 
 /** `file` is for messages, `size` in bytes; its SHA-256, in hex, is asked for only where an earlier scan may be of it. */
@@ -58,7 +60,7 @@ export async function inspectFiles(
     inTurn(async () => {
       options.signal?.throwIfAborted();
       const archive = await inspect(file, options);
-      if (!file.isFolder) await compareDigests(archive, checked, options.signal);
+      if (!file.isFolder && !archive.fault) await compareDigests(archive, checked, options.signal);
       return archive;
     });
   // one is read at a time, but all that are still being written are waited for at once
@@ -114,8 +116,8 @@ async function inspect(file: VolumeFile, options: InspectOptions): Promise<Archi
     // a whole bundle of them is not what BK-Lite puts there
     const isOne = (contents.authority?.size ?? 0) <= VERSION_FILE_LENGTH;
     const ca = isOne ? await head(contents.authority) : undefined;
-    const beside = await versionsBeside(file);
-    return { ...inspected, ...listing, ...contents, format, versions, beside, ca, sha256: listing.sha256 };
+    const around = await versionsAround(file);
+    return { ...inspected, ...listing, ...contents, format, versions, around, ca, sha256: listing.sha256 };
   });
 }
 
@@ -154,7 +156,7 @@ export async function binaryKind(archive: Archive, path: string): Promise<Binary
   const entry = archive.members.get(path);
   if (!entry) throw new Error(`${archive.file} has no member ${path}`);
   entry.kindOfBinary ??= await withStamped(archive, async (handle) =>
-    programKind(await readEntryHead(archive.file, handle, entry, HEAD_LENGTH)),
+    programKind(await readEntryHead(archive.file, handle, entry, HEAD_LENGTH), entry.size),
   );
   return entry.kindOfBinary;
 }

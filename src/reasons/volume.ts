@@ -1,4 +1,4 @@
-import { reason } from "./define.ts";
+import { plural, reason } from "./define.ts";
 import { suspicion } from "./fault.ts";
 
 /** Who may read something, and who tries to. */
@@ -46,6 +46,28 @@ const MOUNT = {
   zh: "请将存放安装包的目录挂载到该处，或设置 PACKAGES_DIR",
 };
 
+/** What a volume without a package is found to hold. */
+interface Emptiness {
+  path: string;
+  /** Files that look like a mistake. */
+  suspects: readonly string[];
+  /** Every file that is no package. */
+  others: readonly string[];
+  /** The command that joins the parts of a split archive. */
+  join?: string | undefined;
+}
+
+/** Names that are shown of a folder's files. */
+const SHOWN = 5;
+const shortly = (names: readonly string[], between: string) =>
+  `${names.slice(0, SHOWN).join(between)}${names.length > SHOWN ? " …" : ""}`;
+const held = {
+  en: (names: readonly string[]) =>
+    names.length === 0 ? "is empty" : `holds ${plural(names.length, "other file")}: ${shortly(names, ", ")}`,
+  zh: (names: readonly string[]) =>
+    names.length === 0 ? "目录为空" : `另有 ${names.length} 个文件：${shortly(names, "、")}`,
+};
+
 /** The volume and the files on it. */
 export const volume = {
   "volume.missing": reason<{ path: string }>({
@@ -86,24 +108,41 @@ export const volume = {
       remedy: HEALTH.zh,
     },
   }),
-  "volume.empty": reason<{ path: string; suspects: readonly string[] }>({
+  "volume.empty": reason<Emptiness>({
     exit: 66,
     again: false,
     en: {
-      cause: ({ path, suspects }) =>
-        `no usable package in ${path}${suspects.length > 0 ? `, but this looks like a mistake: ${suspects.join(", ")}` : ""}`,
-      remedy: ({ suspects }) =>
-        suspects.length > 0
+      cause: ({ path, suspects, others }) =>
+        `no usable package in ${path}, which ${held.en(others)}${suspects.length > 0 ? `; this looks like a mistake: ${suspects.join(", ")}` : ""}`,
+      remedy: ({ suspects, join }) => {
+        if (join !== undefined) return `join the parts of the split archive: ${join}`;
+        return suspects.length > 0
           ? "correct what is named (the warnings above say how), or put fusion-collectors*.zip or .tar.gz there"
-          : "put fusion-collectors*.zip or .tar.gz there (at most four folders deep), check the mount, or set ALLOW_EMPTY=true",
+          : "put fusion-collectors*.zip or .tar.gz there (at most four folders deep), check the mount, or set ALLOW_EMPTY=true";
+      },
     },
     zh: {
-      cause: ({ path, suspects }) =>
-        `${path} 中没有可用的安装包${suspects.length > 0 ? `，但以下项目疑似有误：${suspects.join("、")}` : ""}`,
-      remedy: ({ suspects }) =>
-        suspects.length > 0
+      cause: ({ path, suspects, others }) =>
+        `${path} 中没有可用的探针包（${held.zh(others)}）${suspects.length > 0 ? `，以下项目疑似有误：${suspects.join("、")}` : ""}`,
+      remedy: ({ suspects, join }) => {
+        if (join !== undefined) return `请合并分卷：${join}`;
+        return suspects.length > 0
           ? "请按前面的告警修正上述项目，或放入 fusion-collectors*.zip 或 .tar.gz"
-          : "请放入 fusion-collectors*.zip 或 .tar.gz（目录最深四层），检查挂载，或设置 ALLOW_EMPTY=true",
+          : "请放入 fusion-collectors*.zip 或 .tar.gz（目录最深四层），检查挂载，或设置 ALLOW_EMPTY=true";
+      },
+    },
+  }),
+  "file.link": reason({
+    exit: 65,
+    again: false,
+    en: {
+      cause:
+        "is a symbolic link that leads out of PACKAGES_DIR: a link that is read must end at a regular file below that folder",
+      remedy: "put the file itself there, or a relative link to a file on the same volume",
+    },
+    zh: {
+      cause: "是指向卷（PACKAGES_DIR）之外的符号链接：会被读取的链接必须指向该目录下的普通文件",
+      remedy: "请放入文件本身，或改为指向同一卷内文件的相对链接",
     },
   }),
   "file.missing": reason({
@@ -226,5 +265,35 @@ export const volume = {
       zh: ({ depth }) => `已忽略：目录超过 ${depth} 层`,
     },
     { en: "move it further up on the volume", zh: "请移到卷中更浅的目录" },
+  ),
+  "volume.near.unknown": suspicion(
+    {
+      en: "is left alone: it could be a package, but its name does not say which",
+      zh: "已忽略：可能是探针包，但名称没有说明是哪一种",
+    },
+    {
+      en: "call a controller's archive fusion-collectors-linux-amd64-1.2.3.zip, put a collector into collector/linux/ or collector/windows/, declare any other package in packages.json, or remove the file",
+      zh: "请将控制器压缩包命名为 fusion-collectors-linux-amd64-1.2.3.zip，将采集器放入 collector/linux/ 或 collector/windows/，其他探针包在 packages.json 中声明，或删除该文件",
+    },
+  ),
+  "volume.near.split": suspicion<{ command: string }>(
+    {
+      en: "is left alone: it is one part of a split archive",
+      zh: "已忽略：是分卷压缩包的一部分",
+    },
+    {
+      en: ({ command }) => `join the parts: ${command}`,
+      zh: ({ command }) => `请合并分卷：${command}`,
+    },
+  ),
+  "volume.near.release": suspicion(
+    {
+      en: "is left alone: it is a release pack of BK-Lite's (manifest.json and artifacts/), which is not for this job",
+      zh: "已忽略：是 BK-Lite 的发布包（manifest.json 与 artifacts/），不由本任务处理",
+    },
+    {
+      en: "import it on BK-Lite's page, and remove it from the volume",
+      zh: "请在 BK-Lite 页面上导入，并从卷中移除",
+    },
   ),
 };

@@ -94,8 +94,8 @@ async function put(site: Site, file: string, content: string | Buffer): Promise<
 describe("what looks like a mistake in the bundle's folder is a warning that names it", () => {
   const MISTAKES: [id: ReasonId, file: string, content?: string | Buffer, warned?: string][] = [
     ["collector.place", "collector/telegraf", PROGRAM],
-    ["collector.place", "collector/win/telegraf.exe", PROGRAM, "collector/win"],
-    ["collector.place", "collectors/linux/telegraf", PROGRAM, "collectors/linux"],
+    ["collector.place", "collector/win/telegraf.exe", PROGRAM],
+    ["collector.place", "collectors/linux/telegraf", PROGRAM],
     ["collector.packed", "collector/linux/telegraf-1.30.0_linux_amd64.tar.gz"],
     ["collector.packed", "collector/linux/amd64/vector.rpm"],
     ["collector.incomplete", "collector/linux/filebeat/filebeat.yml", "a: b\n", "collector/linux/filebeat"],
@@ -106,10 +106,6 @@ describe("what looks like a mistake in the bundle's folder is a warning that nam
       "collector/linux/telegraf",
     ],
     ["volume.near.deep", "a/b/c/collector/linux/telegraf", PROGRAM],
-    ["manifest.name", "package.json", "{}"],
-    ["manifest.name", "pkgs/packages.json", "{}"],
-    ["version.name", "controller/version", "1.2.3\n"],
-    ["version.name", "controller/VERSION.txt", "1.2.3\n"],
   ];
   for (const [id, file, content = "x", warned = file] of MISTAKES) {
     test(`${id}: ${file}`, async () => {
