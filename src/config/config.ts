@@ -5,7 +5,7 @@
 import { randomUUID } from "node:crypto";
 import { accessSync, constants, rmSync, statSync, writeFileSync } from "node:fs";
 import { JobError } from "../errors.ts";
-import { type Arch, archOf, isKeyPart, OPERATING_SYSTEMS, type Os, parseVersion } from "../identity.ts";
+import { type Arch, archOf, isKeyPart, OPERATING_SYSTEMS, type Os, versionOf } from "../identity.ts";
 import type { ConfigProblem } from "../reasons/config.ts";
 import { LANGUAGES, type Language } from "../reasons/define.ts";
 import { type DbConfig, readDb } from "./db.ts";
@@ -118,10 +118,8 @@ function readVolume(reader: Reader): VolumeConfig {
 
 function readVersion(reader: Reader, name: "PACKAGE_VERSION"): string | undefined {
   const value = reader.text(name);
-  if (value === undefined) return undefined;
-  const version = parseVersion(value);
-  if (version === undefined) reader.complain("config.key-part", { name });
-  return version;
+  if (value !== undefined && !isKeyPart(value)) reader.complain("config.key-part", { name });
+  return value && versionOf(value);
 }
 
 function readCollectors(reader: Reader): Config["collectors"] {

@@ -68,11 +68,12 @@ export async function resolvePackages(
     await attempt(() => checkFields(pkg));
     if (pkg.os === "windows") await attempt(() => checkWindowsNames(archive));
     const found = findCollectors(archive, pkg.os, definitionsFor(pkg, wanted.definitions));
-    await attempt(() => {
+    await attempt(async () => {
       checkKnown(pkg, found);
+      // programs of another os explain what is missing
+      await checkBinaries(pkg, found);
       checkParts(pkg);
     });
-    await attempt(() => checkBinaries(pkg, found));
     const hasOwn = ({ object }: Pick<Identity, "object">) =>
       own.some((one) => isSameCollector(one, { ...pkg, object }, wanted.archColumn));
     await attempt(async () => {

@@ -88,26 +88,6 @@ export const packages = {
       zh: "请与 BK-Lite 定义的采集器（node_mgmt_collector）核对名称，或在 packages.json 中声明",
     },
   ),
-  "collector.place": suspicion(
-    {
-      en: "is left alone: collectors are looked for in collector/linux/ and collector/windows/, or one folder below for an architecture",
-      zh: "已忽略：采集器只从 collector/linux/ 和 collector/windows/（其下可再按架构分目录）读取",
-    },
-    {
-      en: "move it there, such as to collector/linux/telegraf or collector/windows/x86_64/telegraf.exe",
-      zh: "请移到其中，例如 collector/linux/telegraf 或 collector/windows/x86_64/telegraf.exe",
-    },
-  ),
-  "collector.packed": suspicion(
-    {
-      en: "is left alone: a collector lies there as its program, as a folder, or as a zip",
-      zh: "已忽略：采集器应以程序文件、目录或 zip 的形式放在此处",
-    },
-    {
-      en: "unpack it, and put the program (telegraf) or its folder (filebeat/) there",
-      zh: "请先解压，再放入程序（telegraf）或其目录（filebeat/）",
-    },
-  ),
   "collector.object": suspicion<{ object: string; meant: string }>(
     {
       en: ({ object, meant }) =>

@@ -3,7 +3,7 @@ import { basename, join, normalize } from "node:path";
 import type { ErrorObject } from "ajv";
 import { printable } from "../archive/problem.ts";
 import { collectProblem, type Problem, problem } from "../errors.ts";
-import { ARCH_NAMES, type Claim, isDescription, isKeyPart, parseVersion } from "../identity.ts";
+import { ARCH_NAMES, type Claim, isDescription, isKeyPart, versionOf } from "../identity.ts";
 import { nearest } from "../nearest.ts";
 import type { Params, ReasonId } from "../reasons/catalog.ts";
 import type { ManifestRule } from "../reasons/manifest.ts";
@@ -90,7 +90,7 @@ function claimed(
   const claim = {
     ...said,
     ...(arch && { arch: ARCH_NAMES[arch] }),
-    ...(version !== undefined && { version: parseVersion(version) ?? version }),
+    ...(version !== undefined && { version: versionOf(version) }),
   };
   return { ...located, name: basename(file), size, claim };
 }

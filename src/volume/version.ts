@@ -1,4 +1,4 @@
-import { type Os, parseVersion } from "../identity.ts";
+import { type Os, versionOf } from "../identity.ts";
 import { besideAndAbove, type Located } from "./file.ts";
 import { VERSION_FILE } from "./known.ts";
 import { readSmall } from "./open.ts";
@@ -34,7 +34,7 @@ export function parseVersionFile(bytes: Buffer, from: string): Versions {
     const assignment = ASSIGNMENT.exec(line);
     const os = osOf(assignment?.[1]);
     const value = (assignment?.[3] ?? line).trim();
-    const version = VERSION.test(value) ? parseVersion(value) : undefined;
+    const version = VERSION.test(value) ? versionOf(value) : undefined;
     if (version !== undefined) versions[os] ??= version;
     else if ((assignment ? /\d/ : /\d\.\d/).test(value)) unread[os] ??= index + 1;
   }
