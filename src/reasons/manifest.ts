@@ -26,8 +26,9 @@ const RULES = {
     zh: ({ detail }) => `缺少字段“${detail}”`,
   },
   unknown: {
-    en: ({ near }) => `has a field that does not exist${near ? ` (did you mean "${near}"?)` : ""}`,
-    zh: ({ near }) => `含有不存在的字段${near ? `（是否应为“${near}”？）` : ""}`,
+    en: ({ detail, near }) =>
+      near ? `there is no field "${detail}" (did you mean "${near}"?)` : "has a field that does not exist",
+    zh: ({ detail, near }) => (near ? `没有字段“${detail}”（是否应为“${near}”？）` : "含有不存在的字段"),
   },
   type: {
     en: ({ detail }) => `should be ${TYPES[detail]?.en ?? detail}`,

@@ -61,7 +61,7 @@ export const programs = {
   "program.truncated": fault<{ entry: string; bytes: number; needed: number }>(
     {
       en: ({ entry, bytes, needed }) =>
-        `${entry === "" ? "is" : `contains ${entry}, which is`} a program that was cut short: by its header it has at least ${needed} bytes, but it has ${bytes}`,
+        `${entry === "" ? "is" : `contains ${entry}, which is`} a program that was cut short: by its header it has at least ${needed} bytes, ${entry === "" ? "the file" : "it"} has ${bytes}`,
       zh: ({ entry, bytes, needed }) =>
         `${entry === "" ? "" : `其中的 ${entry} `}程序文件不完整：文件头表明至少 ${needed} 字节，实际只有 ${bytes} 字节`,
     },

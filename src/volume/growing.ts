@@ -11,6 +11,8 @@ const YOUNG = 60_000;
 const POLL = 250;
 /** Milliseconds without a change after which it is read again. */
 const QUIET = 1000;
+/** Milliseconds without a change after which what looks damaged is. */
+const STILL = 5000;
 /** Milliseconds of a wait before it is told, and between two lines. */
 const FIRST_LINE = 2000;
 const LINE = 10_000;
@@ -75,7 +77,7 @@ export async function whenComplete<T>(
     if (patience > 0 && (await mayBeGrowing(file, error?.problem))) {
       const found = error?.problem;
       wait ??= new FileWait({ file: found?.file ?? file.file, patience, onWait, signal });
-      const end = await wait.forQuiet(pathsOf(file, found), readAt, found !== undefined);
+      const end = await wait.forQuiet(pathsOf(file, found), readAt, stillness(found));
       if (end === "changed") continue;
       if (end === "moving" || (found && CUT_SHORT.has(found.reason))) throw wait.over();
     }
@@ -92,6 +94,12 @@ async function mayBeGrowing(file: Located, found: Problem | undefined): Promise<
   if (!CUT_SHORT.has(found.reason) && !UNFILLED.has(found.reason) && !isCut(found)) return false;
   const stats = await statAll(pathsOf(file, found));
   return stats.some((one) => one?.isFile() && isRecent(Number(one.mtimeMs), YOUNG, YOUNG));
+}
+
+/** Milliseconds that are waited for a change of a file that was read so: what is cut short is waited for to the end. */
+function stillness(found: Problem | undefined): number {
+  if (!found) return 0;
+  return CUT_SHORT.has(found.reason) ? Number.POSITIVE_INFINITY : STILL;
 }
 
 /** Whether a time is at most `past` ms ago, or `future` ms ahead, for clocks that differ. */
@@ -128,14 +136,15 @@ class FileWait {
   }
 
   /**
-   * Waits until the files have been quiet for a moment, and, if `forChange`, have changed before. `changed`: they changed since `readAt`,
+   * Waits until the files have been quiet for a moment, after a change or `still` ms without one. `changed`: they changed since `readAt`,
    * when the read began, and are quiet now; `moving`: they are not, and the time is over; `same`: nothing changed.
    */
   async forQuiet(
     paths: readonly FilePath[],
     readAt: number,
-    forChange: boolean,
+    still: number,
   ): Promise<"changed" | "moving" | "same"> {
+    const startedAt = performance.now();
     const first = await statAll(paths);
     const meanwhile = first.some((one) => one && one.ctimeMs >= readAt && one.ctimeMs <= Date.now());
     const original = textOf(first);
@@ -150,7 +159,10 @@ class FileWait {
         last = now;
       },
       {
-        until: () => performance.now() - lastAt >= QUIET && (!forChange || meanwhile || last !== original),
+        until: () => {
+          const now = performance.now();
+          return now - lastAt >= QUIET && (meanwhile || last !== original || now - startedAt >= still);
+        },
         backoff: () => (this.#left() > 0 ? Math.min(POLL, this.#left()) : undefined),
         signal: this.#options.signal,
       },

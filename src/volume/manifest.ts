@@ -122,13 +122,13 @@ async function check(value: unknown): Promise<{ packages: ManifestEntry[]; probl
 /** An error of ajv's as a reason with words of its own. */
 function brokenRule({ instancePath, keyword, params }: ErrorObject): Problem {
   const pointer = instancePath || "/";
-  const broken = (rule: ManifestRule, detail: unknown, near?: string) =>
-    fault("manifest.schema", { pointer, rule, detail: printable(String(detail)), ...(near && { near }) });
+  const broken = (rule: ManifestRule, detail: unknown) =>
+    fault("manifest.schema", { pointer, rule, detail: printable(String(detail)) });
   switch (keyword) {
     case "required":
       return broken("missing", params.missingProperty);
     case "additionalProperties":
-      return broken("unknown", "", nearField(params.additionalProperty));
+      return brokenField(pointer, params.additionalProperty);
     case "type":
       return broken("type", params.type);
     case "enum":
@@ -139,9 +139,11 @@ function brokenRule({ instancePath, keyword, params }: ErrorObject): Problem {
   }
 }
 
-/** The field that was most likely meant; a name of any length costs no more than a field's. */
-function nearField(name: string): string | undefined {
-  return nearest(name.slice(0, MAX_FIELD), FIELDS);
+/** A field that does not exist; it is named only where it is nearly one that does, for a file's content is not quoted. */
+function brokenField(pointer: string, name: string): Problem {
+  const near = nearest(name.slice(0, MAX_FIELD), FIELDS);
+  const detail = near === undefined ? "" : printable(name);
+  return fault("manifest.schema", { pointer, rule: "unknown", detail, ...(near && { near }) });
 }
 
 function fault<Id extends ReasonId>(reason: Id, params: Params<Id>): Problem {

@@ -26,8 +26,8 @@ const BROKEN: [why: string, content: unknown, en: string, zh: string][] = [
   [
     "a field with a letter too few",
     one({ versoin: "1.0.0" }),
-    '/packages/0: has a field that does not exist (did you mean "version"?)',
-    "/packages/0：含有不存在的字段（是否应为“version”？）",
+    '/packages/0: there is no field "versoin" (did you mean "version"?)',
+    "/packages/0：没有字段“versoin”（是否应为“version”？）",
   ],
   [
     "a field of its own",
