@@ -21,6 +21,7 @@ import { contentsOf } from "./contents.ts";
 import { isLookedInto, readHead } from "./heads.ts";
 import { inspectFolder, inspectLoose, readCollector, readInstaller, UNOPENED } from "./inspect-other.ts";
 import { typeOf } from "./kind.ts";
+import { holdsProgram, isBuiltin } from "./loose.ts";
 import type { Archive } from "./package.ts";
 import { checkKind, probeFormat } from "./sniff.ts";
 
@@ -67,7 +68,9 @@ export async function inspectFiles(
   const found = await Promise.all(
     files.map(async (file) => {
       const problems: Problem[] = [];
-      const archive = await collectProblem(problems, () => whenComplete(file, () => read(file), options));
+      const archive = await collectProblem(problems, () =>
+        whenComplete(file, () => read(file), options, mayBePackage),
+      );
       return { archive, problems };
     }),
   );
@@ -76,6 +79,11 @@ export async function inspectFiles(
     problems: withoutRepeats(found.flatMap(({ problems }) => problems)),
     warnings: checked.unused(),
   };
+}
+
+/** Whether a file or folder may become a package: what lies in a collector's place may be anything, such as a log file. */
+function mayBePackage(archive: Archive): boolean {
+  return !archive.place || isBuiltin(archive) || holdsProgram(archive);
 }
 
 async function inspect(file: VolumeFile, options: InspectOptions): Promise<Archive> {

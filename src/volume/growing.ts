@@ -58,12 +58,13 @@ export interface Patience {
 /**
  * Reads a file that may still be being written: where it changes, or is cut short and young, waits until it has been quiet for a moment and
  * reads it again, until `patience` is over; then throws exit 74: nothing can be said of it yet. The same for what belongs to it: its
- * checksum file, a file in its folder.
+ * checksum file, a file in its folder. What `isNeeded` denies is not waited for.
  */
 export async function whenComplete<T>(
   file: Located,
   read: () => Promise<T>,
   { signal = new AbortController().signal, patience = 0, onWait = () => {} }: Patience,
+  isNeeded: (value: T) => boolean = () => true,
 ): Promise<T> {
   let wait: FileWait | undefined;
   for (;;) {
@@ -72,6 +73,7 @@ export async function whenComplete<T>(
       (value) => ({ value }),
       (error: unknown) => ({ error }),
     );
+    if ("value" in result && !isNeeded(result.value)) return result.value;
     const error = "error" in result ? result.error : undefined;
     if (error !== undefined && !(error instanceof ProblemError)) throw error;
     if (patience > 0 && (await mayBeGrowing(file, error?.problem))) {
