@@ -9,6 +9,7 @@ import {
   type Os,
   PACKAGE_TYPES,
   type PackageType,
+  versionOf,
 } from "./identity.ts";
 import { nearest } from "./nearest.ts";
 
@@ -100,7 +101,7 @@ function claim(values: Given["values"]): Omit<Arguments, "command" | "json" | "w
   const archName = choice("arch", values.arch, Object.keys(ARCH_NAMES));
   const arch = archName && archOf(archName);
   const object = keyPart("object", values.object);
-  const version = keyPart("version", values.version);
+  const version = versionOf(keyPart("version", values.version) ?? "");
   return {
     ...(file !== undefined && { file }),
     ...(type && { type }),

@@ -44,6 +44,11 @@ export function isKeyPart(value: string): boolean {
   return /^[^\s/\\\p{C}]{1,100}$/u.test(value) && value !== "." && value !== "..";
 }
 
+/** Returns a version as it is stored, whichever way it comes in: a `v` before a digit goes. */
+export function versionOf(text: string): string {
+  return /^v\d/i.test(text) ? text.slice(1) : text;
+}
+
 /** Whether a file's name can be a row's, a key's last part and a download's name: blanks may be in it, what nobody sees may not. */
 export function isRowName(value: string): boolean {
   return !/^\.{0,2}$|[\p{C}\p{Zl}\p{Zp}/\\]/u.test(value);

@@ -218,7 +218,7 @@ export class TarScan {
     const done = (head: Buffer) => {
       if (sha256) this.#digests?.set(offset, sha256.digest("hex"));
       if (!entry) return;
-      entry.kindOfBinary = programKind(head);
+      entry.kindOfBinary = programKind(head, size);
       if (this.#head(entry.path)) entry.head = head;
     };
     this.#expect(size, HEAD_LENGTH, done, sha256 && ((data) => sha256.update(data)));

@@ -42,14 +42,18 @@ export interface ZipLocation {
 }
 
 /** What the first bytes of an executable say. `other` covers scripts, jars and anything without a known header. */
-export type BinaryKind =
+export type BinaryKind = (
   | { format: "elf" | "pe"; machine: "x86_64" | "x86" | "arm64" | "other" }
   | { format: "macho" }
   | {
       format: "other";
       /** What stands in a program's place and can be none: `lfs`, `html`, … */
       instead?: string;
-    };
+    }
+) & {
+  /** Set for a program that is shorter than its header says. */
+  cut?: { bytes: number; needed: number };
+};
 
 /** Everything in an archive, in its own order. */
 export interface Listing {

@@ -1,4 +1,4 @@
-import { kindOf } from "./binary.ts";
+import { kindOf, programLength } from "./binary.ts";
 import type { BinaryKind } from "./types.ts";
 
 /** Bytes at a file's start that are looked at; an ISO image says what it is further on. */
@@ -64,9 +64,14 @@ export function wrongKind(head: Buffer): WrongKind | undefined {
 /** What is no program, a script or a jar either. */
 const NO_PROGRAM: ReadonlySet<string> = new Set<WrongKind>(["html", "xml", "lfs", "pdf", "zeros"]);
 
-/** The kind of a file that should be a program; where something else stands in its place, with what that is. */
-export function programKind(head: Buffer): BinaryKind {
+/**
+ * Returns the kind of a file that should be a program, by its first bytes and its length; where something else stands in its place, with
+ * what that is, and where it is shorter than its header says, with both lengths.
+ */
+export function programKind(head: Buffer, size: number): BinaryKind {
   const kind = kindOf(head);
+  const needed = programLength(head);
+  if (needed > size) return { ...kind, cut: { bytes: size, needed } };
   // how any of those begins: NUL, %, <, v, a byte order mark, a blank
   if (kind.format !== "other" || !/^[\0%<v\xef\xfe\xff\s]/.test(head.toString("latin1", 0, 1))) return kind;
   const instead = wrongKind(head);

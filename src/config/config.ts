@@ -11,6 +11,7 @@ import {
   type Os,
   PROBE_LANGUAGES,
   type ProbeLanguage,
+  versionOf,
 } from "../identity.ts";
 import type { ConfigProblem } from "../reasons/config.ts";
 import { LANGUAGES, type Language } from "../reasons/define.ts";
@@ -108,7 +109,7 @@ function complain([first, ...others]: readonly ConfigProblem[]): void {
 function readVolume(reader: Reader): VolumeConfig {
   const config: VolumeConfig = {
     packagesDir: reader.text("PACKAGES_DIR") as string,
-    packageVersion: readKeyPart(reader, "PACKAGE_VERSION"),
+    packageVersion: readVersion(reader, "PACKAGE_VERSION"),
     collectors: readCollectors(reader),
     collectorPackages: reader.oneOf("COLLECTOR_PACKAGES", ["auto", "shared", "standalone"]),
     repack: reader.oneOf("REPACK", ["auto", "never"]),
@@ -128,10 +129,10 @@ function readVolume(reader: Reader): VolumeConfig {
   return config;
 }
 
-function readKeyPart(reader: Reader, name: "PACKAGE_VERSION"): string | undefined {
+function readVersion(reader: Reader, name: "PACKAGE_VERSION"): string | undefined {
   const value = reader.text(name);
   if (value !== undefined && !isKeyPart(value)) reader.complain("config.key-part", { name });
-  return value;
+  return value && versionOf(value);
 }
 
 function readCollectors(reader: Reader): Config["collectors"] {

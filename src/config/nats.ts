@@ -60,6 +60,9 @@ export function readNats(reader: Reader): NatsConfig {
   };
 }
 
+/** Characters that people write between servers where only a comma counts. */
+const SEPARATOR = /[，、；;。　]/u;
+
 function readServers(reader: Reader, tlsEnabled: boolean): NatsServer[] {
   const text = reader.text("NATS_SERVERS");
   if (text === undefined) {
@@ -69,7 +72,9 @@ function readServers(reader: Reader, tlsEnabled: boolean): NatsServer[] {
   const servers: NatsServer[] = [];
   for (const [index, part] of text.split(",").entries()) {
     const server = readServer(part.trim(), tlsEnabled, reader.secrets);
+    const separator = SEPARATOR.exec(part)?.[0];
     if (server) servers.push(server);
+    else if (separator !== undefined) reader.complain("config.separator", { character: separator });
     else reader.complain("config.url.nats", { entry: index + 1 });
   }
   return servers;
@@ -78,7 +83,7 @@ function readServers(reader: Reader, tlsEnabled: boolean): NatsServer[] {
 function readServer(text: string, tlsEnabled: boolean, secrets: string[]): NatsServer | undefined {
   // The login by hand: URL would encode what is not, and so hide how it stands there.
   const parts = /^(?:(nats|tls):\/\/)?(?:([^/?#]*)@)?([^@/?#]+)\/?$/i.exec(text);
-  const url = parts && URL.parse(`nats://${parts[3]}`);
+  const url = parts && !SEPARATOR.test(parts[3] ?? "") && URL.parse(`nats://${parts[3]}`);
   if (!url || url.hostname === "") return undefined;
   const literal = parts[2] === undefined ? undefined : loginOf(parts[2], (part) => part);
   const auth = parts[2] === undefined ? undefined : loginOf(parts[2], decoded);

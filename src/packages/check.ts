@@ -1,8 +1,8 @@
 import { printable } from "../archive/problem.ts";
 import { type Problem, problem } from "../errors.ts";
 import { formatOf } from "../volume/name.ts";
-import { isPacked } from "../volume/near.ts";
-import type { Versions } from "../volume/version.ts";
+import { isPacked, isRelease } from "../volume/near.ts";
+import { versionFor } from "../volume/version.ts";
 import { builtinDefinitions, definitionsFor, type FoundCollector, findCollectors } from "./collectors.ts";
 import { binaryKind } from "./inspect.ts";
 import type { Package } from "./package.ts";
@@ -10,18 +10,18 @@ import { checkProgram } from "./programs.ts";
 import type { ResolveOptions } from "./resolve.ts";
 
 /**
- * A VERSION file that is there, was asked, and gave no answer: what it seems to say must not become 1.0.0 unseen, which may be another
- * version's place. Throws exit 65 for what looks like a version.
+ * Throws exit 65 where the first VERSION file that says something of the os says what looks like a version and cannot be read as one: it
+ * must not become another version unseen. Warns where VERSION files are there and say nothing.
  */
 export function checkVersion({ archive, os }: Package, wanted: ResolveOptions, warnings: Problem[]): void {
-  const { claim, named, versions, beside, file } = archive;
+  const { claim, named, versions, around = [], file } = archive;
   if ((wanted.options.version ?? claim?.version ?? named.version ?? wanted.packageVersion) !== undefined)
     return;
-  const files = [versions, beside].filter((said) => said?.from !== undefined);
-  if (files.some((said) => (said?.[os] ?? said?.any) !== undefined)) return;
-  for (const { from = "", unread } of files as Versions[]) {
-    const line = unread?.[os] ?? unread?.any;
-    if (line !== undefined) throw problem(file, "version.unreadable", { from, line: printable(line) });
+  const files = [versions, ...around].filter((said) => said.from !== undefined);
+  for (const said of files) {
+    if (versionFor([said], os) !== undefined) return;
+    const line = said.unread?.[os] ?? said.unread?.any;
+    if (line !== undefined) throw problem(file, "version.unreadable", { from: said.from ?? "", line });
   }
   const [first] = files;
   if (first?.from === undefined) return;
@@ -33,22 +33,29 @@ export function checkVersion({ archive, os }: Package, wanted: ResolveOptions, w
 export function checkKnown({ archive, os }: Package, found: readonly FoundCollector[]): void {
   if (archive.sidecar || found.length > 0) return;
   if (findCollectors(archive, os, builtinDefinitions(os)).length > 0) return;
+  if (isRelease(archive.entries.map(({ path }) => path))) throw problem(archive.file, "package.release", {});
   const inner = archive.entries.find(({ path }) => formatOf(path.slice(path.lastIndexOf("/") + 1)));
   if (inner) throw problem(archive.file, "package.nested", { entry: printable(inner.path) });
   throw problem(archive.file, "package.contents", { os });
 }
 
-/** What BK-Lite's installer starts on a node, and what that starts. */
-export function missingParts({ archive, os }: Package): Problem[] {
+/** Throws exit 65 for a controller's archive without what BK-Lite's installer starts on a node. */
+export function checkParts({ archive, os }: Package): void {
   const { members, file } = archive;
-  const parts =
-    os === "windows"
-      ? [["install.ps1", "install.bat", "install.cmd"], ["collector-sidecar.exe"]]
-      : [["install.sh"], ["collector-sidecar"]];
-  const missing = parts
-    .filter((names) => !names.some((name) => members.has(name)))
-    .map(([name = ""]) => name);
-  return missing.length > 0 ? [{ file, reason: "package.incomplete", params: { missing } }] : [];
+  const parts = os === "windows" ? ["collector-sidecar.exe"] : ["install.sh", "collector-sidecar"];
+  // Windows does not tell capitals apart
+  const held = new Set([...members.keys()].map((path) => (os === "windows" ? path.toLowerCase() : path)));
+  const missing = parts.filter((part) => !held.has(part));
+  if (missing.length > 0) throw problem(file, "package.incomplete", { missing });
+}
+
+/** Returns the warnings for packages whose names are not UTF-8. */
+export function nameWarnings(packages: readonly Package[]): Problem[] {
+  const archives = new Set(packages.map(({ archive }) => archive));
+  const named = [...archives].flatMap((archive) => [archive, ...(archive.tree ?? [])]);
+  return named.flatMap(({ file, name, bytes }) =>
+    bytes === undefined ? [] : [{ file, reason: "name.bytes", params: { name, bytes } } as Problem],
+  );
 }
 
 /** Throws exit 65 for a program that is for another platform, or is none. */

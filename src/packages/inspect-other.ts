@@ -1,5 +1,5 @@
 import { readdir } from "node:fs/promises";
-import { HEAD_LENGTH, programLength } from "../archive/binary.ts";
+import { HEAD_LENGTH } from "../archive/binary.ts";
 import { readFully } from "../archive/blocks.ts";
 import { MAX_PACKED } from "../archive/contents.ts";
 import { printable } from "../archive/problem.ts";
@@ -13,37 +13,40 @@ import { readTree, type TreeEntry } from "../volume/tree.ts";
 import { contentsOf } from "./contents.ts";
 import { isBuiltin } from "./loose.ts";
 import type { Archive } from "./package.ts";
+import { checkWhole } from "./programs.ts";
 import { checkKind } from "./sniff.ts";
 
 /** What is not opened as an archive. */
 export const UNOPENED = { format: "other", versions: {}, entries: [], ...contentsOf([]) } as const;
-
-/** A program's first bytes. Throws exit 65 for one that is shorter than its header says. */
-async function readProgram({ file, size }: Sized, handle: OpenFile): Promise<BinaryKind> {
-  const head = await headOf({ file, size }, handle);
-  return programKind(head);
-}
 
 interface Sized {
   file: string;
   size: number;
 }
 
-async function headOf({ file, size }: Sized, handle: OpenFile): Promise<Buffer> {
-  const length = Math.min(HEAD_LENGTH, size);
-  const head = await readFully(handle, Buffer.alloc(length), length, 0);
-  const needed = programLength(head);
-  if (needed > size) throw problem(file, "program.truncated", { bytes: size, needed });
+/** A program's first bytes. Throws exit 65 for one that is shorter than its header says. */
+async function readProgram(file: Sized, handle: OpenFile): Promise<BinaryKind> {
+  return kindOfHead(file, await headOf(file, handle));
+}
+
+function kindOfHead({ file, size }: Sized, head: Buffer): BinaryKind {
+  const kind = programKind(head, size);
+  checkWhole(file, kind);
   // room that is reserved, and may be filled yet
-  if (length > 0 && head.every((byte) => byte === 0))
+  if (head.length > 0 && head.every((byte) => byte === 0))
     throw problem(file, "program.kind", { entry: "", found: "zeros" });
-  return head;
+  return kind;
+}
+
+function headOf({ size }: Sized, handle: OpenFile): Promise<Buffer> {
+  const length = Math.min(HEAD_LENGTH, size);
+  return readFully(handle, Buffer.alloc(length), length, 0);
 }
 
 /** An installer's first bytes; where it is no program, with what it is instead. */
 export async function readInstaller(file: Sized, handle: OpenFile): Promise<BinaryKind> {
   const head = await headOf(file, handle);
-  const kind = programKind(head);
+  const kind = kindOfHead(file, head);
   const instead = kind.format === "other" ? contentKind(head) : undefined;
   return instead === undefined || instead === "program" ? kind : { format: "other", instead };
 }
@@ -66,7 +69,11 @@ export async function readCollector(
   if (link) throw problem(file.file, "collector.link", { entry: printable(link.path) });
   const main = entries.find(({ path, kind }) => kind === "file" && isMain(path, file.name));
   const head = main && (await readEntryHead(file.file, handle, main, HEAD_LENGTH));
-  return { format: "zip", program: head ? programKind(head) : { format: "other" }, entries };
+  return {
+    format: "zip",
+    program: head && main ? programKind(head, main.size) : { format: "other" },
+    entries,
+  };
 }
 
 const ZIP = /\.zip$/;
@@ -78,41 +85,47 @@ function isMain(path: string, zip: string): boolean {
   return above.length === 0 && (folder === name || zip.toLowerCase().startsWith(name)) && name !== "";
 }
 
-/** A file in a collector's place. */
-export function inspectLoose(file: VolumeFile, signal?: AbortSignal): Promise<Archive> {
+/**
+ * A file in a collector's place. What BK-Lite has had no collector for may be anything, a log file too: it is judged only if the platform
+ * turns out to know it.
+ */
+export async function inspectLoose(file: VolumeFile, signal?: AbortSignal): Promise<Archive> {
+  const path = `bin/${file.name.replace(/\.zip$/i, "")}`;
+  const entry: Entry = { path, kind: "file", size: file.size, mode: 0 };
+  if (isBuiltin({ ...file, members: new Map([[path, entry]]) })) {
+    const archive = await readLoose(file, entry, signal);
+    if (archive.size === 0) throw problem(file.file, "archive.empty", {});
+    return archive;
+  }
+  const problems: Problem[] = [];
+  const archive = await collectProblem(problems, () => readLoose(file, entry, signal));
+  const [fault] = problems;
+  if (fault?.reason === "program.truncated") throw new ProblemError(fault);
+  const unread = { ...file, ...UNOPENED, stamp: stampOf(0), named: {}, sha256: undefined };
+  return archive ?? { ...unread, members: new Map([[path, entry]]), ...(fault && { fault }) };
+}
+
+function readLoose(file: VolumeFile, entry: Entry, signal: AbortSignal | undefined): Promise<Archive> {
   return withFile(file, async (handle, stamp) => {
     const size = Number(stamp.size);
-    const path = `bin/${file.name.replace(/\.zip$/i, "")}`;
-    const entry: Entry = { path, kind: "file", size, mode: 0 };
-    const archive = { ...file, ...UNOPENED, size, stamp, named: {}, sha256: undefined };
-    const members = new Map([[path, entry]]);
-    const known = isBuiltin({ ...file, members });
-    if (size === 0 && known) throw problem(file.file, "archive.empty", {});
-    const problems: Problem[] = [];
-    const read = () => readCollector({ ...file, size }, handle, signal);
-    // what may be anything is judged only if the platform turns out to know it
-    const found = known ? await read() : await collectProblem(problems, read);
-    const { format, program, entries } = found ?? {
-      format: "other",
-      program: { format: "other" },
-      entries: [],
-    };
-    const [fault] = problems;
-    members.set(path, { ...entry, kindOfBinary: program });
-    return { ...archive, format, program, entries, members, ...(fault && { fault }) };
+    const { format, program, entries } = await readCollector({ ...file, size }, handle, signal);
+    const members = new Map([[entry.path, { ...entry, size, kindOfBinary: program }]]);
+    const read = { format, program, entries, members };
+    return { ...file, ...UNOPENED, size, stamp, named: {}, sha256: undefined, ...read };
   });
 }
 
 /** A folder in a collector's place. */
 export async function inspectFolder(file: VolumeFile): Promise<Archive> {
   const problems: Problem[] = [];
-  const tree = await collectProblem(problems, () => readTree(file));
-  return tree ? readFolder(file, tree) : unfitFolder(file, problems[0] as Problem);
+  const archive = await collectProblem(problems, async () => readFolder(file, await readTree(file)));
+  return archive ?? unfitFolder(file, problems[0] as Problem);
 }
 
 /** One with something in it that no zip can hold: a fault only if it turns out to be a collector. */
 async function unfitFolder(file: VolumeFile, fault: Problem): Promise<Archive> {
-  if (fault.reason !== "collector.folder") throw new ProblemError(fault);
+  if (!["collector.folder", "file.link", "file.changed"].includes(fault.reason))
+    throw new ProblemError(fault);
   const paths = (await readdir(file.path)).map((name) => `bin/${file.name}/${name}`);
   const members = new Map(
     paths.map((path): [string, Entry] => [path, { path, kind: "file", size: 0, mode: 0 }]),

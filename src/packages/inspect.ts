@@ -13,21 +13,24 @@ import type { PackageType } from "../identity.ts";
 import { type Expected, expectedDigests, hasSums, sumsLists } from "../volume/checksums.ts";
 import { digest } from "../volume/digest.ts";
 import type { VolumeFile } from "../volume/file.ts";
-import { whenComplete } from "../volume/growing.ts";
+import { type OnWait, whenComplete } from "../volume/growing.ts";
 import { formatOf, type Named, parseName } from "../volume/name.ts";
 import { withFile, withStamped } from "../volume/open.ts";
-import { parseVersionFile, VERSION_FILE_LENGTH, versionsBeside } from "../volume/version.ts";
+import { parseVersionFile, VERSION_FILE_LENGTH, versionsAround } from "../volume/version.ts";
 import { contentsOf } from "./contents.ts";
 import { isLookedInto, readHead } from "./heads.ts";
 import { inspectFolder, inspectLoose, readCollector, readInstaller, UNOPENED } from "./inspect-other.ts";
 import { typeOf } from "./kind.ts";
+import { holdsProgram, isBuiltin } from "./loose.ts";
 import type { Archive } from "./package.ts";
 import { checkKind, probeFormat } from "./sniff.ts";
 
 export interface InspectOptions {
   signal?: AbortSignal;
-  /** Seconds that a file which is still being written is waited for; none unless given. */
+  /** Seconds that a file which is still being written is waited for in all; none unless given. */
   patience?: number;
+  /** Called every 10 s of such a wait. */
+  onWait?: OnWait;
 }
 
 export interface Inspected {
@@ -49,14 +52,16 @@ export async function inspectFiles(
     inTurn(async () => {
       options.signal?.throwIfAborted();
       const archive = await inspect(file, options);
-      if (!file.isFolder) await compareDigests(archive, checked, options.signal);
+      if (!file.isFolder && !archive.fault) await compareDigests(archive, checked, options.signal);
       return archive;
     });
   // one is read at a time, but all that are still being written are waited for at once
   const found = await Promise.all(
     files.map(async (file) => {
       const problems: Problem[] = [];
-      const archive = await collectProblem(problems, () => whenComplete(file, () => read(file), options));
+      const archive = await collectProblem(problems, () =>
+        whenComplete(file, () => read(file), options, mayBePackage),
+      );
       return { archive, problems };
     }),
   );
@@ -65,6 +70,11 @@ export async function inspectFiles(
     problems: withoutRepeats(found.flatMap(({ problems }) => problems)),
     warnings: [...checked.unused(), ...found.flatMap(({ archive }) => repeatedNames(archive))],
   };
+}
+
+/** Whether a file or folder may become a package: what lies in a collector's place may be anything, such as a log file. */
+function mayBePackage(archive: Archive): boolean {
+  return !archive.place || isBuiltin(archive) || holdsProgram(archive);
 }
 
 async function inspect(file: VolumeFile, options: InspectOptions): Promise<Archive> {
@@ -108,8 +118,8 @@ async function inspect(file: VolumeFile, options: InspectOptions): Promise<Archi
     // a whole bundle of them is not what BK-Lite puts there
     const isOne = (contents.authority?.size ?? 0) <= VERSION_FILE_LENGTH;
     const ca = isOne ? await head(contents.authority) : undefined;
-    const beside = await versionsBeside(file);
-    return { ...inspected, ...listing, ...contents, format, versions, beside, ca, sha256: listing.sha256 };
+    const around = await versionsAround(file);
+    return { ...inspected, ...listing, ...contents, format, versions, around, ca, sha256: listing.sha256 };
   });
 }
 
@@ -143,7 +153,7 @@ export async function binaryKind(archive: Archive, path: string): Promise<Binary
   const entry = archive.members.get(path);
   if (!entry) throw new Error(`${archive.file} has no member ${path}`);
   entry.kindOfBinary ??= await withStamped(archive, async (handle) =>
-    programKind(await readEntryHead(archive.file, handle, entry, HEAD_LENGTH)),
+    programKind(await readEntryHead(archive.file, handle, entry, HEAD_LENGTH), entry.size),
   );
   return entry.kindOfBinary;
 }

@@ -22,8 +22,8 @@ export interface Archive extends VolumeFile, Contents {
   named: Named;
   /** What the VERSION file says: one version, or one for each os. */
   versions: Versions;
-  /** What the VERSION file beside it says. */
-  beside?: Versions;
+  /** What the VERSION files beside and above it say, the nearest first. */
+  around?: readonly Versions[];
   /** What the first bytes of a file that is no archive say. */
   program?: BinaryKind;
   /** What is wrong with it, should it be a collector that the platform knows. */

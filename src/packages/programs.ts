@@ -22,8 +22,13 @@ export function platformOf(kind: BinaryKind | undefined): Target | undefined {
 /** Where a program comes from: what somebody can do about a wrong one depends on it. */
 export type ProgramSource = "archive" | "installer" | "place";
 
+/** Throws exit 65 for a program that is cut short; `entry` is its path in the archive, or folder. */
+export function checkWhole(file: string, kind: BinaryKind | undefined, entry = ""): void {
+  if (kind?.cut) throw problem(file, "program.truncated", { entry: printable(entry), ...kind.cut });
+}
+
 /**
- * Throws exit 65 for a program that is for another platform, or for something else in its place; `entry` is its path in the archive, or
+ * Throws exit 65 for a program that is cut short, or for another platform, or for something else in its place; `entry` is its path in the archive, or
  * folder.
  */
 export function checkProgram(
@@ -34,6 +39,7 @@ export function checkProgram(
   entry = "",
 ): void {
   if (kind === undefined) return;
+  checkWhole(file, kind, entry);
   const place = printable(entry);
   if (kind.format === "other" && kind.instead !== undefined)
     throw problem(file, "program.kind", { entry: place, found: kind.instead });

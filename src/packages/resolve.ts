@@ -1,7 +1,8 @@
 import { printable } from "../archive/problem.ts";
 import { collectProblem, type Problem, problem } from "../errors.ts";
 import { type Arch, FIELD_LENGTHS, type Identity, isRowName, type Os } from "../identity.ts";
-import { checkBinaries, checkKnown, checkVersion, missingParts, oddities } from "./check.ts";
+import { versionFor } from "../volume/version.ts";
+import { checkBinaries, checkKnown, checkParts, checkVersion, nameWarnings, oddities } from "./check.ts";
 import { clashes, identityWords } from "./clash.ts";
 import { definitionsFor, type FoundCollector, findCollectors } from "./collectors.ts";
 import { installerPackage, probePackage } from "./fixed.ts";
@@ -79,9 +80,12 @@ export async function resolvePackages(
     await attempt(() => checkFields(pkg));
     if (pkg.os === "windows") await attempt(() => checkWindowsNames(archive));
     const found = findCollectors(archive, pkg.os, definitionsFor(pkg, wanted.definitions));
-    await attempt(() => checkKnown(pkg, found));
-    await attempt(() => checkBinaries(pkg, found));
-    resolved.warnings.push(...missingParts(pkg));
+    await attempt(async () => {
+      checkKnown(pkg, found);
+      // programs of another os explain what is missing
+      await checkBinaries(pkg, found);
+      checkParts(pkg);
+    });
     const hasOwn = ({ object }: Pick<Identity, "object">) =>
       own.some((one) => isSameCollector(one, { ...pkg, object }, wanted.archColumn));
     await attempt(async () => {
@@ -97,6 +101,7 @@ export async function resolvePackages(
   resolved.collectors = alignVersions(resolved.collectors, moving);
   const place = new Map(archives.map((archive, index) => [archive, index]));
   const at = ({ archive }: Package) => place.get(archive) ?? 0;
+  resolved.warnings.push(...nameWarnings(resolved.packages));
   resolved.packages.sort((a, b) => at(a) - at(b));
   resolved.warnings.push(...unstartableWarnings(resolved.packages, wanted));
   return withoutTaken(resolved, wanted.archColumn);
@@ -169,7 +174,7 @@ function isWanted(object: string, collectors: ResolveOptions["collectors"]): boo
 
 /** A controller's archive, or a collector that somebody has declared. */
 function packageOf(archive: Archive, wanted: ResolveOptions): Package {
-  const { named, versions, beside, name } = archive;
+  const { named, versions, around = [], name } = archive;
   const type = typeOf(archive);
   // the command line wins over packages.json, and both over what the file says of itself
   const given = { ...archive.claim, ...wanted.options };
@@ -178,13 +183,12 @@ function packageOf(archive: Archive, wanted: ResolveOptions): Package {
   // a collector's file is named by whoever made the collector: a number in it is not BK-Lite's version
   const version =
     given.version ?? (type === "collector" ? undefined : named.version) ?? wanted.packageVersion;
-  const files = [versions, beside].map((said) => said?.[os] ?? said?.any).find((said) => said !== undefined);
   return {
     type,
     os,
     arch: given.arch ?? named.arch ?? header?.arch ?? "x86_64",
     object: given.object ?? "Controller",
-    version: version ?? files ?? "1.0.0",
+    version: version ?? versionFor([versions, ...around], os) ?? "1.0.0",
     archive,
     name,
     description: archive.claim?.description ?? "",

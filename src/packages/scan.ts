@@ -1,17 +1,15 @@
 import { printable } from "../archive/problem.ts";
 import type { VolumeConfig } from "../config/config.ts";
-import { collectProblem, JobError, ProblemsError } from "../errors.ts";
+import { collectProblem, JobError, type Problem, ProblemsError } from "../errors.ts";
 import type { Claim } from "../identity.ts";
 import type { Log } from "../output/log.ts";
 import type { VolumeFile } from "../volume/file.ts";
+import type { OnWait } from "../volume/growing.ts";
 import { findFile, listVolume } from "../volume/list.ts";
 import { MANIFEST, readManifest } from "../volume/manifest.ts";
 import { inspectFiles, verifyArchive } from "./inspect.ts";
 import type { Archive } from "./package.ts";
 import { type Resolved, resolvePackages } from "./resolve.ts";
-
-/** Seconds without a change that a file which is still being written is waited for. */
-const PATIENCE = 15;
 
 /** What is said on the command line of the one file, or of all. */
 export type ScanArguments = Claim & { file?: string };
@@ -30,24 +28,38 @@ export async function findFiles(
   if (args.file !== undefined) return [await findFile(args.file, packagesDir, args)];
   const [volume, manifest] = await Promise.all([
     listVolume(packagesDir),
-    readManifest(packagesDir, { signal, patience: patienceOf(config) }),
+    readManifest(packagesDir, { signal, ...patienceOf(config, log) }),
   ]);
   if (manifest && manifest.problems.length > 0) throw new ProblemsError(manifest.problems);
   const named = manifest?.files ?? [];
   const byName = new Set([MANIFEST, ...named.map(({ file }) => file)]);
   const files = [...volume.files.filter(({ file }) => !byName.has(file)), ...named];
-  for (const file of volume.ignored) if (!byName.has(file)) log.debug("scan.ignored", { file });
+  const ignored = volume.ignored.filter(({ file }) => !byName.has(file));
+  for (const one of ignored) log.debug("scan.ignored", one);
   const suspects = volume.suspects.filter(({ file }) => !byName.has(file));
   for (const { file, reason, params } of suspects) log.warn("scan.suspect", reason, params, { file });
   if (files.length === 0 && !config.allowEmpty) {
-    const params = { path: packagesDir, suspects: suspects.map(({ file }) => printable(file)) };
-    throw new JobError("volume.empty", params);
+    const others = [...volume.others, ...ignored.map(({ file }) => file)].sort();
+    throw emptiness(packagesDir, suspects, others);
   }
   return files;
 }
 
-function patienceOf({ waitTimeout }: VolumeConfig): number {
-  return Math.min(PATIENCE, waitTimeout);
+function emptiness(path: string, suspects: readonly Problem[], others: readonly string[]): JobError {
+  const split = suspects.find(
+    (one): one is Problem<"volume.near.split"> => one.reason === "volume.near.split",
+  );
+  return new JobError("volume.empty", {
+    path,
+    suspects: suspects.map(({ file }) => printable(file)),
+    others: others.map(printable),
+    join: split?.params.command,
+  });
+}
+
+/** How long a file that is still being written is waited for: a quarter of WAIT_TIMEOUT in all. */
+function patienceOf({ waitTimeout }: VolumeConfig, log: Log): { patience: number; onWait: OnWait } {
+  return { patience: waitTimeout / 4, onWait: (wait) => log.info("scan.growing", wait) };
 }
 
 /** Reads the files as the packages they claim to be. Throws ProblemsError with all that is wrong with any of them. */
@@ -59,10 +71,9 @@ export async function scan(
   signal: AbortSignal,
 ): Promise<Archive[]> {
   const started = performance.now();
-  const patience = patienceOf(config);
   const { archives, problems, warnings } = await inspectFiles(files, {
     signal,
-    patience,
+    ...patienceOf(config, log),
   });
   for (const { file, reason, params } of warnings) log.warn("scan.suspect", reason, params, { file });
   if (problems.length > 0) {
@@ -85,8 +96,11 @@ export function reportIgnored(
   for (const { file } of ignored) log.debug("scan.ignored", { file });
   for (const { file, reason, params } of warnings) log.warn("scan.suspect", reason, params, { file });
   if (packages.length > 0 || allowEmpty) return;
-  const suspects = warnings.map(({ file }) => printable(file));
-  throw new JobError("volume.empty", { path: packagesDir, suspects });
+  throw emptiness(
+    packagesDir,
+    warnings,
+    ignored.map(({ file }) => file),
+  );
 }
 
 /**

@@ -16,6 +16,7 @@ import { manifest } from "./manifest.ts";
 import { name } from "./name.ts";
 import { nats } from "./nats.ts";
 import { natsBucket } from "./nats-bucket.ts";
+import { near } from "./near.ts";
 import { packages } from "./package.ts";
 import { platform } from "./platform.ts";
 import { postgres } from "./postgres.ts";
@@ -50,6 +51,7 @@ export const CATALOG = {
   ...name,
   ...nats,
   ...natsBucket,
+  ...near,
   ...packages,
   ...collectors,
   ...programs,

@@ -1,8 +1,8 @@
 import { fault, suspicion } from "./fault.ts";
 
 const AGAIN = {
-  en: "write it with sha256sum, in the archive's folder",
-  zh: "请在压缩包所在目录用 sha256sum 重新生成",
+  en: "write it with sha256sum, in the package's folder: sha256sum FILE > FILE.sha256, or sha256sum * > SHA256SUMS",
+  zh: "请在探针包所在目录用 sha256sum 重新生成：sha256sum 文件 > 文件.sha256，或 sha256sum * > SHA256SUMS",
 };
 
 /** Checksum files and the archives beside them. */
@@ -14,10 +14,12 @@ export const checksum = {
     },
     { en: "copy both files again from the same build", zh: "请从同一次构建重新复制这两个文件" },
   ),
-  "checksum.line": fault<{ line: string; cut?: boolean }>(
+  "checksum.line": fault<{ line: number; cut?: boolean }>(
     {
-      en: ({ line }) => `contains a line that is not a SHA-256 and a file name: ${line}`,
-      zh: ({ line }) => `包含无法识别为“SHA-256 与文件名”的行：${line}`,
+      en: ({ line }) =>
+        `contains a line that is not a SHA-256 and a file name, as sha256sum, BSD's sha256 or openssl write them: line ${line}`,
+      zh: ({ line }) =>
+        `第 ${line} 行无法识别为“SHA-256 与文件名”（支持 sha256sum、BSD sha256 和 openssl 的格式）`,
     },
     AGAIN,
   ),
@@ -29,10 +31,10 @@ export const checksum = {
     AGAIN,
   ),
   "checksum.empty": fault({ en: "contains no SHA-256", zh: "不包含 SHA-256" }, AGAIN),
-  "checksum.other": fault<{ listed: string }>(
+  "checksum.other": fault(
     {
-      en: ({ listed }) => `is for another file: ${listed}`,
-      zh: ({ listed }) => `对应的是另一个文件：${listed}`,
+      en: "names another file than the one it lies beside",
+      zh: "其中列出的是另一个文件，不是同名的探针包",
     },
     AGAIN,
   ),
@@ -56,7 +58,7 @@ export const checksum = {
   ),
   "checksum.name": suspicion<{ meant: string }>(
     {
-      en: ({ meant }) => `looks like a list of checksums but is not read under this name: only ${meant} is`,
+      en: ({ meant }) => `looks like a checksum but is not read under this name: only ${meant} is`,
       zh: ({ meant }) => `疑似校验和文件，但不会按此名称读取，只读取 ${meant}`,
     },
     {

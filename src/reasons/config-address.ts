@@ -74,4 +74,14 @@ export const addresses = {
         "用户名和密码中的特殊字符须做百分号编码（/ 为 %2F，@ 为 %40，# 为 %23），或改用 NATS_USER 和 NATS_PASSWORD",
     },
   }),
+  "config.separator": setting<{ character: string }>({
+    en: {
+      cause: ({ character }) => `NATS_SERVERS: contains "${character}", which separates nothing`,
+      remedy: "write a plain comma between the servers in NATS_SERVERS, as in nats://a:4222,nats://b:4222",
+    },
+    zh: {
+      cause: ({ character }) => `NATS_SERVERS：含有“${character}”，它不能作为分隔符`,
+      remedy: "请在 NATS_SERVERS 中用英文逗号分隔各服务器，例如 nats://a:4222,nats://b:4222",
+    },
+  }),
 };

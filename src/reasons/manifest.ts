@@ -1,5 +1,5 @@
 import { type Language, reason, type Text } from "./define.ts";
-import { fault, suspicion } from "./fault.ts";
+import { fault } from "./fault.ts";
 
 interface At {
   /** JSON pointer. */
@@ -26,8 +26,9 @@ const RULES = {
     zh: ({ detail }) => `缺少字段“${detail}”`,
   },
   unknown: {
-    en: ({ detail, near }) => `there is no field "${detail}"${near ? ` (did you mean "${near}"?)` : ""}`,
-    zh: ({ detail, near }) => `没有字段“${detail}”${near ? `（是否应为“${near}”？）` : ""}`,
+    en: ({ detail, near }) =>
+      near ? `there is no field "${detail}" (did you mean "${near}"?)` : "has a field that does not exist",
+    zh: ({ detail, near }) => (near ? `没有字段“${detail}”（是否应为“${near}”？）` : "含有不存在的字段"),
   },
   type: {
     en: ({ detail }) => `should be ${TYPES[detail]?.en ?? detail}`,
@@ -74,10 +75,10 @@ export const manifest = {
     en: (params) => RULES[params.rule].en(params),
     zh: (params) => RULES[params.rule].zh(params),
   }),
-  "manifest.field": at<At & { value: string }>({
-    en: ({ value }) =>
-      `${value} cannot be used: 1 to 100 characters, without blanks, slashes, backslashes or control characters`,
-    zh: ({ value }) => `${value} 不可用：须为 1 至 100 个字符，不含空白、斜杠、反斜杠和控制字符`,
+  "manifest.field": at<At>({
+    en: () =>
+      "cannot be used: 1 to 100 characters, without blanks, slashes, backslashes or control characters",
+    zh: () => "不可用：须为 1 至 100 个字符，不含空白、斜杠、反斜杠和控制字符",
   }),
   "manifest.description": at<At>({
     en: () => "contains a control character",
@@ -104,14 +105,4 @@ export const manifest = {
     en: { cause: "is not a regular file", remedy: "put a regular file there, or remove it" },
     zh: { cause: "不是普通文件", remedy: "请放入普通文件，或将其删除" },
   }),
-  "manifest.name": suspicion(
-    {
-      en: "is not read: only packages.json, directly in PACKAGES_DIR, is",
-      zh: "不会读取：只读取 PACKAGES_DIR 顶层的 packages.json",
-    },
-    {
-      en: "move it there under that name, with paths from there, or mount its folder as PACKAGES_DIR",
-      zh: "请以该名称移到顶层（路径相对于顶层），或将其所在目录挂载为 PACKAGES_DIR",
-    },
-  ),
 };

@@ -34,11 +34,11 @@ export const name = {
       zh: "请重命名该文件，使版本形如 1.2.3、1.2.3.4、1.2.3-rc1 或 1.2.3+7，或用 --version 或 packages.json 指定版本",
     },
   ),
-  "version.unreadable": fault<{ from: string; line: string }>(
+  "version.unreadable": fault<{ from: string; line: number }>(
     {
       en: ({ from, line }) =>
-        `takes its version from ${from}, which says what looks like one but cannot be read as one: ${line}`,
-      zh: ({ from, line }) => `版本取自 ${from}，但其中疑似版本号的内容无法识别：${line}`,
+        `takes its version from ${from}, whose line ${line} looks like a version but cannot be read as one`,
+      zh: ({ from, line }) => `版本取自 ${from}，但其中第 ${line} 行疑似版本号，却无法识别`,
     },
     {
       en: "write the version alone there (1.2.3), or LINUX_SIDECAR_VERSION=1.2.3 and WINDOWS_SIDECAR_VERSION=1.2.3, or give it in the file's name or by PACKAGE_VERSION",
@@ -55,14 +55,15 @@ export const name = {
       zh: "请在其中写明版本号（1.2.3），或在文件名中或用 PACKAGE_VERSION 指定",
     },
   ),
-  "version.name": suspicion(
+  "name.bytes": suspicion<{ name: string; bytes: string }>(
     {
-      en: "looks like a VERSION file but is not read under this name",
-      zh: "疑似 VERSION 文件，但不会按此名称读取",
+      en: ({ name, bytes }) =>
+        `has a name that is not UTF-8 (its bytes: ${bytes}): it is stored and shown as ${name}`,
+      zh: ({ name, bytes }) => `文件名不是 UTF-8 编码（字节为 ${bytes}）：按 ${name} 存储和显示`,
     },
     {
-      en: "rename it to VERSION if the archives beside it should take their version from it",
-      zh: "若同目录的压缩包应从中取版本号，请重命名为 VERSION",
+      en: "rename the file in UTF-8 if the name shown is not the right one",
+      zh: "若显示的名称不正确，请用 UTF-8 编码重命名该文件",
     },
   ),
 };

@@ -88,26 +88,6 @@ export const packages = {
       zh: "请与 BK-Lite 定义的采集器（node_mgmt_collector）核对名称，或在 packages.json 中声明",
     },
   ),
-  "collector.place": suspicion(
-    {
-      en: "is left alone: collectors are looked for in collector/linux/ and collector/windows/, or one folder below for an architecture",
-      zh: "已忽略：采集器只从 collector/linux/ 和 collector/windows/（其下可再按架构分目录）读取",
-    },
-    {
-      en: "move it there, such as to collector/linux/telegraf or collector/windows/x86_64/telegraf.exe",
-      zh: "请移到其中，例如 collector/linux/telegraf 或 collector/windows/x86_64/telegraf.exe",
-    },
-  ),
-  "collector.packed": suspicion(
-    {
-      en: "is left alone: a collector lies there as its program, as a folder, or as a zip",
-      zh: "已忽略：采集器应以程序文件、目录或 zip 的形式放在此处",
-    },
-    {
-      en: "unpack it, and put the program (telegraf) or its folder (filebeat/) there",
-      zh: "请先解压，再放入程序（telegraf）或其目录（filebeat/）",
-    },
-  ),
   "collector.object": suspicion<{ object: string; meant: string }>(
     {
       en: ({ object, meant }) =>
@@ -139,15 +119,26 @@ export const packages = {
       zh: ({ program }) => `请放入程序，使 ${program} 直接位于其中`,
     },
   ),
-  "package.incomplete": suspicion<{ missing: readonly string[] }>(
+  "package.incomplete": fault<{ missing: readonly string[] }>(
     {
       en: ({ missing }) =>
-        `has no ${missing.join(" and no ")} in its top folder: BK-Lite's installer cannot finish with it on a node`,
-      zh: ({ missing }) => `顶层目录中没有 ${missing.join(" 和 ")}：BK-Lite 的安装器无法在节点上完成安装`,
+        `has no ${missing.join(" and no ")} in its top folder: BK-Lite's installer would take a node's controller down with it`,
+      zh: ({ missing }) =>
+        `顶层目录中没有 ${missing.join(" 和 ")}：BK-Lite 的安装器用它安装会使节点上的控制器停止工作`,
     },
     {
-      en: "build the archive from a complete fusion-collectors folder",
-      zh: "请用完整的 fusion-collectors 目录重新打包",
+      en: "build the archive from a complete fusion-collectors folder; a collector alone goes to collector/linux/ or collector/windows/",
+      zh: "请用完整的 fusion-collectors 目录重新打包；单独的采集器请放入 collector/linux/ 或 collector/windows/",
+    },
+  ),
+  "package.release": fault(
+    {
+      en: "is a release pack of BK-Lite's (manifest.json and artifacts/), not a package",
+      zh: "是 BK-Lite 的发布包（manifest.json 与 artifacts/），不是探针包",
+    },
+    {
+      en: "import it on BK-Lite's page, and remove it from the volume",
+      zh: "请在 BK-Lite 页面上导入，并从卷中移除",
     },
   ),
   "archive.ca.invalid": suspicion(

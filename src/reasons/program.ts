@@ -58,13 +58,17 @@ export const programs = {
       zh: ({ source }) => OTHER_PROGRAM[source].zh,
     },
   ),
-  "program.truncated": fault<{ bytes: number; needed: number }>(
+  "program.truncated": fault<{ entry: string; bytes: number; needed: number }>(
     {
-      en: ({ bytes, needed }) =>
-        `is a program that was cut short: by its header it has at least ${needed} bytes, the file has ${bytes}`,
-      zh: ({ bytes, needed }) => `程序文件不完整：文件头表明至少 ${needed} 字节，实际只有 ${bytes} 字节`,
+      en: ({ entry, bytes, needed }) =>
+        `${entry === "" ? "is" : `contains ${entry}, which is`} a program that was cut short: by its header it has at least ${needed} bytes, ${entry === "" ? "the file" : "it"} has ${bytes}`,
+      zh: ({ entry, bytes, needed }) =>
+        `${entry === "" ? "" : `其中的 ${entry} `}程序文件不完整：文件头表明至少 ${needed} 字节，实际只有 ${bytes} 字节`,
     },
-    COPY_AGAIN,
+    {
+      en: ({ entry }) => (entry === "" ? COPY_AGAIN.en : "build the archive again from whole programs"),
+      zh: ({ entry }) => (entry === "" ? COPY_AGAIN.zh : "请用完整的程序重新打包"),
+    },
   ),
   "program.kind": fault<{ entry: string; found: string }>(
     {

@@ -1,5 +1,4 @@
-import { reason } from "./define.ts";
-import { suspicion } from "./fault.ts";
+import { plural, reason } from "./define.ts";
 
 /** Who may read something, and who tries to. */
 export interface Access {
@@ -46,6 +45,28 @@ const MOUNT = {
   zh: "请将存放安装包的目录挂载到该处，或设置 PACKAGES_DIR",
 };
 
+/** What a volume without a package is found to hold. */
+interface Emptiness {
+  path: string;
+  /** Files that look like a mistake. */
+  suspects: readonly string[];
+  /** Every file that is no package. */
+  others: readonly string[];
+  /** The command that joins the parts of a split archive. */
+  join?: string | undefined;
+}
+
+/** Names that are shown of a folder's files. */
+const SHOWN = 5;
+const shortly = (names: readonly string[], between: string) =>
+  `${names.slice(0, SHOWN).join(between)}${names.length > SHOWN ? " …" : ""}`;
+const held = {
+  en: (names: readonly string[]) =>
+    names.length === 0 ? "is empty" : `holds ${plural(names.length, "other file")}: ${shortly(names, ", ")}`,
+  zh: (names: readonly string[]) =>
+    names.length === 0 ? "目录为空" : `另有 ${names.length} 个文件：${shortly(names, "、")}`,
+};
+
 /** The volume and the files on it. */
 export const volume = {
   "volume.missing": reason<{ path: string }>({
@@ -86,24 +107,41 @@ export const volume = {
       remedy: HEALTH.zh,
     },
   }),
-  "volume.empty": reason<{ path: string; suspects: readonly string[] }>({
+  "volume.empty": reason<Emptiness>({
     exit: 66,
     again: false,
     en: {
-      cause: ({ path, suspects }) =>
-        `no usable package in ${path}${suspects.length > 0 ? `, but this looks like a mistake: ${suspects.join(", ")}` : ""}`,
-      remedy: ({ suspects }) =>
-        suspects.length > 0
+      cause: ({ path, suspects, others }) =>
+        `no usable package in ${path}, which ${held.en(others)}${suspects.length > 0 ? `; this looks like a mistake: ${suspects.join(", ")}` : ""}`,
+      remedy: ({ suspects, join }) => {
+        if (join !== undefined) return `join the parts of the split archive: ${join}`;
+        return suspects.length > 0
           ? "correct what is named (the warnings above say how), or put fusion-collectors*.zip or .tar.gz there"
-          : "put fusion-collectors*.zip or .tar.gz there (at most four folders deep), check the mount, or set ALLOW_EMPTY=true",
+          : "put fusion-collectors*.zip or .tar.gz there (at most four folders deep), check the mount, or set ALLOW_EMPTY=true";
+      },
     },
     zh: {
-      cause: ({ path, suspects }) =>
-        `${path} 中没有可用的安装包${suspects.length > 0 ? `，但以下项目疑似有误：${suspects.join("、")}` : ""}`,
-      remedy: ({ suspects }) =>
-        suspects.length > 0
+      cause: ({ path, suspects, others }) =>
+        `${path} 中没有可用的探针包（${held.zh(others)}）${suspects.length > 0 ? `，以下项目疑似有误：${suspects.join("、")}` : ""}`,
+      remedy: ({ suspects, join }) => {
+        if (join !== undefined) return `请合并分卷：${join}`;
+        return suspects.length > 0
           ? "请按前面的告警修正上述项目，或放入 fusion-collectors*.zip 或 .tar.gz"
-          : "请放入 fusion-collectors*.zip 或 .tar.gz（目录最深四层），检查挂载，或设置 ALLOW_EMPTY=true",
+          : "请放入 fusion-collectors*.zip 或 .tar.gz（目录最深四层），检查挂载，或设置 ALLOW_EMPTY=true";
+      },
+    },
+  }),
+  "file.link": reason({
+    exit: 65,
+    again: false,
+    en: {
+      cause:
+        "is a symbolic link that leads out of PACKAGES_DIR: a link that is read must end at a regular file below that folder",
+      remedy: "put the file itself there, or a relative link to a file on the same volume",
+    },
+    zh: {
+      cause: "是指向卷（PACKAGES_DIR）之外的符号链接：会被读取的链接必须指向该目录下的普通文件",
+      remedy: "请放入文件本身，或改为指向同一卷内文件的相对链接",
     },
   }),
   "file.missing": reason({
@@ -171,60 +209,4 @@ export const volume = {
         "请等待复制完成（先复制为以 .part 结尾的名称，再重命名），然后重新运行任务；若已无进程写入，说明复制中断，请重新复制",
     },
   }),
-  "volume.near.name": suspicion<{ meant: string }>(
-    {
-      en: ({ meant }) => `is left alone: its name is not quite a package's (did you mean ${meant}?)`,
-      zh: ({ meant }) => `已忽略：名称与安装包名称相近（是否应为 ${meant}？）`,
-    },
-    {
-      en: ({ meant }) => `rename it to ${meant} if it is a package, or remove it`,
-      zh: ({ meant }) => `若确为安装包，请重命名为 ${meant}，否则请删除`,
-    },
-  ),
-  "volume.near.link": suspicion<{ target: string }>(
-    {
-      en: ({ target }) =>
-        `is left alone: it is a link to ${target}, which does not exist where the job looks for it`,
-      zh: ({ target }) => `已忽略：链接指向 ${target}，在任务的运行环境中不存在`,
-    },
-    {
-      en: "copy the file itself to the volume, or make the link relative to a file on the same volume: a link to the host's folders ends nowhere in a container",
-      zh: "请将文件本身复制到卷上，或改为指向同一卷内文件的相对链接：指向宿主机目录的链接在容器内无效",
-    },
-  ),
-  "volume.near.linked": suspicion<{ target: string }>(
-    {
-      en: ({ target }) =>
-        `is left alone: it is a link to the folder ${target}, and links to folders are not followed`,
-      zh: ({ target }) => `已忽略：是指向目录 ${target} 的链接，不跟随指向目录的链接`,
-    },
-    {
-      en: "put the folder itself on the volume, or mount it there",
-      zh: "请将该目录本身放到卷上，或挂载到卷中",
-    },
-  ),
-  "volume.near.folder": suspicion(
-    {
-      en: "is left alone: it is a folder with an archive's name",
-      zh: "已忽略：是目录，但名称像压缩包",
-    },
-    {
-      en: "if Docker made it in place of a file that was missing when it was mounted, remove the folder, put the file there and start again; an unpacked archive has to be packed again",
-      zh: "若是 Docker 在挂载时因文件缺失而创建的目录，请删除该目录并放入文件后重新启动；若是解压后的目录，请重新打包",
-    },
-  ),
-  "volume.near.special": suspicion(
-    {
-      en: "is left alone: by its name or place it is a package, but it is no regular file (a FIFO, socket or device)",
-      zh: "已忽略：从名称或位置看是安装包，但不是普通文件（命名管道、套接字或设备）",
-    },
-    { en: "put the file itself there", zh: "请放入文件本身" },
-  ),
-  "volume.near.deep": suspicion<{ depth: number }>(
-    {
-      en: ({ depth }) => `is left alone: it lies more than ${depth} folders deep`,
-      zh: ({ depth }) => `已忽略：目录超过 ${depth} 层`,
-    },
-    { en: "move it further up on the volume", zh: "请移到卷中更浅的目录" },
-  ),
 };

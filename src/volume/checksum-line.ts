@@ -1,19 +1,7 @@
-import { basename } from "node:path";
-
-/** sha256sum's line: the digest, a space, then a space or (binary mode) an asterisk, and the name; a backslash before it for odd names. */
-const SUM = /^\\?(?:sha256:)?([0-9a-f]{64})(?:[ \t]+\*?(.+))?$/i;
-/** BSD's `SHA256 (name) = digest`, and openssl's `SHA256(name)= digest` or `SHA2-256(name)= digest`. */
-const TAGGED = /^SHA(?:2-)?256 ?\((.+)\) ?= ?([0-9a-f]{64})$/i;
-/** PowerShell's Get-FileHash, as a table or as CSV: `SHA256 digest path`. */
-const ROW = /^"?SHA256"?(?:[ \t]+|,)"?([0-9a-f]{64})"?(?:[ \t]+|,)(.+)$/i;
-/** Written by hand: `name: digest`, `name = digest`, `name digest`. */
-const BEHIND = /^(.+?)[ \t]*(?:[:=]|[ \t])[ \t]*([0-9a-f]{64})$/i;
-/** What stands where a name would, in Get-FileHash's list or by hand. */
-const LABEL = /^(?:sha-?256(?:sum)?|hash|digest|checksum|校验[值和码]|哈希值?)$/i;
-/** One digest among other words. */
-const DIGEST = /(?<![0-9a-z])[0-9a-f]{64}(?![0-9a-z])/gi;
-/** certutil's digest on older Windows: bytes with blanks between them. */
-const BYTES = /^(?:[0-9a-f]{2} ){31}[0-9a-f]{2}$/i;
+/** Characters of a SHA-256 in hex. */
+const LENGTH = 64;
+/** Characters of a line; a longer one is no checksum. */
+const MAX_LINE = 4096;
 
 /** What a line of a checksum file says. */
 export interface Line {
@@ -23,51 +11,67 @@ export interface Line {
   name: string | undefined;
 }
 
-/** A line by itself; undefined for one that is not a digest and a name. */
+/**
+ * Reads a line in the forms of coreutils (`digest  name`, `digest *name`, the digest alone), BSD (`SHA256 (name) = digest`) and openssl
+ * (`SHA2-256(name)= digest`); undefined for any other. Takes one pass over the line.
+ */
 export function parseLine(text: string): Line | undefined {
-  if (BYTES.test(text)) return { sha256: text.replaceAll(" ", "").toLowerCase(), name: undefined };
-  const [, sum, listed] = SUM.exec(text) ?? [];
-  if (sum !== undefined) {
-    const escaped = text.startsWith("\\") ? listed?.replaceAll("\\\\", "\\").replaceAll("\\n", "\n") : listed;
-    // `sha256sum < file`
-    return { sha256: sum.toLowerCase(), name: escaped === "-" ? undefined : unquoted(escaped) };
+  if (text.length > MAX_LINE) return undefined;
+  const line = text.trim();
+  return line.startsWith("SHA") || line.startsWith("sha") ? parseTagged(line) : parseListed(line);
+}
+
+function parseListed(line: string): Line | undefined {
+  // coreutils puts a backslash before a line with escapes in the name
+  const start = line.startsWith("\\") ? 1 : 0;
+  const sha256 = digestAt(line, start);
+  const rest = line.slice(start + LENGTH);
+  if (sha256 === undefined || (rest !== "" && rest[0] !== " " && rest[0] !== "\t")) return undefined;
+  const listed = rest.trimStart();
+  const name = pathOf(listed.startsWith("*") ? listed.slice(1) : listed, start === 1);
+  // `sha256sum < file`
+  return { sha256, name: name === "" || name === "-" ? undefined : name };
+}
+
+function parseTagged(line: string): Line | undefined {
+  const tag = ["SHA256", "SHA2-256"].find((word) => line.slice(0, word.length).toUpperCase() === word);
+  const sha256 = digestAt(line, line.length - LENGTH);
+  const named = line.slice(tag?.length ?? 0, -LENGTH).trim();
+  if (tag === undefined || sha256 === undefined || !named.startsWith("(") || !named.endsWith("=")) {
+    return undefined;
   }
-  const [, row, path] = ROW.exec(text) ?? [];
-  if (row !== undefined) return { sha256: row.toLowerCase(), name: unquoted(path) };
-  const [, name, digest] = TAGGED.exec(text) ?? BEHIND.exec(text) ?? [];
-  if (digest === undefined) return undefined;
-  return { sha256: digest.toLowerCase(), name: name && LABEL.test(name) ? undefined : unquoted(name) };
+  const bracketed = named.slice(1, -1).trimEnd();
+  if (!bracketed.endsWith(")")) return undefined;
+  const name = pathOf(bracketed.slice(0, -1), false);
+  // `openssl dgst < file`
+  return { sha256, name: name === "stdin" ? undefined : name };
 }
 
-function unquoted(name: string | undefined): string | undefined {
-  return name?.trim().replace(/^(["'`])(.*)\1$/, "$2");
+/** A path with `/` between its folders, whichever system's it was. */
+function pathOf(name: string, escaped: boolean): string {
+  return (escaped ? name.replaceAll("\\\\", "\\") : name).replaceAll("\\", "/");
 }
 
-/** Every digest in a text, whatever stands around them. */
-export function digestsIn(lines: readonly string[]): string[] {
-  const bytes = lines.filter((line) => BYTES.test(line)).map((line) => line.replaceAll(" ", ""));
-  const found = [...bytes, ...lines.flatMap((line) => line.match(DIGEST) ?? [])];
-  return [...new Set(found.map((digest) => digest.toLowerCase()))];
+function digestAt(line: string, start: number): string | undefined {
+  if (start < 0) return undefined;
+  const digest = line.slice(start, start + LENGTH);
+  return digest.length === LENGTH && isHex(digest) ? digest.toLowerCase() : undefined;
 }
 
-/** Whether a text names a file: the name by itself, not as a part of another. */
-export function mentions(text: string, name: string): boolean {
-  const plain = name.replace(/[.*+?^${}()|[\]\\]/g, "\\$&");
-  return new RegExp(`(?<![\\p{L}\\p{N}_.+-])${plain}(?![\\p{L}\\p{N}_+-]|\\.[\\p{L}\\p{N}])`, "iu").test(
-    text,
-  );
+/** Whether a line is a digest of which the end is missing. */
+export function isCut(line: string): boolean {
+  return line.length < LENGTH && isHex(line);
+}
+
+function isHex(text: string): boolean {
+  return /^[0-9a-f]+$/i.test(text);
 }
 
 /** Whether two names are one file's, for systems that do not tell capitals or ways to write an accent apart. */
-export function isSameName(listed: string | undefined, name: string): boolean {
-  return listed !== undefined && folded(fileName(listed)) === folded(name);
+export function isSameName(listed: string, name: string): boolean {
+  return folded(listed.slice(listed.lastIndexOf("/") + 1)) === folded(name);
 }
 
 function folded(name: string): string {
   return name.normalize("NFC").toLowerCase();
-}
-
-/** The last part of a path, whichever system's. */
-export function fileName(listed: string): string {
-  return basename(listed.replaceAll("\\", "/").trim());
 }

@@ -2,14 +2,20 @@ import { stat } from "node:fs/promises";
 import { poll } from "../async.ts";
 import { type Problem, ProblemError, problem } from "../errors.ts";
 import type { ReasonId } from "../reasons/catalog.ts";
-import type { VolumeFile } from "./file.ts";
+import type { Located } from "./file.ts";
+import type { FilePath } from "./path.ts";
 
 /** Milliseconds within which a file that is cut short may still be on its way. */
 const YOUNG = 60_000;
 /** Milliseconds between two looks at a file that grows. */
-const POLL = 500;
+const POLL = 250;
 /** Milliseconds without a change after which it is read again. */
 const QUIET = 1000;
+/** Milliseconds without a change after which what looks damaged is. */
+const STILL = 5000;
+/** Milliseconds of a wait before it is told, and between two lines. */
+const FIRST_LINE = 2000;
+const LINE = 10_000;
 
 /** What says that a file ends too early. */
 const CUT_SHORT: ReadonlySet<ReasonId> = new Set<ReasonId>([
@@ -33,40 +39,75 @@ const UNFILLED: ReadonlySet<ReasonId> = new Set<ReasonId>([
   "checksum.mismatch",
 ]);
 
-export interface Patience {
-  signal?: AbortSignal;
-  /** Seconds that are waited, from the file's last change on. */
-  patience?: number;
+/** A wait for a file, in whole seconds. */
+export interface Wait {
+  file: string;
+  seconds: number;
+  left: number;
 }
 
-type Located = Pick<VolumeFile, "file" | "path">;
+export type OnWait = (wait: Wait) => void;
+
+export interface Patience {
+  signal?: AbortSignal;
+  /** Seconds that a file is waited for in all; none unless given. */
+  patience?: number;
+  onWait?: OnWait;
+}
 
 /**
- * Reads a file that may still be being written: where it is cut short and young, or changes, it is waited for until it is complete, and
- * then exit 74: nothing can be said of it yet. So is what belongs to it: its checksum file, a file in its folder.
+ * Reads a file that may still be being written: where it changes, or is cut short and young, waits until it has been quiet for a moment and
+ * reads it again, until `patience` is over; then throws exit 74: nothing can be said of it yet. The same for what belongs to it: its
+ * checksum file, a file in its folder. What `isNeeded` denies is not waited for.
  */
 export async function whenComplete<T>(
   file: Located,
   read: () => Promise<T>,
-  { signal = new AbortController().signal, patience = 0 }: Patience,
+  { signal = new AbortController().signal, patience = 0, onWait = () => {} }: Patience,
+  isNeeded: (value: T) => boolean = () => true,
 ): Promise<T> {
-  const started = performance.now();
+  let wait: FileWait | undefined;
   for (;;) {
     const readAt = Date.now();
-    try {
-      return await read();
-    } catch (error) {
-      if (!(error instanceof ProblemError) || patience <= 0) throw error;
-      const { reason } = error;
-      const unfinished = CUT_SHORT.has(reason) || UNFILLED.has(reason) || isCut(error.problem);
-      const paths = concerned(file, error.problem);
-      if (!unfinished || !(reason === "file.changed" || (await isAnyYoung(paths)))) throw error;
-      if (await changesWithin(paths, readAt, patience * 1000, signal)) continue;
-      if (!CUT_SHORT.has(reason)) throw error;
-      const seconds = Math.round((performance.now() - started) / 1000);
-      throw problem(error.problem.file, "file.growing", { seconds });
+    const result = await read().then(
+      (value) => ({ value }),
+      (error: unknown) => ({ error }),
+    );
+    if ("value" in result && !isNeeded(result.value)) return result.value;
+    const error = "error" in result ? result.error : undefined;
+    if (error !== undefined && !(error instanceof ProblemError)) throw error;
+    if (patience > 0 && (await mayBeGrowing(file, error?.problem))) {
+      const found = error?.problem;
+      wait ??= new FileWait({ file: found?.file ?? file.file, patience, onWait, signal });
+      const end = await wait.forQuiet(pathsOf(file, found), readAt, stillness(found));
+      if (end === "changed") continue;
+      if (end === "moving" || (found && CUT_SHORT.has(found.reason))) throw wait.over();
     }
+    if (error !== undefined) throw error;
+    if ("value" in result) return result.value;
   }
+}
+
+/** Whether a read that ended so may have met a file that is being written. */
+async function mayBeGrowing(file: Located, found: Problem | undefined): Promise<boolean> {
+  const [own] = await statAll([file.path]);
+  if (!found) return own !== undefined && isRecent(Number(own.ctimeMs), QUIET);
+  if (found.reason === "file.changed") return true;
+  if (!CUT_SHORT.has(found.reason) && !UNFILLED.has(found.reason) && !isCut(found)) return false;
+  const stats = await statAll(pathsOf(file, found));
+  return stats.some((one) => one?.isFile() && isRecent(Number(one.mtimeMs), YOUNG, YOUNG));
+}
+
+/** Milliseconds that are waited for a change of a file that was read so: what is cut short is waited for to the end. */
+function stillness(found: Problem | undefined): number {
+  if (!found) return 0;
+  return CUT_SHORT.has(found.reason) ? Number.POSITIVE_INFINITY : STILL;
+}
+
+/** Whether a time is at most `past` ms ago, or `future` ms ahead, for clocks that differ. */
+function isRecent(time: number, past: number, future = 0): boolean {
+  const age = Date.now() - time;
+  return age < past && age >= -future;
 }
 
 /** A text that breaks off. */
@@ -75,52 +116,84 @@ function isCut(found: Problem): boolean {
 }
 
 /** Where the files lie that a problem is about: the one that was read, the one that it names, the list that contradicts it. */
-function concerned({ file, path }: Located, found: Problem): string[] {
-  const root = path.endsWith(file) ? path.slice(0, path.length - file.length) : undefined;
+function pathsOf({ file, path }: Located, found: Problem | undefined): FilePath[] {
+  if (!found || typeof path !== "string" || !path.endsWith(file)) return [path];
+  const root = path.slice(0, path.length - file.length);
   const named = [found.file, ...(found.reason === "checksum.mismatch" ? [found.params.from] : [])];
-  return [path, ...(root === undefined ? [] : named.map((one) => root + one))];
+  return [path, ...named.map((one) => root + one)];
 }
 
-async function isAnyYoung(paths: readonly string[]): Promise<boolean> {
-  for (const path of paths) {
-    const found = await stat(path).catch(() => undefined);
-    if (found?.isFile() && Date.now() - found.mtimeMs < YOUNG && found.mtimeMs - Date.now() < YOUNG)
-      return true;
+function statAll(paths: readonly FilePath[]) {
+  return Promise.all(paths.map((path) => stat(path, { bigint: true }).catch(() => undefined)));
+}
+
+/** The one wait for a file, however often it is read again. */
+class FileWait {
+  readonly #options: { file: string; patience: number; onWait: OnWait; signal: AbortSignal };
+  readonly #startedAt = performance.now();
+  #nextLine = FIRST_LINE;
+
+  constructor(options: { file: string; patience: number; onWait: OnWait; signal: AbortSignal }) {
+    this.#options = options;
   }
-  return false;
+
+  /**
+   * Waits until the files have been quiet for a moment, after a change or `still` ms without one. `changed`: they changed since `readAt`,
+   * when the read began, and are quiet now; `moving`: they are not, and the time is over; `same`: nothing changed.
+   */
+  async forQuiet(
+    paths: readonly FilePath[],
+    readAt: number,
+    still: number,
+  ): Promise<"changed" | "moving" | "same"> {
+    const startedAt = performance.now();
+    const first = await statAll(paths);
+    const meanwhile = first.some((one) => one && one.ctimeMs >= readAt && one.ctimeMs <= Date.now());
+    const original = textOf(first);
+    let last = original;
+    const age = Date.now() - Math.max(...first.map((one) => Number(one?.ctimeMs ?? 0)));
+    let lastAt = performance.now() - Math.min(Math.max(age, 0), QUIET);
+    await poll(
+      async () => {
+        this.#say();
+        const now = textOf(await statAll(paths));
+        if (now !== last) lastAt = performance.now();
+        last = now;
+      },
+      {
+        until: () => {
+          const now = performance.now();
+          return now - lastAt >= QUIET && (meanwhile || last !== original || now - startedAt >= still);
+        },
+        backoff: () => (this.#left() > 0 ? Math.min(POLL, this.#left()) : undefined),
+        signal: this.#options.signal,
+      },
+    );
+    if (!meanwhile && last === original) return "same";
+    return performance.now() - lastAt >= QUIET && this.#left() > 0 ? "changed" : "moving";
+  }
+
+  over(): ProblemError {
+    return problem(this.#options.file, "file.growing", { seconds: Math.round(this.#waited() / 1000) });
+  }
+
+  #waited(): number {
+    return performance.now() - this.#startedAt;
+  }
+
+  #left(): number {
+    return this.#options.patience * 1000 - this.#waited();
+  }
+
+  #say(): void {
+    const waited = this.#waited();
+    if (waited < this.#nextLine) return;
+    this.#nextLine = waited + LINE;
+    const [seconds, left] = [waited, Math.max(0, this.#left())].map((ms) => Math.round(ms / 1000));
+    this.#options.onWait({ file: this.#options.file, seconds: seconds ?? 0, left: left ?? 0 });
+  }
 }
 
-/**
- * Waits for a change, and then until it has been quiet for a moment. False: nothing changed, not since `readAt` either, which is when the
- * read that failed began.
- */
-async function changesWithin(
-  paths: readonly string[],
-  readAt: number,
-  limit: number,
-  signal: AbortSignal,
-): Promise<boolean> {
-  const stats = () => Promise.all(paths.map((path) => stat(path, { bigint: true }).catch(() => undefined)));
-  const text = (found: Awaited<ReturnType<typeof stats>>) =>
-    found.map((one) => `${one?.size}:${one?.mtimeNs}:${one?.ctimeNs}`).join();
-  const look = async () => text(await stats());
-  const found = await stats();
-  const meanwhile = found.some((one) => one && one.ctimeMs >= readAt && one.ctimeMs <= Date.now());
-  let last = text(found);
-  const first = meanwhile ? undefined : last;
-  let lastAt = performance.now();
-  await poll(
-    async () => {
-      const now = await look();
-      if (now !== last) lastAt = performance.now();
-      last = now;
-      return now;
-    },
-    {
-      until: (now) => now !== first && performance.now() - lastAt >= QUIET,
-      backoff: () => (performance.now() - lastAt < limit ? POLL : undefined),
-      signal,
-    },
-  );
-  return last !== first;
+function textOf(found: Awaited<ReturnType<typeof statAll>>): string {
+  return found.map((one) => `${one?.ino}:${one?.size}:${one?.mtimeNs}:${one?.ctimeNs}`).join();
 }

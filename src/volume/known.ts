@@ -8,6 +8,9 @@ export const INSTALLER_NAMES: Record<Os, string> = {
 /** The program by which BK-Lite starts the installer on a Windows machine from afar. */
 export const BOOTSTRAP_NAME = "bklite-controller-bootstrap.exe";
 
+/** The name that the Windows installer had before. */
+const FORMER_INSTALLER = "collector-sidecar-installer.exe";
+
 /** What BK-Lite hands to applications, by name, and the part of its key that says for which language. */
 export const PROBES: Readonly<Record<string, string>> = {
   "opentelemetry-javaagent.jar": "java",
@@ -34,9 +37,10 @@ export function typeByName(name: string): PackageType | undefined {
   return Object.hasOwn(PROBES, known) ? "apm-probe" : "installer";
 }
 
-/** A known name as BK-Lite writes it. */
+/** Returns a known name as BK-Lite writes it today. */
 export function knownName(name: string): string | undefined {
-  return KNOWN_NAMES.find((known) => known === name.toLowerCase());
+  const lower = name.toLowerCase();
+  return lower === FORMER_INSTALLER ? INSTALLER_NAMES.windows : KNOWN_NAMES.find((known) => known === lower);
 }
 
 /** Where in the official bundle's layout something lies. */

@@ -1,61 +1,66 @@
 import type { Dirent } from "node:fs";
 import { readdir, readlink, realpath, stat } from "node:fs/promises";
-import { basename, join, resolve } from "node:path";
+import { basename, dirname, resolve } from "node:path";
 import { isSystemError, printable } from "../archive/problem.ts";
 import { JobError, type Problem } from "../errors.ts";
 import { archOf, type Claim } from "../identity.ts";
-import type { VolumeFile } from "./file.ts";
+import type { Located, VolumeFile } from "./file.ts";
 import { collectorPlace, typeByName, VERSION_FILE } from "./known.ts";
 import { formatOf } from "./name.ts";
-import {
-  isChecksumFile,
-  isPassedOver,
-  nearCollector,
-  nearMiss,
-  nearSpecial,
-  strayChecksum,
-  suspect,
-} from "./near.ts";
+import { isLikely, isPacked, suspect, unrecognised } from "./near.ts";
+import { isHidden, isSystemFolder, isUnfinished } from "./passed-over.ts";
+import { type FileName, type FilePath, inFolder, isBelow, readName } from "./path.ts";
 import { accessTo, isDenied, isNowhere, said, unreadable } from "./problem.ts";
 
 const DEPTH = 4;
-/** What mkfs leaves at the top of a volume, readable for root alone; it says nothing about the packages. */
-const FILE_SYSTEM_OWN = "lost+found";
 
-interface Walked extends Volume {
-  /** The volume's folder itself, links followed. */
-  root: string;
+/** Something that is left alone. */
+export interface Ignored {
+  /** Path below the volume. */
+  file: string;
+  /** The name's bytes, where they are not UTF-8. */
+  bytes?: string;
 }
 
 export interface Volume {
   /** What may be a package, by path. */
   files: VolumeFile[];
-  /** What is left alone: other names, FIFOs, dangling links, … as paths below the volume. */
-  ignored: string[];
+  /** What is left alone: other names, FIFOs, dangling links, … */
+  ignored: Ignored[];
   /** Which of those look like a mistake, and why. */
   suspects: Problem[];
+  /** Every other file that somebody would see there: what belongs to packages, unfinished downloads. */
+  others: string[];
+}
+
+/** A folder on the way. */
+interface Folder extends Located {
+  root: FilePath;
+  /** Folders that may lie below it. */
+  depth: number;
 }
 
 /**
  * What may be a package on a volume: regular files of such a name, or links that end at one, at most four folders deep, and whatever lies
- * in a collector's place. Only names are looked at, nothing is opened, so a FIFO does not block. A volume or a folder in it that may not be
- * read is exit 66, one that cannot be exit 74; nothing at all is for the caller to judge.
+ * in a collector's place. Names are looked at, and the first bytes of what has no package's name, so a FIFO does not block. A volume or a
+ * folder in it that may not be read is exit 66, one that cannot be exit 74; nothing at all is for the caller to judge.
  */
 export async function listVolume(dir: string): Promise<Volume> {
   const root = await realpath(dir).catch(() => dir);
-  const volume: Walked = { root, files: [], ignored: [], suspects: [] };
-  await walk(dir, "", DEPTH, volume);
+  const volume: Volume = { files: [], ignored: [], suspects: [], others: [] };
+  await walk({ file: "", path: dir, root, depth: DEPTH }, volume);
   const byPath = (a: { file: string }, b: { file: string }) => (a.file < b.file ? -1 : 1);
   return {
     files: volume.files.sort(byPath),
-    ignored: volume.ignored.sort(),
+    ignored: volume.ignored.sort(byPath),
     suspects: volume.suspects.sort(byPath),
+    others: volume.others.sort(),
   };
 }
 
 /**
  * A file that somebody named on the command line, with what was said of it there; `path` is relative to the working directory, and a bare
- * name is looked for in `dir` as well. Exit 66 if it is not there, or is no regular file.
+ * name is looked for in `dir` as well. It may be a link to anywhere. Exit 66 if it is not there, or is no regular file.
  */
 export async function findFile(path: string, dir: string, claim: Claim): Promise<VolumeFile> {
   const places = basename(path) === path ? [resolve(path), resolve(dir, path)] : [resolve(path)];
@@ -67,93 +72,105 @@ export async function findFile(path: string, dir: string, claim: Claim): Promise
     });
     if (!found) continue;
     if (!found.isFile()) throw new JobError("file.irregular", {}, { file: path });
-    return { file: path, path: absolute, name: basename(absolute), size: found.size, claim };
+    const folder = await realpath(dirname(absolute));
+    const volume = await realpath(dir).catch(() => dir);
+    // links beside it end below the volume, or below its own folder where that lies elsewhere
+    const root = folder === volume || isBelow(folder, volume) ? volume : folder;
+    const name = basename(absolute);
+    return { file: path, path: absolute, root, linkAllowed: true, name, size: found.size, claim };
   }
   throw new JobError("file.missing", {}, { file: path });
 }
 
-async function walk(dir: string, below: string, depth: number, volume: Walked): Promise<void> {
-  const entries = await list(join(dir, below), below);
+async function walk(folder: Folder, volume: Volume): Promise<void> {
+  const entries = (await list(folder)).map((entry) => ({ entry, ...readName(entry.name) }));
   const names = entries.map(({ name }) => name);
-  for (const entry of entries) {
-    if (isPassedOver(entry.name)) continue;
-    const file = below === "" ? entry.name : `${below}/${entry.name}`;
-    if (entry.isDirectory()) {
-      const place = collectorPlace(file);
-      // a folder that is named like an architecture holds collectors
-      if (place && archOf(entry.name) === undefined) {
-        volume.files.push({ file, path: join(dir, file), name: entry.name, size: 0, place, isFolder: true });
-        continue;
-      }
-      const misplaced = nearCollector(file, true);
-      if (misplaced) volume.suspects.push(misplaced);
-      if (isKnown(entry.name)) volume.suspects.push(suspect(file, "volume.near.folder", {}));
-      if (depth > 0 && entry.name !== FILE_SYSTEM_OWN) {
-        await walk(dir, file, depth - 1, volume);
-        continue;
-      }
-      volume.ignored.push(file);
-      if (depth === 0) await lookDeeper(dir, file, volume);
-      continue;
-    }
-    const stray = isChecksumFile(entry.name)
-      ? strayChecksum(file, names)
-      : nearSpecial(file, entry.name, names);
-    if (stray) volume.suspects.push(stray);
-    await look(entry, join(dir, file), file, volume);
+  for (const { entry, ...named } of entries) {
+    const { name, raw } = named;
+    const file = folder.file === "" ? name : `${folder.file}/${name}`;
+    if (isHidden(name) || isSystemFolder(name)) continue;
+    const located = { file, path: inFolder(folder.path, raw), root: folder.root };
+    if (isUnfinished(name)) volume.others.push(file);
+    else if (entry.isDirectory()) await enter({ ...located, depth: folder.depth - 1 }, named, volume);
+    else await look(entry, located, { ...named, names }, volume);
   }
 }
 
-/** Nothing is taken from so far down, but a package there was most likely meant to be found. */
-async function lookDeeper(dir: string, below: string, { suspects }: Volume): Promise<void> {
-  const names = await readdir(join(dir, below)).catch(() => []);
-  const isMeant = (name: string) => isKnown(name) || collectorPlace(`${below}/${name}`) !== undefined;
-  for (const name of names.filter((one) => !isPassedOver(one) && isMeant(one)))
-    suspects.push(suspect(`${below}/${name}`, "volume.near.deep", { depth: DEPTH }));
+async function enter(folder: Folder, { name, bytes }: FileName, volume: Volume): Promise<void> {
+  const { depth, ...located } = folder;
+  const place = collectorPlace(folder.file);
+  // a folder that is named like an architecture holds collectors
+  if (place && archOf(name) === undefined) {
+    const extra = { ...(bytes !== undefined && { bytes }), place, isFolder: true };
+    volume.files.push({ ...located, name, size: 0, ...extra });
+    return;
+  }
+  if (isKnown(name)) volume.suspects.push(suspect(folder.file, "volume.near.folder", {}));
+  if (depth >= 0) return walk(folder, volume);
+  volume.ignored.push({ file: folder.file });
+  // nothing is taken from so far down, but a package there was most likely meant to be found
+  const below = await readdir(folder.path).catch(() => []);
+  for (const one of below.filter((child) => !isHidden(child) && !isUnfinished(child))) {
+    const file = `${folder.file}/${one}`;
+    if (isKnown(one) || collectorPlace(file)) {
+      volume.suspects.push(suspect(file, "volume.near.deep", { depth: DEPTH }));
+    }
+  }
 }
 
 function isKnown(name: string): boolean {
   return formatOf(name) !== undefined || typeByName(name) !== undefined;
 }
 
-/** Takes what may be a package, or says what else it is. */
-async function look(entry: Dirent, path: string, file: string, volume: Walked): Promise<void> {
-  const { name } = entry;
-  if (isChecksumFile(name) || name === VERSION_FILE) return;
-  const known = isKnown(name);
-  const near = known ? undefined : (nearMiss(file, name) ?? nearCollector(file, false));
-  if (near) volume.suspects.push(near);
-  const place = known || near ? undefined : collectorPlace(file);
-  if (!known && !place) {
-    volume.ignored.push(file);
-    const linked = entry.isSymbolicLink() && !near && (await linkedFolder(path, file, volume.root));
-    if (linked) volume.suspects.push(linked);
-    return;
-  }
-  const found = await follow(entry, path, file);
-  if (typeof found === "number") {
-    volume.files.push({ file, path, name, size: found, ...(place && { place }) });
-    return;
-  }
-  volume.ignored.push(file);
-  volume.suspects.push(found);
+/** Whether a file belongs to the packages beside or below it. */
+function isCompanion(file: string, name: string): boolean {
+  return [VERSION_FILE, "SHA256SUMS"].includes(name) || /.\.sha256$/.test(name) || file === "packages.json";
 }
 
-/** A link to a folder that is not on the volume: nobody looks into it. One on the volume is gone through under its own name. */
-async function linkedFolder(path: string, file: string, root: string): Promise<Problem | undefined> {
-  try {
-    const target = await realpath(path);
-    if (!(await stat(target)).isDirectory() || `${target}/`.startsWith(`${root}/`)) return undefined;
-    // a circle, up and back again
-    if (root.startsWith(`${target}/`)) return undefined;
-    return suspect(file, "volume.near.linked", { target: printable(await readlink(path)) });
-  } catch {
-    return undefined; // it leads nowhere, and its name is no package's
+/** Takes what may be a package, or says what else it is. */
+async function look(
+  entry: Dirent<Buffer>,
+  located: Located,
+  { name, bytes, names }: FileName & { names: readonly string[] },
+  volume: Volume,
+): Promise<void> {
+  const { file } = located;
+  const shown = bytes === undefined ? {} : { bytes };
+  if (isCompanion(file, name)) {
+    volume.others.push(file);
+    return;
   }
+  const known = isKnown(name);
+  const place = known || isPacked(name) ? undefined : collectorPlace(file);
+  if (known || place) {
+    const found = await follow(entry, located);
+    if (typeof found === "number") {
+      volume.files.push({ ...located, name, ...shown, size: found, ...(place && { place }) });
+      return;
+    }
+    volume.ignored.push({ file, ...shown });
+    volume.suspects.push(found);
+    return;
+  }
+  volume.ignored.push({ file, ...shown });
+  const dangling = entry.isSymbolicLink() && isLikely(name) ? await danglingLink(located) : undefined;
+  const found = dangling ?? (await unrecognised(located, name, names, !entry.isFile()));
+  if (found) volume.suspects.push(found);
+}
+
+async function danglingLink({ file, path }: Located): Promise<Problem | undefined> {
+  const isDangling = await stat(path).then(
+    () => false,
+    (error) => isSystemError(error) && isNowhere(error),
+  );
+  if (!isDangling) return undefined;
+  const target = await readlink(path).catch(() => "?");
+  return suspect(file, "volume.near.link", { target: printable(target) });
 }
 
 /** Bytes of a regular file, through a link too; else why it is none. */
-async function follow(entry: Dirent, path: string, file: string): Promise<number | Problem> {
+async function follow(entry: Dirent<Buffer>, located: Located): Promise<number | Problem> {
+  const { file, path } = located;
   try {
     const found = await stat(path);
     if (found.isFile()) return found.size;
@@ -162,24 +179,24 @@ async function follow(entry: Dirent, path: string, file: string): Promise<number
     return suspect(file, found.isDirectory() ? "volume.near.folder" : "volume.near.special", {});
   } catch (error) {
     if (!isSystemError(error)) throw error;
-    if (entry.isSymbolicLink() && isNowhere(error)) {
-      const target = await readlink(path).catch(() => "?");
-      return suspect(file, "volume.near.link", { target: printable(target) });
-    }
+    // a link into a folder that is closed is judged when it is opened
+    if (entry.isSymbolicLink() && isDenied(error)) return 0;
+    const dangling = entry.isSymbolicLink() ? await danglingLink(located) : undefined;
+    if (dangling) return dangling;
     throw unreadable(file, path, error);
   }
 }
 
-async function list(path: string, below: string): Promise<Dirent[]> {
+async function list({ file, path: folder }: Folder): Promise<Dirent<Buffer>[]> {
   try {
-    return await readdir(path, { withFileTypes: true });
+    return await readdir(folder, { withFileTypes: true, encoding: "buffer" });
   } catch (error) {
     if (!isSystemError(error)) throw error;
-    if (below === "" && error.code === "ENOTDIR")
+    const path = printable(folder.toString());
+    if (file === "" && error.code === "ENOTDIR")
       throw new JobError("volume.file", { path }, { cause: error });
-    if (below === "" && isNowhere(error))
-      throw new JobError("volume.missing", { path: printable(path) }, { cause: error });
-    if (isDenied(error)) throw new JobError("volume.denied", { path, ...accessTo(path) }, { cause: error });
+    if (file === "" && isNowhere(error)) throw new JobError("volume.missing", { path }, { cause: error });
+    if (isDenied(error)) throw new JobError("volume.denied", { path, ...accessTo(folder) }, { cause: error });
     const params = { path, code: error.code ?? "", said: said(error) };
     throw new JobError("volume.unreadable", params, { cause: error });
   }

@@ -1,24 +1,24 @@
-import { stat } from "node:fs/promises";
+import { realpath } from "node:fs/promises";
 import { basename, join, normalize } from "node:path";
 import type { ErrorObject } from "ajv";
-import { readFully } from "../archive/blocks.ts";
-import { isSystemError, printable } from "../archive/problem.ts";
+import { printable } from "../archive/problem.ts";
 import { collectProblem, type Problem, problem } from "../errors.ts";
-import { ARCH_NAMES, type Claim, isDescription, isKeyPart } from "../identity.ts";
+import { ARCH_NAMES, type Claim, isDescription, isKeyPart, versionOf } from "../identity.ts";
 import { nearest } from "../nearest.ts";
 import type { Params, ReasonId } from "../reasons/catalog.ts";
 import type { ManifestRule } from "../reasons/manifest.ts";
-import type { VolumeFile } from "./file.ts";
+import type { Located, VolumeFile } from "./file.ts";
 import { type Patience, whenComplete } from "./growing.ts";
 import { jsonFault } from "./json-fault.ts";
-import { withFile } from "./open.ts";
+import { fileSize, readSmall } from "./open.ts";
 import schema from "./packages.schema.json" with { type: "json" };
-import { isNowhere, isThere, unreadable } from "./problem.ts";
 import { decodeText } from "./text.ts";
 
 export const MANIFEST = "packages.json";
 /** Bytes: thousands of packages. */
 const MAX_LENGTH = 1024 * 1024;
+/** Longer than any field's name. */
+const MAX_FIELD = 32;
 const FIELDS = ["packages", ...Object.keys(schema.properties.packages.items.properties)];
 
 interface ManifestEntry extends Omit<Claim, "arch"> {
@@ -36,9 +36,10 @@ export interface Manifest {
 /** Reads `packages.json` on the volume; undefined: there is none. One that is still being written is waited for. */
 export async function readManifest(dir: string, patience: Patience = {}): Promise<Manifest | undefined> {
   const problems: Problem[] = [];
-  const path = join(dir, MANIFEST);
+  const root = await realpath(dir).catch(() => dir);
+  const manifest: Located = { file: MANIFEST, path: join(dir, MANIFEST), root };
   const value = await collectProblem(problems, () =>
-    whenComplete({ file: MANIFEST, path }, async () => parseJson(await readText(path)), patience),
+    whenComplete(manifest, async () => parseJson(await readText(manifest)), patience),
   );
   if (value === undefined) return problems.length > 0 ? { files: [], problems } : undefined;
   const parsed = await check(value.json);
@@ -49,61 +50,50 @@ export async function readManifest(dir: string, patience: Patience = {}): Promis
     const pointer = `/packages/${index}`;
     problems.push(...badFields(entry, pointer));
     const path = printable(entry.file);
-    const found = await sizeOf(dir, entry.file, problems);
-    if (found === undefined) problems.push(fault("manifest.missing", { pointer: `${pointer}/file`, path }));
+    const located = { file: entry.file, path: join(dir, entry.file), root };
+    const found = await collectProblem(problems, () => fileSize(located));
+    if (found === undefined) continue;
+    if (typeof found !== "number")
+      problems.push(fault("manifest.missing", { pointer: `${pointer}/file`, path }));
     else if (seen.has(normalize(entry.file)))
       problems.push(fault("manifest.twice", { pointer: `${pointer}/file`, path }));
-    else files.push(claimed(dir, entry, found));
+    else files.push(claimed(located, entry, found));
     seen.add(normalize(entry.file));
   }
   return { files, problems };
 }
 
 /** undefined: there is no such file. A FIFO is not waited for, and what has no end is not read. */
-async function readText(path: string): Promise<string | undefined> {
-  try {
-    const found = await stat(path);
-    if (!found.isFile()) throw problem(MANIFEST, "manifest.irregular", {});
-  } catch (error) {
-    if (!isSystemError(error)) throw error;
-    if (isNowhere(error)) {
-      if (await isThere(path)) throw problem(MANIFEST, "manifest.irregular", {});
-      return undefined;
-    }
-    throw unreadable(MANIFEST, path, error);
-  }
-  return withFile({ file: MANIFEST, path }, async (handle, { size }) => {
-    if (size > MAX_LENGTH) throw problem(MANIFEST, "manifest.long", { limit: MAX_LENGTH });
-    const bytes = await readFully(handle, Buffer.alloc(Number(size)), Number(size), 0);
-    return decodeText(bytes) ?? bytes.toString();
-  });
-}
-
-async function sizeOf(dir: string, file: string, problems: Problem[]): Promise<number | undefined> {
-  try {
-    const found = await stat(join(dir, file));
-    return found.isFile() ? found.size : undefined;
-  } catch (error) {
-    if (!isSystemError(error) || isNowhere(error)) return undefined;
-    problems.push(unreadable(file, join(dir, file), error).problem);
-    return 0;
-  }
+async function readText(manifest: Located): Promise<string | undefined> {
+  const found = await readSmall(manifest, MAX_LENGTH);
+  if (found === "missing") return undefined;
+  if (found === "irregular") throw problem(MANIFEST, "manifest.irregular", {});
+  if (found.size > MAX_LENGTH) throw problem(MANIFEST, "manifest.long", { limit: MAX_LENGTH });
+  return decodeText(found.bytes) ?? found.bytes.toString();
 }
 
 /** The one rule for every field (identity.ts), which the schema's pattern cannot hold in full. */
 function badFields({ object, version, description }: ManifestEntry, pointer: string): Problem[] {
   const parts = Object.entries({ object, version }).flatMap(([field, value]) =>
     value !== undefined && !isKeyPart(value)
-      ? [fault("manifest.field", { pointer: `${pointer}/${field}`, value: JSON.stringify(printable(value)) })]
+      ? [fault("manifest.field", { pointer: `${pointer}/${field}` })]
       : [],
   );
   if (description === undefined || isDescription(description)) return parts;
   return [...parts, fault("manifest.description", { pointer: `${pointer}/description` })];
 }
 
-function claimed(dir: string, { file, arch, ...said }: ManifestEntry, size: number): VolumeFile {
-  const claim = { ...said, ...(arch && { arch: ARCH_NAMES[arch] }) };
-  return { file, path: join(dir, file), name: basename(file), size, claim };
+function claimed(
+  located: Located,
+  { file, arch, version, ...said }: ManifestEntry,
+  size: number,
+): VolumeFile {
+  const claim = {
+    ...said,
+    ...(arch && { arch: ARCH_NAMES[arch] }),
+    ...(version !== undefined && { version: versionOf(version) }),
+  };
+  return { ...located, name: basename(file), size, claim };
 }
 
 function parseJson(text: string | undefined): { json: unknown } | undefined {
@@ -126,23 +116,30 @@ async function check(value: unknown): Promise<{ packages: ManifestEntry[]; probl
 }
 
 /** An error of ajv's as a reason with words of its own. */
-function brokenRule({ instancePath, keyword, params, data }: ErrorObject): Problem {
+function brokenRule({ instancePath, keyword, params }: ErrorObject): Problem {
   const pointer = instancePath || "/";
-  const broken = (rule: ManifestRule, detail: unknown, near?: string) =>
-    fault("manifest.schema", { pointer, rule, detail: printable(String(detail)), ...(near && { near }) });
+  const broken = (rule: ManifestRule, detail: unknown) =>
+    fault("manifest.schema", { pointer, rule, detail: printable(String(detail)) });
   switch (keyword) {
     case "required":
       return broken("missing", params.missingProperty);
     case "additionalProperties":
-      return broken("unknown", params.additionalProperty, nearest(params.additionalProperty, FIELDS));
+      return brokenField(pointer, params.additionalProperty);
     case "type":
       return broken("type", params.type);
     case "enum":
       return broken("values", params.allowedValues.join(", "));
     default: // patterns and lengths
       if (instancePath.endsWith("/file")) return broken("path", "");
-      return fault("manifest.field", { pointer, value: JSON.stringify(printable(String(data))) });
+      return fault("manifest.field", { pointer });
   }
+}
+
+/** A field that does not exist; it is named only where it is nearly one that does, for a file's content is not quoted. */
+function brokenField(pointer: string, name: string): Problem {
+  const near = nearest(name.slice(0, MAX_FIELD), FIELDS);
+  const detail = near === undefined ? "" : printable(name);
+  return fault("manifest.schema", { pointer, rule: "unknown", detail, ...(near && { near }) });
 }
 
 function fault<Id extends ReasonId>(reason: Id, params: Params<Id>): Problem {

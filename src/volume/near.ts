@@ -1,124 +1,130 @@
+import { kindOf } from "../archive/binary.ts";
+import { inspectZip } from "../archive/zip.ts";
 import type { Problem } from "../errors.ts";
-import { OPERATING_SYSTEMS } from "../identity.ts";
 import { nearest } from "../nearest.ts";
 import type { Params, ReasonId } from "../reasons/catalog.ts";
-import { collectorPlace, KNOWN_NAMES, VERSION_FILE } from "./known.ts";
-import { formatOf } from "./name.ts";
+import type { Located } from "./file.ts";
+import { collectorPlace, INSTALLER_NAMES, KNOWN_NAMES, PROBES } from "./known.ts";
+import { parseName } from "./name.ts";
+import { withFile } from "./open.ts";
+import { joinCommand, splitPart } from "./split.ts";
 
-const STEM = "fusion-collectors";
-/** Letters that a mistyped name may be off. */
-const OFF = 2;
-/** Endings under which archives are packed that BK-Lite does not take, or that a download or an editor leaves. */
-const ENDINGS =
-  /(?:\.(?:zip|tar\.gz|tgz|tar|gz|tar\.(?:xz|bz2|zst)|txz|tbz2|rar|7z|zipx)(?:[._ -]\d{1,3})?)?(?:[._ -](?:bak|old|orig|txt|new|zip))?$/i;
-/** Signatures and descriptions of an archive. */
-const BESIDE =
-  /\.(?:asc|sig|sign|minisig|sigstore|pem|crt|cert|json|ya?ml|md|html?|log|pdf|docx?|meta4?|torrent)$/i;
-
-/** Names that are passed over without a word: hidden ones, and what is still being copied or edited. */
-export function isPassedOver(name: string): boolean {
-  return (
-    name.startsWith(".") ||
-    /(?:\.(?:part|partial|filepart|tmp|temp|crdownload|download|swp|!ut|aria2)|~)$/i.test(name)
-  );
-}
-
-/** A checksum file that is read, with the archives that it belongs to. */
-export function isChecksumFile(name: string): boolean {
-  return name === "SHA256SUMS" || /.\.sha256$/.test(name);
-}
-
-/** Something that looks like a mistake. */
-export function suspect<Id extends ReasonId>(file: string, reason: Id, params: Params<Id>): Problem {
-  return { file, reason, params } as unknown as Problem;
-}
-
-/** Why a file with this name, which is left alone, looks like a mistake; undefined: it does not. */
-export function nearMiss(file: string, name: string): Problem | undefined {
-  if (isChecksumFile(name)) return undefined;
-  const sums = otherChecksumName(name);
-  if (sums) return suspect(file, "checksum.name", { meant: sums });
-  const meant = nearKnown(name) ?? nearArchive(name);
-  return meant === undefined || meant === name ? undefined : suspect(file, "volume.near.name", { meant });
-}
-
+/** How archives end, also those that BK-Lite does not take; anywhere in a name. */
+const ARCHIVE = /\.(?:zip|zipx|tar|tgz|txz|tbz2|gz|xz|bz2|zst|7z|rar|jar|rpm|deb|msi)(?![\p{L}\p{N}])/iu;
+/** How names of packages begin, or what is in them. */
+const PACKAGE = /^bklite-|^opentelemetry-|installer|fusion.?collector|\.exe$/i;
+/** Signatures and descriptions of a package. */
+const ABOUT =
+  /\.(?:sha256|asc|sig|sign|minisig|sigstore|pem|crt|cert|json|ya?ml|md|html?|log|pdf|docx?|meta4?|torrent)$/i;
+/** An archive's checksum under a name that is not read. */
+const CHECKSUM = /^(.+\.(?:zip|gz|tgz))\.(?:sha256sum|sha256\.txt|sha512|sha1|md5|digest|sum)$/i;
+/** Names that may be a program's: without an ending of letters, or with one of a program's own. */
+const PROGRAM = /^[^.]*$|\.(?:bin|run|elf)$|\.[^.]*\d[^.]*$/i;
 /** How things are packed that BK-Lite does not unpack on a node. */
 const PACKED = /\.(?:tar|tar\.\w+|tgz|txz|gz|xz|bz2|zst|7z|rar|rpm|deb|msi)$/i;
-const PROGRAM = /^[^.]+$|\.(?:exe|jar|zip)$/i;
+const HEAD = 4096;
 
 /** Whether a collector of that name is packed in a way that BK-Lite does not unpack. */
 export function isPacked(name: string): boolean {
   return PACKED.test(name);
 }
 
-/** Something in the collectors' folder that is in no collector's place, or packed in a way that BK-Lite does not unpack. */
-export function nearCollector(file: string, isFolder: boolean): Problem | undefined {
-  const [name = "", ...above] = file.split("/").reverse();
-  if (collectorPlace(file) !== undefined)
-    return isPacked(name) && !isFolder ? suspect(file, "collector.packed", {}) : undefined;
-  const isSystem = OPERATING_SYSTEMS.some((os) => os === name.toLowerCase());
-  const root = above[0]?.toLowerCase();
-  const misplaced =
-    root === "collector"
-      ? !isSystem && (isFolder || PROGRAM.test(name))
-      : root === "collectors" && isSystem && isFolder;
-  return misplaced ? suspect(file, "collector.place", {}) : undefined;
+/** Makes the warning of something that looks like a mistake. */
+export function suspect<Id extends ReasonId>(file: string, reason: Id, params: Params<Id>): Problem {
+  return { file, reason, params } as unknown as Problem;
 }
 
-/** A `packages.json` or a VERSION file under another name, or in another place; `names`: what lies beside it. */
-export function nearSpecial(file: string, name: string, names: readonly string[]): Problem | undefined {
-  const isManifest = file === name ? /^packages?\.json(?:\.\w+)?$/i.test(name) : name === "packages.json";
-  if (isManifest && file !== "packages.json") return suspect(file, "manifest.name", {});
-  const isVersion = /^version(?:\.txt)?$/i.test(name) && name !== VERSION_FILE;
-  return isVersion && names.some((one) => formatOf(one)) ? suspect(file, "version.name", {}) : undefined;
+/** Whether a file with this name could be a package, as far as its name says. */
+export function isLikely(name: string): boolean {
+  return (ARCHIVE.test(name) || PACKAGE.test(name)) && !ABOUT.test(name);
 }
 
-const LIST =
-  /(?:^|[-_. ])(?:(?:sha256|sha512|sha1|md5)(?:sums?)?|shasums?(?:256|512)?|check-?sums?)(?:\.(?:txt|asc|sha256|list))?$/i;
-
-function otherChecksumName(name: string): string | undefined {
-  const [, archive] =
-    /^(fusion-collectors.*\.(?:zip|tar\.gz|tgz))\.(?:sha256|sha256sum|sha256\.txt|sha512|sha1|md5|digest|sum)$/i.exec(
-      name,
-    ) ?? [];
-  if (archive !== undefined) return `${archive}.sha256`;
-  return LIST.test(name) && formatOf(name) === undefined && !/\.exe$/i.test(name) ? "SHA256SUMS" : undefined;
+/**
+ * Returns the one warning for a file that was not recognised but could be a package: an archive, a program, or a name like a package's;
+ * undefined for any other. `names`: what lies beside it; `isLink`: it is not opened.
+ */
+export async function unrecognised(
+  file: Located,
+  name: string,
+  names: readonly string[],
+  isLink: boolean,
+): Promise<Problem | undefined> {
+  const part = splitPart(name, names);
+  if (part) {
+    // one warning for all parts, and none where they have been joined
+    const [first] = part.parts;
+    if (first !== name || (part.command === "cat" && names.includes(part.whole))) return undefined;
+    return suspect(file.file, "volume.near.split", { command: joinCommand(part, file.file) });
+  }
+  const [, sums] = CHECKSUM.exec(name) ?? [];
+  if (sums !== undefined) return suspect(file.file, "checksum.name", { meant: `${sums}.sha256` });
+  if (!isLikely(name) && (isLink || !PROGRAM.test(name) || !(await isProgram(file)))) return undefined;
+  if (!isLink && /\.zip$/i.test(name) && (await isReleasePack(file))) {
+    return suspect(file.file, "volume.near.release", {});
+  }
+  const folders = file.file.toLowerCase().split("/").slice(0, -1);
+  if (collectorPlace(file.file)) return suspect(file.file, "collector.packed", {});
+  if (folders.includes("collector") || folders.includes("collectors")) {
+    return suspect(file.file, "collector.place", {});
+  }
+  const meant = nameMeant(name);
+  return meant === undefined
+    ? suspect(file.file, "volume.near.unknown", {})
+    : suspect(file.file, "volume.near.name", { meant });
 }
 
-/** A checksum file whose archive is not beside it, though one is that it may be about; undefined: there is none. */
-export function strayChecksum(file: string, names: readonly string[]): Problem | undefined {
-  const stem = file.slice(file.lastIndexOf("/") + 1).replace(/\.sha256$/, "");
-  if (names.includes(stem)) return undefined;
-  const archive = names.find((name) => formatOf(name) !== undefined && name.startsWith(stem));
-  return archive === undefined ? undefined : suspect(file, "checksum.name", { meant: `${archive}.sha256` });
+async function isProgram(file: Located): Promise<boolean> {
+  const head = await withFile(file, async (handle) => {
+    const { buffer, bytesRead } = await handle.read(Buffer.alloc(HEAD), 0, HEAD, 0);
+    return buffer.subarray(0, bytesRead);
+  }).catch(() => Buffer.alloc(0));
+  const { format } = kindOf(head);
+  return format === "elf" || format === "pe";
 }
 
-/** The installer or probe that was meant, where the name is a letter or two off, or more was added to it. */
-function nearKnown(name: string): string | undefined {
+/** Whether a zip is what BK-Lite imports on its page, with monitoring templates (BKLITE.md). */
+async function isReleasePack(file: Located): Promise<boolean> {
+  return withFile(file, async (handle, { size }) => {
+    const { entries } = await inspectZip(file.file, handle, Number(size), {});
+    return isRelease(entries.map(({ path }) => path));
+  }).catch(() => false);
+}
+
+/** Whether these are the paths of a release pack: `manifest.json` beside `artifacts/`. */
+export function isRelease(paths: readonly string[]): boolean {
+  const manifest = paths.find((path) => path === "manifest.json" || path.endsWith("/manifest.json"));
+  const folder = manifest?.slice(0, -"manifest.json".length);
+  return folder !== undefined && paths.some((path) => path.startsWith(`${folder}artifacts/`));
+}
+
+/** Returns what a file would have to be called, as far as its own name says; undefined where it says nothing. */
+function nameMeant(name: string): string | undefined {
   const lower = name.toLowerCase();
-  const [stem] = /^bklite-controller-(?:installer|bootstrap)/.exec(lower) ?? [];
-  const windows = stem === undefined || lower.endsWith(".exe") || stem.endsWith("bootstrap");
-  return stem === undefined ? nearest(lower, KNOWN_NAMES) : `${stem}${windows ? ".exe" : ""}`;
+  const isWindows = lower.endsWith(".exe") || lower.includes("windows");
+  if (lower.includes("bootstrap") && lower.startsWith("bklite-")) return "bklite-controller-bootstrap.exe";
+  if (lower.startsWith("opentelemetry-")) return probeMeant(lower);
+  if (/fusion|collectors/.test(lower) && !lower.includes("installer")) return archiveMeant(name);
+  const near = nearest(lower, KNOWN_NAMES);
+  if (near !== undefined) return near;
+  return lower.includes("installer") ? INSTALLER_NAMES[isWindows ? "windows" : "linux"] : undefined;
 }
 
-/** The archive's name that was meant, where the stem is a letter or two off or the ending is another. */
-function nearArchive(name: string): string | undefined {
-  const lower = name.toLowerCase();
-  // `Copy of fusion-collectors.zip`, `bklite-fusion-collectors.zip`
-  const inside = lower.indexOf(STEM);
-  if (inside > 0 && formatOf(name.slice(inside))) return name.slice(inside);
-  const heads = Array.from({ length: 2 * OFF + 1 }, (_, i) => lower.slice(0, STEM.length - OFF + i));
-  const head = nearest(STEM, heads);
-  if (head === undefined) return undefined;
-  const rest = name.slice(head.length);
-  if (formatOf(STEM + rest)) return STEM + rest;
-  // what belongs to an archive is none
-  if (BESIDE.test(rest)) return undefined;
-  const [, whole] = /^(.*?\.(?:zip|tar\.gz|tgz))(?:[^\p{L}\p{N}]|gz$)/isu.exec(rest) ?? [];
-  if (whole !== undefined) return STEM + whole;
-  const [ending] = ENDINGS.exec(rest) ?? [""];
-  const bare = rest.slice(0, rest.length - ending.length);
-  if (ending === "" && !/[-_.\d]/.test(rest.slice(0, 1))) return undefined;
-  const packed = /\.(?:tar\.gz|tgz)/i.test(ending) ? ".tar.gz" : ".zip";
-  return `${STEM}${bare}${packed}`;
+function probeMeant(lower: string): string {
+  const probes = Object.keys(PROBES);
+  const languages = probes.filter((probe) => {
+    const [, word = ""] = /^opentelemetry-(java|[a-z]+)/.exec(probe) ?? [];
+    return lower.includes(`-${word}`);
+  });
+  return nearest(lower, probes) ?? (languages.length > 0 ? languages : probes).join(", ");
+}
+
+/** A controller's archive by what its name says: `fusion-collectors-linux-arm64-1.2.3.zip`. */
+function archiveMeant(name: string): string {
+  const ending = /\.(?:tar\.gz|tgz)/i.test(name) ? ".tar.gz" : ".zip";
+  const end = name.search(ARCHIVE);
+  const read = parseName(end > 0 ? name.slice(0, end) : name);
+  const { os, arch, version } = "named" in read ? read.named : {};
+  const words = [os, arch === "x86_64" ? "amd64" : arch, version].filter((word) => word !== undefined);
+  const parts = "named" in read ? words : ["linux", "amd64", "1.2.3"];
+  return `${["fusion-collectors", ...parts].join("-")}${ending}`;
 }

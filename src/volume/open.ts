@@ -1,12 +1,12 @@
 import { constants } from "node:fs";
-import { open } from "node:fs/promises";
+import { open, readlink, realpath, stat } from "node:fs/promises";
+import { readFully } from "../archive/blocks.ts";
 import { isSystemError } from "../archive/problem.ts";
 import type { OpenFile } from "../archive/types.ts";
-import { ProblemError } from "../errors.ts";
-import type { FileStamp, StampedFile, VolumeFile } from "./file.ts";
-import { changed, unreadable } from "./problem.ts";
-
-type Located = Pick<VolumeFile, "file" | "path">;
+import { ProblemError, problem } from "../errors.ts";
+import type { FileStamp, Located, StampedFile } from "./file.ts";
+import { isBelow } from "./path.ts";
+import { changed, isDenied, isNowhere, isThere, linkTarget, unreadable } from "./problem.ts";
 
 /**
  * Opens a file of the volume, gives `use` its handle and its stamp, and closes it. If the file changed meanwhile that is the
@@ -46,16 +46,63 @@ export async function assertUnchanged(handle: OpenFile, archive: StampedFile): P
   if (!same(await stampOf(handle, archive.file), archive.stamp)) throw changed(archive.file);
 }
 
-/** The caller closes it. */
+/** Opens a file; the caller closes it. Throws exit 65 for a link that ends outside the volume. */
 export async function openFile(file: Located): Promise<{ handle: OpenFile; stamp: FileStamp }> {
+  await assertInside(file);
   // without O_NONBLOCK, a FIFO that has taken the file's place would block for ever
   const handle = await open(file.path, constants.O_RDONLY | constants.O_NONBLOCK);
   try {
+    // a link may have taken the file's place since: what counts is where the open file lies
+    const place = await readlink(`/proc/self/fd/${handle.fd}`, "buffer").catch(() => undefined);
+    if (place && !isInside(file, place)) throw problem(file.file, "file.link", {});
     return { handle, stamp: await stampOf(handle, file.file) };
   } catch (error) {
     await handle.close();
     throw error;
   }
+}
+
+/** Throws exit 65 for a symbolic link that ends outside the volume; the system's error for a path that leads nowhere. */
+export async function assertInside(file: Located): Promise<void> {
+  if (file.root === undefined || file.linkAllowed) return;
+  const place = await realpath(file.path, "buffer").catch((error: unknown) => {
+    // a link into a folder that is closed to this user
+    const target = isSystemError(error) && isDenied(error) ? linkTarget(file.path) : undefined;
+    if (target !== undefined && !isInside(file, target)) return Buffer.from(target);
+    throw error;
+  });
+  if (!isInside(file, place)) throw problem(file.file, "file.link", {});
+}
+
+function isInside({ root, linkAllowed }: Located, place: string | Buffer): boolean {
+  return root === undefined || linkAllowed === true || isBelow(place, root);
+}
+
+/** Returns a regular file's size; why there is none: nothing lies there, or something else does, or a link that leads nowhere. */
+export async function fileSize(file: Located): Promise<number | "missing" | "irregular"> {
+  try {
+    await assertInside(file);
+    const found = await stat(file.path);
+    return found.isFile() ? found.size : "irregular";
+  } catch (error) {
+    if (!isSystemError(error)) throw error;
+    if (!isNowhere(error)) throw unreadable(file.file, file.path, error);
+    return (await isThere(file.path)) ? "irregular" : "missing";
+  }
+}
+
+/** Reads a small file, `limit` bytes of it at most. */
+export async function readSmall(
+  file: Located,
+  limit: number,
+): Promise<{ bytes: Buffer; size: number } | "missing" | "irregular"> {
+  const size = await fileSize(file);
+  if (typeof size !== "number") return size;
+  return withFile(file, async (handle, stamp) => {
+    const length = Math.min(limit, Number(stamp.size));
+    const bytes = await readFully(handle, Buffer.alloc(length), length, 0);
+    return { bytes, size: Number(stamp.size) };
+  });
 }
 
 async function stampOf(handle: OpenFile, file: string): Promise<FileStamp> {

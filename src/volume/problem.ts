@@ -5,6 +5,7 @@ import { getegid, geteuid } from "node:process";
 import { printable } from "../archive/problem.ts";
 import { type ProblemError, problem } from "../errors.ts";
 import type { Access } from "../reasons/volume.ts";
+import { type FilePath, folderOf } from "./path.ts";
 
 /** The file is another than the one that was looked at before: exit 74. */
 export function changed(file: string): ProblemError {
@@ -12,7 +13,7 @@ export function changed(file: string): ProblemError {
 }
 
 /** The file could not be read: exit 66 where a permission is missing, else 74. `path` is where it lies, `file` how it is called. */
-export function unreadable(file: string, path: string, error: NodeJS.ErrnoException): ProblemError {
+export function unreadable(file: string, path: FilePath, error: NodeJS.ErrnoException): ProblemError {
   if (isDenied(error)) return problem(file, "file.denied", accessTo(path));
   return problem(file, "file.unreadable", { code: error.code ?? "", said: said(error) });
 }
@@ -28,7 +29,7 @@ export function isNowhere({ code }: NodeJS.ErrnoException): boolean {
 }
 
 /** Whether something is there all the same: a link that leads nowhere. */
-export function isThere(path: string): Promise<boolean> {
+export function isThere(path: FilePath): Promise<boolean> {
   return lstat(path).then(
     () => true,
     () => false,
@@ -41,25 +42,25 @@ export function said({ code, message }: NodeJS.ErrnoException): string {
 }
 
 /** Who owns it, who may read it, and who tries to; of the folder on the way that is closed, where it cannot be looked at itself. */
-export function accessTo(path: string): Access {
+export function accessTo(path: FilePath): Access {
   const user = `${geteuid?.() ?? "?"}:${getegid?.() ?? "?"}`;
-  const target = linkTarget(path);
-  for (let at = target; ; at = dirname(at)) {
+  const target = linkTarget(path) ?? path;
+  for (let at = target; ; at = folderOf(at)) {
     try {
       const { uid, gid, mode } = statSync(at);
       const access = { owner: `${uid}:${gid}`, mode: (mode & 0o7777).toString(8).padStart(4, "0"), user };
-      return at === target ? access : { ...access, folder: printable(at) };
+      return at === target ? access : { ...access, folder: printable(at.toString()) };
     } catch {
-      if (at === dirname(at)) return { owner: "?", mode: "?", user };
+      if (at === folderOf(at)) return { owner: "?", mode: "?", user };
     }
   }
 }
 
-/** Where a link leads, as far as that can be seen. */
-function linkTarget(path: string): string {
+/** Where a link leads, as far as that can be seen; undefined where it is none. */
+export function linkTarget(path: FilePath): string | undefined {
   try {
-    return resolve(dirname(path), readlinkSync(path));
+    return resolve(dirname(path.toString()), readlinkSync(path));
   } catch {
-    return path;
+    return undefined;
   }
 }

@@ -1,16 +1,20 @@
 import type { BigIntStats } from "node:fs";
 import { readdir, stat } from "node:fs/promises";
-import { join } from "node:path";
 import { MAX_FILES } from "../archive/contents.ts";
 import { isSystemError, printable } from "../archive/problem.ts";
 import { problem } from "../errors.ts";
-import type { FileStamp, StampedFile, VolumeFile } from "./file.ts";
+import type { FileStamp, Located, StampedFile, VolumeFile } from "./file.ts";
+import { assertInside } from "./open.ts";
+import { isSystemFolder } from "./passed-over.ts";
+import { type FilePath, inFolder, readName } from "./path.ts";
 import { isNowhere, unreadable } from "./problem.ts";
 
 /** Something in a folder that is a package as a whole. */
 export interface TreeEntry extends StampedFile {
   /** Below that folder, with `/`. */
   name: string;
+  /** The last name's bytes, where they are not UTF-8. */
+  bytes?: string;
   isFolder: boolean;
   /** Permissions. */
   mode: number;
@@ -24,54 +28,63 @@ export interface TreeEntry extends StampedFile {
  */
 export async function readTree(root: VolumeFile): Promise<TreeEntry[]> {
   const found: TreeEntry[] = [];
-  await descend(root, "", found);
+  await descend(root, { name: "", path: root.path }, found);
   return found.sort((a, b) => (a.name < b.name ? -1 : 1));
 }
 
-async function descend(root: VolumeFile, below: string, found: TreeEntry[]): Promise<void> {
-  const path = join(root.path, below);
-  const at = below === "" ? root.file : `${root.file}/${below}`;
-  const entries = await readdir(path, { withFileTypes: true }).catch((error: unknown) => {
-    throw isSystemError(error) ? unreadable(at, path, error) : error;
-  });
+interface Folder {
+  /** Below the root; "" for the root itself. */
+  name: string;
+  path: FilePath;
+}
+
+async function descend(root: VolumeFile, folder: Folder, found: TreeEntry[]): Promise<void> {
+  const at = folder.name === "" ? root.file : `${root.file}/${folder.name}`;
+  const entries = await readdir(folder.path, { withFileTypes: true, encoding: "buffer" }).catch(
+    (error: unknown) => {
+      throw isSystemError(error) ? unreadable(at, folder.path, error) : error;
+    },
+  );
+  const taken = new Set<string>();
   for (const entry of entries) {
-    const name = below === "" ? entry.name : `${below}/${entry.name}`;
-    const one = { root, name, path: join(root.path, name) };
-    const stats = await look(one);
+    const { name: shown, raw, bytes } = readName(entry.name);
+    if (entry.isDirectory() && isSystemFolder(shown)) continue;
+    let last = shown;
+    // two names may be one where neither is UTF-8
+    while (taken.has(last)) last += "_";
+    taken.add(last);
+    const name = folder.name === "" ? last : `${folder.name}/${last}`;
+    const path = inFolder(folder.path, raw);
+    const one: Located = { file: `${root.file}/${name}`, path, ...(root.root && { root: root.root }) };
+    const stats = await look(root, one, name);
     const isFolder = stats.isDirectory();
-    if (isFolder ? entry.isSymbolicLink() : !stats.isFile()) throw unfit(one);
-    const { path: place } = one;
+    if (isFolder ? entry.isSymbolicLink() : !stats.isFile()) throw unfit(root, name);
     found.push({
-      file: `${root.file}/${name}`,
-      path: place,
+      ...one,
       name,
+      ...(bytes !== undefined && { bytes }),
       isFolder,
       mode: Number(stats.mode) & 0o777,
       stamp: stampOf(stats),
       sha256: undefined,
     });
     if (found.length > MAX_FILES) throw problem(root.file, "archive.limit.files", { limit: MAX_FILES });
-    if (isFolder) await descend(root, name, found);
+    if (isFolder) await descend(root, { name, path }, found);
   }
 }
 
-interface Located {
-  root: VolumeFile;
-  name: string;
-  path: string;
-}
-
-async function look(one: Located): Promise<BigIntStats> {
+async function look(root: VolumeFile, one: Located, name: string): Promise<BigIntStats> {
   try {
+    await assertInside(one);
     return await stat(one.path, { bigint: true });
   } catch (error) {
     if (!isSystemError(error)) throw error;
-    if (isNowhere(error)) throw unfit(one);
-    throw unreadable(`${one.root.file}/${one.name}`, one.path, error);
+    if (isNowhere(error)) throw unfit(root, name);
+    throw unreadable(one.file, one.path, error);
   }
 }
 
-function unfit({ root, name }: Located) {
+function unfit(root: VolumeFile, name: string) {
   return problem(root.file, "collector.folder", { entry: printable(name) });
 }
 

@@ -1,28 +1,23 @@
-import { stat } from "node:fs/promises";
-import { dirname, join } from "node:path";
-import { readFully } from "../archive/blocks.ts";
-import { isSystemError } from "../archive/problem.ts";
-import type { Os } from "../identity.ts";
-import type { VolumeFile } from "./file.ts";
+import { type Os, versionOf } from "../identity.ts";
+import { besideAndAbove, type Located } from "./file.ts";
 import { VERSION_FILE } from "./known.ts";
-import { withFile } from "./open.ts";
-import { isNowhere, isThere, unreadable } from "./problem.ts";
+import { readSmall } from "./open.ts";
 import { decodeText } from "./text.ts";
 
 /** What a VERSION file says: one version, or one for each os. */
 export type Versions = PerOs & {
   /** Where the file is, in words for messages; undefined where there is none. */
   from?: string;
-  /** Lines that look like a version and cannot be read as one. */
-  unread?: PerOs;
+  /** The numbers of lines that look like a version and cannot be read as one. */
+  unread?: PerOs<number>;
 };
 
-type PerOs = { [os in Os | "any"]?: string };
+type PerOs<T = string> = { [os in Os | "any"]?: T };
 
 /** `LINUX_SIDECAR_VERSION="1.0.1"`, `WINDOWS_…`, or any other `…VERSION=`: for whatever os. */
 const ASSIGNMENT =
   /^(?:export\s+)?["']?(?:(LINUX|WINDOWS)_)?(?:\w*_)?VERSION["']?\s*[=:]\s*(["']?)([^"']*)\2$/i;
-const VERSION = /^v?(\d[\w.+-]*|latest)$/i;
+const VERSION = /^(?:v?\d[\w.+-]*|latest)$/i;
 
 /** More than a version file can need; the rest is not read. */
 export const VERSION_FILE_LENGTH = 4096;
@@ -33,14 +28,15 @@ export const VERSION_FILE_LENGTH = 4096;
  */
 export function parseVersionFile(bytes: Buffer, from: string): Versions {
   const versions: Versions = { from };
-  const unread: PerOs = {};
-  for (const line of (decodeText(bytes) ?? "").split(/\r\n|\r|\n/).map(withoutComment)) {
+  const unread: PerOs<number> = {};
+  const lines = (decodeText(bytes) ?? "").split(/\r\n|\r|\n/).map(withoutComment);
+  for (const [index, line] of lines.entries()) {
     const assignment = ASSIGNMENT.exec(line);
     const os = osOf(assignment?.[1]);
     const value = (assignment?.[3] ?? line).trim();
-    const version = VERSION.exec(value)?.[1];
+    const version = VERSION.test(value) ? versionOf(value) : undefined;
     if (version !== undefined) versions[os] ??= version;
-    else if ((assignment ? /\d/ : /\d\.\d/).test(value)) unread[os] ??= line;
+    else if ((assignment ? /\d/ : /\d\.\d/).test(value)) unread[os] ??= index + 1;
   }
   return Object.keys(unread).length > 0 ? { ...versions, unread } : versions;
 }
@@ -59,23 +55,18 @@ function osOf(word: string | undefined): Os | "any" {
   return os === "linux" || os === "windows" ? os : "any";
 }
 
-/** What the VERSION file in an archive's folder says; nothing where there is none. One that cannot be read is exit 66 or 74. */
-export async function versionsBeside({ file, path }: Pick<VolumeFile, "file" | "path">): Promise<Versions> {
-  const folder = dirname(file);
-  const beside = {
-    file: folder === "." ? VERSION_FILE : `${folder}/${VERSION_FILE}`,
-    path: join(dirname(path), VERSION_FILE),
-  };
-  try {
-    if (!(await stat(beside.path)).isFile()) return {};
-  } catch (error) {
-    if (!isSystemError(error)) throw error;
-    if (isNowhere(error)) return (await isThere(beside.path)) ? { from: beside.file } : {};
-    throw unreadable(beside.file, beside.path, error);
+/** Returns what the VERSION files beside and above an archive say, the nearest first. One that cannot be read is exit 65, 66 or 74. */
+export async function versionsAround(archive: Located): Promise<Versions[]> {
+  const around: Versions[] = [];
+  for (const one of besideAndAbove(archive, VERSION_FILE)) {
+    const found = await readSmall(one, VERSION_FILE_LENGTH);
+    if (found === "irregular") around.push({ from: one.file });
+    else if (found !== "missing") around.push(parseVersionFile(found.bytes, one.file));
   }
-  return withFile(beside, async (handle, { size }) => {
-    const length = Math.min(VERSION_FILE_LENGTH, Number(size));
-    const head = await readFully(handle, Buffer.alloc(length), length, 0);
-    return parseVersionFile(head, beside.file);
-  });
+  return around;
+}
+
+/** Returns the version that the first of these files has for an os. */
+export function versionFor(files: readonly Versions[], os: Os): string | undefined {
+  return files.map((said) => said[os] ?? said.any).find((version) => version !== undefined);
 }

@@ -77,7 +77,8 @@ const SIDECAR: RawEntry = {
   data: binaryHeader("linux", "x86_64"),
   mode: 0o100755,
 };
-const zip = (...entries: RawEntry[]) => rawZip([SIDECAR, ...entries]);
+const INSTALL: RawEntry = { name: "fusion-collectors/install.sh", data: "#!/bin/sh\n", mode: 0o100755 };
+const zip = (...entries: RawEntry[]) => rawZip([SIDECAR, INSTALL, ...entries]);
 
 /** A tar's header block (POSIX ustar), its checksum right. */
 function tarHeader(name: string | Buffer, size: number, type = "0", link = ""): Buffer {
@@ -106,6 +107,7 @@ const sidecarInTar = [
   tarHeader("fusion-collectors/collector-sidecar", program.length),
   program,
   Buffer.alloc(512 - (program.length % 512)),
+  tarHeader("fusion-collectors/install.sh", 0),
 ];
 const END = Buffer.alloc(1024);
 const tar = (...blocks: Buffer[]) => gzipSync(Buffer.concat([...sidecarInTar, ...blocks, END]));

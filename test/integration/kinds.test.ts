@@ -47,6 +47,11 @@ const INSTALLERS: [file: string, content: Buffer, key: string][] = [
     "installer/linux/arm64/bklite-controller-installer",
   ],
   [
+    "controller/windows/collector-sidecar-installer.exe",
+    program("windows", "arm64"),
+    "installer/windows/arm64/bklite-controller-installer.exe",
+  ],
+  [
     "controller/windows/bklite-controller-installer.exe",
     program("windows", "x86_64"),
     "installer/windows/x86_64/bklite-controller-installer.exe",
@@ -149,6 +154,8 @@ describe("APM probes", () => {
     "opentelemetry-python-wheels.tar.gz": "apm/probe/python/opentelemetry-python-wheels.tar.gz",
     "opentelemetry-js-auto.tgz": "apm/probe/nodejs/opentelemetry-js-auto.tgz",
     "opentelemetry-go-sdk.zip": "apm/probe/go/opentelemetry-go-sdk.zip",
+    "opentelemetry-dotnet-auto-linux-glibc-x64.zip":
+      "apm/probe/dotnet/opentelemetry-dotnet-auto-linux-glibc-x64.zip",
   };
 
   test("each under its language's key, without a row or a platform", async () => {

@@ -1,6 +1,6 @@
 import assert from "node:assert/strict";
 import { execFileSync } from "node:child_process";
-import { mkdirSync, rmSync, symlinkSync, truncateSync, utimesSync } from "node:fs";
+import { mkdirSync, rmSync, symlinkSync, truncateSync, utimesSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { describe, test } from "node:test";
 import { crc32, gzipSync } from "node:zlib";
@@ -16,7 +16,8 @@ import { volume } from "../support/volume.ts";
 const NAME = "fusion-collectors-linux-amd64.zip";
 const top = (name: string) => `fusion-collectors/${name}`;
 const SIDECAR: RawEntry = { name: top("collector-sidecar"), data: "#!/bin/sh\n", mode: 0o100755 };
-const ZIP = rawZip([SIDECAR]);
+const INSTALL: RawEntry = { name: top("install.sh"), data: "#!/bin/sh\n", mode: 0o100755 };
+const ZIP = rawZip([SIDECAR, INSTALL]);
 const ZEROS = "0".repeat(64);
 
 interface Case {
@@ -50,6 +51,21 @@ const CASES: [id: ReasonId, how: Case][] = [
   ["volume.file", { files: { [NAME]: ZIP }, env: { PACKAGES_DIR: process.execPath } }],
   ["volume.empty", {}],
   ["volume.near.name", { files: { [`${NAME}.1`]: "" } }],
+  ["volume.near.unknown", { files: { "telegraf.zip": "" } }],
+  ["volume.near.split", { files: { [`${NAME}.001`]: "", [`${NAME}.002`]: "" } }],
+  [
+    "volume.near.release",
+    { files: { "release.zip": rawZip([{ name: "manifest.json" }, { name: "artifacts/linux/x" }]) } },
+  ],
+  ["package.release", { files: zipped({ name: "manifest.json" }, { name: "artifacts/linux/x" }) }],
+  ["package.incomplete", { files: zipped(SIDECAR) }],
+  ["file.link", { make: (dir) => symlinkSync(process.execPath, join(dir, NAME)) }],
+  [
+    "name.bytes",
+    {
+      make: (dir) => writeFileSync(Buffer.from(`${dir}/fusion-collectors-\xb8\xb1.zip`, "latin1"), ZIP),
+    },
+  ],
   ["volume.near.link", { make: (dir) => symlinkSync("/no/such/file", join(dir, NAME)) }],
   ["volume.near.folder", { make: (dir) => mkdirSync(join(dir, NAME)) }],
   ["volume.near.special", { make: (dir) => execFileSync("mkfifo", [join(dir, NAME)]) }],
@@ -82,7 +98,7 @@ const CASES: [id: ReasonId, how: Case][] = [
       },
     },
   ],
-  ["checksum.name", { files: { [NAME]: ZIP, sha256sums: "" } }],
+  ["checksum.name", { files: { [NAME]: ZIP, [`${NAME}.md5`]: "" } }],
   ["manifest.json", { files: { "packages.json": "{" } }],
   ["manifest.schema", { files: manifest([{ fil: "a.bin" }]) }],
   ["manifest.field", { files: manifest([{ ...collector, version: "1\u0007" }]) }],
@@ -134,15 +150,21 @@ function unicodePath(name: string, better: string): Buffer {
   return Buffer.concat([head, Buffer.from(better)]);
 }
 
-const bare = (entry: RawEntry): RawEntry => ({ ...entry, name: "collector-sidecar" });
+const bare = (entry: RawEntry, folder = ""): RawEntry => ({
+  ...entry,
+  name: `${folder}${entry.name.slice(entry.name.lastIndexOf("/") + 1)}`,
+});
 const FORMS: [id: ReasonId, entries: RawEntry[]][] = [
-  ["repack.no-top-folder", [bare(SIDECAR)]],
-  ["repack.top-folder", [{ ...SIDECAR, name: "other/collector-sidecar" }]],
-  ["repack.junk", [SIDECAR, { name: "__MACOSX/._x" }]],
-  ["repack.beside", [SIDECAR, { name: "readme.txt", data: "x" }]],
-  ["repack.dot-names", [{ ...SIDECAR, name: `./${SIDECAR.name}` }]],
-  ["repack.folder-names", [SIDECAR, { name: top("lib"), extra: unicodePath(top("lib"), top("lib/")) }]],
-  ["repack.links", [SIDECAR, link("again", "collector-sidecar")]],
+  ["repack.no-top-folder", [bare(SIDECAR), bare(INSTALL)]],
+  ["repack.top-folder", [bare(SIDECAR, "other/"), bare(INSTALL, "other/")]],
+  ["repack.junk", [SIDECAR, INSTALL, { name: "__MACOSX/._x" }]],
+  ["repack.beside", [SIDECAR, INSTALL, { name: "readme.txt", data: "x" }]],
+  ["repack.dot-names", [{ ...SIDECAR, name: `./${SIDECAR.name}` }, INSTALL]],
+  [
+    "repack.folder-names",
+    [SIDECAR, INSTALL, { name: top("lib"), extra: unicodePath(top("lib"), top("lib/")) }],
+  ],
+  ["repack.links", [SIDECAR, INSTALL, link("again", "collector-sidecar")]],
 ];
 
 describe("an archive is given another form for", () => {

@@ -31,6 +31,8 @@ export interface ArchiveOptions {
   collectors?: readonly string[];
   /** false: no collector-sidecar. */
   sidecar?: boolean;
+  /** Files that are left out: `install.sh`. */
+  without?: readonly string[];
   /** Text of the VERSION file; none without it. */
   version?: string;
   /** The folder around everything; "" for none. */
@@ -97,6 +99,7 @@ function layout(options: ArchiveOptions): Content[] {
   for (const folder of ["bin/", "cache/", "generated/", "log/"]) add(folder, "", 0o755);
   for (const program of programs(options, os)) files.set(program.name, program);
   for (const entry of options.entries ?? []) add(entry.name, entry.content, entry.mode);
+  for (const name of options.without ?? []) files.delete(name);
   const top = options.top ?? "fusion-collectors";
   return [...files.values()].map((file) => ({ ...file, name: top ? `${top}/${file.name}` : file.name }));
 }

@@ -19,6 +19,11 @@ import { problemOf, scanOne, volume } from "../support/volume.ts";
 const ZIP = "fusion-collectors.zip";
 const TAR = "fusion-collectors.tar.gz";
 const live = new AbortController().signal;
+/** What BK-Lite's installer starts. */
+const PARTS = ["collector-sidecar", "install.sh"].map((name) => ({
+  name: `fc/${name}`,
+  data: "#!/bin/sh\n",
+}));
 
 const FULL: ArchiveOptions = {
   collectors: ["telegraf", "filebeat/filebeat", "jmx_jvm.jar"],
@@ -274,6 +279,7 @@ describe("what cannot be cut", () => {
   test("but not in shared mode, where nothing is cut", async () => {
     await using on = await volume({
       [ZIP]: rawZip([
+        ...PARTS,
         { name: "fc/bin/filebeat/filebeat", data: "#!/bin/sh\n" },
         { name: "fc/bin/filebeat/current", data: "filebeat", mode: 0o120777 },
       ]),
@@ -286,10 +292,7 @@ describe("what cannot be cut", () => {
   test("a name longer than its column", async () => {
     const long = "x".repeat(101);
     await using on = await volume({
-      [ZIP]: rawZip([
-        { name: "fc/collector-sidecar", data: "#!/bin/sh\n" },
-        { name: `fc/bin/${long}`, data: "#!/bin/sh\n" },
-      ]),
+      [ZIP]: rawZip([...PARTS, { name: `fc/bin/${long}`, data: "#!/bin/sh\n" }]),
     });
     const own = { object: "Mine", os: "linux", arch: undefined, executable: `bin/${long}` } as const;
     assert.match(
@@ -303,9 +306,9 @@ describe("archives of other kinds", () => {
   test("windows: .exe, a folder in any case, no modes in the zip", async () => {
     await using on = await volume({
       "fusion-collectors-windows.zip": rawZip([
-        { name: "fc/collector-sidecar.exe", data: "MZ" },
-        { name: "fc/bin/telegraf.exe", data: "MZ telegraf" },
-        { name: "fc/bin/Winlogbeat/winlogbeat.exe", data: "MZ winlogbeat", mode: 0 },
+        { name: "fc/collector-sidecar.exe", data: "#!" },
+        { name: "fc/bin/telegraf.exe", data: "#! telegraf" },
+        { name: "fc/bin/Winlogbeat/winlogbeat.exe", data: "#! winlogbeat", mode: 0 },
         { name: "fc/bin/Winlogbeat/winlogbeat.yml", data: "output: nats", mode: 0 },
       ]),
     });
@@ -317,7 +320,7 @@ describe("archives of other kinds", () => {
         ["windows", "Winlogbeat", "Winlogbeat.zip"],
       ],
     );
-    assert.equal((await bytesOf(packages[1] as Package)).toString(), "MZ telegraf");
+    assert.equal((await bytesOf(packages[1] as Package)).toString(), "#! telegraf");
     const zip = await unzip(await bytesOf(packages[2] as Package));
     assert.deepEqual(
       [...zip].map(([name, { mode }]) => [name, mode]),
@@ -331,7 +334,7 @@ describe("archives of other kinds", () => {
   test("a tar.gz without a top folder, with a hard link, its folder's files scattered", async () => {
     const tar = pack();
     const noise = createHash("sha512").update("noise").digest();
-    tar.entry({ name: "collector-sidecar" }, "#!/bin/sh\n");
+    for (const name of ["collector-sidecar", "install.sh"]) tar.entry({ name }, "#!/bin/sh\n");
     tar.entry({ name: "bin/filebeat/z.yml" }, "first");
     tar.entry({ name: "bin/vector", mode: 0o755 }, Buffer.concat(Array(20_000).fill(noise)));
     tar.entry({ name: "bin/filebeat/filebeat", mode: 0o755 }, "#!/bin/sh\n");
@@ -356,7 +359,7 @@ describe("archives of other kinds", () => {
 
   test("several gzip members, cut in the last", async () => {
     const tar = pack();
-    tar.entry({ name: "fc/collector-sidecar" }, "#!/bin/sh\n");
+    for (const { name } of PARTS) tar.entry({ name }, "#!/bin/sh\n");
     tar.entry({ name: "fc/bin/telegraf" }, "x".repeat(700_000));
     tar.finalize();
     const bytes = await buffer(tar);

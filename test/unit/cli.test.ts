@@ -34,6 +34,13 @@ describe("the command line", () => {
     assert.equal(parsed(["--auto"]).command, "init");
     const { file, version } = parsed(["--file", "fusion-collectors-linux-amd64.zip", "--version", "2.0.0"]);
     assert.deepEqual([file, version], ["fusion-collectors-linux-amd64.zip", "2.0.0"]);
+    for (const [given, stored] of [
+      ["v2.0.0", "2.0.0"],
+      ["V2", "2"],
+      ["vNext", "vNext"],
+      ["latest", "latest"],
+    ])
+      assert.equal(parsed(["--version", given as string]).version, stored);
     const third = [
       "--file",
       "telegraf-collector.zip",

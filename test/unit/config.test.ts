@@ -67,7 +67,28 @@ describe("defaults", () => {
   });
 });
 
+test("PACKAGE_VERSION: a v before a digit goes", () => {
+  for (const [given, stored] of [
+    ["v1.2.3", "1.2.3"],
+    ["1.2.3", "1.2.3"],
+    ["vNext", "vNext"],
+  ])
+    assert.equal(read({ PACKAGE_VERSION: given as string }).packageVersion, stored);
+});
+
 describe("NATS_SERVERS", () => {
+  for (const character of ["，", "、", "；", ";", "　"]) {
+    test(`a separator that is none is named: ${character}`, () => {
+      const message = complaint({ ...MINIMAL, NATS_SERVERS: `a:4222${character}nats://u:geheim@b:4222` });
+      assert.match(message, new RegExp(`NATS_SERVERS: contains "${character}"`));
+      assert.ok(!message.includes("geheim"));
+      assert.match(complaint({ ...MINIMAL, NATS_SERVERS: `a${character}b` }), new RegExp(`"${character}"`));
+    });
+  }
+  test("but a password may hold one", () => {
+    assert.equal(read({ NATS_SERVERS: "nats://u:a；b@host:4222" }).nats.servers.length, 1);
+  });
+
   const first = (servers: string, more: Environment = {}) =>
     read({ NATS_SERVERS: servers, ...more }).nats.servers[0];
 

@@ -4,7 +4,7 @@ import { EXIT } from "../../src/errors.ts";
 import type { CollectorDefinition } from "../../src/packages/package.ts";
 import { type ResolveOptions, resolvePackages } from "../../src/packages/resolve.ts";
 import { type ArchiveOptions, buildArchive } from "../support/archives.ts";
-import { elfHeader } from "../support/binaries.ts";
+import { binaryHeader, elfHeader } from "../support/binaries.ts";
 import { problemOf, problemsOf, scan, volume } from "../support/volume.ts";
 
 const LINUX = "fusion-collectors-linux-amd64.zip";
@@ -95,13 +95,19 @@ describe("a package's identity", () => {
     });
   }
 
-  test("version: the VERSION file beside an archive, its line for the os, after the archive's own", async () => {
-    await using on = await volume({ "controller/VERSION": VERSION });
+  test("version: the nearest VERSION file beside or above that has a line for the os, after the archive's own", async () => {
+    await using on = await volume({
+      "controller/VERSION": VERSION,
+      VERSION: "9.0.0\n",
+      "controller/near/VERSION": "WINDOWS_SIDECAR_VERSION=v1.9.0\n",
+    });
     const at = (name: string) => on.path(`controller/${name}`);
     await buildArchive(at("fusion-collectors-linux-amd64.zip"), {});
     await buildArchive(at("fusion-collectors-windows-amd64.zip"), { os: "windows" });
     await buildArchive(at("fusion-collectors-linux-arm64.zip"), { arch: "arm64", version: "7.0.0" });
-    await buildArchive(at("own/fusion-collectors-linux-arm64.zip"), { arch: "arm64" });
+    await buildArchive(at("near/fusion-collectors-windows-amd64.zip"), { os: "windows" });
+    await buildArchive(at("near/by/fusion-collectors-linux-amd64.zip"), {});
+    await buildArchive(on.path("fusion-collectors-linux-arm64.zip"), { arch: "arm64" });
     const { packages } = await resolvePackages(await scan(on.dir), { ...DEFAULTS, archColumn: true });
     assert.deepEqual(
       packages.map(({ archive, version }) => `${archive.file} ${version}`),
@@ -109,7 +115,9 @@ describe("a package's identity", () => {
         "controller/fusion-collectors-linux-amd64.zip 1.1.0",
         "controller/fusion-collectors-linux-arm64.zip 7.0.0",
         "controller/fusion-collectors-windows-amd64.zip 1.2.0",
-        "controller/own/fusion-collectors-linux-arm64.zip 1.0.0",
+        "controller/near/by/fusion-collectors-linux-amd64.zip 1.1.0",
+        "controller/near/fusion-collectors-windows-amd64.zip 1.9.0",
+        "fusion-collectors-linux-arm64.zip 9.0.0",
       ],
     );
   });
@@ -292,6 +300,7 @@ describe("the collectors in an archive", () => {
 });
 
 describe("an archive is refused that", () => {
+  const entry = (name: string, content: Buffer) => ({ entries: [{ name, content, mode: 0o755 }] });
   test("contains neither the sidecar nor a known collector", async () => {
     const strange: ArchiveOptions = { sidecar: false, collectors: ["mystery"] };
     const problem = await problemOf(resolve({ [LINUX]: strange }, { collectors: "none" }));
@@ -299,12 +308,51 @@ describe("an archive is refused that", () => {
     const definitions = [
       { object: "Mystery", os: "linux", arch: undefined, executable: "bin/mystery" },
     ] as const;
-    assert.equal((await identities({ [LINUX]: strange }, { definitions })).length, 2);
-    const telegraf = { sidecar: false, collectors: ["telegraf"] };
-    assert.equal((await identities({ [LINUX]: telegraf }, { definitions, collectors: "none" })).length, 1);
+    const known = { ...strange, sidecar: true };
+    assert.equal((await identities({ [LINUX]: known }, { definitions })).length, 2);
   });
 
-  const entry = (name: string, content: Buffer) => ({ entries: [{ name, content, mode: 0o755 }] });
+  test("lacks what BK-Lite's installer starts on a node; install.ps1 is nothing", async () => {
+    const script = { name: "install.sh", content: "" };
+    const CASES: [file: string, archive: ArchiveOptions, missing: RegExp | undefined][] = [
+      [LINUX, { sidecar: false }, /^has no collector-sidecar in its top folder/],
+      [LINUX, { without: ["install.sh"] }, /^has no install\.sh in/],
+      [LINUX, { sidecar: false, without: ["install.sh"] }, /^has no install\.sh and no collector-sidecar in/],
+      [
+        "fusion-collectors-windows.zip",
+        { os: "windows", sidecar: false },
+        /^has no collector-sidecar\.exe in/,
+      ],
+      ["fusion-collectors-windows.zip", { os: "windows", without: ["install.ps1"] }, undefined],
+      [
+        "fusion-collectors.tar.gz",
+        { without: ["install.sh"], entries: [{ ...script, name: "bin/install.sh" }] },
+        /^has no install\.sh in/,
+      ],
+    ];
+    for (const [file, archive, missing] of CASES) {
+      if (missing === undefined) {
+        assert.ok((await identities({ [file]: archive })).length > 0);
+        continue;
+      }
+      const problem = await problemOf(resolve({ [file]: archive }));
+      assert.deepEqual([problem.id, problem.code], ["package.incomplete", EXIT.invalidPackage]);
+      assert.match(problem.reason, missing);
+    }
+  });
+
+  test("holds a program that is cut short, in a zip and in a tar.gz", async () => {
+    const whole = Buffer.concat([binaryHeader("linux", "x86_64"), Buffer.alloc(500)]);
+    for (const file of [LINUX, "fusion-collectors.tar.gz"]) {
+      for (const name of ["bin/telegraf", "collector-sidecar"]) {
+        const problem = await problemOf(resolve({ [file]: entry(name, whole.subarray(0, 100)) }));
+        assert.deepEqual([problem.file, problem.id], [file, "program.truncated"]);
+        assert.match(problem.reason, new RegExp(`^contains ${name}, which is a program that was cut short`));
+        assert.ok((await identities({ [file]: entry(name, whole) })).length > 0);
+      }
+    }
+  });
+
   const macho = Buffer.concat([Buffer.from("cffaedfe", "hex"), Buffer.alloc(64)]);
   const CONTRADICTIONS: [what: string, file: string, archive: ArchiveOptions, reason: RegExp][] = [
     [

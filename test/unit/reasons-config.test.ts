@@ -42,6 +42,7 @@ const SETTINGS: [id: ReasonId, environment: Record<string, string>][] = [
   ["config.url.database", { DB_HOST: "", DATABASE_URL: "mysql://h/d" }],
   ["config.url.parameter", { DB_HOST: "", DATABASE_URL: "postgres://h/d?search_path=x" }],
   ["config.url.sslmode", { DB_HOST: "", DATABASE_URL: "postgres://h/d?sslmode=prefer" }],
+  ["config.separator", { NATS_SERVERS: "a:4222，b:4222" }],
   ["config.url.nats", { NATS_SERVERS: "http://nats:4222" }],
   ["config.several", { DB_HOST: "", NATS_SERVERS: "" }],
 ];

@@ -32,8 +32,8 @@ const BROKEN: [why: string, content: unknown, en: string, zh: string][] = [
   [
     "a field of its own",
     one({ sha256: "x" }),
-    '/packages/0: there is no field "sha256"',
-    "/packages/0：没有字段“sha256”",
+    "/packages/0: has a field that does not exist",
+    "/packages/0：含有不存在的字段",
   ],
   [
     "a number for a version",
@@ -62,8 +62,8 @@ const BROKEN: [why: string, content: unknown, en: string, zh: string][] = [
   [
     "an empty version",
     one({ version: "" }),
-    '/packages/0/version: "" cannot be used: 1 to 100 characters, without blanks, slashes, backslashes or control characters',
-    '/packages/0/version："" 不可用：须为 1 至 100 个字符，不含空白、斜杠、反斜杠和控制字符',
+    "/packages/0/version: cannot be used: 1 to 100 characters, without blanks, slashes, backslashes or control characters",
+    "/packages/0/version：不可用：须为 1 至 100 个字符，不含空白、斜杠、反斜杠和控制字符",
   ],
 ];
 

@@ -17,43 +17,30 @@ const SHA256 = createHash("sha256").update(ZIP).digest("hex");
 const OTHER = "0".repeat(64);
 
 const UPPER = SHA256.toUpperCase();
-const PAIRS = SHA256.replace(/..(?=.)/g, "$& ");
-/** The beginning of certutil's output on a Chinese Windows, in GBK. */
-const certutil = (digest: string) =>
-  Buffer.concat([
-    Buffer.from(`SHA256 \xb5\xc4 ${NAME} \xb9\xfe\xcf\xa3:\r\n`, "latin1"),
-    Buffer.from(
-      `${digest}\r\nCertUtil: -hashfile \xc3\xfc\xc1\xee\xb3\xc9\xb9\xa6\xcd\xea\xb3\xc9\xa1\xa3\r\n`,
-      "latin1",
-    ),
-  ]);
-const table = (digest: string) =>
-  `\r\nAlgorithm       Hash                  Path\r\n---------       ----                  ----\r\nSHA256          ${digest}       C:\\pkgs\\controller\\${NAME}\r\n`;
-const listed = (digest: string) =>
-  `Algorithm : SHA256\r\nHash      : ${digest}\r\nPath      : C:\\pkgs\\${NAME}\r\n`;
 const signed = (line: string) =>
   `-----BEGIN PGP SIGNED MESSAGE-----\nHash: SHA256\n\n${line}\n-----BEGIN PGP SIGNATURE-----\n\niQEz\n-----END PGP SIGNATURE-----\n`;
 
-/** What each tool or hand writes, with a digest in it; read as a list and as the archive's own. */
+/** What each tool writes, with a digest in it; read as a list and as the archive's own. */
 const FORMS: [what: string, text: (digest: string) => string | Buffer][] = [
-  ["a name in quotes", (digest) => `${digest}  "${NAME}"\n`],
-  ["the name before the digest", (digest) => `${NAME}: ${digest}\n`],
+  ["sha256sum", (digest) => `${digest}  ${NAME}\n`],
+  ["sha256sum -b", (digest) => `${digest} *${NAME}\n`],
+  ["sha256sum --tag", (digest) => `SHA256 (${NAME}) = ${digest}\n`],
+  ["sha256sum on Windows", (digest) => `\\${digest} *C:\\\\pkgs\\\\controller\\\\${NAME}\r\n`],
+  ["sha256 of BSD", (digest) => `SHA256 (./${NAME}) = ${digest}\n`],
+  ["sha256 -r of BSD", (digest) => `${digest} ${NAME}\n`],
+  ["openssl 1", (digest) => `SHA256(${NAME})= ${digest}\n`],
+  ["openssl 3", (digest) => `SHA2-256(controller/${NAME})= ${digest}\n`],
   ["a name in capitals", (digest) => `${digest}  ${NAME.toUpperCase()}\n`],
-  ["a digest with its algorithm", (digest) => `sha256:${digest}  ${NAME}\n`],
-  ["certutil", certutil],
-  ["Get-FileHash", table],
-  ["Get-FileHash | Format-List", listed],
-  [
-    "Get-FileHash | Export-Csv",
-    (digest) => `"Algorithm","Hash","Path"\r\n"SHA256","${digest}","C:\\pkgs\\${NAME}"\r\n`,
-  ],
   ["a signed list", (digest) => signed(`${digest}  ${NAME}`)],
+  [
+    "PowerShell 5's >, UTF-16 with a mark",
+    (digest) => Buffer.from(`\ufeff${digest}  ${NAME}\r\n`, "utf16le"),
+  ],
 ];
 
 const RIGHT: [what: string, files: Record<string, string | Buffer>][] = [
   ["sha256sum < file", { [`${NAME}.sha256`]: `${SHA256}  -\n` }],
-  ["certutil on an old Windows", { [`${NAME}.sha256`]: certutil(PAIRS) }],
-  ["a label", { [`${NAME}.sha256`]: `SHA256: ${UPPER}\n` }],
+  ["openssl dgst < file", { [`${NAME}.sha256`]: `SHA2-256(stdin)= ${SHA256}\n` }],
   ["comments in GBK", { SHA256SUMS: Buffer.from(`\xd0\xa3\xd1\xe9\n${SHA256}  ${NAME}\n`, "latin1") }],
   ["a text line", { SHA256SUMS: `${SHA256}  ${NAME}\n` }],
   ["a binary line", { SHA256SUMS: `${SHA256} *${NAME}\n` }],
@@ -95,19 +82,31 @@ const WRONG: [what: string, files: Record<string, string | Buffer>, file: string
     "words in its own",
     { [`${NAME}.sha256`]: "see below" },
     `${FILE}.sha256`,
-    /not a SHA-256 and a file name: see below$/,
+    /not a SHA-256 and a file name.*: line 1$/,
   ],
   [
     "another's name in its own",
     { [`${NAME}.sha256`]: `${SHA256}  x.zip` },
     `${FILE}.sha256`,
-    /for another file: x\.zip$/,
+    /names another file/,
   ],
   [
-    "certutil's output for another file",
-    { [`${NAME}.sha256`]: `SHA256 hash of other.zip:\n${SHA256}\n` },
-    `${FILE}.sha256`,
-    /for another file: other\.zip$/,
+    "a name with other words",
+    { SHA256SUMS: `name: ${NAME}, digest: ${SHA256}\n` },
+    "controller/SHA256SUMS",
+    /not a SHA-256 and a file name/,
+  ],
+  [
+    "nothing that can be read in the list",
+    { SHA256SUMS: "# a comment\n\nsee the page\n" },
+    "controller/SHA256SUMS",
+    /: line 3$/,
+  ],
+  [
+    "a line of more than 4096 bytes",
+    { SHA256SUMS: `${SHA256}${" ".repeat(5000)}${NAME}\n` },
+    "controller/SHA256SUMS",
+    /not a SHA-256 and a file name/,
   ],
   [
     "SHA-512 digests",
@@ -179,6 +178,16 @@ describe("a checksum file that is right", () => {
   test("for other archives only: nothing is hashed", async () => {
     await using on = await withFiles({ SHA256SUMS: `${OTHER}  old-${NAME}\n` });
     assert.equal((await scanOne(on.dir)).sha256, undefined);
+  });
+
+  test("of an archive whose name is GBK", async () => {
+    await using on = await volume({});
+    const name = Buffer.concat([Buffer.from("fusion-collectors-\xb8\xb1\xb1\xbe.zip", "latin1")]);
+    const at = (file: Buffer) => Buffer.concat([Buffer.from(`${on.dir}/`), file]);
+    await writeFile(at(name), ZIP);
+    await writeFile(at(Buffer.concat([name, Buffer.from(".sha256")])), `${OTHER}\n`);
+    const problem = await problemOf(scan(on.dir));
+    assert.deepEqual([problem.file, problem.id], ["fusion-collectors-副本.zip", "checksum.mismatch"]);
   });
 
   test("as a link, as Kubernetes mounts it", async () => {

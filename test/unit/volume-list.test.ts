@@ -1,11 +1,14 @@
 import assert from "node:assert/strict";
 import { execFileSync } from "node:child_process";
-import { chmod, link, mkdir, symlink } from "node:fs/promises";
+import { chmod, link, mkdir, symlink, writeFile } from "node:fs/promises";
 import { createServer } from "node:net";
 import { describe, test } from "node:test";
 import { EXIT, JobError } from "../../src/errors.ts";
-import { listVolume } from "../../src/volume/list.ts";
+import { type Ignored, listVolume } from "../../src/volume/list.ts";
+import { elfHeader } from "../support/binaries.ts";
 import { volume } from "../support/volume.ts";
+
+const names = (ignored: readonly Ignored[]) => ignored.map(({ file }) => file);
 
 describe("what is on the volume", () => {
   test("archives up to four folders deep, by path; everything else is left alone", async () => {
@@ -33,29 +36,33 @@ describe("what is on the volume", () => {
       {
         file: "a/b/c/d/fusion-collectors.tgz",
         path: on.path("a/b/c/d/fusion-collectors.tgz"),
+        root: on.dir,
         name: "fusion-collectors.tgz",
         size: 0,
       },
       {
         file: "a/b/c/fusion-collectors.tgz",
         path: on.path("a/b/c/fusion-collectors.tgz"),
+        root: on.dir,
         name: "fusion-collectors.tgz",
         size: 0,
       },
       {
         file: "controller/fusion-collectors-linux-amd64.zip",
         path: on.path("controller/fusion-collectors-linux-amd64.zip"),
+        root: on.dir,
         name: "fusion-collectors-linux-amd64.zip",
         size: 3,
       },
       {
         file: "fusion-collectors-windows-amd64.zip",
         path: on.path("fusion-collectors-windows-amd64.zip"),
+        root: on.dir,
         name: "fusion-collectors-windows-amd64.zip",
         size: 4,
       },
     ]);
-    assert.deepEqual(ignored, ["README.md", "a/b/c/d/e", "lost+found"]);
+    assert.deepEqual(names(ignored), ["README.md", "a/b/c/d/e"]);
   });
 
   test("what has a name or a place of its own counts too, and a VERSION file belongs to what lies beside it", async () => {
@@ -68,8 +75,8 @@ describe("what is on the volume", () => {
       "collector/linux/telegraf.part": "",
       "collector/linux/arm64/vector": "",
       "collector/windows/filebeat/filebeat.exe": "",
-      "collector/darwin/telegraf": "",
-      "collector/telegraf": "",
+      "collector/darwin/telegraf": elfHeader(62),
+      "collector/telegraf": elfHeader(62),
       "bklite-controller-installer-linux-arm64": "",
       "opentelemetry-javagent.jar": "",
       "fusion-colectors-1.2.3.zip": "",
@@ -84,7 +91,7 @@ describe("what is on the volume", () => {
       ["collector/windows/filebeat", { os: "windows" }, true],
       ["pkgs/controller/linux/bklite-controller-installer", null, false],
     ]);
-    assert.deepEqual(ignored, [
+    assert.deepEqual(names(ignored), [
       "bklite-controller-installer-linux-arm64",
       "collector/darwin/telegraf",
       "collector/telegraf",
@@ -99,7 +106,7 @@ describe("what is on the volume", () => {
           "volume.near.name",
           { meant: "bklite-controller-installer" },
         ],
-        ["collector/darwin", "collector.place", {}],
+        ["collector/darwin/telegraf", "collector.place", {}],
         ["collector/telegraf", "collector.place", {}],
         ["fusion-colectors-1.2.3.zip", "volume.near.name", { meant: "fusion-collectors-1.2.3.zip" }],
         ["opentelemetry-javagent.jar", "volume.near.name", { meant: "opentelemetry-javaagent.jar" }],
@@ -129,7 +136,7 @@ describe("what is on the volume", () => {
           ["fusion-collectors-link.zip", 6],
         ],
       );
-      assert.deepEqual(ignored, [
+      assert.deepEqual(names(ignored), [
         "fusion-collectors-dangling.zip",
         "fusion-collectors-fifo.zip",
         "fusion-collectors-folder-link.zip",
@@ -144,7 +151,65 @@ describe("what is on the volume", () => {
 
   test("an empty volume is an empty list", async () => {
     await using on = await volume();
-    assert.deepEqual(await listVolume(on.dir), { files: [], ignored: [], suspects: [] });
+    assert.deepEqual(await listVolume(on.dir), { files: [], ignored: [], suspects: [], others: [] });
+  });
+
+  test("system folders and unfinished downloads are passed over, whatever their capitals, and never entered", async (t) => {
+    const uid = 65532;
+    if (process.getuid?.() === 0) process.seteuid?.(uid);
+    t.after(() => process.seteuid?.(process.getuid?.() ?? 0));
+    const folders = [
+      ...["$RECYCLE.BIN", "$Recycle.Bin", "RECYCLER", "System Volume Information", "@eaDir", "#recycle"],
+      ...[
+        "#snapshot",
+        "~snapshot",
+        "@GMT-2026.01.01-00.00.00",
+        "@Recycle",
+        "@Recently-Snapshot",
+        "lost+found",
+      ],
+      ...["_gsdata_", "FOUND.000", ".snapshot"],
+    ];
+    const endings = [
+      ...[".part", ".tmp", ".crdownload", ".aria2", ".td", ".xltd", ".downloading", ".!qB", ".!ut"],
+      ...[".baiduyun.p.downloading", ".td.cfg", ":Zone.Identifier"],
+    ];
+    const zip = "fusion-collectors.zip";
+    await using on = await volume(Object.fromEntries(endings.map((end) => [`${zip}${end}`, ""])));
+    for (const folder of folders) {
+      for (const at of [folder, `pkgs/${folder}`, `collector/linux/${folder}`]) {
+        await mkdir(on.path(at), { recursive: true });
+        await writeFile(on.path(`${at}/${zip}`), "");
+        await chmod(on.path(at), 0);
+      }
+    }
+    try {
+      const { files, ignored, suspects } = await listVolume(on.dir);
+      assert.deepEqual({ files, ignored, suspects }, { files: [], ignored: [], suspects: [] });
+    } finally {
+      for (const folder of folders)
+        for (const at of [folder, `pkgs/${folder}`, `collector/linux/${folder}`])
+          await chmod(on.path(at), 0o700);
+    }
+  });
+
+  test("a name that is not UTF-8 is GBK, or has _ for each byte", async () => {
+    await using on = await volume();
+    const write = (name: string) =>
+      writeFile(Buffer.concat([Buffer.from(`${on.dir}/`), Buffer.from(name, "latin1")]), "x");
+    await write("fusion-collectors-1.0.0 - \xb8\xb1\xb1\xbe.zip");
+    await write("fusion-collectors-2.0.0-\xff\xc3\xa9\xfe.zip");
+    await write("\xcb\xb5\xc3\xf7.txt");
+    await mkdir(Buffer.concat([Buffer.from(`${on.dir}/`), Buffer.from("b1b8b7dd", "hex")]));
+    const { files, ignored } = await listVolume(on.dir);
+    assert.deepEqual(
+      files.map(({ file, bytes }) => [file, bytes]),
+      [
+        ["fusion-collectors-1.0.0 - 副本.zip", "fusion-collectors-1.0.0 - \\xb8\\xb1\\xb1\\xbe.zip"],
+        ["fusion-collectors-2.0.0-_é_.zip", "fusion-collectors-2.0.0-\\xff\\xc3\\xa9\\xfe.zip"],
+      ],
+    );
+    assert.deepEqual(ignored, [{ file: "说明.txt", bytes: "\\xcb\\xb5\\xc3\\xf7.txt" }]);
   });
 
   test("a volume that is not there, or is a file, is exit 66 and named", async () => {

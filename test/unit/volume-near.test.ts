@@ -1,11 +1,18 @@
 import assert from "node:assert/strict";
+import { symlink } from "node:fs/promises";
 import { describe, test } from "node:test";
-import { nearMiss, strayChecksum } from "../../src/volume/near.ts";
+import { listVolume } from "../../src/volume/list.ts";
+import { binaryHeader } from "../support/binaries.ts";
+import { rawZip } from "../support/raw-zip.ts";
+import { volume } from "../support/volume.ts";
 
 const ZIP = "fusion-collectors-1.2.3.zip";
+const ELF = binaryHeader("linux", "x86_64");
+const PROBES =
+  "opentelemetry-javaagent.jar, opentelemetry-python-wheels.tar.gz, opentelemetry-js-auto.tgz, opentelemetry-go-sdk.zip, opentelemetry-dotnet-auto-linux-glibc-x64.zip";
 
-/** What each name is taken for; null: nothing, it is left alone without a word. */
-const NAMES: [name: string, meant: string | null][] = [
+/** What each name would have to be: `""` where the name does not say which package, null where it is left alone without a word. */
+const NAMES: [name: string, meant: string | null, content?: Buffer][] = [
   ["fusion-collector-1.2.3.zip", ZIP],
   ["fusion_collectors-1.2.3.zip", ZIP],
   ["fusioncollectors-1.2.3.zip", ZIP],
@@ -23,61 +30,111 @@ const NAMES: [name: string, meant: string | null][] = [
   [`${ZIP}%3Ftoken=abc`, ZIP],
   [`${ZIP};x`, ZIP],
   ["fusion-collectors-1.2.3.tar.gz.gz", "fusion-collectors-1.2.3.tar.gz"],
-  ["fusion-collectors-1.2.3.tar", ZIP],
+  ["fusion-collectors-windows-arm64-v1.2.3.tar", "fusion-collectors-windows-arm64-1.2.3.zip"],
   ["fusion-collectors-1.2.3.tar.xz", ZIP],
   ["fusion-collectors-1.2.3.7z", ZIP],
   ["fusion-collectors-1.2.3", ZIP],
+  ["bklite-controller-installer-arm64", "bklite-controller-installer"],
+  ["bklite-controller-installer (1).exe", "bklite-controller-installer.exe"],
+  ["collector-sidecar-installer (1).exe", "bklite-controller-installer.exe"],
+  ["bklite-controller-bootstrap", "bklite-controller-bootstrap.exe"],
+  ["opentelemetry-javagent.jar", "opentelemetry-javaagent.jar"],
+  ["opentelemetry-javaagent-2.1.0.jar", "opentelemetry-javaagent.jar"],
+  [
+    "opentelemetry-dotnet-instrumentation-linux-glibc-x64.zip",
+    "opentelemetry-dotnet-auto-linux-glibc-x64.zip",
+  ],
+  ["opentelemetry-ruby.zip", PROBES],
+  ["telegraf.zip", ""],
+  ["telegraf-1.30.1_linux_amd64.tar.gz", ""],
+  ["telegraf", "", ELF],
+  ["telegraf-1.30", "", ELF],
+  ["telegraf.exe", ""],
+  ["backup.tar.zst.old", ""],
   [`${ZIP}.asc`, null],
   [`${ZIP}.sig`, null],
   [`${ZIP}.sbom.json`, null],
   ["fusion-collectors.md", null],
-  ["telegraf.zip", null],
   ["README.md", null],
-  ["bklite-controller-installer-arm64", "bklite-controller-installer"],
-  ["bklite-controller-installer (1).exe", "bklite-controller-installer.exe"],
-  ["opentelemetry-javaagent-2.1.0.jar", null],
+  ["LICENSE", null],
+  ["libx.so", null, ELF],
+  ["sha256sums.txt", null],
+  ["package.json", null],
 ];
 
-const LISTS: [name: string, meant: string | null][] = [
-  ["sha256sums.txt", "SHA256SUMS"],
-  ["SHA256SUMS.txt", "SHA256SUMS"],
-  ["Sha256Sums", "SHA256SUMS"],
-  ["CHECKSUM", "SHA256SUMS"],
-  ["checksums.txt", "SHA256SUMS"],
-  ["fusion-collectors_1.2.3_checksums.txt", "SHA256SUMS"],
-  ["SHASUMS256.txt", "SHA256SUMS"],
-  ["MD5SUMS", "SHA256SUMS"],
-  ["md5.txt", "SHA256SUMS"],
-  ["sha256", "SHA256SUMS"],
-  ["SHA512SUMS", "SHA256SUMS"],
-  [`${ZIP}.SHA256`, `${ZIP}.sha256`],
-  [`${ZIP}.sha256sum`, `${ZIP}.sha256`],
-  [`${ZIP}.sha256.txt`, `${ZIP}.sha256`],
-  [`${ZIP}.md5`, `${ZIP}.sha256`],
-  [`${ZIP}.sha256`, null],
-  ["SHA256SUMS", null],
-  ["notes.txt", null],
-];
+async function warned(files: Record<string, string | Buffer>) {
+  await using on = await volume(files);
+  const { suspects } = await listVolume(on.dir);
+  return suspects.map(({ file, reason, params }) => [file, reason, params]);
+}
 
-describe("a name that is left alone but looks like a mistake", () => {
-  const said = (name: string) => {
-    const found = nearMiss(name, name);
-    return found && [found.reason, found.params];
-  };
-  for (const [name, meant] of NAMES) {
-    const expected = meant === null ? undefined : ["volume.near.name", { meant }];
-    test(`${JSON.stringify(name)}: ${meant ?? "not a word"}`, () => assert.deepEqual(said(name), expected));
-  }
-  for (const [name, meant] of LISTS) {
-    const expected = meant === null ? undefined : ["checksum.name", { meant }];
-    test(`${name}: ${meant ?? "it is read"}`, () => assert.deepEqual(said(name), expected));
+describe("a file that could be a package and was not recognised", () => {
+  for (const [name, meant, content = Buffer.from("x")] of NAMES) {
+    const expected =
+      meant === null ? [] : [meant === "" ? ["volume.near.unknown", {}] : ["volume.near.name", { meant }]];
+    test(`${JSON.stringify(name)}: ${meant === "" ? "anything" : (meant ?? "not a word")}`, async () => {
+      const found = await warned({ [name]: content });
+      assert.deepEqual(
+        found,
+        expected.map((one) => [name, ...one]),
+      );
+    });
   }
 
-  test("a checksum file without its archive", () => {
-    const meant = (file: string) => strayChecksum(file, [ZIP, "other"])?.params;
-    assert.deepEqual(meant("a/fusion-collectors-1.2.3.sha256"), { meant: `${ZIP}.sha256` });
-    assert.equal(meant(`${ZIP}.sha256`), undefined);
-    assert.equal(meant("other.sha256"), undefined);
-    assert.equal(meant("another.sha256"), undefined);
+  for (const ending of ["md5", "sha256sum", "sha256.txt", "sha512"]) {
+    test(`a checksum ending in ${ending}`, async () => {
+      assert.deepEqual(await warned({ [`${ZIP}.${ending}`]: "" }), [
+        [`${ZIP}.${ending}`, "checksum.name", { meant: `${ZIP}.sha256` }],
+      ]);
+    });
+  }
+
+  const SPLIT: [parts: string[], command: string][] = [
+    [[`${ZIP}.001`, `${ZIP}.002`], `cat ${ZIP}.001 ${ZIP}.002 > ${ZIP}`],
+    [
+      [`${ZIP}.part1`, `${ZIP}.part2`, `${ZIP}.part10`],
+      `cat ${ZIP}.part1 ${ZIP}.part2 ${ZIP}.part10 > ${ZIP}`,
+    ],
+    [[`${ZIP}.aa`, `${ZIP}.ab`], `cat ${ZIP}.aa ${ZIP}.ab > ${ZIP}`],
+    [[`${ZIP}.1`, `${ZIP}.2`], `cat ${ZIP}.1 ${ZIP}.2 > ${ZIP}`],
+    [Array.from({ length: 12 }, (_, n) => `${ZIP}.${`${n}`.padStart(3, "0")}`), `cat ${ZIP}.??? > ${ZIP}`],
+    [["fusion-collectors.z01"], "zip -s 0 fusion-collectors.zip --out joined-fusion-collectors.zip"],
+    [["a $(x) '.zip.00"], `cat 'a $(x) '\\''.zip.00' > 'a $(x) '\\''.zip'`],
+  ];
+  for (const [parts, command] of SPLIT) {
+    test(`the parts of a split archive, once: ${parts.join(" ")}`, async () => {
+      const found = await warned(Object.fromEntries(parts.map((part) => [part, "x"])));
+      assert.deepEqual(found, [[parts[0], "volume.near.split", { command }]]);
+    });
+  }
+
+  test("the parts of one that has been joined are left alone", async () => {
+    assert.deepEqual(await warned({ [ZIP]: "x", [`${ZIP}.001`]: "x", [`${ZIP}.002`]: "x" }), []);
+  });
+
+  test("a release pack", async () => {
+    const pack = rawZip([
+      { name: "manifest.json", data: "{}" },
+      { name: "artifacts/linux/x", data: "x" },
+    ]);
+    assert.deepEqual(await warned({ "bk-release-4.2.zip": pack }), [
+      ["bk-release-4.2.zip", "volume.near.release", {}],
+    ]);
+  });
+
+  test("a dangling link; any other link is not opened", async () => {
+    await using on = await volume({ "data/x": ELF });
+    await symlink("nowhere", on.path("telegraf.zip"));
+    await symlink("nowhere", on.path("notes"));
+    await symlink("data/x", on.path("telegraf"));
+    await symlink("/", on.path("root"));
+    const { suspects } = await listVolume(on.dir);
+    assert.deepEqual(
+      suspects.map(({ file, reason }) => [file, reason]),
+      [
+        ["data/x", "volume.near.unknown"],
+        ["telegraf.zip", "volume.near.link"],
+      ],
+    );
   });
 });

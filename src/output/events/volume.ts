@@ -24,7 +24,15 @@ export const volume = {
     en: ({ archives, bytes }) => `on the volume: ${plural(archives, "package")}, ${formatBytes(bytes)}`,
     zh: ({ archives, bytes }) => `卷上共 ${archives} 个安装包，${formatBytes(bytes)}`,
   }),
-  "scan.ignored": event<{ file: string }>({
+  "scan.growing": event<{ file: string; seconds: number; left: number }>({
+    about: {
+      en: "a file that is still being written is waited for: seconds waited, and left",
+      zh: "正在等待仍在写入的文件：已等待与剩余的秒数",
+    },
+    en: ({ file, seconds, left }) => `${file}: is still being written, waited ${seconds} s, ${left} s left`,
+    zh: ({ file, seconds, left }) => `${file}：仍在写入，已等待 ${seconds} 秒，剩余 ${left} 秒`,
+  }),
+  "scan.ignored": event<{ file: string; bytes?: string }>({
     about: { en: "a file on the volume that is left alone (debug)", zh: "卷上不处理的文件（debug）" },
     en: ({ file }) => `${file}: no package, left alone`,
     zh: ({ file }) => `${file}：不是安装包，不处理`,
