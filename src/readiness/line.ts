@@ -118,6 +118,7 @@ export function readUntil(
     socket.on("data", onData).on("end", onEnd).on("close", onEnd).on("error", onError);
     signal.addEventListener("abort", onAbort);
     if (signal.aborted) onAbort();
+    else socket.resume();
   });
 }
 

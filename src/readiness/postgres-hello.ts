@@ -47,7 +47,9 @@ export function listenToLogin(line: Line, socket: Socket, login: Login, listener
       judge(line, answer, login);
     } catch (error) {
       // What Postgres says in an ErrorResponse, pg understands.
-      if (error instanceof LayerFailure) listener.failed(error);
+      if (!(error instanceof LayerFailure)) return;
+      listener.failed(error);
+      socket.destroy();
     }
   };
   const onData = (piece: Buffer) => {

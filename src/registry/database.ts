@@ -133,14 +133,26 @@ async function openClient(
   heard: () => void,
 ): Promise<Session> {
   const socket = await connect(heard);
-  // pg connects its stream by itself: this one is connected, and encrypted, already.
   const stream = Object.assign(socket, {
+    // pg connects its stream by itself: this one is connected, and encrypted, already.
     connect() {
       queueMicrotask(() => {
         socket.emit("connect");
         socket.resume();
       });
       return socket;
+    },
+    // pg's parser throws at what no Postgres says, where nobody could catch it.
+    on(event: string, listener: (...args: unknown[]) => void) {
+      const guarded = (piece: unknown) => {
+        if (socket.destroyed) return;
+        try {
+          listener(piece);
+        } catch (error) {
+          socket.destroy(error as Error);
+        }
+      };
+      return socket.addListener(event, event === "data" ? guarded : listener);
     },
   });
   const client = new pg.Client({
