@@ -9,6 +9,7 @@ import { type TempDir, tempDir } from "../support/guard.ts";
 import { type NatsOptions, type NatsServer, startNats } from "../support/nats.ts";
 import { freePort } from "../support/ports.ts";
 import { type Postgres, startPostgres } from "../support/postgres.ts";
+import { startProxy } from "../support/proxy.ts";
 import { type JobResult, jobEnv } from "../support/run.ts";
 import { ARCHIVE, explain } from "../support/site.ts";
 import { startSwallower, startTlsFront } from "../support/strangers.ts";
@@ -66,6 +67,19 @@ describe("of several NATS servers", { concurrency: 4 }, () => {
     const [swallower, healthy] = await Promise.all([startSwallower(), start()]);
     t.after(() => swallower.stop());
     exits(await run([], { NATS_SERVERS: `${at(swallower)},${at(healthy)}`, WAIT_TIMEOUT: "8" }, 20_000), 0);
+  });
+  test("one whose JetStream hangs does not, either", async (t) => {
+    const [hung, healthy] = await Promise.all([start(), start()]);
+    const relay = await startProxy(hung, {
+      onBytes(direction, piece) {
+        if (direction === "up" && piece.includes("$JS.API.STREAM.INFO")) relay.stall();
+      },
+    });
+    t.after(() => relay.stop());
+    exits(
+      await run(["wait"], { NATS_SERVERS: `${at(relay)},${at(healthy)}`, WAIT_TIMEOUT: "20" }, 40_000),
+      0,
+    );
   });
   test("the bucket is made on one alone", async () => {
     const both = await Promise.all([start(), start()]);
