@@ -27,8 +27,8 @@ export interface Attempt {
   enter(layer: Layer): void;
   /** The server has given one whole answer: a statement's, a request's, or a step of the login's. */
   answered(): void;
-  /** The connection whose bytes tell a slow server from a silent one. */
-  watch(socket: Socket): void;
+  /** The connection whose bytes tell a slow server from a silent one; undefined: none does. */
+  watch(socket: Socket | undefined): void;
   /** Runs a step that only one endpoint may take at a time. */
   alone<R>(work: () => Promise<R>): Promise<R>;
 }
@@ -181,7 +181,7 @@ class Progress {
     this.#bytes = this.#socket?.bytesRead ?? 0;
   }
 
-  watch(socket: Socket): void {
+  watch(socket: Socket | undefined): void {
     this.#socket = socket;
     this.#bytes = 0;
   }

@@ -75,13 +75,15 @@ export async function handshake(
   line: Line,
   socket: Socket,
   options: ConnectionOptions,
-  signal: AbortSignal,
+  { signal, watch }: Pick<Attempt, "signal" | "watch">,
 ): Promise<TLSSocket> {
   let secure: TLSSocket | undefined;
   try {
     secure = tlsConnect({ ...options, socket });
     await once(secure, "secureConnect", { signal });
     secure.on("error", () => {});
+    // From here on what is decrypted counts: a server's session tickets are no answer.
+    watch(secure);
     return secure;
   } catch (error) {
     secure?.destroy();

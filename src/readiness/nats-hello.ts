@@ -70,7 +70,7 @@ async function encrypt(
 ): Promise<TLSSocket> {
   const first = config.tls.handshakeFirst;
   try {
-    return await handshake(line, socket, tlsOptions(server, config), attempt.signal);
+    return await handshake(line, socket, tlsOptions(server, config), attempt);
   } catch (error) {
     const failure = error as LayerFailure;
     if (failure.reason !== "nats.tls.handshake" && failure.reason !== "nats.tls.broken") throw error;
@@ -201,9 +201,10 @@ async function tlsComesFirst(
 ): Promise<LayerFailure | undefined> {
   let socket: Socket | undefined;
   try {
-    socket = await dial(line, { signal, enter() {}, watch() {} });
+    const aside = { signal, enter() {}, watch() {} };
+    socket = await dial(line, aside);
     const options = { ...tlsOptions(server, config), rejectUnauthorized: false };
-    (await handshake(line, socket, options, signal)).destroy();
+    (await handshake(line, socket, options, aside)).destroy();
     return LayerFailure.of("tls", "nats.tls.first", { where: line.where });
   } catch {
     return undefined; // it did not: what the first connection shows counts

@@ -48,6 +48,8 @@ function endpointOf(
       const { nc, chain } = await connect(line, server, config, attempt);
       try {
         const bucket = await Bucket.open(config.bucket, nc);
+        // A server pings, whether JetStream answers or not.
+        attempt.watch(undefined);
         attempt.enter("jetstream");
         await checkJetStream(line, bucket);
         attempt.enter("bucket");

@@ -86,7 +86,7 @@ async function reach(line: Line, config: DbConfig, attempt: LoginAttempt): Promi
     if (offered instanceof Buffer) judge(line, offered, config);
     if (offered !== true) throw LayerFailure.of("tls", "postgres.tls.off", { where: line.where });
     const options = { host: line.host, ...serverName(line.host), ...tlsOptions(config) };
-    return await handshake(line, socket, options, signal);
+    return await handshake(line, socket, options, attempt);
   } catch (error) {
     socket.destroy();
     throw error;

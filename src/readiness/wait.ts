@@ -72,7 +72,13 @@ async function waitForNats(
   options: ProbeOptions,
 ): Promise<NatsReady> {
   // plan says what init would come to; what only reads takes the bucket as it is.
-  const needs = { makes: writes, settings: writes || args.command === "plan" };
+  const needs = {
+    // A run that has failed already makes nothing.
+    get makes() {
+      return writes && !options.enough.aborted;
+    },
+    settings: writes || args.command === "plan",
+  };
   const ready = await waitUntilReady(natsProbe(config.nats, needs, log), options);
   const { version, where, exists, bucket } = ready;
   recorder.support.nats = { version, server: bucket.nc.getServer() };
