@@ -10,8 +10,10 @@ import { dial, EndedError, firstWords, handshake, type Line, readUntil, tlsFailu
 
 /** Milliseconds after which a silent server is asked whether it waits for a TLS handshake. */
 const SILENCE = 1500;
-/** Milliseconds for the words that a server says in plain text where a TLS handshake failed. */
+/** Milliseconds for the words that a server says in plain text where a TLS handshake or a login broke. */
 const LAST_WORDS = 4000;
+/** Milliseconds for those that it says by itself; a write to a server that has hung up would hide them. */
+const BY_ITSELF = 500;
 
 interface ServerInfo {
   tls_required?: boolean;
@@ -75,7 +77,7 @@ async function encrypt(
     const failure = error as LayerFailure;
     if (failure.reason !== "nats.tls.handshake" && failure.reason !== "nats.tls.broken") throw error;
     attempt.answered();
-    const heard = await plainWords(line, attempt.signal, first);
+    const heard = await plainWords(line, attempt.signal, !first);
     const said = errorIn(heard);
     // A server that turns everybody away says so without TLS.
     if (said !== undefined) throw refusal(line, said);
@@ -84,25 +86,31 @@ async function encrypt(
   }
 }
 
-/** What a server says in plain text: INFO, and an -ERR behind it or in its place. */
-async function plainWords(line: Line, signal: AbortSignal, first: boolean): Promise<Buffer> {
+/**
+ * What a server says in plain text on another connection: INFO, and an -ERR behind it or in its place. `ask`: says something too, for
+ * words that come only then.
+ */
+export async function plainWords(line: Line, signal: AbortSignal, ask: boolean): Promise<Buffer> {
   const brief = AbortSignal.any([signal, AbortSignal.timeout(LAST_WORDS)]);
   let heard: Buffer = Buffer.alloc(0);
   let socket: Socket | undefined;
-  const hear = async (from: Socket, enough: (data: Buffer) => boolean) => {
-    const more = await readUntil(from, enough, brief).catch((error) => {
+  const hear = async (from: Socket, enough: (data: Buffer) => boolean, until: AbortSignal) => {
+    const more = await readUntil(from, enough, until).catch((error) => {
       if (error instanceof EndedError) return error.data;
       throw error;
     });
     heard = Buffer.concat([heard, more]);
   };
+  const refused = (data: Buffer) => errorIn(data) !== undefined;
   try {
     socket = await dial(line, { signal: brief, enter() {}, watch() {} });
-    await hear(socket, (data) => data.includes("\r\n") || !beginsLikeNats(data));
-    if (!first && errorIn(heard) === undefined) {
-      socket.write("PING\r\n");
-      await hear(socket, (data) => errorIn(data) !== undefined);
-    }
+    await hear(socket, (data) => data.includes("\r\n") || !beginsLikeNats(data), brief);
+    if (refused(heard)) return heard;
+    const quiet = AbortSignal.any([brief, AbortSignal.timeout(BY_ITSELF)]);
+    await hear(socket, refused, quiet).catch(() => {});
+    if (!ask || refused(heard)) return heard;
+    socket.write("PING\r\n");
+    await hear(socket, refused, brief);
   } catch {
     // What was heard before counts.
   } finally {

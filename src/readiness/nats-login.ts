@@ -5,7 +5,7 @@ import type { OpenConnection } from "../store/transport.ts";
 import type { Attempt } from "./attempt.ts";
 import { LayerFailure, words } from "./layer.ts";
 import { type Line, tlsFailure } from "./line.ts";
-import { errorIn, type Reached, reach, refusal } from "./nats-hello.ts";
+import { errorIn, plainWords, type Reached, reach, refusal } from "./nats-hello.ts";
 
 const REFUSED: readonly string[] = [
   ErrorCode.AuthorizationViolation,
@@ -38,7 +38,7 @@ export async function connect(
 ): Promise<LoggedIn> {
   const { open, chain } = await reach(line, server, config, attempt);
   try {
-    return { nc: await logIn(line, server, config, open), chain };
+    return { nc: await logIn(line, server, config, { open, attempt }), chain };
   } catch (error) {
     const { reason } = error as LayerFailure;
     if (!server.literalAuth || reason !== "nats.login.refused") throw error;
@@ -51,7 +51,7 @@ async function logIn(
   line: Line,
   server: NatsServer,
   config: NatsConfig,
-  open: OpenConnection,
+  { open, attempt }: { open: OpenConnection; attempt: Attempt },
 ): Promise<NatsConnection> {
   const { socket } = open;
   let heard: Buffer = Buffer.alloc(0);
@@ -66,14 +66,22 @@ async function logIn(
   try {
     return await logInToNats(server, config, open);
   } catch (error) {
+    const hungUp = broken !== undefined || socket.readableEnded;
     socket.destroy();
-    const said = errorIn(heard);
-    // What the library makes of a server that hangs up says little: its last words and the socket's error say more.
     if (isRefused(error)) throw loginFailure(line, error);
+    // What the library makes of a server that hangs up says little: its last words and the socket's error say more.
+    const said = errorIn(heard) ?? (hungUp ? await missedWords(line, server, attempt) : undefined);
     throw said === undefined ? loginFailure(line, broken ?? error) : refusal(line, said);
   } finally {
     socket.off("data", onData).off("error", onError);
   }
+}
+
+/** The -ERR of a server that hung up before it was read; without TLS, where it says it again on any connection. */
+async function missedWords(line: Line, server: NatsServer, attempt: Attempt): Promise<string | undefined> {
+  if (server.tls) return undefined;
+  attempt.answered(); // hanging up is an answer
+  return errorIn(await plainWords(line, attempt.signal, false));
 }
 
 /** What a login that failed means, in nats' or the server's words. */
