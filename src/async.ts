@@ -23,6 +23,40 @@ export function pause(ms: number, signal: AbortSignal): Promise<void> {
   return abortable(sleep(ms), signal);
 }
 
+/** Milliseconds between two looks of Patience at the clock. */
+const TICK = 250;
+
+/**
+ * Calls `over` after `ms` milliseconds in which an answer could have been heard. A look that comes late counts as two at most:
+ * the event loop was blocked, or the machine was busy, and an answer may lie in the socket.
+ */
+export class Patience {
+  readonly #timer: NodeJS.Timeout;
+  #spent = 0;
+
+  constructor(ms: number, over: () => void) {
+    const tick = Math.min(TICK, ms / 4);
+    let last = performance.now();
+    this.#timer = setInterval(() => {
+      const now = performance.now();
+      this.#spent += Math.min(now - last, 2 * tick);
+      last = now;
+      if (this.#spent < ms) return;
+      this.end();
+      over();
+    }, tick);
+  }
+
+  /** Begins again: there was an answer. */
+  renew(): void {
+    this.#spent = 0;
+  }
+
+  end(): void {
+    clearInterval(this.#timer);
+  }
+}
+
 export interface PollOptions<T> {
   /** Whether the value is what was waited for. */
   until: (value: T) => boolean;

@@ -54,14 +54,17 @@ const EXAMPLES: Record<string, object> = {
   "repack.never": { reasons: ["repack.tar-gz", "repack.links"] },
   "table.unknown": { table: "{table}", names: ["{column}"], types: "{column} {type}" },
   "store.denied": { action: "publish to", subject: "{subject}" },
-  "wait.both": {
-    postgres: {
-      reason: "postgres.tcp.refused",
-      params: { where: "{where}", said: "{said}" },
-    },
-    nats: { reason: "nats.dns", params: { where: "{where}", said: "{said}" } },
-  },
+  "wait.both": halves("postgres.tcp.refused", "nats.dns"),
+  "wait.both.config": halves("postgres.tcp.refused", "nats.tls.first"),
+  "wait.both.denied": halves("postgres.login.refused", "nats.login.refused"),
+  "wait.both.full": halves("postgres.tcp.refused", "nats.bucket.streams"),
 };
+
+/** Parameters of a failure of both servers. */
+function halves(postgres: string, nats: string): object {
+  const params = { where: "{where}", said: "{said}", bucket: "{bucket}" };
+  return { postgres: { reason: postgres, params }, nats: { reason: nats, params } };
+}
 
 /** Stands for a parameter of whatever type, and reads `{name}`. */
 function hole(name: string): unknown {

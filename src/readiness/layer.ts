@@ -69,6 +69,19 @@ export function silent(service: Service, where: string, layer: Layer, seconds: n
   return LayerFailure.of(layer, reason, { where, seconds });
 }
 
+/** How slow a server is. */
+interface Pace {
+  /** For a round trip; where an answer is not whole, since it began. */
+  seconds: number;
+  /** Whether its answers came whole. */
+  whole: boolean;
+}
+
+/** What it means that a server answers, but so slowly that the waiting is given up. */
+export function slow(service: Service, where: string, layer: Layer, pace: Pace): LayerFailure {
+  return LayerFailure.of(layer, `${service}.slow`, { where, ...pace });
+}
+
 /** An error in one line, in the words of whoever raised it. */
 export function words(error: unknown): string {
   if (error instanceof AggregateError && error.errors.length > 0) {

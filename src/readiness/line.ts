@@ -1,10 +1,11 @@
+import type { LookupAddress } from "node:dns";
 import { lookup } from "node:dns/promises";
 import { once } from "node:events";
 import { isIP, type Socket, connect as tcpConnect } from "node:net";
-import type { Duplex } from "node:stream";
 import { type ConnectionOptions, type TLSSocket, connect as tlsConnect } from "node:tls";
 import { abortable } from "../async.ts";
 import { type DbServer, isSocketFolder, placeOf } from "../config/hosts.ts";
+import type { Attempt } from "./attempt.ts";
 import { LayerFailure, type Service, words } from "./layer.ts";
 
 /** Where one server of a service listens. */
@@ -19,53 +20,70 @@ export function lineTo(service: Service, { host, port }: DbServer): Line {
   return { service, host, port, where: placeOf({ host, port }) };
 }
 
-/** Resolves a host as any client would; an address needs none. Throws LayerFailure `dns`. */
-export async function resolveHost({ service, host, where }: Line, signal: AbortSignal): Promise<void> {
-  if (isIP(host) !== 0 || isSocketFolder(host)) return;
+/** Milliseconds for each address of a name that has several; node gives up a slow one after 250 otherwise. */
+const ADDRESS_TIMEOUT = 2000;
+
+/** Resolves a host as any client would; an address needs no resolving. Throws LayerFailure `dns`. */
+async function resolveHost({ service, host, where }: Line, signal: AbortSignal): Promise<LookupAddress[]> {
+  const family = isIP(host);
+  if (family !== 0) return [{ address: host, family }];
   try {
-    await abortable(lookup(host, { all: true }), signal);
+    return await abortable(lookup(host, { all: true }), signal);
   } catch (error) {
     throw LayerFailure.of("dns", `${service}.dns`, { where, said: words(error) }, error);
   }
 }
 
-/** Opens a connection; throws LayerFailure `tcp`. The caller destroys the socket. */
-export async function dial(line: Line, signal: AbortSignal): Promise<Socket> {
+/**
+ * Opens a connection, which is destroyed when the attempt ends without success. Throws LayerFailure `dns` or `tcp`. It does not
+ * read yet: whoever reads first hears the first byte.
+ */
+export async function dial(
+  line: Line,
+  attempt: Pick<Attempt, "signal" | "enter" | "watch">,
+): Promise<Socket> {
   const { service, host, port, where } = line;
-  const socket = tcpConnect(isSocketFolder(host) ? { path: where } : { host, port });
+  const { signal } = attempt;
+  attempt.enter("dns");
+  const local = isSocketFolder(host);
+  const addresses = local ? [] : await resolveHost(line, signal);
+  attempt.enter("tcp");
+  const socket = tcpConnect({
+    ...(local ? { path: where } : { host, port, lookup: (_name, _options, done) => done(null, addresses) }),
+    noDelay: true,
+    keepAlive: true,
+    keepAliveInitialDelay: 10_000,
+    autoSelectFamilyAttemptTimeout: ADDRESS_TIMEOUT,
+  });
+  signal.addEventListener("abort", () => socket.destroy(), { once: true });
+  attempt.watch(socket);
   try {
     await once(socket, "connect", { signal });
+    socket.on("error", () => {}); // whoever reads from it hears of it
     return socket;
   } catch (error) {
     socket.destroy();
     const said = words(error);
-    if (isSocketFolder(host)) throw LayerFailure.of("tcp", "postgres.socket", { where, said }, error);
+    if (local) throw LayerFailure.of("tcp", "postgres.socket", { where, said }, error);
     const refused = said.includes("ECONNREFUSED");
     throw LayerFailure.of("tcp", `${service}.tcp.${refused ? "refused" : "failed"}`, { where, said }, error);
   }
 }
 
-/**
- * Makes a connection a TLS one; throws LayerFailure `tls`. `patience`: milliseconds for the alert of a server that misses the
- * client's certificate, which with TLS 1.3 comes after the handshake.
- */
+/** Makes a connection a TLS one; throws LayerFailure `tls`. */
 export async function handshake(
   line: Line,
-  socket: Duplex,
+  socket: Socket,
   options: ConnectionOptions,
-  signal: AbortSignal,
-  patience = 0,
+  { signal, watch }: Pick<Attempt, "signal" | "watch">,
 ): Promise<TLSSocket> {
   let secure: TLSSocket | undefined;
   try {
     secure = tlsConnect({ ...options, socket });
     await once(secure, "secureConnect", { signal });
-    if (patience > 0) {
-      const quiet = AbortSignal.any([signal, AbortSignal.timeout(patience)]);
-      await once(secure, "end", { signal: quiet }).catch((error) => {
-        if (!quiet.aborted) throw error;
-      });
-    }
+    secure.on("error", () => {});
+    // From here on what is decrypted counts: a server's session tickets are no answer.
+    watch(secure);
     return secure;
   } catch (error) {
     secure?.destroy();
@@ -102,6 +120,7 @@ export function readUntil(
     socket.on("data", onData).on("end", onEnd).on("close", onEnd).on("error", onError);
     signal.addEventListener("abort", onAbort);
     if (signal.aborted) onAbort();
+    else socket.resume();
   });
 }
 

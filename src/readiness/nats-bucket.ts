@@ -4,6 +4,7 @@ import { EXIT, JobError } from "../errors.ts";
 import type { Log } from "../output/log.ts";
 import type { Bucket } from "../store/bucket.ts";
 import { JS, jsCode } from "../store/errors.ts";
+import type { Attempt } from "./attempt.ts";
 import { LayerFailure, words } from "./layer.ts";
 import type { Line } from "./line.ts";
 import type { BucketNeeds } from "./nats.ts";
@@ -42,16 +43,22 @@ const NEVER = {
   10113: "nats.bucket.max-bytes-required",
 } as const;
 
+interface BucketCheck {
+  config: NatsConfig;
+  needs: BucketNeeds;
+  log: Log;
+  attempt: Pick<Attempt, "answered">;
+}
+
 /** Looks at the bucket, or makes it; false: it is missing and stays so. Throws LayerFailure `bucket`. */
 export async function checkBucket(
   { where }: Line,
   bucket: Bucket,
-  config: NatsConfig,
-  needs: BucketNeeds,
-  log: Log,
+  { config, needs, log, attempt }: BucketCheck,
 ): Promise<boolean> {
   try {
     const info = await bucket.info();
+    attempt.answered();
     if (info) {
       if (needs.settings) {
         checkSettings(where, bucket, info.config);

@@ -1,7 +1,6 @@
 import type { Socket } from "node:net";
-import type { TLSSocket } from "node:tls";
 import { LayerFailure } from "./layer.ts";
-import { EndedError, firstWords, type Line, readUntil } from "./line.ts";
+import { firstWords, type Line, readUntil } from "./line.ts";
 
 /** Who logs in, and where to. */
 export interface Login {
@@ -28,34 +27,50 @@ export async function asksForTls(socket: Socket, signal: AbortSignal): Promise<b
   return answer.length === 1 && answer[0] === 0x4e ? false : answer; // N
 }
 
-/**
- * Says hello as every client does and looks at the first answer, without logging in: which product answers, and how it wants the
- * login. Throws LayerFailure `login`, or what Postgres said as a ServerError.
- */
-export async function hello(
-  line: Line,
-  socket: Socket | TLSSocket,
-  login: Login,
-  signal: AbortSignal,
-): Promise<void> {
-  socket.write(startup(login));
-  const answer = await readUntil(socket, isWhole, signal).catch((error) => {
-    // A stranger that hangs up: what it has said tells who it is.
-    if (error instanceof EndedError && error.data.length > 0) return error.data;
-    throw error;
-  });
-  judge(line, answer, login);
+interface Listener {
+  /** Called for each whole message. */
+  answered: () => void;
+  /** Called once, with a LayerFailure, where pg would not understand what the server says. */
+  failed: (failure: unknown) => void;
 }
 
-/** StartupMessage, protocol 3.0, with what pg sends. */
-function startup({ user, database }: Login): Buffer {
-  const pairs = ["user", user, "database", database, "client_encoding", "UTF8"];
-  pairs.push("application_name", "bklite-package-init");
-  const body = Buffer.from(`${pairs.map((text) => `${text}\0`).join("")}\0`);
-  const head = Buffer.alloc(8);
-  head.writeInt32BE(body.length + 8, 0);
-  head.writeInt32BE(196_608, 4);
-  return Buffer.concat([head, body]);
+/**
+ * Listens to the answers to a login that pg makes on this socket: which product answers, and how it wants the login. Returns what
+ * ends the listening.
+ */
+export function listenToLogin(line: Line, socket: Socket, login: Login, listener: Listener): () => void {
+  let heard: Buffer = Buffer.alloc(0);
+  let judged = false;
+  const judgeOnce = (answer: Buffer) => {
+    judged = true;
+    try {
+      judge(line, answer, login);
+    } catch (error) {
+      // What Postgres says in an ErrorResponse, pg understands.
+      if (!(error instanceof LayerFailure)) return;
+      listener.failed(error);
+      socket.destroy();
+    }
+  };
+  const onData = (piece: Buffer) => {
+    heard = Buffer.concat([heard, piece]);
+    if (!judged && isWhole(heard)) judgeOnce(heard);
+    for (let end = endOfMessage(heard); end !== undefined && end <= heard.length; end = endOfMessage(heard)) {
+      heard = heard.subarray(end);
+      listener.answered();
+    }
+  };
+  // A stranger that hangs up: what it has said tells who it is.
+  const onEnd = () => {
+    if (!judged && heard.length > 0 && !isMessage(heard)) judgeOnce(heard);
+  };
+  socket.on("data", onData).on("end", onEnd).on("close", onEnd);
+  return () => socket.off("data", onData).off("end", onEnd).off("close", onEnd);
+}
+
+/** Where the first message ends; undefined: its length has not come yet. */
+function endOfMessage(data: Buffer): number | undefined {
+  return data.length < 5 ? undefined : 1 + Math.max(4, data.readInt32BE(1));
 }
 
 /** Types of the messages that may come first: AuthenticationX, ErrorResponse, NegotiateProtocolVersion, NoticeResponse. */

@@ -1,16 +1,16 @@
+import type { Socket } from "node:net";
 import type { DbConfig } from "../config/db.ts";
 import type { DbServer } from "../config/hosts.ts";
 import { JobError } from "../errors.ts";
 import type { TableShape } from "../registry/catalog.ts";
 import { type Database, openDatabase, tlsOptions, wantsTls } from "../registry/database.ts";
-
-import type { Climb } from "./climb.ts";
-import { LayerFailure, POSTGRES_LAYERS, silent } from "./layer.ts";
-import { dial, handshake, type Line, lineTo, resolveHost } from "./line.ts";
-import { asksForTls, hello, judge } from "./postgres-hello.ts";
+import type { Attempt, Endpoint } from "./attempt.ts";
+import { LayerFailure, POSTGRES_LAYERS } from "./layer.ts";
+import { dial, handshake, type Line, lineTo } from "./line.ts";
+import { asksForTls, judge, listenToLogin } from "./postgres-hello.ts";
 import { loginFailure } from "./postgres-login.ts";
 import { inspect } from "./postgres-table.ts";
-import type { Step, Way } from "./race.ts";
+import type { Probe } from "./probe.ts";
 
 export interface PostgresReady {
   db: Database;
@@ -21,75 +21,78 @@ export interface PostgresReady {
   version: string;
 }
 
-/** The way up to a usable table. `writes`: whether the command needs INSERT and UPDATE. */
-export function postgresClimb(config: DbConfig, writes: boolean): Climb<PostgresReady> {
-  const ways = config.servers.map((server) => wayTo(server, config, writes));
-  return { service: "postgres", layers: POSTGRES_LAYERS, ways };
+/** How to become ready on a usable table. `writes`: whether the command needs INSERT and UPDATE. */
+export function postgresProbe(config: DbConfig, writes: boolean): Probe<PostgresReady> {
+  const endpoints = config.servers.map((server) => endpointOf(server, config, writes));
+  return { service: "postgres", layers: POSTGRES_LAYERS, endpoints };
 }
 
-function wayTo(server: DbServer, config: DbConfig, writes: boolean): Way<PostgresReady> {
+function endpointOf(server: DbServer, config: DbConfig, writes: boolean): Endpoint<PostgresReady> {
   const line = lineTo("postgres", server);
   return {
-    climb: (step) => up(line, config, writes, step),
-    stuck: (layer, seconds) => silent("postgres", line.where, layer, seconds),
+    where: line.where,
+    async connect(attempt) {
+      const db = await logIn(line, config, attempt);
+      try {
+        attempt.enter("table");
+        return { ...(await inspect(line, db, config, writes)), where: line.where };
+      } catch (error) {
+        db.close().catch(() => {});
+        throw error;
+      }
+    },
     close: ({ db }) => void db.close(),
   };
 }
 
-async function up(line: Line, config: DbConfig, writes: boolean, step: Step): Promise<PostgresReady> {
-  const { signal, trying } = step;
-  trying("dns");
-  await resolveHost(line, signal);
-  trying("tcp");
-  await knock(line, config, step);
-  trying("login");
-  // pg's own limit, for its socket's sake: the attempt's comes first.
-  const db = await openDatabase(config, line, 5000).catch((error) => {
+/** Connects and logs in. Throws LayerFailure `dns` to `database`. */
+export async function logIn(line: Line, config: DbConfig, attempt: LoginAttempt): Promise<Database> {
+  const { signal } = attempt;
+  const { promise: stranger, reject: failed } = Promise.withResolvers<never>();
+  stranger.catch(() => {});
+  const listening: (() => void)[] = [];
+  const connect = async (heard: () => void) => {
+    const answered = () => {
+      attempt.answered();
+      heard();
+    };
+    const socket = await reach(line, config, { ...attempt, answered });
+    attempt.enter("login");
+    answered();
+    listening.push(listenToLogin(line, socket, config, { answered, failed }));
+    return socket;
+  };
+  try {
+    const { answered } = attempt;
+    return await Promise.race([openDatabase(config, line, { connect, answered }), stranger]);
+  } catch (error) {
+    signal.throwIfAborted();
+    if (error instanceof LayerFailure) throw error;
     if (error instanceof JobError) throw LayerFailure.from("login", error, `Postgres at ${line.where}`);
     throw loginFailure(line, config, error);
-  });
-  const close = () => void db.close();
-  signal.addEventListener("abort", close);
-  if (signal.aborted) close();
-  try {
-    trying("table");
-    return { ...(await inspect(line, db, config, writes)), where: line.where };
-  } catch (error) {
-    close();
-    throw error;
   } finally {
-    signal.removeEventListener("abort", close);
+    for (const stop of listening) stop();
   }
 }
 
-/**
- * A connection that goes as far as the server's first answer to a login. pg does all that in one step: what it trips over, and what
- * another product says, is only seen here.
- */
-async function knock(line: Line, config: DbConfig, { signal, trying }: Step): Promise<void> {
-  const socket = await dial(line, signal);
-  socket.on("error", () => {}); // whoever reads from it hears of it
+type LoginAttempt = Pick<Attempt, "signal" | "enter" | "answered" | "watch">;
+
+/** Goes as far as the login: TCP and TLS. */
+async function reach(line: Line, config: DbConfig, attempt: LoginAttempt): Promise<Socket> {
+  const { signal } = attempt;
+  const socket = await dial(line, attempt);
+  if (!wantsTls(config, line)) return socket;
   try {
-    if (!wantsTls(config, line)) {
-      trying("login");
-      await hello(line, socket, config, signal);
-      return;
-    }
-    trying("tls");
+    attempt.enter("tls");
     const offered = await asksForTls(socket, signal);
+    attempt.answered();
     if (offered instanceof Buffer) judge(line, offered, config);
     if (offered !== true) throw LayerFailure.of("tls", "postgres.tls.off", { where: line.where });
     const options = { host: line.host, ...serverName(line.host), ...tlsOptions(config) };
-    const secure = await handshake(line, socket, options, signal);
-    secure.on("error", () => {});
-    trying("login");
-    await hello(line, secure, config, signal);
-    secure.destroy();
+    return await handshake(line, socket, options, attempt);
   } catch (error) {
-    signal.throwIfAborted();
-    throw error instanceof LayerFailure ? error : loginFailure(line, config, error);
-  } finally {
     socket.destroy();
+    throw error;
   }
 }
 

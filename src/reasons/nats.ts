@@ -14,6 +14,7 @@ export const nats = {
   "nats.tcp.refused": line.refused,
   "nats.tcp.silent": line.vanished,
   "nats.tcp.failed": line.unreachable,
+  "nats.slow": line.slow,
   "nats.tls.untrusted": line.untrusted,
   "nats.tls.expired": line.expired,
   "nats.tls.name": line.name,

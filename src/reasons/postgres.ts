@@ -27,6 +27,7 @@ export const postgres = {
       remedy: "检查 DB_HOST 中的目录与 DB_PORT，确认该目录已挂载到本容器且服务正在运行",
     },
   ),
+  "postgres.slow": line.slow,
   "postgres.tls.untrusted": line.untrusted,
   "postgres.tls.expired": line.expired,
   "postgres.tls.name": line.name,

@@ -1,13 +1,14 @@
+import type { Socket } from "node:net";
 import type { ConnectionOptions } from "node:tls";
 import pg from "pg";
-import { createTurns } from "../async.ts";
+import { createTurns, Patience } from "../async.ts";
 import type { DbConfig } from "../config/db.ts";
 import { type DbServer, isSocketFolder } from "../config/hosts.ts";
 import { JobError, RetryableError } from "../errors.ts";
 import { catalogError } from "./ask-catalog.ts";
-import { type Backend, BEGIN_LOCAL, isShared, keepSession, PROBE_LIMITS, readBackend } from "./session.ts";
+import { type Backend, BEGIN_LOCAL, isShared, keepSession, openSession, type Session } from "./session.ts";
 
-/** Milliseconds after which a query is given up: none of ours takes a second on a server that lives. */
+/** Milliseconds without an answer after which a query is given up: none of ours takes a second on a server that lives. */
 const QUERY_TIMEOUT = 30_000;
 
 /** A connection that says when it is lost; nothing else in the job listens to pg's events. */
@@ -48,17 +49,21 @@ export class TableChangedError extends RetryableError<"table.changed"> {
   }
 }
 
-/**
- * Opens one connection. `timeout` in milliseconds covers everything from the name's resolution to the login's end.
- * Throws what pg throws; readiness/postgres.ts knows what it means.
- */
-export async function openDatabase(config: DbConfig, server: DbServer, timeout: number): Promise<Database> {
-  const settings = clientSettings(config, server);
-  const client = new pg.Client({
-    ...settings,
-    connectionTimeoutMillis: timeout,
-    query_timeout: QUERY_TIMEOUT,
-  });
+/** How a database is reached. */
+export interface Access {
+  /** Opens a connection, TLS and all, for a login. Tells `heard` of each answer on the way, and of each that the login gets. */
+  connect: (heard: () => void) => Promise<Socket>;
+  /** Told of each statement that the server has answered. */
+  answered: () => void;
+}
+
+/** Opens one session. Throws what pg throws; readiness/postgres.ts knows what it means, and how long an answer may take. */
+export async function openDatabase(
+  config: DbConfig,
+  server: DbServer,
+  { connect, answered }: Access,
+): Promise<Database> {
+  const { client, socket } = await openClient(config, server, connect, () => {});
   const lost = new AbortController();
   let closing = false;
   const lose = (cause?: unknown) => {
@@ -69,10 +74,13 @@ export async function openDatabase(config: DbConfig, server: DbServer, timeout: 
   let backend: Backend;
   let shared: boolean;
   const prepare = async () => {
-    const isLent = await isShared(client, () => new pg.Client({ ...settings, ...PROBE_LIMITS }));
+    const session = await openSession(client);
+    answered();
+    const openOther = (heard: () => void) => openClient(config, server, connect, heard);
+    const isLent = !session.own && (await isShared(client, openOther, answered));
     // What is set in a session that others are lent would be theirs as well.
-    if (!isLent) await keepSession(client);
-    return { shared: isLent, backend: await readBackend(client) };
+    if (!session.own && !isLent) await keepSession(client);
+    return { shared: isLent, backend: session.backend };
   };
   try {
     await client.connect();
@@ -98,12 +106,18 @@ export async function openDatabase(config: DbConfig, server: DbServer, timeout: 
       try {
         return await inTurn(async () => {
           if (lost.signal.aborted) throw lost.signal.reason;
-          const statement = { text: sql, values, query_timeout: limit } as pg.QueryConfig;
-          const run = () => client.query<R>(statement);
-          const { rows } = await (shared ? inTransaction(client, run) : run()).catch((error) => {
+          const patience = new Patience(limit, () =>
+            socket.destroy(new Error(`no answer within ${limit / 1000} s`)),
+          );
+          const run = () => client.query<R>(sql, values);
+          try {
+            return (await (shared ? inTransaction(client, run) : run())).rows;
+          } catch (error) {
             throw statementError(error, lost.signal, lose);
-          });
-          return rows;
+          } finally {
+            patience.end();
+            answered();
+          }
         });
       } finally {
         underWay -= 1;
@@ -132,19 +146,48 @@ async function inTransaction<T>(client: pg.Client, run: () => Promise<T>): Promi
   }
 }
 
-function clientSettings(config: DbConfig, server: DbServer): pg.ClientConfig {
-  return {
+/** A client of pg on a connection of ours; it has yet to log in. */
+async function openClient(
+  config: DbConfig,
+  server: DbServer,
+  connect: Access["connect"],
+  heard: () => void,
+): Promise<Session> {
+  const socket = await connect(heard);
+  const stream = Object.assign(socket, {
+    // pg connects its stream by itself: this one is connected, and encrypted, already.
+    connect() {
+      queueMicrotask(() => {
+        socket.emit("connect");
+        socket.resume();
+      });
+      return socket;
+    },
+    // pg's parser throws at what no Postgres says, where nobody could catch it.
+    on(event: string, listener: (...args: unknown[]) => void) {
+      const guarded = (piece: unknown) => {
+        if (socket.destroyed) return;
+        try {
+          listener(piece);
+        } catch (error) {
+          socket.destroy(error as Error);
+        }
+      };
+      return socket.addListener(event, event === "data" ? guarded : listener);
+    },
+  });
+  const client = new pg.Client({
     host: server.host,
     port: server.port,
     database: config.database,
     user: config.user,
     // A function, so that pg does not fall back on PGPASSWORD of an environment that is not ours.
     password: () => config.password ?? "",
-    ssl: wantsTls(config, server) && tlsOptions(config),
-    keepAlive: true,
-    keepAliveInitialDelayMillis: 10_000,
+    ssl: false,
+    stream: () => stream,
     application_name: "bklite-package-init",
-  };
+  });
+  return { client, socket };
 }
 
 /** A statement's failure, sorted into: connection gone, table changed (both retried), a unique key taken (rows.ts knows what it means), and what no retry of ours mends. */

@@ -7,8 +7,8 @@ import type { Database } from "./database.ts";
 
 /** Milliseconds between two proofs: also what keeps the line from being forgotten as idle. */
 const WATCH = 3000;
-/** Milliseconds for the answer to a proof, then the line counts as lost. */
-const PROOF_TIMEOUT = 8000;
+/** Milliseconds for the answer to a proof, then the line counts as lost: a server on a busy machine may take seconds. */
+const PROOF_TIMEOUT = 15_000;
 const LINE = 10_000;
 /** Statements after which a pool's sessions have all had their turn. */
 const TURNS = 50;

@@ -1,17 +1,26 @@
+import type { Socket } from "node:net";
 import type pg from "pg";
+import { Patience } from "../async.ts";
 
-/** Milliseconds for each step of finding out whether a pooler shares the session. */
-const PROBE_TIMEOUT = 3000;
+/** Milliseconds without an answer after which the look for a pooler that shares the session is given up. */
+const SILENCE = 3000;
 /** A pool lends the session that was given back last, so one look mostly tells; each further one is for whoever came in between. */
 const LOOKS = 6;
 /** Milliseconds; longer than any statement of ours takes, shorter than what it is given up after. */
 const STATEMENT_TIMEOUT = 25_000;
 
 /**
+ * Where names without a schema are looked up: the server's own catalog and nothing else. A search_path of the role or of the database
+ * may put another schema before it, with a now() or pg_locks of its own. The packages' table is always named with its schema.
+ */
+const SEARCH_PATH = "pg_catalog, pg_temp";
+
+/**
  * What this session asks of the server, whatever its defaults: not to be ended for its silence during an upload, and to be noticed soon
  * when its line is gone. Seconds and milliseconds as PostgreSQL's "Client Connection Defaults" and "Connections" have them.
  */
 const SETTINGS = {
+  search_path: SEARCH_PATH,
   lock_timeout: String(STATEMENT_TIMEOUT),
   statement_timeout: String(STATEMENT_TIMEOUT),
   idle_session_timeout: "0",
@@ -22,12 +31,6 @@ const SETTINGS = {
   tcp_user_timeout: "30000",
 };
 
-/**
- * Where names without a schema are looked up: the server's own catalog and nothing else. A search_path of the role or of the database
- * may put another schema before it, with a now() or pg_locks of its own. The packages' table is always named with its schema.
- */
-const SEARCH_PATH = "pg_catalog, pg_temp";
-
 /** Begins a transaction with that path: for a session that others are lent, where nothing may stay set. */
 export const BEGIN_LOCAL = `BEGIN; SET LOCAL search_path = ${SEARCH_PATH}`;
 
@@ -37,54 +40,99 @@ export interface Backend {
   startedAt: string;
 }
 
+/** A client of pg, and its connection. */
+export interface Session {
+  client: pg.Client;
+  socket: Socket;
+}
+
+// These run before search_path is set, so every name and operator has its schema.
+const BACKEND = `pg_catalog.pg_backend_pid() AS pid,
+  (SELECT backend_start::pg_catalog.text
+     FROM pg_catalog.pg_stat_get_activity(pg_catalog.pg_backend_pid())) AS "startedAt"`;
+/** Applies those SETTINGS that this server knows: not as start-up parameters, which poolers refuse. */
+const KEPT = `SELECT pg_catalog.set_config(known.name, wanted.value, false)
+  FROM pg_catalog.unnest($1::pg_catalog.text[], $2::pg_catalog.text[]) AS wanted (name, value)
+  JOIN pg_catalog.pg_settings AS known ON known.name OPERATOR(pg_catalog.=) wanted.name`;
+const KEPT_VALUES = [Object.keys(SETTINGS), Object.values(SETTINGS)];
+
 /** Which session serves this connection now. */
-export async function readBackend(client: pg.Client): Promise<Backend> {
-  const { rows } = await client.query<Backend>(
-    // before the search_path is set, so each name has its schema
-    `SELECT pg_catalog.pg_backend_pid() AS pid, backend_start::pg_catalog.text AS "startedAt"
-       FROM pg_catalog.pg_stat_get_activity(pg_catalog.pg_backend_pid())`,
-  );
+async function readBackend(client: pg.Client): Promise<Backend> {
+  const { rows } = await client.query<Backend>(`SELECT ${BACKEND}`);
   return { pid: Number(rows[0]?.pid), startedAt: rows[0]?.startedAt ?? "" };
 }
 
 /**
- * Whether several connections take turns on one session, as with pgbouncer's `pool_mode = transaction`: what a session holds (a
- * lock, a setting) is then not ours. A pooler gives itself away by a cancel key whose pid is not the session's; whether it shares
- * sessions shows when a second connection is busy. Others may come in between, so it is looked at several times.
+ * Reads which session serves this connection, and, if it is surely its own, applies SETTINGS: in one statement, for lines that are
+ * slow. A pooler gives itself away by a cancel key whose pid is not the session's.
  */
-export async function isShared(client: pg.Client, open: () => pg.Client): Promise<boolean> {
-  const { pid } = await readBackend(client);
-  if ((client as pg.Client & { processID?: number | null }).processID === pid) return false;
-  const other = open();
-  other.on("error", () => {}); // it is only looked through
-  try {
-    await other.connect();
-    const moved = async () => (await readBackend(client)).pid !== pid;
-    for (let look = 0; look < LOOKS; look += 1) {
-      await other.query("BEGIN");
-      if ((await readBackend(other)).pid === pid || (await moved())) return true;
-      await other.query("COMMIT");
+export async function openSession(client: pg.Client): Promise<{ backend: Backend; own: boolean }> {
+  const { processID = null } = client as pg.Client & { processID?: number | null };
+  const { rows } = await client.query<Backend>(
+    `SELECT ${BACKEND}, ARRAY(${KEPT}
+      WHERE pg_catalog.pg_backend_pid() OPERATOR(pg_catalog.=) $3::pg_catalog.int4)`,
+    [...KEPT_VALUES, processID],
+  );
+  const backend = { pid: Number(rows[0]?.pid), startedAt: rows[0]?.startedAt ?? "" };
+  return { backend, own: backend.pid === processID };
+}
+
+/** Applies SETTINGS to a session that a pooler keeps for this connection. */
+export async function keepSession(client: pg.Client): Promise<void> {
+  await client.query(KEPT, KEPT_VALUES);
+}
+
+/**
+ * Whether several connections take turns on one session, as with pgbouncer's `pool_mode = transaction`: what a session holds (a
+ * lock, a setting) is then not ours. It shows when a second connection is busy. Others may come in between, so it is looked at
+ * several times. `answered` is told of each answer.
+ */
+export async function isShared(
+  client: pg.Client,
+  open: (heard: () => void) => Promise<Session>,
+  answered: () => void,
+): Promise<boolean> {
+  const { promise: silent, reject: giveUp } = Promise.withResolvers<never>();
+  silent.catch(() => {});
+  const patience = new Patience(SILENCE, () => giveUp(new Error("no answer to the second connection")));
+  const heard = () => {
+    patience.renew();
+    answered();
+  };
+  const ask = async <T>(answer: Promise<T>): Promise<T> => {
+    const value = await answer;
+    heard();
+    return value;
+  };
+  const opening = open(heard);
+  const look = async () => {
+    const { client: other } = await opening;
+    other.on("error", () => {}); // it is only looked through
+    await ask(other.connect());
+    const { pid } = await ask(readBackend(client));
+    const moved = async () => (await ask(readBackend(client))).pid !== pid;
+    for (let turn = 0; turn < LOOKS; turn += 1) {
+      await ask(other.query("BEGIN"));
+      if ((await ask(readBackend(other))).pid === pid || (await moved())) return true;
+      await ask(other.query("COMMIT"));
       if (await moved()) return true;
     }
     return false;
+  };
+  try {
+    return await Promise.race([look(), silent]);
   } catch {
     return false; // no second connection to be had: the lock's own proof decides
   } finally {
-    other.end().catch(() => {});
+    patience.end();
+    answered();
+    opening
+      .then(({ client: other, socket }) => {
+        other.end().catch(() => {});
+        socket.destroySoon();
+      })
+      .catch(() => {});
   }
-}
-
-/** Milliseconds that the second connection may take. */
-export const PROBE_LIMITS = { connectionTimeoutMillis: PROBE_TIMEOUT, query_timeout: PROBE_TIMEOUT };
-
-/** Sets the search_path, and what of SETTINGS this server knows: not as start-up parameters, which poolers refuse. One round trip. */
-export async function keepSession(client: pg.Client): Promise<void> {
-  const wanted = Object.entries(SETTINGS).map(([name, value]) => `('${name}', '${value}')`);
-  await client.query(
-    `SET search_path = ${SEARCH_PATH};
-     SELECT set_config(name, wanted.value, false)
-       FROM (VALUES ${wanted.join(", ")}) AS wanted (name, value) JOIN pg_settings USING (name)`,
-  );
 }
 
 type Query = <R extends pg.QueryResultRow>(sql: string, values?: unknown[]) => Promise<R[]>;

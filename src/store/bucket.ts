@@ -21,8 +21,8 @@ import { chunkPrefix, chunkSubject, metaSubject, type Nuid, parseNuid } from "./
 import { LiveNames } from "./names.ts";
 import { type Listing, readMeta, type StoredObject } from "./object.ts";
 
-/** Milliseconds for one JetStream API answer; behind an upload's window on a slow link it may take a while. */
-export const API_TIMEOUT = 15_000;
+/** Milliseconds for one JetStream API answer: behind an upload's 8 MiB in flight, on a line of 300 kB/s. */
+export const API_TIMEOUT = 30_000;
 /** Milliseconds; a day: longer than any chunk, shorter than what a timer can hold. */
 const CHUNK_TIMEOUT = 86_400_000;
 /** Metadata entries read at once. */

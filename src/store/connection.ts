@@ -1,32 +1,35 @@
-import { connect, credsAuthenticator, type NatsConnection, nkeyAuthenticator } from "nats";
+import { credsAuthenticator, type NatsConnection, nkeyAuthenticator } from "nats";
 import type { NatsAuth, NatsConfig, NatsServer } from "../config/nats.ts";
+import { connectOn, type OpenConnection } from "./transport.ts";
+
+/** Milliseconds, as long as a timer can be: readiness watches each answer, and closes the connection. */
+const NO_LIMIT = 2 ** 31 - 1;
 
 /**
- * Connects to one server. `timeout` in milliseconds, up to the end of the login. No reconnect: whoever retries does so from a
- * clean start (reconnecting in mid-upload would lose publishes unseen). Throws what nats throws.
+ * Logs in on an open connection. No reconnect: whoever retries does so from a clean start (reconnecting in mid-upload would lose
+ * publishes unseen). Throws what nats throws.
  */
-export function connectNats(
+export function logInToNats(
   server: NatsServer,
   config: NatsConfig,
-  timeout: number,
+  open: OpenConnection,
 ): Promise<NatsConnection> {
-  return connect({
+  return connectOn(open, {
     servers: `${server.host.includes(":") ? `[${server.host}]` : server.host}:${server.port}`,
     name: "bklite-package-init",
-    timeout,
+    timeout: NO_LIMIT,
     reconnect: false,
     maxReconnectAttempts: 1,
     ignoreClusterUpdates: true,
     noAsyncTraces: true,
-    // The library resolves by itself otherwise, and then TLS does not know the name.
+    // Resolved already.
     resolve: false,
     ...authOptions(server.auth ?? config.auth),
-    // null, not undefined: with undefined the library turns to TLS as soon as the server offers it (allow_non_tls).
-    tls: server.tls ? tlsOptions(server, config) : null,
+    tls: server.tls ? {} : null,
   });
 }
 
-/** node:tls options for a server, also used to find out why a handshake fails. */
+/** node:tls options for a server. */
 export function tlsOptions(server: NatsServer, { tls }: NatsConfig) {
   return {
     host: server.host,
@@ -35,7 +38,6 @@ export function tlsOptions(server: NatsServer, { tls }: NatsConfig) {
     ...(tls.ca && { ca: tls.ca.toString("utf8") }),
     ...(tls.cert && { cert: tls.cert.toString("utf8"), key: tls.key?.toString("utf8") ?? "" }),
     rejectUnauthorized: !tls.insecure,
-    ...(tls.handshakeFirst && { handshakeFirst: true }),
   };
 }
 

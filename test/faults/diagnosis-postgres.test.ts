@@ -124,6 +124,20 @@ describe("Postgres cannot be reached", { concurrency: 4 }, () => {
   });
 });
 
+test("two wrong passwords are both said", async (t) => {
+  const strict = await startNats({ user: "job", password: "planted-nats-password" });
+  t.after(() => strict.stop());
+  const wrong = { NATS_SERVERS: where(strict), NATS_USER: "job", NATS_PASSWORD: "planted-wrong-password" };
+  const verdict = refused({
+    reason: "wait.both.denied",
+    layer: "login",
+    cause: /Postgres[^\n]*password[^\n]*\n- NATS[^\n]*Authorization Violation/i,
+    hint: /DB_PASSWORD[^\n]*\n[^\n]*NATS/,
+    where: where(plain),
+  });
+  await assertVerdict(env({ ...(await database()), password: "planted-wrong-password" }, wrong), verdict);
+});
+
 describe("Postgres and TLS", { concurrency: 3 }, () => {
   const ca = createCa();
   const right = ca.issue({ cn: "postgres", sans: ["127.0.0.1", "localhost"] });

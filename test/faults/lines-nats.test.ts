@@ -9,9 +9,10 @@ import { type TempDir, tempDir } from "../support/guard.ts";
 import { type NatsOptions, type NatsServer, startNats } from "../support/nats.ts";
 import { freePort } from "../support/ports.ts";
 import { type Postgres, startPostgres } from "../support/postgres.ts";
+import { startProxy } from "../support/proxy.ts";
 import { type JobResult, jobEnv } from "../support/run.ts";
 import { ARCHIVE, explain } from "../support/site.ts";
-import { startSwallower, startTlsFront } from "../support/strangers.ts";
+import { startStranger, startSwallower, startTlsFront } from "../support/strangers.ts";
 import { exits, job } from "./stage.ts";
 
 let postgres: Postgres;
@@ -67,6 +68,19 @@ describe("of several NATS servers", { concurrency: 4 }, () => {
     t.after(() => swallower.stop());
     exits(await run([], { NATS_SERVERS: `${at(swallower)},${at(healthy)}`, WAIT_TIMEOUT: "8" }, 20_000), 0);
   });
+  test("one whose JetStream hangs does not, either", async (t) => {
+    const [hung, healthy] = await Promise.all([start(), start()]);
+    const relay = await startProxy(hung, {
+      onBytes(direction, piece) {
+        if (direction === "up" && piece.includes("$JS.API.STREAM.INFO")) relay.stall();
+      },
+    });
+    t.after(() => relay.stop());
+    exits(
+      await run(["wait"], { NATS_SERVERS: `${at(relay)},${at(healthy)}`, WAIT_TIMEOUT: "20" }, 40_000),
+      0,
+    );
+  });
   test("the bucket is made on one alone", async () => {
     const both = await Promise.all([start(), start()]);
     exits(await run([], { NATS_SERVERS: both.map(at).join() }), 0);
@@ -93,6 +107,18 @@ describe("a NATS server that hangs", { concurrency: 4 }, () => {
       fails(result, 69, "login", "nats.login.silent");
     });
   }
+  test("in JetStream alone is not called slow for its pings", async (t) => {
+    const info = JSON.stringify({ version: "2.12.0", proto: 1, headers: true, max_payload: 1048576 });
+    const stranger = await startStranger((socket) => {
+      socket.write(`INFO ${info}\r\n`);
+      const pings = setInterval(() => socket.write("PING\r\n"), 500);
+      socket.on("data", (piece) => piece.includes("PING\r\n") && socket.write("PONG\r\n"));
+      socket.on("close", () => clearInterval(pings));
+    });
+    t.after(() => stranger.stop());
+    const result = await run(["wait"], { NATS_SERVERS: at(stranger), WAIT_TIMEOUT: "4" }, 30_000);
+    fails(result, 69, "jetstream", "nats.jetstream.silent");
+  });
   test("packets that vanish are named as such", async (t) => {
     const swallower = await startSwallower();
     t.after(() => swallower.stop());

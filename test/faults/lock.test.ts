@@ -4,7 +4,8 @@ import { describe, test } from "node:test";
 import { setTimeout as sleep } from "node:timers/promises";
 import { readConfig } from "../../src/config/config.ts";
 import { Reader } from "../../src/config/env.ts";
-import { openDatabase } from "../../src/registry/database.ts";
+import { lineTo } from "../../src/readiness/line.ts";
+import { logIn } from "../../src/readiness/postgres.ts";
 import { startForgetful } from "../support/forgetful.ts";
 import { startPgbouncer } from "../support/pgbouncer.ts";
 import { ARCHIVE, explain, sha256, useServers } from "../support/site.ts";
@@ -199,7 +200,8 @@ test("the server notices within 90 seconds that a holder's machine is gone", asy
   const config = readConfig(new Reader(env)).db;
   const [server] = config.servers;
   assert.ok(server);
-  const db = await openDatabase(config, server, 5000);
+  const attempt = { signal: new AbortController().signal, enter() {}, answered() {}, watch() {} };
+  const db = await logIn(lineTo("postgres", server), config, attempt);
   try {
     const rows = await db.query<{ name: string; setting: string }>(
       "SELECT name, setting FROM pg_settings WHERE name ~ '^tcp_|^idle_session_timeout$'",

@@ -14,16 +14,19 @@ interface Layer {
   left: number;
 }
 
+/** Seconds of waiting from which on a line says what to do: with the second of those that come every 10 s. */
+const ADVISE = 20;
+
 const layer = (name: string, zh: string) =>
   event<Layer>({
     about: {
       en: `${name}: highest layer passed, first failed, why, seconds waited and left; when it changes and every 10 s`,
       zh: `${zh}：已通过的最高层、首个失败的层、原因、已等待与剩余秒数；变化时及每 10 秒一行`,
     },
-    en: ({ failed, cause, waited, left }) =>
-      `waiting (${failed}): ${cause}; ${waited} s waited, ${left} s left`,
-    zh: ({ failed, cause, waited, left }) =>
-      `等待中（${failed}）：${cause}；已等待 ${waited} 秒，剩余 ${left} 秒`,
+    en: ({ failed, cause, hint, waited, left }) =>
+      `waiting (${failed}): ${cause}; ${waited} s waited, ${left} s left${waited < ADVISE ? "" : `. What to do: ${hint}`}`,
+    zh: ({ failed, cause, hint, waited, left }) =>
+      `等待中（${failed}）：${cause}；已等待 ${waited} 秒，剩余 ${left} 秒${waited < ADVISE ? "" : `。处理办法：${hint}`}`,
   });
 
 /** How many seconds the waiting took. */

@@ -1,0 +1,44 @@
+import assert from "node:assert/strict";
+import { once } from "node:events";
+import { createServer, connect as dial } from "node:net";
+import { describe, test } from "node:test";
+import { setTimeout as sleep } from "node:timers/promises";
+import { Patience } from "../../src/async.ts";
+
+/** Keeps this thread from doing anything. */
+function block(ms: number): void {
+  Atomics.wait(new Int32Array(new SharedArrayBuffer(4)), 0, 0, ms);
+}
+
+describe("patience", () => {
+  test("ends without an answer, and not before an end of its own", async () => {
+    await new Promise<void>((over) => new Patience(100, over));
+    let over = false;
+    const patience = new Patience(100, () => {
+      over = true;
+    });
+    patience.end();
+    await sleep(300);
+    assert.equal(over, false);
+  });
+
+  test("an answer that came while the event loop was blocked is heard first", async (t) => {
+    const server = createServer((socket) => socket.write("answer"));
+    t.after(() => server.close());
+    server.listen(0, "127.0.0.1");
+    await once(server, "listening");
+    const client = dial((server.address() as { port: number }).port, "127.0.0.1");
+    t.after(() => client.destroy());
+    const [socket] = await Promise.all([once(server, "connection"), once(client, "connect")]);
+    assert.ok(socket);
+    const order: string[] = [];
+    const patience = new Patience(400, () => order.push("over"));
+    client.on("data", () => {
+      order.push("answer");
+      patience.end();
+    });
+    block(2000);
+    await sleep(100);
+    assert.deepEqual(order, ["answer"]);
+  });
+});
