@@ -5,15 +5,15 @@ export type GateHint = "running" | "object" | "init";
 
 const HINT: Record<GateHint, Record<"en" | "zh", string>> = {
   running: {
-    en: "an init is at work: nothing has to be done if the pod starts again by itself; else raise WAIT_TIMEOUT",
-    zh: "有 init 任务正在运行：请等待 Pod 自动重启；如果不会自动重启，请调大 WAIT_TIMEOUT",
+    en: "wait until the init that is at work has ended: the pod starts again by itself; if it does not, raise WAIT_TIMEOUT",
+    zh: "请等待正在运行的 init 任务结束：Pod 会自动重启；如果不会，请调大 WAIT_TIMEOUT",
   },
   object: {
-    en: "a controller is registered, but its object is missing or damaged, or it is for another platform: run init with that platform's archive on the volume",
+    en: "run init with that platform's archive on the volume: a controller is registered, but its object is missing or damaged, or it is for another platform",
     zh: "请在目录（PACKAGES_DIR）中放入该平台的控制器探针包并运行 init：已登记的控制器缺少对象、对象已损坏，或属于其他平台",
   },
   init: {
-    en: "no init has registered a controller here: look at the log of the init job, which says why, and that it uses this bucket and database",
+    en: "look at the log of the init job, and check that it uses this bucket and database: no controller was ever registered here",
     zh: "请查看 init 任务的日志，并确认它使用的是同一个存储桶和数据库：这里还没有登记过控制器",
   },
 };

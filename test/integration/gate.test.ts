@@ -112,7 +112,7 @@ describe("the gate stays shut", () => {
     await blocker.query("BEGIN; LOCK TABLE node_mgmt_packageversion IN SHARE MODE");
     const init = site.start([], { WAIT_TIMEOUT: "60", REPORT_FILE: join(site.volume, "init.json") });
     await init.waitForEvent("package.uploaded");
-    assert.match(await gate(site, 76), /an init is at work/);
+    assert.match(await gate(site, 76), /the init that is at work/);
     await gate(site, 76, "linux/x86_64");
     await blocker.query("COMMIT");
     const result = await init.done;
