@@ -47,11 +47,6 @@ const INSTALLERS: [file: string, content: Buffer, key: string][] = [
     "installer/linux/arm64/bklite-controller-installer",
   ],
   [
-    "controller/windows/collector-sidecar-installer.exe",
-    program("windows", "arm64"),
-    "installer/windows/arm64/bklite-controller-installer.exe",
-  ],
-  [
     "controller/windows/bklite-controller-installer.exe",
     program("windows", "x86_64"),
     "installer/windows/x86_64/bklite-controller-installer.exe",
@@ -94,6 +89,15 @@ describe("installers", () => {
     await ok(site);
     await ok(site, ["verify"]);
     assert.deepEqual(await site.state(), before);
+  });
+
+  test("the Windows installer under its former name is stored under today's", async () => {
+    const site = await servers.site({ state: "C" });
+    const path = await put(site, "collector-sidecar-installer.exe", program("windows", "x86_64"));
+    await ok(site);
+    const key = "installer/windows/x86_64/bklite-controller-installer.exe";
+    assert.deepEqual(await keys(site), [key]);
+    assert.equal((await site.objects.read(key)).sha256, await sha256(path));
   });
 
   test("a newer one takes the place of the last, whatever ON_CONFLICT says; verify sees that it is to be", async () => {
