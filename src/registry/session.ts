@@ -52,9 +52,9 @@ const BACKEND = `pg_catalog.pg_backend_pid() AS pid,
      FROM pg_catalog.pg_stat_get_activity(pg_catalog.pg_backend_pid())) AS "startedAt"`;
 /** Applies those SETTINGS that this server knows: not as start-up parameters, which poolers refuse. */
 const KEPT = `SELECT pg_catalog.set_config(known.name, wanted.value, false)
-  FROM pg_catalog.unnest($1::pg_catalog.text[], $2::pg_catalog.text[]) AS wanted (name, value)
+  FROM pg_catalog.json_each_text($1::pg_catalog.json) AS wanted (name, value)
   JOIN pg_catalog.pg_settings AS known ON known.name OPERATOR(pg_catalog.=) wanted.name`;
-const KEPT_VALUES = [Object.keys(SETTINGS), Object.values(SETTINGS)];
+const KEPT_VALUES = [JSON.stringify(SETTINGS)];
 
 /** Which session serves this connection now. */
 async function readBackend(client: pg.Client): Promise<Backend> {
@@ -70,7 +70,7 @@ export async function openSession(client: pg.Client): Promise<{ backend: Backend
   const { processID = null } = client as pg.Client & { processID?: number | null };
   const { rows } = await client.query<Backend>(
     `SELECT ${BACKEND}, ARRAY(${KEPT}
-      WHERE pg_catalog.pg_backend_pid() OPERATOR(pg_catalog.=) $3::pg_catalog.int4)`,
+      WHERE pg_catalog.pg_backend_pid() OPERATOR(pg_catalog.=) $2::pg_catalog.int4)`,
     [...KEPT_VALUES, processID],
   );
   const backend = { pid: Number(rows[0]?.pid), startedAt: rows[0]?.startedAt ?? "" };
