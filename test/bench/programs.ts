@@ -7,6 +7,7 @@ import { builtinDefinitions } from "../../src/packages/collectors.ts";
 import { type ArchiveEntry, buildArchive } from "../support/archives.ts";
 import { type TempDir, tempDir } from "../support/guard.ts";
 import { findNats, findPostgres } from "../support/majors.ts";
+import { rebuild } from "../support/rebuild.ts";
 import type { Volume } from "./stage.ts";
 
 /** Bytes of all programs together, about. */
@@ -17,6 +18,8 @@ const SUFFIX = process.arch === "arm64" ? "arm64" : "amd64";
 export interface RealArchives {
   zip: Volume;
   targz: Volume;
+  /** The zip with the same entries in another packaging. */
+  rebuilt: Volume;
   /** The tar, unpacked: what is deflated when the tar.gz is repacked. */
   tar: string;
   /**
@@ -43,6 +46,8 @@ export async function makeRealArchives(): Promise<RealArchives> {
   );
   const zip = await archiveOf(entries, "zip");
   const targz = await archiveOf(entries, "tar.gz");
+  const rebuilt = await archiveOf(entries, "zip");
+  await rebuild(rebuilt.files[0] ?? "");
   const peers = tempDir("bench-peers");
   const tar = join(peers.path, "archive.tar");
   await pipeline(createReadStream(targz.files[0] ?? ""), createGunzip(), createWriteStream(tar));
@@ -56,13 +61,15 @@ export async function makeRealArchives(): Promise<RealArchives> {
   return {
     zip,
     targz,
+    rebuilt,
     tar,
     everything,
     sizes: { unpacked: statSync(tar).size, everything: statSync(everything).size },
     count: programs.length,
     programs: listed(programs.map(({ file }) => basename(file))),
     remove: () => {
-      for (const folder of [zip.folder, targz.folder, peers] satisfies TempDir[]) folder.remove();
+      for (const folder of [zip.folder, targz.folder, rebuilt.folder, peers] satisfies TempDir[])
+        folder.remove();
     },
   };
 }
