@@ -1,24 +1,5 @@
-import { exitOf, type Params, type ReasonId, say } from "./reasons/catalog.ts";
-
-/** Exit codes: the one table that SPEC, docs, Kubernetes' podFailurePolicy and the termination message share. */
-export const EXIT = {
-  ok: 0,
-  usage: 64,
-  invalidPackage: 65,
-  noInput: 66,
-  unavailable: 69,
-  internal: 70,
-  storeFull: 73,
-  fileRead: 74,
-  tryAgain: 75,
-  verification: 76,
-  denied: 77,
-  config: 78,
-  sigint: 130,
-  sigterm: 143,
-} as const;
-
-export type ExitCode = (typeof EXIT)[keyof typeof EXIT];
+import { EXIT, type ExitCode } from "./exit.ts";
+import { exitOf, type Params, type ReasonId, say } from "./messages/catalog.ts";
 
 export interface JobErrorOptions {
   /** Readiness layer (`dns`, `tcp`, `tls`, `login`, …) where that is what failed. */

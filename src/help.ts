@@ -1,8 +1,8 @@
 import { readdirSync, readFileSync } from "node:fs";
 import { join } from "node:path";
 import { JobError } from "./errors.ts";
+import type { Language } from "./messages/define.ts";
 import { nearest } from "./nearest.ts";
-import type { Language } from "./reasons/define.ts";
 
 const SYNTAX = `bklite-package-init [COMMAND] [--auto | --file PATH]
          [--type controller|collector|installer|apm-probe] [--os linux|windows]

@@ -12,7 +12,7 @@ import {
   type VolumeConfig,
 } from "./config/config.ts";
 import { Reader } from "./config/env.ts";
-import { EXIT, type ExitCode } from "./errors.ts";
+import { EXIT, type ExitCode } from "./exit.ts";
 import { helpPage, USAGE } from "./help.ts";
 import { type JobContext, stopSignal } from "./job.ts";
 import { escapeLines } from "./output/escape.ts";

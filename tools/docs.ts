@@ -3,11 +3,12 @@
  * Writes what of docs/ is made of the code: the pages of reasons, and the table of events in the pages on output. A test asks
  * that they are as this would write them.
  */
+
 import { readFileSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
-import { EVENTS } from "../src/output/events/catalog.ts";
-import { CATALOG } from "../src/reasons/catalog.ts";
-import { fill, type Language, type Reason } from "../src/reasons/define.ts";
+import { CATALOG } from "../src/messages/catalog.ts";
+import { canTryAgain, fill, type Language, type Reason } from "../src/messages/define.ts";
+import { EVENTS } from "../src/messages/events.ts";
 
 const root = join(import.meta.dirname, "..");
 
@@ -136,20 +137,18 @@ function head(cells: readonly string[]): string {
 }
 
 function reasonRow(id: string, language: Language): string {
-  const { exit, again, ...words } = (CATALOG as unknown as Record<string, Reason<unknown>>)[
-    id
-  ] as Reason<unknown>;
+  const { exit, ...words } = (CATALOG as unknown as Record<string, Reason<unknown>>)[id] as Reason<unknown>;
   // Of servers, "(waited 12 s)" would be in every line.
   const server = /^(postgres|nats)\./.test(id);
   const params =
     EXAMPLES[id] ??
     new Proxy({}, { get: (_, name) => (server && name === "waited" ? undefined : hole(String(name))) });
-  const { cause, remedy } = words[language];
+  const [cause, remedy] = words[language];
   const [yes, no] = WORDS[language].again;
   return row(
     `\`${id}\``,
     exit === null ? "–" : String(exit),
-    exit === null ? "" : again ? yes : no,
+    exit === null ? "" : canTryAgain(exit) ? yes : no,
     fill(cause, params),
     fill(remedy, params),
   );

@@ -1,6 +1,6 @@
 import { poll } from "../async.ts";
 import type { JobContext } from "../job.ts";
-import { JOIN } from "../output/words.ts";
+import { JOIN } from "../messages/define.ts";
 import { decideAll, resolveDesired } from "../reconcile/desired.ts";
 import {
   type Drift,

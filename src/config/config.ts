@@ -2,6 +2,7 @@
  * config/: from the environment to one frozen, typed configuration, all problems together and before a socket is opened. Knows the
  * variables' names and rules, not what is done with them.
  */
+
 import { JobError } from "../errors.ts";
 import {
   type Arch,
@@ -13,8 +14,8 @@ import {
   type ProbeLanguage,
   versionOf,
 } from "../identity.ts";
-import type { ConfigProblem } from "../reasons/config.ts";
-import { LANGUAGES, type Language } from "../reasons/define.ts";
+import type { ConfigProblem } from "../messages/config.ts";
+import { LANGUAGES, type Language } from "../messages/define.ts";
 import { type DbConfig, readDb } from "./db.ts";
 import type { Environment, Reader } from "./env.ts";
 import { type NatsConfig, readNats } from "./nats.ts";

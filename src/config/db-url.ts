@@ -1,4 +1,4 @@
-import type { ConfigProblem } from "../reasons/config.ts";
+import type { ConfigProblem } from "../messages/config.ts";
 import type { SslMode } from "./db.ts";
 import { type DbServer, pairHosts } from "./hosts.ts";
 

@@ -1,6 +1,6 @@
 import { readFileSync } from "node:fs";
 import env from "env-var";
-import type { ConfigProblem, ConfigReason } from "../reasons/config.ts";
+import type { ConfigProblem, ConfigReason } from "../messages/config.ts";
 import { withStackNames } from "./stack.ts";
 
 export type Environment = Readonly<Record<string, string | undefined>>;

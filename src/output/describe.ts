@@ -1,9 +1,9 @@
-import { EXIT, JobError, type Problem, problemCode } from "../errors.ts";
-import { say } from "../reasons/catalog.ts";
-import type { Language } from "../reasons/define.ts";
+import { JobError, type Problem, problemCode } from "../errors.ts";
+import { EXIT } from "../exit.ts";
+import { say } from "../messages/catalog.ts";
+import { JOIN, type Language } from "../messages/define.ts";
 import { escapeDeep, escapeText } from "./escape.ts";
 import type { ReportError } from "./report.ts";
-import { JOIN } from "./words.ts";
 
 /** How many problems more than the one named, in words. */
 const MORE: Record<Language, (others: number) => string> = {

@@ -1,15 +1,20 @@
 import { type Logger, pino } from "pino";
 import type { LogLevel } from "../config/config.ts";
-import { type Params, type ReasonId, say } from "../reasons/catalog.ts";
-import type { Language } from "../reasons/define.ts";
+import { type Params, type ReasonId, say } from "../messages/catalog.ts";
+import { JOIN, type Language } from "../messages/define.ts";
+import {
+  EVENTS,
+  type EventFields,
+  type EventName,
+  type LogEvent,
+  type ReasonEvent,
+  sentence,
+} from "../messages/events.ts";
 import { escapeDeep, escapeJson, escapeText } from "./escape.ts";
-import { EVENTS, type EventFields, type EventName } from "./events/catalog.ts";
-import { type LogEvent, type ReasonEvent, sentence } from "./events/define.ts";
 import { type LogRecord, prettyLine } from "./pretty.ts";
 import { type Redact, redactDeep } from "./redact.ts";
 import type { ReportError, Warning } from "./report.ts";
 import { type Draw, statusLine, type Terminal, writeNow } from "./terminal.ts";
-import { JOIN } from "./words.ts";
 
 export type Fields = Record<string, unknown>;
 

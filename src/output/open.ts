@@ -1,7 +1,9 @@
 import { readOutput } from "../config/config.ts";
 import type { Reader } from "../config/env.ts";
 import { reportPaths, writeReport } from "../config/report-file.ts";
-import { type ExitCode, JobError } from "../errors.ts";
+import { JobError } from "../errors.ts";
+import type { ExitCode } from "../exit.ts";
+import { JOIN } from "../messages/define.ts";
 import { loadCells, wrap } from "./cells.ts";
 import { describeError } from "./describe.ts";
 import { escapeLines } from "./escape.ts";
@@ -11,7 +13,6 @@ import { createRedact, redactDeep } from "./redact.ts";
 import type { Warning } from "./report.ts";
 import { RunEnd, toJson } from "./run-end.ts";
 import { openScreen, openTerminal, type Screen, writeNow } from "./terminal.ts";
-import { JOIN } from "./words.ts";
 import { TERMINATION_LOG, writeTerminationLog } from "./write.ts";
 
 export interface Output {

@@ -1,8 +1,7 @@
-import type { Language } from "../reasons/define.ts";
-import { plural } from "../reasons/define.ts";
+import { formatBytes, type Language, plural } from "../messages/define.ts";
+import type { PackageAction, RowAction, RowEntry } from "../messages/events.ts";
 import { wrap } from "./cells.ts";
-import type { PackageAction, RowAction, RowEntry } from "./report.ts";
-import { formatBytes, table } from "./tables.ts";
+import { table } from "./tables.ts";
 import type { Paint, Screen } from "./terminal.ts";
 
 type Colour = Parameters<Paint>[0];

@@ -1,8 +1,7 @@
 import { styleText } from "node:util";
-import type { Language } from "../reasons/define.ts";
+import { JOIN, type Language } from "../messages/define.ts";
 import { cellWidth, shorten, wrap } from "./cells.ts";
 import { escapeLines, escapeText } from "./escape.ts";
-import { JOIN } from "./words.ts";
 
 /** One line of the log, as pino has it. */
 export interface LogRecord {

@@ -1,7 +1,8 @@
-import type { Language } from "../reasons/define.ts";
+import type { Language } from "../messages/define.ts";
+import type { Snapshot } from "../messages/events.ts";
+import { progressWords } from "../messages/events.ts";
 import { cellWidth, shorten } from "./cells.ts";
 import { escapeText } from "./escape.ts";
-import { progressWords } from "./events/progress.ts";
 import type { Log } from "./log.ts";
 import type { Draw } from "./terminal.ts";
 
@@ -29,18 +30,6 @@ export interface Task {
   /** File `index` of `count`, from 1. */
   index?: number;
   count?: number;
-}
-
-/** How far a task is. */
-export interface Snapshot {
-  file: string;
-  index: number | null;
-  count: number | null;
-  bytes: number;
-  total: number | null;
-  percent: number | null;
-  bytesPerSecond: number;
-  secondsLeft: number | null;
 }
 
 /** `seconds` since the start. */

@@ -1,18 +1,9 @@
-import { EXIT, ProblemsError } from "../errors.ts";
-import type { Language } from "../reasons/define.ts";
+import { ProblemsError } from "../errors.ts";
+import { EXIT } from "../exit.ts";
+import type { Language } from "../messages/define.ts";
+import type { PlatformEntry, RowAction, RowEntry } from "../messages/events.ts";
 import { describeError, describeProblem } from "./describe.ts";
-import type {
-  PackageEntry,
-  Phase,
-  PlatformEntry,
-  ProbeEntry,
-  Report,
-  ReportError,
-  RowAction,
-  RowEntry,
-  Support,
-  Warning,
-} from "./report.ts";
+import type { PackageEntry, Phase, ProbeEntry, Report, ReportError, Support, Warning } from "./report.ts";
 
 /** What happened to one package. */
 export interface PackageResult {

@@ -2,11 +2,10 @@
  * output/: everything that leaves the program: log, tables, progress, report, termination message, without secrets and in the
  * operator's language. Knows how things are said, not how they are done.
  */
-import type { ExitCode } from "../errors.ts";
-import type { ReasonId } from "../reasons/catalog.ts";
 
-export type PackageAction = "unchanged" | "uploaded" | "repaired" | "replaced" | "kept";
-export type RowAction = "inserted" | "updated" | "unchanged";
+import type { ExitCode } from "../exit.ts";
+import type { ReasonId } from "../messages/catalog.ts";
+import type { PackageAction, PlatformEntry, RowEntry } from "../messages/events.ts";
 
 export interface ReportError {
   code: ExitCode;
@@ -35,22 +34,6 @@ export interface PackageEntry {
   error?: ReportError;
 }
 
-/** What can be installed on one platform from BK-Lite's pages. */
-export interface PlatformEntry {
-  os: string;
-  /** null where the table does not tell architectures apart. */
-  arch: string | null;
-  /** Versions. */
-  controller: string[];
-  /** null: none is needed. */
-  installer: boolean | null;
-  bootstrap: boolean | null;
-  collectors: { installable: string[]; listed: string[] };
-  complete: boolean;
-  /** In words, in the operator's language. */
-  missing: string[];
-}
-
 /** An APM probe that BK-Lite knows. */
 export interface ProbeEntry {
   /** The file's. */
@@ -65,17 +48,6 @@ export interface Warning {
   message: string;
   hint: string;
   file?: string;
-}
-
-export interface RowEntry {
-  id: number | null;
-  type: string;
-  os: string;
-  arch: string | null;
-  object: string;
-  version: string;
-  name: string;
-  action: RowAction;
 }
 
 /** The report, as REPORT_FILE and --json hold it; report.schema.json says the same to machines. */

@@ -1,5 +1,6 @@
 import { writeReport } from "../config/report-file.ts";
-import { EXIT, type ExitCode, JobError, ProblemsError } from "../errors.ts";
+import { JobError, ProblemsError } from "../errors.ts";
+import { EXIT, type ExitCode } from "../exit.ts";
 import { describeError, describeProblem } from "./describe.ts";
 import { escapeJson } from "./escape.ts";
 import type { Log } from "./log.ts";

@@ -1,22 +1,14 @@
-import type { Language } from "../reasons/define.ts";
+import { actionWord, formatBytes, type Language } from "../messages/define.ts";
+import type { PlatformEntry, RowEntry } from "../messages/events.ts";
 import { cellWidth, pad, shorten, wrap } from "./cells.ts";
 import { escapeDeep } from "./escape.ts";
-import type { PackageEntry, PlatformEntry, RowEntry } from "./report.ts";
-import { actionWord, JOIN } from "./words.ts";
+import type { PackageEntry } from "./report.ts";
 
 /** Counts by action: `{uploaded: 1, unchanged: 2}`. */
 export function countActions(entries: readonly { action: string }[]): Record<string, number> {
   const counts: Record<string, number> = {};
   for (const { action } of entries) counts[action] = (counts[action] ?? 0) + 1;
   return counts;
-}
-
-/** Counts by action in words: `1 uploaded, 2 unchanged`. */
-export function countWords(counts: Readonly<Record<string, number>>, language: Language): string {
-  const words = Object.entries(counts).map(([action, count]) =>
-    language === "zh" ? `${actionWord(action, language)} ${count}` : `${count} ${action}`,
-  );
-  return words.join(JOIN[language].comma) || (language === "zh" ? "无" : "none");
 }
 
 const COLUMN_WORDS = {
@@ -172,11 +164,4 @@ function fitted(wanted: readonly number[], room: number, firm: readonly number[]
     widths[gives] = (widths[gives] as number) - 1;
   }
   return widths;
-}
-
-/** Bytes for people. */
-export function formatBytes(bytes: number): string {
-  const units = ["B", "KiB", "MiB", "GiB", "TiB"];
-  const power = bytes < 1024 ? 0 : Math.min(units.length - 1, Math.floor(Math.log2(bytes) / 10));
-  return power === 0 ? `${bytes} B` : `${(bytes / 1024 ** power).toFixed(1)} ${units[power]}`;
 }

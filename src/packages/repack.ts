@@ -3,7 +3,7 @@ import { followLinks, type PlainEntry } from "../archive/links.ts";
 import type { Entry } from "../archive/types.ts";
 import type { ZipItem } from "../archive/zip-writer.ts";
 import { problem } from "../errors.ts";
-import type { FormReason } from "../reasons/repack.ts";
+import type { FormReason } from "../messages/archive.ts";
 import { madeSize } from "./form.ts";
 import { MAX_MADE } from "./one-pass.ts";
 import type { Archive, MadeOfArchive, Package } from "./package.ts";

@@ -2,8 +2,10 @@
  * readiness/: whether Postgres and NATS can really be used, layer by layer, until a deadline, and the verdict where they cannot.
  * Changes nothing but a bucket that is missing.
  */
-import { EXIT, JobError } from "../errors.ts";
-import { exitOf, type Params, type ReasonId } from "../reasons/catalog.ts";
+
+import { JobError } from "../errors.ts";
+import { EXIT } from "../exit.ts";
+import { exitOf, type Params, type ReasonId } from "../messages/catalog.ts";
 
 export const POSTGRES_LAYERS = ["dns", "tcp", "tls", "login", "database", "table", "privileges"] as const;
 export const NATS_LAYERS = ["dns", "tcp", "tls", "login", "jetstream", "bucket"] as const;

@@ -1,6 +1,7 @@
 import { DiscardPolicy, NatsError, RetentionPolicy, type StreamConfig } from "nats";
 import type { NatsConfig } from "../config/nats.ts";
-import { EXIT, JobError } from "../errors.ts";
+import { JobError } from "../errors.ts";
+import { EXIT } from "../exit.ts";
 import type { Log } from "../output/log.ts";
 import type { Bucket } from "../store/bucket.ts";
 import { JS, jsCode } from "../store/errors.ts";

@@ -1,5 +1,5 @@
 import type { DbConfig } from "../config/db.ts";
-import type { Params } from "../reasons/catalog.ts";
+import type { Params } from "../messages/catalog.ts";
 import { LayerFailure, words } from "./layer.ts";
 import { type Line, tlsFailure } from "./line.ts";
 

@@ -1,5 +1,6 @@
 import type { DbConfig } from "../config/db.ts";
-import { EXIT, JobError } from "../errors.ts";
+import { JobError } from "../errors.ts";
+import { EXIT } from "../exit.ts";
 import { shapeOf, type TableShape } from "../registry/catalog.ts";
 import { type Database, DatabaseLostError, TableChangedError } from "../registry/database.ts";
 import { readFacts } from "../registry/facts.ts";

@@ -1,6 +1,6 @@
 import pRetry, { AbortError } from "p-retry";
+import { say } from "../messages/catalog.ts";
 import type { Log } from "../output/log.ts";
-import { say } from "../reasons/catalog.ts";
 import { type Endpoint, firstReady, furthest, SILENCE } from "./attempt.ts";
 import { type Layer, LayerFailure, type Service } from "./layer.ts";
 

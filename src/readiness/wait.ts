@@ -1,4 +1,5 @@
-import { EXIT, type ExitCode, JobError } from "../errors.ts";
+import { JobError } from "../errors.ts";
+import { EXIT, type ExitCode } from "../exit.ts";
 import type { JobContext } from "../job.ts";
 import { type NatsReady, natsProbe } from "./nats.ts";
 import { type PostgresReady, postgresProbe } from "./postgres.ts";

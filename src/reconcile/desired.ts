@@ -1,4 +1,5 @@
-import { EXIT, ProblemError, ProblemsError, problemCode } from "../errors.ts";
+import { ProblemError, ProblemsError, problemCode } from "../errors.ts";
+import { EXIT } from "../exit.ts";
 import type { JobContext } from "../job.ts";
 import type { Log } from "../output/log.ts";
 import { startProgress } from "../output/progress.ts";

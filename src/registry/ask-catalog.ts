@@ -1,5 +1,5 @@
 import { JobError } from "../errors.ts";
-import type { CatalogPurpose } from "../reasons/postgres-table.ts";
+import type { CatalogPurpose } from "../messages/postgres.ts";
 import type { Database } from "./database.ts";
 
 /** undefined_table, undefined_column, undefined_function, undefined_object, syntax_error, feature_not_supported */

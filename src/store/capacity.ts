@@ -1,5 +1,6 @@
 import type { StreamInfo } from "nats";
-import { EXIT, JobError } from "../errors.ts";
+import { JobError } from "../errors.ts";
+import { EXIT } from "../exit.ts";
 import type { Bucket } from "./bucket.ts";
 
 const MIB = 1024 * 1024;

@@ -1,7 +1,7 @@
 import { stat } from "node:fs/promises";
 import { poll } from "../async.ts";
 import { type Problem, ProblemError, problem } from "../errors.ts";
-import type { ReasonId } from "../reasons/catalog.ts";
+import type { ReasonId } from "../messages/catalog.ts";
 import type { Located } from "./file.ts";
 import type { FilePath } from "./path.ts";
 

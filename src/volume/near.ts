@@ -1,8 +1,8 @@
 import { kindOf } from "../archive/binary.ts";
 import { inspectZip } from "../archive/zip.ts";
 import type { Problem } from "../errors.ts";
+import type { Params, ReasonId } from "../messages/catalog.ts";
 import { nearest } from "../nearest.ts";
-import type { Params, ReasonId } from "../reasons/catalog.ts";
 import type { Located } from "./file.ts";
 import { collectorPlace, INSTALLER_NAMES, KNOWN_NAMES, PROBES } from "./known.ts";
 import { parseName } from "./name.ts";

@@ -1,6 +1,6 @@
 import assert from "node:assert/strict";
 import { readFileSync } from "node:fs";
-import { EXIT } from "../../src/errors.ts";
+import { EXIT } from "../../src/exit.ts";
 import type { JobResult } from "../support/run.ts";
 import { explain } from "../support/site.ts";
 

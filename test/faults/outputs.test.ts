@@ -14,7 +14,7 @@ import {
 import { join } from "node:path";
 import { text } from "node:stream/consumers";
 import { after, before, describe, test } from "node:test";
-import type { ReasonId } from "../../src/reasons/catalog.ts";
+import type { ReasonId } from "../../src/messages/catalog.ts";
 import { spawnGuarded, type TempDir, tempDir } from "../support/guard.ts";
 import { ENTRY, NODE_FLAGS } from "../support/run.ts";
 import { explain, type Site, useServers } from "../support/site.ts";

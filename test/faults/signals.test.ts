@@ -1,7 +1,7 @@
 import assert from "node:assert/strict";
 import { describe, test } from "node:test";
 import { setTimeout as sleep } from "node:timers/promises";
-import type { ReasonId } from "../../src/reasons/catalog.ts";
+import type { ReasonId } from "../../src/messages/catalog.ts";
 import type { JobResult, RunningJob } from "../support/run.ts";
 import { ARCHIVE, explain, useServers } from "../support/site.ts";
 import { random, rounds } from "./options.ts";

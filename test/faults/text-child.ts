@@ -3,10 +3,12 @@ import { parseArguments } from "../../src/cli.ts";
 import { parseDatabaseUrl } from "../../src/config/db-url.ts";
 import { JobError, type Problem, ProblemsError } from "../../src/errors.ts";
 import { isKeyPart, isRowName } from "../../src/identity.ts";
+import { CATALOG, type ReasonId } from "../../src/messages/catalog.ts";
+import { fill, LANGUAGES, type Text, type Words } from "../../src/messages/define.ts";
+import { EVENTS, type EventName } from "../../src/messages/events.ts";
 import { nearest } from "../../src/nearest.ts";
 import { loadCells } from "../../src/output/cells.ts";
 import { describeError } from "../../src/output/describe.ts";
-import { EVENTS, type EventName } from "../../src/output/events/catalog.ts";
 import { createLog, type Log } from "../../src/output/log.ts";
 import { planTable } from "../../src/output/plan-table.ts";
 import { progressBar, snapshot } from "../../src/output/progress.ts";
@@ -17,8 +19,6 @@ import { packageTable } from "../../src/output/tables.ts";
 import { openScreen, statusLine, type Terminal, writeNow } from "../../src/output/terminal.ts";
 import { terminationMessage } from "../../src/output/termination.ts";
 import type { Archive, Package } from "../../src/packages/package.ts";
-import { CATALOG, type ReasonId } from "../../src/reasons/catalog.ts";
-import { fill, LANGUAGES, type Text, type Words } from "../../src/reasons/define.ts";
 import { type Plan, plan } from "../../src/reconcile/plan.ts";
 import { platformsOf } from "../../src/reconcile/platforms.ts";
 import type { Row } from "../../src/registry/rows.ts";
@@ -97,7 +97,7 @@ function maker(texts: readonly Text<never>[]): Make | undefined {
   return undefined;
 }
 
-const wordsOf = ({ en, zh }: Record<string, Words<never>>) => [en, zh].flatMap((w) => [w?.cause, w?.remedy]);
+const wordsOf = ({ en, zh }: Record<string, Words<never>>) => [en, zh].flatMap((w) => [...(w ?? [])]);
 const REASONS = Object.entries(CATALOG).flatMap(([id, entry]) => {
   const make = maker(wordsOf(entry as never) as Text<never>[]);
   return make ? [{ id: id as ReasonId, make }] : [];

@@ -4,7 +4,7 @@ import { once } from "node:events";
 import { join } from "node:path";
 import { describe, test } from "node:test";
 import { isKeyPart, isRowName } from "../../src/identity.ts";
-import { LANGUAGES } from "../../src/reasons/define.ts";
+import { LANGUAGES } from "../../src/messages/define.ts";
 import { tempDir } from "../support/guard.ts";
 import { assertClean, HIDDEN } from "../support/hostile-text.ts";
 import { explain, useServers } from "../support/site.ts";

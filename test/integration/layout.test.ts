@@ -2,7 +2,7 @@ import assert from "node:assert/strict";
 import { mkdir, symlink, writeFile } from "node:fs/promises";
 import { dirname, join } from "node:path";
 import { describe, test } from "node:test";
-import type { ReasonId } from "../../src/reasons/catalog.ts";
+import type { ReasonId } from "../../src/messages/catalog.ts";
 import { binaryHeader } from "../support/binaries.ts";
 import { tempDir } from "../support/guard.ts";
 import { download } from "../support/install.ts";

@@ -2,7 +2,7 @@ import assert from "node:assert/strict";
 import { after, afterEach, before, mock, test } from "node:test";
 import { connect } from "nats";
 import { inParallel } from "../../src/async.ts";
-import type { EventName } from "../../src/output/events/catalog.ts";
+import type { EventName } from "../../src/messages/events.ts";
 import type { Log } from "../../src/output/log.ts";
 import { findUnreachable, reclaim, tidyOrphans } from "../../src/reconcile/orphans.ts";
 import type { Lock } from "../../src/registry/lock.ts";

@@ -5,7 +5,7 @@ import { type AddressInfo, createServer } from "node:net";
 import { join } from "node:path";
 import { describe, test } from "node:test";
 import { RetentionPolicy, type StreamConfig } from "nats";
-import type { ReasonId } from "../../src/reasons/catalog.ts";
+import type { ReasonId } from "../../src/messages/catalog.ts";
 import { buildArchive } from "../support/archives.ts";
 import { reasonsIn } from "../support/reasons.ts";
 import { ARCHIVE, explain, type Site, useServers } from "../support/site.ts";

@@ -4,7 +4,7 @@ import { mkdirSync, rmSync, symlinkSync, truncateSync, utimesSync, writeFileSync
 import { join } from "node:path";
 import { describe, test } from "node:test";
 import { crc32, gzipSync } from "node:zlib";
-import type { ReasonId } from "../../src/reasons/catalog.ts";
+import type { ReasonId } from "../../src/messages/catalog.ts";
 import { buildArchive } from "../support/archives.ts";
 import { TAR_END, tarMember } from "../support/raw-tar.ts";
 import { type RawEntry, rawZip } from "../support/raw-zip.ts";

@@ -1,7 +1,7 @@
 import assert from "node:assert/strict";
 import { after, before, test } from "node:test";
 import { connect } from "nats";
-import type { EventName } from "../../src/output/events/catalog.ts";
+import type { EventName } from "../../src/messages/events.ts";
 import type { Log } from "../../src/output/log.ts";
 import type { Servers } from "../../src/readiness/wait.ts";
 import { findStale, tidyStale } from "../../src/reconcile/stale.ts";

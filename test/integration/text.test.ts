@@ -2,7 +2,7 @@ import assert from "node:assert/strict";
 import { mkdirSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { describe, test } from "node:test";
-import { LANGUAGES } from "../../src/reasons/define.ts";
+import { LANGUAGES } from "../../src/messages/define.ts";
 import { assertClean, HOSTILE } from "../support/hostile-text.ts";
 import { explain, type Site, useServers } from "../support/site.ts";
 import { createCollectorTable, insertRow } from "../support/tables.ts";

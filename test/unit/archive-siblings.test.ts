@@ -3,7 +3,7 @@ import { buffer } from "node:stream/consumers";
 import { describe, test } from "node:test";
 import { gzipSync, zstdCompressSync } from "node:zlib";
 import { type Header, pack } from "tar-stream";
-import type { ReasonId } from "../../src/reasons/catalog.ts";
+import type { ReasonId } from "../../src/messages/catalog.ts";
 import { type RawEntry, rawZip } from "../support/raw-zip.ts";
 import { problemOf, scan, scanOne, volume } from "../support/volume.ts";
 

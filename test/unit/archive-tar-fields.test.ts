@@ -2,7 +2,7 @@ import assert from "node:assert/strict";
 import { createHash } from "node:crypto";
 import { describe, test } from "node:test";
 import { gzipSync } from "node:zlib";
-import { EXIT } from "../../src/errors.ts";
+import { EXIT } from "../../src/exit.ts";
 import { inspectFiles } from "../../src/packages/inspect.ts";
 import { listVolume } from "../../src/volume/list.ts";
 import { longMember, paxMember, TAR_END, tarHeader, tarMember } from "../support/raw-tar.ts";

@@ -5,7 +5,7 @@ import { buffer } from "node:stream/consumers";
 import { describe, test } from "node:test";
 import { constants, crc32, gunzipSync, gzipSync } from "node:zlib";
 import { pack } from "tar-stream";
-import { EXIT } from "../../src/errors.ts";
+import { EXIT } from "../../src/exit.ts";
 import { buildArchive } from "../support/archives.ts";
 import { elfHeader } from "../support/binaries.ts";
 import { problemOf, scan, scanOne, volume } from "../support/volume.ts";

@@ -3,7 +3,7 @@ import { open } from "node:fs/promises";
 import { describe, test } from "node:test";
 import { deflateRawSync } from "node:zlib";
 import { Entries } from "../../src/archive/contents.ts";
-import { EXIT } from "../../src/errors.ts";
+import { EXIT } from "../../src/exit.ts";
 import { buildArchive } from "../support/archives.ts";
 import {
   directoryEntry,

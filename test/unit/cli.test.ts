@@ -3,10 +3,11 @@ import { mkdirSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { describe, test } from "node:test";
 import { type Arguments, type Page, parseArguments } from "../../src/cli.ts";
-import { EXIT, JobError } from "../../src/errors.ts";
+import { JobError } from "../../src/errors.ts";
+import { EXIT } from "../../src/exit.ts";
 import { HELP, helpPage } from "../../src/help.ts";
+import { LANGUAGES } from "../../src/messages/define.ts";
 import { describeError } from "../../src/output/describe.ts";
-import { LANGUAGES } from "../../src/reasons/define.ts";
 import { tempDir } from "../support/guard.ts";
 
 function parsed(argv: readonly string[]): Arguments {

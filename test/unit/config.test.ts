@@ -5,7 +5,8 @@ import { join } from "node:path";
 import { after, describe, test } from "node:test";
 import { type Config, readConfig } from "../../src/config/config.ts";
 import { type Environment, Reader } from "../../src/config/env.ts";
-import { EXIT, JobError } from "../../src/errors.ts";
+import { JobError } from "../../src/errors.ts";
+import { EXIT } from "../../src/exit.ts";
 import { PROBE_LANGUAGES } from "../../src/identity.ts";
 import { PROBES } from "../../src/volume/known.ts";
 

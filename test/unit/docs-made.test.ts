@@ -2,8 +2,8 @@ import assert from "node:assert/strict";
 import { readdirSync, readFileSync } from "node:fs";
 import { join } from "node:path";
 import { describe, test } from "node:test";
+import { CATALOG } from "../../src/messages/catalog.ts";
 import schema from "../../src/output/report.schema.json" with { type: "json" };
-import { CATALOG } from "../../src/reasons/catalog.ts";
 import { homeless, OUTPUT_PAGES, PAGES, reasonsPage, withEvents } from "../../tools/docs.ts";
 
 const root = join(import.meta.dirname, "../..");

@@ -2,8 +2,9 @@ import assert from "node:assert/strict";
 import { readFileSync } from "node:fs";
 import { describe, test } from "node:test";
 import { VARIABLES, type VariableName } from "../../src/config/env.ts";
-import { EXIT } from "../../src/errors.ts";
-import { CATALOG } from "../../src/reasons/catalog.ts";
+import { EXIT } from "../../src/exit.ts";
+import { CATALOG } from "../../src/messages/catalog.ts";
+import { canTryAgain } from "../../src/messages/define.ts";
 
 /** The cells of the table that follows `<!-- table: name -->`, without its head. */
 function tableOf(file: string, name: string): string[][] {
@@ -68,8 +69,8 @@ test("the pages on output say of exit codes what the READMEs say", () => {
 
 test("each reason is worth another run where the table says so of its exit code", () => {
   const table = new Map(tableOf("README.md", "exit codes").map(([code, , retry]) => [Number(code), retry]));
-  for (const [id, { exit, again }] of Object.entries(CATALOG))
-    if (exit !== null) assert.equal(again, table.get(exit) === "yes", `${id}: exit ${exit}`);
+  for (const [id, { exit }] of Object.entries(CATALOG))
+    if (exit !== null) assert.equal(canTryAgain(exit), table.get(exit) === "yes", `${id}: exit ${exit}`);
 });
 
 test("both agree on which exits are worth another run", () => {

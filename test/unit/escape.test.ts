@@ -32,7 +32,7 @@ test("a screen keeps the job's own colours, and nothing else", () => {
 });
 
 test("ordinary text comes out as it is: the catalog, the events, the pages, names of many scripts", () => {
-  const folders = ["src/reasons", "src/output/events", "src/output", "docs", "docs/zh-CN"];
+  const folders = ["src/messages", "src/output", "docs", "docs/zh-CN"];
   const texts = folders.flatMap((folder) =>
     readdirSync(join(ROOT, folder), { withFileTypes: true })
       .filter((entry) => entry.isFile())

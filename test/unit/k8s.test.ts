@@ -5,7 +5,7 @@ import { tmpdir } from "node:os";
 import { basename, dirname, join } from "node:path";
 import { after, before, describe, test } from "node:test";
 import { parseAllDocuments } from "yaml";
-import { EXIT } from "../../src/errors.ts";
+import { EXIT } from "../../src/exit.ts";
 import { COMPONENTS, everything, k8s, OVERLAYS, ourContainers, root, writeStack } from "./k8s-manifests.ts";
 import { containersOf, kustomize, type Manifest, podSpec, readManifests } from "./kustomize.ts";
 

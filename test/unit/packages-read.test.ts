@@ -14,7 +14,7 @@ import {
 } from "node:fs/promises";
 import { describe, test } from "node:test";
 import { deflateRawSync } from "node:zlib";
-import { EXIT } from "../../src/errors.ts";
+import { EXIT } from "../../src/exit.ts";
 import { binaryKind, inspectFiles, verifyArchive } from "../../src/packages/inspect.ts";
 import { digest } from "../../src/volume/digest.ts";
 import { fileSource } from "../../src/volume/source.ts";

@@ -1,6 +1,6 @@
 import assert from "node:assert/strict";
 import { describe, test } from "node:test";
-import { EXIT } from "../../src/errors.ts";
+import { EXIT } from "../../src/exit.ts";
 import type { CollectorDefinition } from "../../src/packages/package.ts";
 import { type ResolveOptions, resolvePackages } from "../../src/packages/resolve.ts";
 import { type ArchiveOptions, buildArchive } from "../support/archives.ts";

@@ -4,7 +4,7 @@ import { type Arguments, parseArguments } from "../../src/cli.ts";
 import { readConfig } from "../../src/config/config.ts";
 import { Reader } from "../../src/config/env.ts";
 import { JobError } from "../../src/errors.ts";
-import type { ReasonId } from "../../src/reasons/catalog.ts";
+import type { ReasonId } from "../../src/messages/catalog.ts";
 
 const MINIMAL = { DB_HOST: "postgres", NATS_SERVERS: "nats:4222" };
 

@@ -2,7 +2,7 @@ import assert from "node:assert/strict";
 import { readdirSync, readFileSync } from "node:fs";
 import { basename, join } from "node:path";
 import { test } from "node:test";
-import { CATALOG, type ReasonId } from "../../src/reasons/catalog.ts";
+import { CATALOG, type ReasonId } from "../../src/messages/catalog.ts";
 
 const root = join(import.meta.dirname, "..");
 

@@ -4,11 +4,11 @@ import { ErrorCode, type NatsConnection, NatsError } from "nats";
 import { readConfig } from "../../src/config/config.ts";
 import { Reader } from "../../src/config/env.ts";
 import { JobError } from "../../src/errors.ts";
+import type { ReasonId } from "../../src/messages/catalog.ts";
 import { lineTo, tlsFailure } from "../../src/readiness/line.ts";
 import { loginFailure as natsLoginFailure } from "../../src/readiness/nats-login.ts";
 import { judge } from "../../src/readiness/postgres-hello.ts";
 import { loginFailure } from "../../src/readiness/postgres-login.ts";
-import type { ReasonId } from "../../src/reasons/catalog.ts";
 import { JS, storeError } from "../../src/store/errors.ts";
 
 /** Errors as the libraries have them, of servers that a test cannot bring to say so at will. */

@@ -1,15 +1,16 @@
 import assert from "node:assert/strict";
 import { before, describe, test } from "node:test";
-import { EXIT, JobError, ProblemsError } from "../../src/errors.ts";
+import { JobError, ProblemsError } from "../../src/errors.ts";
+import { EXIT } from "../../src/exit.ts";
+import { formatBytes, LANGUAGES } from "../../src/messages/define.ts";
+import { progressWords } from "../../src/messages/events.ts";
 import { cellWidth, loadCells } from "../../src/output/cells.ts";
-import { progressWords } from "../../src/output/events/progress.ts";
 import { planTable } from "../../src/output/plan-table.ts";
 import { progressBar, snapshot } from "../../src/output/progress.ts";
 import { Recorder } from "../../src/output/recorder.ts";
-import { formatBytes, rowTable } from "../../src/output/tables.ts";
+import { rowTable } from "../../src/output/tables.ts";
 import { terminationMessage } from "../../src/output/termination.ts";
 import type { Archive, Package } from "../../src/packages/package.ts";
-import { LANGUAGES } from "../../src/reasons/define.ts";
 import type { Decision, Plan } from "../../src/reconcile/plan.ts";
 import { checkedReport } from "../support/report.ts";
 

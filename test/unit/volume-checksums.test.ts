@@ -3,7 +3,7 @@ import { execFileSync } from "node:child_process";
 import { createHash } from "node:crypto";
 import { mkdir, symlink, writeFile } from "node:fs/promises";
 import { describe, test } from "node:test";
-import { EXIT } from "../../src/errors.ts";
+import { EXIT } from "../../src/exit.ts";
 import { inspectFiles } from "../../src/packages/inspect.ts";
 import type { VolumeFile } from "../../src/volume/file.ts";
 import { findFile, listVolume } from "../../src/volume/list.ts";

@@ -1,0 +1,77 @@
+import type { ExitCode } from "../exit.ts";
+import { archive } from "./archive.ts";
+import { config } from "./config.ts";
+import { fill, type Language, list, type Reason, reason } from "./define.ts";
+import { nats } from "./nats.ts";
+import { packages } from "./package.ts";
+import { postgres } from "./postgres.ts";
+import { run } from "./run.ts";
+import { volume } from "./volume.ts";
+
+const areas = { ...config, ...volume, ...packages, ...archive, ...postgres, ...nats, ...run };
+
+/** What one of the two servers waited for is missing; id and parameters of the catalog. */
+interface Half {
+  reason: string;
+  params: unknown;
+  /** Where the parameters do not name it. */
+  server?: string | undefined;
+}
+
+function words({ reason: id, params, server }: Half, language: Language): { message: string; hint: string } {
+  const [cause, remedy] = (areas as unknown as Record<string, Reason<unknown>>)[id]?.[language] ?? ["", ""];
+  const message = fill(cause, params);
+  const hint = fill(remedy, params);
+  return { message: server === undefined ? message : `${server}: ${message}`, hint };
+}
+
+/** The remedies of both; said once where it is the same. */
+function hints({ postgres, nats }: Record<"postgres" | "nats", Half>, language: Language): string[] {
+  return [...new Set([words(postgres, language).hint, words(nats, language).hint])];
+}
+
+function once(remedies: string[], head: string): string {
+  return remedies.length > 1 ? list(head, remedies) : (remedies[0] ?? "");
+}
+
+/** Both servers failed; the exit code is that of the failure that waiting cannot mend, if there is one. */
+function both(exit: ExitCode) {
+  return reason<{ postgres: Half; nats: Half }>({
+    exit,
+    en: [
+      ({ postgres, nats }) =>
+        list("neither server is ready:", [words(postgres, "en").message, words(nats, "en").message]),
+      (halves) => once(hints(halves, "en"), "see to both:"),
+    ],
+    zh: [
+      ({ postgres, nats }) =>
+        list("两个服务端均未就绪：", [words(postgres, "zh").message, words(nats, "zh").message]),
+      (halves) => once(hints(halves, "zh"), "请分别处理："),
+    ],
+  });
+}
+
+export const CATALOG = {
+  ...areas,
+  "wait.both": both(69),
+  "wait.both.full": both(73),
+  "wait.both.denied": both(77),
+  "wait.both.config": both(78),
+};
+
+export type ReasonId = keyof typeof CATALOG;
+/** Entry by entry: asked of all at once, the two forms of each text would multiply to more than the type checker takes. */
+type ParamsById = { [Id in ReasonId]: (typeof CATALOG)[Id] extends Reason<infer P> ? P : never };
+/** The parameters of a reason; of several reasons, those of any one of them. */
+export type Params<Id extends ReasonId> = ParamsById[Id];
+
+/** Cause and remedy of a reason, in words. `params` are those of `id`: whoever raises it is held to that (JobError, problem, log.warn). */
+export function say(id: ReasonId, params: unknown, language: Language): { message: string; hint: string } {
+  const words = (CATALOG[id] as unknown as Reason<unknown>)[language];
+  return { message: fill(words[0], params), hint: fill(words[1], params) };
+}
+
+/** The exit code that a reason ends a run with; undefined for a warning. */
+export function exitOf(id: ReasonId): ExitCode | undefined {
+  return (CATALOG[id] as Reason<never>).exit ?? undefined;
+}

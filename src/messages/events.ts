@@ -1,0 +1,637 @@
+import { type FormReason, formWords } from "./archive.ts";
+import { actionWord, countWords, fill, formatBytes, type Language, plural, type Text } from "./define.ts";
+
+export type PackageAction = "unchanged" | "uploaded" | "repaired" | "replaced" | "kept";
+export type RowAction = "inserted" | "updated" | "unchanged";
+
+export interface RowEntry {
+  id: number | null;
+  type: string;
+  os: string;
+  arch: string | null;
+  object: string;
+  version: string;
+  name: string;
+  action: RowAction;
+}
+
+/** What can be installed on one platform from BK-Lite's pages. */
+export interface PlatformEntry {
+  os: string;
+  /** null where the table does not tell architectures apart. */
+  arch: string | null;
+  /** Versions. */
+  controller: string[];
+  /** null: none is needed. */
+  installer: boolean | null;
+  bootstrap: boolean | null;
+  collectors: { installable: string[]; listed: string[] };
+  complete: boolean;
+  /** In words, in the operator's language. */
+  missing: string[];
+}
+
+/** How far a task is. */
+export interface Snapshot {
+  file: string;
+  index: number | null;
+  count: number | null;
+  bytes: number;
+  total: number | null;
+  percent: number | null;
+  bytesPerSecond: number;
+  secondsLeft: number | null;
+}
+
+/** A line of the log: what its event means, and its sentence, in both languages. */
+export interface LogEvent<F> {
+  /** For the documented table. */
+  about: Record<Language, string>;
+  en: Text<F>;
+  zh: Text<F>;
+}
+
+/** One entry; the fields, which go into the log's line as they are, are named explicitly. */
+export function event<F extends object = Record<never, never>>(entry: LogEvent<F>): LogEvent<F> {
+  return entry;
+}
+
+/** How the sentence of a reason begins, where its event says more than the reason: "init failed (exit 65): ". */
+export type Lead = Record<Language, (fields: Readonly<Record<string, unknown>>) => string>;
+
+/** An event whose lines are reasons of the catalog. */
+export interface ReasonEvent extends LogEvent<never> {
+  lead?: Lead;
+}
+
+/** An event whose lines are reasons of the catalog: its sentence comes from there, behind `lead`. */
+export function reasonEvent(about: Record<Language, string>, lead?: Lead): ReasonEvent {
+  return { about, en: "", zh: "", ...(lead && { lead }) };
+}
+
+/** The sentence of a line, in a language. */
+export function sentence<F>(entry: LogEvent<F>, fields: F, language: Language): string {
+  return fill(entry[language], fields);
+}
+
+type Counts = Record<string, number>;
+
+interface Done {
+  command: string;
+  packages: Counts;
+  rows: Counts;
+  orphans: { objects: number; bytes: number };
+  durationMs: number;
+}
+
+/** `packages: 1 uploaded, 2 unchanged; rows: none`. */
+function counts({ packages, rows }: Done, language: Language): string {
+  return language === "zh"
+    ? `安装包：${countWords(packages, language)}；记录：${countWords(rows, language)}`
+    : `packages: ${countWords(packages, language)}; rows: ${countWords(rows, language)}`;
+}
+
+/** What there is to count: nothing after waiting, and no rows after reading the volume alone. */
+function succeeded(done: Done, language: Language): string {
+  const { command, packages } = done;
+  const zh = language === "zh";
+  const begin = zh ? `${command} 成功` : `${command} succeeded`;
+  if (command === "wait" || command === "gate") return begin;
+  const stop = zh ? "。" : "; ";
+  const scanned = zh
+    ? `安装包：${countWords(packages, language)}`
+    : `packages: ${countWords(packages, language)}`;
+  return `${begin}${stop}${command === "scan" ? scanned : counts(done, language)}`;
+}
+
+/** Where the way up to a server stands. */
+interface Layer {
+  /** The highest layer passed, or `none`. */
+  passed: string;
+  failed: string;
+  reason: string;
+  /** In the log's language. */
+  cause: string;
+  hint: string;
+  /** Seconds. */
+  waited: number;
+  left: number;
+}
+
+/** Seconds of waiting from which on a line says what to do: with the second of those that come every 10 s. */
+const ADVISE = 20;
+
+const layer = (name: string, zh: string) =>
+  event<Layer>({
+    about: {
+      en: `${name}: highest layer passed, first failed, why, seconds waited and left; when it changes and every 10 s`,
+      zh: `${zh}：已通过的最高层、首个失败的层、原因、已等待与剩余秒数；变化时及每 10 秒一行`,
+    },
+    en: ({ failed, cause, hint, waited, left }) =>
+      `waiting (${failed}): ${cause}; ${waited} s waited, ${left} s left${waited < ADVISE ? "" : `. What to do: ${hint}`}`,
+    zh: ({ failed, cause, hint, waited, left }) =>
+      `等待中（${failed}）：${cause}；已等待 ${waited} 秒，剩余 ${left} 秒${waited < ADVISE ? "" : `。处理办法：${hint}`}`,
+  });
+
+/** How many seconds the waiting took. */
+interface Ready {
+  where: string;
+  version: string;
+  seconds: number;
+}
+
+interface Found {
+  file: string;
+  bytes: number;
+  os: string | null;
+  arch: string | null;
+  object: string;
+  version: string;
+  collectors: string[];
+}
+
+const platformWords = (os: string, arch: string | null) => (arch === null ? os : `${os} ${arch}`);
+
+/** `5 s`, `2 min 5 s`, `1 h 2 min`. */
+export function duration(seconds: number, language: Language): string {
+  const [h, min, s] = language === "zh" ? ["小时", "分", "秒"] : ["h", "min", "s"];
+  const minutes = Math.floor(seconds / 60);
+  if (minutes === 0) return `${seconds} ${s}`;
+  if (minutes < 60) return `${minutes} ${min} ${seconds % 60} ${s}`;
+  return `${Math.floor(minutes / 60)} ${h} ${minutes % 60} ${min}`;
+}
+
+/** `43% of 1.0 GiB, 380.2 MiB/s, 2 s left`. */
+export function progressWords(
+  { bytes, total, percent, bytesPerSecond, secondsLeft }: Snapshot,
+  language: Language,
+): string {
+  const zh = language === "zh";
+  const comma = zh ? "，" : ", ";
+  const rate = `${formatBytes(bytesPerSecond)}/s`;
+  if (total === null) return `${formatBytes(bytes)}${comma}${rate}`;
+  const left = secondsLeft === null || bytes >= total ? "" : duration(secondsLeft, language);
+  const rest = left === "" ? "" : zh ? `，剩余 ${left}` : `, ${left} left`;
+  return `${percent ?? 100}%${zh ? "，共 " : " of "}${formatBytes(total)}${comma}${rate}${rest}`;
+}
+
+/** `FILE (2 of 5)`. */
+function place({ file, index, count }: Snapshot, language: Language): string {
+  if (index === null || count === null || count < 2) return file;
+  return language === "zh" ? `${file}（${index}/${count}）` : `${file} (${index} of ${count})`;
+}
+
+type Upload = Snapshot & { step: "start" | "progress" | "end" };
+
+function uploading(fields: Upload, language: Language): string {
+  const { step, total } = fields;
+  if (step !== "start") return progressWords(fields, language);
+  const size = total === null ? "" : formatBytes(total);
+  return `${language === "zh" ? "开始上传" : "uploading"} ${size}`.trimEnd();
+}
+
+interface Lock {
+  bucket: string;
+}
+
+interface Waiting extends Lock {
+  /** Of the Postgres session that holds it. */
+  pid: number;
+  client: string;
+  age: number;
+  seconds: number;
+  left: number;
+}
+
+/** What was done to a package, or would be. */
+interface PackageLine {
+  file: string;
+  type: string;
+  os: string | null;
+  arch: string | null;
+  object: string;
+  version: string;
+  key: string;
+  bytes: number | null;
+  sha256: string | null;
+}
+
+interface Stored extends PackageLine {
+  bytesUploaded: number;
+  seconds: number;
+}
+
+const platform = (os: string | null, arch: string | null) =>
+  [os, arch].filter((part) => part !== null).join("/");
+
+function row({ id, type, os, arch, object, version, name }: RowEntry): string {
+  return `${id ?? "-"}: ${type} ${object} ${version} ${platform(os, arch)} (${name})`;
+}
+
+/** The name that a row had, where that is what changed. */
+function was({ columns, oldName }: { columns: string[]; oldName: string }, words: string): string {
+  return columns.includes("name") ? words + oldName : "";
+}
+
+const stored = (what: Record<Language, string>) => ({
+  en: ({ file, key, bytesUploaded }: Stored) =>
+    `${file}: ${what.en}${bytesUploaded > 0 ? ` (${formatBytes(bytesUploaded)})` : ""}: ${key}`,
+  zh: ({ file, key, bytesUploaded }: Stored) =>
+    `${file}：${what.zh}${bytesUploaded > 0 ? `（${formatBytes(bytesUploaded)}）` : ""}：${key}`,
+});
+
+interface GateWaiting {
+  /** Platforms, or `*` for any. */
+  missing: string[];
+  seconds: number;
+  left: number;
+}
+
+interface ScanFound {
+  file: string;
+  type: string;
+  os: string | null;
+  arch: string | null;
+  object: string;
+  version: string;
+  name: string;
+  key: string;
+  bytes: number;
+}
+
+const on = (missing: readonly string[], language: Language) =>
+  missing.includes("*") ? "" : language === "zh" ? `（${missing.join("、")}）` : ` for ${missing.join(", ")}`;
+
+const onPlatform = (os: string, arch: string | null) => (arch === null ? os : `${os}/${arch}`);
+
+/** Every event there is, in the order in which a run comes to them; the documented table is generated from it. */
+export const EVENTS = {
+  "run.started": event<{
+    command: string;
+    version: string;
+    bucket: string | null;
+    packagesDir: string;
+  }>({
+    about: { en: "the run begins: command, version, bucket", zh: "运行开始：命令、版本、存储桶" },
+    en: ({ command, version }) => `bklite-package-init ${version}: ${command}`,
+    zh: ({ command, version }) => `bklite-package-init ${version}：${command}`,
+  }),
+  "run.done": event<Done>({
+    about: {
+      en: "it succeeded: counts of packages and rows, orphans, duration",
+      zh: "运行成功：安装包与记录的计数、孤立分块、耗时",
+    },
+    en: (done) =>
+      done.command === "plan"
+        ? `plan wrote nothing; init would come to this: ${counts(done, "en")}`
+        : succeeded(done, "en"),
+    zh: (done) =>
+      done.command === "plan"
+        ? `plan 未写入任何内容；执行 init 的结果将是：${counts(done, "zh").replaceAll("已", "")}`
+        : succeeded(done, "zh"),
+  }),
+  "run.failed": reasonEvent(
+    {
+      en: "it failed: exit code, reason, layer, hint; always the last line",
+      zh: "运行失败：退出码、原因标识、层、处理办法；总是最后一行",
+    },
+    {
+      en: ({ command, code }) => `${command} failed (exit ${code}): `,
+      zh: ({ command, code }) => `${command} 失败（退出码 ${code}）：`,
+    },
+  ),
+  "run.stopping": reasonEvent(
+    { en: "a signal or RUN_TIMEOUT stops the run", zh: "收到信号或超过 RUN_TIMEOUT，正在停止" },
+    { en: () => "stopping: ", zh: () => "正在停止：" },
+  ),
+  "report.failed": reasonEvent({
+    en: "the report could not be written to REPORT_FILE; the run goes on as it would",
+    zh: "报告无法写入 REPORT_FILE；不影响运行结果",
+  }),
+  "run.retry": reasonEvent({
+    en: "a connection was lost, somebody else wrote in between, or the table was migrated: a clean start",
+    zh: "连接中断、期间有他人写入或表被迁移：从头开始一次",
+  }),
+  "wait.postgres.layer": layer("Postgres", "Postgres"),
+  "wait.postgres.ready": event<Ready & { database: string; state: string }>({
+    about: {
+      en: "Postgres is usable, down to the privileges on the table",
+      zh: "Postgres 可用，包括数据表上的权限",
+    },
+    en: ({ version, where, state }) => `Postgres ${version} at ${where} is ready: table state ${state}`,
+    zh: ({ version, where, state }) => `Postgres ${version}（${where}）已就绪：表结构 ${state}`,
+  }),
+  "wait.nats.layer": layer("NATS", "NATS"),
+  "wait.nats.ready": event<Ready & { bucket: string; exists: boolean }>({
+    about: { en: "NATS is usable, down to the bucket", zh: "NATS 可用，包括存储桶" },
+    en: ({ version, where, bucket, exists }) =>
+      `NATS ${version} at ${where} is ready: bucket "${bucket}"${exists ? "" : " does not exist yet"}`,
+    zh: ({ version, where, bucket, exists }) =>
+      `NATS ${version}（${where}）已就绪：存储桶“${bucket}”${exists ? "" : "尚不存在"}`,
+  }),
+  "bucket.created": event<{ bucket: string; replicas: number }>({
+    about: { en: "the bucket was missing and has been made", zh: "存储桶不存在，已创建" },
+    en: ({ bucket }) => `bucket "${bucket}" was missing and has been created`,
+    zh: ({ bucket }) => `存储桶“${bucket}”不存在，已创建`,
+  }),
+  "bucket.setting": reasonEvent({
+    en: "a setting of the bucket's stream that will lose packages",
+    zh: "存储桶的流有会导致安装包丢失的设置",
+  }),
+  "scan.done": event<{ archives: number; bytes: number; seconds: number }>({
+    about: {
+      en: "the volume is read: number of packages, bytes, duration",
+      zh: "卷已读完：包数、字节数、耗时",
+    },
+    en: ({ archives, bytes }) => `on the volume: ${plural(archives, "package")}, ${formatBytes(bytes)}`,
+    zh: ({ archives, bytes }) => `卷上共 ${archives} 个安装包，${formatBytes(bytes)}`,
+  }),
+  "scan.growing": event<{ file: string; seconds: number; left: number }>({
+    about: {
+      en: "a file that is still being written is waited for: seconds waited, and left",
+      zh: "正在等待仍在写入的文件：已等待与剩余的秒数",
+    },
+    en: ({ file, seconds, left }) => `${file}: is still being written, waited ${seconds} s, ${left} s left`,
+    zh: ({ file, seconds, left }) => `${file}：仍在写入，已等待 ${seconds} 秒，剩余 ${left} 秒`,
+  }),
+  "scan.ignored": event<{ file: string; bytes?: string }>({
+    about: { en: "a file on the volume that is left alone (debug)", zh: "卷上不处理的文件（debug）" },
+    en: ({ file }) => `${file}: no package, left alone`,
+    zh: ({ file }) => `${file}：不是安装包，不处理`,
+  }),
+  "scan.suspect": reasonEvent({
+    en: "something on the volume that looks like a mistake",
+    zh: "卷上疑似有误的内容",
+  }),
+  "package.found": event<Found>({
+    about: {
+      en: "a package on the volume: file, identity, collectors in it",
+      zh: "卷上的一个安装包：文件、身份、其中的采集器",
+    },
+    en: ({ file, object, version, os, arch, collectors }) =>
+      `${file}: ${object} ${version}${os === null ? "" : ` for ${platformWords(os, arch)}`}${collectors.length > 0 ? `, with ${collectors.join(", ")}` : ""}`,
+    zh: ({ file, object, version, os, arch, collectors }) =>
+      `${file}：${object} ${version}${os === null ? "" : `，${platformWords(os, arch)}`}${collectors.length > 0 ? `，含 ${collectors.join("、")}` : ""}`,
+  }),
+  "package.invalid": reasonEvent({
+    en: "a file that cannot be used: reason and hint",
+    zh: "无法使用的文件：原因和处理办法",
+  }),
+  "package.repacked": event<{ file: string; name: string; reasons: readonly FormReason[] }>({
+    about: {
+      en: "an archive that BK-Lite's installer cannot unpack is stored as a zip that it can: why, and under which name",
+      zh: "BK-Lite 安装器无法解压的压缩包转换为可解压的 zip 存储：原因及存储名称",
+    },
+    en: ({ file, name, reasons }) =>
+      `${file}: cannot be installed as it is (${formWords(reasons, "en")}): stored as ${name}, a zip that BK-Lite can install`,
+    zh: ({ file, name, reasons }) =>
+      `${file}：无法按原样安装（${formWords(reasons, "zh")}），转换为 BK-Lite 可安装的 zip，存储为 ${name}`,
+  }),
+  "package.unfit": reasonEvent({
+    en: "REPACK=never: an archive is stored in a form that BK-Lite's installer cannot unpack",
+    zh: "REPACK=never：压缩包以 BK-Lite 安装器无法解压的形式存储",
+  }),
+  "check.progress": event<Snapshot>({
+    about: {
+      en: "a large archive is being checked: bytes, percent, rate, seconds left; every 10 s",
+      zh: "正在检查较大的压缩包：字节数、百分比、速率、剩余秒数；每 10 秒一行",
+    },
+    en: (fields) => `checking ${place(fields, "en")}: ${progressWords(fields, "en")}`,
+    zh: (fields) => `正在检查 ${place(fields, "zh")}：${progressWords(fields, "zh")}`,
+  }),
+  "upload.progress": event<Upload>({
+    about: {
+      en: "bytes, percent, rate, seconds left; every 10 s and at each end",
+      zh: "字节数、百分比、速率、剩余秒数；每 10 秒及首尾各一行",
+    },
+    en: (fields) => `${place(fields, "en")}: ${uploading(fields, "en")}`,
+    zh: (fields) => `${place(fields, "zh")}：${uploading(fields, "zh")}`,
+  }),
+  "lock.waiting": event<Waiting>({
+    about: {
+      en: "another run holds the lock: its session, client and age; every 10 s",
+      zh: "另一个任务持有锁：其会话、客户端和持续时间；每 10 秒输出",
+    },
+    en: ({ bucket, pid, client, age, seconds, left }) =>
+      `another run holds the lock for bucket "${bucket}" (Postgres session ${pid}, client ${client}, ${age} s old): waiting, ${seconds} s so far, ${left} s left`,
+    zh: ({ bucket, pid, client, age, seconds, left }) =>
+      `另一个任务持有存储桶“${bucket}”的锁（Postgres 会话 ${pid}，客户端 ${client}，已持续 ${age} 秒）：已等待 ${seconds} 秒，剩余 ${left} 秒`,
+  }),
+  "lock.acquired": event<Lock>({
+    about: { en: "this run is the only one (debug)", zh: "已取得锁，当前只有本任务（debug）" },
+    en: ({ bucket }) => `this is the only run on bucket "${bucket}"`,
+    zh: ({ bucket }) => `存储桶“${bucket}”上只有本任务在运行`,
+  }),
+  "plan.package": event<PackageLine & { action: PackageAction | "conflict"; removes?: string[] }>({
+    about: { en: "what is to be done with a package (plan)", zh: "将对包执行的操作（plan）" },
+    en: ({ file, action, key }) => `${file}: would be ${action}: ${key}`,
+    zh: ({ file, action, key }) => `${file}：将${actionWord(action, "zh").replace(/^已/, "")}：${key}`,
+  }),
+  "plan.row": event<RowEntry>({
+    about: { en: "what is to be done with a row (plan)", zh: "将对记录执行的操作（plan）" },
+    en: (line) => `row ${row(line)}: would be ${line.action}`,
+    zh: (line) => `记录 ${row(line)}：将${actionWord(line.action, "zh").replace(/^已/, "")}`,
+  }),
+  "content.repackaged": event<{ file: string; key: string }>({
+    about: {
+      en: "a zip with the same entries as the stored object in another packaging: it is unchanged (debug)",
+      zh: "压缩包与已存储对象的条目相同，只是打包方式不同：视为未变化（debug）",
+    },
+    en: ({ file, key }) => `${file}: the same entries as in ${key} in another packaging: nothing to upload`,
+    zh: ({ file, key }) => `${file}：条目与 ${key} 相同，只是打包方式不同：无需上传`,
+  }),
+  "plan.warning": reasonEvent({
+    en: "something about what is stored that a person should know",
+    zh: "已存储内容中需要人工注意的问题",
+  }),
+  "package.unchanged": event<Stored>({
+    about: { en: "stored already, same content, all chunks", zh: "已存储，内容相同，分块齐全" },
+    ...stored({ en: "is stored already", zh: "已存储，无需上传" }),
+  }),
+  "package.uploaded": event<Stored>({
+    about: { en: "was not stored, now is", zh: "原先没有，现已存储" },
+    ...stored({ en: "uploaded", zh: "已上传" }),
+  }),
+  "package.repaired": event<Stored>({
+    about: { en: "chunks were missing, stored again", zh: "缺少分块，已重新存储" },
+    ...stored({ en: "stored again, because chunks were missing", zh: "缺少分块，已重新存储" }),
+  }),
+  "package.replaced": event<Stored>({
+    about: {
+      en: "different content was stored under this version, or what moves (latest, installers, probes) is newer; the former a warning with both digests",
+      zh: "该版本原有内容不同（告警，附两个摘要），或随版本更新的内容（latest、安装器、探针）有了新的：已替换",
+    },
+    ...stored({ en: "replaced by newer content", zh: "已更新为新内容" }),
+  }),
+  "package.kept": reasonEvent({
+    en: "different content is stored under this version and stays: both digests",
+    zh: "该版本的内容不同，予以保留：两个摘要",
+  }),
+  "package.failed": reasonEvent({
+    en: "this package could not be stored: code, reason, hint",
+    zh: "该包未能存储：退出码、原因、处理办法",
+  }),
+  "object.removed": event<{ key: string }>({
+    about: {
+      en: "an object that this run replaced, under a key that no row is served by",
+      zh: "本次替换掉、且不再有记录使用的对象",
+    },
+    en: ({ key }) => `${key}: removed, no row is served by it any more`,
+    zh: ({ key }) => `${key}：已删除，不再有记录使用它`,
+  }),
+  "chunks.reclaimed": event<{ objects: number; chunks: number }>({
+    about: {
+      en: "chunks that no metadata names, left by an earlier run of this job, purged",
+      zh: "本任务以前的运行留下的孤立分块，已清除",
+    },
+    en: ({ chunks }) => `purged ${plural(chunks, "chunk")} that an earlier run left behind`,
+    zh: ({ chunks }) => `已清除以前的运行留下的 ${chunks} 个孤立分块`,
+  }),
+  "orphans.found": reasonEvent({
+    en: "chunks that no metadata names, left by somebody's crashed upload",
+    zh: "其他程序中断的上传留下的孤立分块",
+  }),
+  "orphans.purged": event<{ objects: number; bytes: number }>({
+    about: {
+      en: "PURGE_ORPHANS: those whose last chunk is over a day old",
+      zh: "PURGE_ORPHANS：最后一块超过一天的孤立分块，已清除",
+    },
+    en: ({ objects, bytes }) => `purged the orphans of ${plural(objects, "upload")} (${formatBytes(bytes)})`,
+    zh: ({ objects, bytes }) => `已清除 ${objects} 次上传的孤立分块（${formatBytes(bytes)}）`,
+  }),
+  "staging.found": reasonEvent({
+    en: "uploads of BK-Lite's own page that have not ended: staged objects and pending rows",
+    zh: "页面上传尚未结束：暂存对象与 pending 记录",
+  }),
+  "staging.purged": event<{ objects: number; rows: number }>({
+    about: {
+      en: "PURGE_ORPHANS: staged objects and pending rows over a day old",
+      zh: "PURGE_ORPHANS：超过一天的暂存对象与 pending 记录，已清除",
+    },
+    en: ({ objects, rows }) =>
+      `removed ${plural(objects, "staged object")} and ${plural(rows, "pending row")}`,
+    zh: ({ objects, rows }) => `已清除暂存对象 ${objects} 个、pending 记录 ${rows} 条`,
+  }),
+  "row.inserted": event<RowEntry>({
+    about: { en: "a row was written", zh: "新增一条记录" },
+    en: (line) => `row ${row(line)}: inserted`,
+    zh: (line) => `记录 ${row(line)}：已新增`,
+  }),
+  "row.updated": event<RowEntry & { columns: string[]; oldName: string }>({
+    about: { en: "a row was changed: which columns", zh: "更新一条记录：哪些列" },
+    en: (line) => `row ${row(line)}: updated (${line.columns.join(", ")})${was(line, ", the name was ")}`,
+    zh: (line) => `记录 ${row(line)}：已更新（${line.columns.join("、")}）${was(line, "，原名称为 ")}`,
+  }),
+  "row.unchanged": event<RowEntry>({
+    about: { en: "a row was right already (debug)", zh: "记录原本就正确（debug）" },
+    en: (line) => `row ${row(line)}: unchanged`,
+    zh: (line) => `记录 ${row(line)}：未变`,
+  }),
+  "verify.done": event<{ packages: number; rows: number }>({
+    about: {
+      en: "read back: every package whole, every row there",
+      zh: "已读回校验：每个安装包完整，每条记录都在",
+    },
+    en: ({ packages, rows }) =>
+      `verified: ${plural(packages, "package")} stored and whole, ${plural(rows, "row")} registered`,
+    zh: ({ packages, rows }) => `校验通过：${packages} 个安装包已完整存储，${rows} 条记录已登记`,
+  }),
+  "verify.failed": reasonEvent({
+    en: "one thing that differs from what it should be (one line each)",
+    zh: "一处与预期不一致（每处一行）",
+  }),
+  "verify.waiting": event<{ differences: number; first: string; seconds: number; left: number }>({
+    about: {
+      en: "verify --wait: what it still waits for; when that changes, and every 10 s",
+      zh: "verify --wait：仍在等待的内容；变化时及每 10 秒输出",
+    },
+    en: ({ differences, first, seconds, left }) =>
+      `waiting until it holds: ${plural(differences, "difference")}, first: ${first}; ${seconds} s so far, ${left} s left`,
+    zh: ({ differences, first, seconds, left }) =>
+      `等待一致：还有 ${differences} 处不一致，首先是 ${first}；已等待 ${seconds} 秒，剩余 ${left} 秒`,
+  }),
+  "cleanup.failed": reasonEvent({
+    en: "something could not be undone; the next run will",
+    zh: "有内容未能撤销，下一次运行会处理",
+  }),
+  "gate.waiting": event<GateWaiting>({
+    about: {
+      en: "gate: no controller can be installed yet, on which platforms; when that changes, and every 10 s",
+      zh: "gate：还没有可安装的控制器，列出平台；变化时及每 10 秒输出",
+    },
+    en: ({ missing, seconds, left }) =>
+      `waiting for a controller that can be installed${on(missing, "en")}: ${seconds} s so far, ${left} s left`,
+    zh: ({ missing, seconds, left }) =>
+      `等待可安装的控制器${on(missing, "zh")}：已等待 ${seconds} 秒，剩余 ${left} 秒`,
+  }),
+  "gate.open": event<{ seconds: number }>({
+    about: { en: "gate: a controller can be installed", zh: "gate：已有可安装的控制器，放行" },
+    en: "a controller can be installed: the gate is open",
+    zh: "已有可安装的控制器，放行",
+  }),
+  "definitions.waiting": event<{ seconds: number; left: number }>({
+    about: {
+      en: "BK-Lite's first start has not yet filled its list of collectors (node_mgmt_collector); every 10 s",
+      zh: "BK-Lite 首次启动尚未写入采集器清单（node_mgmt_collector）；每 10 秒输出",
+    },
+    en: ({ seconds, left }) =>
+      `waiting for BK-Lite's first start to fill node_mgmt_collector: ${seconds} s so far, ${left} s left`,
+    zh: ({ seconds, left }) =>
+      `等待 BK-Lite 首次启动写入 node_mgmt_collector：已等待 ${seconds} 秒，剩余 ${left} 秒`,
+  }),
+  "migrations.waiting": event<{ count: number; seconds: number; left: number }>({
+    about: {
+      en: "BK-Lite's server is still migrating the database: migrations so far; every 10 s",
+      zh: "BK-Lite 服务端仍在迁移数据库：已完成的迁移数；每 10 秒输出",
+    },
+    en: ({ count, seconds, left }) =>
+      `waiting for BK-Lite's first start to finish its migrations (${count} so far): ${seconds} s so far, ${left} s left`,
+    zh: ({ count, seconds, left }) =>
+      `等待 BK-Lite 首次启动完成迁移（已完成 ${count} 个）：已等待 ${seconds} 秒，剩余 ${left} 秒`,
+  }),
+  "migrations.unreadable": event({
+    about: {
+      en: "django_migrations may not be read, so whether the server is migrating is not looked at (debug)",
+      zh: "无权读取 django_migrations，因此不检查服务端是否仍在迁移（debug）",
+    },
+    en: "no SELECT on django_migrations: whether BK-Lite's server is still migrating is not looked at",
+    zh: "没有 django_migrations 的 SELECT 权限：不检查 BK-Lite 服务端是否仍在迁移",
+  }),
+  "platform.summary": event<PlatformEntry>({
+    about: {
+      en: "what can be installed on a platform, and what is missing (one line each; a table on a terminal)",
+      zh: "某个平台可安装的内容与缺少的内容（每个平台一行；终端上为表格）",
+    },
+    en: ({ os, arch, controller, collectors, missing }) =>
+      `${onPlatform(os, arch)}: controller ${controller.join(", ") || "none"}, ${plural(collectors.installable.length, "collector")} can be installed${collectors.listed.length > 0 ? `, ${collectors.listed.length} only listed` : ""}: ${missing.length > 0 ? `incomplete, no ${missing.join(", no ")}` : "complete"}`,
+    zh: ({ os, arch, controller, collectors, missing }) =>
+      `${onPlatform(os, arch)}：控制器 ${controller.join("、") || "无"}，可安装的采集器 ${collectors.installable.length} 个${collectors.listed.length > 0 ? `，仅登记 ${collectors.listed.length} 个` : ""}：${missing.length > 0 ? `不完整，缺少${missing.join("、")}` : "完整"}`,
+  }),
+  "probes.summary": event<{ present: string[]; missing: string[] }>({
+    about: {
+      en: "which APM probes are stored, by language; where any is stored or required",
+      zh: "已存储的 APM 探针（按语言）；仅在有探针或 REQUIRE 指定探针时输出",
+    },
+    en: ({ present, missing }) =>
+      `APM probes: ${present.join(", ") || "none"}${missing.length > 0 ? `; not stored: ${missing.join(", ")}` : ""}`,
+    zh: ({ present, missing }) =>
+      `APM 探针：${present.join("、") || "无"}${missing.length > 0 ? `；未存储：${missing.join("、")}` : ""}`,
+  }),
+  "platform.warning": reasonEvent({
+    en: "something that a platform lacks, and what will fail in BK-Lite",
+    zh: "平台缺少的内容，以及 BK-Lite 中会失败的操作",
+  }),
+  "scan.package": event<ScanFound>({
+    about: {
+      en: "scan: what a file on the volume would become",
+      zh: "scan：卷上的文件将变成什么",
+    },
+    en: ({ file, type, object, version, os, arch, bytes }) =>
+      `${file}: ${type} ${object} ${version}${os === null ? "" : ` for ${onPlatform(os, arch)}`} (${formatBytes(bytes)})`,
+    zh: ({ file, type, object, version, os, arch, bytes }) =>
+      `${file}：${type} ${object} ${version}${os === null ? "" : `，${onPlatform(os, arch)}`}（${formatBytes(bytes)}）`,
+  }),
+};
+
+export type EventName = keyof typeof EVENTS;
+export type EventFields<E extends EventName> = (typeof EVENTS)[E] extends LogEvent<infer F> ? F : never;
