@@ -156,6 +156,8 @@ describe("a bucket that can never be made ends the waiting at once", { concurren
     const server = await start();
     const more = { NATS_SERVERS: at(server), NATS_REPLICAS: "3", WAIT_TIMEOUT: "60" };
     fails(await run([], more, 30_000), 78, "bucket", "nats.bucket.replicas");
+    const both = { ...more, DB_PORT: String(await freePort()) };
+    fails(await run([], both, 30_000), 78, "bucket", "wait.both.config");
   });
   test("an account that asks for a size limit (10113)", async () => {
     const server = await start(account({ max_mem: 1e6, max_file: 1e8, max_bytes_required: true }));
@@ -165,7 +167,10 @@ describe("a bucket that can never be made ends the waiting at once", { concurren
   test("no stream left (10027)", async () => {
     const server = await start(account({ max_mem: 1e6, max_file: 1e8, max_streams: 1 }));
     await other(server, ["x"], { user: "job", pass: "planted-nats-password" });
-    fails(await run([], { NATS_SERVERS: at(server), ...login }, 30_000), 73, "bucket", "nats.bucket.streams");
+    const env = { NATS_SERVERS: at(server), ...login };
+    fails(await run([], env, 30_000), 73, "bucket", "nats.bucket.streams");
+    const both = { ...env, DB_PORT: String(await freePort()) };
+    fails(await run([], both, 30_000), 73, "bucket", "wait.both.full");
   });
   test("another stream on its subjects (10065)", async () => {
     const server = await start();

@@ -33,12 +33,12 @@ const texts = readdirSync(root, { recursive: true, encoding: "utf8" })
   .filter((file) => file.endsWith(".ts") && !/^(docs|reasons-named)/.test(basename(file)))
   .map((file) => readFileSync(join(root, file), "utf8"));
 
-/** `"lock.held"`, or put together: `nats.${layer}.silent`. */
+/** `"lock.held"`, or put together: `nats.${layer}.silent`, `${service}.slow`. */
 function isNamed(id: string): boolean {
   return texts.some(
     (text) =>
       text.includes(`"${id}"`) ||
-      [...text.matchAll(/`([a-z]+\.\$\{\w+\}(?:\.[a-z-]+)?)`/g)].some(([, pattern = ""]) =>
+      [...text.matchAll(/`((?:[a-z]+\.\$\{\w+\}|\$\{\w+\})(?:\.[a-z-]+)?)`/g)].some(([, pattern = ""]) =>
         new RegExp(`^${pattern.replaceAll(".", "\\.").replace(/\$\{\w+\}/, "[a-z-]+")}$`).test(id),
       ),
   );

@@ -128,11 +128,13 @@ describe("a file that could be a package and was not recognised", () => {
     await symlink("nowhere", on.path("notes"));
     await symlink("data/x", on.path("telegraf"));
     await symlink("/", on.path("root"));
+    await symlink("/", on.path("fusion-collectors.zip"));
     const { suspects } = await listVolume(on.dir);
     assert.deepEqual(
       suspects.map(({ file, reason }) => [file, reason]),
       [
         ["data/x", "volume.near.unknown"],
+        ["fusion-collectors.zip", "volume.near.linked"],
         ["telegraf.zip", "volume.near.link"],
       ],
     );
