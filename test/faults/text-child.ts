@@ -1,6 +1,6 @@
 import { join } from "node:path";
 import { parseArguments } from "../../src/cli.ts";
-import { parseDatabaseUrl } from "../../src/config/db-url.ts";
+import { parseDatabaseUrl } from "../../src/config/db.ts";
 import { JobError, type Problem, ProblemsError } from "../../src/errors.ts";
 import { isKeyPart, isRowName } from "../../src/identity.ts";
 import { CATALOG, type ReasonId } from "../../src/messages/catalog.ts";

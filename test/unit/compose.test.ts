@@ -3,8 +3,7 @@ import { readFileSync } from "node:fs";
 import { join } from "node:path";
 import { describe, test } from "node:test";
 import { parse } from "yaml";
-import { VARIABLES } from "../../src/config/env.ts";
-import { STACK_NAMES, withStackNames } from "../../src/config/stack.ts";
+import { STACK_NAMES, VARIABLES, withStackNames } from "../../src/config/env.ts";
 
 const root = join(import.meta.dirname, "../..");
 const { services, secrets } = parse(readFileSync(join(root, "compose.init.yml"), "utf8"));

@@ -1,7 +1,7 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
+import { readRowDefaults } from "../../src/config/db.ts";
 import { Reader } from "../../src/config/env.ts";
-import { readRowDefaults } from "../../src/config/row-defaults.ts";
 
 /** What ROW_DEFAULTS says; a complaint is `bad`. */
 function parse(text: string): unknown {
