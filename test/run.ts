@@ -20,8 +20,8 @@ if (!Number.isInteger(rounds) || rounds < 0) throw new Error("--rounds should be
 const seed = values.seed ?? (rounds > 0 ? String(Date.now() % 1_000_000) : "1");
 const parts = positionals.filter((name) => !SUITES.includes(name));
 
-/** Two files at least: many tests wait for a server's limit rather than for a processor. */
-const CONCURRENCY = Math.min(8, Math.max(2, availableParallelism()));
+/** One file more than processors: half of a test's time is waiting, for a server or for a file to keep still. */
+const CONCURRENCY = Math.min(8, availableParallelism() + 1);
 
 for (const suite of SUITES.filter((name) => positionals.includes(name))) {
   if (suite === "faults") console.log(`fault suite: rounds ${rounds || "(short form)"}, seed ${seed}`);

@@ -29,11 +29,14 @@ interface Case {
   args?: readonly string[];
 }
 
+/** Does not wait for more of a file that was written a moment ago. */
+const NOW = { WAIT_TIMEOUT: "0" };
+
 /** What `scan` reports of such a volume. */
 async function scanned({ files = {}, make, env = {}, args = [] }: Case) {
   await using on = await volume(files);
   await make?.(on.dir);
-  const report = await scanInProcess(args, { PACKAGES_DIR: on.dir, ...env });
+  const report = await scanInProcess(args, { PACKAGES_DIR: on.dir, ...NOW, ...env });
   return { found: reasonsIn({ report, events: [] }), report };
 }
 
@@ -41,7 +44,8 @@ async function scanned({ files = {}, make, env = {}, args = [] }: Case) {
 async function ran({ files = {}, make, env = {}, args = [] }: Case) {
   await using on = await volume(files);
   await make?.(on.dir);
-  const result = await runJob({ args: ["scan", "--json", ...args], env: { PACKAGES_DIR: on.dir, ...env } });
+  const vars = { PACKAGES_DIR: on.dir, ...NOW, ...env };
+  const result = await runJob({ args: ["scan", "--json", ...args], env: vars });
   return { found: reasonsIn(result), result };
 }
 
