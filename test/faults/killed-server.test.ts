@@ -2,11 +2,11 @@ import assert from "node:assert/strict";
 import { after, test } from "node:test";
 import { setTimeout as sleep } from "node:timers/promises";
 import { type Objects, openObjects } from "../support/objects.ts";
-import { explain, useServers } from "../support/site.ts";
+import { explain, useOwnServers } from "../support/site.ts";
 import { LONG, random, rounds } from "./options.ts";
 import { assertLockFree, assertRecovers, at, exits, type Moment, type Stage, useStages } from "./stage.ts";
 
-const servers = useServers();
+const servers = useOwnServers();
 const openStage = useStages(servers);
 const BYTES = 4_500_000;
 

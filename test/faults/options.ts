@@ -9,7 +9,7 @@ export const SEED = FAULT_SEED || "1";
 /** Whether this is the long form: what takes its time is done only here. */
 export const LONG = Number(FAULT_ROUNDS ?? 0) > 0;
 
-/** How many random rounds a test makes: `short` of them as a part of `npm test`, N in the long form. */
+/** How many random rounds a test makes: `short` of them in the short form, N in the long one. */
 export function rounds(short: number): number {
   return LONG ? Number(FAULT_ROUNDS) : short;
 }

@@ -36,8 +36,8 @@ export interface NatsOptions {
   name?: string;
 }
 
-export interface NatsServer {
-  name: string;
+/** A nats-server as its clients see it, whoever started it. */
+export interface NatsAccess {
   host: string;
   port: number;
   /** nats://, or tls:// where plain connections are refused; without credentials. */
@@ -46,11 +46,16 @@ export interface NatsServer {
   user: string | undefined;
   password: string | undefined;
   token: string | undefined;
+  version: string;
+}
+
+/** A nats-server of the test's own. */
+export interface NatsServer extends NatsAccess {
+  name: string;
   monitorUrl: string;
   storeDir: string;
   logFile: string;
   configFile: string;
-  version: string;
   /** Ends the server and removes its files. */
   stop(): Promise<void>;
   /** kill -9; the store stays. */

@@ -9,7 +9,7 @@ import {
   writeFileSync,
 } from "node:fs";
 import { join } from "node:path";
-import { type Db, database, type Login } from "./database.ts";
+import { connect, type Db, database, type Login } from "./database.ts";
 import { end, hasEnded, spawnGuarded, tempDir } from "./guard.ts";
 import { freePort } from "./ports.ts";
 import { PASSWORD, postgresFiles, type ServerUser, SUPERUSER } from "./postgres-files.ts";
@@ -35,14 +35,19 @@ export interface DatabaseOptions {
   name?: string;
 }
 
-export interface Postgres extends Login {
+/** A Postgres as its users see it, whoever started it. */
+export interface PostgresAccess extends Login {
   superuserUrl: string;
-  /** The server's log. */
-  logFile: string;
   /** The database `postgres`, for roles and other databases. */
   admin: Db;
   /** A new database, cloned from the template of its state. */
   createDatabase(options: DatabaseOptions): Promise<Db>;
+}
+
+/** A Postgres of the test's own. */
+export interface Postgres extends PostgresAccess {
+  /** The server's log. */
+  logFile: string;
   /** Ends the server and removes its data. */
   stop(): Promise<void>;
   /** kill -9, of the server and of every process of its own; the data stays as they were. */
@@ -84,14 +89,9 @@ export async function startPostgres(options: PostgresOptions = {}): Promise<Post
     };
     await launch();
 
-    const login: Login = { host: "127.0.0.1", port, user: SUPERUSER, password: PASSWORD };
-    const admin = database(login, "postgres");
     return {
-      ...login,
-      superuserUrl: admin.url,
+      ...postgresAt({ host: "127.0.0.1", port, user: SUPERUSER, password: PASSWORD }),
       logFile,
-      admin,
-      createDatabase: databaseFactory(login, admin),
       async stop() {
         if (server) await end(server, "SIGQUIT");
         folder.remove();
@@ -192,23 +192,39 @@ function killWorkers(data: string): number {
   return found;
 }
 
-function databaseFactory(login: Login, admin: Db): Postgres["createDatabase"] {
+/** The Postgres that listens there; opens nothing until it is asked something. */
+export function postgresAt(login: Login): PostgresAccess {
+  const admin = database(login, "postgres");
+  return { ...login, superuserUrl: admin.url, admin, createDatabase: databaseFactory(login, admin) };
+}
+
+function databaseFactory(login: Login, admin: Db): PostgresAccess["createDatabase"] {
   const templates = new Map<string, Promise<string>>();
   let count = 0;
-
-  const template = async (state: DatabaseOptions["state"], serial: boolean): Promise<string> => {
-    if (state === "none") return "template1";
-    const name = `template_${state.toLowerCase()}${serial ? "_serial" : ""}`;
-    await admin.query(`CREATE DATABASE ${name}`);
-    await database(login, name).query(packageTable(state, serial));
-    return name;
-  };
-
-  return async ({ state, serial = false, name = `bklite_${++count}` }) => {
+  return async ({ state, serial = false, name = `bklite_${process.pid}_${++count}` }) => {
     const key = `${state}${serial}`;
-    const made = templates.get(key) ?? template(state, serial);
+    const made = templates.get(key) ?? template(login, state, serial);
     templates.set(key, made);
     await admin.query(`CREATE DATABASE "${name}" TEMPLATE ${await made}`);
     return database(login, name);
   };
+}
+
+/** The name of the state's template database. Makes it if no test file that shares this server has made it yet. */
+async function template(login: Login, state: DatabaseOptions["state"], serial: boolean): Promise<string> {
+  if (state === "none") return "template1";
+  const name = `template_${state.toLowerCase()}${serial ? "_serial" : ""}`;
+  const client = await connect(login, "postgres");
+  try {
+    // Held until the connection ends: another test file waits until the template is complete.
+    await client.query("SELECT pg_advisory_lock(1)");
+    const { rowCount } = await client.query("SELECT FROM pg_database WHERE datname = $1", [name]);
+    if (rowCount === 0) {
+      await client.query(`CREATE DATABASE ${name}`);
+      await database(login, name).query(packageTable(state, serial));
+    }
+    return name;
+  } finally {
+    await client.end();
+  }
 }

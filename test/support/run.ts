@@ -14,7 +14,7 @@ export const ENTRY = fileURLToPath(new URL("../../dist/main.js", import.meta.url
 export const NODE_FLAGS = ["--expose-gc"];
 
 export interface JobOptions {
-  /** The job's whole environment, besides PATH and HOME. */
+  /** The job's whole environment, besides PATH, HOME and node's compile cache. */
   env?: Readonly<Record<string, string>>;
   args?: readonly string[];
   /** Milliseconds; a job that is still running then is killed, and that is an error of the test. */
@@ -107,10 +107,10 @@ export function runJob(options: JobOptions): Promise<JobResult> {
 export function startJob(options: JobOptions): RunningJob {
   const { args = [], env = {}, timeoutMs = 60_000, entry = ENTRY, signal } = options;
   if (!existsSync(entry)) throw new Error(`${entry} is missing: npm run build`);
-  const { PATH = "", HOME = "" } = process.env;
+  const { PATH = "", HOME = "", NODE_COMPILE_CACHE } = process.env;
   const started = performance.now();
   const child = spawnGuarded(process.execPath, [...NODE_FLAGS, entry, ...args], {
-    env: { PATH, HOME, ...env },
+    env: { PATH, HOME, ...(NODE_COMPILE_CACHE && { NODE_COMPILE_CACHE }), ...env },
     cwd: options.cwd,
     stdio: ["ignore", "pipe", "pipe"],
   });

@@ -5,10 +5,11 @@ import { after, before } from "node:test";
 import { type ArchiveOptions, buildArchive } from "./archives.ts";
 import type { Db } from "./database.ts";
 import { tempDir } from "./guard.ts";
-import { type NatsOptions, type NatsServer, startNats } from "./nats.ts";
+import { type NatsAccess, type NatsOptions, type NatsServer, startNats } from "./nats.ts";
 import { type Objects, openObjects } from "./objects.ts";
-import { type DatabaseOptions, type Postgres, startPostgres } from "./postgres.ts";
+import { type DatabaseOptions, type Postgres, type PostgresAccess, startPostgres } from "./postgres.ts";
 import { type JobResult, jobEnv, type RunningJob, runJob, startJob, tail } from "./run.ts";
+import { sharedServers } from "./servers.ts";
 import { type PackageRow, rows } from "./tables.ts";
 
 /** The name that the guide's tables show. */
@@ -32,34 +33,62 @@ export interface Site {
 }
 
 export interface Servers {
-  postgres: Postgres;
-  nats: NatsServer;
+  postgres: PostgresAccess;
+  nats: NatsAccess;
   site(options?: DatabaseOptions): Promise<Site>;
 }
 
-/** Starts both servers before the file's tests and stops them, and whatever sites were made, after. */
-export function useServers(options: NatsOptions = {}): Servers {
-  const servers = {} as Servers;
-  const sites: Site[] = [];
-  let count = 0;
+/** Servers of a test file's own, which it may kill, pause and look into. */
+export interface OwnServers extends Servers {
+  postgres: Postgres;
+  nats: NatsServer;
+}
+
+/**
+ * The servers that every test file of a run shares (servers.ts), or, if a file runs by itself, servers of its own.
+ * Removes the sites that were made after the file's tests.
+ */
+export function useServers(): Servers {
+  const shared = sharedServers();
+  return shared ? withSites(shared, true) : useOwnServers();
+}
+
+/** Starts both servers before the file's tests, and stops them after. */
+export function useOwnServers(options: NatsOptions = {}): OwnServers {
+  const servers = {} as OwnServers;
   before(async () => {
     [servers.postgres, servers.nats] = await Promise.all([startPostgres(), startNats(options)]);
   });
-  after(async () => {
-    await Promise.allSettled(sites.map((site) => site.close()));
-    await Promise.allSettled([servers.nats?.stop(), servers.postgres?.stop()]);
-  });
-  servers.site = async (database = { state: "B" }) => {
-    // Counted at once: tests may ask for their sites at the same time.
-    const site = await openSite(servers, `b${count++}`, database);
-    sites.push(site);
-    return site;
-  };
+  withSites(servers, false);
+  after(() => Promise.allSettled([servers.nats?.stop(), servers.postgres?.stop()]));
   return servers;
 }
 
+/** Adds `site` to the servers. `remove`: nobody else removes what a site left on them. */
+function withSites(servers: Omit<Servers, "site">, remove: boolean): Servers {
+  const sites: Site[] = [];
+  let count = 0;
+  after(async () => {
+    if (remove) await Promise.allSettled(sites.map((site) => removeSite(servers, site)));
+    await Promise.allSettled(sites.map((site) => site.close()));
+  });
+  return Object.assign(servers, {
+    async site(database: DatabaseOptions = { state: "B" }) {
+      // Counted before the first wait: tests may ask for their sites at the same time.
+      const site = await openSite(servers, `b${process.pid}_${count++}`, database);
+      sites.push(site);
+      return site;
+    },
+  });
+}
+
+async function removeSite({ postgres }: Pick<Servers, "postgres">, { db, bucket, objects }: Site) {
+  await postgres.admin.query(`DROP DATABASE IF EXISTS "${db.name}" WITH (FORCE)`);
+  await objects.connection.request(`$JS.API.STREAM.DELETE.OBJ_${bucket}`);
+}
+
 async function openSite(
-  { postgres, nats }: Servers,
+  { postgres, nats }: Omit<Servers, "site">,
   bucket: string,
   options: DatabaseOptions,
 ): Promise<Site> {
