@@ -11,11 +11,25 @@ import { type CollectorRow, createCollectorTable, insertRow, type TableState } f
 const servers = useServers();
 const LINUX = "/opt/fusion-collectors/bin/";
 const WINDOWS = "C:\\fusion-collectors\\bin\\";
-/** States of the table, and what the official layout is run with there. */
-const STATES: [state: TableState, arm64: boolean, env: Record<string, string>][] = [
-  ["A", false, { COLLECTOR_PACKAGES: "standalone" }],
-  ["B", false, { COLLECTOR_PACKAGES: "standalone" }],
-  ["C", true, {}],
+const STANDALONE = { COLLECTOR_PACKAGES: "standalone" };
+/** States of the table, and what the official layout is run with there; `unknown`: a column that the job does not know. */
+const STATES: [
+  state: TableState,
+  options: { arm64: boolean; env?: Record<string, string>; unknown?: string },
+][] = [
+  ["A", { arm64: false, env: STANDALONE }],
+  ["B", { arm64: false, env: STANDALONE }],
+  ["C", { arm64: true }],
+  ["D", { arm64: true }],
+  ["E", { arm64: true }],
+  [
+    "E",
+    {
+      arm64: true,
+      unknown: '"Release channel" varchar(10)',
+      env: { ROW_DEFAULTS: "Release channel=stable" },
+    },
+  ],
 ];
 const BEATS = ["Auditbeat", "Filebeat", "Packetbeat"];
 
@@ -133,14 +147,15 @@ async function official(site: Site, arm64: boolean): Promise<void> {
 }
 
 describe("the official layout: every collector starts on a node", () => {
-  for (const [state, arm64, env] of STATES) {
-    test(`table state ${state}`, async () => {
+  for (const [state, { arm64, unknown, env = {} }] of STATES) {
+    test(`table state ${state}${unknown ? " with an unknown column" : ""}`, async () => {
       const rows = [
         ...definitions("linux"),
         ...(arm64 ? definitions("linux", "arm64") : []),
         ...definitions("windows"),
       ];
       const site = await defined(state, rows);
+      if (unknown) await site.db.query(`ALTER TABLE node_mgmt_packageversion ADD ${unknown} NOT NULL`);
       await official(site, arm64);
       const run = await ok(site, [], {
         ...env,
@@ -172,8 +187,12 @@ describe("the official layout: every collector starts on a node", () => {
       const before = await site.state();
       const second = await ok(site, [], env);
       assert.deepEqual(await site.state(), before, explain(second));
-      for (const command of ["verify", "plan"]) await ok(site, [command], env);
+      // they work with an unknown column without any setting
+      for (const command of ["verify", "plan", "gate"])
+        await ok(site, [command], { ...env, ROW_DEFAULTS: "" });
       assert.deepEqual(await site.state(), before);
+      for (const { status = "ready", sha256 = "0".repeat(64) } of await site.rows())
+        assert.match(`${status} ${sha256}`, /^ready [0-9a-f]{64}$/);
     });
   }
 
