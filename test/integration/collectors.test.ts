@@ -370,6 +370,35 @@ describe("a collector is stored in the shape that its definition starts", () => 
     assert.deepEqual(run.report?.platforms[0]?.collectors, { installable: ["JVM-JMX"], listed: [] });
   });
 
+  test("paths are spelled in many ways, and a collector may be defined for a platform that nobody has", async () => {
+    const row = (name: string, executable_path: string, more: Partial<CollectorRow> = {}): CollectorRow => {
+      const os = executable_path.startsWith("/") ? "linux" : "windows";
+      return { name, node_operating_system: os, executable_path, package_name: "", ...more };
+    };
+    const site = await defined("E", [
+      row("Telegraf", "C:\\Fusion-Collectors\\bin\\Telegraf.exe"),
+      row("Filebeat", "c:\\\\fusion-collectors\\\\bin\\\\filebeat\\\\FileBeat.exe"),
+      row("Vector", "C:/fusion-collectors/bin/vector.exe"),
+      row("Telegraf", "/opt//fusion-collectors/bin//telegraf"),
+      row("Deep", `${LINUX}deep/usr/bin/deep`),
+      row("Vector", `${LINUX}vector`, { cpu_architecture: "riscv64" }),
+    ]);
+    for (const name of ["telegraf.exe", "filebeat.exe", "vector.exe"])
+      await put(site, `collector/windows/${name}`, program(name, "windows"));
+    await put(site, "collector/linux/telegraf", program("telegraf"));
+    await put(site, "collector/linux/vector", program("vector"));
+    await site.archive("fusion-collectors-linux-amd64.zip", { collectors: ["deep/usr/bin/deep", "vector"] });
+    await ok(site);
+    for (const name of ["Telegraf", "Filebeat", "Vector"])
+      assert.ok(await starts(site, name, "windows"), name);
+    for (const name of ["Telegraf", "Deep"]) assert.ok(await starts(site, name), name);
+    const linux = (await site.rows()).filter(({ os }) => os === "linux").map(({ object }) => object);
+    assert.deepEqual(linux.sort(), ["Controller", "Deep", "Telegraf"]);
+    const before = await site.state();
+    await ok(site);
+    assert.deepEqual(await site.state(), before);
+  });
+
   test("a path that leads out of bin/ is never used", async () => {
     const site = await defined("C", shipper(`${LINUX}../../../etc/filebeat`));
     await put(site, "filebeat", program("f"));
