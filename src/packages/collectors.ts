@@ -72,10 +72,9 @@ export function findCollectors(
   for (const definition of definitions) {
     const { object, executable, packageName } = definition;
     if (found.has(object)) continue;
-    const names = executable === undefined ? byPackageName(packageName) : spellings(executable, os);
-    const path = names.find((spelling) => paths.has(key(spelling)));
-    if (path !== undefined)
-      found.set(object, { object, executable: paths.get(key(path)) ?? path, definition });
+    const names = executable === undefined ? byPackageName(packageName) : spellings(key(executable), os);
+    const [path] = names.flatMap((name) => paths.get(key(name)) ?? []);
+    if (path !== undefined) found.set(object, { object, executable: path, definition });
   }
   return [...found.values()];
 }

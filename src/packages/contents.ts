@@ -9,7 +9,7 @@ export interface Contents {
   top: string;
   /** Whether `collector-sidecar` or `collector-sidecar.exe` is below the top folder. */
   sidecar: boolean;
-  /** Files that could be somebody's executable, by path below the top folder: directly in it, or in bin/ at most two levels deep. */
+  /** Files that could be somebody's executable, by path below the top folder: directly in it, or in bin/. */
   members: ReadonlyMap<string, Entry>;
   /** Its `certs/ca.crt`. */
   authority: Entry | undefined;
@@ -27,8 +27,7 @@ export function contentsOf(entries: readonly Entry[]): Contents {
     const path = below(whole, top);
     if (path === undefined) continue;
     const entry = from.path === whole ? from : { ...from, path: whole };
-    const parts = path.split("/");
-    const isMember = parts.length === 1 || (parts[0] === "bin" && parts.length <= 3);
+    const isMember = !path.includes("/") || path.startsWith("bin/");
     if (path === CA && entry.kind === "file") authority = entry;
     if (isMember && entry.kind === "file") members.set(path, entry);
   }

@@ -114,10 +114,6 @@ function targetOf(definition: CollectorDefinition, { program, ownFolder }: Sourc
   const [wanted] = startPaths(definition);
   // no shape puts it there, so it stays as it is
   if (wanted === undefined) return ownFolder ? join(baseOf(folderOf(program)), base) : base;
-  // capitals do not count on Windows: a name that will do stays
-  const own = program.startsWith(BIN) ? program.slice(BIN.length) : program;
-  const there = startPaths(definition).some((one) => isSamePath(one, BIN + own, definition.os));
-  if (there) return own;
   const ending = definition.os === "windows" && /\.exe$/i.test(base) && !/\.exe$/i.test(wanted) ? ".exe" : "";
   return wanted.slice(BIN.length) + ending;
 }

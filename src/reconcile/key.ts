@@ -1,4 +1,4 @@
-import { type Arch, archOf, type Identity, isKeyRow } from "../identity.ts";
+import { type Arch, archOf, type Identity, isKeyRow, OPERATING_SYSTEMS, type Os } from "../identity.ts";
 import type { Package } from "../packages/package.ts";
 import type { Row } from "../registry/rows.ts";
 import type { StoredObject } from "../store/object.ts";
@@ -51,7 +51,7 @@ export function packageKeys(
 
 /** What a key of a row's object says of it. */
 export interface ParsedKey {
-  os: string;
+  os: Os;
   /** undefined: the key names none, and may serve any. */
   arch: Arch | undefined;
   object: string;
@@ -60,7 +60,9 @@ export interface ParsedKey {
 
 /** Reads a key of the forms that keysOf makes; undefined for any other key. */
 export function parseKey(key: string): ParsedKey | undefined {
-  const [os = "", ...rest] = key.split("/").slice(0, -1);
+  const [first, ...rest] = key.split("/").slice(0, -1);
+  const os = OPERATING_SYSTEMS.find((known) => known === first);
+  if (!os) return undefined;
   const [object = "", version = ""] = rest.slice(-2);
   if (rest.length === 2) return { os, arch: undefined, object, version };
   const name = rest[0] === NO_ARCH ? "x86_64" : rest[0];

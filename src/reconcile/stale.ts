@@ -7,7 +7,7 @@ import { metaSubject } from "../store/meta.ts";
 import type { StoredObject } from "../store/object.ts";
 import { removeObject } from "../store/publish.ts";
 import type { Desired } from "./desired.ts";
-import { findRow, rowKeys, served } from "./key.ts";
+import { findRow, parseKey, rowKeys, served } from "./key.ts";
 import type { ObservedState } from "./observed.ts";
 
 const DAY = 24 * 3600 * 1000;
@@ -31,9 +31,11 @@ export function findStale({ rows, listing, archColumn }: ObservedState, desired:
   };
 }
 
-/** `linux/x86_64/Telegraf/1.0.0/.staging-UUID/telegraf` */
+/** `linux/x86_64/Telegraf/1.0.0/.staging-UUID/telegraf`; other apps' files in the bucket may have a folder of such a name too. */
 function isStaged(key: string): boolean {
-  return key.split("/").at(-2)?.startsWith(".staging-") ?? false;
+  const parts = key.split("/");
+  const [folder = ""] = parts.splice(-2, 1);
+  return folder.startsWith(".staging-") && parseKey(parts.join("/"))?.arch !== undefined;
 }
 
 export interface TidyContext {

@@ -1,4 +1,4 @@
-import { archOf, isKeyPart, type Os } from "../identity.ts";
+import { archOf, isKeyPart, OPERATING_SYSTEMS, type Os } from "../identity.ts";
 import type { CollectorDefinition } from "../packages/package.ts";
 import { askCatalog } from "./ask-catalog.ts";
 import type { Database } from "./database.ts";
@@ -47,22 +47,20 @@ export async function readDefinitions(db: Database, schema: string): Promise<Def
 }
 
 function definitionOf({ name, os, arch, path, package: packageName }: DefinitionRow): CollectorDefinition[] {
-  const executable = belowTop(path ?? "");
-  if (os !== "linux" && os !== "windows") return [];
-  return [
-    {
-      object: name ?? "",
-      os: os as Os,
-      arch: arch ? archOf(arch) : undefined,
-      executable,
-      packageName: packageName || undefined,
-    },
-  ];
+  const known = OPERATING_SYSTEMS.find((one) => one === os);
+  const target = arch ? archOf(arch) : undefined;
+  // a platform that the job has no packages for
+  if (!known || (arch && !target)) return [];
+  const executable = belowTop(path ?? "", known);
+  return [{ object: name ?? "", os: known, arch: target, executable, packageName: packageName || undefined }];
 }
 
-/** `/opt/fusion-collectors/bin/telegraf`, `C:\fusion-collectors\bin\telegraf.exe` → what follows the top folder; undefined for a path elsewhere. */
-function belowTop(path: string): string | undefined {
-  const top = "/fusion-collectors/";
-  const [, ...below] = `/${path.replaceAll("\\", "/")}`.split(top);
-  return below.join(top) || undefined;
+/**
+ * Returns what follows the top folder in `/opt/fusion-collectors/bin/telegraf` or `C:\fusion-collectors\bin\telegraf.exe`; undefined for a
+ * path elsewhere. Doubled separators say nothing, and neither do capitals on Windows.
+ */
+function belowTop(path: string, os: Os): string | undefined {
+  const plain = `/${path.replaceAll("\\", "/")}`.replaceAll(/\/(?:\.?\/)+/g, "/");
+  if (os === "linux") return /\/fusion-collectors\/(.+)$/s.exec(plain)?.[1];
+  return /\/fusion-collectors\/(.+)$/is.exec(plain)?.[1]?.replace(/^bin\//i, "bin/");
 }

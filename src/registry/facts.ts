@@ -31,7 +31,7 @@ export interface TableFacts {
   found: boolean;
   /** Those that this user may see: all of them with SELECT. */
   columns: readonly ColumnFacts[];
-  /** Columns of unique constraints and unique indexes, the primary key's among them. */
+  /** Columns of unique and exclusion constraints and unique indexes, also in an expression or a WHERE; the primary key's among them. */
   unique: readonly string[];
   mayRead: boolean;
   mayDelete: boolean;
@@ -55,7 +55,8 @@ const FACTS = `
     coalesce((
       SELECT json_agg(json_build_object(
         'name', column_name,
-        'type', data_type || coalesce('(' || character_maximum_length || ')', ''),
+        'type', CASE data_type WHEN 'ARRAY' THEN ltrim(udt_name, '_') || '[]' WHEN 'USER-DEFINED' THEN udt_name
+          ELSE data_type || coalesce('(' || character_maximum_length || ')', '') END,
         'needed', is_nullable = 'NO' AND column_default IS NULL
           AND coalesce(is_identity, 'NO') <> 'YES' AND coalesce(is_generated, 'NEVER') <> 'ALWAYS',
         'identity', coalesce(is_identity, 'NO') = 'YES',
@@ -65,8 +66,11 @@ const FACTS = `
     coalesce((
       SELECT json_agg(DISTINCT a.attname::text)
       FROM pg_index i JOIN pg_attribute a ON a.attrelid = i.indrelid
-        AND a.attnum = ANY ((i.indkey::int2[])[0:array_upper(i.indclass::oid[], 1)])
-      WHERE i.indrelid = packages.id AND i.indisunique), '[]') AS "unique",
+        AND (a.attnum = ANY ((i.indkey::int2[])[0:array_upper(i.indclass::oid[], 1)])
+          OR coalesce(i.indexprs, i.indpred) IS NOT NULL AND EXISTS (SELECT 1 FROM pg_depend d
+            WHERE d.classid = 'pg_class'::regclass AND d.objid = i.indexrelid
+              AND d.refobjid = i.indrelid AND d.refobjsubid = a.attnum))
+      WHERE i.indrelid = packages.id AND (i.indisunique OR i.indisexclusion)), '[]') AS "unique",
     has_table_privilege(packages.id, 'SELECT') AS "mayRead",
     has_table_privilege(packages.id, 'DELETE') AS "mayDelete",
     has_table_privilege(to_regclass($4::text), 'SELECT') AS "mayReadCollectors",

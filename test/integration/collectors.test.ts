@@ -11,11 +11,25 @@ import { type CollectorRow, createCollectorTable, insertRow, type TableState } f
 const servers = useServers();
 const LINUX = "/opt/fusion-collectors/bin/";
 const WINDOWS = "C:\\fusion-collectors\\bin\\";
-/** States of the table, and what the official layout is run with there. */
-const STATES: [state: TableState, arm64: boolean, env: Record<string, string>][] = [
-  ["A", false, { COLLECTOR_PACKAGES: "standalone" }],
-  ["B", false, { COLLECTOR_PACKAGES: "standalone" }],
-  ["C", true, {}],
+const STANDALONE = { COLLECTOR_PACKAGES: "standalone" };
+/** States of the table, and what the official layout is run with there; `unknown`: a column that the job does not know. */
+const STATES: [
+  state: TableState,
+  options: { arm64: boolean; env?: Record<string, string>; unknown?: string },
+][] = [
+  ["A", { arm64: false, env: STANDALONE }],
+  ["B", { arm64: false, env: STANDALONE }],
+  ["C", { arm64: true }],
+  ["D", { arm64: true }],
+  ["E", { arm64: true }],
+  [
+    "E",
+    {
+      arm64: true,
+      unknown: '"Release channel" varchar(10)',
+      env: { ROW_DEFAULTS: "Release channel=stable" },
+    },
+  ],
 ];
 const BEATS = ["Auditbeat", "Filebeat", "Packetbeat"];
 
@@ -133,14 +147,15 @@ async function official(site: Site, arm64: boolean): Promise<void> {
 }
 
 describe("the official layout: every collector starts on a node", () => {
-  for (const [state, arm64, env] of STATES) {
-    test(`table state ${state}`, async () => {
+  for (const [state, { arm64, unknown, env = {} }] of STATES) {
+    test(`table state ${state}${unknown ? " with an unknown column" : ""}`, async () => {
       const rows = [
         ...definitions("linux"),
         ...(arm64 ? definitions("linux", "arm64") : []),
         ...definitions("windows"),
       ];
       const site = await defined(state, rows);
+      if (unknown) await site.db.query(`ALTER TABLE node_mgmt_packageversion ADD ${unknown} NOT NULL`);
       await official(site, arm64);
       const run = await ok(site, [], {
         ...env,
@@ -172,8 +187,12 @@ describe("the official layout: every collector starts on a node", () => {
       const before = await site.state();
       const second = await ok(site, [], env);
       assert.deepEqual(await site.state(), before, explain(second));
-      for (const command of ["verify", "plan"]) await ok(site, [command], env);
+      // they work with an unknown column without any setting
+      for (const command of ["verify", "plan", "gate"])
+        await ok(site, [command], { ...env, ROW_DEFAULTS: "" });
       assert.deepEqual(await site.state(), before);
+      for (const { status = "ready", sha256 = "0".repeat(64) } of await site.rows())
+        assert.match(`${status} ${sha256}`, /^ready [0-9a-f]{64}$/);
     });
   }
 
@@ -349,6 +368,35 @@ describe("a collector is stored in the shape that its definition starts", () => 
     await put(site, "collector/linux/jmx_jvm.jar", "PK any");
     const run = await ok(site);
     assert.deepEqual(run.report?.platforms[0]?.collectors, { installable: ["JVM-JMX"], listed: [] });
+  });
+
+  test("paths are spelled in many ways, and a collector may be defined for a platform that nobody has", async () => {
+    const row = (name: string, executable_path: string, more: Partial<CollectorRow> = {}): CollectorRow => {
+      const os = executable_path.startsWith("/") ? "linux" : "windows";
+      return { name, node_operating_system: os, executable_path, package_name: "", ...more };
+    };
+    const site = await defined("E", [
+      row("Telegraf", "C:\\Fusion-Collectors\\bin\\Telegraf.exe"),
+      row("Filebeat", "c:\\\\fusion-collectors\\\\bin\\\\filebeat\\\\FileBeat.exe"),
+      row("Vector", "C:/fusion-collectors/bin/vector.exe"),
+      row("Telegraf", "/opt//fusion-collectors/bin//telegraf"),
+      row("Deep", `${LINUX}deep/usr/bin/deep`),
+      row("Vector", `${LINUX}vector`, { cpu_architecture: "riscv64" }),
+    ]);
+    for (const name of ["telegraf.exe", "filebeat.exe", "vector.exe"])
+      await put(site, `collector/windows/${name}`, program(name, "windows"));
+    await put(site, "collector/linux/telegraf", program("telegraf"));
+    await put(site, "collector/linux/vector", program("vector"));
+    await site.archive("fusion-collectors-linux-amd64.zip", { collectors: ["deep/usr/bin/deep", "vector"] });
+    await ok(site);
+    for (const name of ["Telegraf", "Filebeat", "Vector"])
+      assert.ok(await starts(site, name, "windows"), name);
+    for (const name of ["Telegraf", "Deep"]) assert.ok(await starts(site, name), name);
+    const linux = (await site.rows()).filter(({ os }) => os === "linux").map(({ object }) => object);
+    assert.deepEqual(linux.sort(), ["Controller", "Deep", "Telegraf"]);
+    const before = await site.state();
+    await ok(site);
+    assert.deepEqual(await site.state(), before);
   });
 
   test("a path that leads out of bin/ is never used", async () => {

@@ -85,6 +85,17 @@ describe("a column that the job does not know", { concurrency: 2 }, () => {
     assert.deepEqual(await site.state(), before);
   });
 
+  test("has a type of its own: the type is named as the database has it", async () => {
+    const site = await stateE();
+    await site.db.query("CREATE TYPE channel AS ENUM ('stable', 'beta')");
+    await site.db.query(`ALTER TABLE ${TABLE} ADD "Order" channel NOT NULL, ADD tags varchar(5)[] NOT NULL`);
+    const [reason, words] = await refused(site);
+    assert.equal(reason, "table.unknown");
+    assert.match(words, /: Order channel, tags varchar\[\] .*ROW_DEFAULTS=Order=VALUE,tags=VALUE/);
+    await ends(site.run([], { ROW_DEFAULTS: String.raw`Order=beta,tags={a\,b}` }), 0);
+    assert.deepEqual((await valuesOf(site, "tags"))[0], ["a", "b"]);
+  });
+
   for (const [column, value] of [
     ["n int NOT NULL", "n=many"],
     ["t varchar(3) NOT NULL", "t=abcd"],
@@ -110,6 +121,9 @@ describe("a column that the job does not know", { concurrency: 2 }, () => {
   for (const [what, sql] of [
     ["constraint", `ALTER TABLE ${TABLE} ADD CONSTRAINT u UNIQUE (os, object, version, x)`],
     ["index", `CREATE UNIQUE INDEX u ON ${TABLE} (os, object, version, x)`],
+    ["index's expression", `CREATE UNIQUE INDEX u ON ${TABLE} (os, object, version, lower(x))`],
+    ["index's condition", `CREATE UNIQUE INDEX u ON ${TABLE} (os, object, version) WHERE x = 'live'`],
+    ["exclusion", `ALTER TABLE ${TABLE} ADD EXCLUDE USING btree (os WITH =, version WITH =, x WITH =)`],
   ]) {
     test(`table.unique: in a unique ${what} is 78 for init, whatever ROW_DEFAULTS says; others work`, async () => {
       const site = await stateE("x text NOT NULL");

@@ -72,7 +72,10 @@ async function unpack(bytes: Buffer, bin: string): Promise<void> {
 
 /** Below fusion-collectors/; the file of the package's name if another program is started. */
 function pathsOf({ executable_path: path, package_name: name }: Started): string[] {
-  const below = /fusion-collectors[/\\](.+)$/.exec(path)?.[1]?.replaceAll("\\", "/");
+  const plain = path.replaceAll(/[/\\]+/g, "/");
+  const below = (plain.startsWith("/") ? /fusion-collectors\/(.+)$/ : /fusion-collectors\/(.+)$/i).exec(
+    plain,
+  )?.[1];
   if (below !== undefined) return [below];
   return ["", ".jar", ".sh"].map((ending) => `bin/${name}${ending}`);
 }
