@@ -7,7 +7,7 @@ import { metaSubject } from "../store/meta.ts";
 import type { StoredObject } from "../store/object.ts";
 import { removeObject } from "../store/publish.ts";
 import type { Desired } from "./desired.ts";
-import { findRow, rowKeys, served } from "./key.ts";
+import { findRow, parseKey, rowKeys, served } from "./key.ts";
 import type { ObservedState } from "./observed.ts";
 
 const DAY = 24 * 3600 * 1000;
@@ -31,9 +31,14 @@ export function findStale({ rows, listing, archColumn }: ObservedState, desired:
   };
 }
 
-/** `linux/x86_64/Telegraf/1.0.0/.staging-UUID/telegraf` */
+const STAGING = /^\.staging-[\da-f]{8}(?:-?[\da-f]{4}){3}-?[\da-f]{12}$/i;
+
+/** Whether a key has the form of `linux/x86_64/Telegraf/1.0.0/.staging-UUID/telegraf`: other applications may stage objects too. */
 function isStaged(key: string): boolean {
-  return key.split("/").at(-2)?.startsWith(".staging-") ?? false;
+  const parts = key.split("/");
+  return (
+    parts.length === 6 && STAGING.test(parts[4] ?? "") && parseKey(parts.toSpliced(4, 1).join("/")) !== undefined
+  );
 }
 
 export interface TidyContext {

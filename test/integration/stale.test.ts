@@ -12,7 +12,14 @@ import { type Objects, openObjects } from "../support/objects.ts";
 
 const HOUR = 3600 * 1000;
 const STAGED = "linux/x86_64/Telegraf/9.9.9/.staging-1c5fae44-0bb5-4a8c-9d0b-2a3d1f0b7c11/telegraf";
-const OTHERS = ["linux/x86_64/Telegraf/9.9.9/telegraf", ".staging-x", "jobs/.staging-area/files/a"];
+const OTHERS = [
+  "linux/x86_64/Telegraf/9.9.9/telegraf",
+  ".staging-x",
+  "jobs/.staging-area/files/a",
+  "jobs/.staging-area/result.zip",
+  "jobs/.staging-1c5fae44-0bb5-4a8c-9d0b-2a3d1f0b7c11/result.zip",
+  "jobs/a/b/c/.staging-1c5fae44-0bb5-4a8c-9d0b-2a3d1f0b7c11/result.zip",
+];
 
 let nats: NatsServer;
 let bucket: Bucket;
