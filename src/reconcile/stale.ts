@@ -37,7 +37,9 @@ const STAGING = /^\.staging-[\da-f]{8}(?:-?[\da-f]{4}){3}-?[\da-f]{12}$/i;
 function isStaged(key: string): boolean {
   const parts = key.split("/");
   return (
-    parts.length === 6 && STAGING.test(parts[4] ?? "") && parseKey(parts.toSpliced(4, 1).join("/")) !== undefined
+    parts.length === 6 &&
+    STAGING.test(parts[4] ?? "") &&
+    parseKey(parts.toSpliced(4, 1).join("/")) !== undefined
   );
 }
 

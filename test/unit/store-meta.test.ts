@@ -1,7 +1,14 @@
 import assert from "node:assert/strict";
 import { describe, test } from "node:test";
 import type { Bucket } from "../../src/store/bucket.ts";
-import { chunkSubject, metaSubject, type Nuid, newNuid, type ObjectMeta, parseNuid } from "../../src/store/meta.ts";
+import {
+  chunkSubject,
+  metaSubject,
+  type Nuid,
+  newNuid,
+  type ObjectMeta,
+  parseNuid,
+} from "../../src/store/meta.ts";
 import { LiveNames } from "../../src/store/names.ts";
 import { readMeta } from "../../src/store/object.ts";
 

@@ -1,7 +1,10 @@
 import assert from "node:assert/strict";
 import { execFileSync } from "node:child_process";
+import { writeFileSync } from "node:fs";
 import { describe, test } from "node:test";
 import { fileURLToPath } from "node:url";
+import { readTree } from "../../src/volume/tree.ts";
+import { tempDir } from "../support/guard.ts";
 
 /** What reads foreign text, and a text that makes a pattern which backtracks try for minutes. */
 const READERS: [what: string, code: string][] = [
@@ -49,4 +52,21 @@ describe("foreign text is read in time in proportion to its length", () => {
       assert.equal(said.trim(), "done");
     });
   }
+});
+
+test("thousands of names that are shown alike are told from each other, in the same way in each run", async (t) => {
+  const folder = tempDir("alike");
+  t.after(() => folder.remove());
+  const count = 6000;
+  for (let index = 0; index < count; index += 1) {
+    const bytes = Array.from({ length: 13 }, (_, bit) => ((index >> bit) & 1 ? 0xff : 0xfe));
+    writeFileSync(Buffer.concat([Buffer.from(`${folder.path}/`), Buffer.from(bytes)]), "");
+  }
+  writeFileSync(`${folder.path}/${"_".repeat(13)}_1`, "");
+  const root = { file: "filebeat", name: "filebeat", path: folder.path, size: 0 };
+  const read = async () =>
+    (await readTree(root)).map(({ name, path }) => `${name} ${path.toString("latin1")}`);
+  const first = await read();
+  assert.equal(new Set(first.map((line) => line.split(" ")[0])).size, count + 1);
+  assert.deepEqual(await read(), first);
 });
