@@ -31,11 +31,13 @@ export function findStale({ rows, listing, archColumn }: ObservedState, desired:
   };
 }
 
-/** `linux/x86_64/Telegraf/1.0.0/.staging-UUID/telegraf`; other apps' files in the bucket may have a folder of such a name too. */
+const STAGING = /^\.staging-[\da-f]{8}(?:-?[\da-f]{4}){3}-?[\da-f]{12}$/i;
+
+/** Whether a key has the form of `linux/x86_64/Telegraf/1.0.0/.staging-UUID/telegraf`: other applications may stage objects too. */
 function isStaged(key: string): boolean {
   const parts = key.split("/");
   const [folder = ""] = parts.splice(-2, 1);
-  return folder.startsWith(".staging-") && parseKey(parts.join("/"))?.arch !== undefined;
+  return STAGING.test(folder) && parseKey(parts.join("/"))?.arch !== undefined;
 }
 
 export interface TidyContext {

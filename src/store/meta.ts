@@ -84,9 +84,9 @@ export function formatDigest(sha256: string): string {
   );
 }
 
-/** Lower-case hex of `SHA-256=…`, padded or not; undefined where it is none. */
+/** Lower-case hex of a digest in the one form that every client takes, that of formatDigest; undefined for any other. */
 export function parseDigest(digest: unknown): string | undefined {
-  if (typeof digest !== "string" || !digest.toUpperCase().startsWith(DIGEST_PREFIX)) return undefined;
-  const bytes = Buffer.from(digest.slice(DIGEST_PREFIX.length), "base64url");
-  return bytes.length === 32 ? bytes.toString("hex") : undefined;
+  if (typeof digest !== "string") return undefined;
+  const sha256 = Buffer.from(digest.slice(DIGEST_PREFIX.length), "base64url").toString("hex");
+  return sha256.length === 64 && formatDigest(sha256) === digest ? sha256 : undefined;
 }

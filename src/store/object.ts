@@ -11,7 +11,7 @@ export interface ObjectFacts {
   size: number;
   /** Chunks that there should be. */
   chunks: number;
-  /** Lower-case hex; undefined where the metadata has none that can be read. */
+  /** Lower-case hex; undefined where there is nothing to read. */
   sha256: string | undefined;
   deleted: boolean;
   headers: Readonly<Record<string, readonly string[]>>;
@@ -47,6 +47,12 @@ export function isUnreadable({ nuid }: ObjectFacts): boolean {
   return nuid === undefined;
 }
 
+const UINT32 = 2 ** 32 - 1;
+const FIELDS: ReadonlySet<string> = new Set([
+  ...["name", "description", "headers", "options", "bucket", "nuid"],
+  ...["size", "mtime", "chunks", "digest", "deleted"],
+]);
+
 const DAMAGED: ObjectFacts = {
   nuid: undefined,
   size: 0,
@@ -62,20 +68,24 @@ export interface ReadMeta {
   key: string | undefined;
   facts: ObjectFacts;
   /** Chunks that must not be purged while this is the subject's metadata: damaged metadata keeps them too. */
-  names: Nuid | undefined;
+  names: readonly Nuid[];
 }
 
-/** Parses a metadata message of a bucket: what BK-Lite's clients (nats.py, nats.go) cannot read is damaged. */
+/** A nuid in metadata, wherever it stands and whichever of the clients reads it: Go takes `NUID`, Python takes NaN beside it. */
+const NAMED = /"nuid"\s*:\s*"([^"\\]{1,255})"/gi;
+
+/** Parses a metadata message of a bucket: metadata that one of BK-Lite's clients (nats.py, nats.go) rejects is damaged. */
 export function readMeta(bucket: string, subject: string, data: Uint8Array): ReadMeta {
   const key = keyOf(bucket, subject);
-  const fields = parseRecord(data);
+  const text = new TextDecoder("utf-8", { ignoreBOM: true }).decode(data);
+  const fields = parseRecord(text);
   const isKey = metaSubject(bucket, key) === subject;
-  // nats.py takes nothing else; nats.go does, so what such metadata names still counts.
   const facts = (isKey && isUtf8(data) && readFacts(fields, { name: key, bucket })) || DAMAGED;
+  const names = [fields.nuid, ...Array.from(text.matchAll(NAMED), ([, nuid]) => nuid)];
   return {
     key: isKey ? key : undefined,
     facts,
-    names: facts.deleted ? undefined : parseNuid(fields.nuid),
+    names: facts.deleted ? [] : [...new Set(names.flatMap((nuid) => parseNuid(nuid) ?? []))],
   };
 }
 
@@ -83,20 +93,25 @@ function readFacts(
   fields: Record<string, unknown>,
   expected: { name: string; bucket: string },
 ): ObjectFacts | undefined {
-  const { name, bucket, size, chunks, digest, deleted, headers } = fields;
+  const { name, bucket, size, chunks, digest, deleted, headers, mtime } = fields;
   const nuid = parseNuid(fields.nuid);
   if (name !== expected.name || bucket !== expected.bucket || nuid === undefined) return undefined;
-  if (!isCount(size) || !isCount(chunks) || (size > 0 && chunks === 0)) return undefined;
-  const texts = [fields.description, fields.mtime, digest];
+  if (Object.keys(fields).some(isMisspelt)) return undefined;
+  if (!isCount(size) || !isCount(chunks, UINT32) || (size > 0 && chunks === 0)) return undefined;
+  const texts = [fields.description, mtime, digest];
   if (!texts.every((text) => isAbsent(text) || typeof text === "string")) return undefined;
+  if (!isAbsent(mtime) && !isTime(mtime as string)) return undefined;
   if (!isAbsent(deleted) && typeof deleted !== "boolean") return undefined;
   if (!isAbsent(headers) && !isHeaders(headers)) return undefined;
   if (!isAbsent(fields.options) && !isOptions(fields.options)) return undefined;
+  const sha256 = parseDigest(digest);
+  // Clients compare the digest of what they have read, so without one they reject it.
+  if (sha256 === undefined && size > 0 && deleted !== true) return undefined;
   return {
     nuid,
     size,
     chunks,
-    sha256: parseDigest(digest),
+    sha256,
     deleted: deleted === true,
     headers: isAbsent(headers) ? {} : headers,
   };
@@ -106,7 +121,7 @@ function readFacts(
 function isOptions(value: unknown): boolean {
   if (!isRecord(value)) return false;
   const { link, max_chunk_size: chunk } = value;
-  return isAbsent(link) && (isAbsent(chunk) || isCount(chunk));
+  return isAbsent(link) && (isAbsent(chunk) || isCount(chunk, UINT32));
 }
 
 function isHeaders(value: unknown): value is Record<string, string[]> {
@@ -114,8 +129,20 @@ function isHeaders(value: unknown): value is Record<string, string[]> {
   return isRecord(value) && Object.values(value).every(isList);
 }
 
-function isCount(value: unknown): value is number {
-  return Number.isSafeInteger(value) && (value as number) >= 0;
+function isCount(value: unknown, most = Number.MAX_SAFE_INTEGER): value is number {
+  return Number.isSafeInteger(value) && (value as number) >= 0 && (value as number) <= most;
+}
+
+/** The only form in which Go takes a time. */
+function isTime(text: string): boolean {
+  const form = /^\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d(?:\.\d+)?(?:Z|[+-]\d\d:\d\d)$/;
+  return form.test(text) && !Number.isNaN(Date.parse(text));
+}
+
+/** Whether a field's name differs from one of ADR-20's in its capitals alone: Go reads it, Python does not. */
+function isMisspelt(field: string): boolean {
+  const folded = field.toUpperCase().toLowerCase();
+  return folded !== field && FIELDS.has(folded);
 }
 
 function isAbsent(value: unknown): value is null | undefined {
@@ -126,9 +153,9 @@ function isRecord(value: unknown): value is Record<string, unknown> {
   return typeof value === "object" && value !== null && !Array.isArray(value);
 }
 
-function parseRecord(data: Uint8Array): Record<string, unknown> {
+function parseRecord(text: string): Record<string, unknown> {
   try {
-    const value: unknown = JSON.parse(new TextDecoder().decode(data));
+    const value: unknown = JSON.parse(text);
     return isRecord(value) ? value : {};
   } catch {
     return {};

@@ -11,6 +11,7 @@ import { isLikely, isPacked, suspect, unrecognised } from "./near.ts";
 import { isHidden, isSystemFolder, isUnfinished } from "./passed-over.ts";
 import { type FileName, type FilePath, inFolder, isBelow, readName } from "./path.ts";
 import { accessTo, isDenied, isNowhere, said, unreadable } from "./problem.ts";
+import { Siblings } from "./split.ts";
 
 const DEPTH = 4;
 
@@ -84,7 +85,7 @@ export async function findFile(path: string, dir: string, claim: Claim): Promise
 
 async function walk(folder: Folder, volume: Volume): Promise<void> {
   const entries = (await list(folder)).map((entry) => ({ entry, ...readName(entry.name) }));
-  const names = entries.map(({ name }) => name);
+  const siblings = new Siblings(entries.map(({ name }) => name));
   for (const { entry, ...named } of entries) {
     const { name, raw } = named;
     const file = folder.file === "" ? name : `${folder.file}/${name}`;
@@ -92,7 +93,7 @@ async function walk(folder: Folder, volume: Volume): Promise<void> {
     const located = { file, path: inFolder(folder.path, raw), root: folder.root };
     if (isUnfinished(name)) volume.others.push(file);
     else if (entry.isDirectory()) await enter({ ...located, depth: folder.depth - 1 }, named, volume);
-    else await look(entry, located, { ...named, names }, volume);
+    else await look(entry, located, { ...named, siblings }, volume);
   }
 }
 
@@ -131,7 +132,7 @@ function isCompanion(file: string, name: string): boolean {
 async function look(
   entry: Dirent<Buffer>,
   located: Located,
-  { name, bytes, names }: FileName & { names: readonly string[] },
+  { name, bytes, siblings }: FileName & { siblings: Siblings },
   volume: Volume,
 ): Promise<void> {
   const { file } = located;
@@ -154,7 +155,7 @@ async function look(
   }
   volume.ignored.push({ file, ...shown });
   const dangling = entry.isSymbolicLink() && isLikely(name) ? await danglingLink(located) : undefined;
-  const found = dangling ?? (await unrecognised(located, name, names, !entry.isFile()));
+  const found = dangling ?? (await unrecognised(located, name, siblings, !entry.isFile()));
   if (found) volume.suspects.push(found);
 }
 

@@ -7,7 +7,7 @@ import type { Located } from "./file.ts";
 import { collectorPlace, INSTALLER_NAMES, KNOWN_NAMES, PROBES } from "./known.ts";
 import { parseName } from "./name.ts";
 import { withFile } from "./open.ts";
-import { joinCommand, splitPart } from "./split.ts";
+import { joinCommand, type Siblings } from "./split.ts";
 
 /** How archives end, also those that BK-Lite does not take; anywhere in a name. */
 const ARCHIVE = /\.(?:zip|zipx|tar|tgz|txz|tbz2|gz|xz|bz2|zst|7z|rar|jar|rpm|deb|msi)(?![\p{L}\p{N}])/iu;
@@ -41,19 +41,19 @@ export function isLikely(name: string): boolean {
 
 /**
  * Returns the one warning for a file that was not recognised but could be a package: an archive, a program, or a name like a package's;
- * undefined for any other. `names`: what lies beside it; `isLink`: it is not opened.
+ * undefined for any other. `siblings`: what lies beside it; `isLink`: it is not opened.
  */
 export async function unrecognised(
   file: Located,
   name: string,
-  names: readonly string[],
+  siblings: Siblings,
   isLink: boolean,
 ): Promise<Problem | undefined> {
-  const part = splitPart(name, names);
+  const part = siblings.splitPart(name);
   if (part) {
     // one warning for all parts, and none where they have been joined
     const [first] = part.parts;
-    if (first !== name || (part.command === "cat" && names.includes(part.whole))) return undefined;
+    if (first !== name || (part.command === "cat" && siblings.has(part.whole))) return undefined;
     return suspect(file.file, "volume.near.split", { command: joinCommand(part, file.file) });
   }
   const [, sums] = CHECKSUM.exec(name) ?? [];

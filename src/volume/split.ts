@@ -14,25 +14,50 @@ const NUMBERED = /^(.+\.(?:zip|tar|tgz|gz|xz|bz2|zst|7z|rar|jar|exe))[._-](?:par
 const ZIPPED = /^(.+)\.z\d{2,4}$/i;
 const VOLUME = /^(.+)\.part\d{1,4}\.(?:rar|7z|zip)$/i;
 
-/** Returns what a name says of a part of a split file; undefined for a name that is no part's. */
-export function splitPart(name: string, names: readonly string[]): SplitPart | undefined {
-  const [, whole, number = ""] = NUMBERED.exec(name) ?? [];
-  if (whole !== undefined) {
-    const parts = partsOf(whole, names, NUMBERED);
-    // `wget` calls a second copy `.1`
-    const isCopy = /^\d$/.test(number) && (parts.length < 2 || names.includes(whole)) && !/part/i.test(name);
-    return isCopy ? undefined : { whole, parts, command: "cat" };
+/** The names in a folder, and which of them are parts of one file; each name is read once, however many parts there are. */
+export class Siblings {
+  readonly #names: readonly string[];
+  #all: ReadonlySet<string> | undefined;
+  readonly #parts = new Map<RegExp, Map<string, string[]>>();
+
+  constructor(names: readonly string[]) {
+    this.#names = names;
   }
-  const [, zip] = ZIPPED.exec(name) ?? [];
-  if (zip !== undefined) return { whole: `${zip}.zip`, parts: partsOf(zip, names, ZIPPED), command: "zip" };
-  const [, stem] = VOLUME.exec(name) ?? [];
-  return stem === undefined ? undefined : { whole: stem, parts: partsOf(stem, names, VOLUME), command: "7z" };
+
+  has(name: string): boolean {
+    this.#all ??= new Set(this.#names);
+    return this.#all.has(name);
+  }
+
+  /** Returns what a name says of a part of a split file; undefined for a name that is no part's. */
+  splitPart(name: string): SplitPart | undefined {
+    const [, whole, number = ""] = NUMBERED.exec(name) ?? [];
+    if (whole !== undefined) {
+      const parts = this.#partsOf(whole, NUMBERED);
+      // `wget` calls a second copy `.1`
+      const isCopy = /^\d$/.test(number) && (parts.length < 2 || this.has(whole)) && !/part/i.test(name);
+      return isCopy ? undefined : { whole, parts, command: "cat" };
+    }
+    const [, zip] = ZIPPED.exec(name) ?? [];
+    if (zip !== undefined) return { whole: `${zip}.zip`, parts: this.#partsOf(zip, ZIPPED), command: "zip" };
+    const [, stem] = VOLUME.exec(name) ?? [];
+    return stem === undefined
+      ? undefined
+      : { whole: stem, parts: this.#partsOf(stem, VOLUME), command: "7z" };
+  }
+
+  #partsOf(whole: string, form: RegExp): readonly string[] {
+    let byWhole = this.#parts.get(form);
+    if (!byWhole) {
+      const sorted = this.#names.filter((name) => form.test(name)).sort(NUMERIC.compare);
+      byWhole = Map.groupBy(sorted, (name) => form.exec(name)?.[1] ?? "");
+      this.#parts.set(form, byWhole);
+    }
+    return byWhole.get(whole) ?? [];
+  }
 }
 
-function partsOf(whole: string, names: readonly string[], form: RegExp): string[] {
-  const parts = names.filter((name) => form.exec(name)?.[1] === whole);
-  return parts.toSorted((a, b) => a.localeCompare(b, "en", { numeric: true }));
-}
+const NUMERIC = new Intl.Collator("en", { numeric: true });
 
 /** Parts that a command names one by one. */
 const NAMED = 8;

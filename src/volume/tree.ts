@@ -45,14 +45,12 @@ async function descend(root: VolumeFile, folder: Folder, found: TreeEntry[]): Pr
       throw isSystemError(error) ? unreadable(at, folder.path, error) : error;
     },
   );
-  const taken = new Set<string>();
-  for (const entry of entries) {
+  // Two names may be one where neither is UTF-8: in order of their bytes they are the same in each run.
+  const taken = new Map<string, number>();
+  for (const entry of entries.sort((a, b) => Buffer.compare(a.name, b.name))) {
     const { name: shown, raw, bytes } = readName(entry.name);
     if (entry.isDirectory() && isSystemFolder(shown)) continue;
-    let last = shown;
-    // two names may be one where neither is UTF-8
-    while (taken.has(last)) last += "_";
-    taken.add(last);
+    const last = untaken(shown, taken);
     const name = folder.name === "" ? last : `${folder.name}/${last}`;
     const path = inFolder(folder.path, raw);
     const one: Located = { file: `${root.file}/${name}`, path, ...(root.root && { root: root.root }) };
@@ -71,6 +69,17 @@ async function descend(root: VolumeFile, folder: Folder, found: TreeEntry[]): Pr
     if (found.length > MAX_FILES) throw problem(root.file, "archive.limit.files", { limit: MAX_FILES });
     if (isFolder) await descend(root, { name, path }, found);
   }
+}
+
+/** A name that is not taken, and is from now on. */
+function untaken(name: string, taken: Map<string, number>): string {
+  let last = name;
+  for (let count = taken.get(name) ?? 0; taken.has(last); count += 1) {
+    last = `${name}_${count + 1}`;
+    taken.set(name, count + 1);
+  }
+  taken.set(last, taken.get(last) ?? 0);
+  return last;
 }
 
 async function look(root: VolumeFile, one: Located, name: string): Promise<BigIntStats> {

@@ -300,7 +300,9 @@ async function othersIn({ bucket }: Pick<World, "bucket">): Promise<Map<string, 
       const { nuid, deleted } = JSON.parse(text);
       if (deleted !== true) chunks = subjects[`$O.${bucket.name}.C.${nuid}`];
     } catch {
-      // no client reads it
+      // at most one client reads it
+      const [, nuid] = /"nuid":"([^"\\]+)"/.exec(text) ?? [];
+      chunks = subjects[`$O.${bucket.name}.C.${nuid}`];
     }
     found.set(key, [message.seq, text, chunks]);
   }

@@ -19,6 +19,9 @@ const OTHERS = [
   "jobs/.staging-area/a",
   "jobs/x86_64/nightly/7/.staging-area/a",
   "linux/patches/.staging-area/a",
+  "jobs/.staging-area/result.zip",
+  "jobs/.staging-1c5fae44-0bb5-4a8c-9d0b-2a3d1f0b7c11/result.zip",
+  "jobs/a/b/c/.staging-1c5fae44-0bb5-4a8c-9d0b-2a3d1f0b7c11/result.zip",
 ];
 
 let nats: NatsServer;

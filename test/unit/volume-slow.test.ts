@@ -1,7 +1,10 @@
 import assert from "node:assert/strict";
 import { execFileSync } from "node:child_process";
+import { writeFileSync } from "node:fs";
 import { describe, test } from "node:test";
 import { fileURLToPath } from "node:url";
+import { readTree } from "../../src/volume/tree.ts";
+import { tempDir } from "../support/guard.ts";
 
 /** What reads foreign text, and a text that makes a pattern which backtracks try for minutes. */
 const READERS: [what: string, code: string][] = [
@@ -21,12 +24,21 @@ const READERS: [what: string, code: string][] = [
     "names",
     `const { parseName, formatOf } = await import(at("volume/name.ts"));
      const { isLikely } = await import(at("volume/near.ts"));
-     const { splitPart } = await import(at("volume/split.ts"));
+     const { Siblings } = await import(at("volume/split.ts"));
      for (const text of [" ", "1", "1.", "-", " (1)", "a1", "副本", ".zip", "rc", "v1", "-_ ", "(", "1a"])
        for (const frame of ["fusion-collectors-", "fusion-collectors-1.2.3", ""]) {
          const name = frame + text.repeat((250 - frame.length) / text.length) + "!";
-         parseName(name); parseName(name + ".zip"); formatOf(name); isLikely(name); splitPart(name, [name]);
+         parseName(name); parseName(name + ".zip"); formatOf(name); isLikely(name); new Siblings([name]).splitPart(name);
        }`,
+  ],
+  [
+    "a folder of names",
+    `const { Siblings } = await import(at("volume/split.ts"));
+     for (const end of [".zip.001", ".z01", ".part1.rar", ".zip.part-01"]) {
+       const names = Array.from({ length: 20_000 }, (_, index) => index + end);
+       const siblings = new Siblings(names);
+       for (const name of names) siblings.splitPart(name);
+     }`,
   ],
 ];
 
@@ -40,4 +52,21 @@ describe("foreign text is read in time in proportion to its length", () => {
       assert.equal(said.trim(), "done");
     });
   }
+});
+
+test("thousands of names that are shown alike are told from each other, in the same way in each run", async (t) => {
+  const folder = tempDir("alike");
+  t.after(() => folder.remove());
+  const count = 6000;
+  for (let index = 0; index < count; index += 1) {
+    const bytes = Array.from({ length: 13 }, (_, bit) => ((index >> bit) & 1 ? 0xff : 0xfe));
+    writeFileSync(Buffer.concat([Buffer.from(`${folder.path}/`), Buffer.from(bytes)]), "");
+  }
+  writeFileSync(`${folder.path}/${"_".repeat(13)}_1`, "");
+  const root = { file: "filebeat", name: "filebeat", path: folder.path, size: 0 };
+  const read = async () =>
+    (await readTree(root)).map(({ name, path }) => `${name} ${path.toString("latin1")}`);
+  const first = await read();
+  assert.equal(new Set(first.map((line) => line.split(" ")[0])).size, count + 1);
+  assert.deepEqual(await read(), first);
 });
