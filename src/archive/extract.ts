@@ -1,13 +1,9 @@
-import type { Transform } from "node:stream";
-import { pipeline } from "node:stream/promises";
-import { crc32, createGunzip, createInflateRaw } from "node:zlib";
+import { createGunzip } from "node:zlib";
 import { problem } from "../errors.ts";
-import { createSweep } from "../memory.ts";
-import { blocks } from "./blocks.ts";
-import { FileReader } from "./reader.ts";
-import type { Entry, OpenFile, ZipLocation } from "./types.ts";
-import { compare, zlibProblem } from "./verify.ts";
-import { checkDescriptor, dataStart, HEADER_WINDOW } from "./zip.ts";
+import { blocks, pipeThrough } from "./blocks.ts";
+import type { Entry, OpenFile } from "./types.ts";
+
+export { readVerified as zipBytes } from "./zip-verify.ts";
 
 /** Bytes read at once; more than zlib's high water mark, so that it is done with a block before the next is read. */
 const READ = 256 * 1024;
@@ -18,44 +14,6 @@ const INFLATED = 256 * 1024;
 export interface ArchiveFile {
   file: string;
   size: number;
-}
-
-/** Where a zip keeps an entry. */
-export function locationOf(file: string, { location, path }: Entry): ZipLocation {
-  if (!location) throw new Error(`${file}: no location for ${path}`);
-  return location;
-}
-
-/** An entry's data as it lies in the zip. A block is valid until the next is asked for. */
-export async function* zipData(file: string, handle: OpenFile, entry: Entry, signal: AbortSignal) {
-  const at = locationOf(file, entry);
-  const start = await dataStart(file, new FileReader(handle, HEADER_WINDOW), at);
-  yield* blocks(handle, { start, size: at.compressedSize }, READ, signal);
-}
-
-/** An entry's bytes; when the last has been taken, it has been proved as verifyEntries does: exit 65. */
-export async function* zipBytes(file: string, handle: OpenFile, entry: Entry, signal: AbortSignal) {
-  const at = locationOf(file, entry);
-  const reader = new FileReader(handle, HEADER_WINDOW);
-  const start = await dataStart(file, reader, at);
-  const packed = blocks(handle, { start, size: at.compressedSize }, READ, signal);
-  const chunkSize = Math.max(Math.min(at.uncompressedSize, INFLATED), 64);
-  const inflate = at.method === 0 ? undefined : createInflateRaw({ chunkSize });
-  let size = 0;
-  let crc = 0;
-  try {
-    for await (const piece of inflate ? through(packed, inflate) : packed) {
-      size += piece.length;
-      // a bomb is not followed beyond what it admits to
-      if (size > at.uncompressedSize) break;
-      crc = crc32(piece, crc);
-      yield piece;
-    }
-    compare(file, at, { used: inflate?.bytesWritten ?? size, size, crc });
-    await checkDescriptor(file, reader, at, start + at.compressedSize);
-  } catch (error) {
-    throw zlibProblem(file, at, error);
-  }
 }
 
 /**
@@ -74,7 +32,7 @@ export class TarReader {
   constructor(archive: ArchiveFile, handle: OpenFile, signal: AbortSignal, moved = () => {}) {
     this.#file = archive.file;
     this.#moved = moved;
-    this.#tar = through(
+    this.#tar = pipeThrough(
       blocks(handle, { size: archive.size }, READ, signal),
       createGunzip({ chunkSize: INFLATED }),
     );
@@ -114,22 +72,5 @@ export class TarReader {
     if (next.done) throw problem(this.#file, "file.changed", {});
     this.#moved();
     this.#rest = next.value;
-  }
-}
-
-/** What zlib makes of `packed`; both are done with at the end, and a failure of either is thrown. */
-async function* through(packed: AsyncIterable<Buffer>, zlib: Transform): AsyncGenerator<Buffer, void, void> {
-  const fed = pipeline(packed, zlib);
-  // its failure is thrown by the stream; where nobody listens any more it must not count as unhandled
-  fed.catch(() => {});
-  const sweep = createSweep();
-  try {
-    for await (const piece of zlib) {
-      yield piece;
-      sweep(piece.length);
-    }
-  } finally {
-    zlib.destroy();
-    await fed.catch(() => {});
   }
 }

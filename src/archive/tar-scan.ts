@@ -1,8 +1,7 @@
 import { createHash } from "node:crypto";
 import { type ProblemError, problem } from "../errors.ts";
 import { HEAD_LENGTH } from "./binary.ts";
-import { Entries } from "./contents.ts";
-import { decodeName } from "./encoding.ts";
+import { decodeName, Entries } from "./entries.ts";
 import { printable } from "./problem.ts";
 import { BLOCK, isZero, parseHeader, type TarHeader } from "./tar-header.ts";
 import { isSparse, PaxHeaders } from "./tar-pax.ts";

@@ -1,8 +1,7 @@
 import { HEAD_LENGTH, isRunnable } from "./binary.ts";
-import { locationOf, zipData } from "./extract.ts";
 import { modeOf } from "./pass-write.ts";
 import type { Entry, OpenFile } from "./types.ts";
-import { readEntryHead } from "./zip.ts";
+import { locationOf, readEntryHead, readPacked } from "./zip-read.ts";
 import { type Facts, ZipBuilder, type ZipItem } from "./zip-writer.ts";
 
 /**
@@ -24,7 +23,7 @@ export async function* copyZip(
     const { from, guessMode = false } = item;
     const runs = guessMode && isRunnable(await readEntryHead(file, handle, from, HEAD_LENGTH));
     yield builder.entry(item.name, modeOf(item, runs), factsOf(file, from));
-    yield* zipData(file, handle, from, signal);
+    yield* readPacked(file, handle, from, signal);
   }
   yield* builder.end();
 }
