@@ -1,5 +1,5 @@
 import { Channel } from "./channel.ts";
-import { ZipBuilder, type ZipItem } from "./zip-writer.ts";
+import { ZipBuilder, type ZipItem } from "./zip-write.ts";
 
 /** Files up to this size are kept, deflated, until they have been written under all their names; a larger one is read again for each. */
 export const KEEP = 4 * 1024 * 1024;

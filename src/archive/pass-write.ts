@@ -1,5 +1,5 @@
 import { KEEP, type PassReader, type Step, type Target } from "./pass-plan.ts";
-import type { Facts, ZipItem } from "./zip-writer.ts";
+import { type PackedData as Facts, modeOf, type ZipItem } from "./zip-write.ts";
 
 /** A file under way. */
 export interface PassFile<From> extends Step<From> {
@@ -82,9 +82,4 @@ export async function finish<From>(target: Target<From>, reader: PassReader<From
     for (const record of target.builder.end()) await target.channel.write(record);
   }
   target.channel.end();
-}
-
-/** Type and permissions of a file in a zip. */
-export function modeOf({ mode, guessMode }: ZipItem<unknown>, runs: boolean): number {
-  return guessMode && runs ? 0o100755 : mode;
 }

@@ -13,7 +13,7 @@ import {
   targetOf,
 } from "./pass-plan.ts";
 import { finish, type PassFile, used, write } from "./pass-write.ts";
-import type { Facts } from "./zip-writer.ts";
+import type { PackedData as Facts } from "./zip-write.ts";
 
 /**
  * Makes any number of targets while their source is read once: each file is read, and deflated, once, and goes to all targets that want
