@@ -22,7 +22,8 @@ export interface ArchiveFile {
  */
 export class TarReader {
   readonly #file: string;
-  readonly #tar: AsyncGenerator<Buffer, void, void>;
+  readonly #open: () => AsyncGenerator<Buffer, void, void>;
+  #tar: AsyncGenerator<Buffer, void, void>;
   readonly #moved: () => void;
   #rest: Buffer = Buffer.alloc(0);
   /** Of `rest`, in the tar. */
@@ -32,17 +33,17 @@ export class TarReader {
   constructor(archive: ArchiveFile, handle: OpenFile, signal: AbortSignal, moved = () => {}) {
     this.#file = archive.file;
     this.#moved = moved;
-    this.#tar = pipeThrough(
-      blocks(handle, { size: archive.size }, READ, signal),
-      createGunzip({ chunkSize: INFLATED }),
-    );
+    const { size } = archive;
+    this.#open = () =>
+      pipeThrough(blocks(handle, { size }, READ, signal), createGunzip({ chunkSize: INFLATED }));
+    this.#tar = this.#open();
   }
 
   /** A piece is valid until the next is asked for. */
   async *bytes({ offset, size, path }: Entry): AsyncGenerator<Buffer, void, void> {
     if (size === 0) return;
-    if (offset === undefined || offset < this.#position)
-      throw new Error(`${this.#file}: no way back to ${path}`);
+    if (offset === undefined) throw new Error(`${this.#file}: no place for ${path}`);
+    if (offset < this.#position) await this.#restart();
     while (this.#position + this.#rest.length <= offset) await this.#next();
     if (this.#position < offset) this.#take(offset - this.#position);
     while (this.#position < offset + size) {
@@ -53,6 +54,13 @@ export class TarReader {
 
   async close(): Promise<void> {
     await this.#tar.return();
+  }
+
+  async #restart(): Promise<void> {
+    await this.close();
+    this.#tar = this.#open();
+    this.#rest = Buffer.alloc(0);
+    this.#position = 0;
   }
 
   #take(length: number): Buffer {
