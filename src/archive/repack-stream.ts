@@ -1,7 +1,7 @@
 import { crc32 } from "node:zlib";
 import { createSweep } from "../memory.ts";
-import { isRunnable } from "./binary.ts";
 import { BlockPipeline, deflateBlock, dictionaryOf } from "./deflate.ts";
+import { isExecutable } from "./file-kind.ts";
 import { modeOf, type PackedData, ZipBuilder, type ZipItem } from "./zip-write.ts";
 
 /** A file up to this size stays in memory, deflated, for its further names; a larger one is read again for each name. */
@@ -160,7 +160,7 @@ export class RepackStream<From> {
       signal.throwIfAborted();
       if (outputs.every(([{ handoff }]) => handoff.closed)) return;
       const first = read === 0;
-      if (first) file.isProgram = isRunnable(plain);
+      if (first) file.isProgram = isExecutable(plain);
       read += plain.length;
       const last = read === size;
       data.crc32 = crc32(plain, data.crc32);

@@ -1,12 +1,12 @@
 import { createHash } from "node:crypto";
 import { type ProblemError, problem } from "../errors.ts";
-import { HEAD_LENGTH } from "./binary.ts";
+
 import { decodeName, Entries } from "./entries.ts";
+import { contentFormat, examineExecutable, HEAD_LENGTH } from "./file-kind.ts";
 import { printable } from "./problem.ts";
 import { BLOCK, isZero, parseHeader, type TarHeader } from "./tar-header.ts";
 import { isSparse, PaxHeaders } from "./tar-pax.ts";
 import type { Entry, InspectOptions, Listing } from "./types.ts";
-import { contentKind, programKind } from "./wrong-kind.ts";
 
 /** Bytes of an extended header that are worth reading: a path of 4096 bytes, a link of the same length, and plenty more. */
 const MAX_EXTENDED = 1024 * 1024;
@@ -149,7 +149,7 @@ export class TarScan {
 
   /** What is no header; at the start it may say what was packed in a tar's place. */
   #noTar(bytes: Buffer, at: number): ProblemError {
-    const kind = at === 0 ? contentKind(bytes) : undefined;
+    const kind = at === 0 ? contentFormat(bytes) : undefined;
     return kind ? problem(this.#file, "gzip.content", { kind }) : problem(this.#file, "tar.header", { at });
   }
 
@@ -217,7 +217,7 @@ export class TarScan {
     const done = (head: Buffer) => {
       if (sha256) this.#digests?.set(offset, sha256.digest("hex"));
       if (!entry) return;
-      entry.kindOfBinary = programKind(head, size);
+      entry.kindOfBinary = examineExecutable(head, size);
       if (this.#head(entry.path)) entry.head = head;
     };
     this.#expect(size, HEAD_LENGTH, done, sha256 && ((data) => sha256.update(data)));

@@ -1,4 +1,4 @@
-import { HEAD_LENGTH, isRunnable } from "./binary.ts";
+import { HEAD_LENGTH, isExecutable } from "./file-kind.ts";
 import type { Entry, OpenFile } from "./types.ts";
 import { locationOf, readEntryHead, readPacked } from "./zip-read.ts";
 
@@ -223,7 +223,8 @@ export async function* copyZip(
       yield builder.entry(name, mode);
       continue;
     }
-    const isProgram = guessMode === true && isRunnable(await readEntryHead(file, handle, from, HEAD_LENGTH));
+    const isProgram =
+      guessMode === true && isExecutable(await readEntryHead(file, handle, from, HEAD_LENGTH));
     yield builder.entry(name, modeOf(item, isProgram), packedData(file, from));
     yield* readPacked(file, handle, from, signal);
   }
