@@ -1,15 +1,18 @@
+import type { Transform } from "node:stream";
+import { pipeline } from "node:stream/promises";
+import { createSweep } from "../memory.ts";
 import type { OpenFile } from "./types.ts";
 
-/** A stretch of a file, in bytes. */
+/** A range of a file, in bytes. */
 export interface Stretch {
   start?: number;
   size: number;
 }
 
 /**
- * A stretch of a file in blocks of exactly `blockSize`, the last one possibly shorter. Two buffers take turns,
- * so that the next block is read while this one is used: a block is valid until the next is asked for. Ends early where
- * the file does.
+ * Yields a range of a file in blocks of exactly `blockSize`, the last one possibly shorter; ends early if the file
+ * does. Two buffers alternate, so that the next block is read while this one is used: a block is valid until the
+ * next one is requested.
  */
 export async function* blocks(
   handle: OpenFile,
@@ -24,7 +27,7 @@ export async function* blocks(
     const wanted = Math.min(blockSize, size - position);
     const block = readFully(handle, ring[turn % 2 === 0 ? 0 : 1], wanted, start + position);
     position += wanted;
-    // its failure is seen when its turn comes; until then it must not count as unhandled
+    // a failure is thrown when its turn comes; until then it must not count as unhandled
     block.catch(() => {});
     return block;
   };
@@ -39,12 +42,12 @@ export async function* blocks(
       if (last) return;
     }
   } finally {
-    // the caller may close the file now: no read may be left under way
+    // the caller may close the file now: no read may be under way
     await next.catch(() => {});
   }
 }
 
-/** Reads `length` bytes, fewer only where the file ends. */
+/** Reads `length` bytes, fewer only if the file ends. */
 export async function readFully(
   handle: OpenFile,
   buffer: Buffer,
@@ -58,4 +61,50 @@ export async function readFully(
     filled += bytesRead;
   }
   return buffer.subarray(0, filled);
+}
+
+/** Reads anywhere in a file through one window of it, so that neighbouring reads cost one. */
+export class FileReader {
+  readonly #handle: OpenFile;
+  readonly #buffer: Buffer;
+  #start = 0;
+  #window: Buffer;
+
+  constructor(handle: OpenFile, windowSize: number) {
+    this.#handle = handle;
+    this.#buffer = Buffer.allocUnsafe(windowSize);
+    this.#window = this.#buffer.subarray(0, 0);
+  }
+
+  /** Returns `length` bytes (at most the window's size), fewer if the file ends; valid until the next read. */
+  async bytes(position: number, length: number): Promise<Buffer> {
+    const offset = position - this.#start;
+    if (offset >= 0 && offset + length <= this.#window.length)
+      return this.#window.subarray(offset, offset + length);
+    this.#window = this.#buffer.subarray(0, 0);
+    const window = await readFully(this.#handle, this.#buffer, this.#buffer.length, position);
+    this.#start = position;
+    this.#window = window;
+    return window.subarray(0, length);
+  }
+}
+
+/** Yields the output of `zlib` for the input `packed`, and throws a failure of either. Closes both at the end. */
+export async function* pipeThrough(
+  packed: AsyncIterable<Buffer>,
+  zlib: Transform,
+): AsyncGenerator<Buffer, void, void> {
+  const fed = pipeline(packed, zlib);
+  // the stream throws its failure; once nobody listens any more it must not count as unhandled
+  fed.catch(() => {});
+  const sweep = createSweep();
+  try {
+    for await (const piece of zlib) {
+      yield piece;
+      sweep(piece.length);
+    }
+  } finally {
+    zlib.destroy();
+    await fed.catch(() => {});
+  }
 }

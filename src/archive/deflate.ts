@@ -1,25 +1,25 @@
 import { availableParallelism } from "node:os";
 import { constants, deflateRaw } from "node:zlib";
 
-/** Bytes that are deflated at once. Fixed, as all that the outcome depends on: not the number of cores. */
+/** Bytes that one thread deflates. Like all that the output depends on it is fixed, whatever the number of cores. */
 export const BLOCK = 256 * 1024;
-/** deflate looks back that far: the end of the block before is the dictionary of the next, as pigz does it. */
+/** deflate looks back this far: the end of a block is the dictionary of the next one, as in pigz. */
 const DICTIONARY = 32 * 1024;
 const LEVEL = 6;
-/** Room for the outcome in one piece: noise grows by five bytes in 16 KiB, and by a flush. */
+/** Holds the output in one piece: noise grows by five bytes in 16 KiB, and by a flush. */
 const OUTPUT = BLOCK + 1024;
 
 /** Blocks that are deflated at the same time, each on a thread of libuv's: all cores, but a bounded memory. */
-export const LANES = Math.min(Math.max(availableParallelism(), 2), 16);
+const LANES = Math.min(Math.max(availableParallelism(), 2), 16);
 
-/** What goes before a block in the same file; of a first block nothing. */
+/** Returns the dictionary for the block that follows `block` in the same file; the first block has none. */
 export function dictionaryOf(block: Buffer): Buffer {
   return Buffer.from(block.subarray(Math.max(block.length - DICTIONARY, 0)));
 }
 
 /**
- * Deflates one block of a file, on another thread. The outcomes of a file's blocks, in their order and the last with `last`, are one
- * deflate stream. `block` must stay as it is until then.
+ * Deflates one block of a file, on another thread; `block` must not change until then. The outputs of a file's
+ * blocks, in their order and the last one with `last`, are one deflate stream.
  */
 export function deflateBlock(block: Buffer, dictionary: Buffer | undefined, last: boolean): Promise<Buffer> {
   const options = {
@@ -31,4 +31,65 @@ export function deflateBlock(block: Buffer, dictionary: Buffer | undefined, last
   return new Promise((resolve, reject) => {
     deflateRaw(block, options, (error, packed) => (error ? reject(error) : resolve(packed)));
   });
+}
+
+interface Slot {
+  buffer: Buffer | undefined;
+  /** Resolves when the buffer may be filled again. */
+  free: Promise<unknown>;
+}
+
+/**
+ * Passes blocks on in their order: while some are being deflated and the first is being written, the next ones are
+ * read. A fixed number of buffers is reused, which bounds the memory.
+ */
+export class BlockPipeline {
+  readonly #slots: Slot[];
+  #turn = 0;
+  #tail: Promise<unknown> = Promise.resolve();
+  #isStopped = false;
+  /** Whether the reader waits for the blocks ahead. */
+  isWaiting = false;
+
+  constructor() {
+    // as many again wait to be written; one more is being filled, and one written
+    this.#slots = Array.from({ length: 2 * LANES + 2 }, () => ({ buffer: undefined, free: this.#tail }));
+  }
+
+  /** Returns the next free buffer. Throws the failure of an earlier block. */
+  async nextBuffer(): Promise<Buffer> {
+    const slot = this.#slot;
+    this.isWaiting = true;
+    try {
+      await slot.free;
+    } finally {
+      this.isWaiting = false;
+    }
+    slot.buffer ??= Buffer.allocUnsafeSlow(BLOCK);
+    return slot.buffer;
+  }
+
+  /** Calls `use` when all earlier blocks are done; after it the buffer is free again. */
+  add(use: () => Promise<void>): void {
+    this.#tail = this.#tail.then(() => (this.#isStopped ? undefined : use()));
+    // thrown where the buffer, or the end, is waited for
+    this.#tail.catch(() => {});
+    this.#slot.free = this.#tail;
+    this.#turn++;
+  }
+
+  /** Resolves when all blocks are done. */
+  async drain(): Promise<void> {
+    this.isWaiting = true;
+    await this.#tail;
+  }
+
+  /** Drops the blocks whose turn has not come. */
+  stop(): void {
+    this.#isStopped = true;
+  }
+
+  get #slot(): Slot {
+    return this.#slots[this.#turn % this.#slots.length] as Slot;
+  }
 }

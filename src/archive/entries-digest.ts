@@ -14,9 +14,9 @@ export interface EntryFacts {
   sha256: string;
 }
 
-/** One digest of all entries of a zip, whatever their order, times and compression: `rule:hex`. */
+/** Returns one digest of all entries of a zip, whatever their order, times and compression: `rule:hex`. */
 export function entriesDigest(entries: readonly EntryFacts[]): string {
-  // a name has no NUL in it, so no two lists of entries give the same text
+  // a name contains no NUL, so different lists of entries give different texts
   const records = entries.map(
     ({ name, kind, mode, sha256 }) => `${name.toString("latin1")}\0${kind} ${mode} ${sha256}\n`,
   );

@@ -1,27 +1,27 @@
 import type { Entry } from "./types.ts";
 
-/** Linux gives up at as many links in one path. */
+/** Linux follows no more links in one path. */
 const MAX_HOPS = 40;
 const LOOP = Symbol("a link that leads back to itself");
 
-/** A file or folder at a path: of a link's path, what the link names. */
+/** A path, and the file or folder that is found there if links are followed. */
 export interface PlainEntry {
   path: string;
   /** A file or folder of the archive. */
   from: Entry;
 }
 
-/** A link that nothing can stand in for. */
+/** A link that cannot be replaced. */
 export interface BadLink {
   path: string;
   target: string;
-  /** Whether it leads back to itself, or to a folder that it lies in; otherwise there is nothing where it points. */
+  /** Whether it leads back to itself, or to a folder around it; otherwise its target does not exist. */
   loop: boolean;
 }
 
 /**
- * The archive as it looks to somebody who follows links: each link is replaced by the file that it names, or by all that is in the folder
- * that it names. Stops at `limit` entries, for folders that link to each other can come to any number. Pure.
+ * Replaces each link by the file that it names, or by everything in the folder that it names. Stops at `limit`
+ * entries, because folders that link to each other can give any number. Pure.
  */
 export function followLinks(
   entries: readonly Entry[],
@@ -46,7 +46,7 @@ interface Followed {
 
 class Tree {
   readonly #byPath = new Map<string, Entry>();
-  /** Names in each folder, whether the archive has an entry for the folder or not. */
+  /** Paths in each folder, with or without an entry for the folder. */
   readonly #children = new Map<string, string[]>();
 
   constructor(entries: readonly Entry[]) {
@@ -63,21 +63,20 @@ class Tree {
     }
   }
 
-  /** Puts what `link` names at `path`. `within` are the links that are being followed already. */
+  /** Adds the target of `link` at `path`. `within` has the links that are being followed already. */
   follow(link: Entry, path: string, within: readonly string[], into: Followed): void {
+    const reject = (loop: boolean) => into.bad.push({ path: link.path, target: link.target ?? "", loop });
     const real = this.#target(link);
-    if (real === LOOP) {
-      into.bad.push({ path: link.path, target: link.target ?? "", loop: true });
-      return;
-    }
-    const entry = this.#byPath.get(real);
+    const entry = real === LOOP ? undefined : this.#byPath.get(real);
     const links = [...within, link.path];
-    if (!entry && !this.#children.has(real)) {
-      into.bad.push({ path: link.path, target: link.target ?? "", loop: false });
+    if (real === LOOP) {
+      reject(true);
+    } else if (!entry && !this.#children.has(real)) {
+      reject(false);
     } else if (entry && entry.kind !== "directory") {
       into.found.push({ path, from: entry });
     } else if (links.some((one) => one.startsWith(real === "" ? "" : `${real}/`))) {
-      into.bad.push({ path: link.path, target: link.target ?? "", loop: true });
+      reject(true);
     } else {
       this.#copyFolder(real, path, links, into);
     }
@@ -96,7 +95,7 @@ class Tree {
     }
   }
 
-  /** The path, without links in it, that a link leads to; LOOP where there is no end to it. */
+  /** Returns the path, without links in it, that a link leads to; LOOP if it has no end. */
   #target(link: Entry): string | typeof LOOP {
     let at = parentOf(link.path);
     let rest = (link.target ?? "").split("/");
@@ -111,7 +110,7 @@ class Tree {
       const entry = this.#byPath.get(at);
       if (entry?.kind !== "link") continue;
       if (++hops > MAX_HOPS) return LOOP;
-      // the rest of the path goes on from where this one points
+      // the rest of the path continues at this link's target
       at = parentOf(at);
       rest = [...(entry.target ?? "").split("/"), ...rest];
     }

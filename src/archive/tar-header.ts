@@ -3,13 +3,13 @@ export const BLOCK = 512;
 
 /** The fields of a header (POSIX.1-2017, "pax", ustar Interchange Format; GNU tar's own where it differs). */
 export interface TarHeader {
-  /** Bytes, for their encoding is nobody's but the archive's. */
+  /** Bytes: only the archive knows their encoding. */
   name: Buffer;
   link: Buffer;
   /** One character. */
   type: string;
   size: number;
-  /** undefined where the mode, the owner, the group or the time cannot be read; it counts in a member's header alone. */
+  /** undefined if the mode, the owner, the group or the time is invalid; it counts in a member's header alone. */
   mode: number | undefined;
 }
 
@@ -21,61 +21,55 @@ export function isZero(block: Buffer): boolean {
   return block.equals(ZERO);
 }
 
-/** A header, or undefined where the block's checksum says that it is none. */
+/** Returns a header; undefined if the block's checksum is wrong or its size invalid. */
 export function parseHeader(block: Buffer): TarHeader | undefined {
-  const said = number(block, CHECKSUM, 8);
-  if (said === undefined || !sums(block).includes(said)) return undefined;
-  const size = number(block, 124, 12);
-  const [mode, ...others] = [
-    number(block, 100, 8),
-    owner(block, 108, 8),
-    owner(block, 116, 8),
-    owner(block, 136, 12),
-  ];
-  if (size === undefined) return undefined;
-  const name = text(block, 0, 100);
+  const checksum = readNumber(block, CHECKSUM, 8);
+  const size = readNumber(block, 124, 12);
+  if (checksum === undefined || size === undefined || !checksums(block).includes(checksum)) return undefined;
+  const mode = readNumber(block, 100, 8);
+  const isValid =
+    isSigned(block, 108, 8) && isSigned(block, 116, 8) && isSigned(block, 136, 12) && mode !== undefined;
+  const name = readText(block, 0, 100);
   const isPosix = block.toString("latin1", 257, 263) === "ustar\0";
-  const prefix = isPosix ? text(block, 345, 155) : Buffer.alloc(0);
+  const prefix = isPosix ? readText(block, 345, 155) : Buffer.alloc(0);
   return {
-    name: prefix.length > 0 ? Buffer.concat([prefix, Buffer.from("/"), name]) : Buffer.from(name),
-    link: Buffer.from(text(block, 157, 100)),
+    name: Buffer.concat(prefix.length > 0 ? [prefix, Buffer.from("/"), name] : [name]),
+    link: Buffer.from(readText(block, 157, 100)),
     type: String.fromCharCode(block[156] ?? 0),
     size,
-    mode: mode === undefined || others.includes(undefined) ? undefined : mode & 0o7777,
+    mode: isValid ? mode & 0o7777 : undefined,
   };
 }
 
-/** Up to the first NUL, or all of the field. */
-function text(block: Buffer, at: number, length: number): Buffer {
+/** Returns a field up to its first NUL, or all of it. */
+function readText(block: Buffer, at: number, length: number): Buffer {
   const field = block.subarray(at, at + length);
   const end = field.indexOf(0);
   return end < 0 ? field : field.subarray(0, end);
 }
 
-/** A number that may be below zero in base 256: an owner, a group, a time. */
-function owner(block: Buffer, at: number, length: number): number | undefined {
-  return block[at] === 0xff ? 0 : number(block, at, length);
+/** Whether a field is a number that may be negative (an owner, a group, a time): base 256 begins with 0xff then. */
+function isSigned(block: Buffer, at: number, length: number): boolean {
+  return block[at] === 0xff || readNumber(block, at, length) !== undefined;
 }
 
 /**
- * Octal digits behind blanks, up to a blank or NUL; or, with the highest bit set, a number in base 256. A field of NULs is 0. undefined for
- * anything else: GNU tar refuses a field of blanks, and readers do not agree on digits behind a NUL.
+ * Returns a number: octal digits after blanks, up to a blank or NUL; or, with the highest bit set, base 256. A field of
+ * NULs is 0. undefined for anything else: GNU tar rejects a field of blanks, and readers disagree on digits after a NUL.
  */
-function number(block: Buffer, at: number, length: number): number | undefined {
-  const first = block[at] ?? 0;
-  if (first === 0x80) {
+function readNumber(block: Buffer, at: number, length: number): number | undefined {
+  if (block[at] === 0x80) {
     let value = 0;
-    for (let index = at + 1; index < at + length; index++) value = value * 256 + (block[index] ?? 0);
+    for (const byte of block.subarray(at + 1, at + length)) value = value * 256 + byte;
     return Number.isSafeInteger(value) ? value : undefined;
   }
   const field = block.toString("latin1", at, at + length);
-  const [, digits] = /^[\t-\r ]*([0-7]+)(?:[\0\t-\r ]|$)/.exec(field) ?? [];
-  if (digits !== undefined) return Number.parseInt(digits, 8);
-  return /^[\t-\r ]*\0[^0-9]*$/.test(field) ? 0 : undefined;
+  const match = /^[\t-\r ]*(?:([0-7]+)(?:[\0\t-\r ]|$)|\0[^0-9]*$)/.exec(field);
+  return match ? Number.parseInt(match[1] ?? "0", 8) : undefined;
 }
 
-/** The header's sum, with its own field taken for blanks: of unsigned bytes, and of signed ones, as old tars have it. */
-function sums(block: Buffer): [number, number] {
+/** Returns the header's checksum, its own field taken as blanks: of unsigned bytes, and of signed ones, as in old tars. */
+function checksums(block: Buffer): [number, number] {
   let unsigned = 8 * 32;
   let signed = 8 * 32;
   for (let index = 0; index < BLOCK; index++) {
@@ -85,4 +79,66 @@ function sums(block: Buffer): [number, number] {
     signed += byte > 127 ? byte - 256 : byte;
   }
   return [unsigned, signed];
+}
+
+/** The values that GNU tar accepts; other keywords may have any. */
+const PAX_VALUES: Readonly<Record<string, RegExp>> = {
+  path: /./s,
+  size: /^\d+$/,
+  uid: /^\d+$/,
+  gid: /^\d+$/,
+  mtime: /^-?\d/,
+  atime: /^-?\d/,
+  ctime: /^-?\d/,
+};
+
+/** Records of pax's extended headers (POSIX.1-2017, "pax"), by keyword; values are bytes. */
+export class PaxHeaders {
+  readonly #global = new Map<string, Buffer>();
+  #local = new Map<string, Buffer>();
+
+  /** Whether there are records for a next member. */
+  get pending(): boolean {
+    return this.#local.size > 0;
+  }
+
+  /** Reads `length keyword=value\n` records; returns false if they are invalid or GNU tar rejects one's value. */
+  read(bytes: Buffer, isGlobal: boolean): boolean {
+    const into = isGlobal ? this.#global : this.#local;
+    for (let at = 0; at < bytes.length; ) {
+      // GNU tar and Python take NULs for the end
+      if (bytes[at] === 0) return true;
+      const space = bytes.indexOf(0x20, at);
+      const digits = space < 0 ? "" : bytes.toString("latin1", at, space);
+      const end = at + Number(digits);
+      if (!/^\d{1,10}$/.test(digits) || end > bytes.length || end <= space + 1 || bytes[end - 1] !== 0x0a)
+        return false;
+      const equals = bytes.indexOf(0x3d, space);
+      if (equals < 0 || equals >= end) return false;
+      const keyword = bytes.toString("utf8", space + 1, equals);
+      const value = Buffer.from(bytes.subarray(equals + 1, end - 1));
+      const allowed = Object.hasOwn(PAX_VALUES, keyword) ? PAX_VALUES[keyword] : undefined;
+      if (allowed?.test(value.toString("latin1")) === false) return false;
+      into.set(keyword, value);
+      at = end;
+    }
+    return true;
+  }
+
+  /**
+   * Returns the records for the next member: its own before the global ones. An empty value cancels a global one, but
+   * a link's target may be empty.
+   */
+  take(): ReadonlyMap<string, Buffer> {
+    const all = new Map([...this.#global, ...this.#local]);
+    this.#local = new Map();
+    for (const [keyword, value] of all) if (value.length === 0 && keyword !== "linkpath") all.delete(keyword);
+    return all;
+  }
+}
+
+/** Whether pax's records make a member a sparse file (GNU tar's 0.0, 0.1 and 1.0, star's): its stored bytes are no file. */
+export function isSparse(pax: ReadonlyMap<string, Buffer>, name: string): boolean {
+  const isMark = (keyword: string) => /^(?:GNU\.sparse\.|SCHILY\.realsize$|SUN\.holesdata$)/.test(keyword);
+  return [...pax.keys()].some(isMark) || /(?:^|\/)GNUSparseFile\.\d+\//.test(name);
 }

@@ -1,0 +1,204 @@
+import { isAscii } from "node:buffer";
+import { type ProblemError, problem } from "../errors.ts";
+import type { Entry } from "./types.ts";
+
+/** BK-Lite's installer accepts this much (BKLITE.md): files without folders; bytes, unpacked and packed. */
+export const MAX_FILES = 100_000;
+export const MAX_UNPACKED = 8 * 1024 ** 3;
+export const MAX_PACKED = 4 * 1024 ** 3;
+/** With folders; no package has more. */
+export const MAX_ENTRIES = 200_000;
+/** Characters of all paths together. */
+const MAX_NAMES = 32 * 1024 * 1024;
+/** Linux's limits for a path and for one name in it: a longer one cannot be unpacked. */
+const MAX_PATH = 4096;
+const MAX_COMPONENT = 255;
+/** A fast filter: few names match, and only those are examined further. */
+const SUSPECT = /[\\\0]|^\/|^(?:\.\/+)*[A-Za-z]:|(?:^|\/)\.\.(?:\/|$)/;
+
+/** Collects an archive's entries one by one and rejects what no archive may contain (exit 65). */
+export class Entries {
+  readonly #file: string;
+  readonly #lastCounts: boolean;
+  /** By path, in the archive's order. */
+  readonly #entries = new Map<string, Entry>();
+  readonly #links = new Set<string>();
+  /** Folders that exist because an entry lies in them. */
+  readonly #parents = new Set<string>();
+  /** Paths of files that the archive has more than once. */
+  readonly repeated = new Set<string>();
+  /** Whether there is an entry for the archive's own root. */
+  root = false;
+  #lastParent = "";
+  #names = 0;
+  #files = 0;
+  #count = 0;
+  #unpacked = 0;
+
+  /** `file` is for messages. `lastCounts`: the last of several entries with one path counts, as in a tar. */
+  constructor(file: string, { lastCounts = false }: { lastCounts?: boolean } = {}) {
+    this.#file = file;
+    this.#lastCounts = lastCounts;
+  }
+
+  /**
+   * Returns the entry as it is kept, with a plain path, so that a reader that passes its bytes later can add to it;
+   * undefined if it is not kept. A hard link is kept as the entry that it names, which must come before it.
+   */
+  add(entry: Entry): Entry | undefined {
+    if (++this.#count > MAX_ENTRIES) throw tooManyFiles(this.#file);
+    if (entry.kind !== "directory" && ++this.#files > MAX_FILES) throw tooManyFiles(this.#file);
+    const parts = this.splitPath(entry.path);
+    if (entry.kind === "device" || entry.kind === "fifo" || entry.kind === "socket")
+      throw problem(this.#file, "archive.device", { entry: entry.path, kind: entry.kind });
+    if (parts.length === 0) {
+      if (entry.kind !== "directory") throw problem(this.#file, "archive.path.missing", {});
+      this.root = true;
+      return undefined;
+    }
+    this.#unpacked += entry.kind === "file" ? entry.size : 0;
+    if (this.#unpacked > MAX_UNPACKED)
+      throw problem(this.#file, "archive.limit.unpacked", { bytes: this.#unpacked, limit: MAX_UNPACKED });
+    const path = parts.join("/");
+    const isNew = this.#checkDuplicate(entry, path);
+    this.#checkParents(path);
+    this.#checkLinks(entry, parts, path);
+    if (!isNew) return undefined;
+    this.#names += path.length;
+    if (this.#names > MAX_NAMES) throw tooManyFiles(this.#file);
+    const kept: Entry =
+      entry.kind === "hardlink"
+        ? { ...this.#findLinked(entry, parts), path }
+        : { ...entry, path, mode: entry.mode & 0o7777 };
+    if (kept.kind === "link") this.#links.add(path);
+    else this.#links.delete(path);
+    // moves a repeated path to the end of the order
+    this.#entries.delete(path);
+    this.#entries.set(path, kept);
+    return kept;
+  }
+
+  /** Returns all entries in the archive's order. Throws exit 65 if there are none. */
+  finish(): Entry[] {
+    if (this.#count === 0) throw problem(this.#file, "archive.empty", {});
+    return [...this.#entries.values()];
+  }
+
+  /** Splits a name into its components. Throws exit 65 for one that must not be unpacked. */
+  splitPath(name: string): string[] {
+    if (SUSPECT.test(name)) throw problem(this.#file, pathFault(name), { entry: name });
+    const parts = componentsOf(name);
+    const isTooLong =
+      name.length > MAX_COMPONENT / 4 &&
+      (Buffer.byteLength(name) > MAX_PATH || parts.some((part) => Buffer.byteLength(part) > MAX_COMPONENT));
+    if (isTooLong) throw problem(this.#file, "archive.path.long", { entry: name });
+    return parts;
+  }
+
+  #findLinked({ path, target = "" }: Entry, parts: string[]): Entry {
+    const linked = this.#entries.get(componentsOf(target).join("/"));
+    if (!linked || linked.kind === "directory")
+      throw problem(this.#file, "tar.hard-link", { entry: path, target });
+    // a symbolic link with another path points from another folder
+    if (linked.kind === "link") this.#checkTarget(linked, parts);
+    return linked;
+  }
+
+  /** Returns whether to keep the entry; false for a repeated folder, if the first one counts. */
+  #checkDuplicate({ kind }: Entry, path: string): boolean {
+    const isFolder = kind === "directory";
+    if (!isFolder && this.#parents.has(path)) throw problem(this.#file, "archive.conflict", { entry: path });
+    const before = this.#entries.get(path);
+    if (!before) return true;
+    const wasFolder = before.kind === "directory";
+    if (isFolder && wasFolder) return this.#lastCounts;
+    if (!this.#lastCounts || isFolder || wasFolder)
+      throw problem(this.#file, "archive.duplicate", { entry: path });
+    this.repeated.add(path);
+    return true;
+  }
+
+  /** Rejects an entry inside a file. */
+  #checkParents(path: string): void {
+    for (let slash = path.lastIndexOf("/"); slash > 0; slash = path.lastIndexOf("/", slash - 1)) {
+      const parent = path.slice(0, slash);
+      if (parent === this.#lastParent || this.#parents.has(parent)) break;
+      this.#parents.add(parent);
+      const above = this.#entries.get(parent);
+      if (above && above.kind !== "directory" && above.kind !== "link")
+        throw problem(this.#file, "archive.conflict", { entry: parent });
+    }
+    this.#lastParent = path.slice(0, Math.max(0, path.lastIndexOf("/")));
+  }
+
+  #checkLinks(entry: Entry, parts: string[], path: string): void {
+    for (let length = 1; this.#links.size > 0 && length < parts.length; length++) {
+      if (this.#links.has(parts.slice(0, length).join("/")))
+        throw problem(this.#file, "archive.link.below", { entry: path });
+    }
+    if (entry.kind === "link" || entry.kind === "hardlink") this.#checkTarget(entry, parts);
+  }
+
+  #checkTarget({ kind, target = "" }: Entry, parts: string[]): void {
+    // a hard link names a path from the archive's root, a symbolic one from its own folder
+    if (leavesRoot(target, kind === "link" ? parts.length - 1 : 0))
+      throw problem(this.#file, "archive.link.outside", { entry: parts.join("/"), target });
+  }
+}
+
+function componentsOf(name: string): string[] {
+  return name.split("/").filter((part) => part !== "" && part !== ".");
+}
+
+function pathFault(name: string) {
+  if (name.includes("\0")) return "archive.path.nul";
+  if (name.includes("\\")) return "archive.path.backslash";
+  if (name.startsWith("/")) return "archive.path.absolute";
+  return /^(?:\.\/+)*[A-Za-z]:/.test(name) ? "archive.path.drive" : "archive.path.parent";
+}
+
+/** Whether a link's target, seen from a folder `depth` levels down, lies outside the archive. */
+function leavesRoot(target: string, depth: number): boolean {
+  if (target === "" || /[\\\0]|^\/|^[A-Za-z]:/.test(target)) return true;
+  let level = depth;
+  for (const part of target.split("/")) {
+    if (part === "..") level--;
+    else if (part !== "" && part !== ".") level++;
+    if (level < 0) return true;
+  }
+  return false;
+}
+
+/** Makes the error for an archive with more files than the installer accepts. */
+export function tooManyFiles(file: string): ProblemError {
+  return problem(file, "archive.limit.files", { limit: MAX_FILES });
+}
+
+/** A name in an archive, decoded. */
+export interface DecodedName {
+  name: string;
+  /** Set if its bytes are not UTF-8. */
+  encoding?: "gbk" | "other";
+}
+
+/**
+ * Decodes a name: UTF-8 if its bytes are valid UTF-8; else GBK, which Chinese systems write without saying so; else
+ * one character for each byte, so that different names stay different.
+ */
+export function decodeName(raw: Buffer): DecodedName {
+  if (isAscii(raw)) return { name: raw.toString("latin1") };
+  const name = decodeText(raw, "utf-8");
+  if (name !== undefined) return { name };
+  const chinese = decodeText(raw, "gbk");
+  if (chinese !== undefined) return { name: chinese, encoding: "gbk" };
+  return { name: raw.toString("latin1"), encoding: "other" };
+}
+
+/** Decodes bytes; returns undefined if they are not valid in this encoding. */
+export function decodeText(raw: Uint8Array, encoding: "utf-8" | "gbk"): string | undefined {
+  try {
+    return new TextDecoder(encoding, { fatal: true, ignoreBOM: true }).decode(raw);
+  } catch {
+    return undefined;
+  }
+}
