@@ -2,8 +2,7 @@ import { readlinkSync, statSync } from "node:fs";
 import { lstat } from "node:fs/promises";
 import { dirname, resolve } from "node:path";
 import { getegid, geteuid } from "node:process";
-import { printable } from "../archive/problem.ts";
-import { type ProblemError, problem } from "../errors.ts";
+import { type ProblemError, printable, problem } from "../errors.ts";
 import type { Access } from "../reasons/volume.ts";
 import { type FilePath, folderOf } from "./path.ts";
 

@@ -2,7 +2,7 @@ import assert from "node:assert/strict";
 import { open } from "node:fs/promises";
 import { describe, test } from "node:test";
 import { deflateRawSync } from "node:zlib";
-import { Entries } from "../../src/archive/contents.ts";
+import { Entries } from "../../src/archive/entries.ts";
 import { EXIT } from "../../src/errors.ts";
 import { buildArchive } from "../support/archives.ts";
 import {
