@@ -131,3 +131,13 @@ export function endOf(failures: readonly unknown[]): unknown {
   const [first, ...others] = failures;
   return first instanceof JobError && others.length > 0 ? new FailuresError(first, others.length) : first;
 }
+
+/** Whether the operating system reported the error: a missing file, no permission, an I/O error. */
+export function isSystemError(error: unknown): error is NodeJS.ErrnoException {
+  return error instanceof Error && "syscall" in error && "errno" in error;
+}
+
+/** Marks text of others. Returns it as it is: the outputs redact its secrets, then shorten it, then escape it. */
+export function printable(text: string): string {
+  return text;
+}

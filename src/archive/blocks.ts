@@ -10,9 +10,9 @@ export interface Stretch {
 }
 
 /**
- * Yields a range of a file in blocks of exactly `blockSize`, the last one possibly shorter; ends early if the file
- * does. Two buffers alternate, so that the next block is read while this one is used: a block is valid until the
- * next one is requested.
+ * Yields a range of a file in blocks of exactly `blockSize`, the last one possibly shorter; ends early if the
+ * file does. Two buffers alternate, so that the next block is read while this one is used: a block is valid
+ * until the next one is requested.
  */
 export async function* blocks(
   handle: OpenFile,
@@ -76,7 +76,7 @@ export class FileReader {
     this.#window = this.#buffer.subarray(0, 0);
   }
 
-  /** Returns `length` bytes (at most the window's size), fewer if the file ends; valid until the next read. */
+  /** Returns `length` bytes (at most a window), fewer if the file ends; valid until the next read. */
   async bytes(position: number, length: number): Promise<Buffer> {
     const offset = position - this.#start;
     if (offset >= 0 && offset + length <= this.#window.length)
@@ -89,7 +89,7 @@ export class FileReader {
   }
 }
 
-/** Yields the output of `zlib` for the input `packed`, and throws a failure of either. Closes both at the end. */
+/** Yields what `zlib` makes of `packed`. Throws a failure of either, and closes both at the end. */
 export async function* pipeThrough(
   packed: AsyncIterable<Buffer>,
   zlib: Transform,

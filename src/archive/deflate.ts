@@ -1,7 +1,7 @@
 import { availableParallelism } from "node:os";
 import { constants, deflateRaw } from "node:zlib";
 
-/** Bytes that one thread deflates. Like all that the output depends on it is fixed, whatever the number of cores. */
+/** Bytes that one thread deflates. Fixed, because the output depends on it: not the number of cores. */
 export const BLOCK = 256 * 1024;
 /** deflate looks back this far: the end of a block is the dictionary of the next one, as in pigz. */
 const DICTIONARY = 32 * 1024;
@@ -9,7 +9,7 @@ const LEVEL = 6;
 /** Holds the output in one piece: noise grows by five bytes in 16 KiB, and by a flush. */
 const OUTPUT = BLOCK + 1024;
 
-/** Blocks that are deflated at the same time, each on a thread of libuv's: all cores, but a bounded memory. */
+/** Blocks that are deflated at the same time, each on a thread of libuv's: all cores, bounded memory. */
 const LANES = Math.min(Math.max(availableParallelism(), 2), 16);
 
 /** Returns the dictionary for the block that follows `block` in the same file; the first block has none. */
@@ -18,8 +18,8 @@ export function dictionaryOf(block: Buffer): Buffer {
 }
 
 /**
- * Deflates one block of a file, on another thread; `block` must not change until then. The outputs of a file's
- * blocks, in their order and the last one with `last`, are one deflate stream.
+ * Deflates one block of a file, on another thread; `block` must not change until then. The outputs of a
+ * file's blocks, in their order and the last one with `last`, are one deflate stream.
  */
 export function deflateBlock(block: Buffer, dictionary: Buffer | undefined, last: boolean): Promise<Buffer> {
   const options = {
@@ -40,8 +40,8 @@ interface Slot {
 }
 
 /**
- * Passes blocks on in their order: while some are being deflated and the first is being written, the next ones are
- * read. A fixed number of buffers is reused, which bounds the memory.
+ * Passes blocks on in their order: while some are being deflated and the first is being written, the next
+ * ones are read. A fixed number of buffers is reused, which bounds the memory.
  */
 export class BlockPipeline {
   readonly #slots: Slot[];

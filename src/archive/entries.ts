@@ -42,8 +42,9 @@ export class Entries {
   }
 
   /**
-   * Returns the entry as it is kept, with a plain path, so that a reader that passes its bytes later can add to it;
-   * undefined if it is not kept. A hard link is kept as the entry that it names, which must come before it.
+   * Returns the entry as it is kept, with a plain path, so that a reader that passes its bytes later can add
+   * to it; undefined if it is not kept. A hard link is kept as the entry that it names, which must come
+   * before it.
    */
   add(entry: Entry): Entry | undefined {
     if (++this.#count > MAX_ENTRIES) throw tooManyFiles(this.#file);
@@ -182,8 +183,8 @@ export interface DecodedName {
 }
 
 /**
- * Decodes a name: UTF-8 if its bytes are valid UTF-8; else GBK, which Chinese systems write without saying so; else
- * one character for each byte, so that different names stay different.
+ * Decodes a name: UTF-8 if its bytes are valid UTF-8; else GBK, which Chinese systems write without saying
+ * so; else one character for each byte, so that different names stay different.
  */
 export function decodeName(raw: Buffer): DecodedName {
   if (isAscii(raw)) return { name: raw.toString("latin1") };

@@ -31,7 +31,7 @@ const MAGIC = [
 export type FileFormat = (typeof MAGIC)[number][1] | TextFormat | "program" | "zeros";
 type TextFormat = "html" | "xml" | "json" | "lfs" | "text";
 
-/** Returns the format of a file that is neither zip nor gzip, by its first bytes; undefined for an unknown one. */
+/** Returns the format of a file that is neither zip nor gzip, by its first bytes; undefined if unknown. */
 export function fileFormat(head: Buffer): FileFormat | undefined {
   const magic = MAGIC.find(([hex, , at]) => head.toString("hex", at, at + hex.length / 2) === hex);
   if (magic) return magic[1];
@@ -40,7 +40,7 @@ export function fileFormat(head: Buffer): FileFormat | undefined {
   return textFormat(decodeStart(head));
 }
 
-/** Returns the format of a file that should be a tar or a program; undefined for a tar and for an unknown one. */
+/** Returns the format of a file that should be a tar or a program; undefined for a tar, and if unknown. */
 export function contentFormat(head: Buffer): FileFormat | "zip" | "gzip" | undefined {
   if (head.toString("hex", 0, 2) === "1f8b") return "gzip";
   if (head.toString("hex", 0, 4) === "504b0304") return "zip";
@@ -89,7 +89,7 @@ const MACHO = new Set([0xfeedface, 0xfeedfacf, 0xcefaedfe, 0xcffaedfe]);
 /** Where a DOS header has the position of the PE header. */
 const PE_POSITION = 0x3c;
 
-/** Returns the type in a file's header (System V ABI; Microsoft's PE specification; Apple's mach-o/loader.h). */
+/** Returns the type in a header (System V ABI; Microsoft's PE specification; Apple's mach-o/loader.h). */
 export function executableType(head: Buffer): ExecutableType {
   if (head.length >= 20 && head.readUInt32BE(0) === 0x7f454c46) {
     const machine = head[5] === 2 ? head.readUInt16BE(18) : head.readUInt16LE(18);
@@ -106,7 +106,7 @@ export function executableType(head: Buffer): ExecutableType {
 function isMachO(head: Buffer): boolean {
   if (head.length < 8) return false;
   const magic = head.readUInt32BE(0);
-  // a Java class begins like a fat binary, but has its version (45 or more) in place of the number of architectures
+  // a Java class begins like a fat binary, but has its version (45 or more) where that counts architectures
   return MACHO.has(magic) || (magic === 0xcafebabe && head.readUInt32BE(4) < 45);
 }
 
@@ -124,8 +124,8 @@ export function isExecutable(start: Buffer): boolean {
 const NO_PROGRAM: ReadonlySet<FileFormat> = new Set<FileFormat>(["html", "xml", "lfs", "pdf", "zeros"]);
 
 /**
- * Returns the type of a file that should be a program, by its first bytes and its size; with the format of a file
- * that is something else, and with both sizes of one that is shorter than its header says.
+ * Returns the type of a file that should be a program, by its first bytes and its size; with the format of a
+ * file that is something else, and with both sizes of one that is shorter than its header says.
  */
 export function examineExecutable(head: Buffer, size: number): ExecutableType {
   const type = executableType(head);
@@ -138,8 +138,8 @@ export function examineExecutable(head: Buffer, size: number): ExecutableType {
 }
 
 /**
- * Returns a program's smallest possible size by the tables within `head`, in bytes; 0 if its header has no size or is
- * not valid. A smaller file was cut short.
+ * Returns a program's smallest possible size by the tables within `head`, in bytes; 0 if its header has no
+ * size or is not valid. A smaller file was cut short.
  */
 function statedLength(head: Buffer): number {
   if (head.toString("latin1", 0, 4) === "\x7fELF") return elfLength(head);

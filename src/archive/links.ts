@@ -20,8 +20,8 @@ export interface BadLink {
 }
 
 /**
- * Replaces each link by the file that it names, or by everything in the folder that it names. Stops at `limit`
- * entries, because folders that link to each other can give any number. Pure.
+ * Replaces each link by the file that it names, or by everything in the folder that it names. Stops at
+ * `limit` entries, because folders that link to each other can give any number. Pure.
  */
 export function followLinks(
   entries: readonly Entry[],

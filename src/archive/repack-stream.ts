@@ -4,7 +4,7 @@ import { BlockPipeline, deflateBlock, dictionaryOf } from "./deflate.ts";
 import { isExecutable } from "./file-kind.ts";
 import { modeOf, type PackedData, ZipBuilder, type ZipItem } from "./zip-write.ts";
 
-/** A file up to this size stays in memory, deflated, for its further names; a larger one is read again for each name. */
+/** Up to this size a file is kept, deflated, for its further names; a larger one is read again for each. */
 const KEEP = 4 * 1024 * 1024;
 
 /** Where the files come from. */
@@ -20,7 +20,7 @@ export interface RepackSource<From> {
 }
 
 export interface RepackReader<From> {
-  /** Yields `size` bytes in pieces, each valid until the next one is requested. May be asked for an earlier file again. */
+  /** Yields a file in pieces, each valid until the next one is requested. May go back to an earlier file. */
   bytes(from: From): AsyncIterable<Uint8Array>;
   /** Throws if the source has changed since it was scanned. */
   check(): Promise<void>;
@@ -64,9 +64,9 @@ interface Block {
 }
 
 /**
- * Makes any number of targets while their source is read once: reads and deflates each file once and hands it to all
- * targets that want it, at the pace of the slowest. A large file with several names in one zip is read again for each
- * of them, because its data is too large to keep.
+ * Makes any number of targets while their source is read once: reads and deflates each file once and hands it
+ * to all targets that want it, at the pace of the slowest. A large file with several names in one zip is read
+ * again for each of them, because its data is too large to keep.
  */
 export class RepackStream<From> {
   readonly #source: RepackSource<From>;
@@ -82,8 +82,8 @@ export class RepackStream<From> {
   }
 
   /**
-   * Yields the bytes of one target, once. Reading begins with the first target, and continues while every target is
-   * consumed or released.
+   * Yields the bytes of one target, once. Reading begins with the first target, and continues while every
+   * target is consumed or released.
    */
   async *stream(index: number, signal: AbortSignal): AsyncGenerator<Buffer, void, void> {
     const { handoff } = this.#output(index);
@@ -182,7 +182,7 @@ export class RepackStream<From> {
     }
   }
 
-  /** Yields pieces of any length as full blocks, the last one possibly shorter; one empty block for an empty file. */
+  /** Yields pieces of any length as full blocks, the last one shorter; one empty block for an empty file. */
   async *#toBlocks(pieces: AsyncIterable<Uint8Array>, size: number): AsyncGenerator<Buffer, void, void> {
     let block = await this.#pipeline.nextBuffer();
     let filled = 0;
@@ -204,7 +204,7 @@ export class RepackStream<From> {
   }
 }
 
-/** Returns the readings in their order: each file once, then the large files again that have several names in one zip. */
+/** Returns the readings in order: each file once, then again each large file with more names in one zip. */
 function planReadings<From>(outputs: readonly Output<From>[], source: RepackSource<From>): Reading<From>[] {
   const files = new Map<From, Reading<From>[]>();
   for (const output of outputs) {

@@ -9,7 +9,7 @@ export interface TarHeader {
   /** One character. */
   type: string;
   size: number;
-  /** undefined if the mode, the owner, the group or the time is invalid; it counts in a member's header alone. */
+  /** undefined if the mode, owner, group or time is invalid, which counts in a member's header alone. */
   mode: number | undefined;
 }
 
@@ -48,14 +48,15 @@ function readText(block: Buffer, at: number, length: number): Buffer {
   return end < 0 ? field : field.subarray(0, end);
 }
 
-/** Whether a field is a number that may be negative (an owner, a group, a time): base 256 begins with 0xff then. */
+/** Whether a field is a number; a negative one (an owner, a group, a time) is base 256 after 0xff. */
 function isSigned(block: Buffer, at: number, length: number): boolean {
   return block[at] === 0xff || readNumber(block, at, length) !== undefined;
 }
 
 /**
- * Returns a number: octal digits after blanks, up to a blank or NUL; or, with the highest bit set, base 256. A field of
- * NULs is 0. undefined for anything else: GNU tar rejects a field of blanks, and readers disagree on digits after a NUL.
+ * Returns a number: octal digits after blanks, up to a blank or NUL; or, with the highest bit set, base 256.
+ * A field of NULs is 0. undefined for anything else: GNU tar rejects a field of blanks, and readers disagree
+ * on digits after a NUL.
  */
 function readNumber(block: Buffer, at: number, length: number): number | undefined {
   if (block[at] === 0x80) {
@@ -68,7 +69,7 @@ function readNumber(block: Buffer, at: number, length: number): number | undefin
   return match ? Number.parseInt(match[1] ?? "0", 8) : undefined;
 }
 
-/** Returns the header's checksum, its own field taken as blanks: of unsigned bytes, and of signed ones, as in old tars. */
+/** Returns the checksum, its own field taken as blanks: of unsigned bytes, and of signed ones (old tars). */
 function checksums(block: Buffer): [number, number] {
   let unsigned = 8 * 32;
   let signed = 8 * 32;
@@ -102,7 +103,7 @@ export class PaxHeaders {
     return this.#local.size > 0;
   }
 
-  /** Reads `length keyword=value\n` records; returns false if they are invalid or GNU tar rejects one's value. */
+  /** Reads `length keyword=value\n` records; returns false if they are invalid or GNU tar rejects a value. */
   read(bytes: Buffer, isGlobal: boolean): boolean {
     const into = isGlobal ? this.#global : this.#local;
     for (let at = 0; at < bytes.length; ) {
@@ -126,8 +127,8 @@ export class PaxHeaders {
   }
 
   /**
-   * Returns the records for the next member: its own before the global ones. An empty value cancels a global one, but
-   * a link's target may be empty.
+   * Returns the records for the next member: its own before the global ones. An empty value cancels a global
+   * one, but a link's target may be empty.
    */
   take(): ReadonlyMap<string, Buffer> {
     const all = new Map([...this.#global, ...this.#local]);
@@ -137,7 +138,7 @@ export class PaxHeaders {
   }
 }
 
-/** Whether pax's records make a member a sparse file (GNU tar's 0.0, 0.1 and 1.0, star's): its stored bytes are no file. */
+/** Whether pax's records mark a sparse file (GNU tar's and star's): its stored bytes are not the file. */
 export function isSparse(pax: ReadonlyMap<string, Buffer>, name: string): boolean {
   const isMark = (keyword: string) => /^(?:GNU\.sparse\.|SCHILY\.realsize$|SUN\.holesdata$)/.test(keyword);
   return [...pax.keys()].some(isMark) || /(?:^|\/)GNUSparseFile\.\d+\//.test(name);

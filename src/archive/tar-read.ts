@@ -9,9 +9,9 @@ import type { Entry, InspectOptions, Listing, OpenFile } from "./types.ts";
 
 /** Exceeds zlib's high water mark, so that zlib has used up a block before the next one is read. */
 const READ = 256 * 1024;
-/** Each piece is a trip to another thread and back: a quarter of this took a third longer, and more takes more memory. */
+/** Each piece is a trip to another thread and back: a quarter of this took a third longer. */
 const INFLATED = 256 * 1024;
-/** The longest extended header that is read: a path of 4096 bytes, a link of the same length, and plenty more. */
+/** The longest extended header that is read: a path and a link of 4096 bytes each, and plenty more. */
 const MAX_EXTENDED = 1024 * 1024;
 
 const KINDS: Record<string, Entry["kind"]> = {
@@ -30,9 +30,9 @@ const BACKUP = new Set(["D", "M", "N"]);
 const LABEL = "V";
 
 /**
- * Reads a tar.gz to its end, once: the gzip's own checksums, every header, the first bytes of what may be a program,
- * the digests of its files if they are wanted, and the file's SHA-256. NULs after the gzip are padding, as to gzip
- * itself. Throws exit 65 for all that a package must not be (SPEC §3).
+ * Reads a tar.gz to its end, once: the gzip's own checksums, every header, the first bytes of what may be a
+ * program, the digests of its files if they are wanted, and the file's SHA-256. NULs after the gzip are
+ * padding, as to gzip itself. Throws exit 65 for all that a package must not be (SPEC §3).
  */
 export async function inspectTarGz(
   file: string,
@@ -92,9 +92,9 @@ interface Content {
 }
 
 /**
- * Reads a tar's headers from its bytes as they come (POSIX ustar and pax, GNU). A tar without an end-of-archive marker,
- * or with an entry after it, is rejected. Decodes names from their bytes and recognises sparse files: the usual
- * libraries do neither.
+ * Reads a tar's headers from its bytes as they come (POSIX ustar and pax, GNU). A tar without an
+ * end-of-archive marker, or with an entry after it, is rejected. Decodes names from their bytes and
+ * recognises sparse files: the usual libraries do neither.
  */
 class TarScan {
   readonly #file: string;
@@ -194,7 +194,7 @@ class TarScan {
     else this.#readMember(header, at);
   }
 
-  /** Makes the error for bytes that are no header; at the start they may say what was packed instead of a tar. */
+  /** Makes the error for bytes that are no header; at the start they may show what was packed instead. */
   #noHeader(bytes: Buffer, at: number): ProblemError {
     const kind = at === 0 ? contentFormat(bytes) : undefined;
     return kind ? problem(this.#file, "gzip.content", { kind }) : problem(this.#file, "tar.header", { at });
@@ -274,7 +274,7 @@ class TarScan {
   }
 }
 
-/** Returns a long name up to its NUL, which GNU tar and Python search in whole blocks; undefined for an empty one. */
+/** Returns a long name up to its NUL; GNU tar and Python search whole blocks. undefined if it is empty. */
 function longName(blocks: Buffer): Buffer | undefined {
   const end = blocks.indexOf(0);
   return end === 0 || blocks.length === 0 ? undefined : blocks.subarray(0, end < 0 ? blocks.length : end);
@@ -287,8 +287,9 @@ export interface ArchiveFile {
 }
 
 /**
- * Reads entries of a tar.gz in the order of their offsets; for an earlier one it starts again. Trusts the entries'
- * offsets: the scan has verified the gzip's checksums and the tar's headers, and the file is still the same.
+ * Reads entries of a tar.gz in the order of their offsets; for an earlier one it starts again. Trusts the
+ * entries' offsets: the scan has verified the gzip's checksums and the tar's headers, and the file is still
+ * the same.
  */
 export class TarReader {
   readonly #file: string;

@@ -1,6 +1,7 @@
 /**
- * archive/: untrusted containers. Reads, checks, verifies and writes zip and tar.gz, whatever they contain. Knows
- * nothing of BK-Lite, of the volume or of the servers, so that it can be read, fuzzed and reviewed alone.
+ * archive/: untrusted containers. Reads, checks, verifies and writes zip and tar.gz, whatever they contain.
+ * Knows nothing of BK-Lite, of the volume or of the servers, so that it can be read, fuzzed and reviewed
+ * alone.
  */
 import type { FileHandle } from "node:fs/promises";
 
@@ -15,7 +16,7 @@ export interface Entry {
   size: number;
   /** Unix permission bits; 0 if the archive has none. */
   mode: number;
-  /** A link's target as the archive has it, from its own folder; a hard link's is a path from the archive's root. */
+  /** A link's target as the archive has it, from its own folder; a hard link's is a path from the root. */
   target?: string;
   /** Where a zip keeps it. */
   location?: ZipLocation;
@@ -37,7 +38,7 @@ export interface ZipLocation {
   crc32: number;
   compressedSize: number;
   uncompressedSize: number;
-  /** Permission bits as Go's archive/zip, and so BK-Lite's installer, reads them, on whatever system it was made. */
+  /** Permission bits as Go's archive/zip, and so BK-Lite's installer, reads them. */
   mode: number;
 }
 
@@ -68,8 +69,8 @@ export interface Listing {
 }
 
 /**
- * SHA-256 in hex of each file in an archive, by where the archive keeps it: a zip's local header, a tar's bytes.
- * Complete: every entry has been read and is whole.
+ * SHA-256 in hex of each file in an archive, by where the archive keeps it: a zip's local header, a tar's
+ * bytes. Complete: every entry has been read and is whole.
  */
 export type FileDigests = ReadonlyMap<number, string>;
 
@@ -80,5 +81,3 @@ export interface InspectOptions {
   /** Whether to compute the digests of a tar.gz's files, which are read anyway. */
   digests?: boolean;
 }
-
-export type { ExecutableType as BinaryKind };

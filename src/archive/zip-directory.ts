@@ -201,7 +201,7 @@ export class ZipDirectory {
   }
 }
 
-/** Permission bits as Go's archive/zip takes them from a directory entry; 0 for a system that it does not know. */
+/** Permission bits as Go's archive/zip takes them from an entry; 0 for a system that it does not know. */
 function appliedMode(header: Buffer): number {
   const system = header.readUInt8(5);
   const attributes = header.readUInt32LE(38);
@@ -225,9 +225,9 @@ export async function hasEndRecord(handle: OpenFile, size: number): Promise<bool
 }
 
 /**
- * Reads the end record as Go's archive/zip and Python's zipfile find it: the last one in the file, with padding,
- * junk or a comment behind it, and with a prefix before the zip, whether the offsets count it or not. Throws
- * exit 65 if the two would read different directories.
+ * Reads the end record as Go's archive/zip and Python's zipfile find it: the last one in the file, with
+ * padding, junk or a comment behind it, and with a prefix before the zip, whether the offsets count it or
+ * not. Throws exit 65 if the two would read different directories.
  */
 async function readEndRecord(file: string, handle: OpenFile, size: number): Promise<EndRecord> {
   const found = await findEnd(handle, size);
@@ -292,7 +292,7 @@ async function readEnd64(file: string, handle: OpenFile, position: number): Prom
   };
 }
 
-/** Readers trust one record or the other: each field of the old one must have the same value, or the one for zip64. */
+/** Readers trust one record or the other: the old one's fields must be the same, or point to zip64's. */
 function agree(old: RawEnd, wide: RawEnd): boolean {
   return (
     [wide.count, MAX_16].includes(old.count) &&
@@ -302,9 +302,9 @@ function agree(old: RawEnd, wide: RawEnd): boolean {
 }
 
 /**
- * Whether Go's archive/zip reads the same directory: it looks for zip64's record only if the old record's count or
- * offset sends it there. With a complete old record it looks for a prefix elsewhere, and finds a directory only if
- * there is no prefix.
+ * Whether Go's archive/zip reads the same directory: it looks for zip64's record only if the old record's
+ * count or offset sends it there. With a complete old record it looks for a prefix elsewhere, and finds a
+ * directory only if there is no prefix.
  */
 function goReadsEnd64(old: RawEnd, base: number): boolean {
   return old.count === MAX_16 || old.offset === MAX_32 || (base === 0 && old.size !== MAX_32);

@@ -9,7 +9,7 @@ const LOCAL_HEADER = 30;
 const LOCAL_SIGNATURE = 0x04034b50;
 /** Holds the longest local header that is accepted (a name of 4096 bytes), and the start of a program. */
 export const HEADER_WINDOW = 8 * 1024;
-/** Local headers that the scan reads: all of a usual archive's. More would cost a seek each; ARCHIVE_CHECK=full reads all. */
+/** Local headers that the scan reads, each with a seek: all of a usual archive. The full check reads all. */
 const SAMPLE = 1024;
 const LINK_LENGTH = 4096;
 const READ = 256 * 1024;
@@ -99,8 +99,8 @@ export function locationOf(file: string, { location, path }: Pick<Entry, "path" 
 }
 
 /**
- * Returns where an entry's data begins. Throws exit 65 unless its local header agrees with the directory: a reader
- * that goes through the file from its start believes the local header.
+ * Returns where an entry's data begins. Throws exit 65 unless its local header agrees with the directory: a
+ * reader that goes through the file from its start believes the local header.
  */
 export async function findData(file: string, reader: FileReader, at: ZipLocation): Promise<number> {
   const { rawName, offset } = at;
@@ -125,8 +125,9 @@ export async function findData(file: string, reader: FileReader, at: ZipLocation
 }
 
 /**
- * Throws exit 65 if a data descriptor that the header announces is missing: Go's archive/zip and unzip read it and
- * compare its CRC-32. Its signature is optional (APPNOTE.TXT 4.3.9). `end` is where the entry's data ends.
+ * Throws exit 65 if a data descriptor that the header announces is missing: Go's archive/zip and unzip read
+ * it and compare its CRC-32. Its signature is optional (APPNOTE.TXT 4.3.9). `end` is where the entry's data
+ * ends.
  */
 export async function checkDescriptor(
   file: string,

@@ -10,7 +10,7 @@ import { checkDescriptor, findData, HEADER_WINDOW, locationOf } from "./zip-read
 
 /** Entries that are inflated at the same time, each on a thread of libuv's, which has four. */
 const LANES = 3;
-/** Packed bytes from which an entry comes before the small ones: the longest work must not come last, alone. */
+/** Packed bytes from which an entry comes before the small ones: the longest must not be last, alone. */
 const LARGE = 1024 * 1024;
 /** Exceeds zlib's high water mark, so that zlib has used up a block before the next one is read. */
 const READ = 256 * 1024;
@@ -39,8 +39,8 @@ export interface VerifyOptions {
 }
 
 /**
- * Inflates every entry of a zip of `size` bytes and compares its size and CRC-32 with the directory's. Throws exit 65
- * that names the first damaged entry.
+ * Inflates every entry of a zip of `size` bytes and compares its size and CRC-32 with the directory's. Throws
+ * exit 65 that names the first damaged entry.
  */
 export async function verifyEntries(
   file: string,
@@ -62,7 +62,7 @@ export async function verifyEntries(
   for (const lane of lanes) if (lane.status === "rejected") throw lane.reason;
 }
 
-/** Yields the large entries, the largest first, then the others in the directory's order, which needs no list. */
+/** Yields the large entries, the largest first, then the others in the directory's order, without a list. */
 async function* largestFirst(
   directory: ZipDirectory,
   skip: (at: ZipLocation) => boolean,
@@ -114,7 +114,7 @@ function inflate(file: string, at: ZipLocation, packed: Buffer): { bytes: Buffer
   }
 }
 
-/** Yields an entry's bytes. Throws exit 65, at the end at the latest, unless the entry is whole as verifyEntries wants it. */
+/** Yields an entry's bytes. Throws exit 65, at the latest at the end, if verifyEntries would reject it. */
 export function readVerified(file: string, handle: OpenFile, entry: Entry, signal: AbortSignal) {
   const reader = new FileReader(handle, HEADER_WINDOW);
   return readLarge({ file, handle, reader, signal, onBytes: () => {} }, locationOf(file, entry));

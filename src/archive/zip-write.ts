@@ -15,7 +15,7 @@ const LOCAL = 30;
 const CENTRAL = 46;
 const MAX_32 = 0xffffffff;
 const MAX_16 = 0xffff;
-/** An unpacked size from which an entry gets zip64's fields before its packed size is known: deflate may add a little. */
+/** An entry of unknown packed size has zip64's fields from this size on: deflate may add a little. */
 const WIDE_FROM = 0xf0000000;
 /** Directory records that are joined into one buffer: a large directory takes less memory. */
 const JOINED = 512;
@@ -53,8 +53,9 @@ interface OpenEntry {
 }
 
 /**
- * Makes the records of a zip around its entries' data, which the caller writes between them. The same entries in the
- * same order give the same bytes. (yazl can neither copy deflated data nor deflate on more than one core.)
+ * Makes the records of a zip around its entries' data, which the caller writes between them. The same entries
+ * in the same order give the same bytes. (yazl can neither copy deflated data nor deflate on more than one
+ * core.)
  */
 export class ZipBuilder {
   readonly #directory: Buffer[] = [];
@@ -69,7 +70,7 @@ export class ZipBuilder {
     return this.#offset;
   }
 
-  /** Returns the record before a folder, or before data of which everything is known; exactly that data must follow. */
+  /** Returns the record before a folder, or before data that is known completely and has to follow. */
   entry(text: string, mode: number, data: PackedData = NO_DATA): Buffer {
     const wide = data.size >= MAX_32 || data.compressedSize >= MAX_32;
     const entry: OpenEntry = { name: Buffer.from(text), flags: UTF8, offset: this.#offset, wide };
@@ -207,8 +208,8 @@ export function modeOf({ mode, guessMode }: ZipItem<unknown>, isProgram: boolean
 }
 
 /**
- * Yields a zip of entries of another zip, in the items' order. Copies their data as it is, neither inflated nor
- * deflated again. The same items give the same bytes.
+ * Yields a zip of entries of another zip, in the items' order. Copies their data as it is, neither inflated
+ * nor deflated again. The same items give the same bytes.
  */
 export async function* copyZip(
   file: string,

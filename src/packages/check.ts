@@ -1,5 +1,4 @@
-import { printable } from "../archive/problem.ts";
-import { type Problem, problem } from "../errors.ts";
+import { type Problem, printable, problem } from "../errors.ts";
 import { formatOf } from "../volume/name.ts";
 import { isPacked, isRelease } from "../volume/near.ts";
 import { versionFor } from "../volume/version.ts";

@@ -1,5 +1,4 @@
-import { printable } from "../archive/problem.ts";
-import { type Problem, problem } from "../errors.ts";
+import { type Problem, printable, problem } from "../errors.ts";
 import type { Identity } from "../identity.ts";
 import type { Package } from "./package.ts";
 

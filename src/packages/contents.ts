@@ -1,4 +1,4 @@
-import { MAX_FILES } from "../archive/contents.ts";
+import { MAX_FILES } from "../archive/entries.ts";
 import { followLinks } from "../archive/links.ts";
 import type { Entry } from "../archive/types.ts";
 import { topFolder } from "./top-folder.ts";

@@ -1,6 +1,6 @@
 import { type EntryFacts, entriesDigest } from "../archive/entries-digest.ts";
 import type { Entry, FileDigests } from "../archive/types.ts";
-import type { ZipItem } from "../archive/zip-writer.ts";
+import type { ZipItem } from "../archive/zip-write.ts";
 import { verifyArchive } from "./inspect.ts";
 import type { Archive, Package } from "./package.ts";
 

@@ -1,10 +1,9 @@
 import { createHash } from "node:crypto";
-import { zipBytes } from "../archive/extract.ts";
-import type { Pass } from "../archive/pass.ts";
+import type { RepackStream as Pass } from "../archive/repack-stream.ts";
 import type { Source } from "../archive/source.ts";
 import type { OpenFile, ZipLocation } from "../archive/types.ts";
-import { copiedSize, copyZip } from "../archive/zip-copy.ts";
-import type { ZipItem } from "../archive/zip-writer.ts";
+import { readVerified as zipBytes } from "../archive/zip-verify.ts";
+import { copiedSize, copyZip, type ZipItem } from "../archive/zip-write.ts";
 import { inParallel } from "../async.ts";
 import { digest } from "../volume/digest.ts";
 import { fileSource, readStream } from "../volume/source.ts";

@@ -1,6 +1,6 @@
-import { type ArchiveFile, TarReader } from "../archive/extract.ts";
+import { type ArchiveFile, TarReader } from "../archive/tar-read.ts";
 import type { Entry, OpenFile } from "../archive/types.ts";
-import { readEntryHead } from "../archive/zip.ts";
+import { readEntryHead } from "../archive/zip-read.ts";
 import { VERSION_FILE_LENGTH } from "../volume/version.ts";
 
 /** Whether a tar.gz's file with this path is most likely looked into: its first bytes are kept as it goes past. */

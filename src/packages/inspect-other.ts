@@ -1,12 +1,14 @@
 import { readdir } from "node:fs/promises";
-import { HEAD_LENGTH } from "../archive/binary.ts";
 import { readFully } from "../archive/blocks.ts";
-import { MAX_PACKED } from "../archive/contents.ts";
-import { printable } from "../archive/problem.ts";
-import type { BinaryKind, Entry, OpenFile } from "../archive/types.ts";
-import { contentKind, programKind } from "../archive/wrong-kind.ts";
-import { inspectZip, readEntryHead } from "../archive/zip.ts";
-import { collectProblem, type Problem, ProblemError, problem } from "../errors.ts";
+import { MAX_PACKED } from "../archive/entries.ts";
+import {
+  contentFormat as contentKind,
+  HEAD_LENGTH,
+  examineExecutable as programKind,
+} from "../archive/file-kind.ts";
+import type { ExecutableType as BinaryKind, Entry, OpenFile } from "../archive/types.ts";
+import { inspectZip, readEntryHead } from "../archive/zip-read.ts";
+import { collectProblem, type Problem, ProblemError, printable, problem } from "../errors.ts";
 import type { FileStamp, VolumeFile } from "../volume/file.ts";
 import { withFile } from "../volume/open.ts";
 import { readTree, type TreeEntry } from "../volume/tree.ts";

@@ -1,6 +1,5 @@
-import { printable } from "../archive/problem.ts";
-import type { ZipItem } from "../archive/zip-writer.ts";
-import { type Problem, ProblemError, problem } from "../errors.ts";
+import type { ZipItem } from "../archive/zip-write.ts";
+import { type Problem, ProblemError, printable, problem } from "../errors.ts";
 import { isPacked } from "../volume/near.ts";
 import type { TreeEntry } from "../volume/tree.ts";
 import { builtinDefinitions, definitionsFor, findCollectors } from "./collectors.ts";

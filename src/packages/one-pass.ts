@@ -1,9 +1,11 @@
-import { TarReader } from "../archive/extract.ts";
-import { Pass } from "../archive/pass.ts";
-import type { PassSource, PassTarget } from "../archive/pass-plan.ts";
-import { isSystemError } from "../archive/problem.ts";
+import {
+  RepackStream as Pass,
+  type RepackSource as PassSource,
+  type RepackTarget as PassTarget,
+} from "../archive/repack-stream.ts";
+import { TarReader } from "../archive/tar-read.ts";
 import type { Entry } from "../archive/types.ts";
-import { problem } from "../errors.ts";
+import { isSystemError, problem } from "../errors.ts";
 import { assertUnchanged, openFile } from "../volume/open.ts";
 import { unreadable } from "../volume/problem.ts";
 import { fileSource } from "../volume/source.ts";

@@ -2,9 +2,8 @@
  * packages/: what the files on the volume are in BK-Lite: controllers, collectors, installers, APM probes, under which identity, and
  * in which form they are stored. Knows neither Postgres nor NATS.
  */
-
-import type { BinaryKind, Entry, FileDigests } from "../archive/types.ts";
-import type { ZipItem } from "../archive/zip-writer.ts";
+import type { ExecutableType as BinaryKind, Entry, FileDigests } from "../archive/types.ts";
+import type { ZipItem } from "../archive/zip-write.ts";
 import type { Problem } from "../errors.ts";
 import type { Arch, Identity, Os } from "../identity.ts";
 import type { FormReason } from "../messages/archive.ts";

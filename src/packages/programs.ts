@@ -1,6 +1,5 @@
-import { printable } from "../archive/problem.ts";
-import type { BinaryKind } from "../archive/types.ts";
-import { problem } from "../errors.ts";
+import type { ExecutableType as BinaryKind } from "../archive/types.ts";
+import { printable, problem } from "../errors.ts";
 import type { Arch, Os } from "../identity.ts";
 
 interface Target {

@@ -1,7 +1,7 @@
-import { MAX_ENTRIES, MAX_FILES, MAX_UNPACKED } from "../archive/contents.ts";
+import { MAX_ENTRIES, MAX_FILES, MAX_UNPACKED } from "../archive/entries.ts";
 import { followLinks, type PlainEntry } from "../archive/links.ts";
 import type { Entry } from "../archive/types.ts";
-import type { ZipItem } from "../archive/zip-writer.ts";
+import type { ZipItem } from "../archive/zip-write.ts";
 import { problem } from "../errors.ts";
 import type { FormReason } from "../messages/archive.ts";
 import { madeSize } from "./form.ts";

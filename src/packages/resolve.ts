@@ -1,5 +1,4 @@
-import { printable } from "../archive/problem.ts";
-import { collectProblem, type Problem, problem } from "../errors.ts";
+import { collectProblem, type Problem, printable, problem } from "../errors.ts";
 import { type Arch, FIELD_LENGTHS, type Identity, isRowName, type Os } from "../identity.ts";
 import { versionFor } from "../volume/version.ts";
 import { checkBinaries, checkKnown, checkParts, checkVersion, nameWarnings, oddities } from "./check.ts";

@@ -1,6 +1,5 @@
-import { printable } from "../archive/problem.ts";
 import type { VolumeConfig } from "../config/config.ts";
-import { collectProblem, JobError, type Problem, ProblemsError } from "../errors.ts";
+import { collectProblem, JobError, type Problem, ProblemsError, printable } from "../errors.ts";
 import type { Claim } from "../identity.ts";
 import type { Log } from "../output/log.ts";
 import type { VolumeFile } from "../volume/file.ts";

@@ -1,7 +1,7 @@
 import { readFully } from "../archive/blocks.ts";
-import { hasEndRecord } from "../archive/end-record.ts";
+import { FORMAT_LENGTH as SNIFFED, fileFormat as wrongKind } from "../archive/file-kind.ts";
 import type { OpenFile } from "../archive/types.ts";
-import { SNIFFED, wrongKind } from "../archive/wrong-kind.ts";
+import { hasEndRecord } from "../archive/zip-directory.ts";
 import { problem } from "../errors.ts";
 
 /** How files of each kind begin; a zip without entries begins with its end record. */

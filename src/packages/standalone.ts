@@ -1,4 +1,4 @@
-import type { ZipItem } from "../archive/zip-writer.ts";
+import type { ZipItem } from "../archive/zip-write.ts";
 import type { FoundCollector } from "./collectors.ts";
 import { typeOf } from "./kind.ts";
 import type { Archive, CollectorDefinition, MadeOfArchive, Package } from "./package.ts";

@@ -1,5 +1,4 @@
-import { printable } from "../archive/problem.ts";
-import { problem } from "../errors.ts";
+import { printable, problem } from "../errors.ts";
 import type { Archive } from "./package.ts";
 import { isJunk } from "./top-folder.ts";
 

@@ -1,8 +1,7 @@
 import type { Dirent } from "node:fs";
 import { readdir, readlink, realpath, stat } from "node:fs/promises";
 import { basename, dirname, resolve } from "node:path";
-import { isSystemError, printable } from "../archive/problem.ts";
-import { JobError, type Problem } from "../errors.ts";
+import { isSystemError, JobError, type Problem, printable } from "../errors.ts";
 import { archOf, type Claim } from "../identity.ts";
 import type { Located, VolumeFile } from "./file.ts";
 import { collectorPlace, typeByName, VERSION_FILE } from "./known.ts";

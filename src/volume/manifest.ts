@@ -1,8 +1,7 @@
 import { realpath } from "node:fs/promises";
 import { basename, join, normalize } from "node:path";
 import type { ErrorObject } from "ajv";
-import { printable } from "../archive/problem.ts";
-import { collectProblem, type Problem, problem } from "../errors.ts";
+import { collectProblem, type Problem, printable, problem } from "../errors.ts";
 import { ARCH_NAMES, type Claim, isDescription, isKeyPart, versionOf } from "../identity.ts";
 import type { Params, ReasonId } from "../messages/catalog.ts";
 import type { ManifestRule } from "../messages/volume.ts";

@@ -1,5 +1,5 @@
-import { kindOf } from "../archive/binary.ts";
-import { inspectZip } from "../archive/zip.ts";
+import { executableType as kindOf } from "../archive/file-kind.ts";
+import { inspectZip } from "../archive/zip-read.ts";
 import type { Problem } from "../errors.ts";
 import type { Params, ReasonId } from "../messages/catalog.ts";
 import { nearest } from "../nearest.ts";

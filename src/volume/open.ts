@@ -1,9 +1,8 @@
 import { constants } from "node:fs";
 import { open, readlink, realpath, stat } from "node:fs/promises";
 import { readFully } from "../archive/blocks.ts";
-import { isSystemError } from "../archive/problem.ts";
 import type { OpenFile } from "../archive/types.ts";
-import { ProblemError, problem } from "../errors.ts";
+import { isSystemError, ProblemError, problem } from "../errors.ts";
 import type { FileStamp, Located, StampedFile } from "./file.ts";
 import { isBelow } from "./path.ts";
 import { changed, isDenied, isNowhere, isThere, linkTarget, unreadable } from "./problem.ts";

@@ -1,5 +1,5 @@
 import { dirname, join } from "node:path";
-import { decoded } from "../archive/encoding.ts";
+import { decodeText as decoded } from "../archive/entries.ts";
 import { isRowName } from "../identity.ts";
 
 /** A path as the file system has it: a string where its bytes are UTF-8, else the bytes themselves. */

@@ -1,10 +1,9 @@
+import { type Access } from "../messages/volume.ts";
 import { readlinkSync, statSync } from "node:fs";
 import { lstat } from "node:fs/promises";
 import { dirname, resolve } from "node:path";
 import { getegid, geteuid } from "node:process";
-import { printable } from "../archive/problem.ts";
-import { type ProblemError, problem } from "../errors.ts";
-import type { Access } from "../messages/volume.ts";
+import { type ProblemError, printable, problem } from "../errors.ts";
 import { type FilePath, folderOf } from "./path.ts";
 
 /** The file is another than the one that was looked at before: exit 74. */

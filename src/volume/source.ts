@@ -1,7 +1,7 @@
 import { blocks } from "../archive/blocks.ts";
-import { isSystemError } from "../archive/problem.ts";
 import type { Source } from "../archive/source.ts";
 import type { OpenFile } from "../archive/types.ts";
+import { isSystemError } from "../errors.ts";
 import type { StampedFile } from "./file.ts";
 import { assertUnchanged, openFile } from "./open.ts";
 import { changed, unreadable } from "./problem.ts";

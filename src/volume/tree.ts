@@ -1,8 +1,7 @@
 import type { BigIntStats } from "node:fs";
 import { readdir, stat } from "node:fs/promises";
-import { MAX_FILES } from "../archive/contents.ts";
-import { isSystemError, printable } from "../archive/problem.ts";
-import { problem } from "../errors.ts";
+import { MAX_FILES } from "../archive/entries.ts";
+import { isSystemError, printable, problem } from "../errors.ts";
 import type { FileStamp, Located, StampedFile, VolumeFile } from "./file.ts";
 import { assertInside } from "./open.ts";
 import { isSystemFolder } from "./passed-over.ts";

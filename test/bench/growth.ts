@@ -1,5 +1,5 @@
 import { tmpdir } from "node:os";
-import { MAX_PACKED } from "../../src/archive/contents.ts";
+import { MAX_PACKED } from "../../src/archive/entries.ts";
 import { rawPublish } from "./peers.ts";
 import { atMost, type Bar, type Findings, mebibytes, milliseconds, seconds, type Table } from "./report.ts";
 import { initTwice, Rounds } from "./rounds.ts";

@@ -1,1 +1,0 @@
-export { executableType as kindOf, HEAD_LENGTH } from "./file-kind.ts";

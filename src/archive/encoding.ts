@@ -1,1 +1,0 @@
-export { decodeText as decoded } from "./entries.ts";

@@ -1,1 +1,0 @@
-export { hasEndRecord } from "./zip-directory.ts";

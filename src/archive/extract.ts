@@ -1,2 +1,0 @@
-export { type ArchiveFile, TarReader } from "./tar-read.ts";
-export { readVerified as zipBytes } from "./zip-verify.ts";

@@ -1,1 +1,0 @@
-export type { RepackSource as PassSource, RepackTarget as PassTarget } from "./repack-stream.ts";

@@ -1,1 +1,0 @@
-export { RepackStream as Pass } from "./repack-stream.ts";

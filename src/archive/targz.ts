@@ -1,1 +1,0 @@
-export { inspectTarGz } from "./tar-read.ts";

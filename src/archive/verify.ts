@@ -1,1 +1,0 @@
-export { type VerifyOptions, verifyEntries } from "./zip-verify.ts";

@@ -1,1 +1,0 @@
-export { copiedSize, copyZip } from "./zip-write.ts";

@@ -1,1 +1,0 @@
-export type { ZipItem } from "./zip-write.ts";

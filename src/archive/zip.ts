@@ -1,1 +1,0 @@
-export { inspectZip, readEntryHead } from "./zip-read.ts";
