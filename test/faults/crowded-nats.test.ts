@@ -5,11 +5,11 @@ import { after, before, describe, type TestContext, test } from "node:test";
 import { connect } from "nats";
 import { natsCertificates } from "../support/certs.ts";
 import { type TempDir, tempDir } from "../support/guard.ts";
+import { startLingerer, startListener, startSlowWords } from "../support/listeners.ts";
 import { type NatsOptions, type NatsServer, startNats } from "../support/nats.ts";
 import { type Postgres, startPostgres } from "../support/postgres.ts";
 import { type JobResult, jobEnv } from "../support/run.ts";
 import { explain } from "../support/site.ts";
-import { startLingerer, startSlowWords, startStranger } from "../support/strangers.ts";
 import { exits, job } from "./stage.ts";
 
 // A nats-server with max_connections turns clients away before TLS, in plain text: INFO, if it speaks first, -ERR, and it hangs up.
@@ -49,7 +49,7 @@ async function occupy(t: TestContext, server: NatsServer, tls: object | null = n
 async function wait(more: Record<string, string>): Promise<JobResult> {
   const db = await postgres.createDatabase({ state: "B" });
   const REPORT_FILE = join(folder.path, `report-${++count}.json`);
-  return job(["wait"], { ...base, ...jobEnv({ db }), REPORT_FILE, ...more }, 60_000).done;
+  return job(["wait"], { ...base, ...jobEnv({ db }), REPORT_FILE, ...more }).done;
 }
 
 /** Waited for until WAIT_TIMEOUT was over, and quoted. */
@@ -89,7 +89,7 @@ async function crowdedHandshakeFirst(t: TestContext): Promise<number> {
   const [major = 0, minor = 0] = known.version.split(".").map(Number);
   if (major === 2 && minor < 10) {
     t.diagnostic(`nats-server ${known.version} does not know handshake_first: a stranger says its words`);
-    const stranger = await startStranger((socket) => socket.end("-ERR 'maximum connections exceeded'\r\n"));
+    const stranger = await startListener((socket) => socket.end("-ERR 'maximum connections exceeded'\r\n"));
     t.after(() => stranger.stop());
     return stranger.port;
   }

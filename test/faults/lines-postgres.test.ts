@@ -6,6 +6,7 @@ import { after, before, describe, test } from "node:test";
 import { buildArchive } from "../support/archives.ts";
 import { connect, type Db } from "../support/database.ts";
 import { type TempDir, tempDir } from "../support/guard.ts";
+import { startPacketDropper } from "../support/listeners.ts";
 import { type NatsServer, startNats } from "../support/nats.ts";
 import { startPgbouncer } from "../support/pgbouncer.ts";
 import { freePort } from "../support/ports.ts";
@@ -20,7 +21,6 @@ import {
 } from "../support/postgres-like.ts";
 import { type JobResult, jobEnv } from "../support/run.ts";
 import { ARCHIVE, explain } from "../support/site.ts";
-import { startSwallower } from "../support/strangers.ts";
 import { packageTable, rows } from "../support/tables.ts";
 import { exits, job } from "./stage.ts";
 
@@ -64,7 +64,6 @@ function run(
   args: readonly string[],
   db: Partial<Db>,
   more: Record<string, string> = {},
-  timeoutMs = 30_000,
 ): Promise<JobResult> {
   const login = {
     host: "127.0.0.1",
@@ -74,8 +73,8 @@ function run(
     password: plain.password,
   };
   const REPORT_FILE = join(folder.path, `report-${++count}.json`);
-  const env = { NATS_NAMESPACE: `b${count}`, REPORT_FILE, WAIT_TIMEOUT: "60", ...more };
-  return job(args, jobEnv({ db: { ...login, ...db }, nats, packages: folder.path }, env), timeoutMs).done;
+  const env = { NATS_NAMESPACE: `b${count}`, REPORT_FILE, WAIT_TIMEOUT: "3600", ...more };
+  return job(args, jobEnv({ db: { ...login, ...db }, nats, packages: folder.path }, env)).done;
 }
 
 function fails(result: JobResult, code: number, layer: string | undefined, reason: string): void {
@@ -124,7 +123,7 @@ describe("DB_HOST", { concurrency: 4 }, () => {
   });
   test("a list, of which the first is down, swallows packets or only reads", async (t) => {
     const db = await database();
-    const swallower = await startSwallower();
+    const swallower = await startPacketDropper();
     t.after(() => swallower.stop());
     const standby = await startPostgres();
     others.push(standby);
@@ -319,7 +318,7 @@ describe("row-level security", { concurrency: 2 }, () => {
 });
 
 test("packets that vanish are a network policy or a wrong port", async (t) => {
-  const swallower = await startSwallower();
+  const swallower = await startPacketDropper();
   t.after(() => swallower.stop());
   const result = await run(["wait"], { port: swallower.port }, { WAIT_TIMEOUT: "6" });
   fails(result, 69, "tcp", "postgres.tcp.silent");

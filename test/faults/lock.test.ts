@@ -6,7 +6,7 @@ import { readConfig } from "../../src/config/config.ts";
 import { Reader } from "../../src/config/env.ts";
 import { lineTo } from "../../src/readiness/line.ts";
 import { logIn } from "../../src/readiness/postgres.ts";
-import { startForgetful } from "../support/forgetful.ts";
+import { startIdleDropRelay } from "../support/idle-drop-relay.ts";
 import { startPgbouncer } from "../support/pgbouncer.ts";
 import { ARCHIVE, explain, sha256, useServers } from "../support/site.ts";
 import { until } from "../support/wait.ts";
@@ -43,7 +43,7 @@ async function uploading(stage: Stage, sent = 0): Promise<void> {
 describe("the lock's session", { concurrency: 2 }, () => {
   test("is not forgotten by a line that forgets idle connections", async (t) => {
     const { stage, path } = await slowStage();
-    const relay = await startForgetful(stage.postgres.port, 4000);
+    const relay = await startIdleDropRelay(stage.postgres.port, 4000);
     t.after(() => relay.stop());
     exits(await stage.run([], { DB_PORT: String(relay.port) }), 0);
     await assertConverged(stage, path);
@@ -86,7 +86,7 @@ describe("the lock's session", { concurrency: 2 }, () => {
 
   test("of a run whose machine is gone is named, with the statement that ends it", async (t) => {
     const { stage, path } = await slowStage();
-    const relay = await startForgetful(Number(stage.direct.dbPort), 1500);
+    const relay = await startIdleDropRelay(Number(stage.direct.dbPort), 1500);
     t.after(() => relay.stop());
     const first = stage.start([], { DB_PORT: String(relay.port) });
     const pid = await holder(stage);

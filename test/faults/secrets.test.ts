@@ -16,7 +16,7 @@ import { createNkey, createOperator } from "../support/nats-jwt.ts";
 import { freePort } from "../support/ports.ts";
 import { type Postgres, startPostgres } from "../support/postgres.ts";
 import { ARCHIVE } from "../support/site.ts";
-import { assertNoSecrets } from "./decency.ts";
+import { assertNoSecrets } from "./invariants.ts";
 import { job } from "./stage.ts";
 
 /** Characters that URLs, JSON, shells and regular expressions each treat in their own way. */

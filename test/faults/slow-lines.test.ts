@@ -6,12 +6,12 @@ import { after, before, describe, type TestContext, test } from "node:test";
 import { buildArchive } from "../support/archives.ts";
 import { createCa } from "../support/certs.ts";
 import { type TempDir, tempDir } from "../support/guard.ts";
+import { type Listener, startListener } from "../support/listeners.ts";
 import { type NatsServer, startNats } from "../support/nats.ts";
 import { type Postgres, startPostgres } from "../support/postgres.ts";
 import { startProxy } from "../support/proxy.ts";
 import { type JobResult, jobEnv } from "../support/run.ts";
 import { ARCHIVE, explain } from "../support/site.ts";
-import { type Stranger, startStranger } from "../support/strangers.ts";
 import { rows } from "../support/tables.ts";
 import { exits, job } from "./stage.ts";
 
@@ -75,7 +75,7 @@ describe("each direction of both lines is held back", { concurrency: 6 }, () => 
       test(`by ${ms} ms, ${kind}: init succeeds`, async (t) => {
         const { db, env, reach } = await environment(kind);
         const slow = { ...env, ...reach(await slowLines(t, kind, ms)), WAIT_TIMEOUT: "120" };
-        exits(await job([], slow, 300_000).done, 0);
+        exits(await job([], slow).done, 0);
         assert.equal((await rows(db)).length, 2);
         exits(await job(["verify"], env).done, 0);
       });
@@ -84,8 +84,8 @@ describe("each direction of both lines is held back", { concurrency: 6 }, () => 
 });
 
 /** Relays before `target` that pass on what the server says one byte every four seconds. */
-function startDripper(target: number): Promise<Stranger> {
-  return startStranger((client) => {
+function startDripper(target: number): Promise<Listener> {
+  return startListener((client) => {
     const server = dial(target, "127.0.0.1");
     server.on("error", () => client.destroy());
     client.on("data", (piece) => server.write(piece));
@@ -127,7 +127,7 @@ describe("a server that answers one byte every four seconds is given up, and cal
           [service]: dripper.port,
         };
         // The job is killed, and the test fails, if bytes keep the attempt alive.
-        const result = await job(["wait"], { ...env, ...reach(ports), WAIT_TIMEOUT: "12" }, 40_000).done;
+        const result = await job(["wait"], { ...env, ...reach(ports), WAIT_TIMEOUT: "12" }).done;
         isCalledSlow(result, `${service}.slow`);
       });
     }

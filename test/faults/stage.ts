@@ -6,7 +6,7 @@ import { startProxy, type Proxy as TcpProxy } from "../support/proxy.ts";
 import type { Direction } from "../support/proxy-lane.ts";
 import { ENTRY, type JobResult, type RunningJob, startJob } from "../support/run.ts";
 import { ARCHIVE, explain, type Servers, type Site, sha256 } from "../support/site.ts";
-import { assertDecent } from "./decency.ts";
+import { assertInvariants } from "./invariants.ts";
 
 /** Another build of the job than dist/main.js. */
 const entry = process.env.FAULT_ENTRY || ENTRY;
@@ -62,11 +62,11 @@ async function openStage(servers: Servers, options?: DatabaseOptions): Promise<S
   return stage;
 }
 
-/** Starts the job; its result, if it ended by itself, is looked at as assertDecent does. */
-export function job(args: readonly string[], env: Record<string, string>, timeoutMs = 90_000): RunningJob {
-  const running = startJob({ args, env, entry, timeoutMs });
+/** Starts the job; its result, if it ended by itself, is looked at as assertInvariants does. */
+export function job(args: readonly string[], env: Record<string, string>): RunningJob {
+  const running = startJob({ args, env, entry });
   const done = running.done.then((result) => {
-    if (result.signal === null) assertDecent(result, env);
+    if (result.signal === null) assertInvariants(result, env);
     return result;
   });
   done.catch(() => undefined);

@@ -17,7 +17,7 @@ const ROUNDS = rounds(2) * 200;
 /** Of the whole job, with servers. */
 const RUNS = rounds(2) * 2;
 /** Milliseconds without a byte: a round is ended after that. */
-const LIMIT = 30_000;
+const LIMIT = 120_000;
 const CHILD = join(import.meta.dirname, "text-child.ts");
 
 /** Runs the child, which is killed when it says nothing for LIMIT; `look` sees each piece of its output. */

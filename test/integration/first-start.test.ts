@@ -86,7 +86,8 @@ describe("init waits until BK-Lite's first start is over", { concurrency: 4 }, (
     await emptyDefinitions(site, "B");
     await createMigrationsTable(site.db, 1, "now()");
     await site.db.query("ALTER TABLE node_mgmt_packageversion RENAME TO away");
-    const running = site.start([], { WAIT_TIMEOUT: "8" });
+    const running = site.start([], { WAIT_TIMEOUT: "16" });
+    await running.waitForEvent("wait.postgres.layer");
     await sleep(4000);
     const growing = setInterval(() => void applyMigration(site.db).catch(() => {}), 1000);
     await site.db.query("ALTER TABLE away RENAME TO node_mgmt_packageversion");
@@ -99,7 +100,7 @@ describe("init waits until BK-Lite's first start is over", { concurrency: 4 }, (
     );
     const waits = result.events.filter(({ event }) => event === "migrations.waiting");
     assert.ok(
-      waits.every(({ left }) => Number(left) < 6),
+      waits.every(({ left }) => Number(left) < 14),
       JSON.stringify(waits),
     );
     assert.equal((await site.rows()).length, 4);

@@ -24,7 +24,7 @@ export async function connect(login: Login, name: string): Promise<pg.Client> {
     user: login.user,
     password: login.password,
     database: name,
-    connectionTimeoutMillis: 5_000,
+    connectionTimeoutMillis: 60_000,
   });
   // A server that is killed in mid-test must fail the query, not the process.
   client.on("error", () => undefined);

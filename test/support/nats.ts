@@ -228,5 +228,5 @@ async function ready(
 
 function ask(url: string): Promise<Response> {
   // Closed at once: a test file must not wait for a line that is kept for the next question.
-  return fetch(url, { signal: AbortSignal.timeout(2_000), headers: { connection: "close" } });
+  return fetch(url, { signal: AbortSignal.timeout(20_000), headers: { connection: "close" } });
 }

@@ -52,8 +52,8 @@ export interface NatsLogin {
   token?: string | undefined;
 }
 
-/** How long a read may go without a byte: a library's get never ends when all chunks are gone (BK-Lite fact). */
-const SILENCE_MS = 5_000;
+/** How long an answer or a read's next byte may take, on a busy machine too: a library's get never ends when all chunks are gone (BK-Lite fact). */
+const SILENCE_MS = 60_000;
 
 /** Opens the bucket for reading, without making it. `options` for TLS and other logins. */
 export async function openObjects(
@@ -70,7 +70,7 @@ export async function openObjects(
     ...(token === undefined ? {} : { token }),
     ...options,
   });
-  const jsm = await connection.jetstreamManager({ timeout: 10_000 });
+  const jsm = await connection.jetstreamManager({ timeout: SILENCE_MS });
   return new Bucket(connection, jsm, bucket);
 }
 
@@ -136,7 +136,7 @@ class Bucket implements Objects {
   async putForeign(key: string, bytes: Uint8Array, description?: string): Promise<ObjectInfo> {
     const store = await this.#open();
     return store.putBlob({ name: key, ...(description === undefined ? {} : { description }) }, bytes, {
-      timeout: 20_000,
+      timeout: SILENCE_MS,
     });
   }
 
@@ -171,7 +171,7 @@ class Bucket implements Objects {
   }
 
   #open(): Promise<ObjectStore> {
-    return this.connection.jetstream({ timeout: 20_000 }).views.os(this.#bucket);
+    return this.connection.jetstream({ timeout: SILENCE_MS }).views.os(this.#bucket);
   }
 
   async #exists(): Promise<boolean> {

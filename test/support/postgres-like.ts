@@ -1,5 +1,5 @@
 import { connect as dial } from "node:net";
-import { type Stranger, startStranger } from "./strangers.ts";
+import { type Listener, startListener } from "./listeners.ts";
 
 /** One message of Postgres' protocol: type, length, body. */
 export function message(type: string, body: Buffer): Buffer {
@@ -21,8 +21,8 @@ export function errorResponse(code: string, text: string): Buffer {
 }
 
 /** Waits for a StartupMessage and answers it with `answer`; a request for TLS is declined. */
-export function startLoginOnly(answer: Buffer): Promise<Stranger> {
-  return startStranger((socket) => {
+export function startLoginOnly(answer: Buffer): Promise<Listener> {
+  return startListener((socket) => {
     socket.on("data", (data) => {
       if (isTlsRequest(data)) socket.write("N");
       else socket.write(answer);
@@ -31,18 +31,18 @@ export function startLoginOnly(answer: Buffer): Promise<Stranger> {
 }
 
 /** A MySQL server's first word (Protocol::Handshake, version 10), said before the client has said anything. */
-export function startMysqlLike(version: string): Promise<Stranger> {
+export function startMysqlLike(version: string): Promise<Listener> {
   const rest = Buffer.concat([int32(1), Buffer.from("saltsalt\0"), Buffer.alloc(30)]);
   const body = Buffer.concat([Buffer.from([10]), Buffer.from(`${version}\0`), rest]);
   const head = Buffer.from([body.length, 0, 0, 0]);
-  return startStranger((socket) => {
+  return startListener((socket) => {
     socket.write(Buffer.concat([head, body]));
   });
 }
 
 /** A pooler that knows four start-up parameters and refuses every other, as pgbouncer does; behind it, whatever listens on `target`. */
-export function startPicky(target: number, known: readonly string[]): Promise<Stranger> {
-  return startStranger((client) => {
+export function startPicky(target: number, known: readonly string[]): Promise<Listener> {
+  return startListener((client) => {
     client.once("data", (first) => {
       const names = first
         .subarray(8)

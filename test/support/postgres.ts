@@ -112,7 +112,7 @@ export async function startPostgres(options: PostgresOptions = {}): Promise<Post
           return true;
         };
         // Where its processes cannot be listed, the killed server's shared memory is in use for a moment.
-        await until("Postgres restarted", attempt, 10_000, 100);
+        await until("Postgres restarted", attempt, undefined, 100);
       },
     };
   } catch (error) {

@@ -10,6 +10,9 @@ import { checkedReport } from "./report.ts";
 /** The entry point as `npm run build` leaves it: what the image ships. */
 export const ENTRY = fileURLToPath(new URL("../../dist/main.js", import.meta.url));
 
+/** Milliseconds after which a job that still runs is taken to hang, however busy the machine is. */
+const HANG = 300_000;
+
 /** What the bundle's first line and the image's ENTRYPOINT start node with. */
 export const NODE_FLAGS = ["--expose-gc"];
 
@@ -17,7 +20,7 @@ export interface JobOptions {
   /** The job's whole environment, besides PATH, HOME and node's compile cache. */
   env?: Readonly<Record<string, string>>;
   args?: readonly string[];
-  /** Milliseconds; a job that is still running then is killed, and that is an error of the test. */
+  /** Milliseconds, to end a hang; a job that is still running then is killed, and that is an error of the test. */
   timeoutMs?: number;
   /** Sends SIGTERM. */
   signal?: AbortSignal;
@@ -105,7 +108,7 @@ export function runJob(options: JobOptions): Promise<JobResult> {
 
 /** Starts the job and hands it over while it runs. */
 export function startJob(options: JobOptions): RunningJob {
-  const { args = [], env = {}, timeoutMs = 60_000, entry = ENTRY, signal } = options;
+  const { args = [], env = {}, timeoutMs = HANG, entry = ENTRY, signal } = options;
   if (!existsSync(entry)) throw new Error(`${entry} is missing: npm run build`);
   const { PATH = "", HOME = "", NODE_COMPILE_CACHE } = process.env;
   const started = performance.now();
@@ -157,7 +160,7 @@ export function startJob(options: JobOptions): RunningJob {
   return {
     pid: child.pid ?? 0,
     events: log.events,
-    waitForEvent: (name, limit = 30_000) => log.wait(name, limit),
+    waitForEvent: (name, limit = HANG) => log.wait(name, limit),
     kill,
     done,
   };

@@ -99,7 +99,7 @@ async function openSite(
     { db, nats, packages: folder.path },
     {
       NATS_NAMESPACE: bucket,
-      WAIT_TIMEOUT: "20",
+      WAIT_TIMEOUT: "60",
       LOG_LEVEL: "debug",
       REPORT_FILE: join(folder.path, "report.json"),
     },

@@ -9,12 +9,12 @@ export class GiveUp extends Error {
  * Polls until `check` gives something other than undefined or false.
  * An error of `check` counts as "not yet", except GiveUp.
  * @param what what is waited for, for the error
- * @param timeoutMs milliseconds until it is given up; the last error of `check` is the cause
+ * @param timeoutMs milliseconds, to end a hang; the last error of `check` is the cause
  */
 export async function until<T>(
   what: string,
   check: () => Promise<T | undefined | false> | T | undefined | false,
-  timeoutMs = 30_000,
+  timeoutMs = 120_000,
   everyMs = 15,
 ): Promise<T> {
   const deadline = Date.now() + timeoutMs;

@@ -14,7 +14,7 @@ const TEST = `
 `;
 
 for (const signal of ["SIGKILL", "SIGINT"] as const) {
-  test(`a test that ends by ${signal} leaves no process and no folder`, { timeout: 30_000 }, async () => {
+  test(`a test that ends by ${signal} leaves no process and no folder`, { timeout: 120_000 }, async () => {
     const child = spawn(process.execPath, ["--input-type=module", "--eval", TEST], {
       stdio: ["ignore", "pipe", "inherit"],
     });

@@ -9,7 +9,7 @@ import { until } from "../support/wait.ts";
 /** What each connection brought to the server behind the proxies. */
 const arrived: Buffer[][] = [];
 /** A byte that never comes must fail the test, not hang it. */
-const LIMIT = { timeout: 30_000 };
+const LIMIT = { timeout: 120_000 };
 let server: Server;
 let port: number;
 

@@ -1,7 +1,7 @@
 import { connect, createServer, type Socket } from "node:net";
 import { freePort } from "./ports.ts";
 
-export interface Forgetful {
+export interface IdleDropRelay {
   port: number;
   /** Connections that were forgotten. */
   readonly forgotten: number;
@@ -12,7 +12,7 @@ export interface Forgetful {
  * A relay that forgets a connection after `ms` without traffic, as NAT and IPVS do: both ends stay open and hear nothing any more. New
  * connections work.
  */
-export async function startForgetful(target: number, ms: number): Promise<Forgetful> {
+export async function startIdleDropRelay(target: number, ms: number): Promise<IdleDropRelay> {
   const sockets = new Set<Socket>();
   let forgotten = 0;
   const server = createServer((client) => {

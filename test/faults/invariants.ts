@@ -15,7 +15,7 @@ const SECRET_FILES = ["NATS_CREDS_FILE", "NATS_NKEY_SEED_FILE", "NATS_TLS_KEY_FI
  * What holds of every end of the job that it chose itself, whatever happened: a code of the contract and never the one for a bug, no
  * unhandled rejection and no warning of Node's, the report says what the exit says, and no secret in any output.
  */
-export function assertDecent(result: JobResult, env: Env = {}): void {
+export function assertInvariants(result: JobResult, env: Env = {}): void {
   assert.ok(result.code !== null, `ended by ${result.signal} and not by itself\n${explain(result)}`);
   assert.ok(CODES.includes(result.code) && result.code !== EXIT.internal, explain(result));
   assert.doesNotMatch(result.stderr, /unhandled|at process\.|node:internal|\(node:\d+\)/i, explain(result));
