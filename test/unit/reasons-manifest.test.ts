@@ -59,6 +59,12 @@ const BROKEN: [why: string, content: unknown, en: string, zh: string][] = [
     '/packages/0/file: should be a path below PACKAGES_DIR, with "/" between folders; not absolute, and without "." and ".."',
     "/packages/0/file：应为 PACKAGES_DIR 下的相对路径，目录间用“/”分隔，不含“.”和“..”",
   ],
+  ...["a\0.bin", "\0", "a\n/../../b.bin"].map((file): (typeof BROKEN)[number] => [
+    `a path that no file has: ${JSON.stringify(file)}`,
+    { packages: [{ file }] },
+    '/packages/0/file: should be a path below PACKAGES_DIR, with "/" between folders; not absolute, and without "." and ".."',
+    "/packages/0/file：应为 PACKAGES_DIR 下的相对路径，目录间用“/”分隔，不含“.”和“..”",
+  ]),
   [
     "an empty version",
     one({ version: "" }),
