@@ -1,5 +1,5 @@
 import { realpath } from "node:fs/promises";
-import { basename, join, normalize } from "node:path";
+import { join, normalize } from "node:path";
 import type { ErrorObject } from "ajv";
 import { printable } from "../archive/problem.ts";
 import { collectProblem, type Problem, problem } from "../errors.ts";
@@ -10,8 +10,9 @@ import type { ManifestRule } from "../reasons/manifest.ts";
 import type { Located, VolumeFile } from "./file.ts";
 import { type Patience, whenComplete } from "./growing.ts";
 import { jsonFault } from "./json-fault.ts";
-import { fileSize, readSmall } from "./open.ts";
+import { fileSize, locate, readSmall } from "./open.ts";
 import schema from "./packages.schema.json" with { type: "json" };
+import type { FileName } from "./path.ts";
 import { decodeText } from "./text.ts";
 
 export const MANIFEST = "packages.json";
@@ -50,14 +51,15 @@ export async function readManifest(dir: string, patience: Patience = {}): Promis
     const pointer = `/packages/${index}`;
     problems.push(...badFields(entry, pointer));
     const path = printable(entry.file);
-    const located = { file: entry.file, path: join(dir, entry.file), root };
+    const { path: at, name } = await locate(dir, normalize(entry.file));
+    const located = { file: entry.file, path: at, root };
     const found = await collectProblem(problems, () => fileSize(located));
     if (found === undefined) continue;
     if (typeof found !== "number")
       problems.push(fault("manifest.missing", { pointer: `${pointer}/file`, path }));
     else if (seen.has(normalize(entry.file)))
       problems.push(fault("manifest.twice", { pointer: `${pointer}/file`, path }));
-    else files.push(claimed(located, entry, found));
+    else files.push(claimed(located, name, entry, found));
     seen.add(normalize(entry.file));
   }
   return { files, problems };
@@ -85,7 +87,8 @@ function badFields({ object, version, description }: ManifestEntry, pointer: str
 
 function claimed(
   located: Located,
-  { file, arch, version, ...said }: ManifestEntry,
+  { name, bytes }: FileName,
+  { file: _, arch, version, ...said }: ManifestEntry,
   size: number,
 ): VolumeFile {
   const claim = {
@@ -93,7 +96,7 @@ function claimed(
     ...(arch && { arch: ARCH_NAMES[arch] }),
     ...(version !== undefined && { version: versionOf(version) }),
   };
-  return { ...located, name: basename(file), size, claim };
+  return { ...located, name, ...(bytes !== undefined && { bytes }), size, claim };
 }
 
 function parseJson(text: string | undefined): { json: unknown } | undefined {
