@@ -1,7 +1,7 @@
 import type { Dirent } from "node:fs";
 import { readdir, readlink, realpath, stat } from "node:fs/promises";
 import { basename, dirname, join, resolve } from "node:path";
-import { isSystemError, printable } from "../archive/problem.ts";
+import { isSystemError } from "../archive/problem.ts";
 import { JobError, type Problem } from "../errors.ts";
 import { archOf, type Claim } from "../identity.ts";
 import type { Located, VolumeFile } from "./file.ts";
@@ -170,7 +170,7 @@ async function danglingLink({ file, path }: Located): Promise<Problem | undefine
   );
   if (!isDangling) return undefined;
   const target = await readlink(path).catch(() => "?");
-  return suspect(file, "volume.near.link", { target: printable(target) });
+  return suspect(file, "volume.near.link", { target });
 }
 
 /** Bytes of a regular file, through a link too; else why it is none. */
@@ -180,7 +180,7 @@ async function follow(entry: Dirent<Buffer>, located: Located): Promise<number |
     const found = await stat(path);
     if (found.isFile()) return found.size;
     if (found.isDirectory() && entry.isSymbolicLink())
-      return suspect(file, "volume.near.linked", { target: printable(await readlink(path)) });
+      return suspect(file, "volume.near.linked", { target: await readlink(path) });
     return suspect(file, found.isDirectory() ? "volume.near.folder" : "volume.near.special", {});
   } catch (error) {
     if (!isSystemError(error)) throw error;
@@ -197,7 +197,7 @@ async function list({ file, path: folder }: Folder): Promise<Dirent<Buffer>[]> {
     return await readdir(folder, { withFileTypes: true, encoding: "buffer" });
   } catch (error) {
     if (!isSystemError(error)) throw error;
-    const path = printable(folder.toString());
+    const path = folder.toString();
     if (file === "" && error.code === "ENOTDIR")
       throw new JobError("volume.file", { path }, { cause: error });
     if (file === "" && isNowhere(error)) throw new JobError("volume.missing", { path }, { cause: error });

@@ -1,7 +1,7 @@
 import type { BigIntStats } from "node:fs";
 import { readdir, stat } from "node:fs/promises";
 import { MAX_FILES } from "../archive/contents.ts";
-import { isSystemError, printable } from "../archive/problem.ts";
+import { isSystemError } from "../archive/problem.ts";
 import { problem } from "../errors.ts";
 import type { FileStamp, Located, StampedFile, VolumeFile } from "./file.ts";
 import { assertInside } from "./open.ts";
@@ -94,7 +94,7 @@ async function look(root: VolumeFile, one: Located, name: string): Promise<BigIn
 }
 
 function unfit(root: VolumeFile, name: string) {
-  return problem(root.file, "collector.folder", { entry: printable(name) });
+  return problem(root.file, "collector.folder", { entry: name });
 }
 
 function stampOf({ dev, ino, size, mtimeNs, ctimeNs }: BigIntStats): FileStamp {
