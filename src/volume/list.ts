@@ -1,14 +1,15 @@
 import type { Dirent } from "node:fs";
 import { readdir, readlink, realpath, stat } from "node:fs/promises";
-import { basename, dirname, resolve } from "node:path";
-import { isSystemError, JobError, type Problem, printable } from "../errors.ts";
+import { basename, dirname, join, resolve } from "node:path";
+import { isSystemError, JobError, type Problem } from "../errors.ts";
 import { archOf, type Claim } from "../identity.ts";
 import type { Located, VolumeFile } from "./file.ts";
 import { collectorPlace, typeByName, VERSION_FILE } from "./known.ts";
 import { formatOf } from "./name.ts";
 import { isLikely, isPacked, suspect, unrecognised } from "./near.ts";
+import { locate } from "./open.ts";
 import { isHidden, isSystemFolder, isUnfinished } from "./passed-over.ts";
-import { type FileName, type FilePath, inFolder, isBelow, readName } from "./path.ts";
+import { type FileName, type FilePath, folderOf, inFolder, isBelow, readName } from "./path.ts";
 import { accessTo, isDenied, isNowhere, said, unreadable } from "./problem.ts";
 import { Siblings } from "./split.ts";
 
@@ -63,21 +64,24 @@ export async function listVolume(dir: string): Promise<Volume> {
  * name is looked for in `dir` as well. It may be a link to anywhere. Exit 66 if it is not there, or is no regular file.
  */
 export async function findFile(path: string, dir: string, claim: Claim): Promise<VolumeFile> {
-  const places = basename(path) === path ? [resolve(path), resolve(dir, path)] : [resolve(path)];
-  for (const absolute of places) {
-    const found = await stat(absolute).catch((error: unknown) => {
+  const places = basename(path) === path ? [".", dir] : ["."];
+  for (const place of places) {
+    const { path: at, name } = await locate("/", resolve(place, path));
+    const found = await stat(at).catch((error: unknown) => {
       if (!isSystemError(error)) throw error;
       if (isNowhere(error)) return undefined;
-      throw unreadable(path, absolute, error);
+      throw unreadable(path, at, error);
     });
     if (!found) continue;
-    if (!found.isFile()) throw new JobError("file.irregular", {}, { file: path });
-    const folder = await realpath(dirname(absolute));
+    const { bytes } = name;
+    const file = bytes === undefined ? path : join(dirname(path), name.name);
+    if (!found.isFile()) throw new JobError("file.irregular", {}, { file });
+    const folder = await realpath(folderOf(at), "buffer");
     const volume = await realpath(dir).catch(() => dir);
     // links beside it end below the volume, or below its own folder where that lies elsewhere
-    const root = folder === volume || isBelow(folder, volume) ? volume : folder;
-    const name = basename(absolute);
-    return { file: path, path: absolute, root, linkAllowed: true, name, size: found.size, claim };
+    const root = folder.toString() === volume || isBelow(folder, volume) ? volume : folder;
+    const located = { file, path: at, root, linkAllowed: true } as const;
+    return { ...located, name: name.name, ...(bytes !== undefined && { bytes }), size: found.size, claim };
   }
   throw new JobError("file.missing", {}, { file: path });
 }
@@ -165,7 +169,7 @@ async function danglingLink({ file, path }: Located): Promise<Problem | undefine
   );
   if (!isDangling) return undefined;
   const target = await readlink(path).catch(() => "?");
-  return suspect(file, "volume.near.link", { target: printable(target) });
+  return suspect(file, "volume.near.link", { target });
 }
 
 /** Bytes of a regular file, through a link too; else why it is none. */
@@ -175,7 +179,7 @@ async function follow(entry: Dirent<Buffer>, located: Located): Promise<number |
     const found = await stat(path);
     if (found.isFile()) return found.size;
     if (found.isDirectory() && entry.isSymbolicLink())
-      return suspect(file, "volume.near.linked", { target: printable(await readlink(path)) });
+      return suspect(file, "volume.near.linked", { target: await readlink(path) });
     return suspect(file, found.isDirectory() ? "volume.near.folder" : "volume.near.special", {});
   } catch (error) {
     if (!isSystemError(error)) throw error;
@@ -192,7 +196,7 @@ async function list({ file, path: folder }: Folder): Promise<Dirent<Buffer>[]> {
     return await readdir(folder, { withFileTypes: true, encoding: "buffer" });
   } catch (error) {
     if (!isSystemError(error)) throw error;
-    const path = printable(folder.toString());
+    const path = folder.toString();
     if (file === "" && error.code === "ENOTDIR")
       throw new JobError("volume.file", { path }, { cause: error });
     if (file === "" && isNowhere(error)) throw new JobError("volume.missing", { path }, { cause: error });

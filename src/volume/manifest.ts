@@ -1,7 +1,7 @@
 import { realpath } from "node:fs/promises";
-import { basename, join, normalize } from "node:path";
+import { join, normalize } from "node:path";
 import type { ErrorObject } from "ajv";
-import { collectProblem, type Problem, printable, problem } from "../errors.ts";
+import { collectProblem, type Problem, problem } from "../errors.ts";
 import { ARCH_NAMES, type Claim, isDescription, isKeyPart, versionOf } from "../identity.ts";
 import type { Params, ReasonId } from "../messages/catalog.ts";
 import type { ManifestRule } from "../messages/volume.ts";
@@ -9,13 +9,16 @@ import { nearest } from "../nearest.ts";
 import type { Located, VolumeFile } from "./file.ts";
 import { type Patience, whenComplete } from "./growing.ts";
 import { jsonFault } from "./json-fault.ts";
-import { fileSize, readSmall } from "./open.ts";
+import { fileSize, locate, readSmall } from "./open.ts";
 import schema from "./packages.schema.json" with { type: "json" };
+import type { FileName } from "./path.ts";
 import { decodeText } from "./text.ts";
 
 export const MANIFEST = "packages.json";
 /** Bytes: thousands of packages. */
 const MAX_LENGTH = 1024 * 1024;
+/** More than anybody corrects before the next run. */
+const MAX_PROBLEMS = 1000;
 /** Longer than any field's name. */
 const MAX_FIELD = 32;
 const FIELDS = ["packages", ...Object.keys(schema.properties.packages.items.properties)];
@@ -48,18 +51,18 @@ export async function readManifest(dir: string, patience: Patience = {}): Promis
   for (const [index, entry] of parsed.packages.entries()) {
     const pointer = `/packages/${index}`;
     problems.push(...badFields(entry, pointer));
-    const path = printable(entry.file);
-    const located = { file: entry.file, path: join(dir, entry.file), root };
+    const { path: at, name } = await locate(dir, normalize(entry.file));
+    const located = { file: entry.file, path: at, root };
     const found = await collectProblem(problems, () => fileSize(located));
     if (found === undefined) continue;
     if (typeof found !== "number")
-      problems.push(fault("manifest.missing", { pointer: `${pointer}/file`, path }));
+      problems.push(fault("manifest.missing", { pointer: `${pointer}/file`, path: entry.file }));
     else if (seen.has(normalize(entry.file)))
-      problems.push(fault("manifest.twice", { pointer: `${pointer}/file`, path }));
-    else files.push(claimed(located, entry, found));
+      problems.push(fault("manifest.twice", { pointer: `${pointer}/file`, path: entry.file }));
+    else files.push(claimed(located, name, entry, found));
     seen.add(normalize(entry.file));
   }
-  return { files, problems };
+  return { files, problems: problems.slice(0, MAX_PROBLEMS) };
 }
 
 /** undefined: there is no such file. A FIFO is not waited for, and what has no end is not read. */
@@ -84,7 +87,8 @@ function badFields({ object, version, description }: ManifestEntry, pointer: str
 
 function claimed(
   located: Located,
-  { file, arch, version, ...said }: ManifestEntry,
+  { name, bytes }: FileName,
+  { file: _, arch, version, ...said }: ManifestEntry,
   size: number,
 ): VolumeFile {
   const claim = {
@@ -92,7 +96,7 @@ function claimed(
     ...(arch && { arch: ARCH_NAMES[arch] }),
     ...(version !== undefined && { version: versionOf(version) }),
   };
-  return { ...located, name: basename(file), size, claim };
+  return { ...located, name, ...(bytes !== undefined && { bytes }), size, claim };
 }
 
 function parseJson(text: string | undefined): { json: unknown } | undefined {
@@ -109,7 +113,8 @@ async function check(value: unknown): Promise<{ packages: ManifestEntry[]; probl
   const { Ajv } = await import("ajv");
   const validate = new Ajv({ allErrors: true, verbose: true }).compile<{ packages: ManifestEntry[] }>(schema);
   if (validate(value)) return { packages: value.packages, problems: [] };
-  const problems = (validate.errors ?? []).filter(({ keyword }) => keyword !== "if").map(brokenRule);
+  const errors = (validate.errors ?? []).filter(({ keyword }) => keyword !== "if");
+  const problems = errors.slice(0, MAX_PROBLEMS).map(brokenRule);
   // An empty field breaks two rules of one kind.
   return { packages: [], problems: [...new Map(problems.map((one) => [JSON.stringify(one), one])).values()] };
 }
@@ -118,7 +123,7 @@ async function check(value: unknown): Promise<{ packages: ManifestEntry[]; probl
 function brokenRule({ instancePath, keyword, params }: ErrorObject): Problem {
   const pointer = instancePath || "/";
   const broken = (rule: ManifestRule, detail: unknown) =>
-    fault("manifest.schema", { pointer, rule, detail: printable(String(detail)) });
+    fault("manifest.schema", { pointer, rule, detail: String(detail) });
   switch (keyword) {
     case "required":
       return broken("missing", params.missingProperty);
@@ -137,7 +142,7 @@ function brokenRule({ instancePath, keyword, params }: ErrorObject): Problem {
 /** A field that does not exist; it is named only where it is nearly one that does, for a file's content is not quoted. */
 function brokenField(pointer: string, name: string): Problem {
   const near = nearest(name.slice(0, MAX_FIELD), FIELDS);
-  const detail = near === undefined ? "" : printable(name);
+  const detail = near === undefined ? "" : name;
   return fault("manifest.schema", { pointer, rule: "unknown", detail, ...(near && { near }) });
 }
 

@@ -1,10 +1,11 @@
 import { constants } from "node:fs";
-import { open, readlink, realpath, stat } from "node:fs/promises";
+import { open, readdir, readlink, realpath, stat } from "node:fs/promises";
+import { basename, join } from "node:path";
 import { readFully } from "../archive/blocks.ts";
 import type { OpenFile } from "../archive/types.ts";
 import { isSystemError, ProblemError, problem } from "../errors.ts";
 import type { FileStamp, Located, StampedFile } from "./file.ts";
-import { isBelow } from "./path.ts";
+import { type FileName, type FilePath, inFolder, isBelow, readName } from "./path.ts";
 import { changed, isDenied, isNowhere, isThere, linkTarget, unreadable } from "./problem.ts";
 
 /**
@@ -75,6 +76,25 @@ export async function assertInside(file: Located): Promise<void> {
 
 function isInside({ root, linkAllowed }: Located, place: string | Buffer): boolean {
   return root === undefined || linkAllowed === true || isBelow(place, root);
+}
+
+/**
+ * Returns where a file lies below a folder that somebody named as it is shown, or whose bytes Node could not read as an argument: names on
+ * the volume need not be UTF-8.
+ */
+export async function locate(folder: string, file: string): Promise<{ path: FilePath; name: FileName }> {
+  const path = join(folder, file);
+  const asItIs = { path, name: { name: basename(path), raw: basename(path) } };
+  if (await isThere(path)) return asItIs;
+  let found: { path: FilePath; name: FileName } = { ...asItIs, path: folder };
+  for (const part of file.split("/").filter((one) => one !== "")) {
+    const names = await readdir(found.path, { encoding: "buffer" }).catch(() => []);
+    const raw = names.find((one) => readName(one).name === part || one.toString() === part);
+    if (raw === undefined) return asItIs;
+    const name = readName(raw);
+    found = { path: inFolder(found.path, name.raw), name };
+  }
+  return found;
 }
 
 /** Returns a regular file's size; why there is none: nothing lies there, or something else does, or a link that leads nowhere. */

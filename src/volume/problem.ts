@@ -1,9 +1,9 @@
-import { type Access } from "../messages/volume.ts";
 import { readlinkSync, statSync } from "node:fs";
 import { lstat } from "node:fs/promises";
 import { dirname, resolve } from "node:path";
 import { getegid, geteuid } from "node:process";
-import { type ProblemError, printable, problem } from "../errors.ts";
+import { type ProblemError, problem } from "../errors.ts";
+import type { Access } from "../messages/volume.ts";
 import { type FilePath, folderOf } from "./path.ts";
 
 /** The file is another than the one that was looked at before: exit 74. */
@@ -37,7 +37,7 @@ export function isThere(path: FilePath): Promise<boolean> {
 
 /** The system's own words, without the path, which stands before them. */
 export function said({ code, message }: NodeJS.ErrnoException): string {
-  return printable(message.replace(/ '.*'$/s, "") || (code ?? ""));
+  return message.replace(/ '.*'$/s, "") || (code ?? "");
 }
 
 /** Who owns it, who may read it, and who tries to; of the folder on the way that is closed, where it cannot be looked at itself. */
@@ -48,7 +48,7 @@ export function accessTo(path: FilePath): Access {
     try {
       const { uid, gid, mode } = statSync(at);
       const access = { owner: `${uid}:${gid}`, mode: (mode & 0o7777).toString(8).padStart(4, "0"), user };
-      return at === target ? access : { ...access, folder: printable(at.toString()) };
+      return at === target ? access : { ...access, folder: at.toString() };
     } catch {
       if (at === folderOf(at)) return { owner: "?", mode: "?", user };
     }

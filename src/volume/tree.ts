@@ -1,7 +1,7 @@
 import type { BigIntStats } from "node:fs";
 import { readdir, stat } from "node:fs/promises";
 import { MAX_FILES } from "../archive/entries.ts";
-import { isSystemError, printable, problem } from "../errors.ts";
+import { isSystemError, problem } from "../errors.ts";
 import type { FileStamp, Located, StampedFile, VolumeFile } from "./file.ts";
 import { assertInside } from "./open.ts";
 import { isSystemFolder } from "./passed-over.ts";
@@ -93,7 +93,7 @@ async function look(root: VolumeFile, one: Located, name: string): Promise<BigIn
 }
 
 function unfit(root: VolumeFile, name: string) {
-  return problem(root.file, "collector.folder", { entry: printable(name) });
+  return problem(root.file, "collector.folder", { entry: name });
 }
 
 function stampOf({ dev, ino, size, mtimeNs, ctimeNs }: BigIntStats): FileStamp {

@@ -1,9 +1,9 @@
-import { EXIT } from "../../src/exit.ts";
 import assert from "node:assert/strict";
 import { open } from "node:fs/promises";
 import { describe, test } from "node:test";
 import { deflateRawSync } from "node:zlib";
 import { Entries } from "../../src/archive/entries.ts";
+import { EXIT } from "../../src/exit.ts";
 import { buildArchive } from "../support/archives.ts";
 import {
   directoryEntry,

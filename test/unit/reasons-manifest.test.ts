@@ -59,6 +59,12 @@ const BROKEN: [why: string, content: unknown, en: string, zh: string][] = [
     '/packages/0/file: should be a path below PACKAGES_DIR, with "/" between folders; not absolute, and without "." and ".."',
     "/packages/0/file：应为 PACKAGES_DIR 下的相对路径，目录间用“/”分隔，不含“.”和“..”",
   ],
+  ...["a\0.bin", "\0", "a\n/../../b.bin"].map((file): (typeof BROKEN)[number] => [
+    `a path that no file has: ${JSON.stringify(file)}`,
+    { packages: [{ file }] },
+    '/packages/0/file: should be a path below PACKAGES_DIR, with "/" between folders; not absolute, and without "." and ".."',
+    "/packages/0/file：应为 PACKAGES_DIR 下的相对路径，目录间用“/”分隔，不含“.”和“..”",
+  ]),
   [
     "an empty version",
     one({ version: "" }),
@@ -73,3 +79,11 @@ for (const [why, content, en, zh] of BROKEN) {
     assert.deepEqual(await said(content, "zh"), [zh]);
   });
 }
+
+test("a packages.json with half a million mistakes is told the first thousand", async () => {
+  const mistakes: [string, unknown][] = [
+    ["no objects", Array.from({ length: 500_000 }, () => 1)],
+    ["no files", Array.from({ length: 5000 }, (_, index) => ({ file: `f${index}` }))],
+  ];
+  for (const [name, packages] of mistakes) assert.equal((await said({ packages }, "en")).length, 1000, name);
+});

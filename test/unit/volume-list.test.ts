@@ -5,7 +5,8 @@ import { createServer } from "node:net";
 import { describe, test } from "node:test";
 import { JobError } from "../../src/errors.ts";
 import { EXIT } from "../../src/exit.ts";
-import { type Ignored, listVolume } from "../../src/volume/list.ts";
+import { findFile, type Ignored, listVolume } from "../../src/volume/list.ts";
+import { readManifest } from "../../src/volume/manifest.ts";
 import { elfHeader } from "../support/binaries.ts";
 import { volume } from "../support/volume.ts";
 
@@ -211,6 +212,29 @@ describe("what is on the volume", () => {
       ],
     );
     assert.deepEqual(ignored, [{ file: "说明.txt", bytes: "\\xcb\\xb5\\xc3\\xf7.txt" }]);
+  });
+
+  test("a file whose name is not UTF-8 is found as it is shown, and as its bytes come from a shell", async () => {
+    await using on = await volume();
+    const folder = Buffer.concat([Buffer.from(`${on.dir}/`), Buffer.from("b1b8b7dd", "hex")]);
+    await mkdir(folder);
+    const raw = Buffer.concat([Buffer.from("a - "), Buffer.from("b8b1b1be", "hex"), Buffer.from(".zip")]);
+    await writeFile(Buffer.concat([folder, Buffer.from("/"), raw]), "abc");
+    const shown = "备份/a - 副本.zip";
+    const entry = { packages: [{ file: shown, version: "3.0.0" }] };
+    await writeFile(on.path("packages.json"), JSON.stringify(entry));
+    const typed = `${Buffer.from("b1b8b7dd", "hex")}/${raw}`;
+    const bytes = "a - \\xb8\\xb1\\xb1\\xbe.zip";
+    for (const path of [on.path(shown), on.path(typed)]) {
+      const found = await findFile(path, on.dir, {});
+      assert.deepEqual([found.name, found.bytes, found.size], ["a - 副本.zip", bytes, 3]);
+    }
+    await assert.rejects(findFile(on.path("备份/b.zip"), on.dir, {}), { reason: "file.missing" });
+    const manifest = await readManifest(on.dir);
+    assert.deepEqual(
+      manifest?.files.map((one) => [one.file, one.name, one.bytes, one.size]),
+      [[shown, "a - 副本.zip", bytes, 3]],
+    );
   });
 
   test("a volume that is not there, or is a file, is exit 66 and named", async () => {
