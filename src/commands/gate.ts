@@ -1,19 +1,23 @@
-import { poll } from "../async.ts";
+import { createLineClock, poll, until } from "../async.ts";
 import type { Platform } from "../config/config.ts";
 import { JobError } from "../errors.ts";
+import { archOf } from "../identity.ts";
 import type { JobContext } from "../job.ts";
 import { type Servers, waitForServers } from "../readiness/wait.ts";
 import type { GateHint } from "../reasons/gate.ts";
-import { parseKey, rowKeys } from "../reconcile/key.ts";
+import { parseKey, rowKeys, served } from "../reconcile/key.ts";
 import { type ObservedState, observe } from "../reconcile/observed.ts";
-import { platformName, platformsOf } from "../reconcile/platforms.ts";
+import { platformName } from "../reconcile/platforms.ts";
 import { withRetries } from "../reconcile/session.ts";
 import { isLockHeld } from "../registry/lock.ts";
-import { isUnreadable } from "../store/object.ts";
+import { isReady } from "../registry/rows.ts";
+import { isUnreadable, isWhole } from "../store/object.ts";
 
-/** Milliseconds between two looks, and between two lines while nothing changes. */
+/** Milliseconds between two looks. */
 const POLL = 2000;
-const LINE = 10_000;
+
+/** The status of a row whose package BK-Lite is deleting. */
+const DELETING = "deleting";
 
 /** What one look found. */
 interface Look {
@@ -30,24 +34,18 @@ export async function gate(job: JobContext): Promise<void> {
   const { config, log, recorder } = job;
   const started = performance.now();
   const waited = () => Math.round((performance.now() - started) / 1000);
-  const left = () => config.waitTimeout - waited();
   const servers = await recorder.time("wait", () => waitForServers(job, false, job.signal));
-  let told = "";
-  let toldAt = Number.NEGATIVE_INFINITY;
-  const tell = (missing: readonly string[]) => {
-    const now = missing.join(", ");
-    if (now === told && performance.now() - toldAt < LINE) return;
-    told = now;
-    toldAt = performance.now();
-    log.info("gate.waiting", { missing: [...missing], seconds: waited(), left: Math.max(0, left()) });
-  };
+  const isDue = createLineClock();
   const { missing, hint } = await withRetries(job, servers, false, async (live, signal) => {
     const look = async () => {
       const found = await lookOnce(job, live);
-      if (found.missing.length > 0) tell(found.missing);
+      const { missing } = found;
+      const seconds = waited();
+      const left = Math.max(0, Math.round(config.waitTimeout - seconds));
+      if (missing.length > 0 && isDue(missing.join())) log.info("gate.waiting", { missing, seconds, left });
       return found;
     };
-    const backoff = () => (left() * 1000 > POLL ? POLL : undefined);
+    const backoff = until(started + config.waitTimeout * 1000, POLL);
     return poll(look, { until: (found) => found.missing.length === 0, backoff, signal });
   });
   if (missing.length > 0) throw new JobError("gate.closed", { missing, seconds: config.waitTimeout, hint });
@@ -58,13 +56,14 @@ async function lookOnce({ config, recorder }: JobContext, servers: Servers): Pro
   const state = await observe(servers, recorder);
   // After the bucket: whatever wrote an object that was seen there, without its row, has ended by then or holds the lock still.
   const running = await isLockHeld(servers.postgres.db, config.nats.bucket);
-  const there = controllersOf(state, running);
-  const missing = config.require
-    .filter((one) => !there.some((found) => covers(found, one)))
-    .map(platformName);
+  const there = [...registered(state), ...once(state, running)];
+  const lacking = config.require.filter((one) => !there.some((found) => covers(found, one)));
   const none = config.require.length === 0 && there.length === 0;
-  const registered = state.rows.some(({ type }) => type === "controller");
-  return { missing: none ? ["*"] : missing, hint: running ? "running" : registered ? "object" : "init" };
+  const any = there.length > 0 || state.rows.some(({ type }) => type === "controller");
+  return {
+    missing: none ? ["*"] : [...new Set(lacking.map(platformName))],
+    hint: running ? "running" : any ? "object" : "init",
+  };
 }
 
 /** The platform of a controller; `arch` null: any. */
@@ -77,17 +76,26 @@ function covers({ os, arch }: Found, platform: Platform): boolean {
   return os === platform.os && (arch === null || arch === platform.arch);
 }
 
-/** The platforms of controllers that can be installed, or that were once: what somebody deleted since is no outage. */
-function controllersOf(state: ObservedState, running: boolean): Found[] {
-  const { rows, listing, archColumn } = state;
-  const now = platformsOf(state).filter(({ controller }) => controller.length > 0);
-  const registered = new Set(rows.flatMap((row) => rowKeys(row, archColumn)));
-  const once = [...listing.objects.values()].flatMap((object): Found[] => {
+/** Returns the platforms with a controller whose row is ready and whose object is whole, whether BK-Lite's page could install it or not. */
+function registered({ rows, listing, archColumn }: ObservedState): Found[] {
+  return rows
+    .filter((row) => {
+      const object = served(rowKeys(row, archColumn), listing.objects);
+      return row.type === "controller" && isReady(row) && object !== undefined && isWhole(object);
+    })
+    .map(({ os, arch }) => ({ os, arch: archColumn ? (archOf(arch || "x86_64") ?? "") : null }));
+}
+
+/** Returns the platforms that had a controller once: its object, or its deletion marker, is there still. */
+function once({ rows, listing, archColumn }: ObservedState, running: boolean): Found[] {
+  // The row of a package that is being deleted was ready before.
+  const kept = rows.filter(({ status }) => status !== DELETING);
+  const keys = new Set(kept.flatMap((row) => rowKeys(row, archColumn)));
+  return [...listing.objects.values()].flatMap((object): Found[] => {
     const { key, deleted } = object;
     const parsed = parseKey(key);
-    const counts = deleted || (!running && !registered.has(key) && !isUnreadable(object));
+    const counts = deleted || (!running && !keys.has(key) && !isUnreadable(object));
     if (parsed?.object !== "Controller" || key.includes(".staging-") || !counts) return [];
     return [{ os: parsed.os, arch: parsed.arch ?? null }];
   });
-  return [...now, ...once];
 }

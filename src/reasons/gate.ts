@@ -9,8 +9,8 @@ const HINT: Record<GateHint, Record<"en" | "zh", string>> = {
     zh: "请等待正在运行的 init 任务结束：Pod 会自动重启；如果不会，请调大 WAIT_TIMEOUT",
   },
   object: {
-    en: "run init with that platform's archive on the volume: a controller is registered, but its object is missing or damaged, or it is for another platform",
-    zh: "请在目录（PACKAGES_DIR）中放入该平台的控制器探针包并运行 init：已登记的控制器缺少对象、对象已损坏，或属于其他平台",
+    en: "run init with that platform's archive on the volume: the controllers that are there are for other platforms, or their row is not ready, or their object is missing or damaged",
+    zh: "请在目录（PACKAGES_DIR）中放入该平台的控制器探针包并运行 init：现有的控制器属于其他平台，或其记录未就绪，或其对象缺失、已损坏",
   },
   init: {
     en: "look at the log of the init job, and check that it uses this bucket and database: no controller was ever registered here",
