@@ -10,7 +10,7 @@ import { type ObservedState, observe } from "../reconcile/observed.ts";
 import { platformName } from "../reconcile/platforms.ts";
 import { withRetries } from "../reconcile/session.ts";
 import { isLockHeld } from "../registry/lock.ts";
-import { isReady } from "../registry/rows.ts";
+import { isReady, type Row } from "../registry/rows.ts";
 import { isUnreadable, isWhole } from "../store/object.ts";
 
 /** Milliseconds between two looks. */
@@ -56,14 +56,26 @@ async function lookOnce({ config, recorder }: JobContext, servers: Servers): Pro
   const state = await observe(servers, recorder);
   // After the bucket: whatever wrote an object that was seen there, without its row, has ended by then or holds the lock still.
   const running = await isLockHeld(servers.postgres.db, config.nats.bucket);
-  const there = [...registered(state), ...once(state, running)];
-  const lacking = config.require.filter((one) => !there.some((found) => covers(found, one)));
-  const none = config.require.length === 0 && there.length === 0;
-  const any = there.length > 0 || state.rows.some(({ type }) => type === "controller");
-  return {
-    missing: none ? ["*"] : [...new Set(lacking.map(platformName))],
-    hint: running ? "running" : any ? "object" : "init",
-  };
+  const controllers = state.rows.filter(({ type }) => type === "controller");
+  const registered = controllers.map((row) => platformOf(row, state));
+  const whole = controllers.filter((row) => isWholeAndReady(row, state));
+  const there = [...whole.map((row) => platformOf(row, state)), ...storedOnce(state, running)];
+  const { require } = config;
+  const lacking = require.filter((one) => !there.some((found) => covers(found, one)));
+  const missing = new Set(lacking.map(platformName));
+  if (require.length === 0 && there.length === 0) missing.add("*");
+  return { missing: [...missing], hint: running ? "running" : hintFor(lacking, registered, there) };
+}
+
+/** Returns what to say of a gate that is shut while no run is at work. */
+function hintFor(
+  lacking: readonly Platform[],
+  registered: readonly Found[],
+  there: readonly Found[],
+): GateHint {
+  const isLacking = (found: Found) => lacking.length === 0 || lacking.some((one) => covers(found, one));
+  if (registered.some(isLacking)) return "object";
+  return registered.length + there.length > 0 ? "platform" : "init";
 }
 
 /** The platform of a controller; `arch` null: any. */
@@ -76,18 +88,18 @@ function covers({ os, arch }: Found, platform: Platform): boolean {
   return os === platform.os && (arch === null || arch === platform.arch);
 }
 
-/** Returns the platforms with a controller whose row is ready and whose object is whole, whether BK-Lite's page could install it or not. */
-function registered({ rows, listing, archColumn }: ObservedState): Found[] {
-  return rows
-    .filter((row) => {
-      const object = served(rowKeys(row, archColumn), listing.objects);
-      return row.type === "controller" && isReady(row) && object !== undefined && isWhole(object);
-    })
-    .map(({ os, arch }) => ({ os, arch: archColumn ? (archOf(arch || "x86_64") ?? "") : null }));
+function platformOf({ os, arch }: Row, { archColumn }: ObservedState): Found {
+  return { os, arch: archColumn ? (archOf(arch || "x86_64") ?? "") : null };
+}
+
+/** Whether BK-Lite's page could install it does not matter: what init stored with REPACK=never opens the gate too. */
+function isWholeAndReady(row: Row, { listing, archColumn }: ObservedState): boolean {
+  const object = served(rowKeys(row, archColumn), listing.objects);
+  return isReady(row) && object !== undefined && isWhole(object);
 }
 
 /** Returns the platforms that had a controller once: its object, or its deletion marker, is there still. */
-function once({ rows, listing, archColumn }: ObservedState, running: boolean): Found[] {
+function storedOnce({ rows, listing, archColumn }: ObservedState, running: boolean): Found[] {
   // The row of a package that is being deleted was ready before.
   const kept = rows.filter(({ status }) => status !== DELETING);
   const keys = new Set(kept.flatMap((row) => rowKeys(row, archColumn)));

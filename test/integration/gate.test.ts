@@ -121,7 +121,7 @@ describe("the gate stays shut", () => {
   test("for a row whose object was never there", async () => {
     const site = await servers.site({ state: "C" });
     await insertRow(site.db);
-    assert.match(await gate(site, 76), /their object is missing/);
+    assert.match(await gate(site, 76), /its object is missing/);
   });
 
   test("beside a first init that has stored objects and has written no row", async (t) => {
