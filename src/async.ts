@@ -79,6 +79,29 @@ export async function poll<T>(look: () => Promise<T>, options: PollOptions<T>): 
   }
 }
 
+/** Returns a backoff of `ms` milliseconds that ends with one look at `deadline` (as by performance.now()). */
+export function until(deadline: number, ms: number): () => number | undefined {
+  return () => {
+    const left = deadline - performance.now();
+    return left > 0 ? Math.min(ms, left) : undefined;
+  };
+}
+
+/** Milliseconds between two log lines while nothing changes. */
+const LINE = 10_000;
+
+/** Returns whether a log line of what is waited for is due: it has changed, or the last one is 10 s ago. */
+export function createLineClock(): (now: string) => boolean {
+  let last = "";
+  let lastAt = Number.NEGATIVE_INFINITY;
+  return (now) => {
+    if (now === last && performance.now() - lastAt < LINE) return false;
+    last = now;
+    lastAt = performance.now();
+    return true;
+  };
+}
+
 /** A place in a queue. */
 export interface Place {
   /** Resolves when those before have left. */

@@ -29,7 +29,7 @@ Commands
   verify    check that everything on the volume is stored and registered;
             with --wait until it is, or until WAIT_TIMEOUT
   wait      wait until Postgres (and the table) and NATS (and JetStream) work
-  gate      open once the first controller can be installed; needs no volume
+  gate      open once a controller is registered and stored; needs no volume
   scan      read and judge the volume alone; needs no server
   version   the program's version (also -V)
   help      this page; help TOPIC shows a page of the documentation
@@ -86,7 +86,7 @@ const ZH = `${USAGE.zh}
   verify    检查卷上的内容是否均已存储并登记；加 --wait 则持续检查，
             直至通过或超过 WAIT_TIMEOUT
   wait      等待 Postgres（及数据表）与 NATS（及 JetStream）可用
-  gate      首个控制器可安装后放行，不需要卷
+  gate      有控制器已登记并存储后放行，不需要卷
   scan      仅读取并检查卷，不需要任何服务
   version   程序版本（同 -V）
   help      显示本页；help TOPIC 显示相应文档

@@ -1,19 +1,23 @@
-import { poll } from "../async.ts";
+import { createLineClock, poll, until } from "../async.ts";
 import type { Platform } from "../config/config.ts";
 import { JobError } from "../errors.ts";
+import { archOf } from "../identity.ts";
 import type { JobContext } from "../job.ts";
 import type { GateHint } from "../messages/run.ts";
 import { type Servers, waitForServers } from "../readiness/wait.ts";
-import { parseKey, rowKeys } from "../reconcile/key.ts";
+import { parseKey, rowKeys, served } from "../reconcile/key.ts";
 import { type ObservedState, observe } from "../reconcile/observed.ts";
-import { platformName, platformsOf } from "../reconcile/platforms.ts";
+import { platformName } from "../reconcile/platforms.ts";
 import { withRetries } from "../reconcile/session.ts";
 import { isLockHeld } from "../registry/lock.ts";
-import { isUnreadable } from "../store/object.ts";
+import { isReady, type Row } from "../registry/rows.ts";
+import { isUnreadable, isWhole } from "../store/object.ts";
 
-/** Milliseconds between two looks, and between two lines while nothing changes. */
+/** Milliseconds between two looks. */
 const POLL = 2000;
-const LINE = 10_000;
+
+/** The status of a row whose package BK-Lite is deleting. */
+const DELETING = "deleting";
 
 /** What one look found. */
 interface Look {
@@ -30,24 +34,18 @@ export async function gate(job: JobContext): Promise<void> {
   const { config, log, recorder } = job;
   const started = performance.now();
   const waited = () => Math.round((performance.now() - started) / 1000);
-  const left = () => config.waitTimeout - waited();
   const servers = await recorder.time("wait", () => waitForServers(job, false, job.signal));
-  let told = "";
-  let toldAt = Number.NEGATIVE_INFINITY;
-  const tell = (missing: readonly string[]) => {
-    const now = missing.join(", ");
-    if (now === told && performance.now() - toldAt < LINE) return;
-    told = now;
-    toldAt = performance.now();
-    log.info("gate.waiting", { missing: [...missing], seconds: waited(), left: Math.max(0, left()) });
-  };
+  const isDue = createLineClock();
   const { missing, hint } = await withRetries(job, servers, false, async (live, signal) => {
     const look = async () => {
       const found = await lookOnce(job, live);
-      if (found.missing.length > 0) tell(found.missing);
+      const { missing } = found;
+      const seconds = waited();
+      const left = Math.max(0, Math.round(config.waitTimeout - seconds));
+      if (missing.length > 0 && isDue(missing.join())) log.info("gate.waiting", { missing, seconds, left });
       return found;
     };
-    const backoff = () => (left() * 1000 > POLL ? POLL : undefined);
+    const backoff = until(started + config.waitTimeout * 1000, POLL);
     return poll(look, { until: (found) => found.missing.length === 0, backoff, signal });
   });
   if (missing.length > 0) throw new JobError("gate.closed", { missing, seconds: config.waitTimeout, hint });
@@ -58,13 +56,26 @@ async function lookOnce({ config, recorder }: JobContext, servers: Servers): Pro
   const state = await observe(servers, recorder);
   // After the bucket: whatever wrote an object that was seen there, without its row, has ended by then or holds the lock still.
   const running = await isLockHeld(servers.postgres.db, config.nats.bucket);
-  const there = controllersOf(state, running);
-  const missing = config.require
-    .filter((one) => !there.some((found) => covers(found, one)))
-    .map(platformName);
-  const none = config.require.length === 0 && there.length === 0;
-  const registered = state.rows.some(({ type }) => type === "controller");
-  return { missing: none ? ["*"] : missing, hint: running ? "running" : registered ? "object" : "init" };
+  const controllers = state.rows.filter(({ type }) => type === "controller");
+  const registered = controllers.map((row) => platformOf(row, state));
+  const whole = controllers.filter((row) => isWholeAndReady(row, state));
+  const there = [...whole.map((row) => platformOf(row, state)), ...storedOnce(state, running)];
+  const { require } = config;
+  const lacking = require.filter((one) => !there.some((found) => covers(found, one)));
+  const missing = new Set(lacking.map(platformName));
+  if (require.length === 0 && there.length === 0) missing.add("*");
+  return { missing: [...missing], hint: running ? "running" : hintFor(lacking, registered, there) };
+}
+
+/** Returns what to say of a gate that is shut while no run is at work. */
+function hintFor(
+  lacking: readonly Platform[],
+  registered: readonly Found[],
+  there: readonly Found[],
+): GateHint {
+  const isLacking = (found: Found) => lacking.length === 0 || lacking.some((one) => covers(found, one));
+  if (registered.some(isLacking)) return "object";
+  return registered.length + there.length > 0 ? "platform" : "init";
 }
 
 /** The platform of a controller; `arch` null: any. */
@@ -77,17 +88,26 @@ function covers({ os, arch }: Found, platform: Platform): boolean {
   return os === platform.os && (arch === null || arch === platform.arch);
 }
 
-/** The platforms of controllers that can be installed, or that were once: what somebody deleted since is no outage. */
-function controllersOf(state: ObservedState, running: boolean): Found[] {
-  const { rows, listing, archColumn } = state;
-  const now = platformsOf(state).filter(({ controller }) => controller.length > 0);
-  const registered = new Set(rows.flatMap((row) => rowKeys(row, archColumn)));
-  const once = [...listing.objects.values()].flatMap((object): Found[] => {
+function platformOf({ os, arch }: Row, { archColumn }: ObservedState): Found {
+  return { os, arch: archColumn ? (archOf(arch || "x86_64") ?? "") : null };
+}
+
+/** Whether BK-Lite's page could install it does not matter: what init stored with REPACK=never opens the gate too. */
+function isWholeAndReady(row: Row, { listing, archColumn }: ObservedState): boolean {
+  const object = served(rowKeys(row, archColumn), listing.objects);
+  return isReady(row) && object !== undefined && isWhole(object);
+}
+
+/** Returns the platforms that had a controller once: its object, or its deletion marker, is there still. */
+function storedOnce({ rows, listing, archColumn }: ObservedState, running: boolean): Found[] {
+  // The row of a package that is being deleted was ready before.
+  const kept = rows.filter(({ status }) => status !== DELETING);
+  const keys = new Set(kept.flatMap((row) => rowKeys(row, archColumn)));
+  return [...listing.objects.values()].flatMap((object): Found[] => {
     const { key, deleted } = object;
     const parsed = parseKey(key);
-    const counts = deleted || (!running && !registered.has(key) && !isUnreadable(object));
+    const counts = deleted || (!running && !keys.has(key) && !isUnreadable(object));
     if (parsed?.object !== "Controller" || key.includes(".staging-") || !counts) return [];
     return [{ os: parsed.os, arch: parsed.arch ?? null }];
   });
-  return [...now, ...once];
 }

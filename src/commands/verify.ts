@@ -1,4 +1,4 @@
-import { poll } from "../async.ts";
+import { createLineClock, poll, until } from "../async.ts";
 import type { JobContext } from "../job.ts";
 import { JOIN } from "../messages/define.ts";
 import { decideAll, resolveDesired } from "../reconcile/desired.ts";
@@ -15,15 +15,14 @@ import { concludePlatforms } from "../reconcile/platforms.ts";
 import { prepare } from "../reconcile/prepare.ts";
 import { withRetries } from "../reconcile/session.ts";
 
-/** Milliseconds between two looks of `verify --wait`, and between two lines while nothing changes. */
+/** Milliseconds between two looks of `verify --wait`. */
 const POLL = 2000;
-const LINE = 10_000;
 
 /** Checks that everything on the volume is stored and registered. Writes nothing; exit 76 if not. */
 export async function verify(job: JobContext): Promise<void> {
   const { args, config, log, recorder } = job;
   const started = performance.now();
-  const left = () => config.waitTimeout * 1000 - (performance.now() - started);
+  const backoff = until(started + config.waitTimeout * 1000, POLL);
   const { servers, archives } = await prepare(job, false);
   const tell = waitingLine(job, started);
   const {
@@ -42,7 +41,7 @@ export async function verify(job: JobContext): Promise<void> {
     };
     const seen = await poll(look, {
       until: ({ found }) => found.length === 0,
-      backoff: () => (args.wait && left() >= POLL ? POLL : undefined),
+      backoff: () => (args.wait ? backoff() : undefined),
       signal,
     });
     return { ...seen, desired };
@@ -58,13 +57,9 @@ export async function verify(job: JobContext): Promise<void> {
 
 /** Says what is waited for: when that changes, and every ten seconds. */
 function waitingLine({ config, log }: JobContext, started: number): (drift: readonly Drift[]) => void {
-  let told = "";
-  let toldAt = Number.NEGATIVE_INFINITY;
+  const isDue = createLineClock();
   return (drift) => {
-    const now = JSON.stringify(drift);
-    if (now === told && performance.now() - toldAt < LINE) return;
-    told = now;
-    toldAt = performance.now();
+    if (!isDue(JSON.stringify(drift))) return;
     const seconds = Math.round((performance.now() - started) / 1000);
     const left = Math.max(0, Math.round(config.waitTimeout - seconds));
     const first = `${drift[0]?.file}${JOIN[log.language].colon}${firstDrift(drift)[log.language]}`;

@@ -565,9 +565,9 @@ export const EVENTS = {
       `等待可安装的控制器${on(missing, "zh")}：已等待 ${seconds} 秒，剩余 ${left} 秒`,
   }),
   "gate.open": event<{ seconds: number }>({
-    about: { en: "gate: a controller can be installed", zh: "gate：已有可安装的控制器，放行" },
-    en: "a controller can be installed: the gate is open",
-    zh: "已有可安装的控制器，放行",
+    about: { en: "gate: a controller is there, or was once", zh: "gate：控制器已就绪，或曾经就绪，放行" },
+    en: "a controller is registered and stored, or was once: the gate is open",
+    zh: "控制器已登记并存储，或曾经如此，放行",
   }),
   "definitions.waiting": event<{ seconds: number; left: number }>({
     about: {

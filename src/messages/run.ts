@@ -4,8 +4,8 @@ interface LostSaid {
   said: string;
 }
 
-/** Why the gate is still shut: a run is at work, a row's object is missing, or no init has run. */
-export type GateHint = "running" | "object" | "init";
+/** Why the gate is still shut: a run is at work, a row has no whole object, all controllers are for other platforms, or no init has run. */
+export type GateHint = "running" | "object" | "platform" | "init";
 
 const HINT: Record<GateHint, Record<"en" | "zh", string>> = {
   running: {
@@ -13,8 +13,12 @@ const HINT: Record<GateHint, Record<"en" | "zh", string>> = {
     zh: "请等待正在运行的 init 任务结束：Pod 会自动重启；如果不会，请调大 WAIT_TIMEOUT",
   },
   object: {
-    en: "run init with that platform's archive on the volume: a controller is registered, but its object is missing or damaged, or it is for another platform",
-    zh: "请在目录（PACKAGES_DIR）中放入该平台的控制器探针包并运行 init：已登记的控制器缺少对象、对象已损坏，或属于其他平台",
+    en: "run init with the controller's archive on the volume, and check NATS_NAMESPACE: a controller is registered, but its row is not ready, or its object is missing or damaged",
+    zh: "请在目录（PACKAGES_DIR）中放入控制器探针包并运行 init，同时检查 NATS_NAMESPACE：控制器已登记，但其记录未就绪，或其对象缺失、已损坏",
+  },
+  platform: {
+    en: "run init with that platform's archive on the volume, or take it out of REQUIRE: all controllers that are there are for other platforms",
+    zh: "请在目录（PACKAGES_DIR）中放入该平台的控制器探针包并运行 init，或从 REQUIRE 中去掉该平台：现有的控制器都属于其他平台",
   },
   init: {
     en: "look at the log of the init job, and check that it uses this bucket and database: no controller was ever registered here",

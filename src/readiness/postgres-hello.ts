@@ -30,6 +30,8 @@ export async function asksForTls(socket: Socket, signal: AbortSignal): Promise<b
 interface Listener {
   /** Called for each whole message. */
   answered: () => void;
+  /** Called when the server has accepted the login; what follows is about the database. */
+  accepted: () => void;
   /** Called once, with a LayerFailure, where pg would not understand what the server says. */
   failed: (failure: unknown) => void;
 }
@@ -56,6 +58,7 @@ export function listenToLogin(line: Line, socket: Socket, login: Login, listener
     heard = Buffer.concat([heard, piece]);
     if (!judged && isWhole(heard)) judgeOnce(heard);
     for (let end = endOfMessage(heard); end !== undefined && end <= heard.length; end = endOfMessage(heard)) {
+      if (isAuthenticationOk(heard)) listener.accepted();
       heard = heard.subarray(end);
       listener.answered();
     }
@@ -71,6 +74,10 @@ export function listenToLogin(line: Line, socket: Socket, login: Login, listener
 /** Where the first message ends; undefined: its length has not come yet. */
 function endOfMessage(data: Buffer): number | undefined {
   return data.length < 5 ? undefined : 1 + Math.max(4, data.readInt32BE(1));
+}
+
+function isAuthenticationOk(message: Buffer): boolean {
+  return message[0] === 0x52 && message.readInt32BE(1) === 8 && message.readInt32BE(5) === 0;
 }
 
 /** Types of the messages that may come first: AuthenticationX, ErrorResponse, NegotiateProtocolVersion, NoticeResponse. */

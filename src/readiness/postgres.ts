@@ -56,10 +56,15 @@ export async function logIn(line: Line, config: DbConfig, attempt: LoginAttempt)
       attempt.answered();
       heard();
     };
-    const socket = await reach(line, config, { ...attempt, answered });
-    attempt.enter("login");
+    // A second connection only shows whether a pooler shares the session: the first one's layers count.
+    const isFirst = listening.length === 0;
+    const enter: Attempt["enter"] = isFirst ? attempt.enter : answered;
+    const watch: Attempt["watch"] = isFirst ? attempt.watch : () => {};
+    const socket = await reach(line, config, { signal, answered, enter, watch });
+    enter("login");
     answered();
-    listening.push(listenToLogin(line, socket, config, { answered, failed }));
+    const accepted = () => enter("database");
+    listening.push(listenToLogin(line, socket, config, { answered, accepted, failed }));
     return socket;
   };
   try {

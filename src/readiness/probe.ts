@@ -54,7 +54,9 @@ export async function waitUntilReady<T>(probe: Probe<T>, options: ProbeOptions):
     } catch (error) {
       if (signal.aborted) throw new AbortError(signal.reason);
       if (!(error instanceof LayerFailure)) throw new AbortError(error as Error);
-      verdict = furthest(layers, verdict ? [verdict, error] : [error]);
+      // The other service's failure ended it, not the time to wait.
+      if (!error.final && enough.aborted && end.signal.aborted) error.cutShort = true;
+      verdict = error.final ? error : furthest(layers, verdict ? [verdict, error] : [error]);
       onPassed(service, below(probe, error.layer));
       if (!error.final && !error.cutShort) heartbeat.failed(error);
       if (error.final || remaining() === 0 || enough.aborted) throw new AbortError(error);
@@ -77,9 +79,9 @@ export async function waitUntilReady<T>(probe: Probe<T>, options: ProbeOptions):
     if (signal.aborted) throw signal.reason;
     // The deadline may pass during an attempt that then succeeds.
     if (reached) return reached.ready;
-    if (error instanceof LayerFailure && error.final) throw error.error(undefined);
     if (enough.aborted && (!verdict || verdict.cutShort)) throw enough.reason;
-    if (verdict) throw verdict.error(Math.round((performance.now() - started) / 1000));
+    const waited = Math.round((performance.now() - started) / 1000);
+    if (verdict) throw verdict.error(verdict.final ? undefined : waited);
     throw error;
   } finally {
     heartbeat.stop();

@@ -109,14 +109,21 @@ export async function openDatabase(
           const patience = new Patience(limit, () =>
             socket.destroy(new Error(`no answer within ${limit / 1000} s`)),
           );
-          const run = () => client.query<R>(sql, values);
+          const ask = async (text: string, parameters?: unknown[]) => {
+            try {
+              return await client.query<R>(text, parameters);
+            } finally {
+              patience.renew();
+              answered();
+            }
+          };
+          const run = () => ask(sql, values);
           try {
-            return (await (shared ? inTransaction(client, run) : run())).rows;
+            return (await (shared ? inTransaction(ask, run) : run())).rows;
           } catch (error) {
             throw statementError(error, lost.signal, lose);
           } finally {
             patience.end();
-            answered();
           }
         });
       } finally {
@@ -134,14 +141,14 @@ export async function openDatabase(
 }
 
 /** Runs a statement in a transaction that has its own search_path. */
-async function inTransaction<T>(client: pg.Client, run: () => Promise<T>): Promise<T> {
-  await client.query(BEGIN_LOCAL);
+async function inTransaction<T>(ask: (sql: string) => Promise<unknown>, run: () => Promise<T>): Promise<T> {
+  await ask(BEGIN_LOCAL);
   try {
     const result = await run();
-    await client.query("COMMIT");
+    await ask("COMMIT");
     return result;
   } catch (error) {
-    await client.query("ROLLBACK").catch(() => {}); // the statement's own error says more
+    await ask("ROLLBACK").catch(() => {}); // the statement's own error says more
     throw error;
   }
 }

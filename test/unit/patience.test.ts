@@ -3,7 +3,7 @@ import { once } from "node:events";
 import { createServer, connect as dial } from "node:net";
 import { describe, test } from "node:test";
 import { setTimeout as sleep } from "node:timers/promises";
-import { Patience } from "../../src/async.ts";
+import { createLineClock, Patience, until } from "../../src/async.ts";
 
 /** Keeps this thread from doing anything. */
 function block(ms: number): void {
@@ -41,4 +41,17 @@ describe("patience", () => {
     await sleep(100);
     assert.deepEqual(order, ["answer"]);
   });
+});
+
+test("a backoff ends with one look at the deadline", () => {
+  const now = performance.now();
+  assert.equal(until(now + 60_000, 2000)(), 2000);
+  const last = until(now + 60_000, 120_000)() ?? 0;
+  assert.ok(last > 0 && last <= 60_000, String(last));
+  assert.equal(until(now - 1, 2000)(), undefined);
+});
+
+test("a line about what is waited for is due when that changes", () => {
+  const isDue = createLineClock();
+  assert.deepEqual(["a", "a", "b", "b", "a"].map(isDue), [true, false, true, false, true]);
 });
