@@ -229,6 +229,18 @@ describe("a collector is stored in the shape that its definition starts", () => 
   const FOLDER = `${LINUX}filebeat/filebeat`;
   const SHAPES: [what: string, path: string, files: Record<string, string | Buffer>, name: string][] = [
     ["a file, started in a folder", FOLDER, { "collector/linux/filebeat": program("f") }, "filebeat.zip"],
+    [
+      "a file, started in a folder of another name",
+      `${LINUX}shipper/bin/filebeat`,
+      { "collector/linux/filebeat": program("f") },
+      "shipper.zip",
+    ],
+    [
+      "a folder, started in one of another name",
+      `${LINUX}shipper/filebeat`,
+      { "collector/linux/filebeat/filebeat": program("f"), "collector/linux/filebeat/a.yml": "a" },
+      "shipper.zip",
+    ],
     ["a folder, started as a file", FLAT, { "collector/linux/filebeat/filebeat": program("f") }, "filebeat"],
     [
       "a folder with libraries, started in bin/",
