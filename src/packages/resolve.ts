@@ -2,7 +2,15 @@ import { printable } from "../archive/problem.ts";
 import { collectProblem, type Problem, problem } from "../errors.ts";
 import { type Arch, FIELD_LENGTHS, type Identity, isRowName, type Os } from "../identity.ts";
 import { versionFor } from "../volume/version.ts";
-import { checkBinaries, checkKnown, checkParts, checkVersion, nameWarnings, oddities } from "./check.ts";
+import {
+  checkBinaries,
+  checkKnown,
+  checkParts,
+  checkVersion,
+  nameWarnings,
+  oddities,
+  readZipProgram,
+} from "./check.ts";
 import { clashes } from "./clash.ts";
 import { definitionsFor, type FoundCollector, findCollectors } from "./collectors.ts";
 import { installerPackage, probePackage } from "./fixed.ts";
@@ -122,7 +130,12 @@ interface Others {
 }
 
 /** What is no controller's archive. Throws exit 65 for what it cannot be. */
-function addOther(archive: Archive, { wanted, resolved, beside }: Others): void {
+async function addOther(archive: Archive, { wanted, resolved, beside }: Others): Promise<void> {
+  const type = typeOf(archive);
+  if (type === "collector" && archive.format === "zip") {
+    const { os, object } = { ...archive.place, ...archive.claim, ...wanted.options };
+    await readZipProgram(archive, { os, object }, wanted.definitions);
+  }
   if (archive.place) {
     const found = looseCollectors(archive, wanted, beside);
     const kept = found.filter(({ object }) => isWanted(object, wanted.collectors));
@@ -137,7 +150,6 @@ function addOther(archive: Archive, { wanted, resolved, beside }: Others): void 
       resolved.warnings.push({ file, reason: "collector.unknown", params: { os: place.os } });
     return;
   }
-  const type = typeOf(archive);
   if (type === "installer") resolved.packages.push(installerPackage(archive));
   else if (type === "apm-probe") resolved.packages.push(probePackage(archive));
   else {
