@@ -1,12 +1,14 @@
 import { type Problem, printable, problem } from "../errors.ts";
+import { OPERATING_SYSTEMS, type Os } from "../identity.ts";
 import { formatOf } from "../volume/name.ts";
 import { isPacked, isRelease } from "../volume/near.ts";
 import { versionFor } from "../volume/version.ts";
 import { builtinDefinitions, definitionsFor, type FoundCollector, findCollectors } from "./collectors.ts";
-import { binaryKind } from "./inspect.ts";
-import type { Package } from "./package.ts";
+import { binaryKind, kindOfEntry } from "./inspect.ts";
+import type { Archive, CollectorDefinition, Package } from "./package.ts";
 import { checkProgram } from "./programs.ts";
 import type { ResolveOptions } from "./resolve.ts";
+import { findProgram } from "./shape.ts";
 
 /**
  * Throws exit 65 where the first VERSION file that says something of the os says what looks like a version and cannot be read as one: it
@@ -66,6 +68,29 @@ export async function checkBinaries(pkg: Package, found: readonly FoundCollector
       throw problem(archive.file, "program.kind", { entry: printable(path), found: "empty" });
     checkProgram(archive.file, await binaryKind(archive, path), pkg, "archive", path);
   }
+}
+
+/**
+ * Reads the program that BK-Lite starts in a collector's zip, which the definitions name: it says which platform the zip is for. `object`
+ * is set where somebody said which collector it is.
+ */
+export async function readZipProgram(
+  archive: Archive,
+  { os, object }: { os: Os | undefined; object: string | undefined },
+  definitions: readonly CollectorDefinition[],
+): Promise<void> {
+  const known = OPERATING_SYSTEMS.filter((one) => one === (os ?? one)).flatMap((one) =>
+    definitionsFor({ os: one, arch: null }, definitions),
+  );
+  const own =
+    object === undefined && os !== undefined
+      ? findCollectors(archive, os, known).map(({ definition }) => definition)
+      : known.filter((one) => one.object === object);
+  const program = own.flatMap((one) => findProgram(one, archive.entries) ?? [])[0];
+  if (program === undefined) return;
+  const kind = await kindOfEntry(archive, program);
+  archive.program = kind;
+  for (const member of archive.members.values()) member.kindOfBinary = kind;
 }
 
 /** What is odd about a collector that somebody has declared: BK-Lite would not find it, or not unpack it. */

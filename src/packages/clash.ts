@@ -1,30 +1,36 @@
 import { type Problem, printable, problem } from "../errors.ts";
 import type { Identity } from "../identity.ts";
-import type { Package } from "./package.ts";
+import type { Archive } from "./package.ts";
+
+/** What is stored under one key, or registered in one row. */
+type Claimed = Identity & { archive: Pick<Archive, "file">; fixedKey?: string };
+
+/**
+ * Returns the problems of two files that claim one identity, each naming the other: files, or collectors in archives. Of two archives that
+ * clash themselves nothing more is said.
+ */
+export function clashes(packages: readonly Claimed[], archColumn: boolean): Problem[] {
+  const first = new Map<string, Claimed>();
+  const problems = new Map<string, Problem[]>();
+  for (const pkg of packages) {
+    const words = identityWords(pkg, archColumn);
+    const id = words.join("\0");
+    const other = first.get(id) ?? pkg;
+    first.set(id, other);
+    const pair = [other, pkg].map(({ archive }) => archive.file).join("\0");
+    if (other !== pkg && !problems.has(pair))
+      problems.set(pair, [clash(other, pkg, words), clash(pkg, other, words)]);
+  }
+  return [...problems.values()].flat();
+}
 
 /** What the table's unique constraint compares; the key of what has no row. */
-export function identityWords(
-  { os, arch, object, version, fixedKey }: Identity & { fixedKey?: string },
-  archColumn: boolean,
-): string[] {
+function identityWords({ os, arch, object, version, fixedKey }: Claimed, archColumn: boolean): string[] {
   if (fixedKey !== undefined) return [fixedKey];
   return [os, ...(archColumn ? [arch] : []), object, version];
 }
 
-/** Two files that claim one identity: a problem of both, each naming the other. */
-export function clashes(packages: readonly Package[], archColumn: boolean): Problem[] {
-  const first = new Map<string, Package>();
-  const problems: Problem[] = [];
-  for (const pkg of packages) {
-    const words = identityWords(pkg, archColumn);
-    const other = first.get(words.join("\0"));
-    if (!other) first.set(words.join("\0"), pkg);
-    else problems.push(clash(other, pkg, words), clash(pkg, other, words));
-  }
-  return problems;
-}
-
-function clash(pkg: Package, other: Package, words: readonly string[]): Problem {
+function clash(pkg: Claimed, other: Claimed, words: readonly string[]): Problem {
   const { file } = pkg.archive;
   const both = { other: other.archive.file, identity: printable(words.join(" ")) };
   const { problem: found } =
@@ -35,6 +41,6 @@ function clash(pkg: Package, other: Package, words: readonly string[]): Problem 
 }
 
 /** What has no version of its own: there is one of it. */
-function isMoving({ fixedKey, version }: Package): boolean {
+function isMoving({ fixedKey, version }: Claimed): boolean {
   return fixedKey !== undefined || version === "latest";
 }

@@ -85,12 +85,10 @@ function byPackageName(name: string | undefined): string[] {
   return PROGRAM_ENDINGS.flatMap((ending) => [`bin/${name}${ending}`, `bin/${name}/${name}${ending}`]);
 }
 
-/** A program may lie below bin/ itself, or in a folder of its own name there; on Windows with or without `.exe`. */
+/** A program may lie where it is started, in bin/ itself, or in a folder of its own name there; on Windows with or without `.exe`. */
 function spellings(executable: string, os: Os): string[] {
   const bare = executable.replace(/\.exe$/i, "");
-  const parts = bare.split("/");
-  const name = parts.at(-1) ?? "";
-  const flat = parts.at(-2) === name ? parts.slice(0, -1).join("/") : bare;
-  const both = [bare, flat, `${flat}/${name}`];
-  return [executable, ...(os === "windows" ? both.flatMap((path) => [`${path}.exe`, path]) : both)];
+  const name = bare.slice(bare.lastIndexOf("/") + 1);
+  const paths = [bare, `bin/${name}`, `bin/${name}/${name}`];
+  return [executable, ...(os === "windows" ? paths.flatMap((path) => [`${path}.exe`, path]) : paths)];
 }

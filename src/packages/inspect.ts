@@ -146,10 +146,15 @@ function checkLinks(file: string, entries: readonly Entry[]): void {
   throw problem(file, bad.loop ? "archive.link.cycle" : "archive.link.dangling", link);
 }
 
-/** What the first 4 KiB of a member say it is; no more than that is inflated. `path` is one of `archive.members`. */
+/** Returns what a program is. `path` is one of `archive.members`. */
 export async function binaryKind(archive: Archive, path: string): Promise<BinaryKind> {
   const entry = archive.members.get(path);
   if (!entry) throw new Error(`${archive.file} has no member ${path}`);
+  return kindOfEntry(archive, entry);
+}
+
+/** Returns what the first 4 KiB of an entry say it is; no more than that is inflated. */
+export async function kindOfEntry(archive: Archive, entry: Entry): Promise<BinaryKind> {
   entry.kindOfBinary ??= await withStamped(archive, async (handle) =>
     programKind(await readEntryHead(archive.file, handle, entry, HEAD_LENGTH), entry.size),
   );

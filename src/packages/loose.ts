@@ -63,7 +63,7 @@ export function ownShape(
     if (installedPath(definition, { name, files }) !== undefined) return { name };
     const inside = findProgram(definition, entries);
     if (inside === undefined) return { name, unstartable: true };
-    const { startable, ...shape } = cut(archive, definition, { program: inside, ownFolder: true });
+    const { startable, ...shape } = cut(archive, definition, { program: inside.path, ownFolder: true });
     return startable ? shape : { ...shape, unstartable: true };
   }
   // a node would get one packed file, whatever its name

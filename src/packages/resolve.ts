@@ -1,8 +1,16 @@
 import { collectProblem, type Problem, printable, problem } from "../errors.ts";
 import { type Arch, FIELD_LENGTHS, type Identity, isRowName, type Os } from "../identity.ts";
 import { versionFor } from "../volume/version.ts";
-import { checkBinaries, checkKnown, checkParts, checkVersion, nameWarnings, oddities } from "./check.ts";
-import { clashes, identityWords } from "./clash.ts";
+import {
+  checkBinaries,
+  checkKnown,
+  checkParts,
+  checkVersion,
+  nameWarnings,
+  oddities,
+  readZipProgram,
+} from "./check.ts";
+import { clashes } from "./clash.ts";
 import { definitionsFor, type FoundCollector, findCollectors } from "./collectors.ts";
 import { installerPackage, probePackage } from "./fixed.ts";
 import { typeOf } from "./kind.ts";
@@ -20,7 +28,7 @@ import type { Archive, Collector, CollectorDefinition, Package } from "./package
 import { checkProgram, platformOf } from "./programs.ts";
 import { takeForm } from "./repack.ts";
 import { LIBRARIES } from "./shape.ts";
-import { isPart, standalone } from "./standalone.ts";
+import { standalone } from "./standalone.ts";
 import { alignVersions } from "./versions.ts";
 import { checkWindowsNames } from "./windows-names.ts";
 
@@ -103,21 +111,8 @@ export async function resolvePackages(
   resolved.warnings.push(...nameWarnings(resolved.packages));
   resolved.packages.sort((a, b) => at(a) - at(b));
   resolved.warnings.push(...unstartableWarnings(resolved.packages, wanted));
-  return withoutTaken(resolved, wanted.archColumn);
-}
-
-/** A package that has a file of its own wins over the same one inside a controller's archive. */
-function withoutTaken(resolved: Resolved, archColumn: boolean): Resolved {
-  const whole = resolved.packages.filter((pkg) => !isPart(pkg));
-  const id = (pkg: Package | Collector) => identityWords(pkg, archColumn).join("\0");
-  const taken = new Set(whole.map(id));
-  const free = (pkg: Package | Collector) => !taken.has(id(pkg));
-  return {
-    ...resolved,
-    packages: resolved.packages.filter((pkg) => !isPart(pkg) || free(pkg)),
-    collectors: resolved.collectors.filter(free),
-    problems: [...resolved.problems, ...clashes(whole, archColumn)],
-  };
+  resolved.problems.push(...clashes([...resolved.packages, ...resolved.collectors], wanted.archColumn));
+  return resolved;
 }
 
 /** Whatever its version: what lies on the volume by itself is not cut out of an archive too (SPEC §3). */
@@ -134,7 +129,12 @@ interface Others {
 }
 
 /** What is no controller's archive. Throws exit 65 for what it cannot be. */
-function addOther(archive: Archive, { wanted, resolved, beside }: Others): void {
+async function addOther(archive: Archive, { wanted, resolved, beside }: Others): Promise<void> {
+  const type = typeOf(archive);
+  if (type === "collector" && archive.format === "zip") {
+    const { os, object } = { ...archive.place, ...archive.claim, ...wanted.options };
+    await readZipProgram(archive, { os, object }, wanted.definitions);
+  }
   if (archive.place) {
     const found = looseCollectors(archive, wanted, beside);
     const kept = found.filter(({ object }) => isWanted(object, wanted.collectors));
@@ -149,7 +149,6 @@ function addOther(archive: Archive, { wanted, resolved, beside }: Others): void 
       resolved.warnings.push({ file, reason: "collector.unknown", params: { os: place.os } });
     return;
   }
-  const type = typeOf(archive);
   if (type === "installer") resolved.packages.push(installerPackage(archive));
   else if (type === "apm-probe") resolved.packages.push(probePackage(archive));
   else {

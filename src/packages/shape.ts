@@ -1,3 +1,4 @@
+import type { Entry } from "../archive/types.ts";
 import { isRowName, type Os } from "../identity.ts";
 import { PROGRAM_ENDINGS } from "./collectors.ts";
 import type { CollectorDefinition } from "./package.ts";
@@ -75,11 +76,11 @@ export function arrange(definition: CollectorDefinition, source: Source): Arrang
   return { name, zip, target, whole, place };
 }
 
-/** Returns the path of a collector's program in a zip of any layout: one that runs, near the root, rather than a large one. */
-export function findProgram(
+/** Returns a collector's program in a zip of any layout: one that runs, near the root, rather than a large one. */
+export function findProgram<E extends Pick<Entry, "path" | "kind" | "mode" | "size">>(
   definition: CollectorDefinition,
-  entries: readonly { path: string; kind: string; mode: number; size: number }[],
-): string | undefined {
+  entries: readonly E[],
+): E | undefined {
   const names = startPaths(definition).map(baseOf);
   const runs = (mode: number) => Number((mode & 0o111) !== 0);
   const depth = (path: string) => path.split("/").length;
@@ -88,8 +89,7 @@ export function findProgram(
       ({ path, kind }) =>
         kind === "file" && names.some((name) => isSamePath(name, baseOf(path), definition.os)),
     )
-    .toSorted((a, b) => runs(b.mode) - runs(a.mode) || depth(a.path) - depth(b.path) || b.size - a.size)[0]
-    ?.path;
+    .toSorted((a, b) => runs(b.mode) - runs(a.mode) || depth(a.path) - depth(b.path) || b.size - a.size)[0];
 }
 
 /** Paths at which BK-Lite may find the program: the definition's own, or that of its package_name if it starts another program (Java). */

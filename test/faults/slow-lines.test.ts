@@ -136,9 +136,9 @@ describe("a server that answers one byte every four seconds is given up, and cal
 });
 
 /** A relay before Postgres that falls silent when the server is ready for the first statement. */
-function startMute(target: number): Promise<Stranger> {
+function startMute(target: number): Promise<Listener> {
   const readyForQuery = Buffer.from([0x5a, 0, 0, 0, 5]);
-  return startStranger((client) => {
+  return startListener((client) => {
     const server = dial(target, "127.0.0.1");
     let said: Buffer = Buffer.alloc(0);
     server.on("error", () => client.destroy());
@@ -175,7 +175,7 @@ test("a pool in transaction mode answers each of a statement's three parts withi
   t.after(() => Promise.all([relay.stop(), pooler.stop()]));
   relay.delay(900);
   const ports = { postgres: relay.port, nats: both("plain").nats.port };
-  exits(await job(["wait"], { ...env, ...reach(ports), WAIT_TIMEOUT: "150" }, 200_000).done, 0);
+  exits(await job(["wait"], { ...env, ...reach(ports), WAIT_TIMEOUT: "150" }).done, 0);
 });
 
 test("a slow Postgres is not called slow because NATS has refused the login", async (t) => {

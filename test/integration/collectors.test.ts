@@ -3,6 +3,7 @@ import { mkdir, writeFile } from "node:fs/promises";
 import { dirname, join } from "node:path";
 import { describe, test } from "node:test";
 import { installCollector } from "../support/agent.ts";
+import { age } from "../support/archives.ts";
 import { binaryHeader } from "../support/binaries.ts";
 import { rawZip } from "../support/raw-zip.ts";
 import { explain, type Site, useServers } from "../support/site.ts";
@@ -229,6 +230,18 @@ describe("a collector is stored in the shape that its definition starts", () => 
   const FOLDER = `${LINUX}filebeat/filebeat`;
   const SHAPES: [what: string, path: string, files: Record<string, string | Buffer>, name: string][] = [
     ["a file, started in a folder", FOLDER, { "collector/linux/filebeat": program("f") }, "filebeat.zip"],
+    [
+      "a file, started in a folder of another name",
+      `${LINUX}shipper/bin/filebeat`,
+      { "collector/linux/filebeat": program("f") },
+      "shipper.zip",
+    ],
+    [
+      "a folder, started in one of another name",
+      `${LINUX}shipper/filebeat`,
+      { "collector/linux/filebeat/filebeat": program("f"), "collector/linux/filebeat/a.yml": "a" },
+      "shipper.zip",
+    ],
     ["a folder, started as a file", FLAT, { "collector/linux/filebeat/filebeat": program("f") }, "filebeat"],
     [
       "a folder with libraries, started in bin/",
@@ -304,6 +317,32 @@ describe("a collector is stored in the shape that its definition starts", () => 
       assert.deepEqual(await site.state(), before);
     });
   }
+
+  test("the program in a zip is judged as a loose one, wherever it lies", async () => {
+    const zip = (path: string, data: Buffer) => rawZip([{ name: path, data, mode: 0o100755 }]);
+    const run = async (files: Record<string, string | Buffer>) => {
+      const site = await servers.site({ state: "C" });
+      for (const [file, content] of Object.entries(files)) {
+        await put(site, file, content);
+        age(join(site.volume, file));
+      }
+      const { report } = await site.run();
+      return report?.error?.reason ?? report?.rows.map(({ arch, object }) => `${arch} ${object}`);
+    };
+    const cut = program("p");
+    cut.writeBigUInt64LE(10_000n, 96); // of the segment that its header announces
+    const DEEP = "packetbeat-8/usr/bin/packetbeat";
+    const loose = "collector/linux/packetbeat.zip";
+    assert.deepEqual(await run({ [loose]: zip(DEEP, program("p", "linux", "arm64")) }), ["arm64 Packetbeat"]);
+    assert.equal(await run({ [loose]: zip(DEEP, program("p", "windows")) }), "package.program");
+    assert.equal(await run({ [loose]: zip(DEEP, cut) }), "program.truncated");
+    const packages = [{ file: "fb.zip", type: "collector", object: "Filebeat", version: "8.19.0" }];
+    const declared = {
+      "fb.zip": zip("filebeat-8/filebeat", program("f", "linux", "arm64")),
+      "packages.json": JSON.stringify({ packages }),
+    };
+    assert.deepEqual(await run(declared), ["arm64 Filebeat"]);
+  });
 
   test("one that cannot be where it is started is stored, warned of, and not counted", async () => {
     const outside = shipper("/opt/fusion-collectors/agents/filebeat");

@@ -172,6 +172,27 @@ describe("two archives", () => {
     }
   });
 
+  for (const standalone of [true, false]) {
+    test(`with one collector in both and two objects are refused, standalone ${standalone}`, async () => {
+      await using on = await volume();
+      const at = (name: string) => on.path(name);
+      for (const name of ["fusion-collectors-1.0.0.zip", "fusion-collectors-b-1.0.0.zip"])
+        await buildArchive(at(name), { collectors: ["telegraf"] });
+      const archives = (await scan(on.dir)).map((archive, index) => ({
+        ...archive,
+        claim: { object: `Controller${index}` },
+      }));
+      const { problems } = await resolvePackages(archives, { ...DEFAULTS, archColumn: true, standalone });
+      assert.deepEqual(
+        problems.map(({ file, reason, params }) => [file, reason, (params as { identity: string }).identity]),
+        [
+          ["fusion-collectors-1.0.0.zip", "package.clash", "linux x86_64 Telegraf 1.0.0"],
+          ["fusion-collectors-b-1.0.0.zip", "package.clash", "linux x86_64 Telegraf 1.0.0"],
+        ],
+      );
+    });
+  }
+
   test("of two architectures need a table that tells them apart", async () => {
     const archives = {
       "fusion-collectors-linux-amd64.zip": {},
