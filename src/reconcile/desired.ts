@@ -1,4 +1,4 @@
-import { EXIT, ProblemError, ProblemsError, problemCode } from "../errors.ts";
+import { collectProblem, EXIT, type Problem, ProblemError, ProblemsError, problemCode } from "../errors.ts";
 import type { JobContext } from "../job.ts";
 import type { Log } from "../output/log.ts";
 import { startProgress } from "../output/progress.ts";
@@ -139,7 +139,12 @@ async function describeContents(
     return desired.package.made && stored !== undefined && !isSame(desired, stored, row);
   };
   const needed = described.filter(isNeeded).map((desired) => desired.package);
-  await packageDigests(needed, signal);
+  const problems: Problem[] = [];
+  for (const group of Map.groupBy(needed, ({ archive }) => archive).values())
+    await collectProblem(problems, () => packageDigests(group, signal));
+  // a damaged archive is left to its upload, which fails by itself
+  const left = problems.filter((one) => allDigests || problemCode(one) !== EXIT.invalidPackage);
+  if (left.length > 0) throw new ProblemsError(left);
   return described.map((desired) => describe(desired.package, desired));
 }
 
