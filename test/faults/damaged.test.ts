@@ -20,7 +20,8 @@ const servers = useServers();
 const openStage = useStages(servers);
 
 const linux = (site: Site, more: ArchiveOptions = {}) => site.archive(LINUX, { ...CONTENT, ...more });
-const windows = (site: Site) => site.archive(WINDOWS, { ...CONTENT, os: "windows", payloadBytes: 3_000_000 });
+const windows = (site: Site, payloadBytes = 3_000_000) =>
+  site.archive(WINDOWS, { ...CONTENT, os: "windows", payloadBytes });
 
 /** Changes a byte in the middle of what an archive stores of a program. */
 async function damage(path: string, program: string, at = 3_000_000): Promise<void> {
@@ -151,5 +152,14 @@ test("the space for all objects of an archive is checked before its first chunk;
   await assertHolds(stage);
   await windows(stage);
   exits(await stage.run([], ENV), 73);
+  await assertHolds(stage, "windows");
+});
+
+test("what was staged of a damaged archive takes no space from the next one", async () => {
+  const stage = await openStage();
+  await addStream(stage.objects, stage.bucket, { max_bytes: 50_000_000 });
+  await damage(await linux(stage), "vector");
+  await windows(stage, 12_000_000);
+  assertNames(await stage.run([], ENV), [LINUX, "vector"]);
   await assertHolds(stage, "windows");
 });
