@@ -102,50 +102,13 @@ export function createLineClock(): (now: string) => boolean {
   };
 }
 
-/** A place in a queue. */
-export interface Place {
-  /** Resolves when those before have left. */
-  enter: () => Promise<void>;
-  /** Done, or not going to enter any more; again and again does no harm. */
-  leave: () => void;
-}
-
-/** Lets one in at a time, in the order in which they ask. */
-export class Queue {
-  /** The first one is in. */
-  readonly #asked = new Set<() => void>();
-
-  place(): Place {
-    const { promise, resolve } = Promise.withResolvers<void>();
-    return {
-      enter: () => {
-        this.#asked.add(resolve);
-        this.#callFirst();
-        return promise;
-      },
-      leave: () => {
-        if (this.#asked.delete(resolve)) this.#callFirst();
-      },
-    };
-  }
-
-  #callFirst(): void {
-    const [first] = this.#asked;
-    first?.();
-  }
-}
-
 /** Runs one piece of work at a time, in the order in which they were given; one that fails does not keep the next from running. */
 export function createTurns(): <T>(work: () => Promise<T>) => Promise<T> {
-  const queue = new Queue();
-  return async (work) => {
-    const place = queue.place();
-    await place.enter();
-    try {
-      return await work();
-    } finally {
-      place.leave();
-    }
+  let last: Promise<unknown> = Promise.resolve();
+  return (work) => {
+    const result = last.then(work);
+    last = result.catch(() => {});
+    return result;
   };
 }
 

@@ -136,8 +136,3 @@ export function endOf(failures: readonly unknown[]): unknown {
 export function isSystemError(error: unknown): error is NodeJS.ErrnoException {
   return error instanceof Error && "syscall" in error && "errno" in error;
 }
-
-/** Marks text of others. Returns it as it is: the outputs redact its secrets, then shorten it, then escape it. */
-export function printable(text: string): string {
-  return text;
-}

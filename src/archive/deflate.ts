@@ -48,8 +48,6 @@ export class BlockPipeline {
   #turn = 0;
   #tail: Promise<unknown> = Promise.resolve();
   #isStopped = false;
-  /** Whether the reader waits for the blocks ahead. */
-  isWaiting = false;
 
   constructor() {
     // as many again wait to be written; one more is being filled, and one written
@@ -59,12 +57,7 @@ export class BlockPipeline {
   /** Returns the next free buffer. Throws the failure of an earlier block. */
   async nextBuffer(): Promise<Buffer> {
     const slot = this.#slot;
-    this.isWaiting = true;
-    try {
-      await slot.free;
-    } finally {
-      this.isWaiting = false;
-    }
+    await slot.free;
     slot.buffer ??= Buffer.allocUnsafeSlow(BLOCK);
     return slot.buffer;
   }
@@ -80,7 +73,6 @@ export class BlockPipeline {
 
   /** Resolves when all blocks are done. */
   async drain(): Promise<void> {
-    this.isWaiting = true;
     await this.#tail;
   }
 

@@ -13,8 +13,7 @@ export interface RepackSource<From> {
   size(from: From): number;
   /** A file's position in the source: files are read by rising position. */
   place(from: From): number;
-  /** Calls `onRead` whenever it has read something, wanted or not. */
-  open(signal: AbortSignal, onRead: () => void): Promise<RepackReader<From>>;
+  open(signal: AbortSignal): Promise<RepackReader<From>>;
   /** Turns an error of reading into one for the consumers. */
   translate(error: unknown): unknown;
 }
@@ -74,7 +73,6 @@ export class RepackStream<From> {
   readonly #pipeline = new BlockPipeline();
   readonly #sweep = createSweep();
   #running: Promise<void> | undefined;
-  #readAt = performance.now();
 
   constructor(source: RepackSource<From>, targets: readonly RepackTarget<From>[]) {
     this.#source = source;
@@ -83,7 +81,7 @@ export class RepackStream<From> {
 
   /**
    * Yields the bytes of one target, once. Reading begins with the first target, and continues while every
-   * target is consumed or released.
+   * target is consumed or closed.
    */
   async *stream(index: number, signal: AbortSignal): AsyncGenerator<Buffer, void, void> {
     const { handoff } = this.#output(index);
@@ -94,16 +92,6 @@ export class RepackStream<From> {
       // the last consumer waits until the source is closed
       if (this.#isDone) await this.#running;
     }
-  }
-
-  /** Drops a target, or the rest of it. */
-  release(index: number): void {
-    this.#output(index).handoff.close();
-  }
-
-  /** When the source was last read, as performance.now() has it; now, if it waits for a consumer. */
-  get movedAt(): number {
-    return this.#pipeline.isWaiting ? performance.now() : this.#readAt;
   }
 
   get #isDone(): boolean {
@@ -118,10 +106,7 @@ export class RepackStream<From> {
 
   async #run(signal: AbortSignal): Promise<void> {
     try {
-      const onRead = () => {
-        this.#readAt = performance.now();
-      };
-      const reader = await this.#source.open(signal, onRead);
+      const reader = await this.#source.open(signal);
       try {
         await this.#readAll(reader, signal);
       } finally {

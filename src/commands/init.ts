@@ -6,8 +6,6 @@ import { packageOrigin } from "../packages/form.ts";
 import type { Servers } from "../readiness/wait.ts";
 import { type ApplyContext, applyPackages, removeObsolete } from "../reconcile/apply.ts";
 import { applyRows, tryRowDefaults } from "../reconcile/apply-rows.ts";
-import { ArchiveChecks } from "../reconcile/checks.ts";
-import { headersOf } from "../reconcile/content.ts";
 import { type Desired, decideAll, resolveDesired } from "../reconcile/desired.ts";
 import { findDrift, firstDrift, logDrift, logPlanWarnings } from "../reconcile/drift.ts";
 import { waitForFirstStart } from "../reconcile/first-start.ts";
@@ -92,34 +90,17 @@ async function reconcile(
   const tidy = { purge: config.purgeOrphans, log, signal };
   recorder.orphans = await tidyOrphans(bucket, state.listing, unreachable, tidy);
 
-  const checks = new ArchiveChecks(job, plan.packages, { sends: true, signal });
   const context: ApplyContext = {
     servers,
     lock,
     objects: state.listing.objects,
     stallSeconds: config.natsTimeout,
+    full: config.archiveCheck === "full",
     log,
     recorder,
-    signal: AbortSignal.any([signal, checks.failed]),
-    prove: async () => {
-      await checks.settle(context.signal);
-      await lock.prove();
-    },
-    watch: (sources) => checks.watch(sources),
-    headersOf: async (wanted) => {
-      await checks.settle(context.signal);
-      return headersOf(wanted, { entries: config.archiveCheck === "full" });
-    },
+    signal,
   };
-  const { failures, digests } = await recorder
-    .time("upload", async () => {
-      await checks.settleShort(context.signal);
-      const applied = await applyPackages(plan, context);
-      // one that is damaged is heard of even where nothing could be sent
-      await checks.settle(signal);
-      return applied;
-    })
-    .finally(() => checks.end());
+  const { failures, digests } = await recorder.time("upload", () => applyPackages(plan, context));
   const stored = plan.packages.filter((decision) => !failures.has(decision));
   const rows = plan.rows.filter((row) => stored.includes(row.after));
   await recorder.time("rows", () => applyRows(rows, digests, context));
@@ -130,7 +111,8 @@ async function reconcile(
   await reclaim(bucket, findUnreachable(proven.listing), { lock, log, signal });
   const incomplete = concludePlatforms(job, proven, desired);
   const stuck = rows.flatMap(({ conflict }) => conflict ?? []);
-  return endOf([...failures.values(), ...stuck]) ?? incomplete;
+  // what fails as a whole archive counts once
+  return endOf([...new Set([...failures.values(), ...stuck])]) ?? incomplete;
 }
 
 /** Reads everything back, and plans again: there must be nothing left to do. Returns what was read. */

@@ -3,7 +3,7 @@ import type { JobContext } from "../job.ts";
 import type { Log } from "../output/log.ts";
 import { planTable } from "../output/plan-table.ts";
 import { shownPlatform } from "../packages/package.ts";
-import { ArchiveChecks } from "../reconcile/checks.ts";
+import { checkArchives } from "../reconcile/checks.ts";
 import { decideAll, resolveDesired } from "../reconcile/desired.ts";
 import { logPlanWarnings, recordDecision } from "../reconcile/drift.ts";
 import { waitForFirstStart } from "../reconcile/first-start.ts";
@@ -16,7 +16,7 @@ import { withRetries } from "../reconcile/session.ts";
 /** Says what init would do, refusals included; writes nothing anywhere. */
 export async function showPlan(job: JobContext): Promise<void> {
   const { servers: first, archives, deadline } = await prepare(job, false);
-  const { log, recorder } = job;
+  const { config, log, recorder } = job;
   const { plan, state, desired } = await withRetries(job, first, false, async (servers, signal) => {
     // What init would refuse is said, and the plan shown anyway.
     const { refusal } = servers.postgres.shape;
@@ -25,8 +25,7 @@ export async function showPlan(job: JobContext): Promise<void> {
     const desired = await resolveDesired(job, archives, servers);
     const seen = await observe(servers, recorder);
     const decided = await decideAll(job, desired, seen, { allDigests: true, signal });
-    const checks = new ArchiveChecks(job, decided.packages, { sends: false, signal });
-    await checks.settle(signal).finally(() => checks.end());
+    await checkArchives(decided.packages, { full: config.archiveCheck === "full", log, recorder, signal });
     return { plan: decided, state: seen, desired };
   });
   logPlanWarnings(log, plan);

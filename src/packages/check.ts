@@ -1,4 +1,4 @@
-import { type Problem, printable, problem } from "../errors.ts";
+import { type Problem, problem } from "../errors.ts";
 import { OPERATING_SYSTEMS, type Os } from "../identity.ts";
 import { formatOf } from "../volume/name.ts";
 import { isPacked, isRelease } from "../volume/near.ts";
@@ -36,7 +36,7 @@ export function checkKnown({ archive, os }: Package, found: readonly FoundCollec
   if (findCollectors(archive, os, builtinDefinitions(os)).length > 0) return;
   if (isRelease(archive.entries.map(({ path }) => path))) throw problem(archive.file, "package.release", {});
   const inner = archive.entries.find(({ path }) => formatOf(path.slice(path.lastIndexOf("/") + 1)));
-  if (inner) throw problem(archive.file, "package.nested", { entry: printable(inner.path) });
+  if (inner) throw problem(archive.file, "package.nested", { entry: inner.path });
   throw problem(archive.file, "package.contents", { os });
 }
 
@@ -65,7 +65,7 @@ export async function checkBinaries(pkg: Package, found: readonly FoundCollector
   const sidecars = ["collector-sidecar", "collector-sidecar.exe"].filter((path) => archive.members.has(path));
   for (const path of [...sidecars, ...found.map(({ executable }) => executable)]) {
     if (archive.members.get(path)?.size === 0)
-      throw problem(archive.file, "program.kind", { entry: printable(path), found: "empty" });
+      throw problem(archive.file, "program.kind", { entry: path, found: "empty" });
     checkProgram(archive.file, await binaryKind(archive, path), pkg, "archive", path);
   }
 }
@@ -101,7 +101,7 @@ export function oddities(pkg: Package, definitions: ResolveOptions["definitions"
   const meant = known.find((one) => one.toLowerCase() === object.toLowerCase());
   const found: Problem[] = [];
   if (meant !== undefined && !known.includes(object))
-    found.push({ file, reason: "collector.object", params: { object: printable(object), meant } });
+    found.push({ file, reason: "collector.object", params: { object: object, meant } });
   if (isPacked(name)) found.push({ file, reason: "collector.unpacked", params: {} });
   return found;
 }

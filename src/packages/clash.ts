@@ -1,4 +1,4 @@
-import { type Problem, printable, problem } from "../errors.ts";
+import { type Problem, problem } from "../errors.ts";
 import type { Identity } from "../identity.ts";
 import type { Archive } from "./package.ts";
 
@@ -32,7 +32,7 @@ function identityWords({ os, arch, object, version, fixedKey }: Claimed, archCol
 
 function clash(pkg: Claimed, other: Claimed, words: readonly string[]): Problem {
   const { file } = pkg.archive;
-  const both = { other: other.archive.file, identity: printable(words.join(" ")) };
+  const both = { other: other.archive.file, identity: words.join(" ") };
   const { problem: found } =
     other.arch === pkg.arch
       ? problem(file, "package.clash", { ...both, moves: isMoving(pkg) && isMoving(other) })

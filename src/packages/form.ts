@@ -19,13 +19,14 @@ const BLOCK = 1024 * 1024;
 
 /**
  * The bytes of packages, as they are stored: a file's own, or what is made of it, as a stream. What is made of one tar.gz is made while that
- * is read once, at the pace of the slowest: such sources are to be taken at the same time, or released.
+ * is read once, at the pace of the slowest: such sources have to be read at the same time, and one that is given up has to be closed. `onRead` is
+ * called when something was read that may not have been for the source that waits.
  */
-export function packageSources(packages: readonly Package[]): Map<Package, Source> {
-  const sources = new Map<Package, Source>(packages.map((pkg) => [pkg, ownSource(pkg)]));
+export function packageSources(packages: readonly Package[], onRead = () => {}): Map<Package, Source> {
+  const sources = new Map<Package, Source>(packages.map((pkg) => [pkg, ownSource(pkg, onRead)]));
   for (const [archive, group] of Map.groupBy(packages.filter(isOfTar), (pkg) => pkg.archive)) {
     const made = group.map((pkg) => pkg.made);
-    const pass = tarPass(archive, made);
+    const pass = tarPass(archive, made, onRead);
     for (const [index, pkg] of group.entries()) {
       sources.set(pkg, passSource(pass, index, madeSize(archive, pkg.made)));
     }
@@ -41,8 +42,8 @@ export function lanesFor(packages: readonly Package[]): number {
   return packages.some(isOfTar) ? packages.length : 1;
 }
 
-/** Where the zip keeps the entry that a package is, and that is proved when all of its bytes have been taken; undefined: none. */
-export function provedEntry({ archive, made }: Package): ZipLocation | undefined {
+/** Returns the entry that a package is cut out of a zip as, and that reading the package verifies; undefined: none. */
+export function cutEntry({ archive, made }: Package): ZipLocation | undefined {
   if (archive.format !== "zip" || made?.kind !== "executable") return undefined;
   return onlyItem(archive, made).from.location;
 }
@@ -55,11 +56,11 @@ function isLoose(made: Made): made is MadeOfFolder {
   return made.kind === "loose-folder" || made.kind === "loose-file";
 }
 
-function ownSource({ archive, made }: Package): Source {
+function ownSource({ archive, made }: Package, onRead: () => void): Source {
   if (!made) return fileSource(archive);
   if (isLoose(made)) {
     if (made.kind === "loose-file") return fileSource(onlyItem(archive, made).from);
-    return passSource(folderPass(archive, made), 0, undefined);
+    return passSource(folderPass(archive, made, onRead), 0, undefined);
   }
   return {
     size: madeSize(archive, made),
@@ -72,8 +73,6 @@ function passSource<From>(pass: Pass<From>, index: number, size: number | undefi
   return {
     size,
     blocks: (blockSize, signal) => inBlocks(pass.stream(index, signal), blockSize),
-    readAt: () => pass.movedAt,
-    release: () => pass.release(index),
   };
 }
 
@@ -96,11 +95,7 @@ export async function packageDigests(
   for (const group of Map.groupBy(unknown, ({ archive }) => archive).values()) {
     const sources = [...packageSources(group)];
     await inParallel(sources, lanesFor(group), async ([{ made }, source]) => {
-      try {
-        if (made) made.digest = await digestOf(source, signal);
-      } finally {
-        source.release?.();
-      }
+      if (made) made.digest = await digestOf(source, signal);
     });
   }
   const digests = new Map<Package, Digest>();

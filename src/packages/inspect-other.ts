@@ -8,7 +8,7 @@ import {
 } from "../archive/file-kind.ts";
 import type { ExecutableType as BinaryKind, Entry, OpenFile } from "../archive/types.ts";
 import { inspectZip, readEntryHead } from "../archive/zip-read.ts";
-import { collectProblem, type Problem, ProblemError, printable, problem } from "../errors.ts";
+import { collectProblem, type Problem, ProblemError, problem } from "../errors.ts";
 import type { FileStamp, VolumeFile } from "../volume/file.ts";
 import { withFile } from "../volume/open.ts";
 import { readTree, type TreeEntry } from "../volume/tree.ts";
@@ -68,7 +68,7 @@ export async function readCollector(
   await checkKind(file.file, handle, file.size, "zip");
   const { entries } = await inspectZip(file.file, handle, file.size, { signal });
   const link = entries.find(({ kind }) => kind === "link");
-  if (link) throw problem(file.file, "collector.link", { entry: printable(link.path) });
+  if (link) throw problem(file.file, "collector.link", { entry: link.path });
   const main = entries.find(({ path, kind }) => kind === "file" && isMain(path, file.name));
   const head = main && (await readEntryHead(file.file, handle, main, HEAD_LENGTH));
   return {

@@ -6,7 +6,7 @@ import type { ExecutableType as BinaryKind, Entry } from "../archive/types.ts";
 import { inspectZip, readEntryHead } from "../archive/zip-read.ts";
 import { type VerifyOptions, verifyEntries } from "../archive/zip-verify.ts";
 import { createTurns } from "../async.ts";
-import { collectProblem, type Problem, printable, problem } from "../errors.ts";
+import { collectProblem, type Problem, problem } from "../errors.ts";
 import type { PackageType } from "../identity.ts";
 import { type Expected, expectedDigests, hasSums, sumsLists } from "../volume/checksums.ts";
 import { digest } from "../volume/digest.ts";
@@ -125,7 +125,7 @@ async function inspect(file: VolumeFile, options: InspectOptions): Promise<Archi
 function repeatedNames(archive: Archive | undefined): Problem[] {
   const [first, ...others] = archive?.repeated ?? [];
   if (!archive || first === undefined) return [];
-  const params = { entry: printable(first), count: others.length + 1 };
+  const params = { entry: first, count: others.length + 1 };
   return [{ file: archive.file, reason: "tar.repeated", params }];
 }
 
@@ -142,7 +142,7 @@ function namedBy(file: VolumeFile, type: PackageType): Named {
 function checkLinks(file: string, entries: readonly Entry[]): void {
   const [bad] = followLinks(entries, MAX_ENTRIES).bad;
   if (!bad) return;
-  const link = { entry: printable(bad.path), target: printable(bad.target) };
+  const link = { entry: bad.path, target: bad.target };
   throw problem(file, bad.loop ? "archive.link.cycle" : "archive.link.dangling", link);
 }
 

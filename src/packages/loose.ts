@@ -1,5 +1,5 @@
 import type { ZipItem } from "../archive/zip-write.ts";
-import { type Problem, ProblemError, printable, problem } from "../errors.ts";
+import { type Problem, ProblemError, problem } from "../errors.ts";
 import { isPacked } from "../volume/near.ts";
 import type { TreeEntry } from "../volume/tree.ts";
 import { builtinDefinitions, definitionsFor, findCollectors } from "./collectors.ts";
@@ -163,7 +163,7 @@ export function unstartableWarnings(
     if (!pkg.unstartable || isPacked(pkg.name)) return [];
     const definition = definitionsFor(pkg, definitions).find((one) => one.object === object);
     const program = definition?.executable ?? definition?.packageName ?? "";
-    const params = { object: printable(object), program: printable(program) };
+    const params = { object: object, program: program };
     return [{ file: archive.file, reason: "collector.unstartable", params } as Problem];
   });
 }

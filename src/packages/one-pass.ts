@@ -18,13 +18,13 @@ const READ = 1024 * 1024;
 
 /**
  * All that is made of one tar.gz, while it is gunzipped once. That the file is the one that was scanned is checked at the start and
- * before the last byte of each (else exit 74).
+ * before the last byte of each (else exit 74). `onRead` is called when something was read, wanted or not.
  */
-export function tarPass(archive: Archive, made: readonly MadeOfArchive[]): Pass<Entry> {
+export function tarPass(archive: Archive, made: readonly MadeOfArchive[], onRead: () => void): Pass<Entry> {
   const source: PassSource<Entry> = {
     size: ({ size }) => size,
     place: ({ offset }) => offset ?? 0,
-    async open(signal, moved) {
+    async open(signal) {
       const { handle } = await openFile(archive);
       const close = () => handle.close();
       try {
@@ -33,7 +33,7 @@ export function tarPass(archive: Archive, made: readonly MadeOfArchive[]): Pass<
         await close();
         throw error;
       }
-      const tar = new TarReader(archive, handle, signal, moved);
+      const tar = new TarReader(archive, handle, signal, onRead);
       return {
         bytes: (entry) => tar.bytes(entry),
         check: () => assertUnchanged(handle, archive),
@@ -55,15 +55,15 @@ export function tarPass(archive: Archive, made: readonly MadeOfArchive[]): Pass<
 }
 
 /** A folder on the volume as a zip: file after file. */
-export function folderPass({ file }: Archive, made: MadeOfFolder): Pass<TreeEntry> {
+export function folderPass({ file }: Archive, made: MadeOfFolder, onRead: () => void): Pass<TreeEntry> {
   const places = new Map(made.items().map(({ from }, index) => [from, index]));
   const source: PassSource<TreeEntry> = {
     size: ({ stamp }) => Number(stamp.size),
     place: (from) => places.get(from) ?? 0,
-    open: async (signal, moved) => ({
+    open: async (signal) => ({
       async *bytes(from) {
         for await (const block of fileSource(from).blocks(READ, signal)) {
-          moved();
+          onRead();
           yield block;
         }
       },

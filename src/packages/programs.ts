@@ -1,5 +1,5 @@
 import type { ExecutableType as BinaryKind } from "../archive/types.ts";
-import { printable, problem } from "../errors.ts";
+import { problem } from "../errors.ts";
 import type { Arch, Os } from "../identity.ts";
 
 interface Target {
@@ -23,7 +23,7 @@ export type ProgramSource = "archive" | "installer" | "place";
 
 /** Throws exit 65 for a program that is cut short; `entry` is its path in the archive, or folder. */
 export function checkWhole(file: string, kind: BinaryKind | undefined, entry = ""): void {
-  if (kind?.cut) throw problem(file, "program.truncated", { entry: printable(entry), ...kind.cut });
+  if (kind?.cut) throw problem(file, "program.truncated", { entry: entry, ...kind.cut });
 }
 
 /**
@@ -39,7 +39,7 @@ export function checkProgram(
 ): void {
   if (kind === undefined) return;
   checkWhole(file, kind, entry);
-  const place = printable(entry);
+  const place = entry;
   if (kind.format === "other" && kind.instead !== undefined)
     throw problem(file, "program.kind", { entry: place, found: kind.instead });
   if (contradicts(kind, os, arch))

@@ -1,4 +1,4 @@
-import { collectProblem, type Problem, printable, problem } from "../errors.ts";
+import { collectProblem, type Problem, problem } from "../errors.ts";
 import { type Arch, FIELD_LENGTHS, type Identity, isRowName, type Os } from "../identity.ts";
 import { versionFor } from "../volume/version.ts";
 import {
@@ -209,11 +209,11 @@ function partOf(found: FoundCollector, pkg: Package): Package {
 /** The table has one row for an object and version: an archive cannot stand beside its own collector there. */
 function checkObject({ object }: FoundCollector, pkg: Package): void {
   if (object !== pkg.object) return;
-  throw problem(pkg.archive.file, "package.object.collector", { object: printable(object) });
+  throw problem(pkg.archive.file, "package.object.collector", { object: object });
 }
 
 function checkFields(pkg: Package): void {
-  if (!isRowName(pkg.name)) throw problem(pkg.archive.file, "name.characters", { name: printable(pkg.name) });
+  if (!isRowName(pkg.name)) throw problem(pkg.archive.file, "name.characters", { name: pkg.name });
   for (const [field, limit] of Object.entries(FIELD_LENGTHS)) {
     const length = [...pkg[field as keyof typeof FIELD_LENGTHS]].length;
     if (length <= limit) continue;
@@ -239,6 +239,6 @@ function chosen(
     if (hasOwn(one ?? { object: name })) return [];
     if (one) return [one];
     const held = found.map(({ object }) => object);
-    throw problem(archive.file, "collector.missing", { name: printable(name), held });
+    throw problem(archive.file, "collector.missing", { name: name, held });
   });
 }

@@ -1,5 +1,5 @@
 import type { VolumeConfig } from "../config/config.ts";
-import { collectProblem, JobError, type Problem, ProblemsError, printable } from "../errors.ts";
+import { collectProblem, JobError, type Problem, ProblemsError } from "../errors.ts";
 import type { Claim } from "../identity.ts";
 import type { Log } from "../output/log.ts";
 import type { VolumeFile } from "../volume/file.ts";
@@ -50,8 +50,8 @@ function emptiness(path: string, suspects: readonly Problem[], others: readonly 
   );
   return new JobError("volume.empty", {
     path,
-    suspects: suspects.map(({ file }) => printable(file)),
-    others: others.map(printable),
+    suspects: suspects.map(({ file }) => file),
+    others: others,
     join: split?.params.command,
   });
 }

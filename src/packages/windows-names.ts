@@ -1,4 +1,4 @@
-import { printable, problem } from "../errors.ts";
+import { problem } from "../errors.ts";
 import type { Archive } from "./package.ts";
 import { isJunk } from "./top-folder.ts";
 
@@ -21,17 +21,15 @@ export function checkWindowsNames({ file, entries, tree = [] }: Archive): void {
   ]) {
     const parts = path.split("/");
     if (parts.some((part) => FORBIDDEN.test(part) || RESERVED.test(part)))
-      throw problem(file, "package.windows.name", { entry: printable(path) });
+      throw problem(file, "package.windows.name", { entry: path });
     const key = path.toUpperCase();
     const other = files.get(key) ?? (isFolder ? undefined : folders.get(key));
-    if (other !== undefined)
-      throw problem(file, "package.windows.case", { entry: printable(path), other: printable(other) });
+    if (other !== undefined) throw problem(file, "package.windows.case", { entry: path, other: other });
     (isFolder ? folders : files).set(key, path);
     for (let length = parts.length - 1; length > 0; length--) {
       const above = parts.slice(0, length).join("/");
       const taken = files.get(above.toUpperCase());
-      if (taken !== undefined)
-        throw problem(file, "package.windows.case", { entry: printable(path), other: printable(taken) });
+      if (taken !== undefined) throw problem(file, "package.windows.case", { entry: path, other: taken });
       folders.set(above.toUpperCase(), above);
     }
   }

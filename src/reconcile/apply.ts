@@ -1,37 +1,25 @@
-import type { Source } from "../archive/source.ts";
 import { inParallel } from "../async.ts";
 import { RetryableError } from "../errors.ts";
 import { describeError } from "../output/describe.ts";
-import type { Log } from "../output/log.ts";
-import { startUploads, type UploadsProgress } from "../output/progress.ts";
-import type { Recorder } from "../output/recorder.ts";
-import { packageSources, packageTitle } from "../packages/form.ts";
-import { type Package, shownPlatform } from "../packages/package.ts";
-import type { Servers } from "../readiness/wait.ts";
+import { shownPlatform } from "../packages/package.ts";
 import type { Lock } from "../registry/lock.ts";
-import { Flight } from "../store/flight.ts";
-import type { StoredObject } from "../store/object.ts";
 import { removeObject } from "../store/publish.ts";
-import { put } from "../store/put.ts";
-import type { DesiredPackage } from "./content.ts";
-import type { Decision, Plan } from "./plan.ts";
-import type { Watched } from "./proofs.ts";
+import { publish } from "../store/put.ts";
+import { InFlightBudget } from "../store/window.ts";
+import { headersOf } from "./content.ts";
+import { type Decision, isUploaded } from "./decision.ts";
+import type { Plan } from "./plan.ts";
+import {
+  discardAll,
+  logLeftover,
+  type RunUploads,
+  type StageContext,
+  type StagedPackage,
+  stageArchive,
+} from "./stage.ts";
 
-export interface ApplyContext {
-  servers: Servers;
+export interface ApplyContext extends StageContext {
   lock: Lock;
-  /** The objects as they were read, deleted markers included. */
-  objects: ReadonlyMap<string, StoredObject>;
-  stallSeconds: number;
-  log: Log;
-  recorder: Recorder;
-  signal: AbortSignal;
-  /** Awaited before anything is published: that the archives are whole, and the lock is held. */
-  prove: () => Promise<void>;
-  /** The sources of what comes out of one archive, watched by those who judge it, and how many of them are to be taken at the same time. */
-  watch: (sources: ReadonlyMap<Package, Source>) => Watched;
-  /** The headers of a package's object; resolves when its archive has been checked. */
-  headersOf: (desired: DesiredPackage) => Promise<Record<string, string[]>>;
 }
 
 /** What became of the packages. */
@@ -42,30 +30,6 @@ export interface Applied {
   digests: Map<Decision, string | undefined>;
 }
 
-/**
- * Stores what has to be stored, one archive after the other, and what comes out of one archive at the same time. A package that fails does
- * not stop the rest; what a clean start may mend does.
- */
-export async function applyPackages(plan: Plan, context: ApplyContext): Promise<Applied> {
-  const failures = new Map<Decision, unknown>();
-  const digests = new Map<Decision, string | undefined>();
-  const count = plan.packages.filter(isSent).length;
-  const flight = new Flight();
-  let first = 1;
-  for (const group of Map.groupBy(plan.packages, ({ desired }) => desired.package.archive).values()) {
-    const sent = group.filter(isSent);
-    const watched = context.watch(packageSources(sent.map(({ desired }) => desired.package)));
-    const progress = trackUploads(sent, watched.sources, { first, count }, context.log);
-    await applyTogether(group, { ...watched, progress, flight, failures, digests }, context);
-    first += sent.length;
-  }
-  return { failures, digests };
-}
-
-function isSent({ upload, conflict }: Decision): boolean {
-  return upload && !conflict;
-}
-
 /** What became of a package, as far as it is known. */
 interface Result {
   sha256: string | undefined;
@@ -74,110 +38,121 @@ interface Result {
   error?: unknown;
 }
 
-interface Together extends Watched, Applied {
-  progress: UploadsProgress | undefined;
-  flight: Flight;
-}
+/** Objects of one archive that are published at the same time: each is a few round trips. */
+const PUBLISHED_TOGETHER = 4;
 
-/** Stores what comes out of one archive. Whatever happens, all uploads have ended when it does; what is done by then is recorded. */
-async function applyTogether(
-  group: readonly Decision[],
-  together: Together,
-  context: ApplyContext,
-): Promise<void> {
-  const stop = new AbortController();
-  const signal = AbortSignal.any([context.signal, stop.signal]);
-  const results = new Map<Decision, Result>();
-  const apply = async (decision: Decision) => {
+/** Stores what has to be stored, an archive at a time. One that fails does not stop the rest; what a clean start may fix does. */
+export async function applyPackages(plan: Plan, context: ApplyContext): Promise<Applied> {
+  const applied: Applied = { failures: new Map(), digests: new Map() };
+  const count = plan.packages.filter(isUploaded).length;
+  const budget = new InFlightBudget();
+  let index = 1;
+  for (const group of Map.groupBy(plan.packages, ({ desired }) => desired.package.archive).values()) {
+    const results = new Map<Decision, Result>();
+    const uploads = group.filter(isUploaded);
+    for (const decision of group.filter((one) => !isUploaded(one)))
+      results.set(decision, resultOf(decision, context));
     try {
-      if (decision.conflict) throw decision.conflict;
-      results.set(decision, await applyPackage(decision, together, { ...context, signal }));
-    } catch (error) {
-      if (error instanceof RetryableError || signal.aborted) {
-        stop.abort(error);
-        throw error;
-      }
-      const { sha256, bytes } = decision.desired;
-      results.set(decision, { sha256, bytes, bytesUploaded: 0, error });
-      logFailure(decision, error, context);
+      await storeArchive(uploads, results, { budget, index, count }, context);
+    } finally {
+      // in the packages' order; what is done is recorded even if the run starts again
+      for (const decision of group) recordResult(decision, results.get(decision), applied, context);
     }
-  };
-  try {
-    await inParallel(group, together.lanes, apply);
-  } finally {
-    together.progress?.end();
-    for (const decision of group) {
-      const result = results.get(decision);
-      if (!result) continue;
-      const { desired, action, key, name } = decision;
-      const failed = result.error !== undefined;
-      context.recorder.package(desired.package, { ...result, action: failed ? "failed" : action, key, name });
-      if (failed) together.failures.set(decision, result.error);
-      together.digests.set(decision, result.sha256);
-    }
+    index += uploads.length;
   }
+  return applied;
 }
 
-function trackUploads(
-  sent: readonly Decision[],
-  sources: ReadonlyMap<Package, Source>,
-  { first, count }: { first: number; count: number },
-  log: Log,
-): UploadsProgress | undefined {
-  const [one] = sent;
-  if (!one) return undefined;
-  const { package: pkg } = one.desired;
-  const file = sent.length === 1 ? packageTitle(pkg) : pkg.archive.file;
-  const sizes = [...sources.values()].map(({ size }) => size);
-  return startUploads(log, { file, sizes, index: first, count });
-}
-
-async function applyPackage(decision: Decision, together: Together, context: ApplyContext): Promise<Result> {
-  const { desired } = decision;
-  const { sha256, bytes } = desired;
-  const started = performance.now();
-  let result: Result = { sha256, bytes, bytesUploaded: 0 };
-  if (decision.upload) {
-    const stored = await upload(decision, together, context);
-    result = { sha256: stored.sha256, bytes: stored.size, bytesUploaded: stored.size };
-    // What was sent is what was scanned, or the upload had failed: the proof need not read it again.
-    if (!desired.package.made) desired.package.archive.sha256 = stored.sha256;
+/** What becomes of a package that is not sent. */
+function resultOf(decision: Decision, context: ApplyContext): Result {
+  const { sha256, bytes } = decision.desired;
+  const result: Result = { sha256, bytes, bytesUploaded: 0 };
+  if (decision.conflict) {
+    logFailure(decision, decision.conflict, context);
+    return { ...result, error: decision.conflict };
   }
-  const seconds = Number(((performance.now() - started) / 1000).toFixed(3));
-  logPackage(decision, { ...result, seconds }, context);
+  logPackage(decision, { ...result, seconds: 0 }, context);
   return result;
 }
 
-async function upload(
+function recordResult(
   decision: Decision,
-  { sources, progress, flight }: Together,
-  { servers, objects, stallSeconds, log, signal, prove, headersOf }: ApplyContext,
-) {
-  const { desired, key } = decision;
-  const source = sources.get(desired.package);
-  if (!source) throw new Error(`no source for ${key}`);
-  const stored = await put(
-    servers.nats.bucket,
-    {
-      key,
-      description: decision.name,
-      source,
-      replaced: objects.get(key),
-      supersedes: decision.obsolete.flatMap(({ nuid }) => nuid ?? []),
-      sha256: desired.sha256,
-      headers: () => headersOf(desired),
+  result: Result | undefined,
+  { failures, digests }: Applied,
+  { recorder }: ApplyContext,
+): void {
+  if (!result) return;
+  const { desired, key, name } = decision;
+  const action = result.error === undefined ? decision.action : "failed";
+  recorder.package(desired.package, { ...result, action, key, name });
+  if (result.error !== undefined) failures.set(decision, result.error);
+  digests.set(decision, result.sha256);
+}
+
+/**
+ * Stages all that comes out of one archive, then publishes it, and adds what becomes of it to `results`. If anything of it is damaged or cannot
+ * be staged, nothing of it is published; an object that cannot be published fails alone.
+ */
+async function storeArchive(
+  uploads: readonly Decision[],
+  results: Map<Decision, Result>,
+  run: RunUploads,
+  context: ApplyContext,
+): Promise<void> {
+  const [first] = uploads;
+  if (!first) return;
+  const fail = (decisions: readonly Decision[], error: unknown) => {
+    if (error instanceof RetryableError || context.signal.aborted) throw error;
+    logFailure(first, error, context);
+    for (const decision of decisions) {
+      const { sha256, bytes } = decision.desired;
+      results.set(decision, { sha256, bytes, bytesUploaded: 0, error });
+    }
+  };
+  const { archive } = first.desired.package;
+  let staged: StagedPackage[];
+  try {
+    staged = await stageArchive(archive, uploads, run, context);
+  } catch (error) {
+    fail(uploads, error);
+    return;
+  }
+  const left = new Set(staged);
+  try {
+    await inParallel(staged, PUBLISHED_TOGETHER, async (one) => {
+      left.delete(one);
+      try {
+        results.set(one.decision, await publishPackage(one, context));
+      } catch (error) {
+        fail([one.decision], error);
+      }
+    });
+  } finally {
+    await discardAll(left, context);
+  }
+}
+
+async function publishPackage(
+  { decision, object, startedAt }: StagedPackage,
+  context: ApplyContext,
+): Promise<Result> {
+  const { desired } = decision;
+  const { servers, lock, full, signal } = context;
+  await publish(servers.nats.bucket, object, {
+    headers: headersOf(desired, { entries: full }),
+    prove: async () => {
+      signal.throwIfAborted();
+      await lock.prove();
     },
-    {
-      signal,
-      stallSeconds,
-      flight,
-      onProgress: (bytes) => progress?.sent(desired.package, bytes),
-      prove,
-      onLeftover: (error) => log.warn("cleanup.failed", "cleanup.failed", { said: (error as Error).message }),
-    },
-  );
-  progress?.stored();
-  return stored;
+    onLeftover: (error) => logLeftover(error, context),
+  });
+  const { sha256, size } = object;
+  // What was sent is what was scanned, or the upload had failed: the proof need not read it again.
+  if (!desired.package.made) desired.package.archive.sha256 = sha256;
+  const result = { sha256, bytes: size, bytesUploaded: size };
+  const seconds = Number(((performance.now() - startedAt) / 1000).toFixed(3));
+  logPackage(decision, { ...result, seconds }, context);
+  return result;
 }
 
 interface Outcome extends Result {

@@ -43,6 +43,11 @@ export interface Decision {
   obsolete: readonly StoredObject[];
 }
 
+/** Whether a package's bytes are going to be sent. */
+export function isUploaded({ upload, conflict }: Decision): boolean {
+  return upload && !conflict;
+}
+
 /** A decision before it is known what else it leaves behind. */
 export type Verdict = Omit<Decision, "obsolete">;
 

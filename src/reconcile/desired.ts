@@ -1,4 +1,4 @@
-import { ProblemError, ProblemsError, problemCode } from "../errors.ts";
+import { collectProblem, type Problem, ProblemError, ProblemsError, problemCode } from "../errors.ts";
 import { EXIT } from "../exit.ts";
 import type { JobContext } from "../job.ts";
 import type { Log } from "../output/log.ts";
@@ -140,7 +140,12 @@ async function describeContents(
     return desired.package.made && stored !== undefined && !isSame(desired, stored, row);
   };
   const needed = described.filter(isNeeded).map((desired) => desired.package);
-  await packageDigests(needed, signal);
+  const problems: Problem[] = [];
+  for (const group of Map.groupBy(needed, ({ archive }) => archive).values())
+    await collectProblem(problems, () => packageDigests(group, signal));
+  // a damaged archive is left to its upload, which fails by itself
+  const left = problems.filter((one) => allDigests || problemCode(one) !== EXIT.invalidPackage);
+  if (left.length > 0) throw new ProblemsError(left);
   return described.map((desired) => describe(desired.package, desired));
 }
 

@@ -10,17 +10,19 @@ const MAX_CHUNK = 1_000_000;
 const MESSAGE_OVERHEAD = 128;
 
 /**
- * Looks, before the first chunk is sent, whether an object of `size` bytes can be stored at all, beside what it may replace.
- * Throws exit 73 naming the limit. Server-wide limits show only when they are hit.
+ * Checks, before the first chunk is sent, whether objects of these sizes can be stored together, beside what they replace. Throws exit 73
+ * naming the limit. Server-wide limits show only when they are hit.
  */
 export async function checkCapacity(
   bucket: Bucket,
-  size: number | undefined,
+  sizes: readonly (number | undefined)[],
 ): Promise<{ chunkSize: number }> {
   const info = await bucket.info();
   if (!info) throw new JobError("store.gone", { bucket: bucket.name });
   const chunkSize = chunkSizeFor(bucket.nc.info?.max_payload ?? MIB, info.config.max_msg_size);
-  const need = (size ?? 0) + (Math.ceil((size ?? 0) / chunkSize) + 1) * MESSAGE_OVERHEAD;
+  const need = sizes.reduce<number>((sum, size = 0) => {
+    return sum + size + (Math.ceil(size / chunkSize) + 1) * MESSAGE_OVERHEAD;
+  }, 0);
   const { max_bytes: max } = info.config;
   if (max > 0 && info.state.bytes + need > max) {
     throw new JobError("store.full.bucket", {

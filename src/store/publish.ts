@@ -1,4 +1,3 @@
-import { setImmediate as immediate } from "node:timers/promises";
 import { headers, type StoredMsg } from "nats";
 import { type Ack, API_TIMEOUT, type Bucket } from "./bucket.ts";
 import { StoreConflictError, StoreLostError } from "./errors.ts";
@@ -22,8 +21,7 @@ export interface Published {
 
 /**
  * Publishes metadata, replacing what was there, and only that: StoreConflictError where somebody else wrote the key since it was read.
- * `expected`: the sequence of the metadata that is replaced, 0 for none. `prove`: awaited right before publishing. `isOwn`: whether a message
- * of the stream is one of this run's chunks.
+ * `expected`: the sequence of the metadata that is replaced, 0 for none. `prove`: awaited right before publishing.
  *
  * A `Nats-Expected-*` header would let the server compare, but it is stored with the message, and mirrors on nats-server 2.10 then
  * drop it (BKLITE.md). So the key is read through the leader last of all. Between that and our own message there is one round trip; what
@@ -35,7 +33,6 @@ export async function publishMeta(
   meta: ObjectMeta,
   expected: number,
   prove: () => Promise<void>,
-  isOwn: (sequence: number) => boolean = () => false,
 ): Promise<Published> {
   const subject = metaSubject(bucket.name, meta.name);
   let last = 0;
@@ -52,7 +49,7 @@ export async function publishMeta(
   const id = meta.deleted ? undefined : meta.nuid;
   const { sequence, duplicate } = await publishRaw(bucket, subject, Buffer.from(JSON.stringify(meta)), id);
   if (duplicate) throw new StoreLostError("store.fenced", { key: meta.name });
-  if (await wasOverwritten(bucket, last, sequence, isOwn)) throw new OverwrittenError(meta.name);
+  if (await wasOverwritten(bucket, last, sequence)) throw new OverwrittenError(meta.name);
   return { sequence, previous: before?.data };
 }
 
@@ -84,20 +81,10 @@ function publishRaw(bucket: Bucket, subject: string, data: Uint8Array, id?: stri
 }
 
 /** Whether a message between the two sequences is gone already: a rollup, and so metadata, under the same key. */
-async function wasOverwritten(
-  bucket: Bucket,
-  last: number,
-  ours: number,
-  isOwn: (sequence: number) => boolean,
-): Promise<boolean> {
-  // answers that came together with ours, to chunks before it, are taken note of first
-  await immediate();
-  const between: number[] = [];
-  for (let sequence = last + 1; sequence < ours && between.length <= LOOKED_AT; sequence++) {
-    if (!isOwn(sequence)) between.push(sequence);
-  }
-  if (between.length > LOOKED_AT) return false;
-  for (const sequence of between) if (!(await bucket.message({ seq: sequence }))) return true;
+async function wasOverwritten(bucket: Bucket, last: number, ours: number): Promise<boolean> {
+  if (ours - last - 1 > LOOKED_AT) return false;
+  for (let sequence = last + 1; sequence < ours; sequence++)
+    if (!(await bucket.message({ seq: sequence }))) return true;
   return false;
 }
 

@@ -1,21 +1,18 @@
 import { createHash } from "node:crypto";
 import { setTimeout as sleep } from "node:timers/promises";
 import type { Source } from "../archive/source.ts";
-import { abortable } from "../async.ts";
 import { JobError } from "../errors.ts";
 import { createSweep } from "../memory.ts";
 import type { Bucket } from "./bucket.ts";
-import { checkCapacity } from "./capacity.ts";
 import { StoreConflictError, StoreLostError } from "./errors.ts";
-import { Flight } from "./flight.ts";
 import { chunkSubject, formatDigest, type Nuid, newNuid, type ObjectMeta, REPLACES_HEADER } from "./meta.ts";
 import type { StoredObject } from "./object.ts";
 import { fence, OverwrittenError, publishMeta, restoreMeta } from "./publish.ts";
-import { Window } from "./window.ts";
+import { type InFlightBudget, UploadWindow } from "./window.ts";
 
 /** Milliseconds that undoing an unfinished upload may take; a stop has five seconds in all, and a window's worth takes about one. */
-const SETTLE = 2500;
-const PURGE = 1500;
+const SETTLE = 2000;
+const PURGE = 1200;
 
 export interface Upload {
   key: string;
@@ -28,69 +25,99 @@ export interface Upload {
   supersedes: readonly Nuid[];
   /** Hex, where the file has been read before: other bytes now are an error. */
   sha256: string | undefined;
-  /** Asked for when all chunks are stored: what they say may be known no sooner. */
-  headers?: () => Promise<Record<string, string[]>>;
 }
 
-export interface UploadOptions {
+export interface StageOptions {
   signal: AbortSignal;
   /** Seconds without progress after which the upload is given up. */
   stallSeconds: number;
-  /** Bounds the bytes in flight; shared by uploads that run at the same time. */
-  flight?: Flight;
+  /** Bytes, as checkCapacity returns it. */
+  chunkSize: number;
+  /** Shared by uploads that run at the same time. */
+  budget: InFlightBudget;
   onProgress?: (bytes: number) => void;
-  /** Awaited last before the metadata is published; what it throws ends the upload, and nothing of it is left. */
-  prove?: () => Promise<void>;
-  /** Told when an unfinished upload could not be undone; the next run does it. */
+  /** Called if an unfinished upload could not be undone; the next run does it. */
   onLeftover: (error: unknown) => void;
 }
 
-export interface Uploaded {
+/** An object whose chunks are sent. No metadata names them yet, so nobody sees it. */
+export interface Staged extends Sent {
+  upload: Upload;
   nuid: Nuid;
+  chunkSize: number;
+}
+
+interface Sent {
   /** Bytes. */
   size: number;
+  chunks: number;
   /** Hex, of the bytes that were sent. */
   sha256: string;
 }
 
+export interface PublishOptions {
+  headers: Record<string, string[]>;
+  /** Awaited last before the metadata is published; what it throws ends the upload, and nothing of it is left. */
+  prove: () => Promise<void>;
+  onLeftover: (error: unknown) => void;
+}
+
 /**
- * Stores one object after ADR-20: chunks first, the metadata last and only if nobody else wrote in between, then the old chunks go. Fails with
- * 73 (no room, sealed), 74 (the file changed), 77 (denied), StoreConflictError or StoreLostError; after each of them nothing of
- * this upload is left, or is recognised by its nuid and reclaimed by the next run.
+ * Sends an object's chunks under a new nuid: the first half of an upload after ADR-20. Fails with 73 (full, sealed), 74 (the file changed),
+ * 77 (denied) or StoreLostError; after each of them its chunks are purged, or the next run recognises them by their nuid and reclaims them.
  */
-export async function put(bucket: Bucket, upload: Upload, options: UploadOptions): Promise<Uploaded> {
+export async function stage(bucket: Bucket, upload: Upload, options: StageOptions): Promise<Staged> {
+  const nuid = newNuid();
+  const { chunkSize } = options;
+  const window = new UploadWindow({ ...options, closed: bucket.nc.closed() });
   try {
-    await abortable(upload.source.turn?.() ?? Promise.resolve(), options.signal);
-    return await store(bucket, upload, options);
+    const blocks = upload.source.blocks(chunkSize, options.signal);
+    const sent = await sendChunks(bucket, chunkSubject(bucket.name, nuid), blocks, window);
+    checkBytes(upload, sent);
+    return { upload, nuid, chunkSize, ...sent };
+  } catch (error) {
+    // What is on its way arrives after the purge otherwise.
+    if (!bucket.nc.isClosed()) await window.waitForStragglers(SETTLE);
+    await discard(bucket, nuid, options.onLeftover);
+    throw error;
   } finally {
-    upload.source.release?.();
+    window.close();
   }
 }
 
-async function store(bucket: Bucket, upload: Upload, options: UploadOptions): Promise<Uploaded> {
-  const { source } = upload;
-  const { chunkSize } = await checkCapacity(bucket, source.size);
-  const nuid = newNuid();
-  const { flight = new Flight() } = options;
-  const window = new Window({ ...options, flight, readAt: source.readAt, closed: bucket.nc.closed() });
+/**
+ * Publishes a staged object's metadata, provided that all chunks are there and no other process wrote the key in between; then purges the chunks
+ * that it replaces. Fails as `stage` does, or with StoreConflictError; after that the staged chunks are purged unless the metadata is live.
+ */
+export async function publish(bucket: Bucket, staged: Staged, options: PublishOptions): Promise<void> {
   try {
-    const sent = await sendChunks(bucket, nuid, source, chunkSize, window, options.signal);
-    checkBytes(upload, sent);
-    await checkStored(bucket, upload.key, nuid, sent.chunks);
-    const previous = await publish(
-      bucket,
-      upload,
-      { nuid, chunkSize, ...sent },
-      { prove: options.prove ?? (async () => {}), isOwn: (sequence) => flight.holds(sequence) },
-    );
+    await checkStored(bucket, staged);
+    const previous = await publishObject(bucket, staged, options);
     // If we are here, the new object is live: from now on nothing of it may be purged.
-    await finish(bucket, upload, nuid, sent.chunks, previous);
-    return { nuid, size: sent.size, sha256: sent.sha256 };
+    await finish(bucket, staged, previous);
   } catch (error) {
-    if (!(error instanceof LiveError)) await undo(bucket, nuid, window, options);
-    throw error instanceof LiveError ? error.cause : error;
-  } finally {
-    window.close();
+    if (error instanceof LiveError) throw error.cause;
+    await discard(bucket, staged.nuid, options.onLeftover);
+    throw error;
+  }
+}
+
+/** Purges the chunks of an object that is not going to be published. */
+export async function discard(
+  bucket: Bucket,
+  nuid: Nuid,
+  onLeftover: (error: unknown) => void,
+): Promise<void> {
+  if (bucket.nc.isClosed()) return;
+  try {
+    await Promise.race([
+      bucket.purgeChunks(nuid).then(() => bucket.purgeChunks(nuid)),
+      sleep(PURGE, undefined, { ref: false }).then(() => {
+        throw new Error("NATS did not answer in time");
+      }),
+    ]);
+  } catch (error) {
+    onLeftover(error);
   }
 }
 
@@ -99,31 +126,22 @@ class LiveError extends Error {
   override readonly name = "LiveError";
 }
 
-interface Sent {
-  size: number;
-  chunks: number;
-  sha256: string;
-}
-
 async function sendChunks(
   bucket: Bucket,
-  nuid: Nuid,
-  source: Source,
-  chunkSize: number,
-  window: Window,
-  signal: AbortSignal,
+  subject: string,
+  source: AsyncIterable<Uint8Array>,
+  window: UploadWindow,
 ): Promise<Sent> {
-  const subject = chunkSubject(bucket.name, nuid);
   const hash = createHash("sha256");
   const sweep = createSweep();
   let size = 0;
   let chunks = 0;
-  const blocks = source.blocks(chunkSize, signal)[Symbol.asyncIterator]();
+  const blocks = source[Symbol.asyncIterator]();
   try {
     for (;;) {
-      const { done, value: block } = await window.guard(blocks.next());
+      const { done, value: block } = await window.waitForRead(blocks.next());
       if (done) break;
-      await window.admit(block.length);
+      await window.reserve(block.length);
       window.add(block.length, bucket.publish(subject, block));
       // The client writes to its socket in a microtask: let it, so that the chunk travels while it is hashed.
       await Promise.resolve();
@@ -148,43 +166,39 @@ function checkBytes({ source, sha256, description }: Upload, sent: Sent): void {
 }
 
 /** Counts the chunks through the leader: metadata over holes would be worse than none. */
-async function checkStored(bucket: Bucket, key: string, nuid: Nuid, chunks: number): Promise<void> {
+async function checkStored(bucket: Bucket, { upload: { key }, nuid, chunks }: Staged): Promise<void> {
   const stored = await bucket.countChunks(nuid);
   if (stored !== chunks) throw new StoreLostError("store.chunks.missing", { key, stored, chunks });
 }
 
-async function publish(
+/** Returns the metadata that was there before, as it was stored. */
+async function publishObject(
   bucket: Bucket,
-  upload: Upload,
-  sent: Sent & { nuid: Nuid; chunkSize: number },
-  { prove, isOwn }: { prove: () => Promise<void>; isOwn: (sequence: number) => boolean },
+  { upload, nuid, chunkSize, size, chunks, sha256 }: Staged,
+  { headers, prove }: PublishOptions,
 ): Promise<Uint8Array | undefined> {
   const { replaced, supersedes } = upload;
   const replaces = [...(replaced?.nuid ? [replaced.nuid] : []), ...supersedes];
   const meta: ObjectMeta = {
     name: upload.key,
     description: upload.description,
-    headers: { ...(await upload.headers?.()), ...(replaces.length > 0 && { [REPLACES_HEADER]: replaces }) },
-    options: { max_chunk_size: sent.chunkSize },
+    headers: { ...headers, ...(replaces.length > 0 && { [REPLACES_HEADER]: replaces }) },
+    options: { max_chunk_size: chunkSize },
     bucket: bucket.name,
-    nuid: sent.nuid,
-    size: sent.size,
+    nuid,
+    size,
     mtime: new Date().toISOString(),
-    chunks: sent.chunks,
-    digest: formatDigest(sent.sha256),
+    chunks,
+    digest: formatDigest(sha256),
   };
   try {
-    return (await publishMeta(bucket, meta, replaced?.sequence ?? 0, prove, isOwn)).previous;
+    return (await publishMeta(bucket, meta, replaced?.sequence ?? 0, prove)).previous;
   } catch (error) {
     // Live, but in the place of somebody's who came in the same moment: nothing of it may be purged.
     if (error instanceof OverwrittenError) throw new LiveError("overwritten", { cause: error });
     // No answer is no "no": purging the chunks of metadata that went live would make a lie of it.
-    if (
-      error instanceof StoreLostError &&
-      error.reason !== "store.fenced" &&
-      (await isLive(bucket, sent.nuid))
-    )
-      return undefined;
+    const noAnswer = error instanceof StoreLostError && error.reason !== "store.fenced";
+    if (noAnswer && (await isLive(bucket, nuid))) return undefined;
     throw error;
   }
 }
@@ -201,9 +215,7 @@ async function isLive(bucket: Bucket, nuid: Nuid): Promise<boolean> {
 /** Counts every chunk once more now that readers see it, then lets the old ones go; or puts the old metadata back. */
 async function finish(
   bucket: Bucket,
-  { replaced, key }: Upload,
-  nuid: Nuid,
-  chunks: number,
+  { upload: { replaced, key }, nuid, chunks }: Staged,
   previous: Uint8Array | undefined,
 ): Promise<void> {
   const old = replaced && !replaced.deleted ? replaced.nuid : undefined;
@@ -229,20 +241,4 @@ async function finish(
     chunks,
   });
   throw new LiveError("its chunks were purged", { cause });
-}
-
-async function undo(bucket: Bucket, nuid: Nuid, window: Window, options: UploadOptions): Promise<void> {
-  if (bucket.nc.isClosed()) return;
-  // What is on its way arrives after the purge otherwise.
-  await window.settle(SETTLE);
-  try {
-    await Promise.race([
-      bucket.purgeChunks(nuid).then(() => bucket.purgeChunks(nuid)),
-      sleep(PURGE, undefined, { ref: false }).then(() => {
-        throw new Error("NATS did not answer in time");
-      }),
-    ]);
-  } catch (error) {
-    options.onLeftover(error);
-  }
 }

@@ -1,26 +1,92 @@
 import { JobError } from "../errors.ts";
 import { StoreLostError } from "./errors.ts";
-import type { Flight } from "./flight.ts";
+
+/** Bytes, unless the caller says otherwise: chosen with `npm run bench`, see docs/performance.md. */
+const IN_FLIGHT = 8 * 1024 * 1024;
+/** Milliseconds of the line's own pace that may be in flight: what is on its way cannot be called back, and a stop has five seconds in all. */
+const PACE = 1000;
+
+/** Bounds the bytes that are sent and not yet acknowledged, of all uploads that share one connection, and knows when one of them last moved. */
+export class InFlightBudget {
+  readonly #limit: number;
+  readonly #startedAt = performance.now();
+  /** Acknowledgements of the last PACE milliseconds. */
+  readonly #recent: { at: number; bytes: number }[] = [];
+  readonly #waiting = new Set<() => void>();
+  #bytes = 0;
+  #movedAt = this.#startedAt;
+
+  /** `limit` in bytes. */
+  constructor(limit = IN_FLIGHT) {
+    this.#limit = limit;
+  }
+
+  /** Bytes that are on their way. */
+  get bytes(): number {
+    return this.#bytes;
+  }
+
+  /** Milliseconds since anything was read or acknowledged, for any of the uploads. */
+  get idle(): number {
+    return performance.now() - this.#movedAt;
+  }
+
+  /** Notes that something was read, even if it was not for an upload that waits. */
+  touch(): void {
+    this.#movedAt = performance.now();
+  }
+
+  /** Reserves space for a chunk if there is any. A slow connection has less, but always enough for one chunk. */
+  reserve(bytes: number): boolean {
+    if (this.#bytes > 0 && this.#bytes >= this.#allowed()) return false;
+    if (this.#bytes === 0) this.touch();
+    this.#bytes += bytes;
+    return true;
+  }
+
+  /** Releases a chunk that is stored. */
+  acknowledge(bytes: number): void {
+    this.touch();
+    this.#recent.push({ at: this.#movedAt, bytes });
+    this.release(bytes);
+  }
+
+  /** Releases a chunk that was not stored. */
+  release(bytes: number): void {
+    this.#bytes -= bytes;
+    for (const wake of this.#waiting) wake();
+  }
+
+  /** Calls `wake` when there may be space, until the function that it returns is called. */
+  onRelease(wake: () => void): () => void {
+    this.#waiting.add(wake);
+    return () => this.#waiting.delete(wake);
+  }
+
+  #allowed(): number {
+    const now = performance.now();
+    while (this.#recent[0] && now - this.#recent[0].at > PACE) this.#recent.shift();
+    const bytes = this.#recent.reduce((sum, ack) => sum + ack.bytes, 0);
+    return Math.min(this.#limit, (bytes * PACE) / Math.min(PACE, now - this.#startedAt));
+  }
+}
 
 export interface WindowOptions {
-  /** Bounds the bytes that are sent and not yet acknowledged; shared by uploads that run at the same time. */
-  flight: Flight;
-  /** Seconds without an acknowledgement after which the upload is given up. */
+  budget: InFlightBudget;
+  /** Seconds in which no upload that shares the budget moves, after which they are given up. */
   stallSeconds: number;
   signal: AbortSignal;
   /** Resolves when the connection is closed. */
   closed: Promise<unknown>;
-  /** When the source last gave anything, to whomever, as by performance.now(). */
-  readAt?: (() => number) | undefined;
   /** Called with the bytes acknowledged so far. */
   onProgress?: ((bytes: number) => void) | undefined;
 }
 
 /**
- * One upload's part of the bytes in flight. Notices whatever ends the upload: an error in an acknowledgement, a lost
- * connection, a stall, an abort. The first of them is thrown by the next call.
+ * Tracks one upload's chunks in flight. It notices whatever ends the upload: an error in an acknowledgement, a lost connection, a stall, an
+ * abort. The next call throws the first of them.
  */
-export class Window {
+export class UploadWindow {
   readonly #options: WindowOptions;
   readonly #onAbort = () => this.#fail(this.#options.signal.reason);
   readonly #watch: NodeJS.Timeout;
@@ -30,33 +96,29 @@ export class Window {
   #lastSequence = 0;
   /** Chunks in the order of their sending, from the first that is not acknowledged. */
   readonly #sent: { sequence?: number }[] = [];
-  #movedAt = performance.now();
-  /** Whether a chunk waits for room. */
-  #waits = false;
   #failure: { error: unknown } | undefined;
   readonly #failed = Promise.withResolvers<never>();
   #wake: (() => void) | undefined;
 
   constructor(options: WindowOptions) {
-    this.#failed.promise.catch(() => {}); // seen by whoever waits
+    this.#failed.promise.catch(() => {}); // the next call throws it
     this.#options = options;
+    options.budget.touch();
     options.signal.addEventListener("abort", this.#onAbort);
     if (options.signal.aborted) this.#onAbort();
     failWhenClosed(options.closed, new WeakRef(this));
-    this.#leave = options.flight.whenRoom(() => this.#wake?.());
+    this.#leave = options.budget.onRelease(() => this.#wake?.());
     this.#watch = setInterval(() => this.#checkStall(), 250);
   }
 
-  /** Waits for a read, but not longer than the upload lives: a network file system may hang for ever. */
-  guard<T>(read: Promise<T>): Promise<T> {
+  /** Waits for a read, but no longer than the upload lives: a network file system may hang for ever. */
+  waitForRead<T>(read: Promise<T>): Promise<T> {
     return Promise.race([read, this.#failed.promise]);
   }
 
-  /** Waits until a chunk of so many bytes may be sent, and has its room. */
-  async admit(bytes: number): Promise<void> {
-    this.#waits = true;
-    await this.#until(() => this.#options.flight.take(bytes));
-    this.#waits = false;
+  /** Waits until a chunk of so many bytes may be sent, and reserves its space. */
+  async reserve(bytes: number): Promise<void> {
+    await this.#until(() => this.#options.budget.reserve(bytes));
   }
 
   /** Waits until everything sent is acknowledged. */
@@ -64,33 +126,32 @@ export class Window {
     await this.#until(() => this.#inFlight === 0);
   }
 
-  /** Takes a chunk that was admitted and is sent; `sequence` is the promise of its place in the stream. */
+  /** Adds a chunk whose space is reserved and that is being sent; `sequence` is the promise of its place in the stream. */
   add(bytes: number, sequence: Promise<number>): void {
-    if (this.#inFlight === 0) this.#movedAt = performance.now();
     this.#inFlight += bytes;
     const chunk: { sequence?: number } = {};
     this.#sent.push(chunk);
     sequence.then(
       (value) => {
         chunk.sequence = value;
-        this.#acknowledge(bytes, value);
+        this.#acknowledge(bytes);
       },
       (error) => {
         this.#inFlight -= bytes;
-        this.#options.flight.drop(bytes);
+        this.#options.budget.release(bytes);
         this.#fail(error);
       },
     );
   }
 
   /** After a failure: gives what is on its way `ms` milliseconds to arrive, so that a purge comes after it. */
-  async settle(ms: number): Promise<void> {
+  async waitForStragglers(ms: number): Promise<void> {
     const until = performance.now() + ms;
     while (this.#inFlight > 0 && performance.now() < until) await new Promise((done) => setTimeout(done, 20));
   }
 
-  /** The connection is gone. */
-  lose(): void {
+  /** Fails the upload: the connection is gone. */
+  failAsClosed(): void {
     this.#fail(new StoreLostError("store.lost", { said: "it was closed during the upload" }));
   }
 
@@ -100,16 +161,15 @@ export class Window {
     this.#options.signal.removeEventListener("abort", this.#onAbort);
   }
 
-  #acknowledge(bytes: number, sequence: number): void {
+  #acknowledge(bytes: number): void {
     this.#inFlight -= bytes;
     this.#acknowledged += bytes;
-    this.#movedAt = performance.now();
     this.#checkOrder();
     this.#options.onProgress?.(this.#acknowledged);
-    this.#options.flight.acknowledge(bytes, sequence);
+    this.#options.budget.acknowledge(bytes);
   }
 
-  /** Chunks must be stored in the order of their sending, or a reader gets other bytes; while a cluster changes its leader they may not be. */
+  /** Chunks must be stored in the order of their sending, or a client downloads other bytes; while a cluster changes its leader they may not be. */
   #checkOrder(): void {
     for (let first = this.#sent[0]; first?.sequence !== undefined; first = this.#sent[0]) {
       if (first.sequence <= this.#lastSequence) {
@@ -120,15 +180,14 @@ export class Window {
     }
   }
 
+  /** Uploads that share the budget share one clock: an upload whose source or space a sibling has has not stalled. */
   #checkStall(): void {
-    const { stallSeconds, flight, readAt } = this.#options;
-    const sent = this.#inFlight > 0 || this.#waits;
-    // While others' chunks have the room, or the source gives to others, this upload has not been forgotten.
-    const others = this.#inFlight > 0 ? 0 : this.#waits ? flight.movedAt : (readAt?.() ?? 0);
-    if (performance.now() - Math.max(this.#movedAt, others) < stallSeconds * 1000) return;
-    const params = { seconds: stallSeconds };
+    const { stallSeconds: seconds, budget } = this.#options;
+    if (budget.idle < seconds * 1000) return;
     this.#fail(
-      sent ? new StoreLostError("store.stalled", params) : new JobError("store.reading.stalled", params),
+      budget.bytes > 0
+        ? new StoreLostError("store.stalled", { seconds })
+        : new JobError("store.reading.stalled", { seconds }),
     );
   }
 
@@ -152,6 +211,6 @@ export class Window {
  * The promise of the connection's end outlives all uploads, and keeps whatever its reactions can reach: with the window itself that would be
  * the blocks of every upload. Not a closure of the window's own, whose scope would hold it again.
  */
-function failWhenClosed(closed: Promise<unknown>, window: WeakRef<Window>): void {
-  closed.then(() => window.deref()?.lose());
+function failWhenClosed(closed: Promise<unknown>, window: WeakRef<UploadWindow>): void {
+  closed.then(() => window.deref()?.failAsClosed());
 }

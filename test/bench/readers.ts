@@ -1,10 +1,10 @@
 import { connect } from "nats";
 import { inspectFiles } from "../../src/packages/inspect.ts";
 import { Bucket } from "../../src/store/bucket.ts";
-import { put } from "../../src/store/put.ts";
 import { listVolume } from "../../src/volume/list.ts";
 import { fileSource } from "../../src/volume/source.ts";
 import { openObjects } from "../support/objects.ts";
+import { put } from "../support/put.ts";
 import { spread } from "./measure.ts";
 import { type Findings, range, rate, seconds } from "./report.ts";
 import { hasNatsPy, makeVolume, type Stage } from "./stage.ts";

@@ -4,8 +4,8 @@ import { fileURLToPath } from "node:url";
 import { connect } from "nats";
 import type { Source } from "../../src/archive/source.ts";
 import { Bucket } from "../../src/store/bucket.ts";
-import { Flight } from "../../src/store/flight.ts";
-import { put } from "../../src/store/put.ts";
+import { InFlightBudget } from "../../src/store/window.ts";
+import { put } from "../support/put.ts";
 import { spread } from "./measure.ts";
 import type { Findings, Table } from "./report.ts";
 import type { Stage } from "./stage.ts";
@@ -66,7 +66,7 @@ async function sendFor(stage: Stage, port: number, { chunk, window }: Cell): Pro
     const { size } = await put(bucket, upload, {
       signal: new AbortController().signal,
       stallSeconds: 60,
-      flight: new Flight(window * MIB),
+      budget: new InFlightBudget(window * MIB),
       // what comes after the last chunk is a few round trips, whatever the window
       onProgress: () => {
         acknowledged = performance.now();

@@ -13,9 +13,9 @@ import { Bucket } from "../../src/store/bucket.ts";
 import { formatDigest, metaSubject, newNuid } from "../../src/store/meta.ts";
 import { isWhole } from "../../src/store/object.ts";
 import { removeObject } from "../../src/store/publish.ts";
-import { put } from "../../src/store/put.ts";
 import { readMetadata, writeMetadata } from "../support/metadata.ts";
 import { type NatsServer, startNats } from "../support/nats.ts";
+import { put } from "../support/put.ts";
 import { explain, useServers } from "../support/site.ts";
 import { type Random, random, rounds } from "./options.ts";
 

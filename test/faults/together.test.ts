@@ -6,12 +6,14 @@ import { openObjects } from "../support/objects.ts";
 import { explain, type Site, useServers } from "../support/site.ts";
 import { assertSettled, at, exits, type Moment, type Stage, useStages } from "./stage.ts";
 
-/** All that comes out of one archive is sent at the same time: the archive as a zip, and each collector. */
+/** All that comes out of one archive is published together: the archive as a zip, and each collector. */
 interface Given {
   file: string;
   content: ArchiveOptions;
   /** Bytes a second of a line that takes longer than two seconds for some of it. */
   slow: number;
+  /** Which chunk is sent late: of a zip, the first object is staged by then. */
+  late: number;
 }
 const COLLECTORS = ["telegraf", "vector", "filebeat/filebeat"];
 const GIVEN: Given[] = [
@@ -19,12 +21,13 @@ const GIVEN: Given[] = [
     file: "fusion-collectors-1.0.0.tar.gz",
     content: { collectors: COLLECTORS, payloadBytes: 6_000_000 },
     slow: 2_000_000,
+    late: 10,
   },
-  // large enough to be proved by being sent
   {
     file: "fusion-collectors-1.0.0.zip",
     content: { collectors: COLLECTORS, payloadBytes: 18_000_000 },
     slow: 6_000_000,
+    late: 22,
   },
 ];
 const NAMES = {
@@ -113,6 +116,14 @@ for (const given of GIVEN)
       });
     }
 
+    test("a stop when others are staged already: nothing unreachable is left", async () => {
+      const stage = await withArchive(given);
+      const running = stage.start();
+      at(stage, chunk(given.late), () => running.kill("SIGTERM"));
+      exits(await running.done, 143);
+      assert.deepEqual([await stage.objects.list(), await stage.objects.unreachable()], [[], []]);
+    });
+
     test("a server that stalls: said of the server, though most of them wait for the archive", async () => {
       const stage = await withArchive(given);
       const running = stage.start([], { NATS_TIMEOUT: "2", WAIT_TIMEOUT: "2" });
@@ -172,3 +183,18 @@ for (const [given, refused] of GIVEN.flatMap((given) =>
     );
   });
 }
+
+test("a stop while many are published: what is not yet goes", async () => {
+  const collectors = ["telegraf", "vector", "nats-executor", "kafka_exporter", "bklite-otelcol", "snmptrapd"];
+  const beats = ["auditbeat", "filebeat", "packetbeat", "metricbeat"].map((beat) => `${beat}/${beat}`);
+  const content = { collectors: [...collectors, ...beats], payloadBytes: 1_000_000 };
+  const stage = await withArchive({ file: "fusion-collectors-1.0.0.zip", content, slow: 0, late: 0 });
+  const running = stage.start();
+  at(stage, meta(2), () => running.kill("SIGTERM"));
+  exits(await running.done, 143);
+  const served = await stage.objects.list();
+  assert.ok(served.length < 11, "the stop came too late");
+  assert.deepEqual([await stage.objects.unreachable(), await stage.rows()], [[], []]);
+  exits(await stage.run(), 0);
+  assert.equal((await stage.objects.list()).length, 11);
+});

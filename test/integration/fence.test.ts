@@ -10,9 +10,9 @@ import { Bucket } from "../../src/store/bucket.ts";
 import { StoreLostError } from "../../src/store/errors.ts";
 import { metaSubject } from "../../src/store/meta.ts";
 import { fence } from "../../src/store/publish.ts";
-import { put } from "../../src/store/put.ts";
 import { type NatsServer, startNats } from "../support/nats.ts";
 import { type Objects, openObjects } from "../support/objects.ts";
+import { put } from "../support/put.ts";
 
 const KEY = "linux/Controller/1.0.0/fusion-collectors.zip";
 let nats: NatsServer;

@@ -8,10 +8,11 @@ import { EXIT } from "../../src/exit.ts";
 import { Bucket } from "../../src/store/bucket.ts";
 import { chunkSizeFor } from "../../src/store/capacity.ts";
 import { StoreConflictError } from "../../src/store/errors.ts";
-import { put, type Upload, type UploadOptions } from "../../src/store/put.ts";
+import type { Upload } from "../../src/store/put.ts";
 import { readMetadata, writeMetadata } from "../support/metadata.ts";
 import { type NatsServer, startNats } from "../support/nats.ts";
 import { type Objects, openObjects } from "../support/objects.ts";
+import { type PutOptions, put } from "../support/put.ts";
 
 const KEY = "linux/Controller/1.0.0/a b+c~?/z.zip";
 let nats: NatsServer;
@@ -52,7 +53,7 @@ const upload = (from: Source, more: Partial<Upload> = {}): Upload => ({
   ...more,
 });
 
-const options = (more: Partial<UploadOptions> = {}): UploadOptions => ({
+const options = (more: Partial<PutOptions> = {}): PutOptions => ({
   signal: new AbortController().signal,
   stallSeconds: 30,
   onLeftover: (error) => assert.fail(`something was left: ${error}`),

@@ -2,13 +2,18 @@ import assert from "node:assert/strict";
 import { test } from "node:test";
 import { setFlagsFromString } from "node:v8";
 import { runInNewContext } from "node:vm";
+import type { JobError } from "../../src/errors.ts";
 import { StoreLostError } from "../../src/store/errors.ts";
-import { Flight } from "../../src/store/flight.ts";
-import { Window } from "../../src/store/window.ts";
+import { InFlightBudget, UploadWindow } from "../../src/store/window.ts";
 
-function open(limit = 100): Window {
+function open(limit = 100): UploadWindow {
   const { signal } = new AbortController();
-  return new Window({ flight: new Flight(limit), stallSeconds: 60, signal, closed: new Promise(() => {}) });
+  return new UploadWindow({
+    budget: new InFlightBudget(limit),
+    stallSeconds: 60,
+    signal,
+    closed: new Promise(() => {}),
+  });
 }
 
 test("chunks that were stored in another order than they were sent are an error, however their answers come", async (t) => {
@@ -38,10 +43,10 @@ test("before the line's pace is known, one chunk goes alone", async (t) => {
   const window = open();
   t.after(() => window.close());
   const first = Promise.withResolvers<number>();
-  await window.admit(10);
+  await window.reserve(10);
   window.add(10, first.promise);
   let free = false;
-  const room = window.admit(10).then(() => {
+  const room = window.reserve(10).then(() => {
     free = true;
   });
   await new Promise(setImmediate);
@@ -51,15 +56,15 @@ test("before the line's pace is known, one chunk goes alone", async (t) => {
 });
 
 test("uploads at the same time share what may be in flight", async (t) => {
-  const flight = new Flight(100);
+  const budget = new InFlightBudget(100);
   const { signal } = new AbortController();
   const closed = new Promise<void>(() => {});
-  const windows = [1, 2, 3].map(() => new Window({ flight, stallSeconds: 60, signal, closed }));
+  const windows = [1, 2, 3].map(() => new UploadWindow({ budget, stallSeconds: 60, signal, closed }));
   t.after(() => windows.forEach((window) => void window.close()));
   let admitted = 0;
   const answers = windows.map(() => Promise.withResolvers<number>());
   const all = windows.map(async (window, index) => {
-    await window.admit(10);
+    await window.reserve(10);
     admitted += 1;
     window.add(10, answers[index]?.promise as Promise<number>);
   });
@@ -74,39 +79,65 @@ test("uploads at the same time share what may be in flight", async (t) => {
 });
 
 test("a chunk that waits for room waits for NATS, not for the file", async (t) => {
-  const flight = new Flight(100);
+  const budget = new InFlightBudget(100);
   const { signal } = new AbortController();
   const closed = new Promise<void>(() => {});
-  const windows = [1, 2].map(() => new Window({ flight, stallSeconds: 1, signal, closed }));
+  const windows = [1, 2].map(() => new UploadWindow({ budget, stallSeconds: 1, signal, closed }));
   t.after(() => windows.forEach((window) => void window.close()));
   const [first, second] = windows;
-  await first?.admit(10);
+  await first?.reserve(10);
   first?.add(10, new Promise(() => {}));
-  await assert.rejects(async () => second?.admit(10), { reason: "store.stalled" });
+  await assert.rejects(async () => second?.reserve(10), { reason: "store.stalled" });
 });
 
-test("an upload whose turn in a shared reading has not come has not stalled", async (t) => {
+test("an upload has stalled only if no other that shares the budget moves either", async (t) => {
   const { signal } = new AbortController();
-  const options = { stallSeconds: 1, signal, closed: new Promise<void>(() => {}) };
-  const windows = [() => performance.now(), () => 0].map(
-    (readAt) => new Window({ ...options, flight: new Flight(100), readAt }),
+  const closed = new Promise<void>(() => {});
+  const [shared, alone] = [new InFlightBudget(100), new InFlightBudget(100)];
+  const [waiting, sibling, stalled] = [shared, shared, alone].map(
+    (budget) => new UploadWindow({ budget, stallSeconds: 1, signal, closed }),
   );
-  t.after(() => windows.forEach((window) => void window.close()));
-  const [waiting, stalled] = windows;
-  const read = waiting?.guard(new Promise(() => {})).catch((error) => error);
-  await assert.rejects(async () => stalled?.guard(new Promise(() => {})), {
-    reason: "store.reading.stalled",
+  assert.ok(waiting && sibling && stalled);
+  const moves = setInterval(() => sibling.add(0, Promise.resolve(++sequence)), 50);
+  let sequence = 0;
+  t.after(() => {
+    clearInterval(moves);
+    for (const window of [waiting, sibling, stalled]) window.close();
   });
+  const hangs = () => new Promise<never>(() => {});
+  const read = waiting.waitForRead(hangs()).catch((error) => error);
+  await assert.rejects(stalled.waitForRead(hangs()), { reason: "store.reading.stalled" });
   const state = await Promise.race([read, new Promise((done) => setTimeout(done, 500, "waiting"))]);
   assert.equal(state, "waiting");
+});
+
+test("what a shared reading reads for others is no stall", async (t) => {
+  const budget = new InFlightBudget(100);
+  const { signal } = new AbortController();
+  const window = new UploadWindow({ budget, stallSeconds: 1, signal, closed: new Promise(() => {}) });
+  const moves = setInterval(() => budget.touch(), 50);
+  t.after(() => {
+    clearInterval(moves);
+    window.close();
+  });
+  const read = window.waitForRead(new Promise(() => {})).catch((error) => error);
+  const state = await Promise.race([read, new Promise((done) => setTimeout(done, 1700, "waiting"))]);
+  assert.equal(state, "waiting");
+  clearInterval(moves);
+  assert.equal(((await read) as JobError).reason, "store.reading.stalled");
 });
 
 test("the end of the connection ends the upload", async (t) => {
   const { signal } = new AbortController();
   const end = Promise.withResolvers<void>();
-  const window = new Window({ flight: new Flight(100), stallSeconds: 60, signal, closed: end.promise });
+  const window = new UploadWindow({
+    budget: new InFlightBudget(100),
+    stallSeconds: 60,
+    signal,
+    closed: end.promise,
+  });
   t.after(() => window.close());
-  const read = window.guard(new Promise(() => {}));
+  const read = window.waitForRead(new Promise(() => {}));
   end.resolve();
   await assert.rejects(read, StoreLostError);
 });
@@ -118,8 +149,8 @@ test("what one upload has read is let go with it, though the connection goes on"
   const { signal } = new AbortController();
   const blocks: WeakRef<Buffer>[] = [];
   for (let upload = 0; upload < 20; upload++) {
-    const window = new Window({ flight: new Flight(100), stallSeconds: 60, signal, closed });
-    const block = await window.guard(Promise.resolve(Buffer.alloc(1024)));
+    const window = new UploadWindow({ budget: new InFlightBudget(100), stallSeconds: 60, signal, closed });
+    const block = await window.waitForRead(Promise.resolve(Buffer.alloc(1024)));
     blocks.push(new WeakRef(block));
     window.close();
   }
