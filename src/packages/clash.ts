@@ -1,6 +1,7 @@
 import { type Problem, problem } from "../errors.ts";
 import type { Identity } from "../identity.ts";
 import type { Archive } from "./package.ts";
+import { isMoving } from "./versions.ts";
 
 /** What is stored under one key, or registered in one row. */
 type Claimed = Identity & { archive: Pick<Archive, "file">; fixedKey?: string };
@@ -38,9 +39,4 @@ function clash(pkg: Claimed, other: Claimed, words: readonly string[]): Problem 
       ? problem(file, "package.clash", { ...both, moves: isMoving(pkg) && isMoving(other) })
       : problem(file, "package.clash.arch", { ...both, arch: pkg.arch, otherArch: other.arch });
   return found;
-}
-
-/** What has no version of its own: there is one of it. */
-function isMoving({ fixedKey, version }: Claimed): boolean {
-  return fixedKey !== undefined || version === "latest";
 }

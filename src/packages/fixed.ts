@@ -3,9 +3,7 @@ import type { Arch, Os } from "../identity.ts";
 import { BOOTSTRAP_NAME, INSTALLER_NAMES, knownName, PROBES } from "../volume/known.ts";
 import type { Archive, Package } from "./package.ts";
 import { checkProgram, describeProgram, platformOf } from "./programs.ts";
-
-/** What has no row: each upload replaces the last (BKLITE.md, "Objects without rows"). */
-const NEWEST = "latest";
+import { LATEST } from "./versions.ts";
 
 /** The key of a platform's installer. */
 export function installerKey(os: Os, arch: Arch): string {
@@ -43,7 +41,7 @@ export function installerPackage(archive: Archive): Package {
     os,
     arch,
     object: isBootstrap ? "bootstrap" : "installer",
-    version: NEWEST,
+    version: LATEST,
     archive,
     name: isBootstrap ? BOOTSTRAP_NAME : INSTALLER_NAMES[os],
     description: said.description ?? "",
@@ -63,7 +61,7 @@ export function probePackage(archive: Archive): Package {
     arch: "x86_64",
     anywhere: true,
     object: language,
-    version: NEWEST,
+    version: LATEST,
     archive,
     name,
     description: archive.claim?.description ?? "",

@@ -6,8 +6,3 @@ import { typeByName } from "../volume/known.ts";
 export function typeOf({ claim, place, name }: Pick<VolumeFile, "claim" | "place" | "name">): PackageType {
   return claim?.type ?? (place ? "collector" : (typeByName(name) ?? "controller"));
 }
-
-/** Whether it depends on the platform's list of collectors what becomes of a file. */
-export function needsDefinitions(file: Pick<VolumeFile, "claim" | "place" | "name">): boolean {
-  return file.place !== undefined || typeOf(file) === "controller";
-}

@@ -9,10 +9,8 @@ import type { ResolveOptions } from "./resolve.ts";
 import { type Arranged, arrange, findProgram, installedPath, LIBRARIES } from "./shape.ts";
 import { cut } from "./standalone.ts";
 import { isJunk } from "./top-folder.ts";
+import { LATEST } from "./versions.ts";
 import { checkWindowsNames } from "./windows-names.ts";
-
-/** The bundle has its collectors without a version: the newest counts. */
-export const NEWEST = "latest";
 
 /** Returns the folder of that name beside a file on the volume. */
 export type Beside = (file: string, name: string) => Archive | undefined;
@@ -42,7 +40,7 @@ export function looseCollectors(archive: Archive, wanted: ResolveOptions, beside
     const kind = members.get(executable)?.kindOfBinary;
     checkProgram(file, kind, target, "place", tree && executable.slice("bin/".length));
     const shape = ownShape(archive, definition, { beside, program: executable.slice("bin/".length) });
-    return { type: "collector", ...target, object, version: NEWEST, archive, description: "", ...shape };
+    return { type: "collector", ...target, object, version: LATEST, archive, description: "", ...shape };
   });
 }
 

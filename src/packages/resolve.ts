@@ -20,7 +20,6 @@ import {
   calledLike,
   holdsProgram,
   looseCollectors,
-  NEWEST,
   ownShape,
   unstartableWarnings,
 } from "./loose.ts";
@@ -29,7 +28,7 @@ import { checkProgram, platformOf } from "./programs.ts";
 import { takeForm } from "./repack.ts";
 import { LIBRARIES } from "./shape.ts";
 import { standalone } from "./standalone.ts";
-import { alignVersions } from "./versions.ts";
+import { alignVersions, isMoving, isSameCollector } from "./versions.ts";
 import { checkWindowsNames } from "./windows-names.ts";
 
 export interface ResolveOptions {
@@ -93,8 +92,11 @@ export async function resolvePackages(
       await checkBinaries(pkg, found);
       checkParts(pkg);
     });
+    // whatever its version: it is not cut out of an archive too (SPEC §3)
     const hasOwn = ({ object }: Pick<Identity, "object">) =>
-      own.some((one) => isSameCollector(one, { ...pkg, object }, wanted.archColumn));
+      own.some(
+        (one) => (!wanted.archColumn || one.arch === pkg.arch) && isSameCollector(one, { ...pkg, object }),
+      );
     await attempt(async () => {
       for (const one of chosen(found, pkg, wanted.collectors, hasOwn)) {
         checkObject(one, pkg);
@@ -103,7 +105,7 @@ export async function resolvePackages(
       }
     });
   }
-  const moving = own.filter(({ version }) => version === NEWEST);
+  const moving = own.filter(isMoving);
   resolved.packages.push(...alignVersions(parts, moving));
   resolved.collectors = alignVersions(resolved.collectors, moving);
   const place = new Map(archives.map((archive, index) => [archive, index]));
@@ -113,13 +115,6 @@ export async function resolvePackages(
   resolved.warnings.push(...unstartableWarnings(resolved.packages, wanted));
   resolved.problems.push(...clashes([...resolved.packages, ...resolved.collectors], wanted.archColumn));
   return resolved;
-}
-
-/** Whatever its version: what lies on the volume by itself is not cut out of an archive too (SPEC §3). */
-function isSameCollector(a: Package, b: Identity, archColumn: boolean): boolean {
-  return (
-    a.os === b.os && (!archColumn || a.arch === b.arch) && a.object.toLowerCase() === b.object.toLowerCase()
-  );
 }
 
 interface Others {

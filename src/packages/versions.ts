@@ -1,5 +1,13 @@
 import type { Identity } from "../identity.ts";
 
+/** Stands for whatever is there: each upload replaces the last. Installers, APM probes and the bundle's collectors have no other version. */
+export const LATEST = "latest";
+
+/** Whether a package is replaced by each upload, whatever it holds. */
+export function isMoving({ version }: Pick<Identity, "version">): boolean {
+  return version === LATEST;
+}
+
 const NUMBERED = /^(\d+(?:\.\d+)*)(?:-([^+]+))?/;
 const NATURAL = new Intl.Collator("en", { numeric: true });
 
@@ -20,7 +28,7 @@ export function compareVersions(a: string, b: string): number {
 }
 
 function parse(version: string): { numbers: number[]; pre: string | undefined } {
-  if (version === "latest") return { numbers: [Number.MAX_SAFE_INTEGER], pre: undefined };
+  if (version === LATEST) return { numbers: [Number.MAX_SAFE_INTEGER], pre: undefined };
   const [, numbers, pre] = NUMBERED.exec(version) ?? [];
   return { numbers: numbers?.split(".").map(Number) ?? [-1], pre };
 }
@@ -34,20 +42,20 @@ export function alignVersions<Part extends Identity>(
   parts: readonly Part[],
   moving: readonly Identity[],
 ): Part[] {
-  const isMoving = (part: Part) => moving.some((one) => one.os === part.os && isSameName(one, part));
+  const moves = (part: Part) => moving.some((one) => isSameCollector(one, part));
   const newest = new Map<string, Part>();
   const place = ({ os, arch, object }: Part) => `${os}/${arch}/${object}`;
-  for (const part of parts.filter(isMoving)) {
+  for (const part of parts.filter(moves)) {
     const other = newest.get(place(part));
     if (!other || compareVersions(part.version, other.version) > 0) newest.set(place(part), part);
   }
-  const version = moving[0]?.version ?? "";
   return parts.flatMap((part) => {
-    if (!isMoving(part)) return [part];
-    return newest.get(place(part)) === part ? [{ ...part, version }] : [];
+    if (!moves(part)) return [part];
+    return newest.get(place(part)) === part ? [{ ...part, version: LATEST }] : [];
   });
 }
 
-function isSameName(a: Identity, b: Identity): boolean {
-  return a.object.toLowerCase() === b.object.toLowerCase();
+/** Whether two packages are one collector of an os, whatever their versions and architectures. */
+export function isSameCollector(a: Identity, b: Identity): boolean {
+  return a.os === b.os && a.object.toLowerCase() === b.object.toLowerCase();
 }

@@ -5,6 +5,7 @@
 import { JobError, type Problem } from "../errors.ts";
 import { isKeyRow } from "../identity.ts";
 import type { Package } from "../packages/package.ts";
+import { isMoving } from "../packages/versions.ts";
 import { isSystemRow, type Row } from "../registry/rows.ts";
 import { REPLACES_HEADER } from "../store/meta.ts";
 import { isUnreadable, isWhole, type StoredObject } from "../store/object.ts";
@@ -139,7 +140,7 @@ function ruleForOwn(
   stored: StoredObject,
   { row, input }: { row: Row | undefined; input: PlanInput },
 ): PlanInput["onConflict"] {
-  if (pkg.version === "latest" || pkg.fixedKey !== undefined || !isBelieved(row, stored)) return "replace";
+  if (isMoving(pkg) || !isBelieved(row, stored)) return "replace";
   return input.onConflict === "keep" && !isWhole(stored) ? "replace" : input.onConflict;
 }
 

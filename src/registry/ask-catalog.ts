@@ -28,10 +28,16 @@ export async function catalogError(
   purpose: CatalogPurpose,
   error: unknown,
 ): Promise<unknown> {
-  const cause = error instanceof JobError ? error.cause : error;
-  const { code = "", message = "" } = (cause ?? {}) as { code?: string; message?: string };
+  const { code, message } = serverError(error);
   if (!REFUSED.includes(code)) return error;
   const [row] = await db.query<{ version: string }>("SELECT version() AS version").catch(() => []);
   const params = { purpose, version: row?.version ?? "?", said: `${message} (${code})` };
   return new JobError("postgres.catalog", params, { layer: "table", cause: error });
+}
+
+/** Returns SQLSTATE and words of an error as the server sent it, also if the job has given it a reason; "" for any other error. */
+export function serverError(error: unknown): { code: string; message: string } {
+  const cause = error instanceof JobError ? error.cause : error;
+  const { code = "", message = "" } = (cause ?? {}) as { code?: string; message?: string };
+  return { code, message };
 }

@@ -23,8 +23,9 @@ const OPTIONAL = ["domain", "updated_by_domain", "cpu_architecture", "sha256", "
 export type OptionalColumn = (typeof OPTIONAL)[number];
 const KNOWN: ReadonlySet<string> = new Set(["id", ...REQUIRED, ...OPTIONAL]);
 
-/** Columns of an existing row that the job changes where they differ. */
-const CHANGED = ["name", "sha256", "status"] as const;
+/** Columns of an existing row that the job changes where they differ, if the table has them. */
+export const CHANGED = ["name", "sha256", "status"] as const;
+export type RowColumn = (typeof CHANGED)[number];
 
 /** What the table looks like on this server. */
 export interface TableShape {
@@ -107,6 +108,6 @@ export function insertedColumns({ optional, defaults }: TableShape): string[] {
 }
 
 /** Columns of an existing row that may change on this server. */
-export function changedColumns({ optional }: TableShape): (typeof CHANGED)[number][] {
+export function changedColumns({ optional }: TableShape): RowColumn[] {
   return CHANGED.filter((name) => name === "name" || optional.has(name));
 }

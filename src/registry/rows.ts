@@ -1,4 +1,4 @@
-import type { TableShape } from "./catalog.ts";
+import { CHANGED, type RowColumn, type TableShape } from "./catalog.ts";
 import type { Database } from "./database.ts";
 
 /** Who writes the rows that the platform makes by itself; anybody else in created_by is a person. */
@@ -39,11 +39,9 @@ export function isReady({ status }: Pick<RowValues, "status">): boolean {
   return (status ?? READY) === READY;
 }
 
-export type RowColumn = "name" | "sha256" | "status";
-
 /** The columns in which a row differs from what it should say, of those that the job changes. */
 export function differingColumns(row: Row, values: RowValues): RowColumn[] {
-  return (["name", "sha256", "status"] as const).filter((column) => row[column] !== values[column]);
+  return CHANGED.filter((column) => row[column] !== values[column]);
 }
 
 /** Every row of the table. */

@@ -1,6 +1,6 @@
 import { JobError, RetryableError } from "../errors.ts";
-import { askCatalog } from "./ask-catalog.ts";
-import { changedColumns, type TableShape } from "./catalog.ts";
+import { askCatalog, serverError } from "./ask-catalog.ts";
+import { changedColumns, type RowColumn, type TableShape } from "./catalog.ts";
 import { type Database, TableChangedError } from "./database.ts";
 import { quote } from "./names.ts";
 import {
@@ -8,7 +8,6 @@ import {
   isSystemRow,
   PENDING,
   type Row,
-  type RowColumn,
   type RowValues,
   readSome,
   SYSTEM,
@@ -59,8 +58,7 @@ export async function tryDefaults(db: Database, shape: TableShape, values: RowVa
     });
   } catch (error) {
     if (error instanceof TableChangedError) throw error;
-    const cause = error instanceof JobError ? error.cause : error;
-    const { code = "", message = "" } = (cause ?? {}) as { code?: string; message?: string };
+    const { code, message } = serverError(error);
     // Class 22: data; 23: constraints, but for a key that is taken; 42, 428C9: a column or a type.
     if (!/^(22|23|42)/.test(code) || code === "23505" || code === "42501") throw error;
     const columns = [...shape.defaults.keys()].join(", ");
