@@ -109,6 +109,8 @@ describe("metadata that no client of BK-Lite can read is a damaged object", () =
     ["without a bucket", { bucket: undefined }],
     ["of a link", { options: { link: { bucket: "elsewhere", name: CONTROLLER } } }],
     ["with a size in words", { size: "large" }],
+    ["without a digest", { digest: undefined }],
+    ["with a time that Go cannot read", { mtime: "yesterday" }],
   ];
   test("verify is 76 and names it; init stores it again, and leaves nothing behind", async () => {
     const site = await begin();
