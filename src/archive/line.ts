@@ -10,6 +10,8 @@ export class Line {
   #turn = 0;
   #tail: Promise<unknown> = Promise.resolve();
   #stopped = false;
+  /** Whether the reader waits for those behind it. */
+  waiting = false;
 
   constructor(blockSize: number) {
     this.#blockSize = blockSize;
@@ -20,7 +22,12 @@ export class Line {
   /** The next free buffer. Throws what went wrong with a block that was added before. */
   async block(): Promise<Buffer> {
     const slot = this.#slot();
-    await slot.free;
+    this.waiting = true;
+    try {
+      await slot.free;
+    } finally {
+      this.waiting = false;
+    }
     slot.buffer ??= Buffer.allocUnsafeSlow(this.#blockSize);
     return slot.buffer;
   }
@@ -36,6 +43,7 @@ export class Line {
 
   /** Resolves when all of them are done. */
   async drain(): Promise<void> {
+    this.waiting = true;
     await this.#tail;
   }
 

@@ -9,7 +9,8 @@ export interface PassSource<From> {
   size(from: From): number;
   /** Files are read by rising place. */
   place(from: From): number;
-  open(signal: AbortSignal): Promise<PassReader<From>>;
+  /** `moved` is told whenever something has been read, wanted or not. */
+  open(signal: AbortSignal, moved: () => void): Promise<PassReader<From>>;
   /** What an error in reading is for those who take. */
   translate(error: unknown): unknown;
 }
