@@ -10,8 +10,6 @@ export class Line {
   #turn = 0;
   #tail: Promise<unknown> = Promise.resolve();
   #stopped = false;
-  /** Whether the reader waits for those behind it. */
-  waiting = false;
 
   constructor(blockSize: number) {
     this.#blockSize = blockSize;
@@ -22,12 +20,7 @@ export class Line {
   /** The next free buffer. Throws what went wrong with a block that was added before. */
   async block(): Promise<Buffer> {
     const slot = this.#slot();
-    this.waiting = true;
-    try {
-      await slot.free;
-    } finally {
-      this.waiting = false;
-    }
+    await slot.free;
     slot.buffer ??= Buffer.allocUnsafeSlow(this.#blockSize);
     return slot.buffer;
   }
@@ -43,7 +36,6 @@ export class Line {
 
   /** Resolves when all of them are done. */
   async drain(): Promise<void> {
-    this.waiting = true;
     await this.#tail;
   }
 

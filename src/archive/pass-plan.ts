@@ -9,8 +9,7 @@ export interface PassSource<From> {
   size(from: From): number;
   /** Files are read by rising place. */
   place(from: From): number;
-  /** `moved` is told whenever something has been read, wanted or not. */
-  open(signal: AbortSignal, moved: () => void): Promise<PassReader<From>>;
+  open(signal: AbortSignal): Promise<PassReader<From>>;
   /** What an error in reading is for those who take. */
   translate(error: unknown): unknown;
 }

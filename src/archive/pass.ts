@@ -25,8 +25,6 @@ export class Pass<From> {
   readonly #rounds: Step<From>[][];
   readonly #sweep = createSweep();
   #running: Promise<void> | undefined;
-  #movedAt = performance.now();
-  #line: Line | undefined;
 
   constructor(source: PassSource<From>, targets: readonly PassTarget<From>[]) {
     this.#source = source;
@@ -34,7 +32,7 @@ export class Pass<From> {
     this.#rounds = planPass(this.#targets, source);
   }
 
-  /** The bytes of one target, once. Reading begins with the first, and goes on when all of them are taken, or released. */
+  /** The bytes of one target, once. Reading begins with the first, and goes on when all of them are taken, or closed. */
   async *stream(index: number, signal: AbortSignal): AsyncGenerator<Buffer, void, void> {
     const { channel } = this.#target(index);
     this.#running ??= this.#run(signal);
@@ -44,16 +42,6 @@ export class Pass<From> {
       // whoever is last leaves no file open
       if (this.#done) await this.#running;
     }
-  }
-
-  /** Nobody is going to take this one, or the rest of it. */
-  release(index: number): void {
-    this.#target(index).channel.close();
-  }
-
-  /** When something was last read, in milliseconds of `performance.now()`; now, while it waits for those who take. */
-  get movedAt(): number {
-    return this.#line?.waiting ? performance.now() : this.#movedAt;
   }
 
   get #done(): boolean {
@@ -76,12 +64,8 @@ export class Pass<From> {
   }
 
   async #round(steps: readonly Step<From>[], signal: AbortSignal): Promise<void> {
-    const moved = () => {
-      this.#movedAt = performance.now();
-    };
-    const reader = await this.#source.open(signal, moved);
+    const reader = await this.#source.open(signal);
     const line = new Line(BLOCK);
-    this.#line = line;
     try {
       for (const target of this.#targets)
         if (!target.begun && target.left === 0) await finish(target, reader);
