@@ -42,7 +42,7 @@ describe("a zip that is a package", () => {
       version: "1.0.1\n",
       collectors: ["telegraf", "filebeat/filebeat", "jmx_jvm.jar"],
       entries: [
-        { name: "bin/filebeat/module/system.yml", content: "too deep" },
+        { name: "bin/filebeat/module/system.yml", content: "deep" },
         { name: "lib/other", content: "not below bin" },
       ],
     });
@@ -55,6 +55,7 @@ describe("a zip that is a package", () => {
     assert.deepEqual([...archive.members.keys()].sort(), [
       "VERSION",
       "bin/filebeat/filebeat",
+      "bin/filebeat/module/system.yml",
       "bin/jmx_jvm.jar",
       "bin/telegraf",
       "collector-sidecar",
