@@ -5,9 +5,8 @@ import { isPacked, isRelease } from "../volume/near.ts";
 import { versionFor } from "../volume/version.ts";
 import { builtinDefinitions, definitionsFor, type FoundCollector, findCollectors } from "./collectors.ts";
 import { binaryKind, kindOfEntry } from "./inspect.ts";
-import type { Archive, CollectorDefinition, Package } from "./package.ts";
+import type { Archive, CollectorDefinition, Package, ResolveOptions } from "./package.ts";
 import { checkProgram } from "./programs.ts";
-import type { ResolveOptions } from "./resolve.ts";
 import { findProgram } from "./shape.ts";
 
 /**

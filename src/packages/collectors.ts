@@ -92,3 +92,9 @@ function spellings(executable: string, os: Os): string[] {
   const paths = [bare, `bin/${name}`, `bin/${name}/${name}`];
   return [executable, ...(os === "windows" ? paths.flatMap((path) => [`${path}.exe`, path]) : paths)];
 }
+
+/** Whether BK-Lite has had a collector of that name, whatever its definitions say now. */
+export function isBuiltin(archive: Pick<Archive, "members" | "place">): boolean {
+  const { place } = archive;
+  return place !== undefined && findCollectors(archive, place.os, builtinDefinitions(place.os)).length > 0;
+}

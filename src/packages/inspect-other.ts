@@ -12,8 +12,8 @@ import { collectProblem, type Problem, ProblemError, problem } from "../errors.t
 import type { FileStamp, VolumeFile } from "../volume/file.ts";
 import { withFile } from "../volume/open.ts";
 import { readTree, type TreeEntry } from "../volume/tree.ts";
+import { isBuiltin } from "./collectors.ts";
 import { contentsOf } from "./contents.ts";
-import { isBuiltin } from "./loose.ts";
 import type { Archive } from "./package.ts";
 import { checkWhole } from "./programs.ts";
 import { checkKind } from "./sniff.ts";

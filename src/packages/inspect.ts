@@ -15,12 +15,13 @@ import { type OnWait, whenComplete } from "../volume/growing.ts";
 import { formatOf, type Named, parseName } from "../volume/name.ts";
 import { withFile, withStamped } from "../volume/open.ts";
 import { parseVersionFile, VERSION_FILE_LENGTH, versionsAround } from "../volume/version.ts";
+import { isBuiltin } from "./collectors.ts";
 import { contentsOf } from "./contents.ts";
 import { isLookedInto, readHead } from "./heads.ts";
 import { inspectFolder, inspectLoose, readCollector, readInstaller, UNOPENED } from "./inspect-other.ts";
 import { typeOf } from "./kind.ts";
-import { holdsProgram, isBuiltin } from "./loose.ts";
 import type { Archive } from "./package.ts";
+import { holdsProgram } from "./programs.ts";
 import { checkKind, probeFormat } from "./sniff.ts";
 
 export interface InspectOptions {

@@ -2,10 +2,9 @@ import type { ZipItem } from "../archive/zip-write.ts";
 import { type Problem, ProblemError, problem } from "../errors.ts";
 import { isPacked } from "../volume/near.ts";
 import type { TreeEntry } from "../volume/tree.ts";
-import { builtinDefinitions, definitionsFor, findCollectors } from "./collectors.ts";
-import type { Archive, CollectorDefinition, MadeOfFolder, Package } from "./package.ts";
+import { definitionsFor, findCollectors } from "./collectors.ts";
+import type { Archive, CollectorDefinition, MadeOfFolder, Package, ResolveOptions } from "./package.ts";
 import { checkProgram, platformOf } from "./programs.ts";
-import type { ResolveOptions } from "./resolve.ts";
 import { type Arranged, arrange, findProgram, installedPath, LIBRARIES } from "./shape.ts";
 import { cut } from "./standalone.ts";
 import { isJunk } from "./top-folder.ts";
@@ -111,12 +110,6 @@ function besideTree(archive: Archive, libraries: Archive | undefined): Placed[] 
   return [{ path: name, entry: own }, ...others];
 }
 
-/** Whether BK-Lite has had a collector of that name, whatever its definitions say now. */
-export function isBuiltin(archive: Pick<Archive, "members" | "place">): boolean {
-  const { place } = archive;
-  return place !== undefined && findCollectors(archive, place.os, builtinDefinitions(place.os)).length > 0;
-}
-
 /** The collector that it is called like, and the program that is looked for in it: a folder, or a file that is none. */
 export function calledLike(
   { name, place }: Archive,
@@ -129,11 +122,6 @@ export function calledLike(
     if (program?.replace(/\.exe$/i, "").toLowerCase() === name.toLowerCase()) return { object, program };
   }
   return undefined;
-}
-
-/** Whether it is a program, or a folder with one: most likely meant to be a collector. */
-export function holdsProgram({ members }: Archive): boolean {
-  return [...members.values()].some(({ kindOfBinary }) => platformOf(kindOfBinary) !== undefined);
 }
 
 /** Files as a zip, or the one of them that is started; modes are normalized, for a copy may have lost them. */

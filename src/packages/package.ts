@@ -134,3 +134,24 @@ export function shownPlatform(
 ): { os: string | null; arch: string | null } {
   return anywhere ? { os: null, arch: null } : { os, arch: archColumn ? arch : null };
 }
+
+/** What decides which packages the files on the volume become. */
+export interface ResolveOptions {
+  /** The command line's; wins over the file's name, PACKAGE_VERSION and the archive's VERSION. */
+  options: {
+    os?: Os | undefined;
+    arch?: Arch | undefined;
+    object?: string | undefined;
+    version?: string | undefined;
+  };
+  packageVersion?: string | undefined;
+  /** REPACK: `never` stores every archive as it is. */
+  repack?: "auto" | "never";
+  collectors: "auto" | "none" | readonly string[];
+  /** COLLECTOR_PACKAGES=standalone: each collector is a package of its own, cut out of the archive. */
+  standalone?: boolean;
+  /** The platform's own; where it has none for an os and architecture, the built-in ones count. */
+  definitions: readonly CollectorDefinition[];
+  /** Whether the table tells architectures apart (state C). */
+  archColumn: boolean;
+}

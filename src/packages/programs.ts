@@ -1,6 +1,7 @@
 import type { ExecutableType as BinaryKind } from "../archive/types.ts";
 import { problem } from "../errors.ts";
 import type { Arch, Os } from "../identity.ts";
+import type { Archive } from "./package.ts";
 
 interface Target {
   os: Os;
@@ -60,4 +61,9 @@ export function describeProgram(kind: BinaryKind | undefined): string {
   if (kind === undefined || kind.format === "other") return "other";
   const os = kind.format === "pe" ? "windows" : "linux";
   return kind.machine === "other" ? `${os}, another architecture` : `${os} ${kind.machine}`;
+}
+
+/** Whether it is a program, or a folder with one: most likely meant to be a collector. */
+export function holdsProgram({ members }: Archive): boolean {
+  return [...members.values()].some(({ kindOfBinary }) => platformOf(kindOfBinary) !== undefined);
 }

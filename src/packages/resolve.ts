@@ -1,5 +1,5 @@
 import { collectProblem, type Problem, problem } from "../errors.ts";
-import { type Arch, FIELD_LENGTHS, type Identity, isRowName, type Os } from "../identity.ts";
+import { FIELD_LENGTHS, type Identity, isRowName } from "../identity.ts";
 import { versionFor } from "../volume/version.ts";
 import {
   checkBinaries,
@@ -18,38 +18,17 @@ import {
   type Beside,
   besideOf,
   calledLike,
-  holdsProgram,
   looseCollectors,
   ownShape,
   unstartableWarnings,
 } from "./loose.ts";
-import type { Archive, Collector, CollectorDefinition, Package } from "./package.ts";
-import { checkProgram, platformOf } from "./programs.ts";
+import type { Archive, Collector, Package, ResolveOptions } from "./package.ts";
+import { checkProgram, holdsProgram, platformOf } from "./programs.ts";
 import { takeForm } from "./repack.ts";
 import { LIBRARIES } from "./shape.ts";
 import { standalone } from "./standalone.ts";
 import { alignVersions, isMoving, isSameCollector } from "./versions.ts";
 import { checkWindowsNames } from "./windows-names.ts";
-
-export interface ResolveOptions {
-  /** The command line's; wins over the file's name, PACKAGE_VERSION and the archive's VERSION. */
-  options: {
-    os?: Os | undefined;
-    arch?: Arch | undefined;
-    object?: string | undefined;
-    version?: string | undefined;
-  };
-  packageVersion?: string | undefined;
-  /** REPACK: `never` stores every archive as it is. */
-  repack?: "auto" | "never";
-  collectors: "auto" | "none" | readonly string[];
-  /** COLLECTOR_PACKAGES=standalone: each collector is a package of its own, cut out of the archive. */
-  standalone?: boolean;
-  /** The platform's own; where it has none for an os and architecture, the built-in ones count. */
-  definitions: readonly CollectorDefinition[];
-  /** Whether the table tells architectures apart (state C). */
-  archColumn: boolean;
-}
 
 export interface Resolved {
   /** Each archive's own, followed by those that are cut out of it. */

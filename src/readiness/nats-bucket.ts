@@ -8,7 +8,14 @@ import { JS, jsCode } from "../store/errors.ts";
 import type { Attempt } from "./attempt.ts";
 import { LayerFailure, words } from "./layer.ts";
 import type { Line } from "./line.ts";
-import type { BucketNeeds } from "./nats.ts";
+
+/** What a command needs of the bucket. */
+export interface BucketNeeds {
+  /** Whether it may be created. */
+  makes: boolean;
+  /** Whether its settings have to be those of an object store that takes uploads. */
+  settings: boolean;
+}
 
 /** What JetStream itself said, where it did: `description (err_code)`. */
 function jetStreamWords(error: unknown): string {

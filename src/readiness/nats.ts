@@ -5,7 +5,7 @@ import { Bucket } from "../store/bucket.ts";
 import type { Endpoint } from "./attempt.ts";
 import { NATS_LAYERS } from "./layer.ts";
 import { lineTo } from "./line.ts";
-import { checkBucket, checkJetStream } from "./nats-bucket.ts";
+import { type BucketNeeds, checkBucket, checkJetStream } from "./nats-bucket.ts";
 import { connect } from "./nats-login.ts";
 import type { Probe } from "./probe.ts";
 
@@ -19,14 +19,6 @@ export interface NatsReady {
   version: string;
   /** The server's certificate and those that came with it; none without TLS. */
   chain: readonly X509Certificate[];
-}
-
-/** What a command needs of the bucket. */
-export interface BucketNeeds {
-  /** Whether it may be created. */
-  makes: boolean;
-  /** Whether its settings have to be those of an object store that takes uploads. */
-  settings: boolean;
 }
 
 /** How to become ready on a usable bucket. */

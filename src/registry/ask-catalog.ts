@@ -1,6 +1,10 @@
 import { JobError } from "../errors.ts";
 import type { CatalogPurpose } from "../messages/postgres.ts";
-import type { Database } from "./database.ts";
+
+/** What can be asked: a Database, or a session that is not one yet. */
+interface Asked {
+  query<R extends object>(sql: string, values?: unknown[]): Promise<R[]>;
+}
 
 /** undefined_table, undefined_column, undefined_function, undefined_object, syntax_error, feature_not_supported */
 const REFUSED = ["42P01", "42703", "42883", "42704", "42601", "0A000"];
@@ -10,7 +14,7 @@ const REFUSED = ["42P01", "42703", "42883", "42704", "42601", "0A000"];
  * is another product: throws exit 78 that says what the statement was for. To wait for it would be in vain.
  */
 export async function askCatalog<R extends object>(
-  db: Pick<Database, "query">,
+  db: Asked,
   purpose: CatalogPurpose,
   sql: string,
   values: unknown[] = [],
@@ -23,11 +27,7 @@ export async function askCatalog<R extends object>(
 }
 
 /** What it means that the server refused a statement about its catalog; other errors stay what they are. */
-export async function catalogError(
-  db: Pick<Database, "query">,
-  purpose: CatalogPurpose,
-  error: unknown,
-): Promise<unknown> {
+export async function catalogError(db: Asked, purpose: CatalogPurpose, error: unknown): Promise<unknown> {
   const { code, message } = serverError(error);
   if (!REFUSED.includes(code)) return error;
   const [row] = await db.query<{ version: string }>("SELECT version() AS version").catch(() => []);

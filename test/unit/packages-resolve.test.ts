@@ -1,8 +1,8 @@
 import assert from "node:assert/strict";
 import { describe, test } from "node:test";
 import { EXIT } from "../../src/exit.ts";
-import type { CollectorDefinition } from "../../src/packages/package.ts";
-import { type ResolveOptions, resolvePackages } from "../../src/packages/resolve.ts";
+import type { CollectorDefinition, ResolveOptions } from "../../src/packages/package.ts";
+import { resolvePackages } from "../../src/packages/resolve.ts";
 import { type ArchiveOptions, buildArchive } from "../support/archives.ts";
 import { binaryHeader, elfHeader } from "../support/binaries.ts";
 import { problemOf, problemsOf, scan, volume } from "../support/volume.ts";
