@@ -20,8 +20,8 @@ const LONGEST = 8192;
  * Makes the function that every text passes on its way out: log lines, report, termination message.
  *
  * `secrets` are passwords, tokens, keys and the lines of secret files, in the clear. Each is looked for as it is, escaped as in this job's own
- * sentences, percent-encoded (inside URLs), escaped as in JSON, and in base64 (a driver that prints its own handshake). A secret that is
- * also a public value of the configuration (a password `bklite` beside a database `bklite`) is left alone: it cannot be told from that
+ * sentences, percent-encoded (inside URLs), quoted as in SQL, escaped as in JSON, and in base64 (a driver that prints its own handshake).
+ * A secret that is also a public value of the configuration (a password `bklite` beside a database `bklite`) is left alone: it cannot be told from that
  * value. User information in any URL is cut whatever it is.
  */
 export function createRedact(secrets: readonly string[], publicValues: readonly string[] = []): Redact {
@@ -34,7 +34,8 @@ export function createRedact(secrets: readonly string[], publicValues: readonly 
     for (const form of [
       secret,
       escapeText(secret),
-      encodeURIComponent(secret.toWellFormed()),
+      ...percentEncoded(secret.toWellFormed()),
+      secret.replaceAll("'", "''"),
       inJson,
       base64,
     ])
@@ -48,6 +49,13 @@ export function createRedact(secrets: readonly string[], publicValues: readonly 
     }
     return out;
   };
+}
+
+/** A text as JavaScript and as other languages encode it in a URL, with capitals and without. */
+function percentEncoded(text: string): string[] {
+  const encoded = encodeURIComponent(text);
+  const strict = encoded.replace(/[!'()*]/g, (mark) => `%${mark.charCodeAt(0).toString(16).toUpperCase()}`);
+  return [encoded, strict].flatMap((one) => [one, one.replace(/%../g, (code) => code.toLowerCase())]);
 }
 
 /** Prepares every string below `value` for an output: without secrets and Node's advice, and only then cut if it is too long. */

@@ -21,6 +21,12 @@ test("a secret goes in every form in which a driver may print it", () => {
   }
 });
 
+test("a secret goes as other languages encode it in a URL, and as SQL quotes it", () => {
+  const secret = "p/'(s)*!";
+  const forms = ["p%2F%27%28s%29%2A%21", "p%2f%27%28s%29%2a%21", "p%2f'(s)*!", "p%2F'(s)*!", "p/''(s)*!"];
+  for (const form of forms) assert.equal(createRedact([secret])(`x ${form} y`), "x [redacted] y");
+});
+
 test("user information goes from any URL, known or not", () => {
   const none = createRedact([]);
   assert.equal(none("tls://admin:hunter2@nats:4222 is down"), "tls://[redacted]@nats:4222 is down");
