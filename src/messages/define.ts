@@ -212,7 +212,7 @@ export function connectionReasons(
       [
         ({ seconds, whole }) =>
           whole
-            ? `it is slow: an answer takes up to ${seconds} s, and the time to wait was over before it had answered everything`
+            ? `it is slow: an answer takes up to ${seconds} s, and not everything is answered yet`
             : `it is slow: it began an answer and did not finish it within ${seconds} s`,
         ({ whole }) =>
           `${whole ? "raise WAIT_TIMEOUT, and " : ""}check the load of the server's host and the network between this job and ${host}`,
@@ -220,7 +220,7 @@ export function connectionReasons(
       [
         ({ seconds, whole }) =>
           whole
-            ? `响应缓慢：单次应答最长 ${seconds} 秒，等待时间结束时检查尚未完成`
+            ? `响应缓慢：单次应答最长 ${seconds} 秒，检查尚未完成`
             : `响应缓慢：已开始应答，但 ${seconds} 秒内未完成`,
         ({ whole }) =>
           `请${whole ? "调大 WAIT_TIMEOUT，并" : ""}检查服务端主机的负载以及本任务与 ${host} 之间的网络`,

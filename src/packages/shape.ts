@@ -111,9 +111,6 @@ function targetOf(definition: CollectorDefinition, { program, ownFolder }: Sourc
   const base = baseOf(program);
   const { executable } = definition;
   if (executable === undefined) return base;
-  // capitals do not count on Windows: a name that will do stays, and what is stored under it stays too
-  const own = program.startsWith(BIN) ? program.slice(BIN.length) : program;
-  if (startPaths(definition).some((one) => isSamePath(one, BIN + own, definition.os))) return own;
   const [wanted] = startPaths(definition);
   // no shape puts it there, so it stays as it is
   if (wanted === undefined) return ownFolder ? join(baseOf(folderOf(program)), base) : base;

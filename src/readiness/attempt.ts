@@ -6,6 +6,8 @@ import { type Layer, LayerFailure, type Service, silent, slow } from "./layer.ts
 export const SILENCE = 5000;
 /** Milliseconds after which the next server is tried beside the one before. */
 const STAGGER = 250;
+/** Milliseconds between two reports of an attempt that goes on. */
+const REPORT = 10_000;
 
 /** One server of a service, and how to become ready on it. */
 export interface Endpoint<T> {
@@ -39,6 +41,8 @@ export interface AttemptOptions {
   signal: AbortSignal;
   /** Aborts when the waiting is over, whatever the attempt has come to. */
   deadline: AbortSignal;
+  /** Told of an attempt that goes on, slowly, every 10 s. */
+  onSlow: (pace: LayerFailure) => void;
 }
 
 /**
@@ -100,7 +104,7 @@ export function furthest(
 async function tryOne<T>(
   endpoint: Endpoint<T>,
   alone: Attempt["alone"],
-  { service, layers, signal, deadline }: AttemptOptions,
+  { service, layers, signal, deadline, onSlow }: AttemptOptions,
 ): Promise<T> {
   signal.throwIfAborted();
   const { where } = endpoint;
@@ -120,6 +124,7 @@ async function tryOne<T>(
       else fail(silent(service, where, progress.layer, seconds));
     });
   let patience = bePatient();
+  const reports = setInterval(() => onSlow(progress.pace(service, where)), REPORT);
   // One more turn of the event loop: if it was blocked, an answer may lie in the socket.
   const onDeadline = () => setImmediate(() => fail(progress.atDeadline(service, where)));
   const onAbort = () => fail(signal.reason);
@@ -157,6 +162,7 @@ async function tryOne<T>(
     throw error;
   } finally {
     patience.end();
+    clearInterval(reports);
     deadline.removeEventListener("abort", onDeadline);
     signal.removeEventListener("abort", onAbort);
   }
@@ -191,13 +197,16 @@ class Progress {
     return (this.#socket?.bytesRead ?? 0) > this.#bytes;
   }
 
+  /** What it means that the attempt is not over yet, though the server answers. */
+  pace(service: Service, where: string): LayerFailure {
+    return slow(service, where, this.layer, { seconds: tenths(this.#slowest), whole: true });
+  }
+
   /** The verdict on an attempt that the deadline ends: slow if it got answers for most of its full time, otherwise it says nothing. */
   atDeadline(service: Service, where: string): LayerFailure {
     const now = performance.now();
     const [whole, quiet] = [now - this.#began, now - this.#last];
-    if (whole >= SILENCE && quiet < whole / 2) {
-      return slow(service, where, this.layer, { seconds: tenths(this.#slowest), whole: true });
-    }
+    if (whole >= SILENCE && quiet < whole / 2) return this.pace(service, where);
     return Object.assign(silent(service, where, this.layer, tenths(quiet)), { cutShort: true });
   }
 }

@@ -79,7 +79,7 @@ interface Pace {
   whole: boolean;
 }
 
-/** What it means that a server answers, but so slowly that the waiting is given up. */
+/** What it means that a server answers, but slowly. */
 export function slow(service: Service, where: string, layer: Layer, pace: Pace): LayerFailure {
   return LayerFailure.of(layer, `${service}.slow`, { where, ...pace });
 }

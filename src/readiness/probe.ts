@@ -47,7 +47,14 @@ export async function waitUntilReady<T>(probe: Probe<T>, options: ProbeOptions):
     const least = verdict ? 0 : SILENCE + GRACE;
     const end = endOfWaiting(Math.max(remaining(), least), enough);
     try {
-      const ready = await firstReady(probe.endpoints, { service, layers, signal, deadline: end.signal });
+      const onSlow = heartbeat.failed;
+      const ready = await firstReady(probe.endpoints, {
+        service,
+        layers,
+        signal,
+        deadline: end.signal,
+        onSlow,
+      });
       onPassed(service, layers.at(-1));
       reached = { ready };
       return ready;

@@ -175,7 +175,13 @@ test("a pool in transaction mode answers each of a statement's three parts withi
   t.after(() => Promise.all([relay.stop(), pooler.stop()]));
   relay.delay(900);
   const ports = { postgres: relay.port, nats: both("plain").nats.port };
-  exits(await job(["wait"], { ...env, ...reach(ports), WAIT_TIMEOUT: "150" }).done, 0);
+  const result = await job(["wait"], { ...env, ...reach(ports), WAIT_TIMEOUT: "150" }).done;
+  exits(result, 0);
+  const lines = result.events.filter(({ event }) => event === "wait.postgres.layer");
+  assert.ok(
+    lines.some(({ reason }) => reason === "postgres.slow"),
+    explain(result),
+  );
 });
 
 test("a slow Postgres is not called slow because NATS has refused the login", async (t) => {

@@ -318,7 +318,7 @@ describe("archives of other kinds", () => {
       packages.slice(1).map((one) => [one.os, one.object, one.name]),
       [
         ["windows", "Telegraf", "telegraf.exe"],
-        ["windows", "Winlogbeat", "Winlogbeat.zip"],
+        ["windows", "Winlogbeat", "winlogbeat.zip"],
       ],
     );
     assert.equal((await bytesOf(packages[1] as Package)).toString(), "#! telegraf");

@@ -93,10 +93,10 @@ describe("the shape that is chosen", () => {
     assert.deepEqual(shape(linux("bin/a/b/c"), "x/c", ["x/d"], true), ["a.zip", "a/b/c", "a/b/d"]);
   });
 
-  test("on Windows a name that differs in capitals alone stays, and an ending that is missing is added", () => {
+  test("on Windows the definition says which letters are capitals, and an ending that is missing is added", () => {
     assert.deepEqual(shape(windows("bin/telegraf.exe"), "bin/Telegraf.EXE", [], false), [
-      "Telegraf.EXE",
-      "Telegraf.EXE",
+      "telegraf.exe",
+      "telegraf.exe",
     ]);
     assert.deepEqual(shape(windows("bin/telegraf.exe"), "telegraf", [], false), [
       "telegraf.exe",
