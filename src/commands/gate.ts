@@ -58,7 +58,7 @@ async function lookOnce({ config, recorder }: JobContext, servers: Servers): Pro
   const running = await isLockHeld(servers.postgres.db, config.nats.bucket);
   const controllers = state.rows.filter(({ type }) => type === "controller");
   const registered = controllers.map((row) => platformOf(row, state));
-  const whole = controllers.filter((row) => isWholeAndReady(row, state));
+  const whole = controllers.filter((row) => isInstallable(row, state));
   const there = [...whole.map((row) => platformOf(row, state)), ...storedOnce(state, running)];
   const { require } = config;
   const lacking = require.filter((one) => !there.some((found) => covers(found, one)));
@@ -92,10 +92,10 @@ function platformOf({ os, arch }: Row, { archColumn }: ObservedState): Found {
   return { os, arch: archColumn ? (archOf(arch || "x86_64") ?? "") : null };
 }
 
-/** Whether BK-Lite's page could install it does not matter: what init stored with REPACK=never opens the gate too. */
-function isWholeAndReady(row: Row, { listing, archColumn }: ObservedState): boolean {
+/** Whether BK-Lite serves a controller, as the zip that its installer unpacks. */
+function isInstallable(row: Row, { listing, archColumn }: ObservedState): boolean {
   const object = served(rowKeys(row, archColumn), listing.objects);
-  return isReady(row) && object !== undefined && isWhole(object);
+  return isReady(row) && /\.zip$/i.test(row.name) && object !== undefined && isWhole(object);
 }
 
 /** Returns the platforms that had a controller once: its object, or its deletion marker, is there still. */

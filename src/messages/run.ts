@@ -13,8 +13,8 @@ const HINT: Record<GateHint, Record<"en" | "zh", string>> = {
     zh: "请等待正在运行的 init 任务结束：Pod 会自动重启；如果不会，请调大 WAIT_TIMEOUT",
   },
   object: {
-    en: "run init with the controller's archive on the volume, and check NATS_NAMESPACE: a controller is registered, but its row is not ready, or its object is missing or damaged",
-    zh: "请在目录（PACKAGES_DIR）中放入控制器探针包并运行 init，同时检查 NATS_NAMESPACE：控制器已登记，但其记录未就绪，或其对象缺失、已损坏",
+    en: "run init with the controller's archive on the volume, and check NATS_NAMESPACE: a controller is registered, but its row is not ready, its object is missing or damaged, or its name does not end in .zip",
+    zh: "请在目录（PACKAGES_DIR）中放入控制器探针包并运行 init，同时检查 NATS_NAMESPACE：控制器已登记，但其记录未就绪、其对象缺失或已损坏，或其名称不以 .zip 结尾",
   },
   platform: {
     en: "run init with that platform's archive on the volume, or take it out of REQUIRE: all controllers that are there are for other platforms",

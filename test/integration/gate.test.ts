@@ -72,11 +72,13 @@ describe("the gate remembers a controller that was stored and registered", () =>
 });
 
 describe("the gate opens for a controller that is registered and whole", () => {
-  test("and that BK-Lite's page cannot install: a tar.gz, stored as it is", async () => {
+  test("not for a tar.gz that is stored as it is: no node can install it", async () => {
     const site = await servers.site({ state: "C" });
     await site.archive("fusion-collectors-linux-amd64.tar.gz");
     const result = await site.run([], { REPACK: "never" });
     assert.equal(result.code, 0, explain(result));
+    assert.match(await gate(site, 76, "linux/x86_64,apm/java,region/2"), /does not end in \.zip/);
+    assert.equal((await site.run()).code, 0);
     await gate(site, 0, "linux/x86_64,apm/java,region/2");
     await gate(site, 76, "linux/arm64,apm/java");
   });

@@ -326,8 +326,8 @@ describe("archives of other kinds", () => {
     assert.deepEqual(
       [...zip].map(([name, { mode }]) => [name, mode]),
       [
-        ["Winlogbeat/winlogbeat.exe", 0o100755],
-        ["Winlogbeat/winlogbeat.yml", 0o100644],
+        ["winlogbeat/winlogbeat.exe", 0o100755],
+        ["winlogbeat/winlogbeat.yml", 0o100644],
       ],
     );
   });
