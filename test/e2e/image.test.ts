@@ -166,13 +166,15 @@ describe("the image", () => {
     const message = join(stack.folder, "termination-log");
     writeFileSync(message, "");
     chmodSync(message, 0o666);
-    const state = await stack.state();
+    const before = await stack.state();
     const flags = ["--rm", "-v", `${message}:/dev/termination-log`];
     const { code, stdout } = await stack.job({ packages, flags });
     assert.equal(code, 65, stdout);
     assert.match(stdout, new RegExp(ARCHIVE));
     assert.match(readFileSync(message, "utf8"), new RegExp(ARCHIVE));
-    assert.deepEqual(await stack.state(), state);
+    // what was staged is purged, so that the sequence alone has moved
+    const { rows, messages } = await stack.state();
+    assert.deepEqual({ rows, messages }, { rows: before.rows, messages: before.messages });
   });
 
   test("SIGTERM reaches it as process 1: exit 143 before Docker's patience of 5 s is over", async () => {

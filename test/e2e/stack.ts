@@ -30,6 +30,8 @@ export interface JobOptions {
 export interface State {
   rows: string[];
   lastSequence: number;
+  /** Messages that the stream holds. */
+  messages: number;
 }
 
 /** A folder with a stack of BK-Lite's shape, and the containers that Compose made of it. */
@@ -137,7 +139,7 @@ export class Stack {
     const nc = await this.nats();
     try {
       const { state } = await (await nc.jetstreamManager()).streams.info("OBJ_bklite");
-      return { rows, lastSequence: state.last_seq };
+      return { rows, lastSequence: state.last_seq, messages: state.messages };
     } finally {
       await nc.close();
     }
