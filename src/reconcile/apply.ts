@@ -2,6 +2,7 @@ import { inParallel } from "../async.ts";
 import { RetryableError } from "../errors.ts";
 import { describeError } from "../output/describe.ts";
 import { shownPlatform } from "../packages/package.ts";
+import { isMoving } from "../packages/versions.ts";
 import type { Lock } from "../registry/lock.ts";
 import { removeObject } from "../store/publish.ts";
 import { publish } from "../store/put.ts";
@@ -166,11 +167,10 @@ function logPackage(
 ): void {
   const sha256 = content.sha256 ?? null;
   const outcome = { sha256, bytes: content.bytes ?? null, bytesUploaded, seconds };
-  const { type, object, version, archive, fixedKey } = desired.package;
+  const { type, object, version, archive } = desired.package;
   const platform = shownPlatform(desired.package, servers.postgres.shape.archColumn);
   const line = { file: archive.file, type, ...platform, object, version, name, key, ...outcome };
-  const moves = version === "latest" || fixedKey !== undefined;
-  if (action === "replaced" && moves) log.info("package.replaced", line);
+  if (action === "replaced" && isMoving(desired.package)) log.info("package.replaced", line);
   else if (action === "replaced" || action === "kept") {
     const digests = { key, stored: stored?.sha256 ?? "?", local: sha256 ?? "?" };
     const fields = { ...line, storedSha256: stored?.sha256 ?? null };

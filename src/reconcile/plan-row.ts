@@ -28,7 +28,8 @@ export function decideRow(
   const digest = hasObject ? digestAfter(after, input) : objectUnder(name)?.sha256;
   const values = {
     ...parts,
-    type,
+    // the unique constraint leaves the type out, and a row's own is not changed
+    type: row?.type ?? type,
     name,
     description,
     // an object whose digest cannot be read says nothing against the row's

@@ -109,6 +109,18 @@ describe("every state of the table works unasked", { concurrency: 2 }, () => {
   });
 });
 
+test("a row of system that has another type is renamed, and its type stays", async () => {
+  const site = await servers.site({ state: "E" });
+  const old = { object: "Telegraf", name: "old.zip", type: "controller", sha256: "", status: "ready" };
+  await insertRow(site.db, old);
+  await site.archive();
+  await ends(site.run(), 0);
+  const row = (await site.rows()).find(({ object }) => object === "Telegraf");
+  assert.deepEqual([row?.type, row?.name], ["controller", "telegraf"]);
+  await assertDigests(site);
+  await assertSettled(site);
+});
+
 describe("a row that is not ready", { concurrency: 2 }, () => {
   async function settled(): Promise<Site> {
     const site = await servers.site({ state: "E" });
