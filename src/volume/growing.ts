@@ -1,5 +1,5 @@
 import { stat } from "node:fs/promises";
-import { poll } from "../async.ts";
+import { poll, until } from "../async.ts";
 import { type Problem, ProblemError, problem } from "../errors.ts";
 import type { ReasonId } from "../messages/catalog.ts";
 import type { Located } from "./file.ts";
@@ -165,7 +165,7 @@ class FileWait {
           const now = performance.now();
           return now - lastAt >= QUIET && (meanwhile || last !== original || now - startedAt >= still);
         },
-        backoff: () => (this.#left() > 0 ? Math.min(POLL, this.#left()) : undefined),
+        backoff: until(this.#startedAt + this.#options.patience * 1000, POLL),
         signal: this.#options.signal,
       },
     );
