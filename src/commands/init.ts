@@ -3,6 +3,7 @@ import { poll } from "../async.ts";
 import { endOf, JobError } from "../errors.ts";
 import type { JobContext } from "../job.ts";
 import { packageOrigin } from "../packages/form.ts";
+import { acquireLock, type Lock } from "../postgres/lock.ts";
 import type { Servers } from "../readiness/wait.ts";
 import { type ApplyContext, applyPackages, removeObsolete } from "../reconcile/apply.ts";
 import { applyRows, tryRowDefaults } from "../reconcile/apply-rows.ts";
@@ -15,7 +16,6 @@ import { concludePlatforms } from "../reconcile/platforms.ts";
 import { prepare } from "../reconcile/prepare.ts";
 import { withRetries } from "../reconcile/session.ts";
 import { findStale, tidyStale } from "../reconcile/stale.ts";
-import { acquireLock, type Lock } from "../registry/lock.ts";
 import { digest } from "../volume/digest.ts";
 
 /** Milliseconds before each further look at what does not seem to be there. */

@@ -1,11 +1,11 @@
 import type { DbConfig } from "../config/db.ts";
 import { JobError } from "../errors.ts";
 import { EXIT } from "../exit.ts";
-import { shapeOf, type TableShape } from "../registry/catalog.ts";
-import { type Database, DatabaseLostError, TableChangedError } from "../registry/database.ts";
-import { readFacts } from "../registry/facts.ts";
-import { quote, TABLE } from "../registry/names.ts";
-import { missingGrants, missingPolicy } from "../registry/privileges.ts";
+import { shapeOf, type TableShape } from "../postgres/catalog.ts";
+import { type Database, DatabaseLostError, TableChangedError } from "../postgres/database.ts";
+import { readFacts } from "../postgres/facts.ts";
+import { quote, TABLE } from "../postgres/names.ts";
+import { missingGrants, missingPolicy } from "../postgres/privileges.ts";
 import { type Layer, LayerFailure, words } from "./layer.ts";
 import type { Line } from "./line.ts";
 

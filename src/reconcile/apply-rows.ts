@@ -1,7 +1,7 @@
 import { abortable } from "../async.ts";
+import { differingColumns, isSystemRow } from "../postgres/rows.ts";
+import { type RowChange, tryDefaults, writeRows } from "../postgres/write-rows.ts";
 import type { Servers } from "../readiness/wait.ts";
-import { differingColumns, isSystemRow } from "../registry/rows.ts";
-import { type RowChange, tryDefaults, writeRows } from "../registry/write-rows.ts";
 import type { Applied, ApplyContext } from "./apply.ts";
 import type { Plan, RowDecision } from "./decision.ts";
 

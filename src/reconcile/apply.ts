@@ -3,7 +3,7 @@ import { RetryableError } from "../errors.ts";
 import { describeError } from "../output/describe.ts";
 import { shownPlatform } from "../packages/package.ts";
 import { isMoving } from "../packages/versions.ts";
-import type { Lock } from "../registry/lock.ts";
+import type { Lock } from "../postgres/lock.ts";
 import { removeObject } from "../store/publish.ts";
 import { publish } from "../store/put.ts";
 import { InFlightBudget } from "../store/window.ts";

@@ -1,6 +1,6 @@
 import { JobError } from "../errors.ts";
 import { shownPlatform } from "../packages/package.ts";
-import type { Row } from "../registry/rows.ts";
+import type { Row } from "../postgres/rows.ts";
 import { isWhole, type StoredObject } from "../store/object.ts";
 import type { DesiredPackage } from "./content.ts";
 

@@ -2,7 +2,7 @@ import type { JobError, Problem } from "../errors.ts";
 import type { Identity } from "../identity.ts";
 import type { PackageAction, RowAction } from "../messages/events.ts";
 import type { Package } from "../packages/package.ts";
-import type { Row, RowValues } from "../registry/rows.ts";
+import type { Row, RowValues } from "../postgres/rows.ts";
 import type { StoredObject } from "../store/object.ts";
 import type { DesiredPackage } from "./content.ts";
 import type { Observed } from "./key.ts";

@@ -2,7 +2,7 @@ import { JobError, type Problem } from "../errors.ts";
 import { type Params, type ReasonId, say } from "../messages/catalog.ts";
 import type { Log } from "../output/log.ts";
 import type { Recorder } from "../output/recorder.ts";
-import { differingColumns } from "../registry/rows.ts";
+import { differingColumns } from "../postgres/rows.ts";
 import { isUnreadable, isWhole } from "../store/object.ts";
 import type { Decision, Plan, RowDecision } from "./plan.ts";
 

@@ -1,6 +1,6 @@
 import { type Arch, archOf, type Identity, isKeyRow, OPERATING_SYSTEMS, type Os } from "../identity.ts";
 import type { Package } from "../packages/package.ts";
-import type { Row } from "../registry/rows.ts";
+import type { Row } from "../postgres/rows.ts";
 import type { StoredObject } from "../store/object.ts";
 
 /** What the servers hold, as far as a decision needs it. */

@@ -1,6 +1,6 @@
 import { inParallel, pause } from "../async.ts";
 import type { Log } from "../output/log.ts";
-import type { Lock } from "../registry/lock.ts";
+import type { Lock } from "../postgres/lock.ts";
 import type { Bucket } from "../store/bucket.ts";
 import { isOwnNuid, type Nuid, newNuid, REPLACES_HEADER } from "../store/meta.ts";
 import type { Listing } from "../store/object.ts";

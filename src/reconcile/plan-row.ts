@@ -1,6 +1,6 @@
 import type { Identity } from "../identity.ts";
 import type { Package } from "../packages/package.ts";
-import { differingColumns, isReady, isSystemRow, PENDING, READY, type Row } from "../registry/rows.ts";
+import { differingColumns, isReady, isSystemRow, PENDING, READY, type Row } from "../postgres/rows.ts";
 import { notReady } from "./conflict.ts";
 import type { PlanInput, RowVerdict, Verdict } from "./decision.ts";
 import { findRow, keysOf, served } from "./key.ts";

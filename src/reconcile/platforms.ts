@@ -9,7 +9,7 @@ import { BOOTSTRAP_KEY, installerKey } from "../packages/fixed.ts";
 import type { CollectorDefinition } from "../packages/package.ts";
 import { installedPath } from "../packages/shape.ts";
 import { compareVersions } from "../packages/versions.ts";
-import { isReady, type Row } from "../registry/rows.ts";
+import { isReady, type Row } from "../postgres/rows.ts";
 import { newNuid } from "../store/meta.ts";
 import { isWhole, type StoredObject } from "../store/object.ts";
 import type { Desired } from "./desired.ts";

@@ -1,8 +1,8 @@
 import type { Log } from "../output/log.ts";
+import type { Lock } from "../postgres/lock.ts";
+import { isSystemRow, PENDING, type Row } from "../postgres/rows.ts";
+import { deleteStale } from "../postgres/write-rows.ts";
 import type { Servers } from "../readiness/wait.ts";
-import type { Lock } from "../registry/lock.ts";
-import { isSystemRow, PENDING, type Row } from "../registry/rows.ts";
-import { deleteStale } from "../registry/write-rows.ts";
 import { metaSubject } from "../store/meta.ts";
 import type { StoredObject } from "../store/object.ts";
 import { removeObject } from "../store/publish.ts";

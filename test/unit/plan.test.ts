@@ -1,8 +1,8 @@
 import assert from "node:assert/strict";
 import { describe, test } from "node:test";
 import type { Archive, Package } from "../../src/packages/package.ts";
+import type { Row } from "../../src/postgres/rows.ts";
 import { type PlanInput, plan } from "../../src/reconcile/plan.ts";
-import type { Row } from "../../src/registry/rows.ts";
 import { type Nuid, REPLACES_HEADER } from "../../src/store/meta.ts";
 import type { StoredObject } from "../../src/store/object.ts";
 

@@ -1,5 +1,5 @@
 /**
- * registry/: the table of packages in Postgres: its shape, its rows, and the lock. Nothing else knows SQL; it knows nothing of
+ * postgres/: the table of packages in Postgres: its shape, its rows, and the lock. Nothing else knows SQL; it knows nothing of
  * archives or of NATS.
  */
 import { JobError } from "../errors.ts";
