@@ -18,9 +18,13 @@ export type Command = (typeof COMMANDS)[number];
 /** Commands that print a page and do nothing else. */
 const PAGES = ["version", "help"] as const;
 
+/** How a report is written: for machines, or as a page for people. */
+export type ReportForm = "json" | "html";
+
 export interface Arguments {
   command: Command;
-  json: boolean;
+  /** `--json`, `--html`: the form in which the report goes to standard output. */
+  report?: ReportForm;
   /** `verify --wait`: poll until it holds. */
   wait: boolean;
   /** One package by hand instead of the volume. */
@@ -45,6 +49,7 @@ const OPTIONS = {
   version: { type: "string" },
   wait: { type: "boolean" },
   json: { type: "boolean" },
+  html: { type: "boolean" },
   help: { type: "boolean", short: "h" },
   "program-version": { type: "boolean", short: "V" },
 } as const;
@@ -74,7 +79,11 @@ export function parseArguments(argv: readonly string[]): Arguments | Page {
   if (flags.has("wait") && command !== "verify") {
     throw new JobError("usage.only", { option: "--wait", command: "verify" });
   }
-  return { command, json: flags.has("json"), wait: flags.has("wait"), ...claim(values) };
+  if (flags.has("json") && flags.has("html")) {
+    throw new JobError("usage.together", { option: "--json", other: "--html" });
+  }
+  const report = (["json", "html"] as const).find((form) => flags.has(form));
+  return { command, ...(report && { report }), wait: flags.has("wait"), ...claim(values) };
 }
 
 function pageOf(word: string, [topic, ...more]: string[], flags: Given["flags"]): Page | undefined {
@@ -87,7 +96,7 @@ function pageOf(word: string, [topic, ...more]: string[], flags: Given["flags"])
 }
 
 /** What was said of one file by hand. */
-function claim(values: Given["values"]): Omit<Arguments, "command" | "json" | "wait"> {
+function claim(values: Given["values"]): Omit<Arguments, "command" | "report" | "wait"> {
   const { file } = values;
   if (file === "") throw new JobError("usage.value.missing", { option: "--file" });
   const type = choice("type", values.type, PACKAGE_TYPES);

@@ -19,6 +19,14 @@ import { createRedact, escapeLines } from "./output/redact.ts";
 import { openOutput, refuse } from "./output/run-output.ts";
 import { writeNow } from "./output/terminal.ts";
 
+/** The commit; the image's build puts it in (package.json, `build`). */
+declare const REVISION: string | undefined;
+
+const program = {
+  version: manifest.version,
+  revision: typeof REVISION === "string" && REVISION !== "unknown" ? REVISION : null,
+};
+
 /** Loaded only now: the libraries behind them take longer to start than everything up to the first log line. */
 const COMMAND: Record<Command, () => Promise<(job: JobContext) => Promise<void>>> = {
   init: async () => (await import("./commands/init.ts")).init,
@@ -53,7 +61,7 @@ async function main(): Promise<void> {
       return;
     }
   } catch (error) {
-    await refuse(error, USAGE[language], process, reader, leave);
+    await refuse(error, { usage: USAGE[language], program }, process, reader, leave);
     return;
   }
   await run(args, reader);
@@ -74,7 +82,13 @@ async function run(args: Arguments, reader: Reader): Promise<void> {
     problem = error;
   }
   const shown = config ? publicValues(config) : [];
-  const { log, recorder, screen, end } = await openOutput(args, process, reader, shown, leave);
+  const { log, recorder, screen, end } = await openOutput(
+    { ...args, program },
+    process,
+    reader,
+    shown,
+    leave,
+  );
   // The nats library prints there when a connection breaks; standard output is the log's, or the report's.
   console.log = () => {};
   process.on("uncaughtException", (error) => end.finish(error));

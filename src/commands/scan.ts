@@ -1,10 +1,11 @@
 import { ProblemsError } from "../errors.ts";
 import type { ScanContext } from "../job.ts";
 import { packageTable } from "../output/tables.ts";
-import { packageDigests } from "../packages/form.ts";
+import { packageDigests, sourceOf } from "../packages/form.ts";
 import { shownPlatform } from "../packages/package.ts";
 import { findFiles, judge, reportIgnored, scan } from "../packages/scan.ts";
 import { packageKeys } from "../reconcile/key.ts";
+import { digest } from "../volume/digest.ts";
 
 /**
  * Reads and judges the volume alone; needs no server. Says what is there and what it would become on today's BK-Lite (table state
@@ -19,9 +20,16 @@ export async function scanOnly(job: ScanContext): Promise<void> {
   if (problems.length > 0) throw new ProblemsError(problems);
   reportIgnored(resolved, config, log);
   const digests = await packageDigests(packages, signal);
+  // of what is delivered, to be compared with the vendor's list, whatever it becomes
+  for (const { archive } of packages) if (!archive.tree) await digest(archive, signal);
   for (const [pkg, { sha256, bytes }] of digests) {
     const [key] = packageKeys(pkg, undefined, pkg.name, true);
-    recorder.package(pkg, { action: "found", key, name: pkg.name, sha256, bytes, bytesUploaded: 0 });
+    recorder.package(pkg, {
+      action: "found",
+      source: sourceOf(pkg),
+      stored: { name: pkg.name, key, bytes, sha256 },
+      bytesUploaded: 0,
+    });
     const { type, object, version } = pkg;
     log.info("scan.package", {
       file: pkg.archive.file,

@@ -4,7 +4,8 @@ import { actionWord, countWords, fill, formatBytes, type Language, plural, type 
 export type PackageAction = "unchanged" | "uploaded" | "repaired" | "replaced" | "kept";
 export type RowAction = "inserted" | "updated" | "unchanged";
 
-export interface RowEntry {
+/** A row of the table, and what was done to it. */
+export interface RowLine {
   id: number | null;
   type: string;
   os: string;
@@ -13,6 +14,15 @@ export interface RowEntry {
   version: string;
   name: string;
   action: RowAction;
+}
+
+/** What is stored of a row's object. `not-ready`: by its status BK-Lite does not offer the row, whatever is stored. */
+export type StoredState = "whole" | "damaged" | "missing" | "not-ready";
+
+/** A row as the report has it. */
+export interface RowEntry extends RowLine {
+  /** null: nobody has looked. */
+  stored: StoredState | null;
 }
 
 /** What can be installed on one platform from BK-Lite's pages. */
@@ -214,7 +224,7 @@ interface Stored extends PackageLine {
 
 const platform = (os: string | null, arch: string | null) => [os, arch].filter((part) => part !== null).join("/");
 
-function row({ id, type, os, arch, object, version, name }: RowEntry): string {
+function row({ id, type, os, arch, object, version, name }: RowLine): string {
   return `${id ?? "-"}: ${type} ${object} ${version} ${platform(os, arch)} (${name})`;
 }
 
@@ -400,7 +410,7 @@ export const EVENTS = {
     en: ({ file, action, key }) => `${file}: would be ${action}: ${key}`,
     zh: ({ file, action, key }) => `${file}：将${actionWord(action, "zh").replace(/^已/, "")}：${key}`,
   }),
-  "plan.row": event<RowEntry>({
+  "plan.row": event<RowLine>({
     about: { en: "what is to be done with a row (plan)", zh: "将对记录执行的操作（plan）" },
     en: (line) => `row ${row(line)}: would be ${line.action}`,
     zh: (line) => `记录 ${row(line)}：将${actionWord(line.action, "zh").replace(/^已/, "")}`,
@@ -484,17 +494,17 @@ export const EVENTS = {
     en: ({ objects, rows }) => `removed ${plural(objects, "staged object")} and ${plural(rows, "pending row")}`,
     zh: ({ objects, rows }) => `已清除暂存对象 ${objects} 个、pending 记录 ${rows} 条`,
   }),
-  "row.inserted": event<RowEntry>({
+  "row.inserted": event<RowLine>({
     about: { en: "a row was written", zh: "新增一条记录" },
     en: (line) => `row ${row(line)}: inserted`,
     zh: (line) => `记录 ${row(line)}：已新增`,
   }),
-  "row.updated": event<RowEntry & { columns: string[]; oldName: string }>({
+  "row.updated": event<RowLine & { columns: string[]; oldName: string }>({
     about: { en: "a row was changed: which columns", zh: "更新一条记录：哪些列" },
     en: (line) => `row ${row(line)}: updated (${line.columns.join(", ")})${was(line, ", the name was ")}`,
     zh: (line) => `记录 ${row(line)}：已更新（${line.columns.join("、")}）${was(line, "，原名称为 ")}`,
   }),
-  "row.unchanged": event<RowEntry>({
+  "row.unchanged": event<RowLine>({
     about: { en: "a row was right already (debug)", zh: "记录原本就正确（debug）" },
     en: (line) => `row ${row(line)}: unchanged`,
     zh: (line) => `记录 ${row(line)}：未变`,

@@ -1,15 +1,21 @@
+import { hostname } from "node:os";
 import { ProblemsError } from "../errors.ts";
 import { EXIT } from "../exit.ts";
 import type { Language } from "../messages/define.ts";
-import type { PlatformEntry, RowAction, RowEntry } from "../messages/events.ts";
+import type { PlatformEntry, RowAction, RowEntry, RowLine, StoredState } from "../messages/events.ts";
 import {
   describeError,
   describeProblem,
   type PackageEntry,
   type Phase,
   type ProbeEntry,
+  type RegionEntry,
+  type RemovedEntry,
   type Report,
   type ReportError,
+  type ServersEntry,
+  type SourceEntry,
+  type StoredEntry,
   type Support,
   type Warning,
 } from "./report.ts";
@@ -17,17 +23,14 @@ import {
 /** What happened to one package. */
 export interface PackageResult {
   action: PackageEntry["action"];
-  key: string | null;
-  name: string;
-  sha256: string | undefined;
-  bytes: number | undefined;
+  source: SourceEntry;
+  stored: StoredEntry;
   bytesUploaded: number;
   error?: unknown;
 }
 
 /** What the report says of a package, whatever happens to it. */
 export interface ReportedPackage {
-  archive: { file: string };
   /** Why it is stored in another form than it has on the volume. */
   made?: { reasons?: readonly string[] };
   type: string;
@@ -39,6 +42,11 @@ export interface ReportedPackage {
   version: string;
 }
 
+/** What identifies a row; the unique constraint leaves the type out. */
+type RowIdentity = Pick<RowEntry, "os" | "arch" | "object" | "version">;
+
+const rowId = ({ os, arch, object, version }: RowIdentity) => [os, arch, object, version].join("/");
+
 /** Collects what happens during a run. A package that is stored in one attempt and found in the next counts as stored. */
 export class Recorder {
   readonly #command: string;
@@ -48,10 +56,16 @@ export class Recorder {
   readonly #packages = new Map<string, PackageEntry>();
   readonly #rows = new Map<string, RowEntry>();
   readonly #warnings = new Map<string, Warning>();
+  /** When the run was over: a report that is written twice says the same twice. */
+  #ended: number | undefined;
+  program: Report["program"] = { version: "", revision: null };
   bucket: string | null = null;
+  readonly servers: ServersEntry = { postgres: null, nats: null };
   /** What can be installed, as it was last seen. */
   platforms: PlatformEntry[] = [];
   probes: ProbeEntry[] = [];
+  regions: RegionEntry[] = [];
+  removed: RemovedEntry[] = [];
   orphans = { objects: 0, bytes: 0 };
   readonly support: Support = {
     layers: { postgres: null, nats: null },
@@ -85,20 +99,17 @@ export class Recorder {
   }
 
   package(pkg: ReportedPackage, result: PackageResult): void {
-    const id = `${pkg.archive.file} ${pkg.object}`;
+    const id = `${result.source.file} ${pkg.object}`;
     const earlier = this.#packages.get(id);
     const sent = earlier !== undefined && earlier.bytesUploaded > 0 && result.action === "unchanged";
     this.#packages.set(id, {
-      file: pkg.archive.file,
-      bytes: result.bytes ?? null,
-      sha256: result.sha256 ?? null,
+      source: result.source,
+      stored: result.stored,
       type: pkg.type,
       os: pkg.anywhere ? null : pkg.os,
       arch: pkg.anywhere || this.archColumn === false ? null : pkg.arch,
       object: pkg.object,
       version: pkg.version,
-      name: result.name,
-      key: result.key,
       action: sent ? earlier.action : result.action,
       bytesUploaded: result.bytesUploaded + (earlier?.bytesUploaded ?? 0),
       ...(pkg.made?.reasons && pkg.made.reasons.length > 0 && { repacked: pkg.made.reasons }),
@@ -109,25 +120,22 @@ export class Recorder {
   /** A file that never became a package. */
   refused(file: string, error: ReportError): void {
     this.#packages.set(file, {
-      file,
-      bytes: null,
-      sha256: null,
+      source: { file, bytes: null, sha256: null },
+      stored: { name: file.split("/").at(-1) ?? file, key: null, bytes: null, sha256: null },
       type: null,
       os: null,
       arch: null,
       object: null,
       version: null,
-      name: file.split("/").at(-1) ?? file,
-      key: null,
       action: "failed",
       bytesUploaded: 0,
       error,
     });
   }
 
-  row(values: Omit<RowEntry, "id" | "action">, id: number | undefined, action: RowAction): void {
+  row(values: Omit<RowLine, "id" | "action">, id: number | undefined, action: RowAction): void {
     const { type, os, arch, object, version, name } = values;
-    const identity = [os, arch, object, version].join("/");
+    const identity = rowId(values);
     const earlier = this.#rows.get(identity);
     this.#rows.set(identity, {
       id: id ?? null,
@@ -138,7 +146,14 @@ export class Recorder {
       version,
       name,
       action: earlier && action === "unchanged" ? earlier.action : action,
+      stored: earlier?.stored ?? null,
     });
+  }
+
+  /** What is stored of the object of a row, if the report has that row. */
+  rowStored(row: RowIdentity, stored: StoredState): void {
+    const entry = this.#rows.get(rowId(row));
+    if (entry) this.#rows.set(rowId(row), { ...entry, stored });
   }
 
   /** A warning; one that a further attempt of the same run repeats counts once. */
@@ -158,19 +173,25 @@ export class Recorder {
   report(error?: unknown): Report {
     if (error instanceof ProblemsError) this.#addProblems(error);
     const described = error === undefined ? undefined : describeError(error, this.#language);
+    this.#ended ??= performance.now();
     return {
-      schema: 2,
+      schema: 3,
       command: this.#command,
+      program: this.program,
+      host: hostname(),
+      servers: this.servers,
       outcome: described ? "failed" : "ok",
       exitCode: described?.code ?? EXIT.ok,
       startedAt: this.#startedAt.toISOString(),
-      durationMs: Math.round(performance.now() - this.#started),
+      durationMs: Math.round(this.#ended - this.#started),
       bucket: this.bucket,
       ...(described && { error: described }),
       packages: this.packages,
       rows: this.rows,
-      platforms: this.platforms,
       probes: this.probes,
+      platforms: this.platforms,
+      regions: this.regions,
+      removed: this.removed,
       warnings: [...this.#warnings.values()],
       orphans: this.orphans,
       support: this.support,
@@ -181,7 +202,7 @@ export class Recorder {
     for (const one of problems) {
       const { file } = one;
       const error = describeProblem(one, this.#language);
-      const entries = this.packages.filter((candidate) => candidate.file === file);
+      const entries = this.packages.filter((candidate) => candidate.source.file === file);
       // one of several packages of an archive: its own entry says so already
       if (entries.some((candidate) => candidate.object !== null && candidate.action === "failed")) continue;
       const [entry] = entries;

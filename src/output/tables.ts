@@ -1,5 +1,5 @@
 import { actionWord, formatBytes, type Language, plural } from "../messages/define.ts";
-import type { PackageAction, PlatformEntry, RowAction, RowEntry } from "../messages/events.ts";
+import type { PackageAction, PlatformEntry, RowAction, RowLine } from "../messages/events.ts";
 import { escapeDeep } from "./redact.ts";
 import type { PackageEntry } from "./report.ts";
 import { cellWidth, type Paint, pad, type Screen, shorten, wrap } from "./terminal.ts";
@@ -18,7 +18,7 @@ const COLUMN_WORDS = {
 const SHORTENED: readonly string[] = ["version", "name"];
 
 /** The guide's table of rows, with what was done to each, in `width` cells. Empty where there is no row to show. */
-export function rowTable(rows: readonly RowEntry[], language: Language, width: number): string {
+export function rowTable(rows: readonly RowLine[], language: Language, width: number): string {
   if (rows.length === 0) return "";
   const all = Object.keys(COLUMN_WORDS) as (keyof typeof COLUMN_WORDS)[];
   const columns = all.filter((column) => column !== "arch" || rows.some((row) => row.arch !== null));
@@ -38,13 +38,13 @@ const PACKAGE_HEADS = {
 
 /** What the files on a volume would become, in `width` cells. */
 export function packageTable(packages: readonly PackageEntry[], language: Language, width: number): string {
-  const cells = packages.map(({ type, os, arch, object, version, name, bytes }) => [
+  const cells = packages.map(({ type, os, arch, object, version, stored }) => [
     type ?? "",
     platformName(os, arch),
     object ?? "",
     version ?? "",
-    name,
-    bytes === null ? "?" : formatBytes(bytes),
+    stored.name,
+    stored.bytes === null ? "?" : formatBytes(stored.bytes),
   ]);
   return table(PACKAGE_HEADS[language], cells, { width, firm: [0, 1, 2, 5] });
 }
@@ -191,7 +191,7 @@ export interface PlanView {
   }[];
   rows: readonly {
     action: RowAction;
-    values: Omit<RowEntry, "id" | "action">;
+    values: Omit<RowLine, "id" | "action">;
     row: { name: string } | undefined;
   }[];
 }

@@ -129,6 +129,16 @@ export async function packageOrigin(
   return originOf(source, made);
 }
 
+/**
+ * The file or folder that a package comes from, as it was delivered. `sha256`: null as long as nothing has read all of the file, and for a
+ * folder of several files.
+ */
+export function sourceOf({ archive, made }: Package): { file: string; bytes: number; sha256: string | null } {
+  const files = made && isLoose(made) ? made.items().filter(({ from }) => !from.isFolder) : undefined;
+  const { sha256 } = files === undefined ? archive : files.length === 1 && files[0] ? files[0].from : {};
+  return { file: archive.file, bytes: archive.size, sha256: sha256 ?? null };
+}
+
 /** `sourceSha256` in hex. */
 export function originOf(sourceSha256: string, { kind, path, target }: Made): string {
   if (target !== undefined) return `${sourceSha256}:${kind}/${TARGET_RULE}:${path}:${target}`;

@@ -15,7 +15,9 @@ import type { Probe } from "./probe.ts";
 export interface PostgresReady {
   db: Database;
   shape: TableShape;
-  /** host:port of the server that was taken. */
+  /** Host and port of the server that was taken, and both in one. */
+  host: string;
+  port: number;
   where: string;
   /** server_version, for the report. */
   version: string;
@@ -35,7 +37,8 @@ function endpointOf(server: DbServer, config: DbConfig, writes: boolean): Endpoi
       const db = await logIn(line, config, attempt);
       try {
         attempt.enter("table");
-        return { ...(await inspect(line, db, config, writes)), where: line.where };
+        const { host, port, where } = line;
+        return { ...(await inspect(line, db, config, writes)), host, port, where };
       } catch (error) {
         db.close().catch(() => {});
         throw error;

@@ -59,9 +59,10 @@ async function waitForPostgres(
   options: ProbeOptions,
 ): Promise<PostgresReady> {
   const ready = await waitUntilReady(postgresProbe(config.db, writes), options);
-  const { version, where, shape } = ready;
+  const { host, port, version, where, shape } = ready;
+  const { database, schema } = config.db;
   recorder.support.postgres = { version, state: shape.state };
-  const { database } = config.db;
+  recorder.servers.postgres = { host, port, database, schema, version, tableState: shape.state };
   const seconds = secondsSince(options.started);
   log.info("wait.postgres.ready", { where, database, state: shape.state, version, seconds });
   return ready;
@@ -83,6 +84,7 @@ async function waitForNats(
   const ready = await waitUntilReady(natsProbe(config.nats, needs, log), options);
   const { version, where, exists, bucket } = ready;
   recorder.support.nats = { version, server: bucket.nc.getServer() };
+  recorder.servers.nats = { server: where, version, bucket: bucket.name };
   const seconds = secondsSince(options.started);
   log.info("wait.nats.ready", { where, bucket: bucket.name, exists, version, seconds });
   return ready;

@@ -1,6 +1,7 @@
 import { inParallel } from "../async.ts";
 import { RetryableError } from "../errors.ts";
 import { describeError } from "../output/report.ts";
+import { sourceOf } from "../packages/form.ts";
 import { shownPlatform } from "../packages/package.ts";
 import { isMoving } from "../packages/versions.ts";
 import type { Lock } from "../postgres/lock.ts";
@@ -8,7 +9,7 @@ import { removeObject } from "../store/publish.ts";
 import { publish } from "../store/put.ts";
 import { InFlightBudget } from "../store/window.ts";
 import { headersOf } from "./content.ts";
-import { type Decision, isUploaded } from "./decision.ts";
+import { contentNow, type Decision, isUploaded } from "./decision.ts";
 import type { Plan } from "./plan.ts";
 import {
   discardAll,
@@ -85,7 +86,14 @@ function recordResult(
   if (!result) return;
   const { desired, key, name } = decision;
   const action = result.error === undefined ? decision.action : "failed";
-  recorder.package(desired.package, { ...result, action, key, name });
+  const done = { sha256: result.sha256 ?? null, bytes: result.bytes ?? null };
+  const content = result.bytesUploaded > 0 ? done : contentNow(decision);
+  recorder.package(desired.package, {
+    ...result,
+    action,
+    source: sourceOf(desired.package),
+    stored: { key, name, ...content },
+  });
   if (result.error !== undefined) failures.set(decision, result.error);
   digests.set(decision, result.sha256);
 }

@@ -3,7 +3,7 @@ import type { Identity } from "../identity.ts";
 import type { PackageAction, RowAction } from "../messages/events.ts";
 import type { Package } from "../packages/package.ts";
 import type { Row, RowValues } from "../postgres/rows.ts";
-import type { StoredObject } from "../store/object.ts";
+import { isWhole, type StoredObject } from "../store/object.ts";
 import type { DesiredPackage } from "./content.ts";
 import type { Observed } from "./key.ts";
 
@@ -46,6 +46,16 @@ export interface Decision {
 /** Whether a package's bytes are going to be sent. */
 export function isUploaded({ upload, conflict }: Decision): boolean {
   return upload && !conflict;
+}
+
+/** Digest and size of what is stored of a package now, as far as a client can read it. */
+export function contentNow({ stored }: Pick<Decision, "stored">): {
+  sha256: string | null;
+  bytes: number | null;
+} {
+  return stored && isWhole(stored)
+    ? { sha256: stored.sha256 ?? null, bytes: stored.size }
+    : { sha256: null, bytes: null };
 }
 
 /** A decision before it is known what else it leaves behind. */

@@ -2,9 +2,10 @@ import { JobError, type Problem } from "../errors.ts";
 import { type Params, type ReasonId, say } from "../messages/catalog.ts";
 import type { Log } from "../output/log.ts";
 import type { Recorder } from "../output/recorder.ts";
+import { sourceOf } from "../packages/form.ts";
 import { differingColumns } from "../postgres/rows.ts";
 import { isUnreadable, isWhole } from "../store/object.ts";
-import type { Decision, Plan, RowDecision } from "./plan.ts";
+import { contentNow, type Decision, isUploaded, type Plan, type RowDecision } from "./decision.ts";
 
 /** One thing that differs from what the volume asks for. */
 export type Drift = Problem;
@@ -80,12 +81,12 @@ export function recordVerdict({ packages, rows }: Plan, recorder: Recorder): voi
 /** Puts a decision in the report; nothing of it has been done. */
 export function recordDecision(decision: Decision, error: JobError | undefined, recorder: Recorder): void {
   const { desired, action, key, name } = decision;
+  const { sha256 = null, bytes = null } = desired;
+  const content = !error && isUploaded(decision) ? { sha256, bytes } : contentNow(decision);
   recorder.package(desired.package, {
     action: error ? "failed" : action,
-    key,
-    name,
-    sha256: desired.sha256,
-    bytes: desired.bytes,
+    source: sourceOf(desired.package),
+    stored: { key, name, ...content },
     bytesUploaded: 0,
     ...(error && { error }),
   });

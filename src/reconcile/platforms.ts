@@ -2,6 +2,7 @@ import type { Platform } from "../config/config.ts";
 import { JobError } from "../errors.ts";
 import { type Arch, archOf, type Identity, OPERATING_SYSTEMS, type Os } from "../identity.ts";
 import type { ScanContext } from "../job.ts";
+import type { StoredState } from "../messages/events.ts";
 import { MISSING_WORDS, type MissingPart } from "../messages/packages.ts";
 import type { Log } from "../output/log.ts";
 import { definitionsFor } from "../packages/collectors.ts";
@@ -88,9 +89,8 @@ export function platformsOf(state: Installable, require: readonly Platform[] = [
  * starts. What others stored is judged by its name; a zip is not opened.
  */
 function standingOf(row: Row, { os, arch }: { os: Os; arch: Arch | null }, state: Installable): Standing {
-  const { listing, archColumn, definitions = [], unstartable = [] } = state;
-  const object = served(rowKeys(row, archColumn), listing.objects);
-  if (!isReady(row) || !object || !isWhole(object)) return "no-object";
+  const { archColumn, definitions = [], unstartable = [] } = state;
+  if (storedOf(row, state) !== "whole") return "no-object";
   if (row.type === "controller") return /\.zip$/i.test(row.name) ? "installable" : "unstartable";
   if (row.type !== "collector") return "installable";
   const own = definitionsFor({ os, arch }, definitions).filter((one) => one.object === row.object);
@@ -98,6 +98,14 @@ function standingOf(row: Row, { os, arch }: { os: Os; arch: Arch | null }, state
   const isBroken = unstartable.some((pkg) => findRow(pkg, [row], archColumn) !== undefined);
   const starts = own.some((one) => installedPath(one, { name: row.name }) !== undefined);
   return starts && !isBroken ? "installable" : "unstartable";
+}
+
+/** What is stored of a row's object. */
+export function storedOf(row: Row, { listing, archColumn }: Installable): StoredState {
+  if (!isReady(row)) return "not-ready";
+  const object = served(rowKeys(row, archColumn), listing.objects);
+  if (!object) return "missing";
+  return isWhole(object) ? "whole" : "damaged";
 }
 
 function isThere(key: string, { listing }: Installable): boolean {
@@ -181,6 +189,7 @@ export function concludePlatforms(
     complete: missing.length === 0,
     missing: missing.map((part) => MISSING_WORDS[part][log.language]),
   }));
+  for (const row of state.rows) recorder.rowStored(row, storedOf(row, state));
   for (const one of recorder.platforms) if (!screen) log.info("platform.summary", one);
   for (const one of platforms) warnOf(one, log);
   const probes = probesOf(state.listing.objects);

@@ -12,9 +12,10 @@ import { progressBar, snapshot } from "../../src/output/progress.ts";
 import { Recorder } from "../../src/output/recorder.ts";
 import { createRedact, redactDeep } from "../../src/output/redact.ts";
 import { describeError, terminationMessage } from "../../src/output/report.ts";
-import { RunEnd } from "../../src/output/run-output.ts";
+import { RunEnd, type RunEndOptions } from "../../src/output/run-output.ts";
 import { packageTable, planTable } from "../../src/output/tables.ts";
 import { loadCells, openScreen, statusLine, type Terminal, writeNow } from "../../src/output/terminal.ts";
+import { sourceOf } from "../../src/packages/form.ts";
 import type { Archive, Package } from "../../src/packages/package.ts";
 import type { Row } from "../../src/postgres/rows.ts";
 import { type Plan, plan } from "../../src/reconcile/plan.ts";
@@ -202,7 +203,12 @@ function round(number: number): void {
   );
   for (const { id, ...values } of rows) recorder.row(values, id, "unchanged");
   for (const { desired, name, key, action } of decided.packages)
-    recorder.package(desired.package, { action, key, name, sha256: undefined, bytes: 1, bytesUploaded: 0 });
+    recorder.package(desired.package, {
+      action,
+      source: sourceOf(desired.package),
+      stored: { key, name, sha256: null, bytes: 1 },
+      bytesUploaded: 0,
+    });
   const error = errorOf(dice);
   const screen = openScreen(terminal, redact);
   if (pretty) {
@@ -216,9 +222,9 @@ function round(number: number): void {
   }
   const reportPaths = [join(folder, "report.json")];
   const shown = pretty ? screen : undefined;
-  const end = {
+  const end: RunEndOptions = {
     command: "init",
-    json: true,
+    report: "json",
     log,
     redact,
     recorder,
@@ -300,7 +306,7 @@ function linear(): string[] {
         },
       ];
       const screen = openScreen(terminal, redact);
-      const end = { command: "init", json: false, log: logs[0] as Log, redact, recorder, screen };
+      const end = { command: "init", report: undefined, log: logs[0] as Log, redact, recorder, screen };
       new RunEnd({ ...end, reportPaths: [], leave: () => {} }).finish(new Error(name));
     },
     nearest: (word) => nearest(word, ["packages", "version"]),

@@ -1,7 +1,7 @@
 import assert from "node:assert/strict";
 import { before, describe, test } from "node:test";
 import { LANGUAGES } from "../../src/messages/define.ts";
-import type { PlatformEntry, RowEntry } from "../../src/messages/events.ts";
+import type { PlatformEntry, RowLine } from "../../src/messages/events.ts";
 import { prettyLine } from "../../src/output/log.ts";
 import { planTable, platformTable, rowTable } from "../../src/output/tables.ts";
 import { cellWidth, loadCells, shorten, wrap } from "../../src/output/terminal.ts";
@@ -32,7 +32,7 @@ describe("a text that is too long", () => {
   });
 });
 
-const rows: RowEntry[] = [
+const rows: RowLine[] = [
   "fusion-collectors-linux-amd64.zip",
   "探针安装包-版本一-生产环境专用-linux-arm64.zip",
 ].map((name) => ({
