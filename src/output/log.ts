@@ -1,5 +1,5 @@
 import { type Logger, pino } from "pino";
-import type { LogLevel } from "../config/config.ts";
+import type { LogLevel } from "../config/settings.ts";
 import { type Params, type ReasonId, say } from "../messages/catalog.ts";
 import { JOIN, type Language } from "../messages/define.ts";
 import {
