@@ -1,6 +1,6 @@
 import { type Logger, pino } from "pino";
 import type { LogLevel } from "../config/settings.ts";
-import { type Params, type ReasonId, say } from "../messages/catalog.ts";
+import { formatMessage, type Params, type ReasonId } from "../messages/catalog.ts";
 import { JOIN, type Language } from "../messages/define.ts";
 import {
   EVENTS,
@@ -79,7 +79,7 @@ export function createLog(options: LogOptions): Log {
   const complained =
     (method: "warn" | "error") =>
     <Id extends ReasonId>(event: EventName, reason: Id, params: Params<Id>, fields: Fields = {}) => {
-      const said = { reason, ...say(reason, escapeDeep(params), options.language) };
+      const said = { reason, ...formatMessage(reason, escapeDeep(params), options.language) };
       const { file } = fields;
       if (method === "warn") options.onWarning?.({ ...said, ...(typeof file === "string" && { file }) });
       spoken(method, event, said, fields);
