@@ -1,6 +1,6 @@
 import { inParallel } from "../async.ts";
 import { RetryableError } from "../errors.ts";
-import { describeError } from "../output/describe.ts";
+import { describeError } from "../output/report.ts";
 import { shownPlatform } from "../packages/package.ts";
 import { isMoving } from "../packages/versions.ts";
 import type { Lock } from "../postgres/lock.ts";
