@@ -9,7 +9,7 @@ import {
   RetentionPolicy,
   type StreamConfig,
 } from "nats";
-import type { NatsConfig, NatsServer } from "../config/nats.ts";
+import type { NatsConfig, NatsServer } from "../config/nats-settings.ts";
 import { JobError } from "../errors.ts";
 import { EXIT } from "../exit.ts";
 import type { Log } from "../output/log.ts";

@@ -7,7 +7,7 @@ import pRetry, { AbortError } from "p-retry";
 import { Patience } from "../async.ts";
 import { JobError } from "../errors.ts";
 import { EXIT } from "../exit.ts";
-import { exitOf, type Params, type ReasonId, say } from "../messages/catalog.ts";
+import { exitOf, formatMessage, type Params, type ReasonId } from "../messages/catalog.ts";
 import type { Log } from "../output/log.ts";
 
 export const POSTGRES_LAYERS = ["dns", "tcp", "tls", "login", "database", "table", "privileges"] as const;
@@ -435,7 +435,7 @@ function createHeartbeat<T>(probe: Probe<T>, { started, deadline, log }: ProbeOp
   let timer: NodeJS.Timeout | undefined;
   const tell = () => {
     if (!last) return;
-    const { message: cause, hint } = say(last.reason, last.params, log.language);
+    const { message: cause, hint } = formatMessage(last.reason, last.params, log.language);
     log.info(`wait.${probe.service}.layer`, {
       passed: below(probe, last.layer) ?? "none",
       failed: last.layer,

@@ -2,7 +2,7 @@ import type { Socket } from "node:net";
 import { type ConnectionOptions, credsAuthenticator, type NatsConnection, nkeyAuthenticator } from "nats";
 import { NatsConnectionImpl, setTransportFactory } from "nats/lib/nats-base-client/internal_mod.js";
 import { NodeTransport } from "nats/lib/src/node_transport.js";
-import type { NatsAuth, NatsConfig, NatsServer } from "../config/nats.ts";
+import type { NatsAuth, NatsConfig, NatsServer } from "../config/nats-settings.ts";
 
 /** Milliseconds, as long as a timer can be: readiness watches each answer, and closes the connection. */
 const NO_LIMIT = 2 ** 31 - 1;
