@@ -5,7 +5,7 @@ import { packageDigests, sourceOf } from "../packages/form.ts";
 import { shownPlatform } from "../packages/package.ts";
 import { findFiles, judge, reportIgnored, scan } from "../packages/scan.ts";
 import { packageKeys } from "../reconcile/key.ts";
-import { digest } from "../volume/digest.ts";
+import { digest } from "../volume/files.ts";
 
 /**
  * Reads and judges the volume alone; needs no server. Says what is there and what it would become on today's BK-Lite (table state

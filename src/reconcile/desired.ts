@@ -9,9 +9,9 @@ import { type Archive, type CollectorDefinition, type Package, shownPlatform } f
 import { resolvePackages } from "../packages/resolve.ts";
 import { reportIgnored } from "../packages/scan.ts";
 import { isPart } from "../packages/standalone.ts";
-import { readDefinitions } from "../postgres/collectors.ts";
-import type { Servers } from "../readiness/wait.ts";
-import { digest } from "../volume/digest.ts";
+import { readDefinitions } from "../postgres/platform-tables.ts";
+import type { Servers } from "../readiness/wait-for-servers.ts";
+import { digest } from "../volume/files.ts";
 import { type DesiredPackage, hasEntries, saysEntries } from "./content.ts";
 import type { ObservedState } from "./observed.ts";
 import {
