@@ -7,7 +7,7 @@ import { nearest } from "./nearest.ts";
 const SYNTAX = `bklite-package-init [COMMAND] [--auto | --file PATH]
          [--type controller|collector|installer|apm-probe] [--os linux|windows]
          [--arch x86_64|arm64] [--object NAME] [--version VERSION]
-         [--wait] [--json] [-h|--help] [-V]`;
+         [--wait] [--json|--html] [-h|--help] [-V]`;
 
 /** The command line in a few lines, for those who mistyped it. */
 export const USAGE: Record<Language, string> = {
@@ -44,6 +44,7 @@ Options
   --object NAME      Controller (the default), Telegraf, Vector, ...
   --version VERSION  the package's version, such as 1.0.0 or latest
   --json             the report on standard output, the log on standard error
+  --html             the report as a page to print, keep and sign, likewise
 
 Examples
   bklite-package-init
@@ -62,7 +63,7 @@ Variables that matter (help configuration has them all)
   ON_CONFLICT        same version, different content: replace, keep, fail
   REQUIRE            what must be complete: linux/x86_64,apm/java,...
   WAIT_TIMEOUT       seconds to wait for the servers and for the lock; 300
-  REPORT_FILE        where to leave the JSON report; several with commas
+  REPORT_FILE        where to leave the report; several with commas; .html: a page
   LOG_LEVEL, LOG_FORMAT (json, pretty), LOG_LANG (en, zh)
 
 Exit codes (* worth another run)
@@ -100,6 +101,7 @@ const ZH = `${USAGE.zh}
   --object NAME      Controller（默认）、Telegraf、Vector 等
   --version VERSION  安装包版本，如 1.0.0 或 latest
   --json             报告写到标准输出，日志写到标准错误
+  --html             同上，但报告为可打印、存档和签字的页面
 
 示例
   bklite-package-init
@@ -118,7 +120,7 @@ const ZH = `${USAGE.zh}
   ON_CONFLICT        版本相同而内容不同时：replace、keep、fail
   REQUIRE            必须完整的平台和探针，如 linux/x86_64,apm/java
   WAIT_TIMEOUT       等待服务和锁的秒数，默认 300
-  REPORT_FILE        JSON 报告的路径，多个以逗号分隔
+  REPORT_FILE        报告的路径，多个以逗号分隔；以 .html 结尾时为页面
   LOG_LEVEL, LOG_FORMAT（json、pretty）, LOG_LANG（en、zh）
 
 退出码（带 * 的可重试）
