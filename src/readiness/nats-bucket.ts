@@ -4,7 +4,7 @@ import { JobError } from "../errors.ts";
 import { EXIT } from "../exit.ts";
 import type { Log } from "../output/log.ts";
 import type { Bucket } from "../store/bucket.ts";
-import { JS, jsCode } from "../store/errors.ts";
+import { JS, jsCode } from "../store/store-errors.ts";
 import type { Attempt } from "./attempt.ts";
 import { LayerFailure, words } from "./layer.ts";
 import type { Line } from "./line.ts";

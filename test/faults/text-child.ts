@@ -20,7 +20,7 @@ import { openScreen, statusLine, type Terminal, writeNow } from "../../src/outpu
 import { terminationMessage } from "../../src/output/termination.ts";
 import type { Archive, Package } from "../../src/packages/package.ts";
 import type { Row } from "../../src/postgres/rows.ts";
-import { type Plan, plan } from "../../src/reconcile/plan.ts";
+import { type Plan, plan } from "../../src/reconcile/decide.ts";
 import { platformsOf } from "../../src/reconcile/platforms.ts";
 import { jsonFault } from "../../src/volume/json-fault.ts";
 import { hostileName, SECRET } from "./names.ts";

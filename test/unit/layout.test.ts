@@ -29,7 +29,7 @@ const CLIENTS: Readonly<Record<string, string>> = { nats: "store", pg: "postgres
 const KNOWN: readonly string[] = [
   "readiness/nats-bucket.ts -> nats",
   "readiness/nats-login.ts -> nats",
-  "reconcile/observed.ts -> nats",
+  "reconcile/state.ts -> nats",
 ];
 
 /** What each file imports: a file of src by its path, a package by its name. */

@@ -9,7 +9,7 @@ import { lineTo, tlsFailure } from "../../src/readiness/line.ts";
 import { loginFailure as natsLoginFailure } from "../../src/readiness/nats-login.ts";
 import { judge } from "../../src/readiness/postgres-hello.ts";
 import { loginFailure } from "../../src/readiness/postgres-login.ts";
-import { JS, storeError } from "../../src/store/errors.ts";
+import { JS, storeError } from "../../src/store/store-errors.ts";
 
 /** Errors as the libraries have them, of servers that a test cannot bring to say so at will. */
 const coded = (code: string, message = "said") => Object.assign(new Error(message), { code });

@@ -11,7 +11,7 @@ import { Recorder } from "../../src/output/recorder.ts";
 import { rowTable } from "../../src/output/tables.ts";
 import { terminationMessage } from "../../src/output/termination.ts";
 import type { Archive, Package } from "../../src/packages/package.ts";
-import type { Decision, Plan } from "../../src/reconcile/plan.ts";
+import type { Decision, Plan } from "../../src/reconcile/decide.ts";
 import { checkedReport } from "../support/report.ts";
 
 before(loadCells);
