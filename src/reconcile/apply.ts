@@ -1,9 +1,9 @@
 import type { Source } from "../archive/source.ts";
 import { abortable, inParallel } from "../async.ts";
 import { RetryableError } from "../errors.ts";
-import { describeError } from "../output/describe.ts";
 import type { Log } from "../output/log.ts";
 import { startUploads, type UploadsProgress } from "../output/progress.ts";
+import { describeError } from "../output/report.ts";
 import { cutEntry, lanesFor, packageSources, packageTitle } from "../packages/form.ts";
 import { type Archive, type Package, shownPlatform } from "../packages/package.ts";
 import { isMoving } from "../packages/versions.ts";
