@@ -18,7 +18,7 @@ import { concludePlatforms } from "../reconcile/platforms.ts";
 import { prepare, waitForFirstStart } from "../reconcile/prepare.ts";
 import { withRetries } from "../reconcile/retries.ts";
 import { type Desired, decideAll, type ObservedState, observe, resolveDesired } from "../reconcile/state.ts";
-import { digest } from "../volume/digest.ts";
+import { digest } from "../volume/files.ts";
 
 /** Milliseconds before each further look at what does not seem to be there. */
 const READ_BACK_PAUSES = [250, 500, 1000, 2000];

@@ -1,8 +1,8 @@
-import type { VolumeConfig } from "../config/config.ts";
+import type { VolumeConfig } from "../config/settings.ts";
 import { collectProblem, JobError, type Problem, ProblemsError } from "../errors.ts";
 import type { Claim } from "../identity.ts";
 import type { Log } from "../output/log.ts";
-import type { VolumeFile } from "../volume/file.ts";
+import type { VolumeFile } from "../volume/files.ts";
 import type { OnWait } from "../volume/growing.ts";
 import { findFile, listVolume } from "../volume/list.ts";
 import { MANIFEST, readManifest } from "../volume/manifest.ts";

@@ -1,4 +1,4 @@
-import type { Source } from "../archive/source.ts";
+import type { Source } from "../archive/types.ts";
 import { abortable, inParallel } from "../async.ts";
 import { RetryableError } from "../errors.ts";
 import type { Log } from "../output/log.ts";

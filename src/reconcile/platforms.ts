@@ -1,4 +1,4 @@
-import type { Platform } from "../config/config.ts";
+import type { Platform } from "../config/settings.ts";
 import { JobError } from "../errors.ts";
 import { type Arch, archOf, type Identity, OPERATING_SYSTEMS, type Os } from "../identity.ts";
 import type { ScanContext } from "../job.ts";
@@ -13,7 +13,7 @@ import { compareVersions } from "../packages/versions.ts";
 import { isReady, type Row } from "../postgres/rows.ts";
 import { newNuid } from "../store/meta.ts";
 import { isWhole, type StoredObject } from "../store/object.ts";
-import { PROBES } from "../volume/known.ts";
+import { PROBES } from "../volume/name.ts";
 import type { Plan } from "./decide.ts";
 import { findRow, rowKeys, served } from "./match.ts";
 import type { Desired } from "./state.ts";

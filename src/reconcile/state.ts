@@ -16,7 +16,7 @@ import { readDefinitions } from "../postgres/collectors.ts";
 import { type Row, readRows } from "../postgres/rows.ts";
 import type { Servers } from "../readiness/wait.ts";
 import type { Listing } from "../store/object.ts";
-import { digest } from "../volume/digest.ts";
+import { digest } from "../volume/files.ts";
 import { checkTrust } from "./ca.ts";
 import {
   isBelieved,

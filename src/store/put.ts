@@ -1,7 +1,7 @@
 import { createHash } from "node:crypto";
 import { setTimeout as sleep } from "node:timers/promises";
 import { headers, type StoredMsg } from "nats";
-import type { Source } from "../archive/source.ts";
+import type { Source } from "../archive/types.ts";
 import { JobError } from "../errors.ts";
 import { createSweep } from "../memory.ts";
 import { type Ack, API_TIMEOUT, type Bucket } from "./bucket.ts";
