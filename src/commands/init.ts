@@ -4,7 +4,7 @@ import { endOf, JobError } from "../errors.ts";
 import type { JobContext } from "../job.ts";
 import { packageOrigin } from "../packages/form.ts";
 import { acquireLock, type Lock } from "../postgres/lock.ts";
-import type { Servers } from "../readiness/wait.ts";
+import type { Servers } from "../readiness/wait-for-servers.ts";
 import {
   type ApplyContext,
   applyPackages,

@@ -8,9 +8,8 @@ import { cutEntry, lanesFor, packageSources, packageTitle } from "../packages/fo
 import { type Archive, type Package, shownPlatform } from "../packages/package.ts";
 import { isMoving } from "../packages/versions.ts";
 import type { Lock } from "../postgres/lock.ts";
-import { differingColumns, isSystemRow } from "../postgres/rows.ts";
-import { type RowChange, tryDefaults, writeRows } from "../postgres/write-rows.ts";
-import type { Servers } from "../readiness/wait.ts";
+import { differingColumns, isSystemRow, type RowChange, tryDefaults, writeRows } from "../postgres/rows.ts";
+import type { Servers } from "../readiness/wait-for-servers.ts";
 import { checkCapacity } from "../store/capacity.ts";
 import type { StoredObject } from "../store/object.ts";
 import { discard, publish, removeObject, type Staged, stage, type Upload } from "../store/put.ts";

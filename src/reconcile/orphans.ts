@@ -1,9 +1,8 @@
 import { inParallel, pause } from "../async.ts";
 import type { Log } from "../output/log.ts";
 import type { Lock } from "../postgres/lock.ts";
-import { isSystemRow, PENDING, type Row } from "../postgres/rows.ts";
-import { deleteStale } from "../postgres/write-rows.ts";
-import type { Servers } from "../readiness/wait.ts";
+import { deleteStale, isSystemRow, PENDING, type Row } from "../postgres/rows.ts";
+import type { Servers } from "../readiness/wait-for-servers.ts";
 import type { Bucket } from "../store/bucket.ts";
 import { isOwnNuid, metaSubject, type Nuid, newNuid, REPLACES_HEADER } from "../store/meta.ts";
 import type { Listing, StoredObject } from "../store/object.ts";

@@ -3,9 +3,9 @@ import { JobError } from "../errors.ts";
 import type { JobContext } from "../job.ts";
 import type { Archive } from "../packages/package.ts";
 import { findFiles, scan } from "../packages/scan.ts";
-import { readStartProgress, type StartProgress } from "../postgres/first-start.ts";
-import type { PostgresReady } from "../readiness/postgres.ts";
-import { type Servers, waitForServers } from "../readiness/wait.ts";
+import { readStartProgress, type StartProgress } from "../postgres/platform-tables.ts";
+import type { PostgresReady } from "../readiness/postgres-probe.ts";
+import { type Servers, waitForServers } from "../readiness/wait-for-servers.ts";
 
 /** The servers and what lies on the volume. */
 export interface Prepared {

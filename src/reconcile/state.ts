@@ -12,9 +12,9 @@ import { type Archive, type CollectorDefinition, type Package, shownPlatform } f
 import { resolvePackages } from "../packages/resolve.ts";
 import { reportIgnored } from "../packages/scan.ts";
 import { isPart } from "../packages/standalone.ts";
-import { readDefinitions } from "../postgres/collectors.ts";
+import { readDefinitions } from "../postgres/platform-tables.ts";
 import { type Row, readRows } from "../postgres/rows.ts";
-import type { Servers } from "../readiness/wait.ts";
+import type { Servers } from "../readiness/wait-for-servers.ts";
 import type { Listing } from "../store/object.ts";
 import { digest } from "../volume/files.ts";
 import { checkTrust } from "./ca.ts";
