@@ -13,7 +13,7 @@ export interface JobErrorOptions {
 
 /**
  * An error that the job understands: an entry of the catalog with its parameters. Anything else is a bug (exit 70).
- * `message` is the English cause, for stacks and tests; what an operator reads is made at the edge (output/describe.ts).
+ * `message` is the English cause, for stacks and tests; what an operator reads is made at the edge (output/report.ts).
  */
 export class JobError<Id extends ReasonId = ReasonId> extends Error {
   override readonly name: string = "JobError";

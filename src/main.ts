@@ -15,9 +15,8 @@ import { Reader } from "./config/env.ts";
 import { EXIT, type ExitCode } from "./exit.ts";
 import { helpPage, USAGE } from "./help.ts";
 import { type JobContext, stopSignal } from "./job.ts";
-import { escapeLines } from "./output/escape.ts";
-import { openOutput, refuse } from "./output/open.ts";
-import { createRedact } from "./output/redact.ts";
+import { createRedact, escapeLines } from "./output/redact.ts";
+import { openOutput, refuse } from "./output/run-output.ts";
 import { writeNow } from "./output/terminal.ts";
 
 /** Loaded only now: the libraries behind them take longer to start than everything up to the first log line. */

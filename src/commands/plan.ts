@@ -1,7 +1,7 @@
 import { endOf } from "../errors.ts";
 import type { JobContext } from "../job.ts";
 import type { Log } from "../output/log.ts";
-import { planTable } from "../output/plan-table.ts";
+import { planTable } from "../output/tables.ts";
 import { shownPlatform } from "../packages/package.ts";
 import { checkArchives } from "../reconcile/checks.ts";
 import { decideAll, resolveDesired } from "../reconcile/desired.ts";

@@ -3,7 +3,7 @@ import { archive } from "./archive.ts";
 import { config } from "./config.ts";
 import { fill, type Language, list, type Reason, reason } from "./define.ts";
 import { nats } from "./nats.ts";
-import { packages } from "./package.ts";
+import { packages } from "./packages.ts";
 import { postgres } from "./postgres.ts";
 import { run } from "./run.ts";
 import { volume } from "./volume.ts";
@@ -38,16 +38,8 @@ function once(remedies: string[], head: string): string {
 function both(exit: ExitCode) {
   return reason<{ postgres: Half; nats: Half }>({
     exit,
-    en: [
-      ({ postgres, nats }) =>
-        list("neither server is ready:", [words(postgres, "en").message, words(nats, "en").message]),
-      (halves) => once(hints(halves, "en"), "see to both:"),
-    ],
-    zh: [
-      ({ postgres, nats }) =>
-        list("两个服务端均未就绪：", [words(postgres, "zh").message, words(nats, "zh").message]),
-      (halves) => once(hints(halves, "zh"), "请分别处理："),
-    ],
+    en: [({ postgres, nats }) => list("neither server is ready:", [words(postgres, "en").message, words(nats, "en").message]), (halves) => once(hints(halves, "en"), "see to both:")],
+    zh: [({ postgres, nats }) => list("两个服务端均未就绪：", [words(postgres, "zh").message, words(nats, "zh").message]), (halves) => once(hints(halves, "zh"), "请分别处理：")],
   });
 }
 

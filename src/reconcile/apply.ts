@@ -1,6 +1,6 @@
 import { inParallel } from "../async.ts";
 import { RetryableError } from "../errors.ts";
-import { describeError } from "../output/describe.ts";
+import { describeError } from "../output/report.ts";
 import { isMoving, shownPlatform } from "../packages/package.ts";
 import type { Lock } from "../postgres/lock.ts";
 import { removeObject } from "../store/publish.ts";

@@ -2,7 +2,7 @@ import type { Platform } from "../config/config.ts";
 import { JobError } from "../errors.ts";
 import { type Arch, archOf, type Identity, OPERATING_SYSTEMS, type Os } from "../identity.ts";
 import type { ScanContext } from "../job.ts";
-import { MISSING_WORDS, type MissingPart } from "../messages/package.ts";
+import { MISSING_WORDS, type MissingPart } from "../messages/packages.ts";
 import type { Log } from "../output/log.ts";
 import { definitionsFor, installedPath } from "../packages/definitions.ts";
 import { BOOTSTRAP_KEY, installerKey } from "../packages/layouts.ts";

@@ -1,7 +1,7 @@
 import { pause } from "../async.ts";
 import { RetryableError } from "../errors.ts";
 import type { JobContext } from "../job.ts";
-import { describeError } from "../output/describe.ts";
+import { describeError } from "../output/report.ts";
 import { endSession } from "../postgres/session.ts";
 import { type Servers, waitForServers } from "../readiness/wait.ts";
 

@@ -149,5 +149,5 @@ test("only main.ts touches the process itself", () => {
     const text = readFileSync(join(SRC, file), "utf8");
     return file !== "main.ts" && /(?<![\w.])process\.(?:exit|exitCode|argv|env)\b/.test(text);
   });
-  assert.deepEqual(touching, ["output/open.ts"]);
+  assert.deepEqual(touching, ["output/run-output.ts"]);
 });

@@ -1,15 +1,95 @@
-import { writeReport } from "../config/report-file.ts";
+import { readOutput } from "../config/config.ts";
+import type { Reader } from "../config/env.ts";
+import { reportPaths, writeReport } from "../config/report-file.ts";
 import { JobError, ProblemsError } from "../errors.ts";
 import { EXIT, type ExitCode } from "../exit.ts";
-import { describeError, describeProblem } from "./describe.ts";
-import { escapeJson } from "./escape.ts";
-import type { Log } from "./log.ts";
-import type { Recorder } from "./recorder.ts";
-import { type Redact, redactDeep } from "./redact.ts";
-import type { Report } from "./report.ts";
-import { countActions, platformTable, rowTable } from "./tables.ts";
-import { type Screen, writeNow } from "./terminal.ts";
-import { TERMINATION_LOG, writeTerminationLog } from "./write.ts";
+import { JOIN } from "../messages/define.ts";
+import { createLog, type Log } from "./log.ts";
+import { Recorder } from "./recorder.ts";
+import { createRedact, escapeLines, type Redact, redactDeep } from "./redact.ts";
+import {
+  countActions,
+  describeError,
+  describeProblem,
+  type Report,
+  TERMINATION_LOG,
+  toJson,
+  type Warning,
+  writeTerminationLog,
+} from "./report.ts";
+import { platformTable, rowTable } from "./tables.ts";
+import { loadCells, openScreen, openTerminal, type Screen, wrap, writeNow } from "./terminal.ts";
+
+export interface Output {
+  log: Log;
+  recorder: Recorder;
+  screen: Screen | undefined;
+  end: RunEnd;
+}
+
+/** Opens log, report and screen as the environment asks for; `shown` are values of the configuration that are no secret. */
+export async function openOutput(
+  args: { command: string; json: boolean },
+  process: NodeJS.Process,
+  reader: Reader,
+  shown: readonly string[],
+  leave: (code: ExitCode) => void,
+): Promise<Output> {
+  const redact = createRedact(reader.secrets, shown);
+  const terminal = args.json
+    ? openTerminal(2, process.stderr, process.env)
+    : openTerminal(1, process.stdout, process.env);
+  const { logLevel, logFormat, language } = readOutput(process.env);
+  const format = logFormat === "auto" ? (terminal.isTerminal ? "pretty" : "json") : logFormat;
+  if (format === "pretty") await loadCells();
+  const recorder = new Recorder(args.command, language);
+  const onWarning = (warning: Warning) => recorder.warning(warning);
+  const log = createLog({ level: logLevel, format, terminal, redact, language, onWarning });
+  const screen = format === "pretty" ? openScreen(terminal, redact) : undefined;
+  const end = new RunEnd({
+    command: args.command,
+    json: args.json,
+    log,
+    redact,
+    recorder,
+    screen,
+    reportPaths: reportPaths(reader.text("REPORT_FILE")),
+    leave,
+  });
+  return { log, recorder, screen, end };
+}
+
+/** A command line that says nothing: a person sees why and the usage, a machine gets its report all the same. */
+export async function refuse(
+  error: unknown,
+  usage: string,
+  process: NodeJS.Process,
+  reader: Reader,
+  leave: (code: ExitCode) => void,
+): Promise<void> {
+  // Somebody may have meant a URL with a password in it.
+  const redact = createRedact(reader.secrets);
+  const { language } = readOutput(process.env);
+  const report = new Recorder("init", language).report(error);
+  const json = toJson(report, redact);
+  const write = (text: string) => writeNow(2, escapeLines(redact(text)));
+  const { isTerminal, width } = openTerminal(2, process.stderr, process.env);
+  if (isTerminal) await loadCells();
+  const { message, hint } = redactDeep(describeError(error, language), redact);
+  const said = `${message}\n${JOIN[language].remedyLine}${hint}`;
+  write(`${isTerminal ? wrap(escapeLines(said), width()).join("\n") : said}\n\n${usage}\n`);
+  for (const path of reportPaths(reader.text("REPORT_FILE"))) {
+    try {
+      writeReport(path, json);
+    } catch (failure) {
+      const said = (failure as NodeJS.ErrnoException).code ?? String(failure);
+      write(`${describeError(new JobError("report.unwritable", { path, said }), language).message}\n`);
+    }
+  }
+  writeTerminationLog(TERMINATION_LOG, redactDeep(report, redact));
+  if (process.argv.includes("--json")) writeNow(1, json);
+  leave(report.exitCode);
+}
 
 export interface RunEndOptions {
   command: string;
@@ -99,11 +179,6 @@ export class RunEnd {
       log.failure("error", "package.invalid", described, { file: one.file, cause: described.message });
     }
   }
-}
-
-/** The report as REPORT_FILE and --json have it. */
-export function toJson(report: Report, redact: Redact): string {
-  return `${escapeJson(JSON.stringify(redactDeep(report, redact), null, 2))}\n`;
 }
 
 /** The system's word for an error. */
