@@ -16,7 +16,7 @@ import { concludePlatforms } from "../reconcile/platforms.ts";
 import { prepare } from "../reconcile/prepare.ts";
 import { withRetries } from "../reconcile/session.ts";
 import { findStale, tidyStale } from "../reconcile/stale.ts";
-import { digest } from "../volume/digest.ts";
+import { digest } from "../volume/files.ts";
 
 /** Milliseconds before each further look at what does not seem to be there. */
 const READ_BACK_PAUSES = [250, 500, 1000, 2000];

@@ -1,7 +1,7 @@
 import { styleText } from "node:util";
 import { type Logger, pino } from "pino";
-import type { LogLevel } from "../config/config.ts";
-import { type Params, type ReasonId, say } from "../messages/catalog.ts";
+import type { LogLevel } from "../config/settings.ts";
+import { formatMessage, type Params, type ReasonId } from "../messages/catalog.ts";
 import { JOIN, type Language } from "../messages/define.ts";
 import {
   EVENTS,
@@ -78,7 +78,7 @@ export function createLog(options: LogOptions): Log {
   const complained =
     (method: "warn" | "error") =>
     <Id extends ReasonId>(event: EventName, reason: Id, params: Params<Id>, fields: Fields = {}) => {
-      const said = { reason, ...say(reason, escapeDeep(params), options.language) };
+      const said = { reason, ...formatMessage(reason, escapeDeep(params), options.language) };
       const { file } = fields;
       if (method === "warn") options.onWarning?.({ ...said, ...(typeof file === "string" && { file }) });
       spoken(method, event, said, fields);

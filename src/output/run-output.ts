@@ -1,6 +1,6 @@
-import { readOutput } from "../config/config.ts";
 import type { Reader } from "../config/env.ts";
 import { reportPaths, writeReport } from "../config/report-file.ts";
+import { readOutput } from "../config/settings.ts";
 import { JobError, ProblemsError } from "../errors.ts";
 import { EXIT, type ExitCode } from "../exit.ts";
 import { JOIN } from "../messages/define.ts";

@@ -1,9 +1,9 @@
 import type { ZipItem } from "../archive/zip-write.ts";
 import { type Problem, ProblemError, problem } from "../errors.ts";
 import type { Arch, Os } from "../identity.ts";
-import { BOOTSTRAP_NAME, INSTALLER_NAMES, knownName, PROBES } from "../volume/known.ts";
-import { isPacked } from "../volume/near.ts";
-import type { TreeEntry } from "../volume/tree.ts";
+import type { TreeEntry } from "../volume/list.ts";
+import { BOOTSTRAP_NAME, INSTALLER_NAMES, knownName, PROBES } from "../volume/name.ts";
+import { isPacked } from "../volume/near-misses.ts";
 import {
   type Arranged,
   arrange,

@@ -7,10 +7,10 @@ import type { ZipItem } from "../archive/zip-write.ts";
 import type { Problem } from "../errors.ts";
 import type { Arch, Identity, Os, PackageType } from "../identity.ts";
 import type { FormReason } from "../messages/archive.ts";
-import type { FileStamp, VolumeFile } from "../volume/file.ts";
-import { typeByName } from "../volume/known.ts";
+import type { FileStamp, VolumeFile } from "../volume/files.ts";
+import type { TreeEntry } from "../volume/list.ts";
 import type { Named } from "../volume/name.ts";
-import type { TreeEntry } from "../volume/tree.ts";
+import { typeByName } from "../volume/name.ts";
 import type { Versions } from "../volume/version.ts";
 
 /** What an archive's entries come to as a package of BK-Lite's. */

@@ -1,22 +1,19 @@
 import { createHash } from "node:crypto";
-import { type EntryFacts, entriesDigest } from "../archive/entries-digest.ts";
+import { type EntryFacts, entriesDigest } from "../archive/entries.ts";
 import {
   RepackStream as Pass,
   type RepackSource as PassSource,
   type RepackTarget as PassTarget,
 } from "../archive/repack-stream.ts";
-import type { Source } from "../archive/source.ts";
 import { TarReader } from "../archive/tar-read.ts";
-import type { Entry, FileDigests, OpenFile, ZipLocation } from "../archive/types.ts";
+import type { Entry, FileDigests, OpenFile, Source, ZipLocation } from "../archive/types.ts";
 import { readVerified as zipBytes } from "../archive/zip-verify.ts";
 import { copyZip, type ZipItem } from "../archive/zip-write.ts";
 import { inParallel } from "../async.ts";
 import { isSystemError, problem } from "../errors.ts";
-import { digest } from "../volume/digest.ts";
-import { assertUnchanged, openFile } from "../volume/open.ts";
-import { unreadable } from "../volume/problem.ts";
-import { fileSource, readStream } from "../volume/source.ts";
-import type { TreeEntry } from "../volume/tree.ts";
+import { assertUnchanged, digest, fileSource, openFile, readStream } from "../volume/files.ts";
+import type { TreeEntry } from "../volume/list.ts";
+import { unreadable } from "../volume/paths.ts";
 import type { Archive, Digest, Made, MadeOfArchive, MadeOfFolder, Package } from "./package.ts";
 import { verifyArchive } from "./read.ts";
 import { isLoose, MAX_MADE, madeSize, onlyItem } from "./repack.ts";

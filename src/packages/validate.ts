@@ -3,9 +3,9 @@ import type { ExecutableType as BinaryKind, Entry } from "../archive/types.ts";
 import { readEntryHead } from "../archive/zip-read.ts";
 import { type Problem, problem } from "../errors.ts";
 import { type Arch, OPERATING_SYSTEMS, type Os } from "../identity.ts";
+import { withStamped } from "../volume/files.ts";
 import { formatOf } from "../volume/name.ts";
-import { isPacked, isRelease } from "../volume/near.ts";
-import { withStamped } from "../volume/open.ts";
+import { isPacked, isRelease } from "../volume/near-misses.ts";
 import { versionFor } from "../volume/version.ts";
 import {
   builtinDefinitions,

@@ -1,5 +1,5 @@
 import { DiscardPolicy, NatsError, RetentionPolicy, type StreamConfig } from "nats";
-import type { NatsConfig } from "../config/nats.ts";
+import type { NatsConfig } from "../config/nats-settings.ts";
 import { JobError } from "../errors.ts";
 import { EXIT } from "../exit.ts";
 import type { Log } from "../output/log.ts";

@@ -1,7 +1,7 @@
 import type { X509Certificate } from "node:crypto";
 import type { Socket } from "node:net";
 import type { TLSSocket } from "node:tls";
-import type { NatsConfig, NatsServer } from "../config/nats.ts";
+import type { NatsConfig, NatsServer } from "../config/nats-settings.ts";
 import { tlsOptions } from "../store/connection.ts";
 import type { OpenConnection } from "../store/transport.ts";
 import type { Attempt } from "./attempt.ts";

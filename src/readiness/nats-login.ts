@@ -1,5 +1,5 @@
 import { ErrorCode, type NatsConnection, NatsError } from "nats";
-import type { NatsConfig, NatsServer } from "../config/nats.ts";
+import type { NatsConfig, NatsServer } from "../config/nats-settings.ts";
 import { logInToNats } from "../store/connection.ts";
 import type { OpenConnection } from "../store/transport.ts";
 import type { Attempt } from "./attempt.ts";

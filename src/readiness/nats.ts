@@ -1,5 +1,5 @@
 import type { X509Certificate } from "node:crypto";
-import type { NatsConfig, NatsServer } from "../config/nats.ts";
+import type { NatsConfig, NatsServer } from "../config/nats-settings.ts";
 import type { Log } from "../output/log.ts";
 import { Bucket } from "../store/bucket.ts";
 import type { Endpoint } from "./attempt.ts";

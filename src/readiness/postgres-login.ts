@@ -1,4 +1,4 @@
-import type { DbConfig } from "../config/db.ts";
+import type { DbConfig } from "../config/db-settings.ts";
 import type { Params } from "../messages/catalog.ts";
 import { LayerFailure, words } from "./layer.ts";
 import { type Line, tlsFailure } from "./line.ts";

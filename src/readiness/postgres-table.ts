@@ -1,4 +1,4 @@
-import type { DbConfig } from "../config/db.ts";
+import type { DbConfig } from "../config/db-settings.ts";
 import { JobError } from "../errors.ts";
 import { EXIT } from "../exit.ts";
 import { shapeOf, type TableShape } from "../postgres/catalog.ts";

@@ -1,6 +1,5 @@
 import type { Socket } from "node:net";
-import type { DbConfig } from "../config/db.ts";
-import type { DbServer } from "../config/hosts.ts";
+import type { DbConfig, DbServer } from "../config/db-settings.ts";
 import { JobError } from "../errors.ts";
 import type { TableShape } from "../postgres/catalog.ts";
 import { type Database, openDatabase, tlsOptions, wantsTls } from "../postgres/database.ts";

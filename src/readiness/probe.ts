@@ -1,5 +1,5 @@
 import pRetry, { AbortError } from "p-retry";
-import { say } from "../messages/catalog.ts";
+import { formatMessage } from "../messages/catalog.ts";
 import type { Log } from "../output/log.ts";
 import { type Endpoint, firstReady, furthest, SILENCE } from "./attempt.ts";
 import { type Layer, LayerFailure, type Service } from "./layer.ts";
@@ -120,7 +120,7 @@ function createHeartbeat<T>(probe: Probe<T>, { started, deadline, log }: ProbeOp
   let timer: NodeJS.Timeout | undefined;
   const tell = () => {
     if (!last) return;
-    const { message: cause, hint } = say(last.reason, last.params, log.language);
+    const { message: cause, hint } = formatMessage(last.reason, last.params, log.language);
     log.info(`wait.${probe.service}.layer`, {
       passed: below(probe, last.layer) ?? "none",
       failed: last.layer,

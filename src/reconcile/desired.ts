@@ -17,7 +17,7 @@ import {
 } from "../packages/sources.ts";
 import { readDefinitions } from "../postgres/collectors.ts";
 import type { Servers } from "../readiness/wait.ts";
-import { digest } from "../volume/digest.ts";
+import { digest } from "../volume/files.ts";
 import { type DesiredPackage, hasEntries, saysEntries } from "./content.ts";
 import type { ObservedState } from "./observed.ts";
 import {

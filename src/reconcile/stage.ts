@@ -1,4 +1,4 @@
-import type { Source } from "../archive/source.ts";
+import type { Source } from "../archive/types.ts";
 import { inParallel } from "../async.ts";
 import type { Log } from "../output/log.ts";
 import { startUploads, type UploadsProgress } from "../output/progress.ts";

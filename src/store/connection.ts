@@ -1,5 +1,5 @@
 import { credsAuthenticator, type NatsConnection, nkeyAuthenticator } from "nats";
-import type { NatsAuth, NatsConfig, NatsServer } from "../config/nats.ts";
+import type { NatsAuth, NatsConfig, NatsServer } from "../config/nats-settings.ts";
 import { connectOn, type OpenConnection } from "./transport.ts";
 
 /** Milliseconds, as long as a timer can be: readiness watches each answer, and closes the connection. */

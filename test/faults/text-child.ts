@@ -1,6 +1,6 @@
 import { join } from "node:path";
 import { parseArguments } from "../../src/cli.ts";
-import { parseDatabaseUrl } from "../../src/config/db.ts";
+import { parseDatabaseUrl } from "../../src/config/db-settings.ts";
 import { JobError, type Problem, ProblemsError } from "../../src/errors.ts";
 import { isKeyPart, isRowName } from "../../src/identity.ts";
 import { CATALOG, type ReasonId } from "../../src/messages/catalog.ts";
@@ -19,7 +19,7 @@ import type { Archive, Package } from "../../src/packages/package.ts";
 import type { Row } from "../../src/postgres/rows.ts";
 import { type Plan, plan } from "../../src/reconcile/plan.ts";
 import { platformsOf } from "../../src/reconcile/platforms.ts";
-import { jsonFault } from "../../src/volume/json-fault.ts";
+import { jsonFault } from "../../src/volume/manifest.ts";
 import { hostileName, SECRET } from "./names.ts";
 import { type Random, random } from "./options.ts";
 

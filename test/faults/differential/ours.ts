@@ -1,6 +1,6 @@
 import { statSync } from "node:fs";
 import { basename } from "node:path";
-import type { Source } from "../../../src/archive/source.ts";
+import type { Source } from "../../../src/archive/types.ts";
 import { collectProblem } from "../../../src/errors.ts";
 import type { Package } from "../../../src/packages/package.ts";
 import { inspectFiles, verifyArchive } from "../../../src/packages/read.ts";
