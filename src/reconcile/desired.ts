@@ -15,8 +15,8 @@ import {
   packageSize,
   readFileDigests,
 } from "../packages/sources.ts";
-import { readDefinitions } from "../postgres/collectors.ts";
-import type { Servers } from "../readiness/wait.ts";
+import { readDefinitions } from "../postgres/platform-tables.ts";
+import type { Servers } from "../readiness/wait-for-servers.ts";
 import { digest } from "../volume/files.ts";
 import { type DesiredPackage, hasEntries, saysEntries } from "./content.ts";
 import type { ObservedState } from "./observed.ts";
