@@ -2,7 +2,7 @@
 import { poll } from "../async.ts";
 import { endOf, JobError } from "../errors.ts";
 import type { JobContext } from "../job.ts";
-import { packageOrigin } from "../packages/form.ts";
+import { packageOrigin } from "../packages/sources.ts";
 import { acquireLock, type Lock } from "../postgres/lock.ts";
 import type { Servers } from "../readiness/wait-for-servers.ts";
 import {

@@ -5,8 +5,7 @@
 import { JobError, type Problem } from "../errors.ts";
 import { type Identity, isKeyRow } from "../identity.ts";
 import type { PackageAction, RowAction } from "../messages/events.ts";
-import { type Package, shownPlatform } from "../packages/package.ts";
-import { isMoving } from "../packages/versions.ts";
+import { isMoving, type Package, shownPlatform } from "../packages/package.ts";
 import {
   differingColumns,
   isReady,

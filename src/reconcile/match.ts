@@ -1,6 +1,6 @@
 import { type Arch, archOf, type Identity, isKeyRow, OPERATING_SYSTEMS, type Os } from "../identity.ts";
-import { packageEntries } from "../packages/entries.ts";
 import type { Package } from "../packages/package.ts";
+import { packageEntries } from "../packages/sources.ts";
 import type { Row } from "../postgres/rows.ts";
 import { ENTRIES_HEADER, ORIGIN_HEADER } from "../store/meta.ts";
 import type { StoredObject } from "../store/object.ts";

@@ -2,7 +2,7 @@ import { poll } from "../async.ts";
 import { JobError } from "../errors.ts";
 import type { JobContext } from "../job.ts";
 import type { Archive } from "../packages/package.ts";
-import { findFiles, scan } from "../packages/scan.ts";
+import { findFiles, scan } from "../packages/read.ts";
 import { readStartProgress, type StartProgress } from "../postgres/platform-tables.ts";
 import type { PostgresReady } from "../readiness/postgres-probe.ts";
 import { type Servers, waitForServers } from "../readiness/wait-for-servers.ts";

@@ -6,12 +6,18 @@ import type { Log } from "../output/log.ts";
 import { startProgress } from "../output/progress.ts";
 import type { Recorder } from "../output/recorder.ts";
 import type { Support } from "../output/report.ts";
-import { isZipOfEntries, packageEntries, readFileDigests } from "../packages/entries.ts";
-import { packageDigests, packageOrigin, packageSize } from "../packages/form.ts";
+import { isPart } from "../packages/layouts.ts";
 import { type Archive, type CollectorDefinition, type Package, shownPlatform } from "../packages/package.ts";
+import { reportIgnored } from "../packages/read.ts";
 import { resolvePackages } from "../packages/resolve.ts";
-import { reportIgnored } from "../packages/scan.ts";
-import { isPart } from "../packages/standalone.ts";
+import {
+  isZipOfEntries,
+  packageDigests,
+  packageEntries,
+  packageOrigin,
+  packageSize,
+  readFileDigests,
+} from "../packages/sources.ts";
 import { readDefinitions } from "../postgres/platform-tables.ts";
 import { type Row, readRows } from "../postgres/rows.ts";
 import type { Servers } from "../readiness/wait-for-servers.ts";
