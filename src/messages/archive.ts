@@ -38,10 +38,7 @@ const DOWNLOAD = {
 const other = (en: string, command: string, zh = `${en.replace(/^an? /, "")} 文件`) =>
   reason({
     exit: 65,
-    en: [
-      `is ${en} file under an archive's name, which BK-Lite cannot unpack`,
-      `unpack it (${command}) and pack the folder again as zip or tar.gz`,
-    ],
+    en: [`is ${en} file under an archive's name, which BK-Lite cannot unpack`, `unpack it (${command}) and pack the folder again as zip or tar.gz`],
     zh: [`实际是 ${zh}，BK-Lite 无法解压`, `请先解压（${command}），再重新打包为 zip 或 tar.gz`],
   });
 
@@ -62,20 +59,11 @@ function form(en: string, zh: string) {
 const forms = {
   "repack.tar-gz": form("it is a tar.gz", "是 tar.gz 而不是 zip"),
   "repack.no-top-folder": form("it has no folder around everything", "没有统一的顶层目录"),
-  "repack.top-folder": form(
-    "its top folder is not called fusion-collectors",
-    "顶层目录的名称不是 fusion-collectors",
-  ),
-  "repack.junk": form(
-    "files that macOS or a file manager left lie beside its top folder",
-    "顶层目录旁有 macOS 或文件管理器留下的文件",
-  ),
+  "repack.top-folder": form("its top folder is not called fusion-collectors", "顶层目录的名称不是 fusion-collectors"),
+  "repack.junk": form("files that macOS or a file manager left lie beside its top folder", "顶层目录旁有 macOS 或文件管理器留下的文件"),
   "repack.beside": form("other files lie beside its top folder", "顶层目录旁有其他文件"),
   "repack.dot-names": form("it has names with ./ or // in them", "条目名称中含有 ./ 或 //"),
-  "repack.folder-names": form(
-    "it has folders whose names do not end in a slash",
-    "目录条目的名称不以 / 结尾",
-  ),
+  "repack.folder-names": form("it has folders whose names do not end in a slash", "目录条目的名称不以 / 结尾"),
   "repack.links": form("it has links in it", "包含链接"),
 };
 
@@ -96,10 +84,7 @@ export const archive = {
   }),
   "archive.path.absolute": reason<InEntry>({
     exit: 65,
-    en: [
-      ({ entry }) => `contains an absolute path: ${entry}`,
-      "build the archive from the folder above fusion-collectors, with relative paths",
-    ],
+    en: [({ entry }) => `contains an absolute path: ${entry}`, "build the archive from the folder above fusion-collectors, with relative paths"],
     zh: [({ entry }) => `包含绝对路径：${entry}`, "请在 fusion-collectors 的上一级目录中用相对路径打包"],
   }),
   "archive.path.backslash": reason<InEntry>({
@@ -145,10 +130,7 @@ export const archive = {
   }),
   "archive.conflict": reason<InEntry>({
     exit: 65,
-    en: [
-      ({ entry }) => `contains ${entry} as a file, and entries below it as if it were a folder`,
-      REBUILD.en,
-    ],
+    en: [({ entry }) => `contains ${entry} as a file, and entries below it as if it were a folder`, REBUILD.en],
     zh: [({ entry }) => `${entry} 是文件，但又有位于其下的条目`, REBUILD.zh],
   }),
   "archive.device": reason<InEntry & { kind: keyof typeof KINDS }>({
@@ -158,40 +140,22 @@ export const archive = {
   }),
   "archive.link.outside": reason<Link>({
     exit: 65,
-    en: [
-      ({ entry, target }) => `contains a link that leads out of it: ${entry} -> ${target}`,
-      "replace the link by what it names before you build the archive (zip without -y, tar with -h)",
-    ],
-    zh: [
-      ({ entry, target }) => `包含指向压缩包之外的链接：${entry} -> ${target}`,
-      "打包前请将链接替换为其指向的内容（zip 不加 -y，tar 加 -h）",
-    ],
+    en: [({ entry, target }) => `contains a link that leads out of it: ${entry} -> ${target}`, "replace the link by what it names before you build the archive (zip without -y, tar with -h)"],
+    zh: [({ entry, target }) => `包含指向压缩包之外的链接：${entry} -> ${target}`, "打包前请将链接替换为其指向的内容（zip 不加 -y，tar 加 -h）"],
   }),
   "archive.link.dangling": reason<Link>({
     exit: 65,
-    en: [
-      ({ entry, target }) => `contains a link to something that is not in it: ${entry} -> ${target}`,
-      "add what the link names to the archive, or remove the link",
-    ],
-    zh: [
-      ({ entry, target }) => `包含的链接所指内容不在压缩包中：${entry} -> ${target}`,
-      "请将链接所指的内容加入压缩包，或删除该链接",
-    ],
+    en: [({ entry, target }) => `contains a link to something that is not in it: ${entry} -> ${target}`, "add what the link names to the archive, or remove the link"],
+    zh: [({ entry, target }) => `包含的链接所指内容不在压缩包中：${entry} -> ${target}`, "请将链接所指的内容加入压缩包，或删除该链接"],
   }),
   "archive.link.cycle": reason<Link>({
     exit: 65,
-    en: [
-      ({ entry, target }) => `contains a link that leads back to itself: ${entry} -> ${target}`,
-      "remove the link from the folder, then rebuild the archive",
-    ],
+    en: [({ entry, target }) => `contains a link that leads back to itself: ${entry} -> ${target}`, "remove the link from the folder, then rebuild the archive"],
     zh: [({ entry, target }) => `包含循环链接：${entry} -> ${target}`, "请删除该链接后重新打包"],
   }),
   "archive.link.long": reason<InEntry>({
     exit: 65,
-    en: [
-      ({ entry }) => `contains a symbolic link whose target is longer than 4096 bytes: ${entry}`,
-      REBUILD.en,
-    ],
+    en: [({ entry }) => `contains a symbolic link whose target is longer than 4096 bytes: ${entry}`, REBUILD.en],
     zh: [({ entry }) => `符号链接的目标超过 4096 字节：${entry}`, REBUILD.zh],
   }),
   "archive.link.below": reason<InEntry>({
@@ -201,49 +165,23 @@ export const archive = {
   }),
   "archive.limit.files": reason<{ limit: number }>({
     exit: 65,
-    en: [
-      ({ limit }) => `contains more than ${number(limit)} files, the most that BK-Lite's installer takes`,
-      "leave out what no node needs, then rebuild the archive",
-    ],
-    zh: [
-      ({ limit }) => `文件数超过 ${number(limit)}，即 BK-Lite 安装器的上限`,
-      "请去掉节点用不到的文件后重新打包",
-    ],
+    en: [({ limit }) => `contains more than ${number(limit)} files, the most that BK-Lite's installer takes`, "leave out what no node needs, then rebuild the archive"],
+    zh: [({ limit }) => `文件数超过 ${number(limit)}，即 BK-Lite 安装器的上限`, "请去掉节点用不到的文件后重新打包"],
   }),
   "archive.limit.packed": reason<{ bytes: number; limit: number }>({
     exit: 65,
-    en: [
-      ({ bytes, limit }) =>
-        `is ${gib(bytes)} large; BK-Lite's installer takes no package of more than ${gib(limit)}`,
-      "leave out what no node needs, then rebuild the archive",
-    ],
-    zh: [
-      ({ bytes, limit }) => `大小为 ${gib(bytes)}，超过 BK-Lite 安装器的上限 ${gib(limit)}`,
-      "请去掉节点用不到的文件后重新打包",
-    ],
+    en: [({ bytes, limit }) => `is ${gib(bytes)} large; BK-Lite's installer takes no package of more than ${gib(limit)}`, "leave out what no node needs, then rebuild the archive"],
+    zh: [({ bytes, limit }) => `大小为 ${gib(bytes)}，超过 BK-Lite 安装器的上限 ${gib(limit)}`, "请去掉节点用不到的文件后重新打包"],
   }),
   "archive.limit.unpacked": reason<{ bytes: number; limit: number }>({
     exit: 65,
-    en: [
-      ({ bytes, limit }) =>
-        `unpacks to at least ${gib(bytes)}; BK-Lite's installer takes no more than ${gib(limit)}`,
-      "leave out what no node needs, then rebuild the archive",
-    ],
-    zh: [
-      ({ bytes, limit }) => `解压后至少 ${gib(bytes)}，超过 BK-Lite 安装器的上限 ${gib(limit)}`,
-      "请去掉节点用不到的文件后重新打包",
-    ],
+    en: [({ bytes, limit }) => `unpacks to at least ${gib(bytes)}; BK-Lite's installer takes no more than ${gib(limit)}`, "leave out what no node needs, then rebuild the archive"],
+    zh: [({ bytes, limit }) => `解压后至少 ${gib(bytes)}，超过 BK-Lite 安装器的上限 ${gib(limit)}`, "请去掉节点用不到的文件后重新打包"],
   }),
   "archive.kind.wrong": reason<{ found: "zip" | "tar.gz" }>({
     exit: 65,
-    en: [
-      ({ found }) => `is a ${found === "zip" ? "zip" : "gzip"} file, whatever its name says`,
-      ({ found }) => `give it the ending of what it is: .${found}`,
-    ],
-    zh: [
-      ({ found }) => `实际是 ${found === "zip" ? "zip" : "gzip"} 文件，与扩展名不符`,
-      ({ found }) => `请改为与内容相符的扩展名：.${found}`,
-    ],
+    en: [({ found }) => `is a ${found === "zip" ? "zip" : "gzip"} file, whatever its name says`, ({ found }) => `give it the ending of what it is: .${found}`],
+    zh: [({ found }) => `实际是 ${found === "zip" ? "zip" : "gzip"} 文件，与扩展名不符`, ({ found }) => `请改为与内容相符的扩展名：.${found}`],
   }),
   "archive.kind.unknown": reason({
     exit: 65,
@@ -252,14 +190,8 @@ export const archive = {
   }),
   "archive.kind.claimed": reason({
     exit: 65,
-    en: [
-      "is neither a zip nor a gzip file",
-      "give a fusion-collectors archive, or --type collector and --object NAME for a stand-alone collector of any content",
-    ],
-    zh: [
-      "既不是 zip 也不是 gzip 文件",
-      "请提供 fusion-collectors 压缩包；任意内容的独立采集器请加 --type collector 和 --object 名称",
-    ],
+    en: ["is neither a zip nor a gzip file", "give a fusion-collectors archive, or --type collector and --object NAME for a stand-alone collector of any content"],
+    zh: ["既不是 zip 也不是 gzip 文件", "请提供 fusion-collectors 压缩包；任意内容的独立采集器请加 --type collector 和 --object 名称"],
   }),
   // What may be wrong with a zip: exit 65.
   "zip.truncated": reason({
@@ -289,34 +221,18 @@ export const archive = {
   }),
   "zip.encrypted": reason<Partial<InEntry>>({
     exit: 65,
-    en: [
-      ({ entry }) => `is encrypted${entry ? `: ${entry}` : ""}`,
-      "build the archive again without a password: nobody could install from it",
-    ],
+    en: [({ entry }) => `is encrypted${entry ? `: ${entry}` : ""}`, "build the archive again without a password: nobody could install from it"],
     zh: [({ entry }) => `已加密${entry ? `：${entry}` : ""}`, "请不设密码重新打包：加密的包无法安装"],
   }),
   "zip.method": reason<InEntry & { method: number }>({
     exit: 65,
-    en: [
-      ({ entry, method }) => `packs ${entry} by method ${method}, which BK-Lite's own unzipper does not know`,
-      "rebuild the archive with deflate, as zip does by itself",
-    ],
-    zh: [
-      ({ entry, method }) => `${entry} 使用压缩方法 ${method}，BK-Lite 的解压程序不支持`,
-      "请使用 deflate 重新打包（zip 命令的默认方法）",
-    ],
+    en: [({ entry, method }) => `packs ${entry} by method ${method}, which BK-Lite's own unzipper does not know`, "rebuild the archive with deflate, as zip does by itself"],
+    zh: [({ entry, method }) => `${entry} 使用压缩方法 ${method}，BK-Lite 的解压程序不支持`, "请使用 deflate 重新打包（zip 命令的默认方法）"],
   }),
   "zip.version": reason<InEntry & { version: string }>({
     exit: 65,
-    en: [
-      ({ entry, version }) =>
-        `asks for version ${version} of the zip format for ${entry}, which no reader knows`,
-      COPY_AGAIN.en,
-    ],
-    zh: [
-      ({ entry, version }) => `${entry} 要求 zip 格式版本 ${version}，没有任何解压程序支持`,
-      COPY_AGAIN.zh,
-    ],
+    en: [({ entry, version }) => `asks for version ${version} of the zip format for ${entry}, which no reader knows`, COPY_AGAIN.en],
+    zh: [({ entry, version }) => `${entry} 要求 zip 格式版本 ${version}，没有任何解压程序支持`, COPY_AGAIN.zh],
   }),
   "zip.header.missing": reason<InEntry>({
     exit: 65,
@@ -334,17 +250,11 @@ export const archive = {
       ({ entry }) => `announces a data descriptor behind ${entry} that is not there`,
       "build the archive again with one tool, such as zip or 7-Zip, from the unpacked folder: another tool has changed it without updating its flags",
     ],
-    zh: [
-      ({ entry }) => `${entry} 声明了数据描述符，但数据之后并没有`,
-      "请用同一个工具（如 zip 或 7-Zip）从解压后的目录重新打包：该包被其他工具改动过，但标志位未更新",
-    ],
+    zh: [({ entry }) => `${entry} 声明了数据描述符，但数据之后并没有`, "请用同一个工具（如 zip 或 7-Zip）从解压后的目录重新打包：该包被其他工具改动过，但标志位未更新"],
   }),
   "zip.data": reason<InEntry>({
     exit: 65,
-    en: [
-      ({ entry }) => `contains data of ${entry} that runs into the central directory or beyond the end`,
-      COPY_AGAIN.en,
-    ],
+    en: [({ entry }) => `contains data of ${entry} that runs into the central directory or beyond the end`, COPY_AGAIN.en],
     zh: [({ entry }) => `${entry} 的数据超出范围，与中央目录重叠或越过文件末尾`, COPY_AGAIN.zh],
   }),
   "zip.overlap": reason<InEntry>({
@@ -358,10 +268,7 @@ export const archive = {
       ({ entry }) => `contains a folder whose name does not end in a slash: ${entry}`,
       "build the archive again with zip or 7-Zip; a program that uses Go's zip.FileInfoHeader has to add the slash itself",
     ],
-    zh: [
-      ({ entry }) => `目录条目的名称未以斜杠结尾：${entry}`,
-      "请用 zip 或 7-Zip 重新打包；使用 Go 的 zip.FileInfoHeader 的程序须自行补上斜杠",
-    ],
+    zh: [({ entry }) => `目录条目的名称未以斜杠结尾：${entry}`, "请用 zip 或 7-Zip 重新打包；使用 Go 的 zip.FileInfoHeader 的程序须自行补上斜杠"],
   }),
   "zip.folder.data": reason<InEntry>({
     exit: 65,
@@ -400,10 +307,7 @@ export const archive = {
       "has something other than NUL bytes behind the end of its gzip data, which gzip and GNU tar refuse",
       "build the archive again with tar -czf, or download it again: a mirror or a script may have written something behind it",
     ],
-    zh: [
-      "gzip 数据结尾之后还有非零内容，gzip 和 GNU tar 会拒绝",
-      "请用 tar -czf 重新打包，或重新下载：镜像站或脚本可能在文件末尾追加了内容",
-    ],
+    zh: ["gzip 数据结尾之后还有非零内容，gzip 和 GNU tar 会拒绝", "请用 tar -czf 重新打包，或重新下载：镜像站或脚本可能在文件末尾追加了内容"],
   }),
   "gzip.content": reason<{ kind: string }>({
     exit: 65,
@@ -428,18 +332,12 @@ export const archive = {
   }),
   "tar.truncated": reason({
     exit: 65,
-    en: [
-      "is cut short: its tar has no end-of-archive marker",
-      "build the archive again and see that tar ends without an error, then copy it",
-    ],
+    en: ["is cut short: its tar has no end-of-archive marker", "build the archive again and see that tar ends without an error, then copy it"],
     zh: ["文件不完整（被截断）：其中的 tar 没有结束标记", "请重新打包并确认 tar 命令正常结束，再复制"],
   }),
   "tar.header": reason<{ at: number }>({
     exit: 65,
-    en: [
-      ({ at }) => `contains no intact tar: there is no valid header at byte ${at}`,
-      "build the archive again with tar -czf, and copy it again",
-    ],
+    en: [({ at }) => `contains no intact tar: there is no valid header at byte ${at}`, "build the archive again with tar -czf, and copy it again"],
     zh: [({ at }) => `其中的 tar 不完好：第 ${at} 字节处没有有效的文件头`, "请用 tar -czf 重新打包后再复制"],
   }),
   "tar.extension": reason<{ at: number }>({
@@ -453,50 +351,29 @@ export const archive = {
       ({ entry }) => `contains a sparse file, which not every reader of tar restores: ${entry}`,
       "build the archive again without sparse files: GNU tar without -S/--sparse, bsdtar with --no-read-sparse, or zip -r",
     ],
-    zh: [
-      ({ entry }) => `包含稀疏文件（sparse），并非所有 tar 程序都能还原：${entry}`,
-      "请重新打包，不要使用稀疏文件：GNU tar 去掉 -S/--sparse，bsdtar 加 --no-read-sparse，或改用 zip -r",
-    ],
+    zh: [({ entry }) => `包含稀疏文件（sparse），并非所有 tar 程序都能还原：${entry}`, "请重新打包，不要使用稀疏文件：GNU tar 去掉 -S/--sparse，bsdtar 加 --no-read-sparse，或改用 zip -r"],
   }),
   "tar.behind": reason<InEntry>({
     exit: 65,
-    en: [
-      ({ entry }) => `contains entries behind its end, which no reader would unpack: ${entry}`,
-      "build one archive of all of it: archives cannot be joined by writing one behind the other",
-    ],
-    zh: [
-      ({ entry }) => `结束标记之后还有条目，解压时会被忽略：${entry}`,
-      "请将全部内容打成一个包：不能把两个压缩包首尾相接",
-    ],
+    en: [({ entry }) => `contains entries behind its end, which no reader would unpack: ${entry}`, "build one archive of all of it: archives cannot be joined by writing one behind the other"],
+    zh: [({ entry }) => `结束标记之后还有条目，解压时会被忽略：${entry}`, "请将全部内容打成一个包：不能把两个压缩包首尾相接"],
   }),
   "tar.hard-link": reason<InEntry & { target: string }>({
     exit: 65,
-    en: [
-      ({ entry, target }) =>
-        `contains a hard link to something that does not come before it: ${entry} -> ${target}`,
-      REBUILD.en,
-    ],
+    en: [({ entry, target }) => `contains a hard link to something that does not come before it: ${entry} -> ${target}`, REBUILD.en],
     zh: [({ entry, target }) => `包含的硬链接所指内容不在它之前：${entry} -> ${target}`, REBUILD.zh],
   }),
   "tar.repeated": reason<InEntry & { count: number }>({
     exit: null,
     en: [
-      ({ entry, count }) =>
-        `contains ${count === 1 ? "a name" : `${count} names`} more than once, and the last entry of a name counts, as with tar: ${entry}`,
+      ({ entry, count }) => `contains ${count === 1 ? "a name" : `${count} names`} more than once, and the last entry of a name counts, as with tar: ${entry}`,
       "nothing has to be done if that is meant (tar -r adds newer copies); otherwise build the archive again",
     ],
-    zh: [
-      ({ entry, count }) => `包含 ${count} 个重复的名称，以最后一个条目为准（与 tar 一致）：${entry}`,
-      "请确认是否有意如此（tar -r 会追加新的副本）：若不是，请重新打包",
-    ],
+    zh: [({ entry, count }) => `包含 ${count} 个重复的名称，以最后一个条目为准（与 tar 一致）：${entry}`, "请确认是否有意如此（tar -r 会追加新的副本）：若不是，请重新打包"],
   }),
   "tar.type": reason<InEntry & { type: string }>({
     exit: 65,
-    en: [
-      ({ entry, type }) =>
-        `contains an entry of type "${type}", which belongs to a multi-volume or incremental backup: ${entry}`,
-      REBUILD.en,
-    ],
+    en: [({ entry, type }) => `contains an entry of type "${type}", which belongs to a multi-volume or incremental backup: ${entry}`, REBUILD.en],
     zh: [({ entry, type }) => `包含类型为“${type}”的条目（属于分卷或增量备份）：${entry}`, REBUILD.zh],
   }),
   // What may lie under an archive's name and be no archive that is taken: exit 65.
@@ -522,14 +399,8 @@ export const archive = {
   }),
   "archive.kind.lfs": reason({
     exit: 65,
-    en: [
-      "is a Git LFS pointer: the archive itself was not downloaded with the repository",
-      "run git lfs pull in the repository, then copy the archive again",
-    ],
-    zh: [
-      "是 Git LFS 指针文件：压缩包本身没有随仓库一起下载",
-      "请在仓库中执行 git lfs pull，再重新复制压缩包",
-    ],
+    en: ["is a Git LFS pointer: the archive itself was not downloaded with the repository", "run git lfs pull in the repository, then copy the archive again"],
+    zh: ["是 Git LFS 指针文件：压缩包本身没有随仓库一起下载", "请在仓库中执行 git lfs pull，再重新复制压缩包"],
   }),
   "archive.kind.tar": reason({
     exit: 65,
@@ -552,10 +423,7 @@ export const archive = {
   "archive.kind.iso": other("an ISO image", "7z x", "ISO 镜像"),
   "archive.kind.program": reason({
     exit: 65,
-    en: [
-      "is a program, not an archive",
-      "put the archive itself there; a collector's program is declared in packages.json",
-    ],
+    en: ["is a program, not an archive", "put the archive itself there; a collector's program is declared in packages.json"],
     zh: ["是可执行程序，不是压缩包", "请放入压缩包本身；采集器程序请在 packages.json 中声明"],
   }),
   "archive.kind.pdf": reason({
@@ -565,10 +433,7 @@ export const archive = {
   }),
   "archive.kind.zeros": reason({
     exit: 65,
-    en: [
-      "contains nothing but NUL bytes: room was reserved for it and its content never came",
-      "copy the file again and see that the copy ends without an error",
-    ],
+    en: ["contains nothing but NUL bytes: room was reserved for it and its content never came", "copy the file again and see that the copy ends without an error"],
     zh: ["内容全为 NUL 字节：只预留了空间，内容没有写入", "请重新复制该文件，并确认复制正常结束"],
   }),
   // The form that BK-Lite's installer can unpack, and what has no such form.
@@ -576,8 +441,7 @@ export const archive = {
   "repack.never": reason<{ reasons: readonly FormReason[] }>({
     exit: null,
     en: [
-      ({ reasons }) =>
-        `is stored as it is (REPACK=never), but BK-Lite cannot install it on a node: ${formWords(reasons, "en")}`,
+      ({ reasons }) => `is stored as it is (REPACK=never), but BK-Lite cannot install it on a node: ${formWords(reasons, "en")}`,
       "set REPACK=auto, or build it as a zip with fusion-collectors/ around everything and no links",
     ],
     zh: [
@@ -593,17 +457,13 @@ export const archive = {
       "leave out what no node needs, above all links to folders",
     ],
     zh: [
-      ({ files, bytes }) =>
-        `链接替换为实际内容后共 ${files} 个文件${bytes === undefined ? "" : `、${bytes} 字节`}，超过 BK-Lite 安装器的上限（100,000 个文件、8 GiB）`,
+      ({ files, bytes }) => `链接替换为实际内容后共 ${files} 个文件${bytes === undefined ? "" : `、${bytes} 字节`}，超过 BK-Lite 安装器的上限（100,000 个文件、8 GiB）`,
       "去掉节点不需要的内容，尤其是指向目录的链接",
     ],
   }),
   "repack.too-long": reason({
     exit: 65,
-    en: [
-      "comes to more than 4 GiB in the form that BK-Lite's installer can unpack, and it takes no more",
-      "leave out what no node needs",
-    ],
+    en: ["comes to more than 4 GiB in the form that BK-Lite's installer can unpack, and it takes no more", "leave out what no node needs"],
     zh: ["转换为 BK-Lite 安装器可解压的 zip 后超过 4 GiB，超出其上限", "去掉节点不需要的内容"],
   }),
 };

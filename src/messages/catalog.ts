@@ -3,7 +3,7 @@ import { archive } from "./archive.ts";
 import { config } from "./config.ts";
 import { fill, type Language, list, type Reason, reason } from "./define.ts";
 import { nats } from "./nats.ts";
-import { packages } from "./package.ts";
+import { packages } from "./packages.ts";
 import { postgres } from "./postgres.ts";
 import { run } from "./run.ts";
 import { volume } from "./volume.ts";
@@ -38,16 +38,8 @@ function once(remedies: string[], head: string): string {
 function both(exit: ExitCode) {
   return reason<{ postgres: Half; nats: Half }>({
     exit,
-    en: [
-      ({ postgres, nats }) =>
-        list("neither server is ready:", [words(postgres, "en").message, words(nats, "en").message]),
-      (halves) => once(hints(halves, "en"), "see to both:"),
-    ],
-    zh: [
-      ({ postgres, nats }) =>
-        list("两个服务端均未就绪：", [words(postgres, "zh").message, words(nats, "zh").message]),
-      (halves) => once(hints(halves, "zh"), "请分别处理："),
-    ],
+    en: [({ postgres, nats }) => list("neither server is ready:", [words(postgres, "en").message, words(nats, "en").message]), (halves) => once(hints(halves, "en"), "see to both:")],
+    zh: [({ postgres, nats }) => list("两个服务端均未就绪：", [words(postgres, "zh").message, words(nats, "zh").message]), (halves) => once(hints(halves, "zh"), "请分别处理：")],
   });
 }
 
@@ -66,7 +58,7 @@ type ParamsById = { [Id in ReasonId]: (typeof CATALOG)[Id] extends Reason<infer 
 export type Params<Id extends ReasonId> = ParamsById[Id];
 
 /** Cause and remedy of a reason, in words. `params` are those of `id`: whoever raises it is held to that (JobError, problem, log.warn). */
-export function say(id: ReasonId, params: unknown, language: Language): { message: string; hint: string } {
+export function formatMessage(id: ReasonId, params: unknown, language: Language): { message: string; hint: string } {
   const words = (CATALOG[id] as unknown as Reason<unknown>)[language];
   return { message: fill(words[0], params), hint: fill(words[1], params) };
 }

@@ -86,9 +86,7 @@ interface Done {
 
 /** `packages: 1 uploaded, 2 unchanged; rows: none`. */
 function counts({ packages, rows }: Done, language: Language): string {
-  return language === "zh"
-    ? `安装包：${countWords(packages, language)}；记录：${countWords(rows, language)}`
-    : `packages: ${countWords(packages, language)}; rows: ${countWords(rows, language)}`;
+  return language === "zh" ? `安装包：${countWords(packages, language)}；记录：${countWords(rows, language)}` : `packages: ${countWords(packages, language)}; rows: ${countWords(rows, language)}`;
 }
 
 /** What there is to count: nothing after waiting, and no rows after reading the volume alone. */
@@ -98,9 +96,7 @@ function succeeded(done: Done, language: Language): string {
   const begin = zh ? `${command} 成功` : `${command} succeeded`;
   if (command === "wait" || command === "gate") return begin;
   const stop = zh ? "。" : "; ";
-  const scanned = zh
-    ? `安装包：${countWords(packages, language)}`
-    : `packages: ${countWords(packages, language)}`;
+  const scanned = zh ? `安装包：${countWords(packages, language)}` : `packages: ${countWords(packages, language)}`;
   return `${begin}${stop}${command === "scan" ? scanned : counts(done, language)}`;
 }
 
@@ -127,10 +123,8 @@ const layer = (name: string, zh: string) =>
       en: `${name}: highest layer passed, first failed, why, seconds waited and left; when it changes and every 10 s`,
       zh: `${zh}：已通过的最高层、首个失败的层、原因、已等待与剩余秒数；变化时及每 10 秒一行`,
     },
-    en: ({ failed, cause, hint, waited, left }) =>
-      `waiting (${failed}): ${cause}; ${waited} s waited, ${left} s left${waited < ADVISE ? "" : `. What to do: ${hint}`}`,
-    zh: ({ failed, cause, hint, waited, left }) =>
-      `等待中（${failed}）：${cause}；已等待 ${waited} 秒，剩余 ${left} 秒${waited < ADVISE ? "" : `。处理办法：${hint}`}`,
+    en: ({ failed, cause, hint, waited, left }) => `waiting (${failed}): ${cause}; ${waited} s waited, ${left} s left${waited < ADVISE ? "" : `. What to do: ${hint}`}`,
+    zh: ({ failed, cause, hint, waited, left }) => `等待中（${failed}）：${cause}；已等待 ${waited} 秒，剩余 ${left} 秒${waited < ADVISE ? "" : `。处理办法：${hint}`}`,
   });
 
 /** How many seconds the waiting took. */
@@ -162,10 +156,7 @@ export function duration(seconds: number, language: Language): string {
 }
 
 /** `43% of 1.0 GiB, 380.2 MiB/s, 2 s left`. */
-export function progressWords(
-  { bytes, total, percent, bytesPerSecond, secondsLeft }: Snapshot,
-  language: Language,
-): string {
+export function progressWords({ bytes, total, percent, bytesPerSecond, secondsLeft }: Snapshot, language: Language): string {
   const zh = language === "zh";
   const comma = zh ? "，" : ", ";
   const rate = `${formatBytes(bytesPerSecond)}/s`;
@@ -221,8 +212,7 @@ interface Stored extends PackageLine {
   seconds: number;
 }
 
-const platform = (os: string | null, arch: string | null) =>
-  [os, arch].filter((part) => part !== null).join("/");
+const platform = (os: string | null, arch: string | null) => [os, arch].filter((part) => part !== null).join("/");
 
 function row({ id, type, os, arch, object, version, name }: RowEntry): string {
   return `${id ?? "-"}: ${type} ${object} ${version} ${platform(os, arch)} (${name})`;
@@ -234,10 +224,8 @@ function was({ columns, oldName }: { columns: string[]; oldName: string }, words
 }
 
 const stored = (what: Record<Language, string>) => ({
-  en: ({ file, key, bytesUploaded }: Stored) =>
-    `${file}: ${what.en}${bytesUploaded > 0 ? ` (${formatBytes(bytesUploaded)})` : ""}: ${key}`,
-  zh: ({ file, key, bytesUploaded }: Stored) =>
-    `${file}：${what.zh}${bytesUploaded > 0 ? `（${formatBytes(bytesUploaded)}）` : ""}：${key}`,
+  en: ({ file, key, bytesUploaded }: Stored) => `${file}: ${what.en}${bytesUploaded > 0 ? ` (${formatBytes(bytesUploaded)})` : ""}: ${key}`,
+  zh: ({ file, key, bytesUploaded }: Stored) => `${file}：${what.zh}${bytesUploaded > 0 ? `（${formatBytes(bytesUploaded)}）` : ""}：${key}`,
 });
 
 interface GateWaiting {
@@ -259,8 +247,7 @@ interface ScanFound {
   bytes: number;
 }
 
-const on = (missing: readonly string[], language: Language) =>
-  missing.includes("*") ? "" : language === "zh" ? `（${missing.join("、")}）` : ` for ${missing.join(", ")}`;
+const on = (missing: readonly string[], language: Language) => (missing.includes("*") ? "" : language === "zh" ? `（${missing.join("、")}）` : ` for ${missing.join(", ")}`);
 
 const onPlatform = (os: string, arch: string | null) => (arch === null ? os : `${os}/${arch}`);
 
@@ -281,14 +268,8 @@ export const EVENTS = {
       en: "it succeeded: counts of packages and rows, orphans, duration",
       zh: "运行成功：安装包与记录的计数、孤立分块、耗时",
     },
-    en: (done) =>
-      done.command === "plan"
-        ? `plan wrote nothing; init would come to this: ${counts(done, "en")}`
-        : succeeded(done, "en"),
-    zh: (done) =>
-      done.command === "plan"
-        ? `plan 未写入任何内容；执行 init 的结果将是：${counts(done, "zh").replaceAll("已", "")}`
-        : succeeded(done, "zh"),
+    en: (done) => (done.command === "plan" ? `plan wrote nothing; init would come to this: ${counts(done, "en")}` : succeeded(done, "en")),
+    zh: (done) => (done.command === "plan" ? `plan 未写入任何内容；执行 init 的结果将是：${counts(done, "zh").replaceAll("已", "")}` : succeeded(done, "zh")),
   }),
   "run.failed": reasonEvent(
     {
@@ -300,10 +281,7 @@ export const EVENTS = {
       zh: ({ command, code }) => `${command} 失败（退出码 ${code}）：`,
     },
   ),
-  "run.stopping": reasonEvent(
-    { en: "a signal or RUN_TIMEOUT stops the run", zh: "收到信号或超过 RUN_TIMEOUT，正在停止" },
-    { en: () => "stopping: ", zh: () => "正在停止：" },
-  ),
+  "run.stopping": reasonEvent({ en: "a signal or RUN_TIMEOUT stops the run", zh: "收到信号或超过 RUN_TIMEOUT，正在停止" }, { en: () => "stopping: ", zh: () => "正在停止：" }),
   "report.failed": reasonEvent({
     en: "the report could not be written to REPORT_FILE; the run goes on as it would",
     zh: "报告无法写入 REPORT_FILE；不影响运行结果",
@@ -324,10 +302,8 @@ export const EVENTS = {
   "wait.nats.layer": layer("NATS", "NATS"),
   "wait.nats.ready": event<Ready & { bucket: string; exists: boolean }>({
     about: { en: "NATS is usable, down to the bucket", zh: "NATS 可用，包括存储桶" },
-    en: ({ version, where, bucket, exists }) =>
-      `NATS ${version} at ${where} is ready: bucket "${bucket}"${exists ? "" : " does not exist yet"}`,
-    zh: ({ version, where, bucket, exists }) =>
-      `NATS ${version}（${where}）已就绪：存储桶“${bucket}”${exists ? "" : "尚不存在"}`,
+    en: ({ version, where, bucket, exists }) => `NATS ${version} at ${where} is ready: bucket "${bucket}"${exists ? "" : " does not exist yet"}`,
+    zh: ({ version, where, bucket, exists }) => `NATS ${version}（${where}）已就绪：存储桶“${bucket}”${exists ? "" : "尚不存在"}`,
   }),
   "bucket.created": event<{ bucket: string; replicas: number }>({
     about: { en: "the bucket was missing and has been made", zh: "存储桶不存在，已创建" },
@@ -382,10 +358,8 @@ export const EVENTS = {
       en: "an archive that BK-Lite's installer cannot unpack is stored as a zip that it can: why, and under which name",
       zh: "BK-Lite 安装器无法解压的压缩包转换为可解压的 zip 存储：原因及存储名称",
     },
-    en: ({ file, name, reasons }) =>
-      `${file}: cannot be installed as it is (${formWords(reasons, "en")}): stored as ${name}, a zip that BK-Lite can install`,
-    zh: ({ file, name, reasons }) =>
-      `${file}：无法按原样安装（${formWords(reasons, "zh")}），转换为 BK-Lite 可安装的 zip，存储为 ${name}`,
+    en: ({ file, name, reasons }) => `${file}: cannot be installed as it is (${formWords(reasons, "en")}): stored as ${name}, a zip that BK-Lite can install`,
+    zh: ({ file, name, reasons }) => `${file}：无法按原样安装（${formWords(reasons, "zh")}），转换为 BK-Lite 可安装的 zip，存储为 ${name}`,
   }),
   "package.unfit": reasonEvent({
     en: "REPACK=never: an archive is stored in a form that BK-Lite's installer cannot unpack",
@@ -414,8 +388,7 @@ export const EVENTS = {
     },
     en: ({ bucket, pid, client, age, seconds, left }) =>
       `another run holds the lock for bucket "${bucket}" (Postgres session ${pid}, client ${client}, ${age} s old): waiting, ${seconds} s so far, ${left} s left`,
-    zh: ({ bucket, pid, client, age, seconds, left }) =>
-      `另一个任务持有存储桶“${bucket}”的锁（Postgres 会话 ${pid}，客户端 ${client}，已持续 ${age} 秒）：已等待 ${seconds} 秒，剩余 ${left} 秒`,
+    zh: ({ bucket, pid, client, age, seconds, left }) => `另一个任务持有存储桶“${bucket}”的锁（Postgres 会话 ${pid}，客户端 ${client}，已持续 ${age} 秒）：已等待 ${seconds} 秒，剩余 ${left} 秒`,
   }),
   "lock.acquired": event<Lock>({
     about: { en: "this run is the only one (debug)", zh: "已取得锁，当前只有本任务（debug）" },
@@ -508,8 +481,7 @@ export const EVENTS = {
       en: "PURGE_ORPHANS: staged objects and pending rows over a day old",
       zh: "PURGE_ORPHANS：超过一天的暂存对象与 pending 记录，已清除",
     },
-    en: ({ objects, rows }) =>
-      `removed ${plural(objects, "staged object")} and ${plural(rows, "pending row")}`,
+    en: ({ objects, rows }) => `removed ${plural(objects, "staged object")} and ${plural(rows, "pending row")}`,
     zh: ({ objects, rows }) => `已清除暂存对象 ${objects} 个、pending 记录 ${rows} 条`,
   }),
   "row.inserted": event<RowEntry>({
@@ -532,8 +504,7 @@ export const EVENTS = {
       en: "read back: every package whole, every row there",
       zh: "已读回校验：每个安装包完整，每条记录都在",
     },
-    en: ({ packages, rows }) =>
-      `verified: ${plural(packages, "package")} stored and whole, ${plural(rows, "row")} registered`,
+    en: ({ packages, rows }) => `verified: ${plural(packages, "package")} stored and whole, ${plural(rows, "row")} registered`,
     zh: ({ packages, rows }) => `校验通过：${packages} 个安装包已完整存储，${rows} 条记录已登记`,
   }),
   "verify.failed": reasonEvent({
@@ -545,10 +516,8 @@ export const EVENTS = {
       en: "verify --wait: what it still waits for; when that changes, and every 10 s",
       zh: "verify --wait：仍在等待的内容；变化时及每 10 秒输出",
     },
-    en: ({ differences, first, seconds, left }) =>
-      `waiting until it holds: ${plural(differences, "difference")}, first: ${first}; ${seconds} s so far, ${left} s left`,
-    zh: ({ differences, first, seconds, left }) =>
-      `等待一致：还有 ${differences} 处不一致，首先是 ${first}；已等待 ${seconds} 秒，剩余 ${left} 秒`,
+    en: ({ differences, first, seconds, left }) => `waiting until it holds: ${plural(differences, "difference")}, first: ${first}; ${seconds} s so far, ${left} s left`,
+    zh: ({ differences, first, seconds, left }) => `等待一致：还有 ${differences} 处不一致，首先是 ${first}；已等待 ${seconds} 秒，剩余 ${left} 秒`,
   }),
   "cleanup.failed": reasonEvent({
     en: "something could not be undone; the next run will",
@@ -559,10 +528,8 @@ export const EVENTS = {
       en: "gate: no controller can be installed yet, on which platforms; when that changes, and every 10 s",
       zh: "gate：还没有可安装的控制器，列出平台；变化时及每 10 秒输出",
     },
-    en: ({ missing, seconds, left }) =>
-      `waiting for a controller that can be installed${on(missing, "en")}: ${seconds} s so far, ${left} s left`,
-    zh: ({ missing, seconds, left }) =>
-      `等待可安装的控制器${on(missing, "zh")}：已等待 ${seconds} 秒，剩余 ${left} 秒`,
+    en: ({ missing, seconds, left }) => `waiting for a controller that can be installed${on(missing, "en")}: ${seconds} s so far, ${left} s left`,
+    zh: ({ missing, seconds, left }) => `等待可安装的控制器${on(missing, "zh")}：已等待 ${seconds} 秒，剩余 ${left} 秒`,
   }),
   "gate.open": event<{ seconds: number }>({
     about: { en: "gate: a controller is there, or was once", zh: "gate：控制器已就绪，或曾经就绪，放行" },
@@ -574,20 +541,16 @@ export const EVENTS = {
       en: "BK-Lite's first start has not yet filled its list of collectors (node_mgmt_collector); every 10 s",
       zh: "BK-Lite 首次启动尚未写入采集器清单（node_mgmt_collector）；每 10 秒输出",
     },
-    en: ({ seconds, left }) =>
-      `waiting for BK-Lite's first start to fill node_mgmt_collector: ${seconds} s so far, ${left} s left`,
-    zh: ({ seconds, left }) =>
-      `等待 BK-Lite 首次启动写入 node_mgmt_collector：已等待 ${seconds} 秒，剩余 ${left} 秒`,
+    en: ({ seconds, left }) => `waiting for BK-Lite's first start to fill node_mgmt_collector: ${seconds} s so far, ${left} s left`,
+    zh: ({ seconds, left }) => `等待 BK-Lite 首次启动写入 node_mgmt_collector：已等待 ${seconds} 秒，剩余 ${left} 秒`,
   }),
   "migrations.waiting": event<{ count: number; seconds: number; left: number }>({
     about: {
       en: "BK-Lite's server is still migrating the database: migrations so far; every 10 s",
       zh: "BK-Lite 服务端仍在迁移数据库：已完成的迁移数；每 10 秒输出",
     },
-    en: ({ count, seconds, left }) =>
-      `waiting for BK-Lite's first start to finish its migrations (${count} so far): ${seconds} s so far, ${left} s left`,
-    zh: ({ count, seconds, left }) =>
-      `等待 BK-Lite 首次启动完成迁移（已完成 ${count} 个）：已等待 ${seconds} 秒，剩余 ${left} 秒`,
+    en: ({ count, seconds, left }) => `waiting for BK-Lite's first start to finish its migrations (${count} so far): ${seconds} s so far, ${left} s left`,
+    zh: ({ count, seconds, left }) => `等待 BK-Lite 首次启动完成迁移（已完成 ${count} 个）：已等待 ${seconds} 秒，剩余 ${left} 秒`,
   }),
   "migrations.unreadable": event({
     about: {
@@ -612,10 +575,8 @@ export const EVENTS = {
       en: "which APM probes are stored, by language; where any is stored or required",
       zh: "已存储的 APM 探针（按语言）；仅在有探针或 REQUIRE 指定探针时输出",
     },
-    en: ({ present, missing }) =>
-      `APM probes: ${present.join(", ") || "none"}${missing.length > 0 ? `; not stored: ${missing.join(", ")}` : ""}`,
-    zh: ({ present, missing }) =>
-      `APM 探针：${present.join("、") || "无"}${missing.length > 0 ? `；未存储：${missing.join("、")}` : ""}`,
+    en: ({ present, missing }) => `APM probes: ${present.join(", ") || "none"}${missing.length > 0 ? `; not stored: ${missing.join(", ")}` : ""}`,
+    zh: ({ present, missing }) => `APM 探针：${present.join("、") || "无"}${missing.length > 0 ? `；未存储：${missing.join("、")}` : ""}`,
   }),
   "platform.warning": reasonEvent({
     en: "something that a platform lacks, and what will fail in BK-Lite",
@@ -626,10 +587,8 @@ export const EVENTS = {
       en: "scan: what a file on the volume would become",
       zh: "scan：卷上的文件将变成什么",
     },
-    en: ({ file, type, object, version, os, arch, bytes }) =>
-      `${file}: ${type} ${object} ${version}${os === null ? "" : ` for ${onPlatform(os, arch)}`} (${formatBytes(bytes)})`,
-    zh: ({ file, type, object, version, os, arch, bytes }) =>
-      `${file}：${type} ${object} ${version}${os === null ? "" : `，${onPlatform(os, arch)}`}（${formatBytes(bytes)}）`,
+    en: ({ file, type, object, version, os, arch, bytes }) => `${file}: ${type} ${object} ${version}${os === null ? "" : ` for ${onPlatform(os, arch)}`} (${formatBytes(bytes)})`,
+    zh: ({ file, type, object, version, os, arch, bytes }) => `${file}：${type} ${object} ${version}${os === null ? "" : `，${onPlatform(os, arch)}`}（${formatBytes(bytes)}）`,
   }),
 };
 

@@ -13,10 +13,8 @@ export interface Access {
 }
 
 const access = {
-  en: ({ owner, mode, user, folder }: Access) =>
-    `${folder ? `folder ${folder}: ` : ""}owner ${owner}, mode ${mode}, read as ${user}`,
-  zh: ({ owner, mode, user, folder }: Access) =>
-    `${folder ? `目录 ${folder}：` : ""}属主 ${owner}，权限 ${mode}，读取用户 ${user}`,
+  en: ({ owner, mode, user, folder }: Access) => `${folder ? `folder ${folder}: ` : ""}owner ${owner}, mode ${mode}, read as ${user}`,
+  zh: ({ owner, mode, user, folder }: Access) => `${folder ? `目录 ${folder}：` : ""}属主 ${owner}，权限 ${mode}，读取用户 ${user}`,
 };
 
 /** What the system says when a file system itself has failed. */
@@ -34,10 +32,7 @@ const HEALTH = {
     code === "ESTALE"
       ? "mount the volume again (the NFS server has replaced or restarted it), then run the job again"
       : "look at the disk or network storage behind the volume (its logs, dmesg), then run the job again",
-  zh: ({ code }: { code: string }) =>
-    code === "ESTALE"
-      ? "请重新挂载该卷（NFS 服务端已更换或重启），再运行任务"
-      : "请检查卷所在的磁盘或网络存储（存储日志、dmesg），再运行任务",
+  zh: ({ code }: { code: string }) => (code === "ESTALE" ? "请重新挂载该卷（NFS 服务端已更换或重启），再运行任务" : "请检查卷所在的磁盘或网络存储（存储日志、dmesg），再运行任务"),
 };
 
 const MOUNT = {
@@ -58,13 +53,10 @@ interface Emptiness {
 
 /** Names that are shown of a folder's files. */
 const SHOWN = 5;
-const shortly = (names: readonly string[], between: string) =>
-  `${names.slice(0, SHOWN).join(between)}${names.length > SHOWN ? " …" : ""}`;
+const shortly = (names: readonly string[], between: string) => `${names.slice(0, SHOWN).join(between)}${names.length > SHOWN ? " …" : ""}`;
 const held = {
-  en: (names: readonly string[]) =>
-    names.length === 0 ? "is empty" : `holds ${plural(names.length, "other file")}: ${shortly(names, ", ")}`,
-  zh: (names: readonly string[]) =>
-    names.length === 0 ? "目录为空" : `另有 ${names.length} 个文件：${shortly(names, "、")}`,
+  en: (names: readonly string[]) => (names.length === 0 ? "is empty" : `holds ${plural(names.length, "other file")}: ${shortly(names, ", ")}`),
+  zh: (names: readonly string[]) => (names.length === 0 ? "目录为空" : `另有 ${names.length} 个文件：${shortly(names, "、")}`),
 };
 
 const AGAIN = {
@@ -101,8 +93,7 @@ const RULES = {
     zh: ({ detail }) => `缺少字段“${detail}”`,
   },
   unknown: {
-    en: ({ detail, near }) =>
-      near ? `there is no field "${detail}" (did you mean "${near}"?)` : "has a field that does not exist",
+    en: ({ detail, near }) => (near ? `there is no field "${detail}" (did you mean "${near}"?)` : "has a field that does not exist"),
     zh: ({ detail, near }) => (near ? `没有字段“${detail}”（是否应为“${near}”？）` : "含有不存在的字段"),
   },
   type: {
@@ -114,8 +105,7 @@ const RULES = {
     zh: ({ detail }) => `取值应为以下之一：${detail}`,
   },
   path: {
-    en: () =>
-      'should be a path below PACKAGES_DIR, with "/" between folders; not absolute, and without "." and ".."',
+    en: () => 'should be a path below PACKAGES_DIR, with "/" between folders; not absolute, and without "." and ".."',
     zh: () => "应为 PACKAGES_DIR 下的相对路径，目录间用“/”分隔，不含“.”和“..”",
   },
 } satisfies Record<string, Record<Language, (params: Broken) => string>>;
@@ -157,23 +147,18 @@ export const volume = {
     ],
     zh: [
       (at) => `${at.path}：权限不足，无法读取目录（${access.zh(at)}）`,
-      ({ path, user }) =>
-        `请为用户 ${user} 授予该目录的读权限，例如 chmod -R a+rX ${path}；若权限本已足够，请检查 SELinux（挂载选项 :z）和 NFS 的 root squash`,
+      ({ path, user }) => `请为用户 ${user} 授予该目录的读权限，例如 chmod -R a+rX ${path}；若权限本已足够，请检查 SELinux（挂载选项 :z）和 NFS 的 root squash`,
     ],
   }),
   "volume.unreadable": reason<{ path: string; code: string; said: string }>({
     exit: 74,
-    en: [
-      ({ path, code, said }) => `${path}: the folder could not be read: ${said}${word(code, "en")}`,
-      HEALTH.en,
-    ],
+    en: [({ path, code, said }) => `${path}: the folder could not be read: ${said}${word(code, "en")}`, HEALTH.en],
     zh: [({ path, code, said }) => `${path}：无法读取目录：${said}${word(code, "zh")}`, HEALTH.zh],
   }),
   "volume.empty": reason<Emptiness>({
     exit: 66,
     en: [
-      ({ path, suspects, others }) =>
-        `no usable package in ${path}, which ${held.en(others)}${suspects.length > 0 ? `; this looks like a mistake: ${suspects.join(", ")}` : ""}`,
+      ({ path, suspects, others }) => `no usable package in ${path}, which ${held.en(others)}${suspects.length > 0 ? `; this looks like a mistake: ${suspects.join(", ")}` : ""}`,
       ({ suspects, join }) => {
         if (join !== undefined) return `join the parts of the split archive: ${join}`;
         return suspects.length > 0
@@ -182,8 +167,7 @@ export const volume = {
       },
     ],
     zh: [
-      ({ path, suspects, others }) =>
-        `${path} 中没有可用的探针包（${held.zh(others)}）${suspects.length > 0 ? `，以下项目疑似有误：${suspects.join("、")}` : ""}`,
+      ({ path, suspects, others }) => `${path} 中没有可用的探针包（${held.zh(others)}）${suspects.length > 0 ? `，以下项目疑似有误：${suspects.join("、")}` : ""}`,
       ({ suspects, join }) => {
         if (join !== undefined) return `请合并分卷：${join}`;
         return suspects.length > 0
@@ -198,25 +182,16 @@ export const volume = {
       "is a symbolic link that leads out of PACKAGES_DIR: a link that is read must end at a regular file below that folder",
       "put the file itself there, or a relative link to a file on the same volume",
     ],
-    zh: [
-      "是指向卷（PACKAGES_DIR）之外的符号链接：会被读取的链接必须指向该目录下的普通文件",
-      "请放入文件本身，或改为指向同一卷内文件的相对链接",
-    ],
+    zh: ["是指向卷（PACKAGES_DIR）之外的符号链接：会被读取的链接必须指向该目录下的普通文件", "请放入文件本身，或改为指向同一卷内文件的相对链接"],
   }),
   "file.missing": reason({
     exit: 66,
-    en: [
-      "there is no such file",
-      "give --file the path of a regular file, as seen from inside the container",
-    ],
+    en: ["there is no such file", "give --file the path of a regular file, as seen from inside the container"],
     zh: ["文件不存在", "请用 --file 指定容器内可见的普通文件路径"],
   }),
   "file.irregular": reason({
     exit: 66,
-    en: [
-      "is not a regular file",
-      "give --file the path of a regular file, as seen from inside the container",
-    ],
+    en: ["is not a regular file", "give --file the path of a regular file, as seen from inside the container"],
     zh: ["不是普通文件", "请用 --file 指定容器内可见的普通文件路径"],
   }),
   "file.denied": reason<Access>({
@@ -226,11 +201,7 @@ export const volume = {
       ({ user }) =>
         `make the file readable for user ${user}, such as by chmod a+r; where the mode allows it already, look at the folders above it, at SELinux (mount option :z) and at the export's root squash`,
     ],
-    zh: [
-      (at) => `无法读取：权限不足（${access.zh(at)}）`,
-      ({ user }) =>
-        `请为用户 ${user} 授予读权限，例如 chmod a+r；若权限本已足够，请检查上级目录、SELinux（挂载选项 :z）和 NFS 的 root squash`,
-    ],
+    zh: [(at) => `无法读取：权限不足（${access.zh(at)}）`, ({ user }) => `请为用户 ${user} 授予读权限，例如 chmod a+r；若权限本已足够，请检查上级目录、SELinux（挂载选项 :z）和 NFS 的 root squash`],
   }),
   "file.unreadable": reason<{ code: string; said: string }>({
     exit: 74,
@@ -239,14 +210,8 @@ export const volume = {
   }),
   "file.changed": reason({
     exit: 74,
-    en: [
-      "changed while it was read",
-      "wait until the copy is complete (copy to a name ending in .part, then rename), then run the job again",
-    ],
-    zh: [
-      "在读取过程中发生了变化",
-      "请等待复制完成（先复制为以 .part 结尾的名称，再重命名），然后重新运行任务",
-    ],
+    en: ["changed while it was read", "wait until the copy is complete (copy to a name ending in .part, then rename), then run the job again"],
+    zh: ["在读取过程中发生了变化", "请等待复制完成（先复制为以 .part 结尾的名称，再重命名），然后重新运行任务"],
   }),
   "file.growing": reason<{ seconds: number }>({
     exit: 74,
@@ -254,46 +219,26 @@ export const volume = {
       ({ seconds }) => `is still being written: waited ${seconds} s for it to be complete`,
       "wait until the copy is complete (copy to a name ending in .part, then rename), then run the job again; if nothing writes to it any more, the copy was cut short: copy it again",
     ],
-    zh: [
-      ({ seconds }) => `仍在写入：已等待 ${seconds} 秒，文件尚不完整`,
-      "请等待复制完成（先复制为以 .part 结尾的名称，再重命名），然后重新运行任务；若已无进程写入，说明复制中断，请重新复制",
-    ],
+    zh: [({ seconds }) => `仍在写入：已等待 ${seconds} 秒，文件尚不完整`, "请等待复制完成（先复制为以 .part 结尾的名称，再重命名），然后重新运行任务；若已无进程写入，说明复制中断，请重新复制"],
   }),
   // Files that could be packages and were not recognised, or are none.
   "volume.near.name": reason<{ meant: string }>({
     exit: null,
-    en: [
-      ({ meant }) => `is left alone: its name is not quite a package's (did you mean ${meant}?)`,
-      ({ meant }) => `rename it to ${meant} if it is a package, or remove it`,
-    ],
-    zh: [
-      ({ meant }) => `已忽略：名称与安装包名称相近（是否应为 ${meant}？）`,
-      ({ meant }) => `若确为安装包，请重命名为 ${meant}，否则请删除`,
-    ],
+    en: [({ meant }) => `is left alone: its name is not quite a package's (did you mean ${meant}?)`, ({ meant }) => `rename it to ${meant} if it is a package, or remove it`],
+    zh: [({ meant }) => `已忽略：名称与安装包名称相近（是否应为 ${meant}？）`, ({ meant }) => `若确为安装包，请重命名为 ${meant}，否则请删除`],
   }),
   "volume.near.link": reason<{ target: string }>({
     exit: null,
     en: [
-      ({ target }) =>
-        `is left alone: it is a link to ${target}, which does not exist where the job looks for it`,
+      ({ target }) => `is left alone: it is a link to ${target}, which does not exist where the job looks for it`,
       "copy the file itself to the volume, or make the link relative to a file on the same volume: a link to the host's folders ends nowhere in a container",
     ],
-    zh: [
-      ({ target }) => `已忽略：链接指向 ${target}，在任务的运行环境中不存在`,
-      "请将文件本身复制到卷上，或改为指向同一卷内文件的相对链接：指向宿主机目录的链接在容器内无效",
-    ],
+    zh: [({ target }) => `已忽略：链接指向 ${target}，在任务的运行环境中不存在`, "请将文件本身复制到卷上，或改为指向同一卷内文件的相对链接：指向宿主机目录的链接在容器内无效"],
   }),
   "volume.near.linked": reason<{ target: string }>({
     exit: null,
-    en: [
-      ({ target }) =>
-        `is left alone: it is a link to the folder ${target}, and links to folders are not followed`,
-      "put the folder itself on the volume, or mount it there",
-    ],
-    zh: [
-      ({ target }) => `已忽略：是指向目录 ${target} 的链接，不跟随指向目录的链接`,
-      "请将该目录本身放到卷上，或挂载到卷中",
-    ],
+    en: [({ target }) => `is left alone: it is a link to the folder ${target}, and links to folders are not followed`, "put the folder itself on the volume, or mount it there"],
+    zh: [({ target }) => `已忽略：是指向目录 ${target} 的链接，不跟随指向目录的链接`, "请将该目录本身放到卷上，或挂载到卷中"],
   }),
   "volume.near.folder": reason({
     exit: null,
@@ -301,25 +246,16 @@ export const volume = {
       "is left alone: it is a folder with an archive's name",
       "if Docker made it in place of a file that was missing when it was mounted, remove the folder, put the file there and start again; an unpacked archive has to be packed again",
     ],
-    zh: [
-      "已忽略：是目录，但名称像压缩包",
-      "若是 Docker 在挂载时因文件缺失而创建的目录，请删除该目录并放入文件后重新启动；若是解压后的目录，请重新打包",
-    ],
+    zh: ["已忽略：是目录，但名称像压缩包", "若是 Docker 在挂载时因文件缺失而创建的目录，请删除该目录并放入文件后重新启动；若是解压后的目录，请重新打包"],
   }),
   "volume.near.special": reason({
     exit: null,
-    en: [
-      "is left alone: by its name or place it is a package, but it is no regular file (a FIFO, socket or device)",
-      "put the file itself there",
-    ],
+    en: ["is left alone: by its name or place it is a package, but it is no regular file (a FIFO, socket or device)", "put the file itself there"],
     zh: ["已忽略：从名称或位置看是安装包，但不是普通文件（命名管道、套接字或设备）", "请放入文件本身"],
   }),
   "volume.near.deep": reason<{ depth: number }>({
     exit: null,
-    en: [
-      ({ depth }) => `is left alone: it lies more than ${depth} folders deep`,
-      "move it further up on the volume",
-    ],
+    en: [({ depth }) => `is left alone: it lies more than ${depth} folders deep`, "move it further up on the volume"],
     zh: [({ depth }) => `已忽略：目录超过 ${depth} 层`, "请移到卷中更浅的目录"],
   }),
   "volume.near.unknown": reason({
@@ -340,14 +276,8 @@ export const volume = {
   }),
   "volume.near.release": reason({
     exit: null,
-    en: [
-      "is left alone: it is a release pack of BK-Lite's (manifest.json and artifacts/), which is not for this job",
-      "import it on BK-Lite's page, and remove it from the volume",
-    ],
-    zh: [
-      "已忽略：是 BK-Lite 的发布包（manifest.json 与 artifacts/），不由本任务处理",
-      "请在 BK-Lite 页面上导入，并从卷中移除",
-    ],
+    en: ["is left alone: it is a release pack of BK-Lite's (manifest.json and artifacts/), which is not for this job", "import it on BK-Lite's page, and remove it from the volume"],
+    zh: ["已忽略：是 BK-Lite 的发布包（manifest.json 与 artifacts/），不由本任务处理", "请在 BK-Lite 页面上导入，并从卷中移除"],
   }),
   "collector.place": reason({
     exit: null,
@@ -355,46 +285,23 @@ export const volume = {
       "is left alone: collectors are looked for in collector/linux/ and collector/windows/, or one folder below for an architecture",
       "move it there, such as to collector/linux/telegraf or collector/windows/x86_64/telegraf.exe",
     ],
-    zh: [
-      "已忽略：采集器只从 collector/linux/ 和 collector/windows/（其下可再按架构分目录）读取",
-      "请移到其中，例如 collector/linux/telegraf 或 collector/windows/x86_64/telegraf.exe",
-    ],
+    zh: ["已忽略：采集器只从 collector/linux/ 和 collector/windows/（其下可再按架构分目录）读取", "请移到其中，例如 collector/linux/telegraf 或 collector/windows/x86_64/telegraf.exe"],
   }),
   "collector.packed": reason({
     exit: null,
-    en: [
-      "is left alone: a collector lies there as its program, as a folder, or as a zip",
-      "unpack it, and put the program (telegraf) or its folder (filebeat/) there",
-    ],
-    zh: [
-      "已忽略：采集器应以程序文件、目录或 zip 的形式放在此处",
-      "请先解压，再放入程序（telegraf）或其目录（filebeat/）",
-    ],
+    en: ["is left alone: a collector lies there as its program, as a folder, or as a zip", "unpack it, and put the program (telegraf) or its folder (filebeat/) there"],
+    zh: ["已忽略：采集器应以程序文件、目录或 zip 的形式放在此处", "请先解压，再放入程序（telegraf）或其目录（filebeat/）"],
   }),
   // Checksum files and the archives beside them.
   "checksum.mismatch": reason<{ sha256: string; from: string; expected: string }>({
     exit: 65,
-    en: [
-      ({ sha256, from, expected }) => `has the SHA-256 ${sha256}, but ${from} says ${expected}`,
-      "copy both files again from the same build",
-    ],
-    zh: [
-      ({ sha256, from, expected }) => `SHA-256 为 ${sha256}，但 ${from} 中为 ${expected}，校验失败`,
-      "请从同一次构建重新复制这两个文件",
-    ],
+    en: [({ sha256, from, expected }) => `has the SHA-256 ${sha256}, but ${from} says ${expected}`, "copy both files again from the same build"],
+    zh: [({ sha256, from, expected }) => `SHA-256 为 ${sha256}，但 ${from} 中为 ${expected}，校验失败`, "请从同一次构建重新复制这两个文件"],
   }),
   "checksum.line": reason<{ line: number; cut?: boolean }>({
     exit: 65,
-    en: [
-      ({ line }) =>
-        `contains a line that is not a SHA-256 and a file name, as sha256sum, BSD's sha256 or openssl write them: line ${line}`,
-      AGAIN.en,
-    ],
-    zh: [
-      ({ line }) =>
-        `第 ${line} 行无法识别为“SHA-256 与文件名”（支持 sha256sum、BSD sha256 和 openssl 的格式）`,
-      AGAIN.zh,
-    ],
+    en: [({ line }) => `contains a line that is not a SHA-256 and a file name, as sha256sum, BSD's sha256 or openssl write them: line ${line}`, AGAIN.en],
+    zh: [({ line }) => `第 ${line} 行无法识别为“SHA-256 与文件名”（支持 sha256sum、BSD sha256 和 openssl 的格式）`, AGAIN.zh],
   }),
   "checksum.encoding": reason({
     exit: 65,
@@ -423,41 +330,23 @@ export const volume = {
   }),
   "checksum.unused": reason({
     exit: null,
-    en: [
-      "names none of the archives beside or below it: nothing was checked by it",
-      "write it again with sha256sum in this folder (for files below with their paths), or remove it",
-    ],
-    zh: [
-      "未列出同目录或下级目录中的任何压缩包，未据此进行校验",
-      "请在该目录用 sha256sum 重新生成（下级目录的文件须带路径），或删除该文件",
-    ],
+    en: ["names none of the archives beside or below it: nothing was checked by it", "write it again with sha256sum in this folder (for files below with their paths), or remove it"],
+    zh: ["未列出同目录或下级目录中的任何压缩包，未据此进行校验", "请在该目录用 sha256sum 重新生成（下级目录的文件须带路径），或删除该文件"],
   }),
   "checksum.name": reason<{ meant: string }>({
     exit: null,
-    en: [
-      ({ meant }) => `looks like a checksum but is not read under this name: only ${meant} is`,
-      ({ meant }) => `rename it to ${meant} if it holds SHA-256 digests, or remove it`,
-    ],
-    zh: [
-      ({ meant }) => `疑似校验和文件，但不会按此名称读取，只读取 ${meant}`,
-      ({ meant }) => `若内容为 SHA-256，请重命名为 ${meant}，否则请删除`,
-    ],
+    en: [({ meant }) => `looks like a checksum but is not read under this name: only ${meant} is`, ({ meant }) => `rename it to ${meant} if it holds SHA-256 digests, or remove it`],
+    zh: [({ meant }) => `疑似校验和文件，但不会按此名称读取，只读取 ${meant}`, ({ meant }) => `若内容为 SHA-256，请重命名为 ${meant}，否则请删除`],
   }),
   // What an archive's name says: exit 65.
   "name.ambiguous": reason<{ what: keyof typeof WHAT; values: readonly string[] }>({
     exit: 65,
-    en: [
-      ({ what, values }) => `has a name with more than one ${WHAT[what].en}: ${values.join(" and ")}`,
-      RENAME.en,
-    ],
+    en: [({ what, values }) => `has a name with more than one ${WHAT[what].en}: ${values.join(" and ")}`, RENAME.en],
     zh: [({ what, values }) => `文件名中有多个${WHAT[what].zh}：${values.join(" 和 ")}`, RENAME.zh],
   }),
   "name.characters": reason<{ name: string }>({
     exit: 65,
-    en: [
-      ({ name }) => `has a name with a backslash, a control character or one that nobody sees in it: ${name}`,
-      RENAME.en,
-    ],
+    en: [({ name }) => `has a name with a backslash, a control character or one that nobody sees in it: ${name}`, RENAME.en],
     zh: [({ name }) => `文件名中含有反斜杠、控制字符或不可见字符：${name}`, RENAME.zh],
   }),
   "name.version.unreadable": reason<{ text: string }>({
@@ -466,16 +355,12 @@ export const volume = {
       ({ text }) => `has something in its name that looks like a version but cannot be read as one: ${text}`,
       "rename the file so that its version reads like 1.2.3, 1.2.3.4, 1.2.3-rc1 or 1.2.3+7, or give it by --version or in packages.json",
     ],
-    zh: [
-      ({ text }) => `文件名中疑似版本号的部分无法识别：${text}`,
-      "请重命名该文件，使版本形如 1.2.3、1.2.3.4、1.2.3-rc1 或 1.2.3+7，或用 --version 或 packages.json 指定版本",
-    ],
+    zh: [({ text }) => `文件名中疑似版本号的部分无法识别：${text}`, "请重命名该文件，使版本形如 1.2.3、1.2.3.4、1.2.3-rc1 或 1.2.3+7，或用 --version 或 packages.json 指定版本"],
   }),
   "version.unreadable": reason<{ from: string; line: number }>({
     exit: 65,
     en: [
-      ({ from, line }) =>
-        `takes its version from ${from}, whose line ${line} looks like a version but cannot be read as one`,
+      ({ from, line }) => `takes its version from ${from}, whose line ${line} looks like a version but cannot be read as one`,
       "write the version alone there (1.2.3), or LINUX_SIDECAR_VERSION=1.2.3 and WINDOWS_SIDECAR_VERSION=1.2.3, or give it in the file's name or by PACKAGE_VERSION",
     ],
     zh: [
@@ -485,48 +370,26 @@ export const volume = {
   }),
   "version.missing": reason<{ from: string; os: string }>({
     exit: null,
-    en: [
-      ({ from, os }) => `is stored as version 1.0.0: ${from} says none for ${os}`,
-      "write the version there (1.2.3), or give it in the file's name or by PACKAGE_VERSION",
-    ],
-    zh: [
-      ({ from, os }) => `按版本 1.0.0 存储：${from} 中没有 ${os} 的版本号`,
-      "请在其中写明版本号（1.2.3），或在文件名中或用 PACKAGE_VERSION 指定",
-    ],
+    en: [({ from, os }) => `is stored as version 1.0.0: ${from} says none for ${os}`, "write the version there (1.2.3), or give it in the file's name or by PACKAGE_VERSION"],
+    zh: [({ from, os }) => `按版本 1.0.0 存储：${from} 中没有 ${os} 的版本号`, "请在其中写明版本号（1.2.3），或在文件名中或用 PACKAGE_VERSION 指定"],
   }),
   "name.bytes": reason<{ name: string; bytes: string }>({
     exit: null,
-    en: [
-      ({ name, bytes }) =>
-        `has a name that is not UTF-8 (its bytes: ${bytes}): it is stored and shown as ${name}`,
-      "rename the file in UTF-8 if the name shown is not the right one",
-    ],
-    zh: [
-      ({ name, bytes }) => `文件名不是 UTF-8 编码（字节为 ${bytes}）：按 ${name} 存储和显示`,
-      "若显示的名称不正确，请用 UTF-8 编码重命名该文件",
-    ],
+    en: [({ name, bytes }) => `has a name that is not UTF-8 (its bytes: ${bytes}): it is stored and shown as ${name}`, "rename the file in UTF-8 if the name shown is not the right one"],
+    zh: [({ name, bytes }) => `文件名不是 UTF-8 编码（字节为 ${bytes}）：按 ${name} 存储和显示`, "若显示的名称不正确，请用 UTF-8 编码重命名该文件"],
   }),
   // packages.json.
   "manifest.json": reason<{ line: number; column: number; cut: boolean }>({
     exit: 65,
-    en: [
-      ({ line, column, cut }) =>
-        `is not valid JSON: ${cut ? "it ends too early, in" : "look at"} line ${line}, column ${column}`,
-      SCHEMA.en,
-    ],
-    zh: [
-      ({ line, column, cut }) =>
-        `不是有效的 JSON：${cut ? "内容不完整，止于" : "请检查"}第 ${line} 行第 ${column} 列`,
-      SCHEMA.zh,
-    ],
+    en: [({ line, column, cut }) => `is not valid JSON: ${cut ? "it ends too early, in" : "look at"} line ${line}, column ${column}`, SCHEMA.en],
+    zh: [({ line, column, cut }) => `不是有效的 JSON：${cut ? "内容不完整，止于" : "请检查"}第 ${line} 行第 ${column} 列`, SCHEMA.zh],
   }),
   "manifest.schema": at<AtPointer & Broken & { rule: ManifestRule }>({
     en: (params) => RULES[params.rule].en(params),
     zh: (params) => RULES[params.rule].zh(params),
   }),
   "manifest.field": at<AtPointer>({
-    en: () =>
-      "cannot be used: 1 to 100 characters, without blanks, slashes, backslashes or control characters",
+    en: () => "cannot be used: 1 to 100 characters, without blanks, slashes, backslashes or control characters",
     zh: () => "不可用：须为 1 至 100 个字符，不含空白、斜杠、反斜杠和控制字符",
   }),
   "manifest.description": at<AtPointer>({

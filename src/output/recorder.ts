@@ -2,8 +2,17 @@ import { ProblemsError } from "../errors.ts";
 import { EXIT } from "../exit.ts";
 import type { Language } from "../messages/define.ts";
 import type { PlatformEntry, RowAction, RowEntry } from "../messages/events.ts";
-import { describeError, describeProblem } from "./describe.ts";
-import type { PackageEntry, Phase, ProbeEntry, Report, ReportError, Support, Warning } from "./report.ts";
+import {
+  describeError,
+  describeProblem,
+  type PackageEntry,
+  type Phase,
+  type ProbeEntry,
+  type Report,
+  type ReportError,
+  type Support,
+  type Warning,
+} from "./report.ts";
 
 /** What happened to one package. */
 export interface PackageResult {

@@ -1,10 +1,10 @@
 import { JobError, type Problem } from "../errors.ts";
-import { type Params, type ReasonId, say } from "../messages/catalog.ts";
+import { formatMessage, type Params, type ReasonId } from "../messages/catalog.ts";
 import type { Log } from "../output/log.ts";
 import type { Recorder } from "../output/recorder.ts";
 import { differingColumns } from "../postgres/rows.ts";
 import { isUnreadable, isWhole } from "../store/object.ts";
-import type { Decision, Plan, RowDecision } from "./plan.ts";
+import type { Decision, Plan, RowDecision } from "./decide.ts";
 
 /** One thing that differs from what the volume asks for. */
 export type Drift = Problem;
@@ -58,7 +58,8 @@ export function logDrift(log: Log, found: readonly Drift[]): void {
 
 /** The first difference in words, for a sentence around it. */
 export function firstDrift([first]: readonly Drift[]): Record<"en" | "zh", string> {
-  const words = (language: "en" | "zh") => (first ? say(first.reason, first.params, language).message : "");
+  const words = (language: "en" | "zh") =>
+    first ? formatMessage(first.reason, first.params, language).message : "";
   return { en: words("en"), zh: words("zh") };
 }
 

@@ -3,9 +3,9 @@ import { mkdir, mkdtemp, rm, writeFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { dirname, join } from "node:path";
 import { type Problem, ProblemError, ProblemsError } from "../../src/errors.ts";
-import { describeProblem } from "../../src/output/describe.ts";
-import { inspectFiles } from "../../src/packages/inspect.ts";
+import { describeProblem } from "../../src/output/report.ts";
 import type { Archive } from "../../src/packages/package.ts";
+import { inspectFiles } from "../../src/packages/read.ts";
 import { listVolume } from "../../src/volume/list.ts";
 
 /** A folder that stands for the volume, with the given files on it; gone at the end of the block (`await using`). */
