@@ -1,10 +1,10 @@
 import { ProblemsError } from "../errors.ts";
 import type { ScanContext } from "../job.ts";
 import { packageTable } from "../output/tables.ts";
-import { packageDigests, sourceOf } from "../packages/form.ts";
 import { shownPlatform } from "../packages/package.ts";
-import { findFiles, judge, reportIgnored, scan } from "../packages/scan.ts";
-import { packageKeys } from "../reconcile/key.ts";
+import { findFiles, judge, reportIgnored, scan } from "../packages/read.ts";
+import { packageDigests, sourceOf } from "../packages/sources.ts";
+import { packageKeys } from "../reconcile/match.ts";
 import { digest } from "../volume/files.ts";
 
 /**

@@ -2,10 +2,10 @@ import { JobError, type Problem } from "../errors.ts";
 import { formatMessage, type Params, type ReasonId } from "../messages/catalog.ts";
 import type { Log } from "../output/log.ts";
 import type { Recorder } from "../output/recorder.ts";
-import { sourceOf } from "../packages/form.ts";
+import { sourceOf } from "../packages/sources.ts";
 import { differingColumns } from "../postgres/rows.ts";
 import { isUnreadable, isWhole } from "../store/object.ts";
-import { contentNow, type Decision, isUploaded, type Plan, type RowDecision } from "./decision.ts";
+import { contentNow, type Decision, isUploaded, type Plan, type RowDecision } from "./decide.ts";
 
 /** One thing that differs from what the volume asks for. */
 export type Drift = Problem;
