@@ -1,4 +1,4 @@
-import { type Problem, problem } from "../errors.ts";
+import { finding, type Problem, problem } from "../errors.ts";
 import { OPERATING_SYSTEMS, type Os } from "../identity.ts";
 import { formatOf } from "../volume/name.ts";
 import { isPacked, isRelease } from "../volume/near-misses.ts";
@@ -26,7 +26,7 @@ export function checkVersion({ archive, os }: Package, wanted: ResolveOptions, w
   const [first] = files;
   if (first?.from === undefined) return;
   const params = { from: first.from, os };
-  warnings.push({ file, reason: "version.missing", params } as Problem);
+  warnings.push(finding(file, "version.missing", params));
 }
 
 /** Throws exit 65 for an archive with nothing of BK-Lite's in it. */
@@ -54,7 +54,7 @@ export function nameWarnings(packages: readonly Package[]): Problem[] {
   const archives = new Set(packages.map(({ archive }) => archive));
   const named = [...archives].flatMap((archive) => [archive, ...(archive.tree ?? [])]);
   return named.flatMap(({ file, name, bytes }) =>
-    bytes === undefined ? [] : [{ file, reason: "name.bytes", params: { name, bytes } } as Problem],
+    bytes === undefined ? [] : [finding(file, "name.bytes", { name, bytes })],
   );
 }
 

@@ -1,4 +1,4 @@
-import { type Problem, problem } from "../errors.ts";
+import { finding, type Problem } from "../errors.ts";
 import type { Identity } from "../identity.ts";
 import type { Archive } from "./package.ts";
 import { isMoving } from "./versions.ts";
@@ -34,9 +34,7 @@ function identityWords({ os, arch, object, version, fixedKey }: Claimed, archCol
 function clash(pkg: Claimed, other: Claimed, words: readonly string[]): Problem {
   const { file } = pkg.archive;
   const both = { other: other.archive.file, identity: words.join(" ") };
-  const { problem: found } =
-    other.arch === pkg.arch
-      ? problem(file, "package.clash", { ...both, moves: isMoving(pkg) && isMoving(other) })
-      : problem(file, "package.clash.arch", { ...both, arch: pkg.arch, otherArch: other.arch });
-  return found;
+  return other.arch === pkg.arch
+    ? finding(file, "package.clash", { ...both, moves: isMoving(pkg) && isMoving(other) })
+    : finding(file, "package.clash.arch", { ...both, arch: pkg.arch, otherArch: other.arch });
 }

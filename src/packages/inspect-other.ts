@@ -101,7 +101,7 @@ export async function inspectLoose(file: VolumeFile, signal?: AbortSignal): Prom
   const problems: Problem[] = [];
   const archive = await collectProblem(problems, () => readLoose(file, entry, signal));
   const [fault] = problems;
-  if (fault?.reason === "program.truncated") throw new ProblemError(fault);
+  if (fault?.reason === "program.truncated") throw new ProblemError([fault]);
   const unread = { ...file, ...UNOPENED, stamp: stampOf(0), named: {}, sha256: undefined };
   return archive ?? { ...unread, members: new Map([[path, entry]]), ...(fault && { fault }) };
 }
@@ -126,12 +126,12 @@ export async function inspectFolder(file: VolumeFile): Promise<Archive> {
 /** One with something in it that no zip can hold: a fault only if it turns out to be a collector. */
 async function unfitFolder(file: VolumeFile, fault: Problem): Promise<Archive> {
   if (!["collector.folder", "file.link", "file.changed"].includes(fault.reason))
-    throw new ProblemError(fault);
+    throw new ProblemError([fault]);
   const paths = (await readdir(file.path)).map((name) => `bin/${file.name}/${name}`);
   const members = new Map(
     paths.map((path): [string, Entry] => [path, { path, kind: "file", size: 0, mode: 0 }]),
   );
-  if (isBuiltin({ ...file, members })) throw new ProblemError(fault);
+  if (isBuiltin({ ...file, members })) throw new ProblemError([fault]);
   return { ...file, ...UNOPENED, stamp: stampOf(0), named: {}, sha256: undefined, members, fault };
 }
 

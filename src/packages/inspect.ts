@@ -6,7 +6,7 @@ import type { ExecutableType as BinaryKind, Entry } from "../archive/types.ts";
 import { inspectZip, readEntryHead } from "../archive/zip-read.ts";
 import { type VerifyOptions, verifyEntries } from "../archive/zip-verify.ts";
 import { createTurns } from "../async.ts";
-import { collectProblem, type Problem, problem } from "../errors.ts";
+import { collectProblem, finding, type Problem, problem } from "../errors.ts";
 import type { PackageType } from "../identity.ts";
 import { type Expected, expectedDigests, hasSums, sumsLists } from "../volume/checksums.ts";
 import { digest, type VolumeFile, withFile, withStamped } from "../volume/files.ts";
@@ -201,7 +201,7 @@ class ListsUsed {
 
   unused(): Problem[] {
     const lists = [...this.#used].filter(([, used]) => !used).map(([list]) => list);
-    return lists.map((file) => ({ file, reason: "checksum.unused", params: {} }) as Problem);
+    return lists.map((file) => finding(file, "checksum.unused", {}));
   }
 }
 

@@ -1,5 +1,5 @@
 import type { VolumeConfig } from "../config/settings.ts";
-import { collectProblem, JobError, type Problem, ProblemsError } from "../errors.ts";
+import { collectProblem, JobError, type Problem, ProblemError } from "../errors.ts";
 import type { Claim } from "../identity.ts";
 import type { Log } from "../output/log.ts";
 import type { VolumeFile } from "../volume/files.ts";
@@ -29,7 +29,7 @@ export async function findFiles(
     listVolume(packagesDir),
     readManifest(packagesDir, { signal, ...patienceOf(config, log) }),
   ]);
-  if (manifest && manifest.problems.length > 0) throw new ProblemsError(manifest.problems);
+  if (manifest && manifest.problems.length > 0) throw new ProblemError(manifest.problems);
   const named = manifest?.files ?? [];
   const byName = new Set([MANIFEST, ...named.map(({ file }) => file)]);
   const files = [...volume.files.filter(({ file }) => !byName.has(file)), ...named];
@@ -61,7 +61,7 @@ function patienceOf({ waitTimeout }: VolumeConfig, log: Log): { patience: number
   return { patience: waitTimeout / 4, onWait: (wait) => log.info("scan.growing", wait) };
 }
 
-/** Reads the files as the packages they claim to be. Throws ProblemsError with all that is wrong with any of them. */
+/** Reads the files as the packages they claim to be. Throws ProblemError with all that is wrong with any of them. */
 export async function scan(
   files: readonly VolumeFile[],
   args: ScanArguments,
@@ -76,7 +76,7 @@ export async function scan(
   });
   for (const { file, reason, params } of warnings) log.warn("scan.suspect", reason, params, { file });
   if (problems.length > 0) {
-    throw new ProblemsError([...problems, ...(await judge(archives, args, config, signal)).problems]);
+    throw new ProblemError([...problems, ...(await judge(archives, args, config, signal)).problems]);
   }
   const bytes = archives.reduce((sum, archive) => sum + archive.size, 0);
   const seconds = Number(((performance.now() - started) / 1000).toFixed(3));

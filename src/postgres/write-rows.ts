@@ -1,4 +1,4 @@
-import { JobError, RetryableError } from "../errors.ts";
+import { JobError } from "../errors.ts";
 import { askCatalog, serverError } from "./ask-catalog.ts";
 import { changedColumns, type RowColumn, type TableShape } from "./catalog.ts";
 import { type Database, TableChangedError } from "./database.ts";
@@ -16,8 +16,9 @@ import {
 const DOMAIN = "domain.com";
 
 /** Somebody else wrote a row in between: read everything again and decide again. */
-export class RowConflictError extends RetryableError<"row.contended"> {
+export class RowConflictError extends JobError<"row.contended"> {
   override readonly name = "RowConflictError";
+  override readonly retryable = true;
 
   constructor(said: string, cause?: unknown) {
     super("row.contended", { said }, { cause });

@@ -1,5 +1,5 @@
 import { inParallel } from "../async.ts";
-import { RetryableError } from "../errors.ts";
+import { JobError } from "../errors.ts";
 import { describeError } from "../output/report.ts";
 import { shownPlatform } from "../packages/package.ts";
 import { isMoving } from "../packages/versions.ts";
@@ -103,7 +103,7 @@ async function storeArchive(
   const [first] = uploads;
   if (!first) return;
   const fail = (decisions: readonly Decision[], error: unknown) => {
-    if (error instanceof RetryableError || context.signal.aborted) throw error;
+    if ((error instanceof JobError && error.retryable) || context.signal.aborted) throw error;
     logFailure(first, error, context);
     for (const decision of decisions) {
       const { sha256, bytes } = decision.desired;
