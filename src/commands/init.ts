@@ -2,9 +2,9 @@
 import { poll } from "../async.ts";
 import { JobError, toRunError } from "../errors.ts";
 import type { JobContext } from "../job.ts";
-import { packageOrigin } from "../packages/form.ts";
+import { packageOrigin } from "../packages/sources.ts";
 import { acquireLock, type Lock } from "../postgres/lock.ts";
-import type { Servers } from "../readiness/wait.ts";
+import type { Servers } from "../readiness/wait-for-servers.ts";
 import { type ApplyContext, applyPackages, removeObsolete } from "../reconcile/apply.ts";
 import { applyRows, tryRowDefaults } from "../reconcile/apply-rows.ts";
 import { type Desired, decideAll, resolveDesired } from "../reconcile/desired.ts";

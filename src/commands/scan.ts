@@ -1,9 +1,9 @@
 import { ProblemError } from "../errors.ts";
 import type { ScanContext } from "../job.ts";
 import { packageTable } from "../output/tables.ts";
-import { packageDigests } from "../packages/form.ts";
 import { shownPlatform } from "../packages/package.ts";
-import { findFiles, judge, reportIgnored, scan } from "../packages/scan.ts";
+import { findFiles, judge, reportIgnored, scan } from "../packages/read.ts";
+import { packageDigests } from "../packages/sources.ts";
 import { packageKeys } from "../reconcile/key.ts";
 
 /**

@@ -1,8 +1,7 @@
 import { inParallel } from "../async.ts";
 import { JobError } from "../errors.ts";
 import { describeError } from "../output/report.ts";
-import { shownPlatform } from "../packages/package.ts";
-import { isMoving } from "../packages/versions.ts";
+import { isMoving, shownPlatform } from "../packages/package.ts";
 import type { Lock } from "../postgres/lock.ts";
 import { removeObject } from "../store/publish.ts";
 import { publish } from "../store/put.ts";

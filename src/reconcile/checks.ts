@@ -3,8 +3,8 @@ import { collectProblem, type Problem, ProblemError } from "../errors.ts";
 import type { Log } from "../output/log.ts";
 import { startProgress } from "../output/progress.ts";
 import type { Recorder } from "../output/recorder.ts";
-import { verifyArchive } from "../packages/inspect.ts";
 import type { Archive } from "../packages/package.ts";
+import { verifyArchive } from "../packages/read.ts";
 import { type Decision, isUploaded } from "./decision.ts";
 
 export interface CheckContext {

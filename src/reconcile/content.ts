@@ -1,5 +1,5 @@
-import { packageEntries } from "../packages/entries.ts";
 import type { Package } from "../packages/package.ts";
+import { packageEntries } from "../packages/sources.ts";
 import { ENTRIES_HEADER, ORIGIN_HEADER } from "../store/meta.ts";
 import type { StoredObject } from "../store/object.ts";
 

@@ -3,14 +3,20 @@ import { EXIT } from "../exit.ts";
 import type { JobContext } from "../job.ts";
 import type { Log } from "../output/log.ts";
 import { startProgress } from "../output/progress.ts";
-import { isZipOfEntries, packageEntries, readFileDigests } from "../packages/entries.ts";
-import { packageDigests, packageOrigin, packageSize } from "../packages/form.ts";
+import { isPart } from "../packages/layouts.ts";
 import { type Archive, type CollectorDefinition, type Package, shownPlatform } from "../packages/package.ts";
+import { reportIgnored } from "../packages/read.ts";
 import { resolvePackages } from "../packages/resolve.ts";
-import { reportIgnored } from "../packages/scan.ts";
-import { isPart } from "../packages/standalone.ts";
-import { readDefinitions } from "../postgres/collectors.ts";
-import type { Servers } from "../readiness/wait.ts";
+import {
+  isZipOfEntries,
+  packageDigests,
+  packageEntries,
+  packageOrigin,
+  packageSize,
+  readFileDigests,
+} from "../packages/sources.ts";
+import { readDefinitions } from "../postgres/platform-tables.ts";
+import type { Servers } from "../readiness/wait-for-servers.ts";
 import { digest } from "../volume/files.ts";
 import { type DesiredPackage, hasEntries, saysEntries } from "./content.ts";
 import type { ObservedState } from "./observed.ts";

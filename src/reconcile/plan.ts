@@ -4,8 +4,7 @@
  */
 import { finding, JobError, type Problem } from "../errors.ts";
 import { isKeyRow } from "../identity.ts";
-import type { Package } from "../packages/package.ts";
-import { isMoving } from "../packages/versions.ts";
+import { isMoving, type Package } from "../packages/package.ts";
 import { isSystemRow, type Row } from "../postgres/rows.ts";
 import { REPLACES_HEADER } from "../store/meta.ts";
 import { isUnreadable, isWhole, type StoredObject } from "../store/object.ts";

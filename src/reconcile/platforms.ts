@@ -4,11 +4,9 @@ import { type Arch, archOf, type Identity, OPERATING_SYSTEMS, type Os } from "..
 import type { ScanContext } from "../job.ts";
 import { MISSING_WORDS, type MissingPart } from "../messages/packages.ts";
 import type { Log } from "../output/log.ts";
-import { definitionsFor } from "../packages/collectors.ts";
-import { BOOTSTRAP_KEY, installerKey } from "../packages/fixed.ts";
-import type { CollectorDefinition } from "../packages/package.ts";
-import { installedPath } from "../packages/shape.ts";
-import { compareVersions } from "../packages/versions.ts";
+import { definitionsFor, installedPath } from "../packages/definitions.ts";
+import { BOOTSTRAP_KEY, installerKey } from "../packages/layouts.ts";
+import { type CollectorDefinition, compareVersions } from "../packages/package.ts";
 import { isReady, type Row } from "../postgres/rows.ts";
 import { newNuid } from "../store/meta.ts";
 import { isWhole, type StoredObject } from "../store/object.ts";

@@ -1,5 +1,5 @@
 import type { ProbeEntry } from "../output/report.ts";
-import { probeKey } from "../packages/fixed.ts";
+import { probeKey } from "../packages/layouts.ts";
 import { isWhole, type StoredObject } from "../store/object.ts";
 import { PROBES } from "../volume/name.ts";
 

@@ -1,8 +1,8 @@
 import assert from "node:assert/strict";
 import { describe, test } from "node:test";
 import type { JobContext } from "../../src/job.ts";
-import { originOf } from "../../src/packages/form.ts";
 import { resolvePackages } from "../../src/packages/resolve.ts";
+import { originOf } from "../../src/packages/sources.ts";
 import { decideAll } from "../../src/reconcile/desired.ts";
 import { type Nuid, ORIGIN_HEADER } from "../../src/store/meta.ts";
 import { LiveNames } from "../../src/store/names.ts";

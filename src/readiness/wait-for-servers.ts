@@ -1,8 +1,8 @@
 import { JobError } from "../errors.ts";
 import { EXIT, type ExitCode } from "../exit.ts";
 import type { JobContext } from "../job.ts";
-import { type NatsReady, natsProbe } from "./nats.ts";
-import { type PostgresReady, postgresProbe } from "./postgres.ts";
+import { type NatsReady, natsProbe } from "./nats-probe.ts";
+import { type PostgresReady, postgresProbe } from "./postgres-probe.ts";
 import { type ProbeOptions, waitUntilReady } from "./probe.ts";
 
 /** Both servers, usable, connected. */
