@@ -4,7 +4,7 @@ import { packageTable } from "../output/tables.ts";
 import { shownPlatform } from "../packages/package.ts";
 import { findFiles, judge, reportIgnored, scan } from "../packages/read.ts";
 import { packageDigests } from "../packages/sources.ts";
-import { packageKeys } from "../reconcile/key.ts";
+import { packageKeys } from "../reconcile/match.ts";
 
 /**
  * Reads and judges the volume alone; needs no server. Says what is there and what it would become on today's BK-Lite (table state

@@ -5,7 +5,7 @@ import { startProgress } from "../output/progress.ts";
 import type { Recorder } from "../output/recorder.ts";
 import type { Archive } from "../packages/package.ts";
 import { verifyArchive } from "../packages/read.ts";
-import { type Decision, isUploaded } from "./decision.ts";
+import { type Decision, isUploaded } from "./decide.ts";
 
 export interface CheckContext {
   /** ARCHIVE_CHECK=full: every entry's CRC is verified. */
