@@ -1,10 +1,10 @@
 import type { Arguments } from "./cli.ts";
-import type { Config, VolumeConfig } from "./config/config.ts";
+import type { Config, VolumeConfig } from "./config/settings.ts";
 import { JobError } from "./errors.ts";
-import { describeError } from "./output/describe.ts";
 import type { Log } from "./output/log.ts";
 import type { Recorder } from "./output/recorder.ts";
-import type { RunEnd } from "./output/run-end.ts";
+import { describeError } from "./output/report.ts";
+import type { RunEnd } from "./output/run-output.ts";
 import type { Screen } from "./output/terminal.ts";
 
 /** What a command is given that reads the volume alone. */

@@ -3,6 +3,7 @@ import { realpathSync } from "node:fs";
 import { dirname } from "node:path";
 import manifest from "../package.json" with { type: "json" };
 import { type Arguments, type Command, type Page, parseArguments } from "./cli.ts";
+import { Reader } from "./config/env.ts";
 import {
   type Config,
   publicValues,
@@ -10,14 +11,12 @@ import {
   readOutput,
   readVolumeConfig,
   type VolumeConfig,
-} from "./config/config.ts";
-import { Reader } from "./config/env.ts";
+} from "./config/settings.ts";
 import { EXIT, type ExitCode } from "./exit.ts";
 import { helpPage, USAGE } from "./help.ts";
 import { type JobContext, stopSignal } from "./job.ts";
-import { escapeLines } from "./output/escape.ts";
-import { openOutput, refuse } from "./output/open.ts";
-import { createRedact } from "./output/redact.ts";
+import { createRedact, escapeLines } from "./output/redact.ts";
+import { openOutput, refuse } from "./output/run-output.ts";
 import { writeNow } from "./output/terminal.ts";
 
 /** Loaded only now: the libraries behind them take longer to start than everything up to the first log line. */

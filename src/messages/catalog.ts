@@ -58,7 +58,7 @@ export type Params<Id extends ReasonId> = ParamsById[Id];
  * Returns cause and remedy of a reason in words. `params` are those of `id`: the functions that raise a reason check that (JobError,
  * problem, log.warn). `file` stands in the remedy's commands.
  */
-export function say(id: ReasonId, params: unknown, language: Language, file?: string): { message: string; hint: string } {
+export function formatMessage(id: ReasonId, params: unknown, language: Language, file?: string): { message: string; hint: string } {
   const [cause, remedy] = (CATALOG[id] as unknown as Reason<unknown>)[language];
   const hint = fill(remedy, params);
   return { message: fill(cause, params), hint: file === undefined ? hint : fillFile(hint, file) };

@@ -1,6 +1,7 @@
+import { styleText } from "node:util";
 import { type Logger, pino } from "pino";
-import type { LogLevel } from "../config/config.ts";
-import { type Params, type ReasonId, say } from "../messages/catalog.ts";
+import type { LogLevel } from "../config/settings.ts";
+import { formatMessage, type Params, type ReasonId } from "../messages/catalog.ts";
 import { JOIN, type Language } from "../messages/define.ts";
 import {
   EVENTS,
@@ -10,11 +11,9 @@ import {
   type ReasonEvent,
   sentence,
 } from "../messages/events.ts";
-import { escapeDeep, escapeJson, escapeText } from "./escape.ts";
-import { type LogRecord, prettyLine } from "./pretty.ts";
-import { type Redact, redactDeep } from "./redact.ts";
+import { escapeDeep, escapeJson, escapeLines, escapeText, type Redact, redactDeep } from "./redact.ts";
 import type { ReportError, Warning } from "./report.ts";
-import { type Draw, statusLine, type Terminal, writeNow } from "./terminal.ts";
+import { cellWidth, type Draw, shorten, statusLine, type Terminal, wrap, writeNow } from "./terminal.ts";
 
 export type Fields = Record<string, unknown>;
 
@@ -26,7 +25,7 @@ export interface Log {
   warn<Id extends ReasonId>(event: EventName, reason: Id, params: Params<Id>, fields?: Fields): void;
   /** A refusal or failure of the catalog, in the same form. */
   error<Id extends ReasonId>(event: EventName, reason: Id, params: Params<Id>, fields?: Fields): void;
-  /** An error that has been described already (output/describe.ts); no warning of the report, whatever its level. */
+  /** An error that has been described already (output/report.ts); no warning of the report, whatever its level. */
   failure(level: "warn" | "error", event: EventName, error: ReportError, fields?: Fields): void;
   readonly language: Language;
   /** On a terminal: a line that stays below the log until it is replaced or, with undefined, removed; made for a number of cells. */
@@ -81,7 +80,7 @@ export function createLog(options: LogOptions): Log {
     <Id extends ReasonId>(event: EventName, reason: Id, params: Params<Id>, fields: Fields = {}) => {
       const { file } = fields;
       const path = typeof file === "string" ? escapeText(file) : undefined;
-      const said = { reason, ...say(reason, escapeDeep(params), options.language, path) };
+      const said = { reason, ...formatMessage(reason, escapeDeep(params), options.language, path) };
       if (method === "warn") options.onWarning?.({ ...said, ...(typeof file === "string" && { file }) });
       spoken(method, event, said, fields);
     };
@@ -116,4 +115,77 @@ function prettyStream({ fd, colour, width }: Terminal, language: Language) {
       writeNow(fd, prettyLine(record, { language, colour, width: width(), withoutRemedy: repeated }));
     },
   };
+}
+
+/** One line of the log, as pino has it. */
+export interface LogRecord {
+  level: string;
+  time: string;
+  msg: string;
+  hint?: string;
+  stack?: string;
+}
+
+export interface PrettyOptions {
+  language: Language;
+  colour: boolean;
+  /** Cells of a line. */
+  width: number;
+  /** Leaves the remedy out. */
+  withoutRemedy?: boolean;
+}
+
+/** SHA-256 in hexadecimal. */
+const DIGEST = /\b([0-9a-f]{12})[0-9a-f]{52}\b/g;
+
+const COLOURS: Record<string, "red" | "yellow" | "green" | "blue" | "gray"> = {
+  fatal: "red",
+  error: "red",
+  warn: "yellow",
+  info: "green",
+  debug: "blue",
+};
+
+/**
+ * A line of the log for people: local time and zone, level, sentence; the remedy on a line of its own. No line is wider than the
+ * terminal: they are parted at blanks, below their own beginning.
+ */
+export function prettyLine(
+  record: LogRecord,
+  { language, colour, width, withoutRemedy = false }: PrettyOptions,
+): string {
+  const level = record.level.toUpperCase().padEnd(5);
+  const head = `${clock(new Date(record.time))} ${level} `;
+  const room = Math.max(20, width - head.length);
+  const [said = "", ...remedy] = parts(record, language).map(escapeLines);
+  // Enough to tell two digests apart; the log's JSON and the report have all of them.
+  const cause = cellWidth(said) > room ? said.replace(DIGEST, "$1…") : said;
+  const lines = [cause, ...(withoutRemedy ? [] : remedy)].flatMap((part) => wrap(part, room));
+  const painted = colour
+    ? head.replace(level, styleText(COLOURS[record.level] ?? "gray", level, { validateStream: false }))
+    : head;
+  const indent = " ".repeat(head.length);
+  const stack = (record.stack ?? "").split("\n").filter((line) => line !== "");
+  return [
+    ...lines.map((line, index) => (index === 0 ? painted : indent) + line),
+    ...stack.map((line) => shorten(escapeText(line), width)),
+    "",
+  ].join("\n");
+}
+
+/** Cause, and remedy where there is one. */
+function parts({ msg, hint }: LogRecord, language: Language): string[] {
+  const { remedy, remedyLine } = JOIN[language];
+  const end = `${remedy}${hint}`;
+  if (hint === undefined || !msg.endsWith(end)) return [msg];
+  return [msg.slice(0, -end.length), `${remedyLine}${hint}`];
+}
+
+/** `12:03:04 +08`, by TZ. */
+function clock(time: Date): string {
+  const two = (value: number) => String(value).padStart(2, "0");
+  const minutes = -time.getTimezoneOffset();
+  const size = Math.abs(minutes);
+  const zone = `${minutes < 0 ? "-" : "+"}${two(Math.floor(size / 60))}${size % 60 ? `:${two(size % 60)}` : ""}`;
+  return `${[time.getHours(), time.getMinutes(), time.getSeconds()].map(two).join(":")} ${zone}`;
 }

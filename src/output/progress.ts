@@ -1,10 +1,8 @@
 import type { Language } from "../messages/define.ts";
-import type { Snapshot } from "../messages/events.ts";
-import { progressWords } from "../messages/events.ts";
-import { cellWidth, shorten } from "./cells.ts";
-import { escapeText } from "./escape.ts";
+import { progressWords, type Snapshot } from "../messages/events.ts";
 import type { Log } from "./log.ts";
-import type { Draw } from "./terminal.ts";
+import { escapeText } from "./redact.ts";
+import { cellWidth, type Draw, shorten } from "./terminal.ts";
 
 /** Milliseconds between log lines, and between looks at a terminal's bar. */
 const LINE = 10_000;

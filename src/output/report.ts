@@ -2,10 +2,13 @@
  * output/: everything that leaves the program: log, tables, progress, report, termination message, without secrets and in the
  * operator's language. Knows how things are said, not how they are done.
  */
-
-import type { ExitCode } from "../exit.ts";
-import type { ReasonId } from "../messages/catalog.ts";
+import { closeSync, constants, openSync, writeSync } from "node:fs";
+import { JobError, type Problem, problemCode } from "../errors.ts";
+import { EXIT, type ExitCode } from "../exit.ts";
+import { formatMessage, type ReasonId } from "../messages/catalog.ts";
+import { JOIN, type Language } from "../messages/define.ts";
 import type { PackageAction, PlatformEntry, RowEntry } from "../messages/events.ts";
+import { escapeDeep, escapeJson, escapeText, type Redact, redactDeep } from "./redact.ts";
 
 export interface ReportError {
   code: ExitCode;
@@ -90,4 +93,110 @@ export interface Support {
   } | null;
   /** Milliseconds by phase; waiting and scanning go on at the same time. */
   phases: Partial<Record<Phase, number>>;
+}
+
+/** How many problems more than the one named, in words. */
+const MORE: Record<Language, (others: number) => string> = {
+  en: (others) => ` (and ${others} more, see the log)`,
+  zh: (others) => `（另有 ${others} 个问题，见日志）`,
+};
+
+/** Any error as code, reason, message and remedy; what the job does not know is a bug of its own. */
+export function describeError(error: unknown, language: Language): ReportError {
+  if (!(error instanceof JobError)) {
+    const cause = error instanceof Error ? error.message : String(error);
+    return {
+      code: EXIT.internal,
+      reason: "internal",
+      ...formatMessage("internal", escapeDeep({ message: cause }), language),
+    };
+  }
+  const { code, reason, params, layer, file, server, others } = error;
+  const path = file === undefined ? undefined : escapeText(file);
+  const { message, hint } = formatMessage(reason, escapeDeep(params), language, path);
+  const where = file ?? server;
+  const place = where === undefined ? "" : `${escapeText(where)}${JOIN[language].colon}`;
+  return {
+    code,
+    reason,
+    ...(layer && { layer }),
+    message: `${place}${message}${others > 0 ? MORE[language](others) : ""}`,
+    hint,
+  };
+}
+
+/** A problem by itself, as the report has it for its file. */
+export function describeProblem(problem: Problem, language: Language): ReportError {
+  const { message, hint } = formatMessage(
+    problem.reason,
+    escapeDeep(problem.params),
+    language,
+    escapeText(problem.file),
+  );
+  return { code: problemCode(problem), reason: problem.reason, message, hint };
+}
+
+/** The report as REPORT_FILE and --json have it. */
+export function toJson(report: Report, redact: Redact): string {
+  return `${escapeJson(JSON.stringify(redactDeep(report, redact), null, 2))}\n`;
+}
+
+/** Counts by action: `{uploaded: 1, unchanged: 2}`. */
+export function countActions(entries: readonly { action: string }[]): Record<string, number> {
+  const counts: Record<string, number> = {};
+  for (const { action } of entries) counts[action] = (counts[action] ?? 0) + 1;
+  return counts;
+}
+
+/**
+ * Outcome, counts, what can be installed and the error in at most `limit` bytes of JSON, for Kubernetes' termination message
+ * (4096 bytes there). Where it is too long the error's words are cut.
+ */
+export function terminationMessage(report: Report, limit = 4096): string {
+  let keep = limit;
+  let out = escapeJson(JSON.stringify(summary(report)));
+  while (Buffer.byteLength(out) > limit && keep > 1) {
+    keep = Math.floor(keep / 2);
+    out = escapeJson(JSON.stringify(summary(report, keep)));
+  }
+  return out;
+}
+
+function summary({ outcome, exitCode, packages, rows, platforms, warnings, error }: Report, keep = Infinity) {
+  return {
+    outcome,
+    exitCode,
+    packages: countActions(packages),
+    rows: countActions(rows),
+    platforms: Object.fromEntries(
+      platforms.map(({ os, arch, complete }) => [
+        arch === null ? os : `${os}/${arch}`,
+        complete ? "complete" : "incomplete",
+      ]),
+    ),
+    warnings: warnings.length,
+    ...(error && { error: shortened(error, keep) }),
+  };
+}
+
+function shortened(error: ReportError, keep: number): ReportError {
+  const cut = (text: string) => (text.length > keep ? `${text.slice(0, keep)}...` : text);
+  return { ...error, message: cut(error.message), hint: cut(error.hint) };
+}
+
+/** Where Kubernetes looks for a container's last words. */
+export const TERMINATION_LOG = "/dev/termination-log";
+
+/** Leaves the termination message of a report without secrets where the file exists and is writable; elsewhere there is nobody to read it. */
+export function writeTerminationLog(path: string, report: Report): void {
+  let fd: number | undefined;
+  try {
+    // Without O_CREAT: on a machine that is no Kubernetes node there is no such file, and there should be none.
+    fd = openSync(path, constants.O_WRONLY | constants.O_TRUNC | constants.O_NONBLOCK);
+    writeSync(fd, terminationMessage(report));
+  } catch {
+    return;
+  } finally {
+    if (fd !== undefined) closeSync(fd);
+  }
 }

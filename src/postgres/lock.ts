@@ -1,9 +1,8 @@
 import { createHash } from "node:crypto";
 import { poll } from "../async.ts";
-import { JobError, RetryableError } from "../errors.ts";
+import { JobError } from "../errors.ts";
 import type { Log } from "../output/log.ts";
-import { askCatalog, catalogError } from "./ask-catalog.ts";
-import type { Database } from "./database.ts";
+import { askCatalog, catalogError, type Database } from "./database.ts";
 
 /** Milliseconds between two proofs: also what keeps the line from being forgotten as idle. */
 const WATCH = 3000;
@@ -14,8 +13,9 @@ const LINE = 10_000;
 const TURNS = 50;
 
 /** The session holds the lock no more: somebody else may be at work. Start again, from taking it. */
-export class LockLostError extends RetryableError<"lock.lost"> {
+export class LockLostError extends JobError<"lock.lost"> {
   override readonly name = "LockLostError";
+  override readonly retryable = true;
 
   constructor() {
     super("lock.lost", {});

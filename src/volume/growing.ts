@@ -2,8 +2,8 @@ import { stat } from "node:fs/promises";
 import { poll, until } from "../async.ts";
 import { type Problem, ProblemError, problem } from "../errors.ts";
 import type { ReasonId } from "../messages/catalog.ts";
-import type { Located } from "./file.ts";
-import type { FilePath } from "./path.ts";
+import type { Located } from "./files.ts";
+import type { FilePath } from "./paths.ts";
 
 /** Milliseconds within which a file that is cut short may still be on its way. */
 const YOUNG = 60_000;
@@ -76,8 +76,8 @@ export async function whenComplete<T>(
     if ("value" in result && !isNeeded(result.value)) return result.value;
     const error = "error" in result ? result.error : undefined;
     if (error !== undefined && !(error instanceof ProblemError)) throw error;
-    if (patience > 0 && (await mayBeGrowing(file, error?.problem))) {
-      const found = error?.problem;
+    const found = error?.problems[0];
+    if (patience > 0 && (await mayBeGrowing(file, found))) {
       wait ??= new FileWait({ file: found?.file ?? file.file, patience, onWait, signal });
       const end = await wait.forQuiet(pathsOf(file, found), readAt, stillness(found));
       if (end === "changed") continue;

@@ -1,18 +1,14 @@
 import { realpath } from "node:fs/promises";
 import { join, normalize } from "node:path";
 import type { ErrorObject } from "ajv";
-import { collectProblem, type Problem, problem } from "../errors.ts";
+import { collectProblem, finding, type Problem, problem } from "../errors.ts";
 import { ARCH_NAMES, type Claim, isDescription, isKeyPart, versionOf } from "../identity.ts";
-import type { Params, ReasonId } from "../messages/catalog.ts";
 import type { ManifestRule } from "../messages/volume.ts";
 import { nearest } from "../nearest.ts";
-import type { Located, VolumeFile } from "./file.ts";
+import { decodeText, fileSize, type Located, locate, readSmall, type VolumeFile } from "./files.ts";
 import { type Patience, whenComplete } from "./growing.ts";
-import { jsonFault } from "./json-fault.ts";
-import { fileSize, locate, readSmall } from "./open.ts";
 import schema from "./packages.schema.json" with { type: "json" };
-import type { FileName } from "./path.ts";
-import { decodeText } from "./text.ts";
+import type { FileName } from "./paths.ts";
 
 export const MANIFEST = "packages.json";
 /** Bytes: thousands of packages. */
@@ -56,9 +52,9 @@ export async function readManifest(dir: string, patience: Patience = {}): Promis
     const found = await collectProblem(problems, () => fileSize(located));
     if (found === undefined) continue;
     if (typeof found !== "number")
-      problems.push(fault("manifest.missing", { pointer: `${pointer}/file`, path: entry.file }));
+      problems.push(finding(MANIFEST, "manifest.missing", { pointer: `${pointer}/file`, path: entry.file }));
     else if (seen.has(normalize(entry.file)))
-      problems.push(fault("manifest.twice", { pointer: `${pointer}/file`, path: entry.file }));
+      problems.push(finding(MANIFEST, "manifest.twice", { pointer: `${pointer}/file`, path: entry.file }));
     else files.push(claimed(located, name, entry, found));
     seen.add(normalize(entry.file));
   }
@@ -78,11 +74,11 @@ async function readText(manifest: Located): Promise<string | undefined> {
 function badFields({ object, version, description }: ManifestEntry, pointer: string): Problem[] {
   const parts = Object.entries({ object, version }).flatMap(([field, value]) =>
     value !== undefined && !isKeyPart(value)
-      ? [fault("manifest.field", { pointer: `${pointer}/${field}` })]
+      ? [finding(MANIFEST, "manifest.field", { pointer: `${pointer}/${field}` })]
       : [],
   );
   if (description === undefined || isDescription(description)) return parts;
-  return [...parts, fault("manifest.description", { pointer: `${pointer}/description` })];
+  return [...parts, finding(MANIFEST, "manifest.description", { pointer: `${pointer}/description` })];
 }
 
 function claimed(
@@ -123,7 +119,7 @@ async function check(value: unknown): Promise<{ packages: ManifestEntry[]; probl
 function brokenRule({ instancePath, keyword, params }: ErrorObject): Problem {
   const pointer = instancePath || "/";
   const broken = (rule: ManifestRule, detail: unknown) =>
-    fault("manifest.schema", { pointer, rule, detail: String(detail) });
+    finding(MANIFEST, "manifest.schema", { pointer, rule, detail: String(detail) });
   switch (keyword) {
     case "required":
       return broken("missing", params.missingProperty);
@@ -135,7 +131,7 @@ function brokenRule({ instancePath, keyword, params }: ErrorObject): Problem {
       return broken("values", params.allowedValues.join(", "));
     default: // patterns and lengths
       if (instancePath.endsWith("/file")) return broken("path", "");
-      return fault("manifest.field", { pointer });
+      return finding(MANIFEST, "manifest.field", { pointer });
   }
 }
 
@@ -143,9 +139,39 @@ function brokenRule({ instancePath, keyword, params }: ErrorObject): Problem {
 function brokenField(pointer: string, name: string): Problem {
   const near = nearest(name.slice(0, MAX_FIELD), FIELDS);
   const detail = near === undefined ? "" : name;
-  return fault("manifest.schema", { pointer, rule: "unknown", detail, ...(near && { near }) });
+  return finding(MANIFEST, "manifest.schema", { pointer, rule: "unknown", detail, ...(near && { near }) });
 }
 
-function fault<Id extends ReasonId>(reason: Id, params: Params<Id>): Problem {
-  return { file: MANIFEST, reason, params } as unknown as Problem;
+/** Where a JSON text goes wrong. The parser's own message is not passed on: it quotes the text, which may be any file's. */
+export interface JsonFault {
+  /** From 1. */
+  line: number;
+  column: number;
+  /** Nothing is wrong up to its end: it is cut short. */
+  cut: boolean;
+}
+
+/** Finds the first character that no JSON text can go on with, in a text that does not parse: by halves, as each beginning before it is sound. */
+export function jsonFault(text: string): JsonFault {
+  let sound = 0;
+  let wrong = text.length + 1;
+  while (wrong - sound > 1) {
+    const middle = (sound + wrong) >> 1;
+    if (couldGoOn(text.slice(0, middle))) sound = middle;
+    else wrong = middle;
+  }
+  const before = text.slice(0, sound);
+  const lines = before.split("\n");
+  return { line: lines.length, column: (lines.at(-1) ?? "").length + 1, cut: sound === text.length };
+}
+
+function couldGoOn(beginning: string): boolean {
+  try {
+    JSON.parse(beginning);
+    return true;
+  } catch (error) {
+    const { message } = error as Error;
+    const at = /^[^"]* at position (\d+)/.exec(message)?.[1];
+    return message === "Unexpected end of JSON input" || Number(at) >= beginning.length;
+  }
 }

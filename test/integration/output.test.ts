@@ -4,7 +4,7 @@ import { readFileSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { after, before, describe, test } from "node:test";
 import { LANGUAGES } from "../../src/messages/define.ts";
-import { cellWidth, loadCells } from "../../src/output/cells.ts";
+import { cellWidth, loadCells } from "../../src/output/terminal.ts";
 import { spawnGuarded, type TempDir, tempDir } from "../support/guard.ts";
 import { ENTRY, NODE_FLAGS, runJob } from "../support/run.ts";
 import { ARCHIVE, explain, useServers } from "../support/site.ts";

@@ -7,7 +7,7 @@ import { JobError } from "../../src/errors.ts";
 import { EXIT } from "../../src/exit.ts";
 import { HELP, helpPage } from "../../src/help.ts";
 import { LANGUAGES } from "../../src/messages/define.ts";
-import { describeError } from "../../src/output/describe.ts";
+import { describeError } from "../../src/output/report.ts";
 import { tempDir } from "../support/guard.ts";
 
 function parsed(argv: readonly string[]): Arguments {

@@ -3,7 +3,7 @@ import { readdirSync, readFileSync } from "node:fs";
 import { join } from "node:path";
 import { test } from "node:test";
 import { isKeyPart, isKeyRow } from "../../src/identity.ts";
-import { escapeJson, escapeLines, escapePainted, escapeText } from "../../src/output/escape.ts";
+import { escapeJson, escapeLines, escapePainted, escapeText } from "../../src/output/redact.ts";
 import { HIDDEN, HOSTILE } from "../support/hostile-text.ts";
 
 const ROOT = join(import.meta.dirname, "../..");

@@ -3,8 +3,8 @@ import { mkdtempSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { after, before, describe, test } from "node:test";
-import { readConfig } from "../../src/config/config.ts";
 import { Reader, VARIABLES, type VariableName } from "../../src/config/env.ts";
+import { readConfig } from "../../src/config/settings.ts";
 import { k8s, ourContainers } from "./k8s-manifests.ts";
 import { type Manifest, podSpec, readManifests } from "./kustomize.ts";
 
@@ -15,8 +15,8 @@ before(() => {
 after(() => rmSync(temporary, { recursive: true, force: true }));
 
 describe("settings and secrets", () => {
-  const [configMap] = readManifests(join(k8s, "base/configmap.yaml"));
-  const [secret] = readManifests(join(k8s, "base/secret.example.yaml"));
+  const [configMap] = readManifests(join(k8s, "settings/configmap.yaml"));
+  const [secret] = readManifests(join(k8s, "settings/secret.example.yaml"));
   const settings: Record<string, string> = configMap?.data;
   const secrets: Record<string, string> = secret?.stringData;
   const known = Object.entries(VARIABLES).flatMap(([name, { file }]) =>

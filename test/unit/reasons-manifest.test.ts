@@ -1,7 +1,7 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import type { Language } from "../../src/messages/define.ts";
-import { describeProblem } from "../../src/output/describe.ts";
+import { describeProblem } from "../../src/output/report.ts";
 import { readManifest } from "../../src/volume/manifest.ts";
 import { volume } from "./../support/volume.ts";
 

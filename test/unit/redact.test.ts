@@ -1,7 +1,6 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
-import { escapeText } from "../../src/output/escape.ts";
-import { createRedact, redactDeep } from "../../src/output/redact.ts";
+import { createRedact, escapeText, redactDeep } from "../../src/output/redact.ts";
 
 const SECRET = 'p"ss/w:rd@1';
 const redact = createRedact([SECRET]);

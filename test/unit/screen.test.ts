@@ -2,10 +2,9 @@ import assert from "node:assert/strict";
 import { before, describe, test } from "node:test";
 import { LANGUAGES } from "../../src/messages/define.ts";
 import type { PlatformEntry, RowEntry } from "../../src/messages/events.ts";
-import { cellWidth, loadCells, shorten, wrap } from "../../src/output/cells.ts";
-import { planTable } from "../../src/output/plan-table.ts";
-import { prettyLine } from "../../src/output/pretty.ts";
-import { platformTable, rowTable } from "../../src/output/tables.ts";
+import { prettyLine } from "../../src/output/log.ts";
+import { planTable, platformTable, rowTable } from "../../src/output/tables.ts";
+import { cellWidth, loadCells, shorten, wrap } from "../../src/output/terminal.ts";
 
 before(loadCells);
 

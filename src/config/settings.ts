@@ -1,0 +1,195 @@
+/**
+ * config/: from the environment to one frozen, typed configuration, all problems together and before a socket is opened. Knows the
+ * variables' names and rules, not what is done with them.
+ */
+import { JobError } from "../errors.ts";
+import {
+  type Arch,
+  archOf,
+  isKeyPart,
+  OPERATING_SYSTEMS,
+  type Os,
+  PROBE_LANGUAGES,
+  type ProbeLanguage,
+  versionOf,
+} from "../identity.ts";
+import type { ConfigProblem } from "../messages/config.ts";
+import { LANGUAGES, type Language } from "../messages/define.ts";
+import { type DbConfig, readDb } from "./db-settings.ts";
+import type { Environment, Reader } from "./env.ts";
+import { type NatsConfig, readNats } from "./nats-settings.ts";
+import { reportPaths, whyUnwritable } from "./report-file.ts";
+
+const LOG_LEVELS = ["trace", "debug", "info", "warn", "error", "fatal", "silent"] as const;
+export type LogLevel = (typeof LOG_LEVELS)[number];
+
+export interface Platform {
+  os: Os;
+  arch: Arch;
+}
+
+/** What a command needs that reads the volume alone. */
+export interface VolumeConfig {
+  packagesDir: string;
+  packageVersion: string | undefined;
+  collectors: "auto" | "none" | readonly string[];
+  collectorPackages: "auto" | "shared" | "standalone";
+  /** Whether archives that BK-Lite's installer could not unpack are made anew as a zip that it can. */
+  repack: "auto" | "never";
+  onConflict: "replace" | "keep" | "fail";
+  /** REQUIRE: platforms that must be complete, */
+  require: readonly Platform[];
+  /** languages whose APM probe must be there, */
+  requireProbes: readonly ProbeLanguage[];
+  /** and cloud regions by id. */
+  requireRegions: readonly string[];
+  allowEmpty: boolean;
+  purgeOrphans: boolean;
+  archiveCheck: "full" | "quick";
+  /** Seconds without progress after which an upload is given up. */
+  natsTimeout: number;
+  /** Seconds. */
+  waitTimeout: number;
+  /** Seconds; 0: no limit. */
+  runTimeout: number;
+  reportFiles: readonly string[];
+}
+
+export interface Config extends VolumeConfig {
+  db: DbConfig;
+  nats: NatsConfig;
+}
+
+/** What is needed to say anything at all: read first, and never fails. */
+export interface OutputConfig {
+  logLevel: LogLevel;
+  logFormat: "json" | "pretty" | "auto";
+  language: Language;
+}
+
+/** How to log, with the defaults where the values are bad: the complaint about them has to come out somehow. */
+export function readOutput(environment: Environment): OutputConfig {
+  const level = LOG_LEVELS.find((l) => l === environment.LOG_LEVEL);
+  const format = (["json", "pretty", "auto"] as const).find((f) => f === environment.LOG_FORMAT);
+  return { logLevel: level ?? "info", logFormat: format ?? "auto", language: readLanguage(environment) };
+}
+
+/** LOG_LANG; else Chinese where the first of LC_ALL, LC_MESSAGES and LANG that is set says so, as gettext reads them. */
+function readLanguage({ LOG_LANG, LC_ALL, LC_MESSAGES, LANG }: Environment): Language {
+  const asked = LANGUAGES.find((language) => language === LOG_LANG);
+  const locale = LC_ALL || LC_MESSAGES || LANG || "";
+  return asked ?? (/^zh/i.test(locale) ? "zh" : "en");
+}
+
+/** Reads and checks the whole configuration. Throws exit 78 that lists every bad variable by name, never with its value. */
+export function readConfig(reader: Reader): Config {
+  const volume = readVolume(reader);
+  const config = { ...volume, db: readDb(reader, volume.purgeOrphans), nats: readNats(reader) };
+  complain(reader.problems);
+  return Object.freeze(config);
+}
+
+/** The same for a command that talks to no server: what is said of servers is not looked at. */
+export function readVolumeConfig(reader: Reader): VolumeConfig {
+  const config = readVolume(reader);
+  complain(reader.problems.filter((problem) => !isAboutServers(problem)));
+  return Object.freeze(config);
+}
+
+function isAboutServers({ params }: ConfigProblem): boolean {
+  const names = "name" in params ? [params.name] : "names" in params ? params.names : [];
+  return names.some((name) => /^(?:DB_|NATS_|DATABASE_|ROW_)/.test(name));
+}
+
+function complain([first, ...others]: readonly ConfigProblem[]): void {
+  if (first && others.length === 0) throw new JobError(first.reason, first.params);
+  if (first) throw new JobError("config.several", { problems: [first, ...others] });
+}
+
+function readVolume(reader: Reader): VolumeConfig {
+  const config: VolumeConfig = {
+    packagesDir: reader.text("PACKAGES_DIR") as string,
+    packageVersion: readVersion(reader, "PACKAGE_VERSION"),
+    collectors: readCollectors(reader),
+    collectorPackages: reader.oneOf("COLLECTOR_PACKAGES", ["auto", "shared", "standalone"]),
+    repack: reader.oneOf("REPACK", ["auto", "never"]),
+    onConflict: reader.oneOf("ON_CONFLICT", ["replace", "keep", "fail"]),
+    ...readRequired(reader),
+    allowEmpty: reader.flag("ALLOW_EMPTY"),
+    purgeOrphans: reader.flag("PURGE_ORPHANS"),
+    archiveCheck: reader.oneOf("ARCHIVE_CHECK", ["full", "quick"]),
+    natsTimeout: reader.seconds("NATS_TIMEOUT", 1),
+    waitTimeout: reader.seconds("WAIT_TIMEOUT"),
+    runTimeout: reader.seconds("RUN_TIMEOUT"),
+    reportFiles: readReportFiles(reader),
+  };
+  reader.oneOf("LOG_LEVEL", LOG_LEVELS);
+  reader.oneOf("LOG_FORMAT", ["auto", "json", "pretty"]);
+  reader.oneOf("LOG_LANG", ["auto", ...LANGUAGES]);
+  return config;
+}
+
+function readVersion(reader: Reader, name: "PACKAGE_VERSION"): string | undefined {
+  const value = reader.text(name);
+  if (value !== undefined && !isKeyPart(value)) reader.complain("config.key-part", { name });
+  return value && versionOf(value);
+}
+
+function readCollectors(reader: Reader): Config["collectors"] {
+  const names = reader.list("COLLECTORS");
+  const [word] = names.map((name) => name.toLowerCase());
+  if (names.length === 1 && (word === "auto" || word === "none")) return word;
+  if (!names.every(isKeyPart)) reader.complain("config.collectors", {});
+  return [...new Set(names)];
+}
+
+/** `linux/x86_64,apm/java,region/2`; architectures by any of their names. */
+function readRequired(reader: Reader): Pick<VolumeConfig, "require" | "requireProbes" | "requireRegions"> {
+  const require: Platform[] = [];
+  const requireProbes: ProbeLanguage[] = [];
+  const requireRegions: string[] = [];
+  for (const part of reader.list("REQUIRE")) {
+    const [kind, what = "", ...more] = part.toLowerCase().split("/");
+    const os = OPERATING_SYSTEMS.find((known) => known === kind);
+    const arch = archOf(what);
+    const language = PROBE_LANGUAGES.find((known) => known === what);
+    if (more.length === 0 && os && arch) require.push({ os, arch });
+    else if (more.length === 0 && kind === "apm" && language) requireProbes.push(language);
+    else if (more.length === 0 && kind === "region" && /^\d{1,18}$/.test(what)) requireRegions.push(what);
+    else {
+      reader.complain("config.platforms", { name: "REQUIRE" });
+      break;
+    }
+  }
+  return { require, requireProbes, requireRegions };
+}
+
+/** Tried now: a report that cannot be left is found out before any work. */
+function readReportFiles(reader: Reader): readonly string[] {
+  const paths = reportPaths(reader.text("REPORT_FILE"));
+  for (const path of paths) {
+    const said = whyUnwritable(path);
+    if (said) reader.complain("config.report", { path, said });
+  }
+  return paths;
+}
+
+/** Values that are no secret even where somebody chose one of them as a password. */
+export function publicValues(config: Config | VolumeConfig): string[] {
+  if (!("db" in config)) return [];
+  const { db, nats } = config;
+  const servers = nats.servers.flatMap((server) => [
+    server.host,
+    server.auth?.kind === "password" ? server.auth.user : "",
+  ]);
+  const user = nats.auth?.kind === "password" ? nats.auth.user : "";
+  return [
+    ...db.servers.map(({ host }) => host),
+    db.database,
+    db.user,
+    db.schema,
+    nats.bucket,
+    user,
+    ...servers,
+  ].filter((value) => value !== "");
+}
