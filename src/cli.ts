@@ -13,7 +13,7 @@ import {
 } from "./identity.ts";
 import { nearest } from "./nearest.ts";
 
-const COMMANDS = ["init", "plan", "verify", "wait", "gate", "scan"] as const;
+const COMMANDS = ["init", "plan", "verify", "status", "wait", "gate", "scan"] as const;
 export type Command = (typeof COMMANDS)[number];
 /** Commands that print a page and do nothing else. */
 const PAGES = ["version", "help"] as const;
@@ -25,6 +25,8 @@ export interface Arguments {
   command: Command;
   /** `--json`, `--html`: the form in which the report goes to standard output. */
   report?: ReportForm;
+  /** In REQUIRE's place. */
+  require?: string;
   /** `verify --wait`: poll until it holds. */
   wait: boolean;
   /** One package by hand instead of the volume. */
@@ -47,6 +49,7 @@ const OPTIONS = {
   arch: { type: "string" },
   object: { type: "string" },
   version: { type: "string" },
+  require: { type: "string" },
   wait: { type: "boolean" },
   json: { type: "boolean" },
   html: { type: "boolean" },
@@ -83,7 +86,13 @@ export function parseArguments(argv: readonly string[]): Arguments | Page {
     throw new JobError("usage.together", { option: "--json", other: "--html" });
   }
   const report = (["json", "html"] as const).find((form) => flags.has(form));
-  return { command, ...(report && { report }), wait: flags.has("wait"), ...claim(values) };
+  return {
+    command,
+    ...(report && { report }),
+    wait: flags.has("wait"),
+    ...required(values),
+    ...claim(values),
+  };
 }
 
 function pageOf(word: string, [topic, ...more]: string[], flags: Given["flags"]): Page | undefined {
@@ -95,8 +104,12 @@ function pageOf(word: string, [topic, ...more]: string[], flags: Given["flags"])
   return word === "version" ? { page: "version" } : { page: "help", ...(topic !== undefined && { topic }) };
 }
 
+function required({ require }: Given["values"]): Pick<Arguments, "require"> {
+  return require === undefined ? {} : { require };
+}
+
 /** What was said of one file by hand. */
-function claim(values: Given["values"]): Omit<Arguments, "command" | "report" | "wait"> {
+function claim(values: Given["values"]): Omit<Arguments, "command" | "report" | "require" | "wait"> {
   const { file } = values;
   if (file === "") throw new JobError("usage.value.missing", { option: "--file" });
   const type = choice("type", values.type, PACKAGE_TYPES);

@@ -31,6 +31,7 @@ const program = {
 const COMMAND: Record<Command, () => Promise<(job: JobContext) => Promise<void>>> = {
   init: async () => (await import("./commands/init.ts")).init,
   plan: async () => (await import("./commands/plan.ts")).showPlan,
+  status: async () => (await import("./commands/status.ts")).showStatus,
   verify: async () => (await import("./commands/verify.ts")).verify,
   wait: async () => (await import("./commands/wait.ts")).waitOnly,
   gate: async () => (await import("./commands/gate.ts")).gate,
@@ -77,6 +78,7 @@ async function run(args: Arguments, reader: Reader): Promise<void> {
   let config: VolumeConfig | undefined;
   let problem: unknown;
   try {
+    if (args.require !== undefined) reader.set("REQUIRE", args.require);
     config = args.command === "scan" ? readVolumeConfig(reader) : readConfig(reader);
   } catch (error) {
     problem = error;

@@ -19,6 +19,21 @@ export interface RowLine {
 /** What is stored of a row's object. `not-ready`: by its status BK-Lite does not offer the row, whatever is stored. */
 export type StoredState = "whole" | "damaged" | "missing" | "not-ready";
 
+/**
+ * What an installation of a row from BK-Lite's page comes to. `unknown`: no collector is defined by its name; `unstartable`: what is
+ * installed cannot be unpacked or started.
+ */
+export type InstallState = "installable" | Exclude<StoredState, "whole"> | "unknown" | "unstartable";
+
+export const INSTALL_WORDS: Record<InstallState, Record<Language, string>> = {
+  installable: { en: "can be installed", zh: "可以安装" },
+  missing: { en: "no object: download, installation and deletion fail", zh: "没有对象：下载、安装、删除都会失败" },
+  damaged: { en: "damaged object: download and installation fail", zh: "对象损坏：下载、安装都会失败" },
+  "not-ready": { en: "not ready: BK-Lite does not offer it", zh: "未就绪：BK-Lite 不提供" },
+  unknown: { en: "no definition of this name: installation fails", zh: "没有同名的定义：安装会失败" },
+  unstartable: { en: "cannot be unpacked or started on a node", zh: "节点上无法解压或启动" },
+};
+
 /** A row as the report has it. */
 export interface RowEntry extends RowLine {
   /** null: nobody has looked. */
@@ -104,7 +119,7 @@ function succeeded(done: Done, language: Language): string {
   const { command, packages } = done;
   const zh = language === "zh";
   const begin = zh ? `${command} 成功` : `${command} succeeded`;
-  if (command === "wait" || command === "gate") return begin;
+  if (command === "wait" || command === "gate" || command === "status") return begin;
   const stop = zh ? "。" : "; ";
   const scanned = zh ? `探针包：${countWords(packages, language)}` : `packages: ${countWords(packages, language)}`;
   return `${begin}${stop}${command === "scan" ? scanned : counts(done, language)}`;
@@ -591,6 +606,23 @@ export const EVENTS = {
   "platform.warning": reasonEvent({
     en: "a part that a platform lacks, and what will fail in BK-Lite",
     zh: "平台缺少的内容，以及 BK-Lite 中会失败的操作",
+  }),
+  "status.row": event<RowLine & { stored: StoredState; install: InstallState }>({
+    about: {
+      en: "status: a row, its object, and what its installation would come to (one line each; a table on a terminal)",
+      zh: "status：一条记录、对应的对象以及安装的结果（每条一行；终端上为表格）",
+    },
+    en: (fields) => `${row(fields)}: ${INSTALL_WORDS[fields.install].en}`,
+    zh: (fields) => `${row(fields)}：${INSTALL_WORDS[fields.install].zh}`,
+  }),
+  "status.object": event<{ key: string; bytes: number; stored: "whole" | "damaged" }>({
+    about: { en: "status: an object under a package's key that no row is served by", zh: "status：探针包键下没有记录的对象" },
+    en: ({ key, bytes }) => `${key}: no row (${formatBytes(bytes)})`,
+    zh: ({ key, bytes }) => `${key}：没有记录（${formatBytes(bytes)}）`,
+  }),
+  "objects.unlisted": reasonEvent({
+    en: "status: objects under packages' keys that no row is served by: how many, and their bytes",
+    zh: "status：探针包键下没有记录的对象：数量与字节数",
   }),
   "scan.package": event<ScanFound>({
     about: {

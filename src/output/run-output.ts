@@ -157,11 +157,11 @@ export class RunEnd {
     const { command, log, screen } = this.#options;
     const counts = { packages: countActions(packages), rows: countActions(rows), orphans, durationMs };
     log.status?.(undefined);
-    // plan has printed a table of its own.
+    // plan and status have printed tables of their own.
     if (screen) {
       const width = screen.width();
       const tables = [
-        command === "plan" ? "" : rowTable(rows, log.language, width),
+        command === "plan" || command === "status" ? "" : rowTable(rows, log.language, width),
         platforms.length > 0 ? platformTable(platforms, log.language, width) : "",
       ].filter((text) => text !== "");
       if (tables.length > 0) screen.print(tables.join("\n\n"));

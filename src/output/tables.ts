@@ -1,5 +1,12 @@
 import { actionWord, formatBytes, type Language, plural } from "../messages/define.ts";
-import type { PackageAction, PlatformEntry, RowAction, RowLine } from "../messages/events.ts";
+import {
+  INSTALL_WORDS,
+  type InstallState,
+  type PackageAction,
+  type PlatformEntry,
+  type RowAction,
+  type RowLine,
+} from "../messages/events.ts";
 import { escapeDeep } from "./redact.ts";
 import type { PackageEntry } from "./report.ts";
 import { cellWidth, type Paint, pad, type Screen, shorten, wrap } from "./terminal.ts";
@@ -29,6 +36,29 @@ export function rowTable(rows: readonly RowLine[], language: Language, width: nu
     ),
     { width, firm: columns.flatMap((column, index) => (SHORTENED.includes(column) ? [] : [index])) },
   );
+}
+
+const STATUS_HEADS = {
+  en: ["id", "type", "platform", "object", "version", "name", "on installation"],
+  zh: ["id", "类型", "平台", "对象", "版本", "名称", "安装结果"],
+} as const;
+
+/** Rows with what their installation would come to, in `width` cells. */
+export function statusTable(
+  rows: readonly (RowLine & { install: InstallState })[],
+  language: Language,
+  width: number,
+): string {
+  const cells = rows.map(({ id, type, os, arch, object, version, name, install }) => [
+    String(id ?? ""),
+    type,
+    platformName(os, arch),
+    object,
+    version,
+    name,
+    INSTALL_WORDS[install][language],
+  ]);
+  return table(STATUS_HEADS[language], cells, { width, firm: [0, 2, 3], lists: true });
 }
 
 const PACKAGE_HEADS = {

@@ -1,4 +1,5 @@
 import { poll } from "../async.ts";
+import type { Config } from "../config/settings.ts";
 import { JobError } from "../errors.ts";
 import type { JobContext } from "../job.ts";
 import type { Archive } from "../packages/package.ts";
@@ -6,6 +7,11 @@ import { findFiles, scan } from "../packages/read.ts";
 import { readStartProgress, type StartProgress } from "../postgres/platform-tables.ts";
 import type { PostgresReady } from "../readiness/postgres-probe.ts";
 import { type Servers, waitForServers } from "../readiness/wait-for-servers.ts";
+
+/** Throws exit 78 if REQUIRE names cloud regions, which nothing looks at yet: what is required may not pass unseen. */
+export function refuseRegions({ requireRegions: regions }: Pick<Config, "requireRegions">): void {
+  if (regions.length > 0) throw new JobError("config.regions", { name: "REQUIRE", regions });
+}
 
 /** The servers and what lies on the volume. */
 export interface Prepared {
@@ -21,9 +27,7 @@ export interface Prepared {
  */
 export async function prepare(job: JobContext, writes: boolean): Promise<Prepared> {
   const { args, config, log, recorder } = job;
-  const { requireRegions: regions } = config;
-  // nothing that is required may pass unseen
-  if (regions.length > 0) throw new JobError("config.regions", { name: "REQUIRE", regions });
+  refuseRegions(config);
   const files = await findFiles(args, config, log, job.signal);
   const sibling = new AbortController();
   const signal = AbortSignal.any([job.signal, sibling.signal]);

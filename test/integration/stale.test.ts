@@ -58,7 +58,7 @@ async function tidy(hours: number, purge: boolean) {
   const info = { ...listing.info, ts } as unknown as typeof listing.info;
   const columns = { archColumn: true, hasDigest: true, hasStatus: true };
   const state = { rows: [], listing: { ...listing, info }, ...columns };
-  const stale = findStale(state, { packages: [], collectors: [], definitions: [] });
+  const stale = findStale(state, { packages: [], collectors: [] });
   const servers = { nats: { bucket }, postgres: {} } as unknown as Servers;
   return tidyStale(stale, state, { servers, lock, log, purge });
 }
