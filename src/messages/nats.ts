@@ -96,12 +96,6 @@ export const nats = {
     ["the server offers no TLS, and the job is set up for it", "use nats:// in NATS_SERVERS and NATS_TLS_ENABLED=false, or give the server a certificate"],
     ["服务端未提供 TLS，而本任务已启用", "在 NATS_SERVERS 中使用 nats:// 并设置 NATS_TLS_ENABLED=false，或为服务端配置证书"],
   ),
-  "nats.tls.first": failure<At>(
-    "NATS",
-    78,
-    ["the server waits for the TLS handshake before it says anything (handshake_first)", "set NATS_TLS_HANDSHAKE_FIRST=true"],
-    ["服务端要求先完成 TLS 握手（handshake_first）", "设置 NATS_TLS_HANDSHAKE_FIRST=true"],
-  ),
   "nats.tls.not-first": failure<Said>(
     "NATS",
     78,
@@ -111,14 +105,23 @@ export const nats = {
   "nats.login.silent": failure<At & { seconds: number }>(
     "NATS",
     69,
-    [({ seconds }) => `accepts the connection, but does not answer within ${seconds} s`, "the nats-server hangs, or something else listens there: check its log and its load, and NATS_SERVERS"],
-    [({ seconds }) => `连接已建立，但 ${seconds} 秒内没有应答`, "nats-server 可能已挂起，或该端口上是其他程序：查看其日志与负载，并检查 NATS_SERVERS"],
+    [
+      ({ seconds }) => `accepts the connection, but does not answer within ${seconds} s`,
+      "the nats-server hangs, or something else listens there: check its log and its load, and NATS_SERVERS; if its tls block has handshake_first, set NATS_TLS_HANDSHAKE_FIRST=true",
+    ],
+    [
+      ({ seconds }) => `连接已建立，但 ${seconds} 秒内没有应答`,
+      "nats-server 可能已挂起，或该端口上是其他程序：查看其日志与负载，并检查 NATS_SERVERS；如其 tls 段配置了 handshake_first，请设置 NATS_TLS_HANDSHAKE_FIRST=true",
+    ],
   ),
   "nats.login.protocol": failure<Said>(
     "NATS",
     69,
-    [({ said }) => `what listens there does not speak like a nats-server: no INFO, but "${said}"`, "check NATS_SERVERS, and the nats-server's log"],
-    [({ said }) => `该端口上的程序不是 nats-server：未收到 INFO，而是“${said}”`, "检查 NATS_SERVERS，并查看 nats-server 日志"],
+    [
+      ({ said }) => `what listens there does not speak like a nats-server: no INFO, but "${said}"`,
+      "check NATS_SERVERS, and the nats-server's log; if its tls block has handshake_first, set NATS_TLS_HANDSHAKE_FIRST=true",
+    ],
+    [({ said }) => `该端口上的程序不是 nats-server：未收到 INFO，而是“${said}”`, "检查 NATS_SERVERS，并查看 nats-server 日志；如其 tls 段配置了 handshake_first，请设置 NATS_TLS_HANDSHAKE_FIRST=true"],
   ),
   "nats.login.refused": failure<Said>(
     "NATS",

@@ -2,7 +2,7 @@ import type { Socket } from "node:net";
 import type { ConnectionOptions } from "node:tls";
 import pg from "pg";
 import { createTurns, Patience } from "../async.ts";
-import { type DbConfig, type DbServer, isSocketFolder } from "../config/db-settings.ts";
+import type { DbConfig, DbServer } from "../config/db-settings.ts";
 import { JobError, RetryableError } from "../errors.ts";
 import type { CatalogPurpose } from "../messages/postgres.ts";
 import { type Backend, BEGIN_LOCAL, isShared, keepSession, openSession, type Session } from "./backend.ts";
@@ -230,11 +230,6 @@ export function tlsOptions({ ssl }: DbConfig): ConnectionOptions {
     // Only verify-full compares the name.
     ...(ssl.mode !== "verify-full" && { checkServerIdentity: () => undefined }),
   };
-}
-
-/** As libpq: no TLS on a socket of this machine. */
-export function wantsTls({ ssl }: DbConfig, { host }: DbServer): boolean {
-  return ssl.mode !== "disable" && !isSocketFolder(host);
 }
 
 /** What can be asked: a Database, or a session that is not one yet. */

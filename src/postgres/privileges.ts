@@ -9,10 +9,7 @@ import {
 } from "./table.ts";
 
 /** Returns the GRANT statements that would give this user what the job lacks (PostgreSQL: "Privileges"). */
-export function missingGrants(
-  facts: TableFacts,
-  { schema, shape, use }: { schema: string; shape: TableShape; use: TableUse },
-): string[] {
+export function missingGrants(facts: TableFacts, schema: string, shape: TableShape, use: TableUse): string[] {
   const { table, sequence } = shape;
   const to = quote(facts.user);
   const lacks = (what: "insert" | "update", names: readonly string[]) =>
