@@ -2,20 +2,22 @@
 import { poll } from "../async.ts";
 import { endOf, JobError } from "../errors.ts";
 import type { JobContext } from "../job.ts";
-import { packageOrigin } from "../packages/form.ts";
+import { packageOrigin } from "../packages/sources.ts";
 import { acquireLock, type Lock } from "../postgres/lock.ts";
 import type { Servers } from "../readiness/wait-for-servers.ts";
-import { type ApplyContext, applyPackages, removeObsolete } from "../reconcile/apply.ts";
-import { applyRows, tryRowDefaults } from "../reconcile/apply-rows.ts";
-import { type Desired, decideAll, resolveDesired } from "../reconcile/desired.ts";
+import {
+  type ApplyContext,
+  applyPackages,
+  applyRows,
+  removeObsolete,
+  tryRowDefaults,
+} from "../reconcile/apply.ts";
 import { findDrift, firstDrift, logDrift, logPlanWarnings } from "../reconcile/drift.ts";
-import { waitForFirstStart } from "../reconcile/first-start.ts";
-import { type ObservedState, observe } from "../reconcile/observed.ts";
-import { findUnreachable, reclaim, tidyOrphans } from "../reconcile/orphans.ts";
+import { findStale, findUnreachable, reclaim, tidyOrphans, tidyStale } from "../reconcile/orphans.ts";
 import { concludePlatforms } from "../reconcile/platforms.ts";
-import { prepare } from "../reconcile/prepare.ts";
-import { withRetries } from "../reconcile/session.ts";
-import { findStale, tidyStale } from "../reconcile/stale.ts";
+import { prepare, waitForFirstStart } from "../reconcile/prepare.ts";
+import { withRetries } from "../reconcile/retries.ts";
+import { type Desired, decideAll, type ObservedState, observe, resolveDesired } from "../reconcile/state.ts";
 import { digest } from "../volume/files.ts";
 
 /** Milliseconds before each further look at what does not seem to be there. */

@@ -4,14 +4,12 @@ import type { Log } from "../output/log.ts";
 import { planTable } from "../output/tables.ts";
 import { shownPlatform } from "../packages/package.ts";
 import { checkArchives } from "../reconcile/checks.ts";
-import { decideAll, resolveDesired } from "../reconcile/desired.ts";
+import type { Plan } from "../reconcile/decide.ts";
 import { logPlanWarnings, recordDecision } from "../reconcile/drift.ts";
-import { waitForFirstStart } from "../reconcile/first-start.ts";
-import { observe } from "../reconcile/observed.ts";
-import type { Plan } from "../reconcile/plan.ts";
 import { afterPlan, concludePlatforms } from "../reconcile/platforms.ts";
-import { prepare } from "../reconcile/prepare.ts";
-import { withRetries } from "../reconcile/session.ts";
+import { prepare, waitForFirstStart } from "../reconcile/prepare.ts";
+import { withRetries } from "../reconcile/retries.ts";
+import { decideAll, observe, resolveDesired } from "../reconcile/state.ts";
 
 /** Says what init would do, refusals included; writes nothing anywhere. */
 export async function showPlan(job: JobContext): Promise<void> {

@@ -1,10 +1,10 @@
 import { ProblemsError } from "../errors.ts";
 import type { ScanContext } from "../job.ts";
 import { packageTable } from "../output/tables.ts";
-import { packageDigests } from "../packages/form.ts";
 import { shownPlatform } from "../packages/package.ts";
-import { findFiles, judge, reportIgnored, scan } from "../packages/scan.ts";
-import { packageKeys } from "../reconcile/key.ts";
+import { findFiles, judge, reportIgnored, scan } from "../packages/read.ts";
+import { packageDigests } from "../packages/sources.ts";
+import { packageKeys } from "../reconcile/match.ts";
 
 /**
  * Reads and judges the volume alone; needs no server. Says what is there and what it would become on today's BK-Lite (table state

@@ -6,7 +6,6 @@ import { JobError } from "../errors.ts";
 import { EXIT } from "../exit.ts";
 import type { Log } from "../output/log.ts";
 import { Bucket } from "../store/bucket.ts";
-import { JS, jetStreamText, jsCode } from "../store/errors.ts";
 import {
   logInToNats,
   loginFault,
@@ -15,6 +14,7 @@ import {
   tlsOptions,
 } from "../store/nats-connection.ts";
 import { settingFailure, warnOfLoss } from "../store/settings.ts";
+import { JS, jetStreamText, jsCode } from "../store/store-errors.ts";
 import {
   type Attempt,
   causeOf,

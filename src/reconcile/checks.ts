@@ -3,9 +3,9 @@ import { collectProblem, type Problem, ProblemsError } from "../errors.ts";
 import type { Log } from "../output/log.ts";
 import { startProgress } from "../output/progress.ts";
 import type { Recorder } from "../output/recorder.ts";
-import { verifyArchive } from "../packages/inspect.ts";
 import type { Archive } from "../packages/package.ts";
-import { type Decision, isUploaded } from "./decision.ts";
+import { verifyArchive } from "../packages/read.ts";
+import { type Decision, isUploaded } from "./decide.ts";
 
 export interface CheckContext {
   /** ARCHIVE_CHECK=full: every entry's CRC is verified. */

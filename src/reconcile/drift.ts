@@ -4,7 +4,7 @@ import type { Log } from "../output/log.ts";
 import type { Recorder } from "../output/recorder.ts";
 import { differingColumns } from "../postgres/rows.ts";
 import { isUnreadable, isWhole } from "../store/object.ts";
-import type { Decision, Plan, RowDecision } from "./plan.ts";
+import type { Decision, Plan, RowDecision } from "./decide.ts";
 
 /** One thing that differs from what the volume asks for. */
 export type Drift = Problem;

@@ -17,7 +17,7 @@ import { packageTable, planTable } from "../../src/output/tables.ts";
 import { loadCells, openScreen, statusLine, type Terminal, writeNow } from "../../src/output/terminal.ts";
 import type { Archive, Package } from "../../src/packages/package.ts";
 import type { Row } from "../../src/postgres/rows.ts";
-import { type Plan, plan } from "../../src/reconcile/plan.ts";
+import { type Plan, plan } from "../../src/reconcile/decide.ts";
 import { platformsOf } from "../../src/reconcile/platforms.ts";
 import { jsonFault } from "../../src/volume/manifest.ts";
 import { hostileName, SECRET } from "./names.ts";

@@ -4,8 +4,8 @@ import { tmpdir } from "node:os";
 import { dirname, join } from "node:path";
 import { type Problem, ProblemError, ProblemsError } from "../../src/errors.ts";
 import { describeProblem } from "../../src/output/report.ts";
-import { inspectFiles } from "../../src/packages/inspect.ts";
 import type { Archive } from "../../src/packages/package.ts";
+import { inspectFiles } from "../../src/packages/read.ts";
 import { listVolume } from "../../src/volume/list.ts";
 
 /** A folder that stands for the volume, with the given files on it; gone at the end of the block (`await using`). */

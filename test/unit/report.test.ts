@@ -10,7 +10,7 @@ import { terminationMessage } from "../../src/output/report.ts";
 import { planTable, rowTable } from "../../src/output/tables.ts";
 import { cellWidth, loadCells } from "../../src/output/terminal.ts";
 import type { Archive, Package } from "../../src/packages/package.ts";
-import type { Decision, Plan } from "../../src/reconcile/plan.ts";
+import type { Decision, Plan } from "../../src/reconcile/decide.ts";
 import { checkedReport } from "../support/report.ts";
 
 before(loadCells);
