@@ -26,12 +26,12 @@ export function missingGrants(facts: TableFacts, schema: string, shape: TableSha
   return missing;
 }
 
-/** Only where the table has a status are there rows that were never finished. */
+/** Returns whether rows are deleted: only a table with a status has rows that were never finished. */
 function deletesRows({ optional }: TableShape, { writes, deletes }: TableUse): boolean {
   return writes && deletes && optional.has("status");
 }
 
-/** Row-level security that keeps this user from rows: the statement that would mend it; undefined: all rows are in reach. */
+/** Returns the statement that lets this user reach all rows if row-level security hides some; undefined: none is hidden. */
 export function missingPolicy(facts: TableFacts, shape: TableShape, use: TableUse): string | undefined {
   if (!facts.secured) return undefined;
   const open = facts.policies.filter((policy) => policy.permissive && policy.open);
