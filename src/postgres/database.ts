@@ -3,7 +3,7 @@ import type { ConnectionOptions } from "node:tls";
 import pg from "pg";
 import { createTurns, Patience } from "../async.ts";
 import type { DbConfig, DbServer } from "../config/db-settings.ts";
-import { JobError, RetryableError } from "../errors.ts";
+import { JobError } from "../errors.ts";
 import type { CatalogPurpose } from "../messages/postgres.ts";
 import { type Backend, BEGIN_LOCAL, type Client, isShared, keepSession, openSession } from "./backend.ts";
 
@@ -59,7 +59,7 @@ export async function openDatabase(
   let closing = false;
   const lose = (cause?: unknown) => {
     const said = cause instanceof Error && cause.message ? cause.message : "it was closed";
-    if (!closing) lost.abort(new RetryableError("run.postgres.lost", { said }, { cause }));
+    if (!closing) lost.abort(new JobError("run.postgres.lost", { said }, { cause, retryable: true }));
   };
   client.on("error", lose);
   client.on("end", () => lose());
@@ -220,7 +220,8 @@ function statementFailure(cause: unknown, lost: AbortSignal, lose: (cause?: unkn
   if (code === "23505") return cause;
   if (code === "42501") return new JobError("row.denied", said, { layer: "privileges", cause });
   // not_null_violation, undefined_column, undefined_table
-  if (["23502", "42703", "42P01"].includes(code)) return new RetryableError("table.changed", said, { cause });
+  if (["23502", "42703", "42P01"].includes(code))
+    return new JobError("table.changed", said, { cause, retryable: true });
   if (code === "53100") return new JobError("row.disk.full", said, { cause });
   if (code === "25006") return new JobError("row.readonly", said, { cause });
   // Class 53: resources; 40: rolled back in favour of another transaction; 55P03, 57014: a lock or a statement took too long.

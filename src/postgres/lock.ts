@@ -1,6 +1,6 @@
 import { createHash } from "node:crypto";
 import { createLineClock, poll, until } from "../async.ts";
-import { JobError, RetryableError } from "../errors.ts";
+import { JobError } from "../errors.ts";
 import type { Log } from "../output/log.ts";
 import type { Database } from "./database.ts";
 
@@ -28,7 +28,7 @@ export interface Lock {
   readonly lost: AbortSignal;
   /** When it was taken, as by performance.now(): an earlier holder proved its lock before that for whatever it still had under way. */
   readonly acquiredAt: number;
-  /** Proves that this session holds it now. Throws RetryableError `lock.lost`, or exit 78 if a pooler shares the session. */
+  /** Proves that this session holds it now. Throws retryable `lock.lost`, or exit 78 if a pooler shares the session. */
   prove(): Promise<void>;
   release(): Promise<void>;
 }
@@ -111,7 +111,7 @@ class HeldLock implements Lock {
       { timeout: PROOF_TIMEOUT, about: "lock" },
     );
     if (row?.pid !== this.#db.backend.pid) throw new JobError("lock.pooled", {});
-    if (!row.held) throw new RetryableError("lock.lost", {});
+    if (!row.held) throw new JobError("lock.lost", {}, { retryable: true });
   }
 
   /** Proves the lock every few seconds. While a statement is under way the connection is not idle, and that statement would fail. */

@@ -1,4 +1,4 @@
-import { JobError, RetryableError } from "../errors.ts";
+import { JobError } from "../errors.ts";
 import { type Database, serverError } from "./database.ts";
 import { CHANGED, changedColumns, quote, type RowColumn, type TableShape } from "./table.ts";
 
@@ -74,7 +74,7 @@ export type RowChange =
   | { row: undefined; values: RowValues }
   | { row: Row; values: RowValues; columns: readonly RowColumn[] };
 
-/** Writes all changes in one transaction; returns each row's id in the order of the changes. Throws RetryableError `row.contended`. */
+/** Writes all changes in one transaction; returns each row's id in the order of the changes. Throws retryable `row.contended`. */
 export async function writeRows(
   db: Database,
   shape: TableShape,
@@ -102,7 +102,7 @@ export async function tryDefaults(db: Database, shape: TableShape, values: RowVa
       await assertWritten(db, shape, new Map([[id, { row: undefined, values }]]));
     });
   } catch (error) {
-    if (error instanceof RetryableError) throw error;
+    if (error instanceof JobError && error.retryable) throw error;
     const { code, message } = serverError(error);
     // Class 22: data; 23: constraints, except a key that is taken; 42: a column or a type.
     if (!/^(22|23|42)/.test(code) || code === "23505" || code === "42501") throw error;
@@ -139,7 +139,7 @@ async function inTransaction<T>(
     const { code, message, constraint } = error as Error & { code?: string; constraint?: string };
     if (code !== "23505") throw error;
     await checkSequence(db, shape, constraint);
-    throw new RetryableError("row.contended", { said: message }, { cause: error });
+    throw new JobError("row.contended", { said: message }, { cause: error, retryable: true });
   }
 }
 
@@ -206,7 +206,8 @@ async function update(
   const [now] = await readSome(db, shape, [row.id]);
   const isSame = now && isSystemRow(now) && differingColumns(row, now).length === 0;
   if (isSame) throw new JobError("row.suppressed", { table: shape.table, statement: "UPDATE" });
-  throw new RetryableError("row.contended", { said: `row ${row.id} was changed by somebody else` });
+  const said = `row ${row.id} was changed by somebody else`;
+  throw new JobError("row.contended", { said }, { retryable: true });
 }
 
 /** Reads the rows back before they are committed: a trigger or a column's type may have changed a value. */
