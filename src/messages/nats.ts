@@ -17,6 +17,20 @@ interface Setting extends InBucket {
 }
 type Refused = InBucket & Said;
 
+/** A NATS server speaks first, unless its TLS block has handshake_first. */
+const silent = failure<At & { seconds: number }>(
+  "NATS",
+  69,
+  [
+    ({ seconds }) => `accepts the connection, but does not answer within ${seconds} s`,
+    "the nats-server hangs, or something else listens there: check its log and its load, and NATS_SERVERS; if its tls block has handshake_first, set NATS_TLS_HANDSHAKE_FIRST=true",
+  ],
+  [
+    ({ seconds }) => `连接已建立，但 ${seconds} 秒内没有应答`,
+    "nats-server 可能已挂起，或该端口上是其他程序：查看其日志与负载，并检查 NATS_SERVERS；如其 tls 段配置了 handshake_first，请设置 NATS_TLS_HANDSHAKE_FIRST=true",
+  ],
+);
+
 function refused(exit: 69 | 73 | 78, en: [string, string], zh: [string, string]) {
   return failure<Refused>("NATS", exit, [({ bucket, said }) => `bucket "${bucket}" ${en[0]} ("${said}")`, en[1]], [({ bucket, said }) => `存储桶“${bucket}”${zh[0]}（“${said}”）`, zh[1]]);
 }
@@ -83,7 +97,7 @@ export const nats = {
   "nats.tls.rejected": connection.rejected,
   "nats.tls.handshake": connection.handshake,
   "nats.tls.broken": connection.broken,
-  "nats.tls.silent": connection.mute,
+  "nats.tls.silent": silent,
   "nats.tls.required": failure<At>(
     "NATS",
     77,
@@ -102,18 +116,7 @@ export const nats = {
     [({ said }) => `the server speaks before the TLS handshake ("${said}")`, "unset NATS_TLS_HANDSHAKE_FIRST, or set handshake_first in the server's tls block (nats-server 2.10)"],
     [({ said }) => `服务端在 TLS 握手之前就已发送数据（“${said}”）`, "取消 NATS_TLS_HANDSHAKE_FIRST，或在服务端 tls 段中配置 handshake_first（nats-server 2.10 起）"],
   ),
-  "nats.login.silent": failure<At & { seconds: number }>(
-    "NATS",
-    69,
-    [
-      ({ seconds }) => `accepts the connection, but does not answer within ${seconds} s`,
-      "the nats-server hangs, or something else listens there: check its log and its load, and NATS_SERVERS; if its tls block has handshake_first, set NATS_TLS_HANDSHAKE_FIRST=true",
-    ],
-    [
-      ({ seconds }) => `连接已建立，但 ${seconds} 秒内没有应答`,
-      "nats-server 可能已挂起，或该端口上是其他程序：查看其日志与负载，并检查 NATS_SERVERS；如其 tls 段配置了 handshake_first，请设置 NATS_TLS_HANDSHAKE_FIRST=true",
-    ],
-  ),
+  "nats.login.silent": silent,
   "nats.login.protocol": failure<Said>(
     "NATS",
     69,

@@ -30,7 +30,7 @@ const REQUIRED = [
   "description",
 ] as const;
 const OPTIONAL = ["domain", "updated_by_domain", "cpu_architecture", "sha256", "status"] as const;
-export type OptionalColumn = (typeof OPTIONAL)[number];
+type OptionalColumn = (typeof OPTIONAL)[number];
 const KNOWN: ReadonlySet<string> = new Set(["id", ...REQUIRED, ...OPTIONAL]);
 
 /** Columns of an existing row that the job updates if they differ, and if the table has them. */
@@ -107,14 +107,14 @@ function refusalOf(
 }
 
 /** What a command does with the table. */
-export interface TableUse {
+interface TableUse {
   writes: boolean;
   /** Removes rows that were never finished (PURGE_ORPHANS). */
   deletes: boolean;
 }
 
 /** Returns the columns that an INSERT names, without the identity. */
-export function insertedColumns({ optional, defaults }: TableShape): string[] {
+function insertedColumns({ optional, defaults }: TableShape): string[] {
   return [...REQUIRED, ...optional, ...defaults.keys()];
 }
 
@@ -124,7 +124,7 @@ export function changedColumns({ optional }: TableShape): RowColumn[] {
 }
 
 /** A column of the packages' table, and what this user may do with it. */
-export interface ColumnFacts {
+interface ColumnFacts {
   name: string;
   /** In SQL's words: `character varying(10)`. */
   type: string;
@@ -136,7 +136,7 @@ export interface ColumnFacts {
 }
 
 /** One row-level security policy that applies to this user. */
-export interface PolicyFacts {
+interface PolicyFacts {
   /** ALL, SELECT, INSERT, UPDATE or DELETE. */
   command: string;
   permissive: boolean;
@@ -145,7 +145,7 @@ export interface PolicyFacts {
 }
 
 /** What the database's catalog says of the packages' table. */
-export interface TableFacts {
+interface TableFacts {
   version: string;
   readOnly: boolean;
   user: string;
@@ -216,4 +216,39 @@ export async function readFacts(db: Database, schema: string): Promise<TableFact
   const [facts] = await db.query<TableFacts>(FACTS, values, { about: "table" });
   if (!facts) throw new Error("the catalog's answer has no row");
   return facts;
+}
+
+/** Returns the GRANT statements that would give this user what the job lacks (PostgreSQL: "Privileges"). */
+export function missingGrants(facts: TableFacts, schema: string, shape: TableShape, use: TableUse): string[] {
+  const { table, sequence } = shape;
+  const to = quote(facts.user);
+  const lacks = (what: "insert" | "update", names: readonly string[]) =>
+    use.writes && !names.every((name) => facts.columns.find((column) => column.name === name)?.[what]);
+  const updated = [...changedColumns(shape), "updated_at", "updated_by"];
+  const missing: string[] = [];
+  if (lacks("insert", insertedColumns(shape))) missing.push(`GRANT INSERT ON ${table} TO ${to}`);
+  if (lacks("update", updated)) missing.push(`GRANT UPDATE (${updated.join(", ")}) ON ${table} TO ${to}`);
+  if (deletesRows(shape, use) && !facts.mayDelete) missing.push(`GRANT DELETE ON ${table} TO ${to}`);
+  if (use.writes && sequence !== undefined && facts.sequence?.usable === false)
+    missing.push(`GRANT USAGE ON SEQUENCE ${sequence} TO ${to}`);
+  if (facts.mayReadCollectors === false)
+    missing.push(`GRANT SELECT ON ${quote(schema)}.${quote(COLLECTOR_TABLE)} TO ${to}`);
+  return missing;
+}
+
+/** Returns whether rows are deleted: only a table with a status has rows that were never finished. */
+function deletesRows({ optional }: TableShape, { writes, deletes }: TableUse): boolean {
+  return writes && deletes && optional.has("status");
+}
+
+/** Returns the statement that lets this user reach all rows if row-level security hides some; undefined: none is hidden. */
+export function missingPolicy(facts: TableFacts, shape: TableShape, use: TableUse): string | undefined {
+  if (!facts.secured) return undefined;
+  const open = facts.policies.filter((policy) => policy.permissive && policy.open);
+  const closed = facts.policies.some((policy) => !policy.permissive && !policy.open);
+  const covered = (command: string) => open.some((one) => one.command === "ALL" || one.command === command);
+  const commands = ["SELECT", ...(use.writes ? ["INSERT", "UPDATE"] : [])];
+  if (deletesRows(shape, use)) commands.push("DELETE");
+  if (!closed && commands.every(covered)) return undefined;
+  return `CREATE POLICY package_init ON ${shape.table} TO ${quote(facts.user)} USING (true) WITH CHECK (true)`;
 }

@@ -2,8 +2,15 @@ import type { Socket } from "node:net";
 import { type DbConfig, type DbServer, isSocketFolder } from "../config/db-settings.ts";
 import { JobError } from "../errors.ts";
 import { type Database, openDatabase, tlsOptions } from "../postgres/database.ts";
-import { missingGrants, missingPolicy } from "../postgres/privileges.ts";
-import { quote, readFacts, shapeOf, TABLE, type TableShape } from "../postgres/table.ts";
+import {
+  missingGrants,
+  missingPolicy,
+  quote,
+  readFacts,
+  shapeOf,
+  TABLE,
+  type TableShape,
+} from "../postgres/table.ts";
 import {
   type Attempt,
   causeOf,

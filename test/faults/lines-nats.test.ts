@@ -274,7 +274,8 @@ describe("TLS before the first byte", { concurrency: 4 }, () => {
       const server = await first(t);
       const NATS_SERVERS = `${scheme}://127.0.0.1:${server.port}`;
       const result = await run(["wait"], { ...env(), NATS_SERVERS, WAIT_TIMEOUT: "1" });
-      fails(result, 69, scheme === "tls" ? "tls" : "login", "nats.login.protocol");
+      const layer = scheme === "tls" ? "tls" : "login";
+      fails(result, 69, layer, `nats.${layer}.silent`);
       assert.match(result.report?.error?.hint ?? "", /NATS_TLS_HANDSHAKE_FIRST=true/);
     });
   }
