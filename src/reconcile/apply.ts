@@ -147,7 +147,8 @@ async function publishPackage(
   });
   const { sha256, size } = object;
   // What was sent is what was scanned, or the upload had failed: the proof need not read it again.
-  if (!desired.package.made) desired.package.archive.sha256 = sha256;
+  const { archive, derived } = desired.package;
+  if (!derived) archive.digests.files.set(archive.file, sha256);
   const result = { sha256, bytes: size, bytesUploaded: size };
   const seconds = Number(((performance.now() - startedAt) / 1000).toFixed(3));
   logPackage(decision, { ...result, seconds }, context);
@@ -221,7 +222,7 @@ export interface StagedPackage {
 
 /**
  * Sends the chunks of all objects that come out of one archive, and verifies meanwhile the entries that this does not read. If any of it fails,
- * the rest is stopped, no chunk stays, and the first failure is thrown. An archive that was found whole has its `fileDigests`.
+ * the rest is stopped, no chunk stays, and the first failure is thrown. An archive that was found whole has its `digests.entries`.
  */
 export async function stageArchive(
   archive: Archive,
@@ -262,7 +263,7 @@ export async function stageArchive(
     ]);
     if (signal.aborted) throw signal.reason;
     const sent = uploads.flatMap((decision) => staged.get(decision) ?? []);
-    if (digests) archive.fileDigests = new Map([...digests, ...sent.flatMap(entryDigest)]);
+    if (digests) archive.digests.entries = new Map([...digests, ...sent.flatMap(entryDigest)]);
     return sent;
   } catch (error) {
     await discardAll(staged.values(), context);

@@ -46,7 +46,7 @@ export function plan(input: PlanInput): Plan {
   const verdicts = input.desired.map((desired) => decide(desired, input));
   const own = verdicts.flatMap((verdict) => {
     const { package: pkg } = verdict.desired;
-    return pkg.fixedKey === undefined ? [decideRow(pkg, verdict, input)] : [];
+    return pkg.keyWithoutRow === undefined ? [decideRow(pkg, verdict, input)] : [];
   });
   const shared = input.collectors.flatMap((collector) => {
     const after = verdicts.find((verdict) => verdict.desired.package === collector.controller);
@@ -192,7 +192,7 @@ function leftovers(
   objects: ReadonlyMap<string, StoredObject>,
 ): StoredObject[] {
   const header = object?.headers[REPLACES_HEADER];
-  if (!header || pkg.fixedKey !== undefined) return [];
+  if (!header || pkg.keyWithoutRow !== undefined) return [];
   const replaced = new Set<string | undefined>(header);
   return [...objects.values()].filter(
     ({ key, nuid, deleted }) =>
@@ -202,7 +202,7 @@ function leftovers(
 
 /** The row of a package, if it is one that has a row. */
 export function rowOf(pkg: Package, { rows, archColumn }: Observed): Row | undefined {
-  return pkg.fixedKey === undefined ? findRow(pkg, rows, archColumn) : undefined;
+  return pkg.keyWithoutRow === undefined ? findRow(pkg, rows, archColumn) : undefined;
 }
 
 /**

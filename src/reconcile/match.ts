@@ -48,7 +48,7 @@ export function packageKeys(
   name: string,
   archColumn: boolean,
 ): readonly [string, ...string[]] {
-  return pkg.fixedKey === undefined ? keysOf(row ?? pkg, name, archColumn) : [pkg.fixedKey];
+  return pkg.keyWithoutRow === undefined ? keysOf(row ?? pkg, name, archColumn) : [pkg.keyWithoutRow];
 }
 
 /** What a key of a row's object says of it. */
@@ -113,7 +113,7 @@ export function findRow(identity: Identity, rows: readonly Row[], archColumn: bo
 
 /** Rows of the same package for another architecture, which the old key may serve too. */
 export function otherArchitectures(pkg: Package, { rows, archColumn }: Observed): Row[] {
-  if (!archColumn || pkg.fixedKey !== undefined) return [];
+  if (!archColumn || pkg.keyWithoutRow !== undefined) return [];
   return rows.filter(
     (row) =>
       row.os === pkg.os &&

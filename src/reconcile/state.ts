@@ -8,21 +8,21 @@ import type { Recorder } from "../output/recorder.ts";
 import type { Support } from "../output/report.ts";
 import { isPart } from "../packages/layouts.ts";
 import { type Archive, type CollectorDefinition, type Package, shownPlatform } from "../packages/package.ts";
-import { reportIgnored } from "../packages/read.ts";
 import { resolvePackages } from "../packages/resolve.ts";
 import {
+  fileDigest,
   isZipOfEntries,
+  knownDigest,
   packageDigests,
   packageEntries,
   packageOrigin,
   packageSize,
-  readFileDigests,
+  readEntryDigests,
 } from "../packages/sources.ts";
 import { readDefinitions } from "../postgres/platform-tables.ts";
 import { type Row, readRows } from "../postgres/rows.ts";
 import type { Servers } from "../readiness/wait-for-servers.ts";
 import type { Listing } from "../store/object.ts";
-import { digest } from "../volume/files.ts";
 import { checkTrust } from "./ca.ts";
 import {
   isBelieved,
@@ -35,6 +35,7 @@ import {
   storedFor,
 } from "./decide.ts";
 import { type DesiredPackage, hasEntries, saysEntries } from "./match.ts";
+import { reportResolved } from "./prepare.ts";
 
 /** What the volume asks for. */
 export interface Desired {
@@ -66,7 +67,7 @@ export async function resolveDesired(
   });
   const { packages, collectors, problems } = resolved;
   if (problems.length > 0) throw new ProblemsError(problems);
-  reportIgnored(resolved, config, log);
+  reportResolved(resolved, config, log);
   checkTrust(packages, nats.chain, config, log);
   const whole = packages.filter((pkg) => !isPart(pkg));
   const parts = [...collectors, ...packages.filter(isPart)];
@@ -91,9 +92,9 @@ export async function resolveDesired(
 }
 
 /** Says in which form an archive is stored, where that is not the one that it has or not the one that it needs. */
-function reportForm({ archive: { file }, name, made, unfit }: Package, log: Log): void {
-  if (made?.reasons) log.info("package.repacked", { file, name, reasons: made.reasons });
-  if (unfit) log.warn("package.unfit", "repack.never", { reasons: unfit }, { file });
+function reportForm({ archive: { file }, name, derived, repackNeeded }: Package, log: Log): void {
+  if (derived?.kind === "repacked") log.info("package.repacked", { file, name, reasons: derived.reasons });
+  if (repackNeeded) log.warn("package.unfit", "repack.never", { reasons: repackNeeded }, { file });
 }
 
 export interface DecideOptions {
@@ -132,7 +133,7 @@ async function describeContents(
   const described: DesiredPackage[] = [];
   for (const pkg of packages) {
     const stored = storedFor(pkg, read);
-    if (!pkg.made && (allDigests || stored)) await digest(pkg.archive, signal);
+    if (!pkg.derived && (allDigests || stored)) await fileDigest(pkg.archive, signal);
     const origin = await packageOrigin(pkg, signal);
     const desired = describe(pkg, { ...(origin !== undefined && { origin }) });
     const row = rowOf(pkg, read);
@@ -147,7 +148,7 @@ async function describeContents(
   const isNeeded = (desired: DesiredPackage) => {
     const stored = storedFor(desired.package, read);
     const row = rowOf(desired.package, read);
-    return desired.package.made && stored !== undefined && !isSame(desired, stored, row);
+    return desired.package.derived && stored !== undefined && !isSame(desired, stored, row);
   };
   const needed = described.filter(isNeeded).map((desired) => desired.package);
   const problems: Problem[] = [];
@@ -164,11 +165,11 @@ function describe(
   pkg: Package,
   { origin, entries }: Pick<DesiredPackage, "origin" | "entries">,
 ): DesiredPackage {
-  const { archive, made } = pkg;
+  const known = knownDigest(pkg);
   return {
     package: pkg,
-    sha256: made ? made.digest?.sha256 : archive.sha256,
-    bytes: made?.digest?.bytes ?? packageSize(pkg),
+    sha256: known?.sha256,
+    bytes: known?.bytes ?? packageSize(pkg),
     ...(origin !== undefined && { origin }),
     ...(entries !== undefined && { entries }),
   };
@@ -191,7 +192,7 @@ async function readEntries(
     () => read,
   );
   try {
-    await readFileDigests(archive, signal, count);
+    await readEntryDigests(archive, signal, count);
   } catch (error) {
     if (error instanceof ProblemError && problemCode(error.problem) === EXIT.invalidPackage) return undefined;
     throw error;

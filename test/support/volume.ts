@@ -5,7 +5,7 @@ import { dirname, join } from "node:path";
 import { type Problem, ProblemError, ProblemsError } from "../../src/errors.ts";
 import { describeProblem } from "../../src/output/report.ts";
 import type { Archive } from "../../src/packages/package.ts";
-import { inspectFiles } from "../../src/packages/read.ts";
+import { readFiles } from "../../src/packages/read.ts";
 import { listVolume } from "../../src/volume/list.ts";
 
 /** A folder that stands for the volume, with the given files on it; gone at the end of the block (`await using`). */
@@ -25,7 +25,7 @@ export async function volume(files: Record<string, string | Buffer> = {}) {
 /** Lists and opens everything on the volume; throws what is wrong with it. */
 export async function scan(dir: string): Promise<Archive[]> {
   const { files } = await listVolume(dir);
-  const { archives, problems } = await inspectFiles(files);
+  const { archives, problems } = await readFiles(files);
   if (problems.length > 0) throw new ProblemsError(problems);
   return archives;
 }

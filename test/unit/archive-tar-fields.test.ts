@@ -3,7 +3,7 @@ import { createHash } from "node:crypto";
 import { describe, test } from "node:test";
 import { gzipSync } from "node:zlib";
 import { EXIT } from "../../src/exit.ts";
-import { inspectFiles } from "../../src/packages/read.ts";
+import { readFiles } from "../../src/packages/read.ts";
 import { listVolume } from "../../src/volume/list.ts";
 import { longMember, paxMember, TAR_END, tarHeader, tarMember } from "../support/raw-tar.ts";
 import { problemOf, scan, scanOne, volume } from "../support/volume.ts";
@@ -130,7 +130,7 @@ describe("several entries of a tar with one name", () => {
       tarMember({ name: top("g") }, "no link any more"),
     );
     await using on = await volume({ [NAME]: bytes });
-    const { archives, problems, warnings } = await inspectFiles((await listVolume(on.dir)).files);
+    const { archives, problems, warnings } = await readFiles((await listVolume(on.dir)).files);
     assert.deepEqual(problems, []);
     assert.deepEqual(warnings, [
       { file: NAME, reason: "tar.repeated", params: { entry: top("f"), count: 2 } },

@@ -69,11 +69,11 @@ describe("a tar.gz that is a package", () => {
       kind: "file",
       size: 1_000_000,
       mode: 0o755,
-      kindOfBinary: { format: "elf", machine: "arm64" },
+      executableType: { format: "elf", machine: "arm64" },
     });
     const unpacked = gunzipSync(await readFile(on.path(NAME)));
     assert.deepEqual(unpacked.subarray(offset, offset + 120), elfHeader(183), "where its bytes begin");
-    assert.deepEqual(archive.members.get("install.sh")?.kindOfBinary, { format: "other" });
+    assert.deepEqual(archive.members.get("install.sh")?.executableType, { format: "other" });
   });
 
   test("several gzip members are one file", async () => {
@@ -97,7 +97,7 @@ describe("a tar.gz that is a package", () => {
     for (const bytes of [whole, whole.subarray(0, -512), Buffer.concat([whole, Buffer.alloc(10_240)])]) {
       const archive = await accepted(gzipSync(bytes));
       assert.equal(archive.top, "fusion-collectors");
-      assert.deepEqual(archive.members.get("bin/telegraf")?.kindOfBinary, {
+      assert.deepEqual(archive.members.get("bin/telegraf")?.executableType, {
         format: "elf",
         machine: "x86_64",
       });
@@ -120,7 +120,7 @@ describe("a tar.gz that is a package", () => {
       size: 120,
       mode: 0o644,
       offset: 1536,
-      kindOfBinary: { format: "elf", machine: "arm64" },
+      executableType: { format: "elf", machine: "arm64" },
     });
   });
 

@@ -15,7 +15,7 @@ import {
 import { describe, test } from "node:test";
 import { deflateRawSync } from "node:zlib";
 import { EXIT } from "../../src/exit.ts";
-import { inspectFiles, verifyArchive } from "../../src/packages/read.ts";
+import { readFiles, verifyArchive } from "../../src/packages/read.ts";
 import { binaryKind } from "../../src/packages/validate.ts";
 import { digest, fileSource } from "../../src/volume/files.ts";
 import { buildArchive } from "../support/archives.ts";
@@ -67,7 +67,7 @@ describe("an archive's bytes", () => {
     await assert.rejects(async () => {
       for await (const _ of fileSource(archive).blocks(1000, signal)) assert.fail();
     }, reason);
-    await assert.rejects(inspectFiles([archive], { signal }), reason);
+    await assert.rejects(readFiles([archive], { signal }), reason);
   });
 });
 

@@ -4,7 +4,7 @@ import { createHash } from "node:crypto";
 import { mkdir, symlink, writeFile } from "node:fs/promises";
 import { describe, test } from "node:test";
 import { EXIT } from "../../src/exit.ts";
-import { inspectFiles } from "../../src/packages/read.ts";
+import { readFiles } from "../../src/packages/read.ts";
 import type { VolumeFile } from "../../src/volume/files.ts";
 import { findFile, listVolume } from "../../src/volume/list.ts";
 import { rawZip } from "../support/raw-zip.ts";
@@ -169,7 +169,7 @@ describe("a checksum file that is right", () => {
     const list = `${SHA256}  ${NAME}\n`;
     await using on = await volume({ [FILE]: ZIP, SHA256SUMS: list });
     const warned = async (files: readonly VolumeFile[]) =>
-      (await inspectFiles(files)).warnings.map(({ file, reason }) => `${file} ${reason}`);
+      (await readFiles(files)).warnings.map(({ file, reason }) => `${file} ${reason}`);
     assert.deepEqual(await warned((await listVolume(on.dir)).files), ["SHA256SUMS checksum.unused"]);
     await writeFile(on.path("controller/SHA256SUMS"), list);
     assert.deepEqual(await warned([await findFile(on.path(FILE), on.dir, {})]), []);
