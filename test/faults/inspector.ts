@@ -2,8 +2,9 @@ import { readFileSync } from "node:fs";
 import { inflateRawSync } from "node:zlib";
 import { collectProblem } from "../../src/errors.ts";
 import { describeProblem } from "../../src/output/report.ts";
-import { readFiles, verifyArchive } from "../../src/packages/read.ts";
+import { readFiles } from "../../src/packages/read.ts";
 import { resolvePackages } from "../../src/packages/resolve.ts";
+import { verifyArchive } from "../../src/packages/sources.ts";
 import type { VolumeFile } from "../../src/volume/files.ts";
 import { listVolume } from "../../src/volume/list.ts";
 

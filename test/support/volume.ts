@@ -4,7 +4,7 @@ import { tmpdir } from "node:os";
 import { dirname, join } from "node:path";
 import { type Problem, ProblemError, ProblemsError } from "../../src/errors.ts";
 import { describeProblem } from "../../src/output/report.ts";
-import type { Archive } from "../../src/packages/package.ts";
+import type { Archive, ControllerArchive } from "../../src/packages/package.ts";
 import { readFiles } from "../../src/packages/read.ts";
 import { listVolume } from "../../src/volume/list.ts";
 
@@ -30,12 +30,17 @@ export async function scan(dir: string): Promise<Archive[]> {
   return archives;
 }
 
-/** The one archive on the volume. */
-export async function scanOne(dir: string): Promise<Archive> {
+/** The one archive on the volume, which is a controller's. */
+export async function scanOne(dir: string): Promise<ControllerArchive> {
   const [archive, ...others] = await scan(dir);
-  assert.ok(archive);
+  assert.ok(archive?.kind === "controller");
   assert.deepEqual(others, []);
   return archive;
+}
+
+/** An archive's SHA-256, if the scan has computed it. */
+export function knownSha256({ digests, file }: Archive): string | undefined {
+  return digests.files.get(file);
 }
 
 /** A problem with its words in English. */

@@ -3,9 +3,9 @@ import { basename } from "node:path";
 import type { Source } from "../../../src/archive/types.ts";
 import { collectProblem } from "../../../src/errors.ts";
 import type { Package } from "../../../src/packages/package.ts";
-import { readFiles, verifyArchive } from "../../../src/packages/read.ts";
+import { readFiles } from "../../../src/packages/read.ts";
 import { resolvePackages } from "../../../src/packages/resolve.ts";
-import { packageSources } from "../../../src/packages/sources.ts";
+import { packageSources, verifyArchive } from "../../../src/packages/sources.ts";
 
 /** What the job makes of one archive, up to the bytes that it would store. */
 export interface Ours {
