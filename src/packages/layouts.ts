@@ -1,6 +1,6 @@
 import type { Entry } from "../archive/types.ts";
 import type { ZipItem } from "../archive/zip-write.ts";
-import { type Problem, ProblemError, problem } from "../errors.ts";
+import { finding, type Problem, ProblemError, problem } from "../errors.ts";
 import type { Arch, Os } from "../identity.ts";
 import type { TreeEntry } from "../volume/list.ts";
 import { BOOTSTRAP_NAME, INSTALLER_NAMES, knownName, PROBES } from "../volume/name.ts";
@@ -64,7 +64,7 @@ export function slotCollectors(
   const native = types.flatMap((type) => platformOf(type) ?? []);
   const target = { os: slot.os, arch: slot.arch ?? native[0]?.arch ?? "x86_64" };
   const found = findCollectors(slotPaths(archive), target.os, definitionsFor(target, wanted.definitions));
-  if (found.length > 0 && archive.problem) throw new ProblemError(archive.problem);
+  if (found.length > 0 && archive.problem) throw new ProblemError([archive.problem]);
   if (found.length > 0 && target.os === "windows") checkWindowsNames(archive);
   return found.map(({ object, executable, definition }): Package => {
     if (size === 0) throw problem(file, "archive.empty", {});
@@ -101,7 +101,7 @@ export function storedForm(
   const hasFolder = (path: string) => path === LIBRARIES && libraries !== undefined;
   const arranged = arrange(definition, { program, ownFolder: false, hasFolder });
   if (!arranged.zip) return withStart(definition, arranged);
-  if (libraries?.problem) throw new ProblemError(libraries.problem);
+  if (libraries?.problem) throw new ProblemError([libraries.problem]);
   if (libraries && definition.os === "windows") checkWindowsNames(libraries);
   const files = programAndLibraries(archive, libraries);
   return withStart(definition, arranged, deriveFromFiles(arranged, program, files));
@@ -248,7 +248,7 @@ export function startWarnings(
     if (!pkg.unstartable || isPacked(pkg.name)) return [];
     const definition = definitionsFor(pkg, definitions).find((one) => one.object === object);
     const program = definition?.executable ?? definition?.packageName ?? "";
-    return [{ file: archive.file, reason: "collector.unstartable", params: { object, program } }];
+    return [finding(archive.file, "collector.unstartable", { object, program })];
   });
 }
 

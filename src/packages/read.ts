@@ -15,7 +15,7 @@ import { hasEndRecord } from "../archive/zip-directory.ts";
 import { inspectZip, readEntryHead } from "../archive/zip-read.ts";
 import { createTurns } from "../async.ts";
 import type { VolumeConfig } from "../config/settings.ts";
-import { collectProblem, JobError, type Problem, ProblemError, ProblemsError, problem } from "../errors.ts";
+import { collectProblem, finding, JobError, type Problem, ProblemError, problem } from "../errors.ts";
 import type { Claim, PackageType } from "../identity.ts";
 import { type Expected, expectedDigests, hasSums, sumsLists } from "../volume/checksums.ts";
 import { type FileStamp, type VolumeFile, withFile } from "../volume/files.ts";
@@ -66,7 +66,7 @@ export async function findFiles(
     listVolume(packagesDir),
     readManifest(packagesDir, patience),
   ]);
-  if (manifest && manifest.problems.length > 0) throw new ProblemsError(manifest.problems);
+  if (manifest && manifest.problems.length > 0) throw new ProblemError(manifest.problems);
   const declared = manifest?.files ?? [];
   const names = new Set([MANIFEST, ...declared.map(({ file }) => file)]);
   const isOther = ({ file }: { file: string }) => !names.has(file);
@@ -353,7 +353,7 @@ async function readSlotFile(file: VolumeFile, signal: AbortSignal | undefined): 
   const problems: Problem[] = [];
   const archive = await collectProblem(problems, read);
   const [found] = problems;
-  if (found?.reason === "program.truncated") throw new ProblemError(found);
+  if (found?.reason === "program.truncated") throw new ProblemError([found]);
   const unread = { ...file, kind: "collector", format: "other", nameInfo: {}, entries: [] } as const;
   const executable = { format: "other" } as const;
   const digests = new DigestCache();
@@ -379,7 +379,7 @@ async function readCollectorFolder(file: VolumeFile): Promise<CollectorFolder> {
   // a folder that no zip can hold is an error only if it is a collector
   const mayStay = found && ["collector.folder", "file.link", "file.changed"].includes(found.reason);
   const paths = mayStay ? (await readdir(file.path)).map((name) => `bin/${file.name}/${name}`) : [];
-  if (found && (!mayStay || isBuiltin(file.place, paths))) throw new ProblemError(found);
+  if (found && (!mayStay || isBuiltin(file.place, paths))) throw new ProblemError([found]);
   const executables = new Map(paths.map((path) => [path, { format: "other" } as const]));
   return { ...folder, tree: [], executables, stamp: emptyStamp(0), ...(found && { problem: found }) };
 }
@@ -410,8 +410,7 @@ function emptyStamp(size: number): FileStamp {
 function repeatedNames(archive: Archive): Problem[] {
   const [first, ...others] = (archive.kind === "controller" && archive.repeated) || [];
   if (first === undefined) return [];
-  const params = { entry: first, count: others.length + 1 };
-  return [{ file: archive.file, reason: "tar.repeated", params }];
+  return [finding(archive.file, "tar.repeated", { entry: first, count: others.length + 1 })];
 }
 
 async function compareDigests(
@@ -441,6 +440,6 @@ class ChecksumLists {
 
   unused(): Problem[] {
     const lists = [...this.#used].filter(([, isUsed]) => !isUsed).map(([list]) => list);
-    return lists.map((file) => ({ file, reason: "checksum.unused", params: {} }) as Problem);
+    return lists.map((file) => finding(file, "checksum.unused", {}));
   }
 }

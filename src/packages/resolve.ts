@@ -1,5 +1,5 @@
 import type { VolumeConfig } from "../config/settings.ts";
-import { collectProblem, type Problem, problem } from "../errors.ts";
+import { collectProblem, finding, type Problem, problem } from "../errors.ts";
 import type { Identity } from "../identity.ts";
 import type { Ignored } from "../volume/list.ts";
 import { versionFor } from "../volume/version.ts";
@@ -179,9 +179,9 @@ function resolveSlot(
 function slotWarnings(archive: CollectorFile | CollectorFolder, wanted: ResolveOptions): Problem[] {
   const { file, name, place: slot } = archive;
   const named = archive.kind === "collector-folder" ? collectorNamed(archive, wanted) : undefined;
-  if (named) return [{ file, reason: "collector.incomplete", params: named }];
+  if (named) return [finding(file, "collector.incomplete", named)];
   if (!slot || !holdsExecutable(archive) || name === LIBRARIES) return [];
-  return [{ file, reason: "collector.unknown", params: { os: slot.os } }];
+  return [finding(file, "collector.unknown", { os: slot.os })];
 }
 
 function isWanted(object: string, collectors: ResolveOptions["collectors"]): boolean {
@@ -334,9 +334,7 @@ function identityWords({ os, arch, object, version, keyWithoutRow }: Claimed, ar
 function clash(pkg: Claimed, other: Claimed, words: readonly string[]): Problem {
   const { file } = pkg.archive;
   const both = { other: other.archive.file, identity: words.join(" ") };
-  const { problem: found } =
-    other.arch === pkg.arch
-      ? problem(file, "package.clash", { ...both, moves: isMoving(pkg) && isMoving(other) })
-      : problem(file, "package.clash.arch", { ...both, arch: pkg.arch, otherArch: other.arch });
-  return found;
+  return other.arch === pkg.arch
+    ? finding(file, "package.clash", { ...both, moves: isMoving(pkg) && isMoving(other) })
+    : finding(file, "package.clash.arch", { ...both, arch: pkg.arch, otherArch: other.arch });
 }

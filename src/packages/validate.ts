@@ -1,7 +1,7 @@
 import { examineExecutable, HEAD_LENGTH } from "../archive/file-kind.ts";
 import type { Entry, ExecutableType } from "../archive/types.ts";
 import { readEntryHead } from "../archive/zip-read.ts";
-import { type Problem, problem } from "../errors.ts";
+import { finding, type Problem, problem } from "../errors.ts";
 import { type Arch, FIELD_LENGTHS, isRowName, OPERATING_SYSTEMS, type Os } from "../identity.ts";
 import { withStamped } from "../volume/files.ts";
 import { formatOf } from "../volume/name.ts";
@@ -43,7 +43,7 @@ export function checkVersion(
   }
   const [first] = versions;
   if (first?.from === undefined) return [];
-  return [{ file, reason: "version.missing", params: { from: first.from, os } } as Problem];
+  return [finding(file, "version.missing", { from: first.from, os })];
 }
 
 /** Throws exit 65 for an archive without a controller and collectors. */
@@ -189,8 +189,8 @@ export function collectorWarnings(pkg: Package, definitions: ResolveOptions["def
   const meant = known.find((one) => one.toLowerCase() === object.toLowerCase());
   const isMisspelt = meant !== undefined && !known.includes(object);
   return [
-    ...(isMisspelt ? [{ file, reason: "collector.object", params: { object, meant } } as Problem] : []),
-    ...(isPacked(name) ? [{ file, reason: "collector.unpacked", params: {} } as Problem] : []),
+    ...(isMisspelt ? [finding(file, "collector.object", { object, meant })] : []),
+    ...(isPacked(name) ? [finding(file, "collector.unpacked", {})] : []),
   ];
 }
 
@@ -202,7 +202,7 @@ export function nameWarnings(packages: readonly Package[]): Problem[] {
     ...(archive.kind === "collector-folder" ? archive.tree : []),
   ]);
   return files.flatMap(({ file, name, bytes }) =>
-    bytes === undefined ? [] : [{ file, reason: "name.bytes", params: { name, bytes } } as Problem],
+    bytes === undefined ? [] : [finding(file, "name.bytes", { name, bytes })],
   );
 }
 

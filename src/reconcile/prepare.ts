@@ -1,6 +1,6 @@
 import { poll } from "../async.ts";
 import type { VolumeConfig } from "../config/settings.ts";
-import { JobError, type Problem, ProblemsError } from "../errors.ts";
+import { JobError, type Problem, ProblemError } from "../errors.ts";
 import type { JobContext, ScanContext } from "../job.ts";
 import type { Log } from "../output/log.ts";
 import type { Archive } from "../packages/package.ts";
@@ -58,7 +58,7 @@ export async function listFiles({ args, config, log, signal }: ScanContext): Pro
   return found.files;
 }
 
-/** Reads the files as the packages that they are declared to be. Throws ProblemsError with all problems of all files. */
+/** Reads the files as the packages that they are declared to be. Throws ProblemError with all problems of all files. */
 export async function scanFiles(
   files: readonly VolumeFile[],
   { args, config, log }: ScanContext,
@@ -68,7 +68,7 @@ export async function scanFiles(
   const { archives, problems, warnings } = await readFiles(files, patienceOf(config, log, signal));
   reportFindings(log, { ignored: [], warnings });
   if (problems.length > 0) {
-    throw new ProblemsError([...problems, ...(await judge(archives, args, config, signal)).problems]);
+    throw new ProblemError([...problems, ...(await judge(archives, args, config, signal)).problems]);
   }
   const bytes = archives.reduce((sum, archive) => sum + archive.size, 0);
   const seconds = Number(((performance.now() - started) / 1000).toFixed(3));
