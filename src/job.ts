@@ -19,9 +19,21 @@ export interface ScanContext {
   screen: Screen | undefined;
 }
 
+/**
+ * What a command is about: `apply` makes the servers what the volume asks for, `plan` shows what that would change, `verify` says
+ * whether anything differs.
+ */
+export type Mode = "plan" | "apply" | "verify";
+
 /** What every other command is given. */
 export interface JobContext extends ScanContext {
   config: Config;
+  mode: Mode;
+}
+
+/** Whether a command changes anything on the servers. */
+export function writes({ mode }: Pick<JobContext, "mode">): boolean {
+  return mode === "apply";
 }
 
 /** Milliseconds that a stop may take; Docker's own patience is ten seconds. */

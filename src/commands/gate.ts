@@ -36,7 +36,7 @@ export async function gate(job: JobContext): Promise<void> {
   const waited = () => Math.round((performance.now() - started) / 1000);
   const servers = await recorder.time("wait", () => waitForServers(job, false, job.signal));
   const isDue = createLineClock();
-  const { missing, hint } = await withRetries(job, servers, false, async (live, signal) => {
+  const { missing, hint } = await withRetries(job, servers, async (live, signal) => {
     const look = async () => {
       const found = await lookOnce(job, live);
       const { missing } = found;

@@ -25,8 +25,8 @@ const READ_BACK_PAUSES = [250, 500, 1000, 2000];
 
 /** Wait, scan, lock, plan, upload, register, verify. */
 export async function init(job: JobContext): Promise<void> {
-  const { servers: first, archives, deadline } = await prepare(job, true);
-  const failure = await withRetries(job, first, true, async (servers, signal) => {
+  const { servers: first, archives, deadline } = await prepare(job);
+  const failure = await withRetries(job, first, async (servers, signal) => {
     await job.recorder.time("wait", () => waitForFirstStart(job, servers.postgres, deadline, signal));
     const desired = await resolveDesired(job, archives, servers);
     const lock = await job.recorder.time("lock", () => takeLock(job, servers, desired, signal));
@@ -82,9 +82,7 @@ async function reconcile(
   const seen = await observe(servers, recorder);
   const stale = findStale(seen, desired);
   const state = await tidyStale(stale, seen, { servers, lock, log, purge: config.purgeOrphans });
-  const plan = await recorder.time("read", () =>
-    decideAll(job, desired, state, { allDigests: false, signal }),
-  );
+  const plan = await recorder.time("read", () => decideAll(job, desired, state, signal));
   logPlanWarnings(log, plan);
   await tryRowDefaults(plan, servers.postgres);
   const unreachable = findUnreachable(state.listing);
@@ -131,7 +129,7 @@ async function prove(
   };
   const look = async () => {
     const state = await observe(servers, job.recorder);
-    const plan = await decideAll(job, proven, state, { allDigests: false, signal });
+    const plan = await decideAll(job, proven, state, signal);
     // A row that may not be touched is a failure of its own.
     return { left: findDrift(plan).filter(({ reason }) => reason !== "row.not-ready"), state };
   };

@@ -22,17 +22,17 @@ export async function verify(job: JobContext): Promise<void> {
   const { args, config, log, recorder } = job;
   const started = performance.now();
   const backoff = until(started + config.waitTimeout * 1000, POLL);
-  const { servers, archives } = await prepare(job, false);
+  const { servers, archives } = await prepare(job);
   const tell = waitingLine(job, started);
   const {
     found: drift,
     state,
     desired,
-  } = await withRetries(job, servers, false, async (live, signal) => {
+  } = await withRetries(job, servers, async (live, signal) => {
     const desired = await resolveDesired(job, archives, live);
     const look = async () => {
       const state = await observe(live, recorder);
-      const plan = await decideAll(job, desired, state, { allDigests: true, signal });
+      const plan = await decideAll(job, desired, state, signal);
       recordVerdict(plan, recorder);
       const found = findDrift(plan);
       if (args.wait && found.length > 0) tell(found);

@@ -20,26 +20,20 @@ import { isUnreadable, isWhole, type StoredObject } from "../store/object.ts";
 import {
   type DesiredPackage,
   findRow,
+  isBelieved,
   isKeyOf,
-  isServedToAnother,
+  isSame,
   keysOf,
   known,
   type Observed,
   otherArchitectures,
   packageKeys,
   rowKeys,
+  rowOf,
   sameContent,
   served,
+  storedFor,
 } from "./match.ts";
-
-/** The object that the server would serve for a package now (SPEC §4's O): under the row's name, or the file's. */
-export function storedFor(pkg: Package, input: Observed): StoredObject | undefined {
-  const row = rowOf(pkg, input);
-  if (row && !isKeyRow(row)) return undefined;
-  const object = served(packageKeys(pkg, row, row?.name ?? pkg.name, input.archColumn), input.objects);
-  // The old key, without the architecture, may be another architecture's: that one's object is not this one's.
-  return object && !row && isServedToAnother(object, pkg, input) ? undefined : object;
-}
 
 /** Decides, from what was read, what to do with each package and row. Pure: SPEC §4's table. */
 export function plan(input: PlanInput): Plan {
@@ -106,16 +100,6 @@ function decide(desired: DesiredPackage, input: PlanInput): Verdict {
   return rule === "keep"
     ? kept
     : { ...kept, conflict: conflictOf(desired, stored, { row: user, archColumn: input.archColumn }) };
-}
-
-/** Whether an object's headers may say what it is: not where its row has another digest, for then somebody else stored it. */
-export function isBelieved(row: Row | undefined, stored: StoredObject): boolean {
-  return !row?.sha256 || row.sha256 === stored.sha256;
-}
-
-/** Whether an object has a package's content; without the headers' help where they are not believed. */
-export function isSame(desired: DesiredPackage, object: StoredObject, row: Row | undefined): boolean {
-  return sameContent(desired, object, isBelieved(row, object) ? "believed" : "ignored");
 }
 
 /** A user's row stays as it is, and nothing can be served by it: its name cannot be a part of a key. */
@@ -198,11 +182,6 @@ function leftovers(
     ({ key, nuid, deleted }) =>
       !deleted && key !== object.key && nuid !== undefined && replaced.has(nuid) && isKeyOf(key, pkg),
   );
-}
-
-/** The row of a package, if it is one that has a row. */
-export function rowOf(pkg: Package, { rows, archColumn }: Observed): Row | undefined {
-  return pkg.fixedKey === undefined ? findRow(pkg, rows, archColumn) : undefined;
 }
 
 /**

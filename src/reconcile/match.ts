@@ -189,3 +189,27 @@ export function headersOf(
     ...(entries !== undefined && { [ENTRIES_HEADER]: [entries] }),
   };
 }
+
+/** The row of a package, if it is one that has a row. */
+export function rowOf(pkg: Package, { rows, archColumn }: Observed): Row | undefined {
+  return pkg.fixedKey === undefined ? findRow(pkg, rows, archColumn) : undefined;
+}
+
+/** The object that the server would serve for a package now (SPEC §4's O): under the row's name, or the file's. */
+export function storedFor(pkg: Package, input: Observed): StoredObject | undefined {
+  const row = rowOf(pkg, input);
+  if (row && !isKeyRow(row)) return undefined;
+  const object = served(packageKeys(pkg, row, row?.name ?? pkg.name, input.archColumn), input.objects);
+  // The old key, without the architecture, may be another architecture's: that one's object is not this one's.
+  return object && !row && isServedToAnother(object, pkg, input) ? undefined : object;
+}
+
+/** Whether an object's headers may say what it is: not where its row has another digest, for then somebody else stored it. */
+export function isBelieved(row: Row | undefined, stored: StoredObject): boolean {
+  return !row?.sha256 || row.sha256 === stored.sha256;
+}
+
+/** Whether an object has a package's content; without the headers' help where they are not believed. */
+export function isSame(desired: DesiredPackage, object: StoredObject, row: Row | undefined): boolean {
+  return sameContent(desired, object, isBelieved(row, object) ? "believed" : "ignored");
+}

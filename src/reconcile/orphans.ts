@@ -4,7 +4,7 @@ import type { Lock } from "../postgres/lock.ts";
 import { deleteStale, isSystemRow, PENDING, type Row } from "../postgres/rows.ts";
 import type { Servers } from "../readiness/wait-for-servers.ts";
 import type { Bucket } from "../store/bucket.ts";
-import { isOwnNuid, metaSubject, type Nuid, newNuid, REPLACES_HEADER } from "../store/meta.ts";
+import { isNuidOfThisJob, metaSubject, type Nuid, newNuid, REPLACES_HEADER } from "../store/meta.ts";
 import type { Listing, StoredObject } from "../store/object.ts";
 import { fence, removeObject } from "../store/put.ts";
 import { findRow, parseKey, rowKeys, served } from "./match.ts";
@@ -24,9 +24,9 @@ const SIZED = 10_000;
 /** Chunk subjects that no live metadata names. */
 export interface Unreachable {
   /** Left by a run of this job: with its mark, or named as replaced by metadata that it wrote. */
-  own: Nuid[];
+  ofThisJob: Nuid[];
   /** Left by anybody else's crashed upload; or one that is under way. */
-  others: Nuid[];
+  ofOthers: Nuid[];
 }
 
 /** Chunks that no live metadata names, and whose they are. */
@@ -35,8 +35,8 @@ export function findUnreachable({ objects, chunks, named }: Listing): Unreachabl
     [...objects.values()].flatMap(({ headers }) => headers[REPLACES_HEADER] ?? []),
   );
   const dead = [...chunks.keys()].filter((nuid) => !named.has(nuid));
-  const isOwn = (nuid: Nuid) => isOwnNuid(nuid) || replaced.has(nuid);
-  return { own: dead.filter(isOwn), others: dead.filter((nuid) => !isOwn(nuid)) };
+  const isOfThisJob = (nuid: Nuid) => isNuidOfThisJob(nuid) || replaced.has(nuid);
+  return { ofThisJob: dead.filter(isOfThisJob), ofOthers: dead.filter((nuid) => !isOfThisJob(nuid)) };
 }
 
 export interface ReclaimOptions {
@@ -51,19 +51,19 @@ export interface ReclaimOptions {
  */
 export async function reclaim(
   bucket: Bucket,
-  { own }: Unreachable,
+  { ofThisJob }: Unreachable,
   { lock, log, signal }: ReclaimOptions,
 ): Promise<void> {
-  if (own.length === 0) return;
+  if (ofThisJob.length === 0) return;
   const early = lock.acquiredAt + SETTLED - performance.now();
   if (early > 0) await pause(early, signal);
   // A cluster's new leader may answer before it has applied all that was agreed on. A purge waits for its turn among that: after one, of
   // nothing, metadata that was on its way is there, and its chunks are no longer taken for unreachable.
   await bucket.purgeChunks(newNuid());
-  const now = new Set(findUnreachable(await bucket.list()).own);
-  const dead = own.filter((nuid) => now.has(nuid));
+  const now = new Set(findUnreachable(await bucket.list()).ofThisJob);
+  const dead = ofThisJob.filter((nuid) => now.has(nuid));
   // Only metadata of this job carries its nuid as the message's id.
-  await inParallel(dead.filter(isOwnNuid), LANES, async (nuid) => {
+  await inParallel(dead.filter(isNuidOfThisJob), LANES, async (nuid) => {
     signal.throwIfAborted();
     await fence(bucket, nuid);
   });
@@ -75,7 +75,7 @@ export async function reclaim(
     const purged = await bucket.purgeChunks(nuid);
     chunks += purged;
   });
-  if (chunks > 0) log.info("chunks.reclaimed", { objects: own.length, chunks });
+  if (chunks > 0) log.info("chunks.reclaimed", { objects: ofThisJob.length, chunks });
 }
 
 export interface TidyOptions {
@@ -91,13 +91,13 @@ export interface TidyOptions {
 export async function tidyOrphans(
   bucket: Bucket,
   listing: Listing,
-  { others }: Unreachable,
+  { ofOthers }: Unreachable,
   { purge, log, signal }: TidyOptions,
 ): Promise<{ objects: number; bytes: number }> {
-  const unsized = purge ? 0 : Math.max(0, others.length - SIZED);
+  const unsized = purge ? 0 : Math.max(0, ofOthers.length - SIZED);
   const found = { objects: unsized, bytes: 0 };
   const purged = { objects: 0, bytes: 0 };
-  await inParallel(others.slice(0, others.length - unsized), LANES, async (nuid) => {
+  await inParallel(ofOthers.slice(0, ofOthers.length - unsized), LANES, async (nuid) => {
     signal.throwIfAborted();
     const count = listing.chunks.get(nuid) ?? 1;
     const ends = await bucket.chunkEnds(nuid, count);
@@ -165,7 +165,7 @@ export async function tidyStale(
   const { db, shape } = servers.postgres;
   const removed = new Set<unknown>();
   if (purge && objects.length + rows.length > 0) {
-    const now = bucketTime(state);
+    const now = state.listing.stream?.time ?? Number.NaN;
     for (const object of objects) {
       const message = await bucket.message({ last_by_subj: metaSubject(bucket.name, object.key) });
       if (!message || message.seq !== object.sequence || now - message.time.getTime() <= DAY) continue;
@@ -193,13 +193,4 @@ export async function tidyStale(
       objects: new Map([...state.listing.objects].filter(([key]) => !removed.has(key))),
     },
   };
-}
-
-/**
- * The time by the NATS server's clock: nats-server 2.10 and later say it with the stream's state. Else the newest message's, which is
- * never too late.
- */
-function bucketTime({ listing: { info } }: ObservedState): number {
-  const { ts } = (info ?? {}) as { ts?: string };
-  return Date.parse(ts ?? info?.state.last_ts ?? "");
 }

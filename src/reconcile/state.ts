@@ -1,11 +1,9 @@
-import type { StreamInfo } from "nats";
 import { collectProblem, type Problem, ProblemError, ProblemsError, problemCode } from "../errors.ts";
 import { EXIT } from "../exit.ts";
 import type { JobContext } from "../job.ts";
 import type { Log } from "../output/log.ts";
 import { startProgress } from "../output/progress.ts";
 import type { Recorder } from "../output/recorder.ts";
-import type { Support } from "../output/report.ts";
 import { isPart } from "../packages/layouts.ts";
 import { type Archive, type CollectorDefinition, type Package, shownPlatform } from "../packages/package.ts";
 import { reportIgnored } from "../packages/read.ts";
@@ -24,17 +22,17 @@ import type { Servers } from "../readiness/wait-for-servers.ts";
 import type { Listing } from "../store/object.ts";
 import { digest } from "../volume/files.ts";
 import { checkTrust } from "./ca.ts";
+import { type Plan, plan, type SharedCollector } from "./decide.ts";
 import {
+  type DesiredPackage,
+  hasEntries,
   isBelieved,
   isSame,
-  type Plan,
-  type PlanInput,
-  plan,
+  type Observed,
   rowOf,
-  type SharedCollector,
+  saysEntries,
   storedFor,
-} from "./decide.ts";
-import { type DesiredPackage, hasEntries, saysEntries } from "./match.ts";
+} from "./match.ts";
 
 /** What the volume asks for. */
 export interface Desired {
@@ -96,22 +94,16 @@ function reportForm({ archive: { file }, name, made, unfit }: Package, log: Log)
   if (unfit) log.warn("package.unfit", "repack.never", { reasons: unfit }, { file });
 }
 
-export interface DecideOptions {
-  /** Read every archive, not only those that have an object to be compared with. */
-  allDigests: boolean;
-  signal: AbortSignal;
-}
-
 /** Compares what the volume asks for with what the servers hold. Reads an archive only where its digest decides something. */
 export async function decideAll(
   job: JobContext,
   desired: Pick<Desired, "packages" | "collectors">,
   state: ObservedState,
-  options: DecideOptions,
+  signal: AbortSignal,
 ): Promise<Plan> {
   const { archColumn, hasDigest, hasStatus, rows, listing } = state;
   const read = { archColumn, rows, objects: listing.objects };
-  const packages = await describeContents(job, desired.packages, read, options);
+  const packages = await describeContents(job, desired.packages, read, signal);
   return plan({
     ...read,
     hasDigest,
@@ -124,15 +116,17 @@ export async function decideAll(
 
 /** Packages with what tells whether a stored object has their content. */
 async function describeContents(
-  job: Pick<JobContext, "log">,
+  job: Pick<JobContext, "log" | "mode">,
   packages: readonly Package[],
-  read: Pick<PlanInput, "archColumn" | "rows" | "objects">,
-  { allDigests, signal }: DecideOptions,
+  read: Observed,
+  signal: AbortSignal,
 ): Promise<DesiredPackage[]> {
+  // plan and verify tell every digest; apply learns an upload's by sending it.
+  const reports = job.mode !== "apply";
   const described: DesiredPackage[] = [];
   for (const pkg of packages) {
     const stored = storedFor(pkg, read);
-    if (!pkg.made && (allDigests || stored)) await digest(pkg.archive, signal);
+    if (!pkg.made && (reports || stored)) await digest(pkg.archive, signal);
     const origin = await packageOrigin(pkg, signal);
     const desired = describe(pkg, { ...(origin !== undefined && { origin }) });
     const row = rowOf(pkg, read);
@@ -154,7 +148,7 @@ async function describeContents(
   for (const group of Map.groupBy(needed, ({ archive }) => archive).values())
     await collectProblem(problems, () => packageDigests(group, signal));
   // a damaged archive is left to its upload, which fails by itself
-  const left = problems.filter((one) => allDigests || problemCode(one) !== EXIT.invalidPackage);
+  const left = problems.filter((one) => reports || problemCode(one) !== EXIT.invalidPackage);
   if (left.length > 0) throw new ProblemsError(left);
   return described.map((desired) => describe(desired.package, desired));
 }
@@ -211,23 +205,14 @@ export interface ObservedState {
   hasStatus: boolean;
 }
 
-/** Reads table and bucket at once. */
+/** Reads table and bucket at the same time. */
 export async function observe({ postgres, nats }: Servers, { support }: Recorder): Promise<ObservedState> {
   const [rows, listing] = await Promise.all([readRows(postgres.db, postgres.shape), nats.bucket.list()]);
-  if (listing.info) support.store = describeStore(listing.info, listing);
+  if (listing.stream) {
+    const { time, ...stream } = listing.stream;
+    const objects = [...listing.objects.values()].filter(({ deleted }) => !deleted).length;
+    support.store = { ...stream, objects };
+  }
   const { archColumn, optional } = postgres.shape;
   return { rows, listing, archColumn, hasDigest: optional.has("sha256"), hasStatus: optional.has("status") };
-}
-
-function describeStore({ config, state }: StreamInfo, { objects }: Listing): Support["store"] {
-  return {
-    replicas: config.num_replicas,
-    maxBytes: config.max_bytes,
-    maxMessageBytes: config.max_msg_size,
-    sealed: config.sealed ?? false,
-    bytes: state.bytes,
-    messages: state.messages,
-    lastSequence: state.last_seq,
-    objects: [...objects.values()].filter((object) => !object.deleted).length,
-  };
 }

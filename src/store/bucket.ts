@@ -17,7 +17,7 @@ import {
 } from "nats";
 import { JobError } from "../errors.ts";
 import { chunkPrefix, chunkSubject, metaSubject, type Nuid, parseNuid } from "./meta.ts";
-import { type Listing, LiveNames, readMeta, type StoredObject } from "./object.ts";
+import { type Listing, LiveNames, readMeta, type StoredObject, type StreamState } from "./object.ts";
 import { JS, jsCode, storeError } from "./store-errors.ts";
 
 /** Milliseconds for one JetStream API answer: behind an upload's 8 MiB in flight, on a line of 300 kB/s. */
@@ -133,7 +133,7 @@ export class Bucket {
     };
     await Promise.all(Array.from({ length: READERS }, readNext));
     this.#names = names;
-    return { objects, chunks, named: names, info };
+    return { objects, chunks, named: names, stream: info && streamState(info) };
   }
 
   /** One object, as it is now. */
@@ -239,4 +239,20 @@ export class Bucket {
       throw storeError(error, this.name, this.nc);
     }
   }
+}
+
+function streamState(info: StreamInfo): StreamState {
+  const { config, state } = info;
+  // nats-server 2.10 and later add their time to the answer; the newest message's time is never later than that.
+  const { ts = state.last_ts } = info as StreamInfo & { ts?: string };
+  return {
+    replicas: config.num_replicas,
+    maxBytes: config.max_bytes,
+    maxMessageBytes: config.max_msg_size,
+    sealed: config.sealed ?? false,
+    bytes: state.bytes,
+    messages: state.messages,
+    lastSequence: state.last_seq,
+    time: Date.parse(ts),
+  };
 }

@@ -73,7 +73,7 @@ export function newNuid(): Nuid {
 }
 
 /** Whether a run of this job made a nuid. */
-export function isOwnNuid(nuid: Nuid): boolean {
+export function isNuidOfThisJob(nuid: Nuid): boolean {
   return nuid.startsWith(OURS) && nuid.length === 22;
 }
 

@@ -1,5 +1,4 @@
 import { isUtf8 } from "node:buffer";
-import type { StreamInfo } from "nats";
 import { keyOf, metaSubject, type Nuid, parseDigest, parseNuid } from "./meta.ts";
 
 /** What a metadata message says of an object, parsed: nothing behind the parser looks at others' values again. */
@@ -32,8 +31,22 @@ export interface Listing {
   chunks: ReadonlyMap<Nuid, number>;
   /** Chunks that live metadata names, readable or not: those of anything else are unreachable. */
   named: LiveNames;
-  /** Of the stream, when it was read; undefined where there is no such bucket. */
-  info: StreamInfo | undefined;
+  /** The stream when it was read; undefined if the bucket does not exist. */
+  stream: StreamState | undefined;
+}
+
+/** What the server says of a bucket's stream. */
+export interface StreamState {
+  replicas: number;
+  /** Limits in bytes; -1: none. */
+  maxBytes: number;
+  maxMessageBytes: number;
+  sealed: boolean;
+  bytes: number;
+  messages: number;
+  lastSequence: number;
+  /** The time by the server's clock, in milliseconds since 1970; NaN if an old server has stored nothing yet. */
+  time: number;
 }
 
 /** True when a client can read all of an object's bytes: metadata alone is no proof. */

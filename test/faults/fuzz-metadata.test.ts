@@ -283,7 +283,7 @@ async function initialise({ bucket, rows, contents }: World, purge: boolean): Pr
   const after = await bucket.list();
   await reclaim(bucket, findUnreachable(after), { lock, log, signal });
   const again = await bucket.list();
-  assert.deepEqual(findUnreachable(again).own, [], "no unreachable chunk of ours");
+  assert.deepEqual(findUnreachable(again).ofThisJob, [], "no unreachable chunk of ours");
   return plan({ ...input, rows, objects: again.objects } satisfies PlanInput);
 }
 
