@@ -1,6 +1,6 @@
 /** commands/: one short story for each command, told in terms of the other rooms. None imports another. */
 import { poll } from "../async.ts";
-import { endOf, JobError } from "../errors.ts";
+import { JobError, toRunError } from "../errors.ts";
 import type { JobContext } from "../job.ts";
 import { packageOrigin } from "../packages/sources.ts";
 import { acquireLock, type Lock } from "../postgres/lock.ts";
@@ -112,7 +112,7 @@ async function reconcile(
   const incomplete = concludePlatforms(job, proven, desired);
   const stuck = rows.flatMap(({ conflict }) => conflict ?? []);
   // what fails as a whole archive counts once
-  return endOf([...new Set([...failures.values(), ...stuck])]) ?? incomplete;
+  return toRunError([...new Set([...failures.values(), ...stuck])]) ?? incomplete;
 }
 
 /** Reads everything back, and plans again: there must be nothing left to do. Returns what was read. */

@@ -1,4 +1,4 @@
-import { endOf } from "../errors.ts";
+import { toRunError } from "../errors.ts";
 import type { JobContext } from "../job.ts";
 import type { Log } from "../output/log.ts";
 import { planTable } from "../output/tables.ts";
@@ -33,7 +33,7 @@ export async function showPlan(job: JobContext): Promise<void> {
   else logPlan(log, plan, state.archColumn);
   const incomplete = concludePlatforms(job, afterPlan(state, plan), desired);
   const conflicts = [...plan.packages, ...plan.rows].flatMap((decision) => decision.conflict ?? []);
-  const conflict = endOf(conflicts);
+  const conflict = toRunError(conflicts);
   if (conflict) throw conflict;
   if (incomplete) throw incomplete;
 }

@@ -1,4 +1,4 @@
-import { ProblemsError } from "../errors.ts";
+import { ProblemError } from "../errors.ts";
 import type { ScanContext } from "../job.ts";
 import { packageTable } from "../output/tables.ts";
 import { shownPlatform } from "../packages/package.ts";
@@ -16,7 +16,7 @@ export async function scanOnly(job: ScanContext): Promise<void> {
   const archives = await recorder.time("scan", () => scan(files, args, config, log, signal));
   const resolved = await recorder.time("check", () => judge(archives, args, config, signal));
   const { packages, problems } = resolved;
-  if (problems.length > 0) throw new ProblemsError(problems);
+  if (problems.length > 0) throw new ProblemError(problems);
   reportIgnored(resolved, config, log);
   const digests = await packageDigests(packages, signal);
   for (const [pkg, { sha256, bytes }] of digests) {

@@ -1,5 +1,5 @@
 import type { ZipItem } from "../archive/zip-write.ts";
-import { type Problem, ProblemError, problem } from "../errors.ts";
+import { finding, type Problem, ProblemError, problem } from "../errors.ts";
 import type { Arch, Os } from "../identity.ts";
 import type { TreeEntry } from "../volume/list.ts";
 import { BOOTSTRAP_NAME, INSTALLER_NAMES, knownName, PROBES } from "../volume/name.ts";
@@ -49,7 +49,7 @@ export function looseCollectors(archive: Archive, wanted: ResolveOptions, beside
   const native = [...members.values()].flatMap(({ kindOfBinary }) => platformOf(kindOfBinary) ?? []);
   const target = { os: place.os, arch: place.arch ?? native[0]?.arch ?? "x86_64" };
   const found = findCollectors(archive, target.os, definitionsFor(target, wanted.definitions));
-  if (found.length > 0 && archive.fault) throw new ProblemError(archive.fault);
+  if (found.length > 0 && archive.fault) throw new ProblemError([archive.fault]);
   if (found.length > 0 && target.os === "windows") checkWindowsNames(archive);
   return found.map(({ object, executable, definition }): Package => {
     if (size === 0) throw problem(file, "archive.empty", {});
@@ -89,7 +89,7 @@ export function ownShape(
     hasFolder: (path) => path === LIBRARIES && libraries !== undefined,
   });
   if (!arranged.zip) return judged(definition, arranged, {});
-  if (libraries?.fault) throw new ProblemError(libraries.fault);
+  if (libraries?.fault) throw new ProblemError([libraries.fault]);
   if (libraries && definition.os === "windows") checkWindowsNames(libraries);
   return judged(definition, arranged, { made: madeOf(arranged, program, besideTree(archive, libraries)) });
 }
@@ -167,7 +167,7 @@ export function unstartableWarnings(
     const definition = definitionsFor(pkg, definitions).find((one) => one.object === object);
     const program = definition?.executable ?? definition?.packageName ?? "";
     const params = { object: object, program: program };
-    return [{ file: archive.file, reason: "collector.unstartable", params } as Problem];
+    return [finding(archive.file, "collector.unstartable", params)];
   });
 }
 

@@ -16,7 +16,7 @@ import { inspectZip, readEntryHead } from "../archive/zip-read.ts";
 import { type VerifyOptions, verifyEntries } from "../archive/zip-verify.ts";
 import { createTurns } from "../async.ts";
 import type { VolumeConfig } from "../config/settings.ts";
-import { collectProblem, JobError, type Problem, ProblemError, ProblemsError, problem } from "../errors.ts";
+import { collectProblem, finding, JobError, type Problem, ProblemError, problem } from "../errors.ts";
 import type { Claim, PackageType } from "../identity.ts";
 import type { Log } from "../output/log.ts";
 import { type Expected, expectedDigests, hasSums, sumsLists } from "../volume/checksums.ts";
@@ -52,7 +52,7 @@ export async function findFiles(
     listVolume(packagesDir),
     readManifest(packagesDir, { signal, ...patienceOf(config, log) }),
   ]);
-  if (manifest && manifest.problems.length > 0) throw new ProblemsError(manifest.problems);
+  if (manifest && manifest.problems.length > 0) throw new ProblemError(manifest.problems);
   const named = manifest?.files ?? [];
   const byName = new Set([MANIFEST, ...named.map(({ file }) => file)]);
   const files = [...volume.files.filter(({ file }) => !byName.has(file)), ...named];
@@ -84,7 +84,7 @@ function patienceOf({ waitTimeout }: VolumeConfig, log: Log): { patience: number
   return { patience: waitTimeout / 4, onWait: (wait) => log.info("scan.growing", wait) };
 }
 
-/** Reads the files as the packages they claim to be. Throws ProblemsError with all that is wrong with any of them. */
+/** Reads the files as the packages they claim to be. Throws ProblemError with all that is wrong with any of them. */
 export async function scan(
   files: readonly VolumeFile[],
   args: ScanArguments,
@@ -99,7 +99,7 @@ export async function scan(
   });
   for (const { file, reason, params } of warnings) log.warn("scan.suspect", reason, params, { file });
   if (problems.length > 0) {
-    throw new ProblemsError([...problems, ...(await judge(archives, args, config, signal)).problems]);
+    throw new ProblemError([...problems, ...(await judge(archives, args, config, signal)).problems]);
   }
   const bytes = archives.reduce((sum, archive) => sum + archive.size, 0);
   const seconds = Number(((performance.now() - started) / 1000).toFixed(3));
@@ -315,7 +315,7 @@ class ListsUsed {
 
   unused(): Problem[] {
     const lists = [...this.#used].filter(([, used]) => !used).map(([list]) => list);
-    return lists.map((file) => ({ file, reason: "checksum.unused", params: {} }) as Problem);
+    return lists.map((file) => finding(file, "checksum.unused", {}));
   }
 }
 
@@ -408,7 +408,7 @@ export async function inspectLoose(file: VolumeFile, signal?: AbortSignal): Prom
   const problems: Problem[] = [];
   const archive = await collectProblem(problems, () => readLoose(file, entry, signal));
   const [fault] = problems;
-  if (fault?.reason === "program.truncated") throw new ProblemError(fault);
+  if (fault?.reason === "program.truncated") throw new ProblemError([fault]);
   const unread = { ...file, ...UNOPENED, stamp: stampOf(0), named: {}, sha256: undefined };
   return archive ?? { ...unread, members: new Map([[path, entry]]), ...(fault && { fault }) };
 }
@@ -433,12 +433,12 @@ export async function inspectFolder(file: VolumeFile): Promise<Archive> {
 /** One with something in it that no zip can hold: a fault only if it turns out to be a collector. */
 async function unfitFolder(file: VolumeFile, fault: Problem): Promise<Archive> {
   if (!["collector.folder", "file.link", "file.changed"].includes(fault.reason))
-    throw new ProblemError(fault);
+    throw new ProblemError([fault]);
   const paths = (await readdir(file.path)).map((name) => `bin/${file.name}/${name}`);
   const members = new Map(
     paths.map((path): [string, Entry] => [path, { path, kind: "file", size: 0, mode: 0 }]),
   );
-  if (isBuiltin({ ...file, members })) throw new ProblemError(fault);
+  if (isBuiltin({ ...file, members })) throw new ProblemError([fault]);
   return { ...file, ...UNOPENED, stamp: stampOf(0), named: {}, sha256: undefined, members, fault };
 }
 

@@ -1,4 +1,4 @@
-import { collectProblem, type Problem, problem } from "../errors.ts";
+import { collectProblem, finding, type Problem, problem } from "../errors.ts";
 import { FIELD_LENGTHS, type Identity, isRowName } from "../identity.ts";
 import { versionFor } from "../volume/version.ts";
 import { definitionsFor, type FoundCollector, findCollectors, LIBRARIES } from "./definitions.ts";
@@ -256,9 +256,7 @@ function identityWords({ os, arch, object, version, fixedKey }: Claimed, archCol
 function clash(pkg: Claimed, other: Claimed, words: readonly string[]): Problem {
   const { file } = pkg.archive;
   const both = { other: other.archive.file, identity: words.join(" ") };
-  const { problem: found } =
-    other.arch === pkg.arch
-      ? problem(file, "package.clash", { ...both, moves: isMoving(pkg) && isMoving(other) })
-      : problem(file, "package.clash.arch", { ...both, arch: pkg.arch, otherArch: other.arch });
-  return found;
+  return other.arch === pkg.arch
+    ? finding(file, "package.clash", { ...both, moves: isMoving(pkg) && isMoving(other) })
+    : finding(file, "package.clash.arch", { ...both, arch: pkg.arch, otherArch: other.arch });
 }

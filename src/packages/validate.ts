@@ -1,7 +1,7 @@
 import { HEAD_LENGTH, examineExecutable as programKind } from "../archive/file-kind.ts";
 import type { ExecutableType as BinaryKind, Entry } from "../archive/types.ts";
 import { readEntryHead } from "../archive/zip-read.ts";
-import { type Problem, problem } from "../errors.ts";
+import { finding, type Problem, problem } from "../errors.ts";
 import { type Arch, OPERATING_SYSTEMS, type Os } from "../identity.ts";
 import { withStamped } from "../volume/files.ts";
 import { formatOf } from "../volume/name.ts";
@@ -34,7 +34,7 @@ export function checkVersion({ archive, os }: Package, wanted: ResolveOptions, w
   const [first] = files;
   if (first?.from === undefined) return;
   const params = { from: first.from, os };
-  warnings.push({ file, reason: "version.missing", params } as Problem);
+  warnings.push(finding(file, "version.missing", params));
 }
 
 /** Throws exit 65 for an archive with nothing of BK-Lite's in it. */
@@ -62,7 +62,7 @@ export function nameWarnings(packages: readonly Package[]): Problem[] {
   const archives = new Set(packages.map(({ archive }) => archive));
   const named = [...archives].flatMap((archive) => [archive, ...(archive.tree ?? [])]);
   return named.flatMap(({ file, name, bytes }) =>
-    bytes === undefined ? [] : [{ file, reason: "name.bytes", params: { name, bytes } } as Problem],
+    bytes === undefined ? [] : [finding(file, "name.bytes", { name, bytes })],
   );
 }
 

@@ -1,6 +1,6 @@
 import type { Source } from "../archive/types.ts";
 import { abortable, inParallel } from "../async.ts";
-import { RetryableError } from "../errors.ts";
+import { JobError } from "../errors.ts";
 import type { Log } from "../output/log.ts";
 import { startUploads, type UploadsProgress } from "../output/progress.ts";
 import { describeError } from "../output/report.ts";
@@ -101,7 +101,7 @@ async function storeArchive(
   const [first] = uploads;
   if (!first) return;
   const fail = (decisions: readonly Decision[], error: unknown) => {
-    if (error instanceof RetryableError || context.signal.aborted) throw error;
+    if ((error instanceof JobError && error.retryable) || context.signal.aborted) throw error;
     logFailure(first, error, context);
     for (const decision of decisions) {
       const { sha256, bytes } = decision.desired;

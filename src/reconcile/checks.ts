@@ -1,5 +1,5 @@
 import type { FileDigests, ZipLocation } from "../archive/types.ts";
-import { collectProblem, type Problem, ProblemsError } from "../errors.ts";
+import { collectProblem, type Problem, ProblemError } from "../errors.ts";
 import type { Log } from "../output/log.ts";
 import { startProgress } from "../output/progress.ts";
 import type { Recorder } from "../output/recorder.ts";
@@ -54,5 +54,5 @@ export async function checkArchives(decisions: readonly Decision[], context: Che
     const digests = await collectProblem(problems, () => checkEntries(archive, [], context));
     if (digests) archive.fileDigests = digests;
   }
-  if (problems.length > 0) throw new ProblemsError(problems);
+  if (problems.length > 0) throw new ProblemError(problems);
 }

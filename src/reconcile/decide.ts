@@ -2,7 +2,7 @@
  * reconcile/: from what the volume asks for (desired) and what the servers hold (observed) to a plan, and from the plan to both being
  * the same. The plan is pure: it is decided from what was read, and changes nothing that it has returned.
  */
-import { JobError, type Problem } from "../errors.ts";
+import { finding, JobError, type Problem } from "../errors.ts";
 import { type Identity, isKeyRow } from "../identity.ts";
 import type { PackageAction, RowAction } from "../messages/events.ts";
 import { isMoving, type Package, shownPlatform } from "../packages/package.ts";
@@ -197,7 +197,7 @@ function wrongArchitectures(verdicts: readonly Verdict[], input: PlanInput): Pro
       if (!object || mended || !sameContent(desired, object)) return [];
       const { object: what, version, arch } = pkg;
       const params = { id: row.id, object: what, version, arch, rowArch: row.arch || "x86_64" };
-      return [{ file: pkg.archive.file, reason: "row.architecture", params } as Problem];
+      return [finding(pkg.archive.file, "row.architecture", params)];
     });
   });
 }

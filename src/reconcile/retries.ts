@@ -1,5 +1,5 @@
 import pRetry from "p-retry";
-import { RetryableError } from "../errors.ts";
+import { JobError } from "../errors.ts";
 import { type JobContext, writes } from "../job.ts";
 import { describeError } from "../output/report.ts";
 import { endSession } from "../postgres/backend.ts";
@@ -9,7 +9,7 @@ import { type Servers, waitForServers } from "../readiness/wait-for-servers.ts";
 const RETRIES = 3;
 
 /**
- * Runs `attempt` with connected servers. After a RetryableError it waits for the servers again and starts from scratch, up to three
+ * Runs `attempt` with connected servers. After a retryable error it waits for the servers again and starts from scratch, up to three
  * times. Closes the servers at the end. Throws what the last attempt threw.
  */
 export async function withRetries<T>(
@@ -27,9 +27,9 @@ export async function withRetries<T>(
       retries: RETRIES,
       minTimeout: 250,
       signal: job.signal,
-      shouldRetry: ({ error }) => error instanceof RetryableError,
+      shouldRetry: ({ error }) => isRetryable(error),
       onFailedAttempt: async ({ error, attemptNumber, retriesLeft }) => {
-        if (!(error instanceof RetryableError) || retriesLeft === 0) return;
+        if (!isRetryable(error) || retriesLeft === 0) return;
         const described = describeError(error, job.log.language);
         job.log.failure("warn", "run.retry", described, { retry: attemptNumber, of: RETRIES });
         await servers.close();
@@ -38,6 +38,10 @@ export async function withRetries<T>(
   } finally {
     await servers.close();
   }
+}
+
+function isRetryable(error: unknown): boolean {
+  return error instanceof JobError && error.retryable;
 }
 
 async function reconnect(job: JobContext, lost: Servers): Promise<Servers> {

@@ -1,4 +1,4 @@
-import { collectProblem, type Problem, ProblemError, ProblemsError, problemCode } from "../errors.ts";
+import { collectProblem, type Problem, ProblemError, problemCode } from "../errors.ts";
 import { EXIT } from "../exit.ts";
 import type { JobContext } from "../job.ts";
 import type { Log } from "../output/log.ts";
@@ -63,7 +63,7 @@ export async function resolveDesired(
     archColumn,
   });
   const { packages, collectors, problems } = resolved;
-  if (problems.length > 0) throw new ProblemsError(problems);
+  if (problems.length > 0) throw new ProblemError(problems);
   reportIgnored(resolved, config, log);
   checkTrust(packages, nats.chain, config, log);
   const whole = packages.filter((pkg) => !isPart(pkg));
@@ -149,7 +149,7 @@ async function describeContents(
     await collectProblem(problems, () => packageDigests(group, signal));
   // a damaged archive is left to its upload, which fails by itself
   const left = problems.filter((one) => reports || problemCode(one) !== EXIT.invalidPackage);
-  if (left.length > 0) throw new ProblemsError(left);
+  if (left.length > 0) throw new ProblemError(left);
   return described.map((desired) => describe(desired.package, desired));
 }
 
@@ -187,7 +187,7 @@ async function readEntries(
   try {
     await readFileDigests(archive, signal, count);
   } catch (error) {
-    if (error instanceof ProblemError && problemCode(error.problem) === EXIT.invalidPackage) return undefined;
+    if (error instanceof ProblemError && error.code === EXIT.invalidPackage) return undefined;
     throw error;
   } finally {
     progress.end();
