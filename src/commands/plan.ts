@@ -11,12 +11,12 @@ import { prepare, waitForFirstStart } from "../reconcile/prepare.ts";
 import { withRetries } from "../reconcile/retries.ts";
 import { decideAll, observe, resolveDesired } from "../reconcile/state.ts";
 
-/** Says what init would do, refusals included; writes nothing anywhere. */
+/** Shows what init would do, refusals included. Writes nothing. */
 export async function showPlan(job: JobContext): Promise<void> {
   const { servers: first, archives, deadline } = await prepare(job);
   const { config, log, recorder } = job;
   const { plan, state, desired } = await withRetries(job, first, async (servers, signal) => {
-    // What init would refuse is said, and the plan shown anyway.
+    // The plan is shown even if init would refuse the table.
     const { refusal } = servers.postgres.shape;
     if (refusal) log.warn("plan.warning", refusal.reason, refusal.params);
     await recorder.time("wait", () => waitForFirstStart(job, servers.postgres, deadline, signal));

@@ -16,8 +16,8 @@ export interface Prepared {
 }
 
 /**
- * Waits for the servers and reads the volume at the same time: neither needs the other, and a bad archive is reported without
- * minutes of waiting. The first failure ends both.
+ * Waits for the servers and reads the volume at the same time: neither needs the other, and a bad archive is
+ * reported without minutes of waiting. The first failure ends both.
  */
 export async function prepare(job: JobContext): Promise<Prepared> {
   const { args, config, log, recorder } = job;
@@ -51,8 +51,9 @@ const POLL = 1000;
 const STILL = 5000;
 
 /**
- * Waits until BK-Lite's first start is over: the number of its migrations no longer grows, and its list of collectors is filled. What
- * is written earlier may not fit the finished tables. At `deadline` (as by performance.now()) the job goes on, with a warning.
+ * Waits until BK-Lite's first start is over: the number of its migrations no longer grows, and its list of
+ * collectors is filled. What is written earlier may not fit the finished tables. At `deadline` (as by
+ * performance.now()) the job goes on, with a warning.
  */
 export async function waitForFirstStart(
   { config, log }: JobContext,
@@ -86,8 +87,8 @@ export async function waitForFirstStart(
 }
 
 /**
- * Returns whether the server may still be migrating, reading by reading: its newest migration is younger than a minute, and their
- * number has changed within the last STILL milliseconds.
+ * Returns whether the server may still be migrating, reading by reading: its newest migration is younger than
+ * a minute, and their number has changed within the last STILL milliseconds.
  */
 function createMigrationWatch(): (migrations: StartProgress["migrations"]) => boolean {
   let seen: { count: number; since: number } | undefined;

@@ -9,8 +9,8 @@ import { type Servers, waitForServers } from "../readiness/wait-for-servers.ts";
 const RETRIES = 3;
 
 /**
- * Runs `attempt` with connected servers. After a retryable error it waits for the servers again and starts from scratch, up to three
- * times. Closes the servers at the end. Throws what the last attempt threw.
+ * Runs `attempt` with connected servers. After a retryable error it waits for the servers again and starts
+ * from scratch, up to three times. Closes the servers at the end. Throws what the last attempt threw.
  */
 export async function withRetries<T>(
   job: JobContext,

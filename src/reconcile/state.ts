@@ -34,7 +34,7 @@ import {
   storedFor,
 } from "./match.ts";
 
-/** What the volume asks for. */
+/** What should be stored and registered. */
 export interface Desired {
   packages: readonly Package[];
   collectors: readonly SharedCollector[];
@@ -42,7 +42,9 @@ export interface Desired {
   definitions: readonly CollectorDefinition[];
 }
 
-/** From archives to packages and collectors, as this database's table and its list of collectors want them. */
+/**
+ * Returns the packages and collectors of the archives, for this database's table and its list of collectors.
+ */
 export async function resolveDesired(
   job: JobContext,
   archives: readonly Archive[],
@@ -88,13 +90,15 @@ export async function resolveDesired(
   return { packages, collectors: shared, definitions };
 }
 
-/** Says in which form an archive is stored, where that is not the one that it has or not the one that it needs. */
+/** Logs that an archive is repacked, or that it would have to be. */
 function reportForm({ archive: { file }, name, made, unfit }: Package, log: Log): void {
   if (made?.reasons) log.info("package.repacked", { file, name, reasons: made.reasons });
   if (unfit) log.warn("package.unfit", "repack.never", { reasons: unfit }, { file });
 }
 
-/** Compares what the volume asks for with what the servers hold. Reads an archive only where its digest decides something. */
+/**
+ * Compares what is desired with what the servers hold. Reads an archive only if its digest decides something.
+ */
 export async function decideAll(
   job: JobContext,
   desired: Pick<Desired, "packages" | "collectors">,
@@ -114,7 +118,7 @@ export async function decideAll(
   });
 }
 
-/** Packages with what tells whether a stored object has their content. */
+/** Returns the packages with what decides whether a stored object has their content. */
 async function describeContents(
   job: Pick<JobContext, "log" | "mode">,
   packages: readonly Package[],
@@ -137,7 +141,7 @@ async function describeContents(
       job.log.debug("content.repackaged", { file: pkg.archive.file, key: stored.key });
     described.push({ ...desired, ...(entries !== undefined && { entries }) });
   }
-  // An archive that was built again may hold the same collector, and another writer's object the same content.
+  // A rebuilt archive may contain the same collector, and another client's object may have the same content.
   const isNeeded = (desired: DesiredPackage) => {
     const stored = storedFor(desired.package, read);
     const row = rowOf(desired.package, read);
@@ -147,13 +151,13 @@ async function describeContents(
   const problems: Problem[] = [];
   for (const group of Map.groupBy(needed, ({ archive }) => archive).values())
     await collectProblem(problems, () => packageDigests(group, signal));
-  // a damaged archive is left to its upload, which fails by itself
+  // apply reports a damaged archive at its upload, so that the others are stored.
   const left = problems.filter((one) => reports || problemCode(one) !== EXIT.invalidPackage);
   if (left.length > 0) throw new ProblemError(left);
   return described.map((desired) => describe(desired.package, desired));
 }
 
-/** A package with what is known of its bytes by now. */
+/** Returns a package with what is known of its bytes. */
 function describe(
   pkg: Package,
   { origin, entries }: Pick<DesiredPackage, "origin" | "entries">,
@@ -168,7 +172,10 @@ function describe(
   };
 }
 
-/** The digest of a package's entries; undefined where it has none, or where its archive is damaged, which its check reports. */
+/**
+ * Returns the digest of a package's entries; undefined if it has none, or if its archive is damaged, which
+ * its check reports.
+ */
 async function readEntries(
   pkg: Package,
   { log }: Pick<JobContext, "log">,

@@ -184,7 +184,7 @@ async function publish(bucket: Bucket, key: string, value: unknown): Promise<voi
   const rollup = headers();
   rollup.set("Nats-Rollup", "sub");
   const data = value instanceof Uint8Array ? value : Buffer.from(JSON.stringify(value));
-  await bucket.publish(metaSubject(bucket.name, key), data, rollup);
+  await bucket.send(metaSubject(bucket.name, key), data, rollup);
 }
 
 /** A bucket with objects of ours and of others and with orphans, some of whose metadata somebody has rewritten. */
