@@ -4,20 +4,28 @@ import { Patience } from "../async.ts";
 
 /** Milliseconds without an answer after which the check for a pooler that shares the session is given up. */
 const SILENCE = 3000;
-/** A pool lends the session that was given back last, so one comparison is mostly enough; the others are for connections in between. */
+/**
+ * A pool lends the session that was given back last, so one comparison is mostly enough; the others are for
+ * connections in between.
+ */
 const COMPARISONS = 6;
-/** Milliseconds; longer than any statement of the job takes, shorter than the limit after which it is given up. */
+/**
+ * Milliseconds; longer than any statement of the job takes, shorter than the limit after which it is given
+ * up.
+ */
 const STATEMENT_TIMEOUT = 25_000;
 
 /**
- * Where names without a schema are searched: the server's own catalog and nothing else. A search_path of the role or of the database
- * may put another schema before it, with a now() or pg_locks of its own. The packages' table is always named with its schema.
+ * Where names without a schema are searched: the server's own catalog and nothing else. A search_path of the
+ * role or of the database may put another schema before it, with a now() or pg_locks of its own. The
+ * packages' table is always named with its schema.
  */
 const SEARCH_PATH = "pg_catalog, pg_temp";
 
 /**
- * Settings of the session, whatever the server's defaults are: it is not ended while it is idle during an upload, and the server soon
- * notices a lost connection. Units: PostgreSQL's "Client Connection Defaults" and "Connections".
+ * Settings of the session, whatever the server's defaults are: it is not ended while it is idle during an
+ * upload, and the server soon notices a lost connection. Units: PostgreSQL's "Client Connection Defaults" and
+ * "Connections".
  */
 const SETTINGS = {
   search_path: SEARCH_PATH,
@@ -31,7 +39,9 @@ const SETTINGS = {
   tcp_user_timeout: "30000",
 };
 
-/** Begins a transaction with that path: for a session that is lent to others, in which nothing may stay set. */
+/**
+ * Begins a transaction with that path: for a session that is lent to others, in which nothing may stay set.
+ */
 export const BEGIN_LOCAL = `BEGIN; SET LOCAL search_path = ${SEARCH_PATH}`;
 
 /** A session as the server knows it; the time distinguishes it from a later one with the same pid. */
@@ -54,8 +64,8 @@ const APPLY = `SELECT pg_catalog.set_config(known.name, wanted.value, false)
 const APPLY_VALUES = [JSON.stringify(SETTINGS)];
 
 /**
- * Reads which session serves this connection, and, if the session is surely its own, applies SETTINGS: in one statement, because
- * each is a round trip. A pooler shows in a cancel key whose pid is not the session's.
+ * Reads which session serves this connection, and, if the session is surely its own, applies SETTINGS: in one
+ * statement, because each is a round trip. A pooler shows in a cancel key whose pid is not the session's.
  */
 export async function openSession(client: Client): Promise<{ backend: Backend; own: boolean }> {
   const { processID = null } = client as Client & { processID?: number | null };
@@ -74,9 +84,9 @@ export async function keepSession(client: Client): Promise<void> {
 }
 
 /**
- * Returns whether several connections share one session one after the other, as with pgbouncer's `pool_mode = transaction`: a lock or
- * a setting in the session then does not belong to this connection. It shows while a second connection is in a transaction. Calls
- * `answered` for each answer.
+ * Returns whether several connections share one session one after the other, as with pgbouncer's `pool_mode =
+ * transaction`: a lock or a setting in the session then does not belong to this connection. It shows while a
+ * second connection is in a transaction. Calls `answered` for each answer.
  */
 export async function isShared(
   client: Client,
@@ -130,7 +140,10 @@ export async function isShared(
 
 type Query = <R extends pg.QueryResultRow>(sql: string, values?: unknown[]) => Promise<R[]>;
 
-/** Ends a session of this job that was lost: it may hold the lock until the server notices that the connection is gone. */
+/**
+ * Ends a session of this job that was lost: it may hold the lock until the server notices that the connection
+ * is gone.
+ */
 export async function endSession({ query }: { query: Query }, { pid, startedAt }: Backend): Promise<void> {
   await query(
     "SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE pid = $1 AND backend_start::text = $2",

@@ -7,13 +7,19 @@ import { JobError } from "../errors.ts";
 import type { CatalogPurpose } from "../messages/postgres.ts";
 import { type Backend, BEGIN_LOCAL, type Client, isShared, keepSession, openSession } from "./backend.ts";
 
-/** Milliseconds without an answer after which a query is given up: none of the job's takes a second on a healthy server. */
+/**
+ * Milliseconds without an answer after which a query is given up: none of the job's takes a second on a
+ * healthy server.
+ */
 const QUERY_TIMEOUT = 30_000;
 
 export interface QueryOptions {
   /** Milliseconds without an answer after which the connection counts as lost. */
   timeout?: number;
-  /** What a statement asks the database's catalog for: a server that does not know it is another product (exit 78). */
+  /**
+   * What a statement asks the database's catalog for: a server that does not know it is another product (exit
+   * 78).
+   */
   about?: CatalogPurpose;
 }
 
@@ -37,15 +43,18 @@ export interface Database {
 
 /** How a database is reached. */
 export interface Access {
-  /** Opens a connection, with TLS, for a login. Calls `onAnswer` for each answer on the way, and for each to the login. */
+  /**
+   * Opens a connection, with TLS, for a login. Calls `onAnswer` for each answer on the way, and for each to
+   * the login.
+   */
   connect: (onAnswer: () => void) => Promise<Socket>;
   /** Called for each statement that the server has answered. */
   answered: () => void;
 }
 
 /**
- * Opens one session. Throws what pg throws, or exit 78 for another product; readiness/ decides what that means, and how long an answer
- * may take.
+ * Opens one session. Throws what pg throws, or exit 78 for another product; readiness/ decides what that
+ * means, and how long an answer may take.
  */
 export async function openDatabase(
   config: DbConfig,
@@ -153,7 +162,8 @@ function createClient(config: DbConfig, server: DbServer, socket: Socket): Clien
       });
       return socket;
     },
-    // pg's parser throws inside a listener, where nothing could catch it, if the server does not speak Postgres' protocol.
+    // pg's parser throws inside a listener, where nothing could catch it, if the server does not speak
+    // Postgres' protocol.
     on(event: string, listener: (...args: unknown[]) => void) {
       const guarded = (piece: unknown) => {
         if (socket.destroyed) return;
@@ -180,10 +190,16 @@ function createClient(config: DbConfig, server: DbServer, socket: Socket): Clien
   return Object.assign(client, { socket });
 }
 
-/** undefined_table, undefined_column, undefined_function, undefined_object, syntax_error, feature_not_supported */
+/**
+ * undefined_table, undefined_column, undefined_function, undefined_object, syntax_error,
+ * feature_not_supported
+ */
 const UNKNOWN = ["42P01", "42703", "42883", "42704", "42601", "0A000"];
 
-/** Returns exit 78 if the server does not know its catalog as Postgres does, so that waiting cannot help; undefined for other errors. */
+/**
+ * Returns exit 78 if the server does not know its catalog as Postgres does, so that waiting cannot help;
+ * undefined for other errors.
+ */
 async function catalogFailure(
   client: Client,
   purpose: CatalogPurpose,
@@ -197,7 +213,10 @@ async function catalogFailure(
   return new JobError("postgres.catalog", params, { layer: "table", cause: error });
 }
 
-/** Returns SQLSTATE and words of an error as the server sent it, also if the job has given it a reason; "" for any other error. */
+/**
+ * Returns SQLSTATE and words of an error as the server sent it, also if the job has given it a reason; "" for
+ * any other error.
+ */
 export function serverError(error: unknown): { code: string; message: string } {
   const cause = error instanceof JobError ? error.cause : error;
   const { code = "", message = "" } = (cause ?? {}) as { code?: string; message?: string };
@@ -205,13 +224,14 @@ export function serverError(error: unknown): { code: string; message: string } {
 }
 
 /**
- * Returns what a failed statement means. Retried from a clean start: a connection that is gone, and a table that a migration of
- * BK-Lite's server has changed. A unique key that is taken stays pg's error: rows.ts decides what it means.
- * SQLSTATE: https://www.postgresql.org/docs/15/errcodes-appendix.html
+ * Returns what a failed statement means. Retried from a clean start: a connection that is gone, and a table
+ * that a migration of BK-Lite's server has changed. A unique key that is taken stays pg's error: rows.ts
+ * decides what it means. SQLSTATE: https://www.postgresql.org/docs/15/errcodes-appendix.html
  */
 function statementFailure(cause: unknown, lost: AbortSignal, lose: (cause?: unknown) => void): unknown {
   const { code, message } = serverError(cause);
-  // Class 08: connection exception; 57P01 to 57P03: the server shuts down or starts. Without an SQLSTATE it is pg's socket error.
+  // Class 08: connection exception; 57P01 to 57P03: the server shuts down or starts. Without an SQLSTATE it
+  // is pg's socket error.
   if (!/^(?=.*\d)[0-9A-Z]{5}$/.test(code) || code.startsWith("08") || code.startsWith("57P")) {
     lose(cause);
     return lost.reason ?? cause;
@@ -224,11 +244,14 @@ function statementFailure(cause: unknown, lost: AbortSignal, lose: (cause?: unkn
     return new JobError("table.changed", said, { cause, retryable: true });
   if (code === "53100") return new JobError("row.disk.full", said, { cause });
   if (code === "25006") return new JobError("row.readonly", said, { cause });
-  // Class 53: resources; 40: rolled back in favour of another transaction; 55P03, 57014: a lock or a statement took too long.
+  // Class 53: resources; 40: rolled back in favour of another transaction; 55P03, 57014: a lock or a
+  // statement took too long.
   return new JobError(/^(53|40|55P03|57014)/.test(code) ? "row.busy" : "row.refused", said, { cause });
 }
 
-/** Returns DB_SSLMODE as node:tls options, after libpq: `require` verifies the chain only if a CA is given. */
+/**
+ * Returns DB_SSLMODE as node:tls options, after libpq: `require` verifies the chain only if a CA is given.
+ */
 export function tlsOptions({ ssl }: DbConfig): ConnectionOptions {
   return {
     ...(ssl.ca && { ca: ssl.ca }),

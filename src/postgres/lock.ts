@@ -8,7 +8,10 @@ import type { Database } from "./database.ts";
 const POLL = 300;
 /** Milliseconds between two proofs, which also keep the connection from being dropped as idle. */
 const WATCH = 3000;
-/** Milliseconds for the answer to a proof, then the connection counts as lost: a server on a busy machine may take seconds. */
+/**
+ * Milliseconds for the answer to a proof, then the connection counts as lost: a server on a busy machine may
+ * take seconds.
+ */
 const PROOF_TIMEOUT = 15_000;
 /** Statements after which a pool has lent each of its sessions. */
 const TURNS = 50;
@@ -26,17 +29,23 @@ export interface LockOptions {
 export interface Lock {
   /** Aborted, with the reason, when the lock turns out to be no longer held. */
   readonly lost: AbortSignal;
-  /** When it was taken, as by performance.now(): an earlier holder proved its lock before that for whatever it still had under way. */
+  /**
+   * When it was taken, as by performance.now(): an earlier holder proved its lock before that for whatever it
+   * still had under way.
+   */
   readonly acquiredAt: number;
-  /** Proves that this session holds it now. Throws retryable `lock.lost`, or exit 78 if a pooler shares the session. */
+  /**
+   * Proves that this session holds it now. Throws retryable `lock.lost`, or exit 78 if a pooler shares the
+   * session.
+   */
   prove(): Promise<void>;
   release(): Promise<void>;
 }
 
 /**
- * Takes the bucket's advisory lock for this session (PostgreSQL: "Advisory Locks"). It ends with the session, so a run that is
- * killed blocks no other. Polls instead of waiting in the server, so that a stop is noticed. Throws exit 75, and 78 if the session
- * is shared, so that a lock in it could not be relied on.
+ * Takes the bucket's advisory lock for this session (PostgreSQL: "Advisory Locks"). It ends with the session,
+ * so a run that is killed blocks no other. Polls instead of waiting in the server, so that a stop is noticed.
+ * Throws exit 75, and 78 if the session is shared, so that a lock in it could not be relied on.
  */
 export async function acquireLock(db: Database, bucket: string, options: LockOptions): Promise<Lock> {
   if (db.shared) throw new JobError("lock.pooled", {});
@@ -114,7 +123,10 @@ class HeldLock implements Lock {
     if (!row.held) throw new JobError("lock.lost", {}, { retryable: true });
   }
 
-  /** Proves the lock every few seconds. While a statement is under way the connection is not idle, and that statement would fail. */
+  /**
+   * Proves the lock every few seconds. While a statement is under way the connection is not idle, and that
+   * statement would fail.
+   */
   watch(): void {
     this.#timer = setInterval(() => {
       if (this.#db.busy()) return;

@@ -19,8 +19,8 @@ export interface Definitions {
 }
 
 /**
- * Reads the platform's own list of collectors; none if the table does not exist or has no rows yet (`node_init` fills it). Before
- * state C it has no cpu_architecture, and in old databases no package_name.
+ * Reads the platform's own list of collectors; none if the table does not exist or has no rows yet
+ * (`node_init` fills it). Before state C it has no cpu_architecture, and in old databases no package_name.
  */
 export async function readDefinitions(db: Database, schema: string): Promise<Definitions> {
   const columns = await db.query<{ name: string }>(
@@ -54,8 +54,9 @@ function definitionOf({ name, os, arch, path, package: packageName }: Definition
 }
 
 /**
- * Returns what follows the top folder in `/opt/fusion-collectors/bin/telegraf` or `C:\fusion-collectors\bin\telegraf.exe`; undefined for a
- * path elsewhere. Doubled separators are ignored, and so is case on Windows.
+ * Returns what follows the top folder in `/opt/fusion-collectors/bin/telegraf` or
+ * `C:\fusion-collectors\bin\telegraf.exe`; undefined for a path elsewhere. Doubled separators are ignored,
+ * and so is case on Windows.
  */
 function belowTop(path: string, os: Os): string | undefined {
   const plain = `/${path.replaceAll("\\", "/")}`.replaceAll(/\/(?:\.?\/)+/g, "/");
@@ -65,7 +66,10 @@ function belowTop(path: string, os: Os): string | undefined {
 
 /** The progress of BK-Lite's first start, as its tables show it. */
 export interface StartProgress {
-  /** The number of applied migrations, and whether the newest is younger than a minute; undefined: it cannot be read. */
+  /**
+   * The number of applied migrations, and whether the newest is younger than a minute; undefined: it cannot
+   * be read.
+   */
   migrations: { count: number; young: boolean } | undefined;
   /** The list of migrations exists, but this user may not read it. */
   unreadable: boolean;

@@ -74,7 +74,10 @@ export type RowChange =
   | { row: undefined; values: RowValues }
   | { row: Row; values: RowValues; columns: readonly RowColumn[] };
 
-/** Writes all changes in one transaction; returns each row's id in the order of the changes. Throws retryable `row.contended`. */
+/**
+ * Writes all changes in one transaction; returns each row's id in the order of the changes. Throws retryable
+ * `row.contended`.
+ */
 export async function writeRows(
   db: Database,
   shape: TableShape,
@@ -92,8 +95,8 @@ export async function writeRows(
 }
 
 /**
- * Inserts a row and rolls that back: only the database knows whether it accepts the values of ROW_DEFAULTS. Throws exit 78 with its
- * words if it does not.
+ * Inserts a row and rolls that back: only the database knows whether it accepts the values of ROW_DEFAULTS.
+ * Throws exit 78 with its words if it does not.
  */
 export async function tryDefaults(db: Database, shape: TableShape, values: RowValues): Promise<void> {
   try {
@@ -112,7 +115,10 @@ export async function tryDefaults(db: Database, shape: TableShape, values: RowVa
   }
 }
 
-/** Deletes a row that was never finished, unless it changed within a day by the database's clock. Returns whether it did. */
+/**
+ * Deletes a row that was never finished, unless it changed within a day by the database's clock. Returns
+ * whether it did.
+ */
 export async function deleteStale(db: Database, shape: TableShape, { id }: Row): Promise<boolean> {
   const gone = await db.query(
     `DELETE FROM ${shape.table}
@@ -143,7 +149,10 @@ async function inTransaction<T>(
   }
 }
 
-/** Throws exit 78 if the taken key is the primary one: its sequence lags behind the ids, as a restored dump leaves it. */
+/**
+ * Throws exit 78 if the taken key is the primary one: its sequence lags behind the ids, as a restored dump
+ * leaves it.
+ */
 async function checkSequence(
   db: Database,
   { table }: TableShape,

@@ -1,6 +1,6 @@
 /**
- * postgres/: the table of packages in Postgres, its rows, and the lock. Only this folder knows SQL; it knows nothing of archives or of
- * NATS.
+ * postgres/: the table of packages in Postgres, its rows, and the lock. Only this folder knows SQL; it knows
+ * nothing of archives or of NATS.
  */
 import { JobError } from "../errors.ts";
 import type { Params, ReasonId } from "../messages/catalog.ts";
@@ -54,7 +54,10 @@ export interface TableShape {
   refusal: JobError | undefined;
 }
 
-/** Returns the table's shape from what the catalog says. Throws exit 78 if a column is missing that the job cannot do without. */
+/**
+ * Returns the table's shape from what the catalog says. Throws exit 78 if a column is missing that the job
+ * cannot do without.
+ */
 export function shapeOf(
   facts: TableFacts,
   schema: string,
@@ -152,7 +155,10 @@ interface TableFacts {
   found: boolean;
   /** The columns that this user may see: all of them with SELECT. */
   columns: readonly ColumnFacts[];
-  /** Columns of unique and exclusion constraints and unique indexes, also in an expression or a WHERE; the primary key's among them. */
+  /**
+   * Columns of unique and exclusion constraints and unique indexes, also in an expression or a WHERE; the
+   * primary key's among them.
+   */
   unique: readonly string[];
   mayRead: boolean;
   mayDelete: boolean;
@@ -165,8 +171,9 @@ interface TableFacts {
 }
 
 /**
- * One statement, because each is a round trip. It reads the views of the SQL standard if they have the fact: KingbaseES has Postgres'
- * own tables under other names. pg_index, because the standard has constraints but no unique index.
+ * One statement, because each is a round trip. It reads the views of the SQL standard if they have the fact:
+ * KingbaseES has Postgres' own tables under other names. pg_index, because the standard has constraints but
+ * no unique index.
  */
 const FACTS = `
   SELECT current_setting('server_version') AS version,
@@ -241,7 +248,10 @@ function deletesRows({ optional }: TableShape, { writes, deletes }: TableUse): b
   return writes && deletes && optional.has("status");
 }
 
-/** Returns the statement that lets this user reach all rows if row-level security hides some; undefined: none is hidden. */
+/**
+ * Returns the statement that lets this user reach all rows if row-level security hides some; undefined: none
+ * is hidden.
+ */
 export function missingPolicy(facts: TableFacts, shape: TableShape, use: TableUse): string | undefined {
   if (!facts.secured) return undefined;
   const open = facts.policies.filter((policy) => policy.permissive && policy.open);

@@ -1,6 +1,6 @@
 /**
- * readiness/: whether Postgres and NATS can really be used, layer by layer, until a deadline, and the verdict if they cannot.
- * Changes nothing except that it creates a missing bucket.
+ * readiness/: whether Postgres and NATS can really be used, layer by layer, until a deadline, and the verdict
+ * if they cannot. Changes nothing except that it creates a missing bucket.
  */
 import type { LookupAddress } from "node:dns";
 import { lookup } from "node:dns/promises";
@@ -74,8 +74,8 @@ async function resolveHost(
 }
 
 /**
- * Opens a connection, which is destroyed when the attempt's signal aborts. It is not read yet, so the first reader gets the first
- * byte. Throws JobError of the layer `dns` or `tcp`.
+ * Opens a connection, which is destroyed when the attempt's signal aborts. It is not read yet, so the first
+ * reader gets the first byte. Throws JobError of the layer `dns` or `tcp`.
  */
 export async function dial(
   endpoint: Endpoint,
@@ -134,7 +134,10 @@ export async function startTls(
   }
 }
 
-/** Reads until `enough`, at most 64 KiB, and leaves the rest to the next reader. Throws EndedError if the connection ends before. */
+/**
+ * Reads until `enough`, at most 64 KiB, and leaves the rest to the next reader. Throws EndedError if the
+ * connection ends before.
+ */
 export function readUntil(
   socket: Socket,
   enough: (data: Buffer) => boolean,

@@ -99,8 +99,8 @@ interface Reached {
 }
 
 /**
- * Connects and logs in with the URL's credentials percent-decoded, and, if the server refuses those, again as they stand: nats.py
- * reads them so. Throws JobError of the layers `dns` to `login`.
+ * Connects and logs in with the URL's credentials percent-decoded, and, if the server refuses those, again as
+ * they stand: nats.py reads them so. Throws JobError of the layers `dns` to `login`.
  */
 async function logIn(login: Login): Promise<{ nc: NatsConnection; chain: Reached["chain"] }> {
   const { open, chain } = await reachLogin(login);
@@ -199,7 +199,9 @@ async function readInfo({ endpoint, server, config, attempt }: Login, socket: So
   }
 }
 
-/** Returns whether the data are a whole line, or no beginning of INFO or of the -ERR that stands in its place. */
+/**
+ * Returns whether the data are a whole line, or no beginning of INFO or of the -ERR that stands in its place.
+ */
 function isFirstLine(data: Buffer): boolean {
   const head = data.subarray(0, 5).toString("latin1");
   return data.includes("\r\n") || !["INFO ", "-ERR "].some((word) => word.startsWith(head));
@@ -224,8 +226,8 @@ function refusal({ where }: Endpoint, said: string): JobError {
 }
 
 /**
- * Returns what a server says in plain text on another connection: INFO, and an -ERR behind it or in its place. `ask`: sends
- * something too, for an -ERR that comes only then.
+ * Returns what a server says in plain text on another connection: INFO, and an -ERR behind it or in its
+ * place. `ask`: sends something too, for an -ERR that comes only then.
  */
 async function readPlainText(endpoint: Endpoint, signal: AbortSignal, ask: boolean): Promise<Buffer> {
   const brief = AbortSignal.any([signal, AbortSignal.timeout(LAST_WORDS)]);
@@ -273,7 +275,8 @@ async function logInOn(open: OpenConnection, login: Login): Promise<NatsConnecti
     const hungUp = broken !== undefined || socket.readableEnded;
     socket.destroy();
     if (loginFault(error) === "refused") throw loginFailure(endpoint, error);
-    // The library's error of a server that hangs up says little: the server's -ERR and the socket's error say more.
+    // The library's error of a server that hangs up says little: the server's -ERR and the socket's error say
+    // more.
     let said = errorIn(received);
     if (said === undefined && hungUp && !server.tls) {
       attempt.answered(); // hanging up is an answer
@@ -327,7 +330,9 @@ interface BucketCheck {
   answered: () => void;
 }
 
-/** Checks the bucket, or creates it; false: it is missing and stays so. Throws JobError of the layer `bucket`. */
+/**
+ * Checks the bucket, or creates it; false: it is missing and stays so. Throws JobError of the layer `bucket`.
+ */
 async function checkBucket(
   where: string,
   bucket: Bucket,

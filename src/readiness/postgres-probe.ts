@@ -34,7 +34,10 @@ export interface PostgresReady {
   version: string;
 }
 
-/** Returns how to become ready on a usable table, for each server. `writes`: whether the command needs INSERT and UPDATE. */
+/**
+ * Returns how to become ready on a usable table, for each server. `writes`: whether the command needs INSERT
+ * and UPDATE.
+ */
 export function postgresProbes(config: DbConfig, writes: boolean): Probe<PostgresReady>[] {
   return config.servers.map((server) => probeOf(server, config, writes));
 }
@@ -133,7 +136,10 @@ async function reachLogin(endpoint: Endpoint, config: DbConfig, attempt: LoginAt
   }
 }
 
-/** Asks for TLS (PostgreSQL: "SSL Session Encryption"). Returns S (start it), N (there is none), or what else the server says. */
+/**
+ * Asks for TLS (PostgreSQL: "SSL Session Encryption"). Returns S (start it), N (there is none), or what else
+ * the server says.
+ */
 async function requestTls(socket: Socket, signal: AbortSignal): Promise<"S" | "N" | Buffer> {
   const request = Buffer.alloc(8);
   request.writeInt32BE(8, 0);
@@ -149,8 +155,8 @@ async function requestTls(socket: Socket, signal: AbortSignal): Promise<"S" | "N
 }
 
 /**
- * Reads along while pg logs in on the socket. `onFirst` receives the server's first response, as far as it has come, `onMessage`
- * each whole message. Returns what ends the reading.
+ * Reads along while pg logs in on the socket. `onFirst` receives the server's first response, as far as it
+ * has come, `onMessage` each whole message. Returns what ends the reading.
  */
 function observeLogin(
   socket: Socket,
@@ -185,7 +191,10 @@ function messageEnd(data: Buffer): number {
   return 1 + Math.max(4, data.readInt32BE(1));
 }
 
-/** Types of the messages that may come first: AuthenticationX, ErrorResponse, NegotiateProtocolVersion, NoticeResponse. */
+/**
+ * Types of the messages that may come first: AuthenticationX, ErrorResponse, NegotiateProtocolVersion,
+ * NoticeResponse.
+ */
 const FIRST = "REvN";
 
 /** Returns whether the data begin as a server's response to a login does. */
@@ -198,7 +207,9 @@ function isAuthenticationOk(message: Buffer): boolean {
   return message[0] === 0x52 && message.readInt32BE(1) === 8 && message.readInt32BE(5) === 0;
 }
 
-/** Returns why the login cannot go on after a server's first response; undefined: pg understands the response. */
+/**
+ * Returns why the login cannot go on after a server's first response; undefined: pg understands the response.
+ */
 export function firstResponseFailure(
   { where }: Endpoint,
   response: Buffer,
@@ -221,7 +232,10 @@ export function firstResponseFailure(
   return layerError("login", "postgres.login.no-password", { where, user });
 }
 
-/** MySQL and MariaDB speak first: length, sequence 0, protocol 10 and the version, or 255 and an error (MySQL: "Protocol::Handshake"). */
+/**
+ * MySQL and MariaDB speak first: length, sequence 0, protocol 10 and the version, or 255 and an error (MySQL:
+ * "Protocol::Handshake").
+ */
 function productOf(data: Buffer): string | undefined {
   if (data.length < 5 || data[3] !== 0 || (data[4] !== 10 && data[4] !== 255)) return undefined;
   const version = data[4] === 10 ? excerpt(data.subarray(5, Math.max(5, data.indexOf(0, 5)))) : "";
@@ -284,7 +298,10 @@ export function loginFailure(endpoint: Endpoint, config: DbConfig, error: unknow
   return layerError("login", `postgres.login.${id}`, { where, said }, error);
 }
 
-/** Reads what the table looks like, and checks that the command can do its work with it. Throws JobError `table` or `privileges`. */
+/**
+ * Reads what the table looks like, and checks that the command can do its work with it. Throws JobError
+ * `table` or `privileges`.
+ */
 async function checkTable(
   db: Database,
   config: DbConfig,

@@ -9,7 +9,10 @@ import { type Attempt, type Endpoint, LAYERS, type Layer, layerError, type Servi
 
 /** Milliseconds without an answer after which an attempt has failed. */
 const SILENCE = 5000;
-/** Milliseconds that the first attempt gets beyond SILENCE, however short WAIT_TIMEOUT is: for several servers, and a late timer. */
+/**
+ * Milliseconds that the first attempt gets beyond SILENCE, however short WAIT_TIMEOUT is: for several
+ * servers, and a late timer.
+ */
 const GRACE = 1000;
 /** Milliseconds after which the next server is tried beside the one before. */
 const STAGGER = 250;
@@ -20,8 +23,8 @@ const REPORT = 10_000;
 export interface Probe<T> {
   endpoint: Endpoint;
   /**
-   * Connects and checks one layer after the other. Throws JobError with its layer; any other error is a bug. When the attempt's signal
-   * aborts, the result is ignored, and the probe closes what it opened.
+   * Connects and checks one layer after the other. Throws JobError with its layer; any other error is a bug.
+   * When the attempt's signal aborts, the result is ignored, and the probe closes what it opened.
    */
   connect(attempt: Attempt): Promise<T>;
   /** Closes what `connect` opened: another server was faster. */
@@ -46,9 +49,9 @@ export interface WaitOptions {
 class CutShortError extends JobError {}
 
 /**
- * Repeats attempts until one succeeds, one fails for good (exit 73, 77 or 78) or the deadline is over (exit 69). Backoff with jitter,
- * 0.25 s to 5 s. The verdict is that of the attempt that got furthest with its full time. Throws the reason of `enough` if that came
- * before any verdict.
+ * Repeats attempts until one succeeds, one fails for good (exit 73, 77 or 78) or the deadline is over (exit
+ * 69). Backoff with jitter, 0.25 s to 5 s. The verdict is that of the attempt that got furthest with its full
+ * time. Throws the reason of `enough` if that came before any verdict.
  */
 export async function waitUntilReady<T>(probes: readonly Probe<T>[], options: WaitOptions): Promise<T> {
   const { started, deadline, signal, enough, lastCall, onPassed } = options;
@@ -155,8 +158,9 @@ interface AttemptOptions {
 }
 
 /**
- * Tries every server, each a moment after the one before or as soon as that has failed, so that a hung server hides no healthy one.
- * The first that is ready wins, and the others are closed. Throws the failure that got furthest.
+ * Tries every server, each a moment after the one before or as soon as that has failed, so that a hung server
+ * hides no healthy one. The first that is ready wins, and the others are closed. Throws the failure that got
+ * furthest.
  */
 async function firstReady<T>(probes: readonly Probe<T>[], options: AttemptOptions): Promise<T> {
   const won = new AbortController();
@@ -181,7 +185,10 @@ async function firstReady<T>(probes: readonly Probe<T>[], options: AttemptOption
   }
 }
 
-/** Returns the failure that says most: the one that got furthest, of equals the last. One that was cut short says nothing. */
+/**
+ * Returns the failure that says most: the one that got furthest, of equals the last. One that was cut short
+ * says nothing.
+ */
 function furthestFailure(failures: readonly JobError[]): JobError {
   const depth = (failure: JobError) => {
     if (failure instanceof CutShortError) return -1;
@@ -277,7 +284,10 @@ class Progress {
     this.#bytes = 0;
   }
 
-  /** Returns the error of a server that answers, but slowly: `seconds` for a round trip, or for an answer that is not whole yet. */
+  /**
+   * Returns the error of a server that answers, but slowly: `seconds` for a round trip, or for an answer that
+   * is not whole yet.
+   */
   pace(seconds = tenths(this.#slowest), whole = true): JobError {
     const { service, where } = this.#endpoint;
     return layerError(this.layer, `${service}.slow`, { where, seconds, whole });
@@ -291,7 +301,10 @@ class Progress {
     return unfinished ? this.pace(seconds, false) : this.#silent(seconds);
   }
 
-  /** Returns the verdict on an attempt that the deadline ends: slow if it got answers for most of its full time, else cut short. */
+  /**
+   * Returns the verdict on an attempt that the deadline ends: slow if it got answers for most of its full
+   * time, else cut short.
+   */
   atDeadline(early: boolean): JobError {
     const now = performance.now();
     const [whole, quiet] = [now - this.#began, now - this.#last];

@@ -16,9 +16,10 @@ export interface Servers {
 }
 
 /**
- * Waits for Postgres and NATS at the same time, at most WAIT_TIMEOUT seconds. A final failure of one ends the waiting for the other;
- * only an attempt under way may still end within LAST_CALL. `writes`: whether the command writes, and so needs the privileges and
- * may create the bucket. Throws exit 69, 73, 77 or 78; if both servers failed, the message names both.
+ * Waits for Postgres and NATS at the same time, at most WAIT_TIMEOUT seconds. A final failure of one ends the
+ * waiting for the other; only an attempt under way may still end within LAST_CALL. `writes`: whether the
+ * command writes, and so needs the privileges and may create the bucket. Throws exit 69, 73, 77 or 78; if
+ * both servers failed, the message names both.
  */
 export async function waitForServers(
   job: JobContext,
@@ -108,7 +109,10 @@ const BOTH: Partial<
   [EXIT.storeFull]: "wait.both.full",
 };
 
-/** Returns the run's error for one failure, or for those of Postgres and NATS. The exit code is that of a final failure, if there is one. */
+/**
+ * Returns the run's error for one failure, or for those of Postgres and NATS. The exit code is that of a
+ * final failure, if there is one.
+ */
 function verdictOf([first, second]: unknown[]): unknown {
   // The same error for both: a stop, or a failure of one that came before any verdict on the other.
   if (second === undefined || first === second) return first;

@@ -25,8 +25,9 @@ interface Handed extends ConnectionOptions {
 }
 
 /**
- * The library's transport on a connection that is open already: readiness passes dns, tcp, INFO and TLS one by one, and the library
- * would connect a second time. The library has this seam for its WebSocket and Deno clients.
+ * The library's transport on a connection that is open already: readiness passes dns, tcp, INFO and TLS one
+ * by one, and the library would connect a second time. The library has this seam for its WebSocket and Deno
+ * clients.
  */
 class HandedTransport extends NodeTransport {
   override async connect(
@@ -44,12 +45,14 @@ class HandedTransport extends NodeTransport {
   }
 }
 
-/** Milliseconds; the longest that a timer can be: readiness watches each answer, and closes the connection. */
+/**
+ * Milliseconds; the longest that a timer can be: readiness watches each answer, and closes the connection.
+ */
 const NO_LIMIT = 2 ** 31 - 1;
 
 /**
- * Logs in on an open connection. It never reconnects: a retry is a clean start, because a reconnect during an upload would lose
- * publishes unseen. Throws what nats throws; loginFault classifies that.
+ * Logs in on an open connection. It never reconnects: a retry is a clean start, because a reconnect during an
+ * upload would lose publishes unseen. Throws what nats throws; loginFault classifies that.
  */
 export function logInToNats(
   server: NatsServer,
@@ -78,10 +81,16 @@ const REFUSED: readonly string[] = [
   ErrorCode.AuthenticationExpired,
   ErrorCode.AccountExpired,
 ];
-/** The library reads a seed or a credentials file only now, and fails before anything is sent if the file holds none. */
+/**
+ * The library reads a seed or a credentials file only now, and fails before anything is sent if the file
+ * holds none.
+ */
 const UNREADABLE: readonly string[] = [ErrorCode.BadAuthentication, ErrorCode.BadCreds];
 
-/** Returns whether the server refused the login, or the credentials cannot be read; undefined for any other error. */
+/**
+ * Returns whether the server refused the login, or the credentials cannot be read; undefined for any other
+ * error.
+ */
 export function loginFault(error: unknown): "refused" | "credentials" | undefined {
   const { name, code = "" } = (error ?? {}) as NodeJS.ErrnoException;
   if (name === "NKeysError" || UNREADABLE.includes(code)) return "credentials";

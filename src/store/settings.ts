@@ -4,8 +4,8 @@ import type { Log } from "../output/log.ts";
 import type { Bucket } from "./bucket.ts";
 
 /**
- * Checks the settings of a stream that another program created. Returns why no object store can be kept in it, with the command that
- * changes the setting; undefined if one can.
+ * Checks the settings of a stream that another program created. Returns why no object store can be kept in
+ * it, with the command that changes the setting; undefined if one can.
  */
 export function settingFailure(bucket: Bucket, config: StreamConfig, where: string): JobError | undefined {
   const { name, stream } = bucket;
@@ -19,7 +19,8 @@ export function settingFailure(bucket: Bucket, config: StreamConfig, where: stri
     const command = `nats stream edit ${stream} ${option}`;
     return new JobError(`nats.bucket.${id}`, { where, bucket: name, command }, at);
   };
-  // A run that writes nothing accepts a sealed bucket; otherwise the first chunk is refused, with a reason of its own.
+  // A run that writes nothing accepts a sealed bucket; otherwise the first chunk is refused, with a reason of
+  // its own.
   if (config.sealed) return undefined;
   if (config.mirror) return fixed("mirror");
   if (config.retention !== RetentionPolicy.Limits) return fixed("retention");
