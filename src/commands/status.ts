@@ -20,7 +20,7 @@ export async function showStatus(job: JobContext): Promise<void> {
   const { config, log, recorder } = job;
   refuseRegions(config);
   const first = await recorder.time("wait", () => waitForServers(job, false, job.signal));
-  const state = await withRetries(job, first, false, (servers, signal) => readAll(job, servers, signal));
+  const state = await withRetries(job, first, (servers, signal) => readAll(job, servers, signal));
   reportRows(job, state);
   reportUnlisted(job, state);
   const { objects, rows } = findStale(state, { packages: [], collectors: [] });
@@ -40,8 +40,8 @@ async function readAll(
   return recorder.time("read", async () => {
     const { definitions } = await readDefinitions(servers.postgres.db, config.db.schema);
     const state = await observe(servers, recorder);
-    const { own, others } = findUnreachable(state.listing);
-    const all = { own: [], others: [...own, ...others] };
+    const { ofThisJob, ofOthers } = findUnreachable(state.listing);
+    const all = { ofThisJob: [], ofOthers: [...ofThisJob, ...ofOthers] };
     const options = { purge: false, log, signal };
     recorder.orphans = await tidyOrphans(servers.nats.bucket, state.listing, all, options);
     return { ...state, definitions };

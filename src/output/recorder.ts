@@ -31,8 +31,8 @@ export interface PackageResult {
 
 /** What the report says of a package, whatever happens to it. */
 export interface ReportedPackage {
-  /** Why it is stored in another form than it has on the volume. */
-  made?: { reasons?: readonly string[] };
+  /** How its bytes differ from the file's, and why. */
+  derived?: { kind: string; reasons?: readonly string[] };
   type: string;
   os: string;
   arch: string;
@@ -112,7 +112,7 @@ export class Recorder {
       version: pkg.version,
       action: sent ? earlier.action : result.action,
       bytesUploaded: result.bytesUploaded + (earlier?.bytesUploaded ?? 0),
-      ...(pkg.made?.reasons && pkg.made.reasons.length > 0 && { repacked: pkg.made.reasons }),
+      ...(pkg.derived?.reasons && pkg.derived.reasons.length > 0 && { repacked: pkg.derived.reasons }),
       ...(result.error !== undefined && { error: describeError(result.error, this.#language) }),
     });
   }
