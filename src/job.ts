@@ -5,7 +5,6 @@ import type { Log } from "./output/log.ts";
 import type { Recorder } from "./output/recorder.ts";
 import { describeError } from "./output/report.ts";
 import type { RunEnd } from "./output/run-output.ts";
-import type { Screen } from "./output/terminal.ts";
 
 /** What a command is given that reads the volume alone. */
 export interface ScanContext {
@@ -15,8 +14,6 @@ export interface ScanContext {
   /** Aborted, with the JobError to end with, by a signal or RUN_TIMEOUT. */
   signal: AbortSignal;
   recorder: Recorder;
-  /** Where people read; undefined where the log is all there is. */
-  screen: Screen | undefined;
 }
 
 /** What every other command is given. */

@@ -74,7 +74,7 @@ async function run(args: Arguments, reader: Reader): Promise<void> {
     problem = error;
   }
   const shown = config ? publicValues(config) : [];
-  const { log, recorder, screen, end } = await openOutput(args, process, reader, shown, leave);
+  const { log, recorder, end } = await openOutput(args, process, reader, shown, leave);
   // The nats library prints there when a connection breaks; standard output is the log's, or the report's.
   console.log = () => {};
   process.on("uncaughtException", (error) => end.finish(error));
@@ -91,7 +91,7 @@ async function run(args: Arguments, reader: Reader): Promise<void> {
   log.info("run.started", { command, version: manifest.version, bucket, packagesDir });
   try {
     // scan is the one command that looks at no server, and was given what it needs
-    await (await COMMAND[command]())({ args, config: config as Config, log, signal, recorder, screen });
+    await (await COMMAND[command]())({ args, config: config as Config, log, signal, recorder });
     // A stop that came with the last answers is still a stop: what was logged as stopping does not end as a success.
     signal.throwIfAborted();
     end.finish();

@@ -1,9 +1,8 @@
 import { ProblemsError } from "../errors.ts";
 import type { ScanContext } from "../job.ts";
-import { packageTable } from "../output/tables.ts";
 import { packageDigests } from "../packages/form.ts";
 import { shownPlatform } from "../packages/package.ts";
-import { findFiles, judge, reportIgnored, scan } from "../packages/scan.ts";
+import { findFiles, judge, reportIgnored, reportPackages, scan } from "../packages/scan.ts";
 import { packageKeys } from "../reconcile/key.ts";
 
 /**
@@ -11,13 +10,14 @@ import { packageKeys } from "../reconcile/key.ts";
  * C). Throws exit 65, 66 or 74 as init would.
  */
 export async function scanOnly(job: ScanContext): Promise<void> {
-  const { args, config, log, recorder, screen, signal } = job;
+  const { args, config, log, recorder, signal } = job;
   const files = await findFiles(args, config, log, signal);
   const archives = await recorder.time("scan", () => scan(files, args, config, log, signal));
   const resolved = await recorder.time("check", () => judge(archives, args, config, signal));
   const { packages, problems } = resolved;
   if (problems.length > 0) throw new ProblemsError(problems);
   reportIgnored(resolved, config, log);
+  reportPackages(archives, packages, config, log);
   const digests = await packageDigests(packages, signal);
   for (const [pkg, { sha256, bytes }] of digests) {
     const [key] = packageKeys(pkg, undefined, pkg.name, true);
@@ -34,5 +34,4 @@ export async function scanOnly(job: ScanContext): Promise<void> {
       bytes,
     });
   }
-  screen?.print(packageTable(screen.redacted(recorder.packages), log.language, screen.width()));
 }

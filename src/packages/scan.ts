@@ -102,6 +102,18 @@ export function reportIgnored(
   );
 }
 
+/** Says how many files become how many packages. */
+export function reportPackages(
+  archives: readonly Archive[],
+  packages: readonly Package[],
+  { packagesDir }: VolumeConfig,
+  log: Log,
+): void {
+  const used = new Set(packages.map(({ archive }) => archive));
+  const bytes = [...used].reduce((sum, { size }) => sum + size, 0);
+  log.info("scan.packages", { packagesDir, files: used.size, packages: packages.length, bytes });
+}
+
 /**
  * What archives would become, and what is wrong with them, apart from what a server says: on today's BK-Lite (table state C), with
  * the built-in collectors, and without a word on architectures that the table may not tell apart.
