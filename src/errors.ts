@@ -1,5 +1,5 @@
 import { EXIT, type ExitCode } from "./exit.ts";
-import { exitOf, type Params, type ReasonId, say } from "./messages/catalog.ts";
+import { exitOf, formatMessage, type Params, type ReasonId } from "./messages/catalog.ts";
 
 export interface JobErrorOptions {
   /** Readiness layer (`dns`, `tcp`, `tls`, `login`, …) where that is what failed. */
@@ -26,7 +26,7 @@ export class JobError<Id extends ReasonId = ReasonId> extends Error {
   readonly others: number = 0;
 
   constructor(reason: Id, params: Params<Id>, options: JobErrorOptions = {}) {
-    const { message } = say(reason, params, "en");
+    const { message } = formatMessage(reason, params, "en");
     const place = options.file ?? options.server;
     super(
       place === undefined ? message : `${place}: ${message}`,
@@ -45,7 +45,7 @@ export class JobError<Id extends ReasonId = ReasonId> extends Error {
   }
 
   get hint(): string {
-    return say(this.reason, this.params, "en").hint;
+    return formatMessage(this.reason, this.params, "en").hint;
   }
 }
 

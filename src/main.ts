@@ -3,6 +3,7 @@ import { realpathSync } from "node:fs";
 import { dirname } from "node:path";
 import manifest from "../package.json" with { type: "json" };
 import { type Arguments, type Command, type Page, parseArguments } from "./cli.ts";
+import { Reader } from "./config/env.ts";
 import {
   type Config,
   publicValues,
@@ -10,8 +11,7 @@ import {
   readOutput,
   readVolumeConfig,
   type VolumeConfig,
-} from "./config/config.ts";
-import { Reader } from "./config/env.ts";
+} from "./config/settings.ts";
 import { EXIT, type ExitCode } from "./exit.ts";
 import { helpPage, USAGE } from "./help.ts";
 import { type JobContext, stopSignal } from "./job.ts";

@@ -1,12 +1,12 @@
 import { createLineClock, poll, until } from "../async.ts";
-import type { Platform } from "../config/config.ts";
+import type { Platform } from "../config/settings.ts";
 import { JobError } from "../errors.ts";
 import { archOf } from "../identity.ts";
 import type { JobContext } from "../job.ts";
 import type { GateHint } from "../messages/run.ts";
 import { isLockHeld } from "../postgres/lock.ts";
 import { isReady, type Row } from "../postgres/rows.ts";
-import { type Servers, waitForServers } from "../readiness/wait.ts";
+import { type Servers, waitForServers } from "../readiness/wait-for-servers.ts";
 import { parseKey, rowKeys, served } from "../reconcile/key.ts";
 import { type ObservedState, observe } from "../reconcile/observed.ts";
 import { platformName } from "../reconcile/platforms.ts";

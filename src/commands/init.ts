@@ -4,7 +4,7 @@ import { endOf, JobError } from "../errors.ts";
 import type { JobContext } from "../job.ts";
 import { packageOrigin } from "../packages/form.ts";
 import { acquireLock, type Lock } from "../postgres/lock.ts";
-import type { Servers } from "../readiness/wait.ts";
+import type { Servers } from "../readiness/wait-for-servers.ts";
 import { type ApplyContext, applyPackages, removeObsolete } from "../reconcile/apply.ts";
 import { applyRows, tryRowDefaults } from "../reconcile/apply-rows.ts";
 import { type Desired, decideAll, resolveDesired } from "../reconcile/desired.ts";
@@ -16,7 +16,7 @@ import { concludePlatforms } from "../reconcile/platforms.ts";
 import { prepare } from "../reconcile/prepare.ts";
 import { withRetries } from "../reconcile/session.ts";
 import { findStale, tidyStale } from "../reconcile/stale.ts";
-import { digest } from "../volume/digest.ts";
+import { digest } from "../volume/files.ts";
 
 /** Milliseconds before each further look at what does not seem to be there. */
 const READ_BACK_PAUSES = [250, 500, 1000, 2000];

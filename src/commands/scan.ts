@@ -17,7 +17,7 @@ export async function scanOnly(job: ScanContext): Promise<void> {
   const { packages, problems } = resolved;
   if (problems.length > 0) throw new ProblemsError(problems);
   reportIgnored(resolved, config, log);
-  reportPackages(archives, packages, config, log);
+  reportPackages(packages, args.file ?? config.packagesDir, log);
   const digests = await packageDigests(packages, signal);
   for (const [pkg, { sha256, bytes }] of digests) {
     const [key] = packageKeys(pkg, undefined, pkg.name, true);

@@ -58,7 +58,7 @@ type ParamsById = { [Id in ReasonId]: (typeof CATALOG)[Id] extends Reason<infer 
 export type Params<Id extends ReasonId> = ParamsById[Id];
 
 /** Cause and remedy of a reason, in words. `params` are those of `id`: whoever raises it is held to that (JobError, problem, log.warn). */
-export function say(id: ReasonId, params: unknown, language: Language): { message: string; hint: string } {
+export function formatMessage(id: ReasonId, params: unknown, language: Language): { message: string; hint: string } {
   const words = (CATALOG[id] as unknown as Reason<unknown>)[language];
   return { message: fill(words[0], params), hint: fill(words[1], params) };
 }

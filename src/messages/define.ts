@@ -1,6 +1,6 @@
 /**
  * messages/: every sentence that an operator reads, in English and Chinese. A reason is a refusal, a failure or a warning: a stable
- * id, an exit code, typed parameters, a cause and a remedy. An event is a line of the log. Errors carry id and parameters; `say`
+ * id, an exit code, typed parameters, a cause and a remedy. An event is a line of the log. Errors carry id and parameters; `formatMessage`
  * makes the words at the edge. `npm run docs` writes docs/reasons.md and the events of docs/output.md from both.
  *
  * This folder imports only exit.ts: an entry is data and pure functions of its parameters. Add one to the file of its area

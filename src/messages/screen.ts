@@ -64,10 +64,11 @@ export const SCREEN = {
     probes: "APM probes",
     notStored: (names: string) => `not stored: ${names}`,
     above: (count: number) => `and ${count} more above`,
-    files_unusable: (count: number) => `${plural(count, "file")} cannot be used`,
-    packages_failed: (count: number) => `${plural(count, "package")} failed`,
-    differences: (count: number, each: string) => `${plural(count, "difference")}: ${each}`,
+    unusable: (count: number) => `${plural(count, "file")} cannot be used`,
+    failures: (count: number) => plural(count, "failure"),
+    differences: (count: number, each: string) => `${plural(count, "difference")}${each === "" ? "" : `: ${each}`}`,
     failed: (command: string, code: number) => `${command} failed (exit ${code}): `,
+    succeeded: (command: string) => `${command} succeeded`,
     warned: (said: string, count: number) => `${said} with ${plural(count, "warning")}`,
     warnedAbove: (said: string, count: number) => `${said}, with ${plural(count, "warning")} above`,
   },
@@ -87,10 +88,11 @@ export const SCREEN = {
     probes: "APM 探针",
     notStored: (names: string) => `未存储：${names}`,
     above: (count: number) => `另有 ${count} 项见上文`,
-    files_unusable: (count: number) => `${count} 个文件无法使用`,
-    packages_failed: (count: number) => `${count} 个探针包失败`,
-    differences: (count: number, each: string) => `${count} 处不一致：${each}`,
+    unusable: (count: number) => `${count} 个文件无法使用`,
+    failures: (count: number) => `${count} 处失败`,
+    differences: (count: number, each: string) => `${count} 处不一致${each === "" ? "" : `：${each}`}`,
     failed: (command: string, code: number) => `${command} 失败（退出码 ${code}）：`,
+    succeeded: (command: string) => `${command} 成功`,
     warned: (said: string, count: number) => `${said}，有 ${count} 条告警`,
     warnedAbove: (said: string, count: number) => `${said}，有 ${count} 条告警（见上文）`,
   },
@@ -113,7 +115,7 @@ export function successWords({ command, seconds, packages, rows }: Counts, langu
   const changes = countWords(written(packages), language);
   const registered = sum(written(rows));
   const time = zh ? `（${took(seconds)} 秒）` : ` (${took(seconds)} s)`;
-  const begin = zh ? `${command} 成功` : `${command} succeeded`;
+  const begin = SCREEN[language].succeeded(command);
   const colon = zh ? "：" : ": ";
   switch (command) {
     case "plan": {
@@ -129,10 +131,7 @@ export function successWords({ command, seconds, packages, rows }: Counts, langu
       return `${begin}${colon}${zh ? `${total} 个探针包` : plural(total, "package")}${time}`;
     case "init": {
       if (total === 0) return `${begin}${time}`;
-      const all = [
-        sum(written(packages)) > 0 ? changes : "",
-        registered > 0 ? (zh ? `写入记录 ${registered} 条` : `${plural(registered, "row")} written`) : "",
-      ].filter((part) => part !== "");
+      const all = [sum(written(packages)) > 0 ? changes : "", registered > 0 ? (zh ? `写入记录 ${registered} 条` : `${plural(registered, "row")} written`) : ""].filter((part) => part !== "");
       return `${begin}${colon}${all.join(zh ? "，" : ", ") || (zh ? "没有改动" : "nothing to change")}${time}`;
     }
     default:
@@ -141,10 +140,7 @@ export function successWords({ command, seconds, packages, rows }: Counts, langu
 }
 
 /** How far the uploads of a run are, in parts: those of least use are last. */
-export function uploadParts(
-  { bytes, total, bytesPerSecond, secondsLeft }: { bytes: number; total: number | null; bytesPerSecond: number; secondsLeft: number | null },
-  language: Language,
-): string[] {
+export function uploadParts({ bytes, total, bytesPerSecond, secondsLeft }: { bytes: number; total: number | null; bytesPerSecond: number; secondsLeft: number | null }, language: Language): string[] {
   const zh = language === "zh";
   const amount = total === null ? formatBytes(bytes) : zh ? `${formatBytes(bytes)}，共 ${formatBytes(total)}` : `${formatBytes(bytes)} of ${formatBytes(total)}`;
   const left = secondsLeft === null ? [] : [zh ? `剩余 ${secondsLeft} 秒` : `${secondsLeft} s left`];

@@ -1,7 +1,7 @@
 import { styleText } from "node:util";
 import { pino } from "pino";
-import type { LogLevel } from "../config/config.ts";
-import { type Params, type ReasonId, say } from "../messages/catalog.ts";
+import type { LogLevel } from "../config/settings.ts";
+import { formatMessage, type Params, type ReasonId } from "../messages/catalog.ts";
 import { JOIN, type Language } from "../messages/define.ts";
 import {
   EVENTS,
@@ -11,10 +11,19 @@ import {
   type ReasonEvent,
   sentence,
 } from "../messages/events.ts";
-import { escapeDeep, escapeJson, escapeLines, escapePainted, escapeText, type Redact, redactDeep } from "./redact.ts";
+import {
+  escapeDeep,
+  escapeJson,
+  escapeLines,
+  escapePainted,
+  escapeText,
+  type Redact,
+  redactDeep,
+} from "./redact.ts";
 import type { Report, ReportError, Warning } from "./report.ts";
-import { type Difference, isShown, reachedLine, type ScreenOptions, shortDigests, summarize } from "./screen.ts";
+import { isShown, reachedLine, type ScreenOptions, shortDigests, summarize } from "./screen.ts";
 import { type Draw, shorten, statusLine, type Terminal, wrap, writeNow } from "./terminal.ts";
+import type { Difference } from "./verdict.ts";
 
 export type Fields = Record<string, unknown>;
 
@@ -76,7 +85,7 @@ export function createLog(options: LogOptions): Log {
   const complained =
     (level: "warn" | "error") =>
     <Id extends ReasonId>(event: EventName, reason: Id, params: Params<Id>, fields: Fields = {}) => {
-      const said = { reason, ...say(reason, escapeDeep(params), language) };
+      const said = { reason, ...formatMessage(reason, escapeDeep(params), language) };
       const { file } = fields;
       if (level === "warn") onWarning?.({ ...said, ...(typeof file === "string" && { file }) });
       spoken(level, event, said, fields);
@@ -122,9 +131,11 @@ function prettySink({ level, terminal, redact, language }: LogOptions): Sink {
   return {
     ...(status && { status: status.set }),
     write(method, event, message, fields) {
-      if (event === "verify.failed") differences.push(fields as unknown as Difference);
-      if (!isEnabled(isShown(event, fields) ? method : "debug") {
-        const reached = isEnabled(method) ? reachedLine(event, fields, { language, colour, plain, width: width() }) : undefined;
+      if (event === "verify.failed") differences.push(differenceOf(message, fields, language));
+      if (!isEnabled(isShown(event, fields) ? method : "debug")) {
+        const reached = isEnabled(method)
+          ? reachedLine(event, fields, { language, colour, plain, width: width() })
+          : undefined;
         print(reached === undefined ? [] : [reached]);
         return;
       }
@@ -134,7 +145,12 @@ function prettySink({ level, terminal, redact, language }: LogOptions): Sink {
     finish(report, stack) {
       status?.set(undefined);
       if (stack !== undefined) print(stackLines(stack, width()));
-      for (const { level: from, lines } of summarize(report, differences, { language, colour, plain, width: width() }))
+      for (const { level: from, lines } of summarize(report, differences, {
+        language,
+        colour,
+        plain,
+        width: width(),
+      }))
         if (isEnabled(from)) print(lines);
     },
   };
@@ -162,8 +178,13 @@ export function prettyLines(
   const level = record.level === "info" ? "" : `${record.level.toUpperCase()} `;
   const head = `${clock(record.time)} ${level}`;
   const space = Math.max(20, width - head.length);
-  const lines = parts(record, language).flatMap((part) => wrap(shortDigests(escapeLines(part), space), space));
-  const painted = colour && level !== "" ? head.replace(level, styleText(COLOURS[record.level], level, { validateStream: false })) : head;
+  const lines = parts(record, language).flatMap((part) =>
+    wrap(shortDigests(escapeLines(part), space), space),
+  );
+  const painted =
+    colour && level !== ""
+      ? head.replace(level, styleText(COLOURS[record.level], level, { validateStream: false }))
+      : head;
   const indent = " ".repeat(head.length);
   return [
     ...lines.map((line, index) => (index === 0 ? painted : indent) + line),
@@ -176,8 +197,17 @@ function stackLines(stack: string, width: number): string[] {
   return lines.map((line) => shorten(escapeText(line), width));
 }
 
+function differenceOf(msg: string, fields: Fields, language: Language): Difference {
+  const [message = "", hint = ""] = parts({ msg, hint: String(fields.hint) }, language);
+  return {
+    ...(fields as unknown as Difference),
+    message,
+    hint: hint.slice(JOIN[language].remedyLine.length),
+  };
+}
+
 /** Cause, and remedy where there is one. */
-function parts({ msg, hint }: LogRecord, language: Language): string[] {
+function parts({ msg, hint }: Pick<LogRecord, "msg" | "hint">, language: Language): string[] {
   const { remedy, remedyLine } = JOIN[language];
   const end = `${remedy}${hint}`;
   if (hint === undefined || !msg.endsWith(end)) return [msg];

@@ -5,7 +5,7 @@
 import { closeSync, constants, openSync, writeSync } from "node:fs";
 import { JobError, type Problem, problemCode } from "../errors.ts";
 import { EXIT, type ExitCode } from "../exit.ts";
-import { type ReasonId, say } from "../messages/catalog.ts";
+import { formatMessage, type ReasonId } from "../messages/catalog.ts";
 import { JOIN, type Language } from "../messages/define.ts";
 import type { PackageAction, PlatformEntry, RowEntry } from "../messages/events.ts";
 import { escapeDeep, escapeJson, escapeText, type Redact, redactDeep } from "./redact.ts";
@@ -108,11 +108,11 @@ export function describeError(error: unknown, language: Language): ReportError {
     return {
       code: EXIT.internal,
       reason: "internal",
-      ...say("internal", escapeDeep({ message: cause }), language),
+      ...formatMessage("internal", escapeDeep({ message: cause }), language),
     };
   }
   const { code, reason, params, layer, file, server, others } = error;
-  const { message, hint } = say(reason, escapeDeep(params), language);
+  const { message, hint } = formatMessage(reason, escapeDeep(params), language);
   const where = file ?? server;
   const place = where === undefined ? "" : `${escapeText(where)}${JOIN[language].colon}`;
   return {
@@ -126,7 +126,7 @@ export function describeError(error: unknown, language: Language): ReportError {
 
 /** A problem by itself, as the report has it for its file. */
 export function describeProblem(problem: Problem, language: Language): ReportError {
-  const { message, hint } = say(problem.reason, escapeDeep(problem.params), language);
+  const { message, hint } = formatMessage(problem.reason, escapeDeep(problem.params), language);
   return { code: problemCode(problem), reason: problem.reason, message, hint };
 }
 

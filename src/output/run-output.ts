@@ -1,6 +1,6 @@
-import { readOutput } from "../config/config.ts";
 import type { Reader } from "../config/env.ts";
 import { reportPaths, writeReport } from "../config/report-file.ts";
+import { readOutput } from "../config/settings.ts";
 import { JobError, ProblemsError } from "../errors.ts";
 import { EXIT, type ExitCode } from "../exit.ts";
 import { JOIN } from "../messages/define.ts";
@@ -159,7 +159,11 @@ export class RunEnd {
       log.failure("error", "package.invalid", described, { file: one.file, cause: described.message });
     }
     const described = describeError(error, log.language);
-    log.failure("error", "run.failed", described, { command, ...counts, ...(stack !== undefined && { stack }) });
+    log.failure("error", "run.failed", described, {
+      command,
+      ...counts,
+      ...(stack !== undefined && { stack }),
+    });
   }
 }
 

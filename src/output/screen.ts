@@ -1,12 +1,13 @@
 import { styleText } from "node:util";
-import type { LogLevel } from "../config/config.ts";
+import type { LogLevel } from "../config/settings.ts";
 import { formatBytes, JOIN, type Language } from "../messages/define.ts";
 import type { EventFields, EventName, PlatformEntry } from "../messages/events.ts";
-import { differenceWords, doneWords, SCREEN, successWords } from "../messages/screen.ts";
-import { escapeDeep, escapeLines } from "./redact.ts";
-import { countActions, type PackageEntry, type Report, type Warning } from "./report.ts";
+import { differenceWords, doneWords, SCREEN } from "../messages/screen.ts";
+import { escapeLines } from "./redact.ts";
+import type { Report } from "./report.ts";
 import { type Cell, columns, someOf } from "./tables.ts";
-import { cellWidth, wrap } from "./terminal.ts";
+import { cellWidth, shorten, wrap } from "./terminal.ts";
+import { type Difference, type Said, type Verdict, verdictOf } from "./verdict.ts";
 
 /**
  * What people read: what was reached, what changes, what can be installed where, and the verdict last. Everything else of the log is at
@@ -58,7 +59,7 @@ export interface ScreenOptions {
 const HEAD = 2;
 
 /** Columns of the lines that say what was reached: these come one by one, and still stand below each other. */
-const REACHED = { least: [15, 21], drop: [2] };
+const REACHED = { least: [14, 21], drop: [2] };
 
 const PLAIN_ARROW = "->";
 
@@ -84,22 +85,13 @@ export function reachedLine(event: EventName, fields: object, options: ScreenOpt
       return [`NATS ${version}`, `${where}${tls ? " TLS" : ""}`, words.bucket(bucket, exists)];
     }
     if (event !== "scan.packages") return undefined;
-    const { packagesDir, files, packages, bytes } = fields as EventFields<"scan.packages">;
-    return [packagesDir, words.files(files, packages, options.plain ? PLAIN_ARROW : "→"), formatBytes(bytes)];
+    const { where, files, packages, bytes } = fields as EventFields<"scan.packages">;
+    return [where, words.files(files, packages, options.plain ? PLAIN_ARROW : "→"), formatBytes(bytes)];
   };
   const found = cells();
   if (!found) return undefined;
-  const [line = ""] = columns([escapeDeep(found)], { ...REACHED, width: options.width - HEAD });
+  const [line = ""] = columns([found], { ...REACHED, width: options.width - HEAD });
   return marked("ok", line, options);
-}
-
-/** A difference that `verify` found. */
-export interface Difference {
-  reason: string;
-  os: string | null;
-  arch: string | null;
-  object: string;
-  version: string;
 }
 
 /** Everything that is said when the run is over, by what LOG_LEVEL it is shown from. */
@@ -108,60 +100,39 @@ export interface Summary {
   lines: readonly string[];
 }
 
-/** Problems and warnings that the verdict names; what is beyond stands in the list above it. */
-const NAMED = 3;
-
 /** Lines of changes beyond which what belongs to one platform and version shares one. */
 const MANY = 40;
 
-/** Warnings that keep something from being installed. */
-const KEEPS_FROM_INSTALLING = /^(?:platform\.|archive\.ca\.|repack\.never$|collector\.(?:unstartable|unpacked|object|incomplete)$)/;
-
 /** Makes the end of the screen from the report. `differences` are those of `verify`. */
-export function summarize(given: Report, differences: readonly Difference[], options: ScreenOptions): Summary[] {
-  // a page, and whatever else is not of this run, may hold text of others
-  const report = escapeDeep(given);
-  const problems = problemsOf(report, differences);
-  const { blocking, others } = warningsOf(report, options.language);
-  const above = [...blocking.slice(NAMED), ...others];
+export function summarize(
+  report: Report,
+  differences: readonly Difference[],
+  options: ScreenOptions,
+): Summary[] {
+  const verdict = verdictOf(report, differences, options.language);
   return [
     { level: "info", lines: [...changes(report, differences, options), ...matrix(report, options)] },
-    { level: "error", lines: problems.slice(NAMED).flatMap((one) => paragraph("bad", one, options)) },
-    { level: "warn", lines: above.flatMap((one) => paragraph("warning", one, options)) },
-    verdict({ report, differences, problems, blocking, above: above.length }, options),
+    { level: "error", lines: verdict.failures.flatMap((one) => paragraph("bad", one, options)) },
+    { level: "warn", lines: verdict.warnings.flatMap((one) => paragraph("warning", one, options)) },
+    { level: LEVEL[verdict.mark], lines: verdictLines(verdict, options) },
   ];
 }
 
-interface Said {
-  message: string;
-  hint: string;
-}
+const LEVEL = { ok: "info", warning: "warn", bad: "error" } as const;
 
-/** What failed, each message once; what the run ended with comes first, and alone where no package failed. */
-function problemsOf({ packages, error }: Report, differences: readonly Difference[]): Said[] {
-  if (!error) return [];
-  if (differences.length > 0) return [];
-  const failed = new Map<string, Said>();
-  for (const one of packages) {
-    if (!one.error) continue;
-    const message = one.error.message.startsWith(one.file) ? one.error.message : `${one.file}: ${one.error.message}`;
-    failed.set(message, { message, hint: one.error.hint });
-  }
-  const isOfPackage = packages.some((one) => one.error?.reason === error.reason);
-  return isOfPackage ? [...failed.values()] : [error, ...failed.values()];
-}
-
-/** Without those that follow from this run's failure: what a file that failed, or a platform whose packages were not stored, lacks. */
-function warningsOf({ warnings, packages, error }: Report, language: Language): { blocking: Said[]; others: Said[] } {
-  const failed = new Set(packages.filter(({ action }) => action === "failed").map(({ file }) => file));
-  const own = warnings.filter(({ reason, file }) => !(error && (reason.startsWith("platform.") || (file !== undefined && failed.has(file)))));
-  // what was replaced or kept is a line of the list
-  const told = own.filter(({ reason }) => !reason.startsWith("content."));
-  const say = (one: Warning) => saidOf(one, language);
-  return {
-    blocking: told.filter(({ reason }) => KEEPS_FROM_INSTALLING.test(reason)).map(say),
-    others: told.filter(({ reason }) => !KEEPS_FROM_INSTALLING.test(reason)).map(say),
-  };
+/** The verdict, and what it names below it. A remedy that all have in common is said once. */
+function verdictLines({ mark, head, named }: Verdict, options: ScreenOptions): string[] {
+  const hints = new Set(named.map(({ hint }) => hint).filter((hint) => hint !== ""));
+  const [common = ""] = hints.size === 1 ? hints : [];
+  return [
+    ...paragraph(mark, head, options),
+    ...named.flatMap(({ message, hint }) =>
+      paragraph("none", { message: `- ${message}`, hint: common === "" ? hint : "" }, options),
+    ),
+    ...(common === ""
+      ? []
+      : paragraph("none", { message: `${JOIN[options.language].remedyLine}${common}`, hint: "" }, options)),
+  ];
 }
 
 /** SHA-256 in hexadecimal. */
@@ -179,7 +150,9 @@ function paragraph(mark: Mark, { message, hint }: Said, options: ScreenOptions):
   const [first = "", ...more] = wrap(shortDigests(escapeLines(message), width), width);
   return [
     marked(mark, first, options),
-    ...[...more, ...(hint === "" ? [] : wrap(escapeLines(`${remedyLine}${hint}`), width))].map((line) => marked("none", line, options)),
+    ...[...more, ...(hint === "" ? [] : wrap(escapeLines(`${remedyLine}${hint}`), width))].map((line) =>
+      marked("none", line, options),
+    ),
   ];
 }
 
@@ -211,23 +184,36 @@ interface Identity {
   version: string | null;
 }
 
-const platformOf = ({ os, arch }: Pick<Identity, "os" | "arch">) => [os, arch].filter((part) => part !== null).join("/");
-const nameOf = (one: Identity) => [platformOf(one), one.object, one.version].filter((part) => part !== null && part !== "").join(" ");
+const platformOf = ({ os, arch }: Pick<Identity, "os" | "arch">) =>
+  [os, arch].filter((part) => part !== null).join("/");
+const nameOf = (one: Identity) =>
+  [platformOf(one), one.object, one.version].filter((part) => part !== null && part !== "").join(" ");
 
 /** What changes, a line each; what is unchanged is a number. */
 function changes(report: Report, differences: readonly Difference[], options: ScreenOptions): string[] {
   const { language } = options;
   const { command } = report;
   const words = SCREEN[language];
-  const found = differences.length > 0 ? differing(differences, language) : [...packageChanges(report, language), ...rowChanges(report, language)];
+  const found =
+    differences.length > 0
+      ? differing(differences, language)
+      : [...packageChanges(report, language), ...rowChanges(report, language)];
   const changed = found.length > MANY ? grouped(found, language) : found;
-  const cells = changed.map(({ what, done, bytes }) => [what, [done, bytes > 0 ? formatBytes(bytes) : ""].filter((part) => part !== "").join(" ")]);
+  const cells = changed.map(({ what, done, bytes }): Cell[] => [
+    what,
+    fitting([bytes > 0 ? `${done} ${formatBytes(bytes)}`.trimStart() : done, done]),
+  ]);
   const lines = columns(cells, { width: options.width - HEAD, drop: [1], least: [37] });
   const same = report.packages.filter(({ action }) => action === "unchanged").length;
   return [
     ...(same > 0 && command !== "verify" ? [marked("same", words.unchanged(same), options)] : []),
     ...changed.map(({ mark }, index) => marked(mark, lines[index] ?? "", options)),
   ];
+}
+
+/** The first text that fits, else the last one, shortened. */
+function fitting(texts: readonly string[]): Cell {
+  return (cells) => texts.find((text) => cellWidth(text) <= cells) ?? shorten(texts.at(-1) ?? "", cells);
 }
 
 function packageChanges({ packages, command, error }: Report, language: Language): Change[] {
@@ -240,7 +226,15 @@ function packageChanges({ packages, command, error }: Report, language: Language
     const done = doneWords(action, command, language);
     const reason = one.error && error ? `${done}${JOIN[language].colon}${one.error.reason}` : done;
     const what = object === null ? file : nameOf(one);
-    return [{ mark: ACTION_MARKS[action] ?? "changed", what, done: reason, group: `${platformOf(one)} ${version} ${reason}`, bytes: one.error ? 0 : bytes }];
+    return [
+      {
+        mark: ACTION_MARKS[action] ?? "changed",
+        what,
+        done: reason,
+        group: `${platformOf(one)} ${version} ${reason}`,
+        bytes: one.error ? 0 : bytes,
+      },
+    ];
   });
 }
 
@@ -250,7 +244,15 @@ function rowChanges({ rows, packages, command }: Report, language: Language): Ch
   return rows.flatMap((one): Change[] => {
     if (one.action === "unchanged" || changed.has(nameOf(one))) return [];
     const done = doneWords(one.action, command, language);
-    return [{ mark: ACTION_MARKS[one.action] ?? "changed", what: nameOf(one), done, group: `${platformOf(one)} ${one.version} ${done}`, bytes: 0 }];
+    return [
+      {
+        mark: ACTION_MARKS[one.action] ?? "changed",
+        what: nameOf(one),
+        done,
+        group: `${platformOf(one)} ${one.version} ${done}`,
+        bytes: 0,
+      },
+    ];
   });
 }
 
@@ -258,7 +260,13 @@ function differing(differences: readonly Difference[], language: Language): Chan
   const packages = Map.groupBy(differences, nameOf);
   return [...packages].map(([what, all]) => {
     const done = all.map(({ reason }) => differenceWords(reason, language)).join(JOIN[language].comma);
-    return { mark: "bad", what, done, group: `${platformOf(all[0] as Difference)} ${all[0]?.version} ${done}`, bytes: 0 };
+    return {
+      mark: "bad",
+      what,
+      done,
+      group: `${platformOf(all[0] as Difference)} ${all[0]?.version} ${done}`,
+      bytes: 0,
+    };
   });
 }
 
@@ -267,7 +275,11 @@ function grouped(changed: readonly Change[], language: Language): Change[] {
   return [...Map.groupBy(changed, ({ group }) => group).values()].map((all) => {
     const [first] = all as [Change, ...Change[]];
     const others = all.length > 1 ? ` ${SCREEN[language].others(all.length - 1)}` : "";
-    return { ...first, what: `${first.what}${others}`, bytes: all.reduce((total, { bytes }) => total + bytes, 0) };
+    return {
+      ...first,
+      what: `${first.what}${others}`,
+      bytes: all.reduce((total, { bytes }) => total + bytes, 0),
+    };
   });
 }
 
@@ -283,19 +295,38 @@ function matrix({ platforms, probes }: Report, options: ScreenOptions): string[]
     drop: needed ? [3] : [2, 3],
     least: [15],
   });
-  const shown = lines.map((line, index) => marked(index === 0 ? "none" : platforms[index - 1]?.complete ? "ok" : "bad", line, options));
+  const shown = lines.map((line, index) =>
+    marked(index === 0 ? "none" : platforms[index - 1]?.complete ? "ok" : "bad", line, options),
+  );
   if (present.length === 0) return shown;
   const missing = probes.filter(({ stored }) => stored !== "whole").map(probeLanguage);
   const all = [present.join(" "), missing.length > 0 ? words.notStored(missing.join(" ")) : ""];
-  return [...shown, marked("ok", columns([[words.probes, ...all]], { width: options.width - HEAD, drop: [2], least: [15] })[0] ?? "", options)];
+  return [
+    ...shown,
+    marked(
+      "ok",
+      columns([[words.probes, ...all]], { width: options.width - HEAD, drop: [2], least: [15] })[0] ?? "",
+      options,
+    ),
+  ];
 }
 
 /** `java` of `apm/probe/java/NAME`. */
 const probeLanguage = ({ key }: Report["probes"][number]) => key.split("/")[2] ?? key;
 
-function platformCells({ os, arch, controller, installer, bootstrap, collectors, complete }: PlatformEntry, language: Language): Cell[] {
+function platformCells(
+  { os, arch, controller, installer, bootstrap, collectors, complete }: PlatformEntry,
+  language: Language,
+): Cell[] {
   const words = SCREEN[language];
-  const installed = installer === null && bootstrap === null ? words.notNeeded : installer === false ? words.no : bootstrap === false ? words.noBootstrap : words.yes;
+  const installed =
+    installer === null && bootstrap === null
+      ? words.notNeeded
+      : installer === false
+        ? words.no
+        : bootstrap === false
+          ? words.noBootstrap
+          : words.yes;
   const listed = collectors.listed.length > 0 ? words.onlyListed(collectors.listed.length) : "";
   const names = (cells: number) => {
     const space = listed === "" ? cells : cells - listed.length - JOIN[language].comma.length;
@@ -304,68 +335,10 @@ function platformCells({ os, arch, controller, installer, bootstrap, collectors,
   };
   // The newest controllers are what somebody looks for.
   const versions = someOf(controller.toReversed(), 12);
-  return [platformOf({ os, arch }), versions || (controller.length > 0 ? `…(${controller.length})` : words.no), installed, complete ? names : (cells) => (cellWidth(words.cannotInstall) <= cells ? words.cannotInstall : "")];
-}
-
-interface Outcome {
-  report: Report;
-  differences: readonly Difference[];
-  problems: readonly Said[];
-  blocking: readonly Said[];
-  /** Warnings that stand in the list. */
-  above: number;
-}
-
-/** How the run ended, why, and what to do. */
-function verdict({ report, differences, problems, blocking, above }: Outcome, options: ScreenOptions): Summary {
-  const { language } = options;
-  const words = SCREEN[language];
-  const { command, durationMs, packages, rows, error } = report;
-  if (error) {
-    const head = words.failed(command, error.code);
-    const [only, ...others] = problems;
-    if (differences.length > 0) {
-      const counts = Map.groupBy(differences, ({ reason }) => differenceWords(reason, language));
-      const each = [...counts].map(([what, all]) => `${all.length} ${what}`).join(JOIN[language].comma);
-      return { level: "error", lines: paragraph("bad", { message: `${head}${words.differences(differences.length, each)}`, hint: error.hint }, options) };
-    }
-    if (only && others.length === 0) return { level: "error", lines: paragraph("bad", { message: `${head}${only.message}`, hint: only.hint }, options) };
-    const isFiles = packages.filter(({ action }) => action === "failed").every(({ object }) => object === null);
-    const count = isFiles ? words.files_unusable(problems.length) : words.packages_failed(problems.length);
-    return { level: "error", lines: several("bad", `${head}${count}`, problems, options) };
-  }
-  const counts = { command, seconds: durationMs / 1000, packages: countActions(packages), rows: countActions(rows) };
-  const said = successWords(counts, language);
-  const total = blocking.length + above - Math.max(0, blocking.length - NAMED);
-  const [only] = blocking;
-  if (!only) {
-    const shown = above > 0 ? words.warnedAbove(said, above) : said;
-    return { level: above > 0 ? "warn" : "info", lines: paragraph(above > 0 ? "warning" : "ok", { message: shown, hint: "" }, options) };
-  }
-  const head = words.warned(said, total);
-  const lines =
-    blocking.length === 1
-      ? paragraph("warning", { ...only, message: `${head}${JOIN[language].colon}${only.message}` }, options)
-      : several("warning", head, blocking, options);
-  return { level: "warn", lines };
-}
-
-/** A warning of a file begins with its name. */
-function saidOf({ file, message, hint }: Warning, language: Language): Said {
-  return { message: file === undefined ? message : `${file}${JOIN[language].colon}${message}`, hint };
-}
-
-/** A head, the first three with their remedies, and how many more there are. A remedy that several have in common is said once. */
-function several(mark: Mark, head: string, all: readonly Said[], options: ScreenOptions): string[] {
-  const { language } = options;
-  const named = all.slice(0, NAMED);
-  const more = all.length - named.length;
-  const hints = new Set(all.map(({ hint }) => hint));
-  const items = named.map(({ message, hint }) => ({ message: `- ${message}`, hint: hints.size > 1 ? hint : "" }));
   return [
-    ...paragraph(mark, { message: `${head}${JOIN[language].colon}`.trimEnd(), hint: "" }, options),
-    ...items.flatMap((one) => paragraph("none", one, options)),
-    ...(more > 0 ? paragraph("none", { message: `- ${SCREEN[language].above(more)}`, hint: "" }, options) : []),
-    ...(hints.size === 1 ? paragraph("none", { message: `${JOIN[language].remedyLine}${[...hints][0]}`, hint: "" }, options) : []),
+    platformOf({ os, arch }),
+    versions || (controller.length > 0 ? `…(${controller.length})` : words.no),
+    installed,
+    complete ? names : (cells) => (cellWidth(words.cannotInstall) <= cells ? words.cannotInstall : ""),
   ];
 }

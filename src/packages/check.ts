@@ -1,7 +1,7 @@
 import { type Problem, problem } from "../errors.ts";
 import { OPERATING_SYSTEMS, type Os } from "../identity.ts";
 import { formatOf } from "../volume/name.ts";
-import { isPacked, isRelease } from "../volume/near.ts";
+import { isPacked, isRelease } from "../volume/near-misses.ts";
 import { versionFor } from "../volume/version.ts";
 import { builtinDefinitions, definitionsFor, type FoundCollector, findCollectors } from "./collectors.ts";
 import { binaryKind, kindOfEntry } from "./inspect.ts";

@@ -1,4 +1,4 @@
-import { type EntryFacts, entriesDigest } from "../archive/entries-digest.ts";
+import { type EntryFacts, entriesDigest } from "../archive/entries.ts";
 import type { Entry, FileDigests } from "../archive/types.ts";
 import type { ZipItem } from "../archive/zip-write.ts";
 import { verifyArchive } from "./inspect.ts";

@@ -1,6 +1,6 @@
 import { problem } from "../errors.ts";
 import type { Arch, Os } from "../identity.ts";
-import { BOOTSTRAP_NAME, INSTALLER_NAMES, knownName, PROBES } from "../volume/known.ts";
+import { BOOTSTRAP_NAME, INSTALLER_NAMES, knownName, PROBES } from "../volume/name.ts";
 import type { Archive, Package } from "./package.ts";
 import { checkProgram, describeProgram, platformOf } from "./programs.ts";
 import { LATEST } from "./versions.ts";

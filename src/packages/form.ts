@@ -1,12 +1,10 @@
 import { createHash } from "node:crypto";
 import type { RepackStream as Pass } from "../archive/repack-stream.ts";
-import type { Source } from "../archive/source.ts";
-import type { OpenFile, ZipLocation } from "../archive/types.ts";
+import type { OpenFile, Source, ZipLocation } from "../archive/types.ts";
 import { readVerified as zipBytes } from "../archive/zip-verify.ts";
 import { copiedSize, copyZip, type ZipItem } from "../archive/zip-write.ts";
 import { inParallel } from "../async.ts";
-import { digest } from "../volume/digest.ts";
-import { fileSource, readStream } from "../volume/source.ts";
+import { digest, fileSource, readStream } from "../volume/files.ts";
 import { fileDigest } from "./entries.ts";
 import { folderPass, tarPass } from "./one-pass.ts";
 import type { Archive, Digest, Made, MadeOfArchive, MadeOfFolder, Package } from "./package.ts";

@@ -9,9 +9,8 @@ import {
 import type { ExecutableType as BinaryKind, Entry, OpenFile } from "../archive/types.ts";
 import { inspectZip, readEntryHead } from "../archive/zip-read.ts";
 import { collectProblem, type Problem, ProblemError, problem } from "../errors.ts";
-import type { FileStamp, VolumeFile } from "../volume/file.ts";
-import { withFile } from "../volume/open.ts";
-import { readTree, type TreeEntry } from "../volume/tree.ts";
+import { type FileStamp, type VolumeFile, withFile } from "../volume/files.ts";
+import { readTree, type TreeEntry } from "../volume/list.ts";
 import { isBuiltin } from "./collectors.ts";
 import { contentsOf } from "./contents.ts";
 import type { Archive } from "./package.ts";

@@ -1,7 +1,7 @@
 import type { ZipItem } from "../archive/zip-write.ts";
 import { type Problem, ProblemError, problem } from "../errors.ts";
-import { isPacked } from "../volume/near.ts";
-import type { TreeEntry } from "../volume/tree.ts";
+import type { TreeEntry } from "../volume/list.ts";
+import { isPacked } from "../volume/near-misses.ts";
 import { definitionsFor, findCollectors } from "./collectors.ts";
 import type { Archive, CollectorDefinition, MadeOfFolder, Package, ResolveOptions } from "./package.ts";
 import { checkProgram, platformOf } from "./programs.ts";

@@ -6,10 +6,9 @@ import {
 import { TarReader } from "../archive/tar-read.ts";
 import type { Entry } from "../archive/types.ts";
 import { isSystemError, problem } from "../errors.ts";
-import { assertUnchanged, openFile } from "../volume/open.ts";
-import { unreadable } from "../volume/problem.ts";
-import { fileSource } from "../volume/source.ts";
-import type { TreeEntry } from "../volume/tree.ts";
+import { assertUnchanged, fileSource, openFile } from "../volume/files.ts";
+import type { TreeEntry } from "../volume/list.ts";
+import { unreadable } from "../volume/paths.ts";
 import type { Archive, MadeOfArchive, MadeOfFolder } from "./package.ts";
 
 /** Bytes of a zip that is made here: no more than BK-Lite's installer takes, and than a zip can have without zip64's places. */

@@ -7,9 +7,9 @@ import type { ZipItem } from "../archive/zip-write.ts";
 import type { Problem } from "../errors.ts";
 import type { Arch, Identity, Os } from "../identity.ts";
 import type { FormReason } from "../messages/archive.ts";
-import type { FileStamp, VolumeFile } from "../volume/file.ts";
+import type { FileStamp, VolumeFile } from "../volume/files.ts";
+import type { TreeEntry } from "../volume/list.ts";
 import type { Named } from "../volume/name.ts";
-import type { TreeEntry } from "../volume/tree.ts";
 import type { Versions } from "../volume/version.ts";
 import type { Contents } from "./contents.ts";
 

@@ -1,13 +1,13 @@
-import type { VolumeConfig } from "../config/config.ts";
+import type { VolumeConfig } from "../config/settings.ts";
 import { collectProblem, JobError, type Problem, ProblemsError } from "../errors.ts";
 import type { Claim } from "../identity.ts";
 import type { Log } from "../output/log.ts";
-import type { VolumeFile } from "../volume/file.ts";
+import type { VolumeFile } from "../volume/files.ts";
 import type { OnWait } from "../volume/growing.ts";
 import { findFile, listVolume } from "../volume/list.ts";
 import { MANIFEST, readManifest } from "../volume/manifest.ts";
 import { inspectFiles, verifyArchive } from "./inspect.ts";
-import type { Archive } from "./package.ts";
+import type { Archive, Package } from "./package.ts";
 import { type Resolved, resolvePackages } from "./resolve.ts";
 
 /** What is said on the command line of the one file, or of all. */
@@ -102,16 +102,11 @@ export function reportIgnored(
   );
 }
 
-/** Says how many files become how many packages. */
-export function reportPackages(
-  archives: readonly Archive[],
-  packages: readonly Package[],
-  { packagesDir }: VolumeConfig,
-  log: Log,
-): void {
-  const used = new Set(packages.map(({ archive }) => archive));
-  const bytes = [...used].reduce((sum, { size }) => sum + size, 0);
-  log.info("scan.packages", { packagesDir, files: used.size, packages: packages.length, bytes });
+/** Says how many files become how many packages. `where`: the volume, or the one file that was named. */
+export function reportPackages(packages: readonly Package[], where: string, log: Log): void {
+  const archives = new Set(packages.map(({ archive }) => archive));
+  const bytes = [...archives].reduce((sum, { size }) => sum + size, 0);
+  log.info("scan.packages", { where, files: archives.size, packages: packages.length, bytes });
 }
 
 /**

@@ -2,8 +2,7 @@ import { createHash } from "node:crypto";
 import { poll } from "../async.ts";
 import { JobError, RetryableError } from "../errors.ts";
 import type { Log } from "../output/log.ts";
-import { askCatalog, catalogError } from "./ask-catalog.ts";
-import type { Database } from "./database.ts";
+import { askCatalog, catalogError, type Database } from "./database.ts";
 
 /** Milliseconds between two proofs: also what keeps the line from being forgotten as idle. */
 const WATCH = 3000;

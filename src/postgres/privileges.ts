@@ -1,6 +1,12 @@
-import { changedColumns, insertedColumns, type TableShape, type TableUse } from "./catalog.ts";
-import type { TableFacts } from "./facts.ts";
-import { COLLECTOR_TABLE, quote } from "./names.ts";
+import {
+  COLLECTOR_TABLE,
+  changedColumns,
+  insertedColumns,
+  quote,
+  type TableFacts,
+  type TableShape,
+  type TableUse,
+} from "./table.ts";
 
 /** Returns the GRANT statements that would give this user what the job lacks (PostgreSQL: "Privileges"). */
 export function missingGrants(

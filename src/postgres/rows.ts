@@ -1,5 +1,6 @@
-import { CHANGED, type RowColumn, type TableShape } from "./catalog.ts";
-import type { Database } from "./database.ts";
+import { JobError, RetryableError } from "../errors.ts";
+import { askCatalog, type Database, serverError, TableChangedError } from "./database.ts";
+import { CHANGED, changedColumns, quote, type RowColumn, type TableShape } from "./table.ts";
 
 /** Who writes the rows that the platform makes by itself; anybody else in created_by is a person. */
 export const SYSTEM = "system";
@@ -65,3 +66,183 @@ async function read(db: Database, shape: TableShape, where: string, values: unkn
   );
   return rows.map((row) => ({ ...row, id: Number(row.id) }));
 }
+
+const DOMAIN = "domain.com";
+
+/** Somebody else wrote a row in between: read everything again and decide again. */
+export class RowConflictError extends RetryableError<"row.contended"> {
+  override readonly name = "RowConflictError";
+
+  constructor(said: string, cause?: unknown) {
+    super("row.contended", { said }, { cause });
+  }
+}
+
+/** A row that is missing, or one of `system` with what it should say; `columns` are those that differ. */
+export type RowChange =
+  | { row: undefined; values: RowValues }
+  | { row: Row; values: RowValues; columns: readonly RowColumn[] };
+
+/** Writes all changes in one transaction; returns each row's id in the order of the changes. Throws RowConflictError. */
+export async function writeRows(
+  db: Database,
+  shape: TableShape,
+  changes: readonly RowChange[],
+): Promise<number[]> {
+  if (changes.length === 0) return [];
+  return inTransaction(db, shape, "COMMIT", async () => {
+    const ids: number[] = [];
+    for (const change of changes) {
+      ids.push(change.row ? await update(db, shape, change) : await insert(db, shape, change.values));
+    }
+    await assertWritten(db, shape, new Map(changes.map((change, index) => [ids[index] as number, change])));
+    return ids;
+  });
+}
+
+/**
+ * Inserts a row and takes it back, where ROW_DEFAULTS has values whose meaning only the database knows. Throws exit 78 with its words
+ * if it does not accept them.
+ */
+export async function tryDefaults(db: Database, shape: TableShape, values: RowValues): Promise<void> {
+  try {
+    await inTransaction(db, shape, "ROLLBACK", async () => {
+      const id = await insert(db, shape, values);
+      await assertWritten(db, shape, new Map([[id, { row: undefined, values }]]));
+    });
+  } catch (error) {
+    if (error instanceof TableChangedError) throw error;
+    const { code, message } = serverError(error);
+    // Class 22: data; 23: constraints, but for a key that is taken; 42, 428C9: a column or a type.
+    if (!/^(22|23|42)/.test(code) || code === "23505" || code === "42501") throw error;
+    const columns = [...shape.defaults.keys()].join(", ");
+    const said = `${message} (${code})`;
+    throw new JobError("row.defaults.refused", { columns, said }, { layer: "table", cause: error });
+  }
+}
+
+/** Deletes a row that was never finished, unless somebody has touched it within a day, by the database's clock. Returns whether it did. */
+export async function deleteStale(db: Database, shape: TableShape, { id }: Row): Promise<boolean> {
+  const gone = await db.query(
+    `DELETE FROM ${shape.table}
+      WHERE id = $1 AND status = '${PENDING}' AND greatest(created_at, updated_at) < now() - interval '1 day'
+      RETURNING id`,
+    [id],
+  );
+  return gone.length > 0;
+}
+
+async function inTransaction<T>(
+  db: Database,
+  shape: TableShape,
+  end: "COMMIT" | "ROLLBACK",
+  work: () => Promise<T>,
+): Promise<T> {
+  await db.query("BEGIN");
+  try {
+    const result = await work();
+    await db.query(end);
+    return result;
+  } catch (error) {
+    await db.query("ROLLBACK").catch(() => {}); // a lost connection has rolled back by itself
+    const { code, message, constraint } = error as Error & { code?: string; constraint?: string };
+    if (code !== "23505") throw error;
+    await checkSequence(db, shape, constraint);
+    throw new RowConflictError(message, error);
+  }
+}
+
+/** A primary key that is taken is nobody's doing: the sequence that makes it lags behind, as a restored dump leaves it. */
+async function checkSequence(
+  db: Database,
+  { table }: TableShape,
+  constraint: string | undefined,
+): Promise<void> {
+  const [found] = await askCatalog<{ sequence: string }>(
+    db,
+    "sequence",
+    `SELECT pg_get_serial_sequence($1, 'id') AS sequence FROM pg_constraint
+      WHERE conrelid = to_regclass($1) AND contype = 'p' AND conname = $2`,
+    [table, constraint],
+  );
+  if (found) throw new JobError("row.sequence.behind", { table, sequence: found.sequence });
+}
+
+async function insert(db: Database, shape: TableShape, values: RowValues): Promise<number> {
+  const { optional, defaults } = shape;
+  const columns: Record<string, unknown> = {
+    created_by: SYSTEM,
+    updated_by: SYSTEM,
+    type: values.type,
+    os: values.os,
+    object: values.object,
+    version: values.version,
+    name: values.name,
+    description: values.description,
+    // Django keeps its defaults to itself: the columns have none (BKLITE.md).
+    ...(optional.has("domain") && { domain: DOMAIN }),
+    ...(optional.has("updated_by_domain") && { updated_by_domain: DOMAIN }),
+    ...(shape.archColumn && { cpu_architecture: values.arch }),
+    ...(optional.has("sha256") && { sha256: values.sha256 }),
+    ...(optional.has("status") && { status: values.status }),
+    // Parameters without a type: Postgres casts them to the column's.
+    ...Object.fromEntries(defaults),
+  };
+  const names = Object.keys(columns);
+  const [row] = await db.query<{ id: string }>(
+    `INSERT INTO ${shape.table} (created_at, updated_at, ${names.map(quote).join(", ")})
+     VALUES (now(), now(), ${names.map((_, index) => `$${index + 1}`).join(", ")}) RETURNING id`,
+    Object.values(columns),
+  );
+  if (!row) throw new JobError("row.suppressed", { table: shape.table, statement: "INSERT" });
+  return Number(row.id);
+}
+
+async function update(
+  db: Database,
+  shape: TableShape,
+  { row, values, columns }: Extract<RowChange, { row: Row }>,
+): Promise<number> {
+  const parameters: unknown[] = [row.id];
+  const equals = (column: RowColumn, value: string | null) => `${column} = $${parameters.push(value)}`;
+  const set = columns.map((column) => equals(column, values[column]));
+  const before = changedColumns(shape).map((column) => equals(column, row[column]));
+  const [updated] = await db.query<{ id: string }>(
+    `UPDATE ${shape.table} SET ${set.join(", ")}, updated_at = now(), updated_by = '${SYSTEM}'
+      WHERE id = $1 AND ${before.join(" AND ")} AND created_by = '${SYSTEM}' RETURNING id`,
+    parameters,
+  );
+  if (updated) return Number(updated.id);
+  const [now] = await readSome(db, shape, [row.id]);
+  const isSame = now && isSystemRow(now) && differingColumns(row, now).length === 0;
+  if (isSame) throw new JobError("row.suppressed", { table: shape.table, statement: "UPDATE" });
+  throw new RowConflictError(`row ${row.id} was changed by somebody else`);
+}
+
+/** Reads back what was written, before it is committed: a trigger or a column's type may have changed it. */
+async function assertWritten(
+  db: Database,
+  shape: TableShape,
+  changes: ReadonlyMap<number, RowChange>,
+): Promise<void> {
+  // Triggers that wait for the end of the transaction have their say now.
+  await db.query("SET CONSTRAINTS ALL IMMEDIATE");
+  const rows = new Map((await readSome(db, shape, [...changes.keys()])).map((row) => [row.id, row]));
+  for (const [id, change] of changes) {
+    const found = rows.get(id);
+    const { table } = shape;
+    if (!found) throw new JobError("row.suppressed", { table, statement: change.row ? "UPDATE" : "INSERT" });
+    // A description is nobody's identity: another process may have changed it before.
+    const { description, ...values } = change.values;
+    const wanted = change.row ? values : { ...values, description, createdBy: SYSTEM };
+    for (const [column, value] of Object.entries(wanted)) {
+      const is = found[column as keyof Row];
+      if (is === value) continue;
+      const what = { column: COLUMN_NAMES[column] ?? column, written: String(value), found: String(is) };
+      throw new JobError("row.altered", { table, ...what });
+    }
+  }
+}
+
+/** Columns whose name in Row is another. */
+const COLUMN_NAMES: Record<string, string> = { arch: "cpu_architecture", createdBy: "created_by" };

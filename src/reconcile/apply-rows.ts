@@ -1,7 +1,6 @@
 import { abortable } from "../async.ts";
-import { differingColumns, isSystemRow } from "../postgres/rows.ts";
-import { type RowChange, tryDefaults, writeRows } from "../postgres/write-rows.ts";
-import type { Servers } from "../readiness/wait.ts";
+import { differingColumns, isSystemRow, type RowChange, tryDefaults, writeRows } from "../postgres/rows.ts";
+import type { Servers } from "../readiness/wait-for-servers.ts";
 import type { Applied, ApplyContext } from "./apply.ts";
 import type { Plan, RowDecision } from "./decision.ts";
 

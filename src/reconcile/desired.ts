@@ -7,11 +7,11 @@ import { isZipOfEntries, packageEntries, readFileDigests } from "../packages/ent
 import { packageDigests, packageOrigin, packageSize } from "../packages/form.ts";
 import { type Archive, type CollectorDefinition, type Package, shownPlatform } from "../packages/package.ts";
 import { resolvePackages } from "../packages/resolve.ts";
-import { reportIgnored } from "../packages/scan.ts";
+import { reportIgnored, reportPackages } from "../packages/scan.ts";
 import { isPart } from "../packages/standalone.ts";
-import { readDefinitions } from "../postgres/collectors.ts";
-import type { Servers } from "../readiness/wait.ts";
-import { digest } from "../volume/digest.ts";
+import { readDefinitions } from "../postgres/platform-tables.ts";
+import type { Servers } from "../readiness/wait-for-servers.ts";
+import { digest } from "../volume/files.ts";
 import { type DesiredPackage, hasEntries, saysEntries } from "./content.ts";
 import type { ObservedState } from "./observed.ts";
 import {
@@ -57,6 +57,7 @@ export async function resolveDesired(
   const { packages, collectors, problems } = resolved;
   if (problems.length > 0) throw new ProblemsError(problems);
   reportIgnored(resolved, config, log);
+  reportPackages(packages, args.file ?? config.packagesDir, log);
   checkTrust(packages, nats.chain, config, log);
   const whole = packages.filter((pkg) => !isPart(pkg));
   const parts = [...collectors, ...packages.filter(isPart)];

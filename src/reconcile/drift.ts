@@ -1,24 +1,39 @@
 import { JobError, type Problem } from "../errors.ts";
-import { type Params, type ReasonId, say } from "../messages/catalog.ts";
+import { formatMessage, type Params, type ReasonId } from "../messages/catalog.ts";
 import type { Log } from "../output/log.ts";
 import type { Recorder } from "../output/recorder.ts";
+import { shownPlatform } from "../packages/package.ts";
 import { differingColumns } from "../postgres/rows.ts";
 import { isUnreadable, isWhole } from "../store/object.ts";
 import type { Decision, Plan, RowDecision } from "./plan.ts";
 
-/** One thing that differs from what the volume asks for. */
-export type Drift = Problem;
+/** One thing that differs from what the volume asks for, and of which package. */
+export type Drift = Problem & {
+  identity: { os: string | null; arch: string | null; object: string; version: string };
+};
 
-function drift<Id extends ReasonId>(file: string, reason: Id, params: Params<Id>): Drift {
-  return { file, reason, params } as unknown as Drift;
+function drift<Id extends ReasonId>(file: string, reason: Id, params: Params<Id>): Problem {
+  return { file, reason, params } as unknown as Problem;
 }
 
 /** What init would still have to do; empty when everything is stored and registered. */
 export function findDrift({ packages, rows }: Plan): Drift[] {
-  return [...packages.flatMap(packageDrift), ...rows.flatMap(rowDrift)];
+  const ofPackages = packages.flatMap((decision) => {
+    const { object, version } = decision.desired.package;
+    const row = rows.find(({ after, hasObject }) => hasObject && after === decision);
+    const platform = row
+      ? { os: row.values.os, arch: row.values.arch }
+      : shownPlatform(decision.desired.package);
+    return packageDrift(decision).map((one) => ({ ...one, identity: { ...platform, object, version } }));
+  });
+  const ofRows = rows.flatMap((decision) => {
+    const { os, arch, object, version } = decision.values;
+    return rowDrift(decision).map((one) => ({ ...one, identity: { os, arch, object, version } }));
+  });
+  return [...ofPackages, ...ofRows];
 }
 
-function packageDrift({ action, conflict, stored, key: target, desired }: Decision): Drift[] {
+function packageDrift({ action, conflict, stored, key: target, desired }: Decision): Problem[] {
   const { file } = desired.package.archive;
   const key = stored?.key ?? target;
   if (conflict) return [drift(file, conflict.reason, conflict.params)];
@@ -33,7 +48,7 @@ function packageDrift({ action, conflict, stored, key: target, desired }: Decisi
   return [drift(file, "drift.object.different", { key, ...digests })];
 }
 
-function rowDrift({ action, values, row, after, conflict }: RowDecision): Drift[] {
+function rowDrift({ action, values, row, after, conflict }: RowDecision): Problem[] {
   const { file } = after.desired.package.archive;
   const { type, os, arch, object, version, name } = values;
   const identity = { type, os, arch, object, version };
@@ -41,7 +56,7 @@ function rowDrift({ action, values, row, after, conflict }: RowDecision): Drift[
   if (action === "inserted") return [drift(file, "drift.row.missing", identity)];
   if (action !== "updated" || !row) return [];
   const what = { ...identity, id: row.id };
-  return differingColumns(row, values).flatMap((column): Drift[] => {
+  return differingColumns(row, values).flatMap((column): Problem[] => {
     if (column === "name")
       return [drift(file, "drift.row.name", { ...what, name: row.name, expected: name })];
     if (column === "status") return [drift(file, "drift.row.status", { ...what, status: row.status ?? "" })];
@@ -53,12 +68,14 @@ function rowDrift({ action, values, row, after, conflict }: RowDecision): Drift[
 
 /** One line for each difference. */
 export function logDrift(log: Log, found: readonly Drift[]): void {
-  for (const { file, reason, params } of found) log.error("verify.failed", reason, params, { file });
+  for (const { file, reason, params, identity } of found)
+    log.error("verify.failed", reason, params, { file, ...identity });
 }
 
 /** The first difference in words, for a sentence around it. */
 export function firstDrift([first]: readonly Drift[]): Record<"en" | "zh", string> {
-  const words = (language: "en" | "zh") => (first ? say(first.reason, first.params, language).message : "");
+  const words = (language: "en" | "zh") =>
+    first ? formatMessage(first.reason, first.params, language).message : "";
   return { en: words("en"), zh: words("zh") };
 }
 

@@ -1,7 +1,7 @@
 import { poll } from "../async.ts";
 import type { JobContext } from "../job.ts";
-import { readStartProgress, type StartProgress } from "../postgres/first-start.ts";
-import type { PostgresReady } from "../readiness/postgres.ts";
+import { readStartProgress, type StartProgress } from "../postgres/platform-tables.ts";
+import type { PostgresReady } from "../readiness/postgres-probe.ts";
 
 /** Milliseconds between two looks, and between two lines. */
 const POLL = 1000;

@@ -2,7 +2,7 @@ import type { StreamInfo } from "nats";
 import type { Recorder } from "../output/recorder.ts";
 import type { Support } from "../output/report.ts";
 import { type Row, readRows } from "../postgres/rows.ts";
-import type { Servers } from "../readiness/wait.ts";
+import type { Servers } from "../readiness/wait-for-servers.ts";
 import type { Listing } from "../store/object.ts";
 
 /** What the servers hold now. */

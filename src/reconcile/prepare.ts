@@ -2,7 +2,7 @@ import { JobError } from "../errors.ts";
 import type { JobContext } from "../job.ts";
 import type { Archive } from "../packages/package.ts";
 import { findFiles, scan } from "../packages/scan.ts";
-import { type Servers, waitForServers } from "../readiness/wait.ts";
+import { type Servers, waitForServers } from "../readiness/wait-for-servers.ts";
 
 /** The servers and what lies on the volume. */
 export interface Prepared {

@@ -1,7 +1,7 @@
 import type { ProbeEntry } from "../output/report.ts";
 import { probeKey } from "../packages/fixed.ts";
 import { isWhole, type StoredObject } from "../store/object.ts";
-import { PROBES } from "../volume/known.ts";
+import { PROBES } from "../volume/name.ts";
 
 /** An APM probe that BK-Lite hands to applications, and what the bucket has of it. */
 export interface ProbeState extends ProbeEntry {

@@ -2,8 +2,8 @@ import { pause } from "../async.ts";
 import { RetryableError } from "../errors.ts";
 import type { JobContext } from "../job.ts";
 import { describeError } from "../output/report.ts";
-import { endSession } from "../postgres/session.ts";
-import { type Servers, waitForServers } from "../readiness/wait.ts";
+import { endSession } from "../postgres/backend.ts";
+import { type Servers, waitForServers } from "../readiness/wait-for-servers.ts";
 
 /** Clean starts after a lost connection, or after somebody else wrote in between. */
 const RETRIES = 3;

@@ -1,10 +1,10 @@
-import type { Source } from "../archive/source.ts";
+import type { Source } from "../archive/types.ts";
 import { inParallel } from "../async.ts";
 import type { Log } from "../output/log.ts";
 import { startUploads, type UploadsProgress } from "../output/progress.ts";
 import { cutEntry, lanesFor, packageSources, packageTitle } from "../packages/form.ts";
 import type { Archive, Package } from "../packages/package.ts";
-import type { Servers } from "../readiness/wait.ts";
+import type { Servers } from "../readiness/wait-for-servers.ts";
 import { checkCapacity } from "../store/capacity.ts";
 import type { StoredObject } from "../store/object.ts";
 import { discard, type Staged, stage, type Upload } from "../store/put.ts";

@@ -1,8 +1,7 @@
 import type { Log } from "../output/log.ts";
 import type { Lock } from "../postgres/lock.ts";
-import { isSystemRow, PENDING, type Row } from "../postgres/rows.ts";
-import { deleteStale } from "../postgres/write-rows.ts";
-import type { Servers } from "../readiness/wait.ts";
+import { deleteStale, isSystemRow, PENDING, type Row } from "../postgres/rows.ts";
+import type { Servers } from "../readiness/wait-for-servers.ts";
 import { metaSubject } from "../store/meta.ts";
 import type { StoredObject } from "../store/object.ts";
 import { removeObject } from "../store/publish.ts";

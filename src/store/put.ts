@@ -1,6 +1,6 @@
 import { createHash } from "node:crypto";
 import { setTimeout as sleep } from "node:timers/promises";
-import type { Source } from "../archive/source.ts";
+import type { Source } from "../archive/types.ts";
 import { JobError } from "../errors.ts";
 import { createSweep } from "../memory.ts";
 import type { Bucket } from "./bucket.ts";

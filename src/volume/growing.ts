@@ -2,8 +2,8 @@ import { stat } from "node:fs/promises";
 import { poll, until } from "../async.ts";
 import { type Problem, ProblemError, problem } from "../errors.ts";
 import type { ReasonId } from "../messages/catalog.ts";
-import type { Located } from "./file.ts";
-import type { FilePath } from "./path.ts";
+import type { Located } from "./files.ts";
+import type { FilePath } from "./paths.ts";
 
 /** Milliseconds within which a file that is cut short may still be on its way. */
 const YOUNG = 60_000;

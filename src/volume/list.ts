@@ -1,17 +1,32 @@
-import type { Dirent } from "node:fs";
+import type { BigIntStats, Dirent } from "node:fs";
 import { readdir, readlink, realpath, stat } from "node:fs/promises";
 import { basename, dirname, join, resolve } from "node:path";
-import { isSystemError, JobError, type Problem } from "../errors.ts";
+import { MAX_FILES } from "../archive/entries.ts";
+import { isSystemError, JobError, type Problem, problem } from "../errors.ts";
 import { archOf, type Claim } from "../identity.ts";
-import type { Located, VolumeFile } from "./file.ts";
-import { collectorPlace, typeByName, VERSION_FILE } from "./known.ts";
-import { formatOf } from "./name.ts";
-import { isLikely, isPacked, suspect, unrecognised } from "./near.ts";
-import { locate } from "./open.ts";
-import { isHidden, isSystemFolder, isUnfinished } from "./passed-over.ts";
-import { type FileName, type FilePath, folderOf, inFolder, isBelow, readName } from "./path.ts";
-import { accessTo, isDenied, isNowhere, said, unreadable } from "./problem.ts";
-import { Siblings } from "./split.ts";
+import {
+  assertInside,
+  type FileStamp,
+  type Located,
+  locate,
+  type StampedFile,
+  type VolumeFile,
+} from "./files.ts";
+import { collectorPlace, formatOf, typeByName, VERSION_FILE } from "./name.ts";
+import { isLikely, isPacked, Siblings, suspect, unrecognised } from "./near-misses.ts";
+import {
+  accessTo,
+  type FileName,
+  type FilePath,
+  folderOf,
+  inFolder,
+  isBelow,
+  isDenied,
+  isNowhere,
+  readName,
+  said,
+  unreadable,
+} from "./paths.ts";
 
 const DEPTH = 4;
 
@@ -204,4 +219,162 @@ async function list({ file, path: folder }: Folder): Promise<Dirent<Buffer>[]> {
     const params = { path, code: error.code ?? "", said: said(error) };
     throw new JobError("volume.unreadable", params, { cause: error });
   }
+}
+
+/** Folders that systems keep for themselves, by name in small letters: recycle bins, snapshots, indexes. */
+const SYSTEM_FOLDERS: ReadonlySet<string> = new Set([
+  "$recycle.bin",
+  "recycler",
+  "recycled",
+  "system volume information",
+  "@eadir",
+  "#recycle",
+  "#snapshot",
+  "~snapshot",
+  "@recycle",
+  "@recently-snapshot",
+  "@sharesnap",
+  "@tmp",
+  "lost+found",
+  "_gsdata_",
+]);
+/** The same, by how their names begin. */
+const SYSTEM_PREFIXES = ["@gmt-", "found."];
+/** How names end that downloads and editors use until a file is complete. */
+const UNFINISHED = [
+  ".part",
+  ".partial",
+  ".filepart",
+  ".tmp",
+  ".temp",
+  ".swp",
+  ".crdownload",
+  ".opdownload",
+  ".download",
+  ".fdmdownload",
+  ".downloading",
+  ".downloading.cfg",
+  ".incomplete",
+  ".aria2",
+  ".td",
+  ".td.cfg",
+  ".xltd",
+  ".xltd.cfg",
+  ".!qb",
+  ".!ut",
+  ".!bt",
+  ".bc!",
+  ".jc!",
+  "~",
+  // what Windows writes beside a file that was downloaded
+  ":zone.identifier",
+];
+
+/** Whether a folder is the system's own: its content says nothing about packages, and may be closed. */
+export function isSystemFolder(name: string): boolean {
+  const lower = name.toLowerCase();
+  return SYSTEM_FOLDERS.has(lower) || SYSTEM_PREFIXES.some((start) => lower.startsWith(start));
+}
+
+/** Whether a file is a download or a copy that is not complete, or belongs to one. */
+export function isUnfinished(name: string): boolean {
+  const lower = name.toLowerCase();
+  return UNFINISHED.some((end) => lower.endsWith(end) && lower.length > end.length);
+}
+
+/** Whether a name is hidden. */
+export function isHidden(name: string): boolean {
+  return name.startsWith(".");
+}
+
+/** Something in a folder that is a package as a whole. */
+export interface TreeEntry extends StampedFile {
+  /** Below that folder, with `/`. */
+  name: string;
+  /** The last name's bytes, where they are not UTF-8. */
+  bytes?: string;
+  isFolder: boolean;
+  /** Permissions. */
+  mode: number;
+  /** Lower-case hex; undefined until it has been read. */
+  sha256: string | undefined;
+}
+
+/**
+ * Everything below a folder, by name; a link to a file counts as that file. What is neither a file nor a folder, and a link to a folder, is
+ * exit 65: no zip that BK-Lite unpacks can hold it.
+ */
+export async function readTree(root: VolumeFile): Promise<TreeEntry[]> {
+  const found: TreeEntry[] = [];
+  await descend(root, { name: "", path: root.path }, found);
+  return found.sort((a, b) => (a.name < b.name ? -1 : 1));
+}
+
+interface TreeFolder {
+  /** Below the root; "" for the root itself. */
+  name: string;
+  path: FilePath;
+}
+
+async function descend(root: VolumeFile, folder: TreeFolder, found: TreeEntry[]): Promise<void> {
+  const at = folder.name === "" ? root.file : `${root.file}/${folder.name}`;
+  const entries = await readdir(folder.path, { withFileTypes: true, encoding: "buffer" }).catch(
+    (error: unknown) => {
+      throw isSystemError(error) ? unreadable(at, folder.path, error) : error;
+    },
+  );
+  // Two names may be one where neither is UTF-8: in order of their bytes they are the same in each run.
+  const taken = new Map<string, number>();
+  for (const entry of entries.sort((a, b) => Buffer.compare(a.name, b.name))) {
+    const { name: shown, raw, bytes } = readName(entry.name);
+    if (entry.isDirectory() && isSystemFolder(shown)) continue;
+    const last = untaken(shown, taken);
+    const name = folder.name === "" ? last : `${folder.name}/${last}`;
+    const path = inFolder(folder.path, raw);
+    const one: Located = { file: `${root.file}/${name}`, path, ...(root.root && { root: root.root }) };
+    const stats = await statInside(root, one, name);
+    const isFolder = stats.isDirectory();
+    if (isFolder ? entry.isSymbolicLink() : !stats.isFile()) throw unfit(root, name);
+    found.push({
+      ...one,
+      name,
+      ...(bytes !== undefined && { bytes }),
+      isFolder,
+      mode: Number(stats.mode) & 0o777,
+      stamp: stampOf(stats),
+      sha256: undefined,
+    });
+    if (found.length > MAX_FILES) throw problem(root.file, "archive.limit.files", { limit: MAX_FILES });
+    if (isFolder) await descend(root, { name, path }, found);
+  }
+}
+
+/** A name that is not taken, and is from now on. */
+function untaken(name: string, taken: Map<string, number>): string {
+  let last = name;
+  for (let count = taken.get(name) ?? 0; taken.has(last); count += 1) {
+    last = `${name}_${count + 1}`;
+    taken.set(name, count + 1);
+  }
+  taken.set(last, taken.get(last) ?? 0);
+  return last;
+}
+
+async function statInside(root: VolumeFile, one: Located, name: string): Promise<BigIntStats> {
+  try {
+    await assertInside(one);
+    return await stat(one.path, { bigint: true });
+  } catch (error) {
+    if (!isSystemError(error)) throw error;
+    if (isNowhere(error)) throw unfit(root, name);
+    throw unreadable(one.file, one.path, error);
+  }
+}
+
+function unfit(root: VolumeFile, name: string) {
+  return problem(root.file, "collector.folder", { entry: name });
+}
+
+function stampOf({ dev, ino, size, mtimeNs, ctimeNs }: BigIntStats): FileStamp {
+  return { dev, ino, size, mtimeNs, ctimeNs };
 }

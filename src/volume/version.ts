@@ -1,8 +1,6 @@
 import { type Os, versionOf } from "../identity.ts";
-import { besideAndAbove, type Located } from "./file.ts";
-import { VERSION_FILE } from "./known.ts";
-import { readSmall } from "./open.ts";
-import { decodeText } from "./text.ts";
+import { besideAndAbove, decodeText, type Located, readSmall } from "./files.ts";
+import { VERSION_FILE } from "./name.ts";
 
 /** What a VERSION file says: one version, or one for each os. */
 export type Versions = PerOs & {

@@ -1,8 +1,8 @@
 import { connect } from "nats";
 import { inspectFiles } from "../../src/packages/inspect.ts";
 import { Bucket } from "../../src/store/bucket.ts";
+import { fileSource } from "../../src/volume/files.ts";
 import { listVolume } from "../../src/volume/list.ts";
-import { fileSource } from "../../src/volume/source.ts";
 import { openObjects } from "../support/objects.ts";
 import { put } from "../support/put.ts";
 import { spread } from "./measure.ts";

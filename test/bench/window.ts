@@ -2,7 +2,7 @@ import { fork } from "node:child_process";
 import { once } from "node:events";
 import { fileURLToPath } from "node:url";
 import { connect } from "nats";
-import type { Source } from "../../src/archive/source.ts";
+import type { Source } from "../../src/archive/types.ts";
 import { Bucket } from "../../src/store/bucket.ts";
 import { InFlightBudget } from "../../src/store/window.ts";
 import { put } from "../support/put.ts";

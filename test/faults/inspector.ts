@@ -4,7 +4,7 @@ import { collectProblem } from "../../src/errors.ts";
 import { describeProblem } from "../../src/output/report.ts";
 import { inspectFiles, verifyArchive } from "../../src/packages/inspect.ts";
 import { resolvePackages } from "../../src/packages/resolve.ts";
-import type { VolumeFile } from "../../src/volume/file.ts";
+import type { VolumeFile } from "../../src/volume/files.ts";
 import { listVolume } from "../../src/volume/list.ts";
 
 /** What the job makes of a volume up to the point where it would write. */

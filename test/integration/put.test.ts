@@ -2,7 +2,7 @@ import assert from "node:assert/strict";
 import { createHash } from "node:crypto";
 import { after, before, describe, test } from "node:test";
 import { connect } from "nats";
-import type { Source } from "../../src/archive/source.ts";
+import type { Source } from "../../src/archive/types.ts";
 import { JobError } from "../../src/errors.ts";
 import { EXIT } from "../../src/exit.ts";
 import { Bucket } from "../../src/store/bucket.ts";

@@ -4,7 +4,7 @@ import { connect } from "nats";
 import type { EventName } from "../../src/messages/events.ts";
 import type { Log } from "../../src/output/log.ts";
 import type { Lock } from "../../src/postgres/lock.ts";
-import type { Servers } from "../../src/readiness/wait.ts";
+import type { Servers } from "../../src/readiness/wait-for-servers.ts";
 import { findStale, tidyStale } from "../../src/reconcile/stale.ts";
 import { Bucket } from "../../src/store/bucket.ts";
 import { type NatsServer, startNats } from "../support/nats.ts";

@@ -1,7 +1,7 @@
 import { type Arguments, parseArguments } from "../../src/cli.ts";
 import { scanOnly } from "../../src/commands/scan.ts";
-import { readVolumeConfig } from "../../src/config/config.ts";
 import { Reader } from "../../src/config/env.ts";
+import { readVolumeConfig } from "../../src/config/settings.ts";
 import { createLog } from "../../src/output/log.ts";
 import { Recorder } from "../../src/output/recorder.ts";
 import { openTerminal } from "../../src/output/terminal.ts";
@@ -26,7 +26,7 @@ export async function scanInProcess(
   const work = async () => {
     const parsed = parseArguments(["scan", ...args]) as Arguments;
     const config = readVolumeConfig(new Reader({ ...env }));
-    await scanOnly({ args: parsed, config, log, signal, recorder, screen: undefined });
+    await scanOnly({ args: parsed, config, log, signal, recorder });
   };
   const error: unknown = await work().then(
     () => undefined,

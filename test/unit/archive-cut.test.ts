@@ -6,7 +6,7 @@ import { buffer } from "node:stream/consumers";
 import { describe, test } from "node:test";
 import { gunzipSync, gzipSync } from "node:zlib";
 import { extract, pack } from "tar-stream";
-import type { Source } from "../../src/archive/source.ts";
+import type { Source } from "../../src/archive/types.ts";
 import { ProblemsError } from "../../src/errors.ts";
 import { EXIT } from "../../src/exit.ts";
 import { packageDigests, packageSize, packageSources } from "../../src/packages/form.ts";

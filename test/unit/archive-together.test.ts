@@ -2,7 +2,7 @@ import assert from "node:assert/strict";
 import { readdirSync, readFileSync, statSync } from "node:fs";
 import { appendFile } from "node:fs/promises";
 import { describe, test } from "node:test";
-import type { Source } from "../../src/archive/source.ts";
+import type { Source } from "../../src/archive/types.ts";
 import { ProblemsError } from "../../src/errors.ts";
 import { EXIT } from "../../src/exit.ts";
 import { packageDigests, packageSources } from "../../src/packages/form.ts";

@@ -1,6 +1,6 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
-import { readRowDefaults } from "../../src/config/db.ts";
+import { readRowDefaults } from "../../src/config/db-settings.ts";
 import { Reader } from "../../src/config/env.ts";
 
 /** What ROW_DEFAULTS says; a complaint is `bad`. */

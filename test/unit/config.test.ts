@@ -3,12 +3,12 @@ import { mkdtempSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { after, describe, test } from "node:test";
-import { type Config, readConfig } from "../../src/config/config.ts";
 import { type Environment, Reader } from "../../src/config/env.ts";
+import { type Config, readConfig } from "../../src/config/settings.ts";
 import { JobError } from "../../src/errors.ts";
 import { EXIT } from "../../src/exit.ts";
 import { PROBE_LANGUAGES } from "../../src/identity.ts";
-import { PROBES } from "../../src/volume/known.ts";
+import { PROBES } from "../../src/volume/name.ts";
 
 const folder = mkdtempSync(join(tmpdir(), "bkpi-config-"));
 after(() => rmSync(folder, { recursive: true }));

@@ -7,7 +7,7 @@ import { decideAll } from "../../src/reconcile/desired.ts";
 import { type Nuid, ORIGIN_HEADER } from "../../src/store/meta.ts";
 import { LiveNames } from "../../src/store/names.ts";
 import type { StoredObject } from "../../src/store/object.ts";
-import { digest } from "../../src/volume/digest.ts";
+import { digest } from "../../src/volume/files.ts";
 import { buildArchive } from "../support/archives.ts";
 import { scanOne, volume } from "../support/volume.ts";
 

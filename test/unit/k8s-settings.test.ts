@@ -3,8 +3,8 @@ import { mkdtempSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { after, before, describe, test } from "node:test";
-import { readConfig } from "../../src/config/config.ts";
 import { Reader, VARIABLES, type VariableName } from "../../src/config/env.ts";
+import { readConfig } from "../../src/config/settings.ts";
 import { k8s, ourContainers } from "./k8s-manifests.ts";
 import { type Manifest, podSpec, readManifests } from "./kustomize.ts";
 

@@ -1,8 +1,8 @@
 import assert from "node:assert/strict";
 import { describe, test } from "node:test";
 import { type Arguments, parseArguments } from "../../src/cli.ts";
-import { readConfig } from "../../src/config/config.ts";
 import { Reader } from "../../src/config/env.ts";
+import { readConfig } from "../../src/config/settings.ts";
 import { JobError } from "../../src/errors.ts";
 import type { ReasonId } from "../../src/messages/catalog.ts";
 

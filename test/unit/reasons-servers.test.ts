@@ -1,14 +1,13 @@
 import assert from "node:assert/strict";
 import { describe, test } from "node:test";
 import { ErrorCode, type NatsConnection, NatsError } from "nats";
-import { readConfig } from "../../src/config/config.ts";
 import { Reader } from "../../src/config/env.ts";
+import { readConfig } from "../../src/config/settings.ts";
 import { JobError } from "../../src/errors.ts";
 import type { ReasonId } from "../../src/messages/catalog.ts";
-import { lineTo, tlsFailure } from "../../src/readiness/line.ts";
-import { loginFailure as natsLoginFailure } from "../../src/readiness/nats-login.ts";
-import { judge } from "../../src/readiness/postgres-hello.ts";
-import { loginFailure } from "../../src/readiness/postgres-login.ts";
+import { lineTo, tlsFailure } from "../../src/readiness/endpoint.ts";
+import { loginFailure as natsLoginFailure } from "../../src/readiness/nats-probe.ts";
+import { judge, loginFailure } from "../../src/readiness/postgres-probe.ts";
 import { JS, storeError } from "../../src/store/errors.ts";
 
 /** Errors as the libraries have them, of servers that a test cannot bring to say so at will. */

@@ -5,7 +5,7 @@ import { mkdir, symlink, writeFile } from "node:fs/promises";
 import { describe, test } from "node:test";
 import { EXIT } from "../../src/exit.ts";
 import { inspectFiles } from "../../src/packages/inspect.ts";
-import type { VolumeFile } from "../../src/volume/file.ts";
+import type { VolumeFile } from "../../src/volume/files.ts";
 import { findFile, listVolume } from "../../src/volume/list.ts";
 import { rawZip } from "../support/raw-zip.ts";
 import { problemOf, problemsOf, scan, scanOne, volume } from "../support/volume.ts";

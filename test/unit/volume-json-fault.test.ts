@@ -1,6 +1,6 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
-import { jsonFault } from "../../src/volume/json-fault.ts";
+import { jsonFault } from "../../src/volume/manifest.ts";
 
 const SOUND = JSON.stringify(
   { packages: [{ file: 'é\\" at position 3', n: [-1.25e10, 0], t: true, f: false, z: null, u: "\u0001" }] },

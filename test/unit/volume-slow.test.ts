@@ -3,14 +3,14 @@ import { execFileSync } from "node:child_process";
 import { writeFileSync } from "node:fs";
 import { describe, test } from "node:test";
 import { fileURLToPath } from "node:url";
-import { readTree } from "../../src/volume/tree.ts";
+import { readTree } from "../../src/volume/list.ts";
 import { tempDir } from "../support/guard.ts";
 
 /** What reads foreign text, and a text that makes a pattern which backtracks try for minutes. */
 const READERS: [what: string, code: string][] = [
   [
     "checksum lines",
-    `const { parseLine } = await import(at("volume/checksum-line.ts"));
+    `const { parseLine } = await import(at("volume/checksums.ts"));
      for (const [start, middle, end] of [["a", " ", "!"], ["", "a", ""], ["SHA256 (", "a)", "x"], ["\\\\\\\\", "\\\\", ""], ["", "\\t*", "b"]])
        for (const length of [2000, 20_000, 1_000_000]) parseLine(start + middle.repeat(length) + end);`,
   ],
@@ -23,8 +23,8 @@ const READERS: [what: string, code: string][] = [
   [
     "names",
     `const { parseName, formatOf } = await import(at("volume/name.ts"));
-     const { isLikely } = await import(at("volume/near.ts"));
-     const { Siblings } = await import(at("volume/split.ts"));
+     const { isLikely } = await import(at("volume/near-misses.ts"));
+     const { Siblings } = await import(at("volume/near-misses.ts"));
      for (const text of [" ", "1", "1.", "-", " (1)", "a1", "副本", ".zip", "rc", "v1", "-_ ", "(", "1a"])
        for (const frame of ["fusion-collectors-", "fusion-collectors-1.2.3", ""]) {
          const name = frame + text.repeat((250 - frame.length) / text.length) + "!";
@@ -33,7 +33,7 @@ const READERS: [what: string, code: string][] = [
   ],
   [
     "a folder of names",
-    `const { Siblings } = await import(at("volume/split.ts"));
+    `const { Siblings } = await import(at("volume/near-misses.ts"));
      for (const end of [".zip.001", ".z01", ".part1.rar", ".zip.part-01"]) {
        const names = Array.from({ length: 20_000 }, (_, index) => index + end);
        const siblings = new Siblings(names);

@@ -1,6 +1,6 @@
 import { statSync } from "node:fs";
 import { basename } from "node:path";
-import type { Source } from "../../../src/archive/source.ts";
+import type { Source } from "../../../src/archive/types.ts";
 import { collectProblem } from "../../../src/errors.ts";
 import { packageSources } from "../../../src/packages/form.ts";
 import { inspectFiles, verifyArchive } from "../../../src/packages/inspect.ts";

@@ -1,8 +1,8 @@
 import { JobError } from "../errors.ts";
 import { EXIT, type ExitCode } from "../exit.ts";
 import type { JobContext } from "../job.ts";
-import { type NatsReady, natsProbe } from "./nats.ts";
-import { type PostgresReady, postgresProbe } from "./postgres.ts";
+import { type NatsReady, natsProbe } from "./nats-probe.ts";
+import { type PostgresReady, postgresProbe } from "./postgres-probe.ts";
 import { type ProbeOptions, waitUntilReady } from "./probe.ts";
 
 /** Both servers, usable, connected. */
@@ -84,7 +84,14 @@ async function waitForNats(
   const { version, where, exists, bucket } = ready;
   recorder.support.nats = { version, server: bucket.nc.getServer() };
   const seconds = secondsSince(options.started);
-  log.info("wait.nats.ready", { where, bucket: bucket.name, exists, version, seconds });
+  log.info("wait.nats.ready", {
+    where,
+    tls: ready.chain.length > 0,
+    bucket: bucket.name,
+    exists,
+    version,
+    seconds,
+  });
   return ready;
 }
 

@@ -4,9 +4,8 @@ import { once } from "node:events";
 import { isIP, type Socket, connect as tcpConnect } from "node:net";
 import { type ConnectionOptions, type TLSSocket, connect as tlsConnect } from "node:tls";
 import { abortable } from "../async.ts";
-import { type DbServer, isSocketFolder, placeOf } from "../config/hosts.ts";
-import type { Attempt } from "./attempt.ts";
-import { LayerFailure, type Service, words } from "./layer.ts";
+import { type DbServer, isSocketFolder, placeOf } from "../config/db-settings.ts";
+import { type Attempt, LayerFailure, type Service, words } from "./probe.ts";
 
 /** Where one server of a service listens. */
 export interface Line extends DbServer {

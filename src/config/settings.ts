@@ -2,7 +2,6 @@
  * config/: from the environment to one frozen, typed configuration, all problems together and before a socket is opened. Knows the
  * variables' names and rules, not what is done with them.
  */
-
 import { JobError } from "../errors.ts";
 import {
   type Arch,
@@ -16,9 +15,9 @@ import {
 } from "../identity.ts";
 import type { ConfigProblem } from "../messages/config.ts";
 import { LANGUAGES, type Language } from "../messages/define.ts";
-import { type DbConfig, readDb } from "./db.ts";
+import { type DbConfig, readDb } from "./db-settings.ts";
 import type { Environment, Reader } from "./env.ts";
-import { type NatsConfig, readNats } from "./nats.ts";
+import { type NatsConfig, readNats } from "./nats-settings.ts";
 import { reportPaths, whyUnwritable } from "./report-file.ts";
 
 const LOG_LEVELS = ["trace", "debug", "info", "warn", "error", "fatal", "silent"] as const;

@@ -1,0 +1,217 @@
+/**
+ * postgres/: the table of packages in Postgres: its shape, its rows, and the lock. Nothing else knows SQL; it knows nothing of
+ * archives or of NATS.
+ */
+import { JobError } from "../errors.ts";
+import { askCatalog, type Database } from "./database.ts";
+
+export const TABLE = "node_mgmt_packageversion";
+export const COLLECTOR_TABLE = "node_mgmt_collector";
+/** Django's own list of the migrations that it has applied. */
+export const MIGRATIONS_TABLE = "django_migrations";
+
+/** Returns an SQL identifier, quoted. */
+export function quote(identifier: string): string {
+  return `"${identifier.replaceAll('"', '""')}"`;
+}
+
+/** Columns that BK-Lite's migrations made (BKLITE.md, states A to E). */
+const REQUIRED = [
+  "created_at",
+  "updated_at",
+  "created_by",
+  "updated_by",
+  "type",
+  "os",
+  "object",
+  "version",
+  "name",
+  "description",
+] as const;
+const OPTIONAL = ["domain", "updated_by_domain", "cpu_architecture", "sha256", "status"] as const;
+export type OptionalColumn = (typeof OPTIONAL)[number];
+const KNOWN: ReadonlySet<string> = new Set(["id", ...REQUIRED, ...OPTIONAL]);
+
+/** Columns of an existing row that the job changes where they differ, if the table has them. */
+export const CHANGED = ["name", "sha256", "status"] as const;
+export type RowColumn = (typeof CHANGED)[number];
+
+/** What the table looks like on this server. */
+export interface TableShape {
+  /** Quoted and qualified, ready for SQL. */
+  table: string;
+  /** The newest known column: E has status, D sha256, C cpu_architecture, B domain, A none of them. */
+  state: "A" | "B" | "C" | "D" | "E";
+  optional: ReadonlySet<OptionalColumn>;
+  /** State C and later: the architecture is part of a package's identity and key. */
+  archColumn: boolean;
+  /** The sequence behind `id` where that is a bigserial; an identity column needs no privilege of its own. */
+  sequence: string | undefined;
+  /** Columns that the job does not know, with their values from ROW_DEFAULTS, as an INSERT names them. */
+  defaults: ReadonlyMap<string, string>;
+  /** Why a command that writes cannot work with this table; those that only read do not care. */
+  refusal: JobError | undefined;
+}
+
+/** What the catalog says of the table, as a shape that the job works with. Throws exit 78 where a column is missing that it cannot do without. */
+export function shapeOf(
+  facts: TableFacts,
+  schema: string,
+  rowDefaults: ReadonlyMap<string, string>,
+): TableShape {
+  const table = `${quote(schema)}.${quote(TABLE)}`;
+  const byName = new Map(facts.columns.map((column) => [column.name, column]));
+  const missing = ["id", ...REQUIRED].filter((name) => !byName.has(name));
+  if (missing.length > 0)
+    throw new JobError("table.incomplete", { table, columns: missing.join(", ") }, { layer: "table" });
+  const optional = new Set(OPTIONAL.filter((name) => byName.has(name)));
+  const defaults = new Map([...rowDefaults].filter(([name]) => byName.has(name) && !KNOWN.has(name)));
+  return {
+    table,
+    state: stateOf(optional),
+    optional,
+    archColumn: optional.has("cpu_architecture"),
+    sequence: byName.get("id")?.identity ? undefined : (facts.sequence?.name ?? undefined),
+    defaults,
+    refusal: refusalOf(table, facts, rowDefaults),
+  };
+}
+
+function stateOf(optional: ReadonlySet<OptionalColumn>): TableShape["state"] {
+  if (optional.has("status")) return "E";
+  if (optional.has("sha256")) return "D";
+  if (optional.has("cpu_architecture")) return "C";
+  return optional.has("domain") ? "B" : "A";
+}
+
+/** Where to go on would be to guess: what a column means, or what makes two rows the same. */
+function refusalOf(
+  table: string,
+  { columns, unique }: TableFacts,
+  rowDefaults: ReadonlyMap<string, string>,
+): JobError | undefined {
+  const known = [...rowDefaults.keys()].filter((name) => KNOWN.has(name));
+  if (known.length > 0)
+    return new JobError("row.defaults.known", { columns: known.join(", ") }, { layer: "table" });
+  const guessed = unique.filter((name) => !KNOWN.has(name));
+  if (guessed.length > 0)
+    return new JobError("table.unique", { table, columns: guessed.join(", ") }, { layer: "table" });
+  const isOpen = ({ name, needed }: ColumnFacts) => needed && !KNOWN.has(name) && !rowDefaults.has(name);
+  const open = columns.filter(isOpen);
+  if (open.length === 0) return undefined;
+  const names = open.map(({ name }) => name);
+  const types = open.map(({ name, type }) => `${name} ${type}`).join(", ");
+  return new JobError("table.unknown", { table, names, types }, { layer: "table" });
+}
+
+/** What a command does with the table. */
+export interface TableUse {
+  writes: boolean;
+  /** Removes rows that were never finished (PURGE_ORPHANS). */
+  deletes: boolean;
+}
+
+/** Columns that an INSERT names, without the identity. */
+export function insertedColumns({ optional, defaults }: TableShape): string[] {
+  return [...REQUIRED, ...optional, ...defaults.keys()];
+}
+
+/** Columns of an existing row that may change on this server. */
+export function changedColumns({ optional }: TableShape): RowColumn[] {
+  return CHANGED.filter((name) => name === "name" || optional.has(name));
+}
+
+/** A column of the packages' table, and what this user may do with it. */
+export interface ColumnFacts {
+  name: string;
+  /** In SQL's words: `character varying(10)`. */
+  type: string;
+  /** NOT NULL, and the database has no value for it. */
+  needed: boolean;
+  identity: boolean;
+  insert: boolean;
+  update: boolean;
+}
+
+/** One row-level security policy that applies to this user. */
+export interface PolicyFacts {
+  /** ALL, SELECT, INSERT, UPDATE or DELETE. */
+  command: string;
+  permissive: boolean;
+  /** It is a plain `true`, so all rows pass. */
+  open: boolean;
+}
+
+/** What the database's catalog says of the packages' table. */
+export interface TableFacts {
+  version: string;
+  readOnly: boolean;
+  user: string;
+  found: boolean;
+  /** Those that this user may see: all of them with SELECT. */
+  columns: readonly ColumnFacts[];
+  /** Columns of unique and exclusion constraints and unique indexes, also in an expression or a WHERE; the primary key's among them. */
+  unique: readonly string[];
+  mayRead: boolean;
+  mayDelete: boolean;
+  /** null: there is no table of collectors yet. */
+  mayReadCollectors: boolean | null;
+  /** The sequence behind `id`, if any, and whether this user may take numbers from it. */
+  sequence: { name: string | null; usable: boolean | null } | null;
+  secured: boolean;
+  policies: readonly PolicyFacts[];
+}
+
+/**
+ * One statement, because each is a round trip. The views of the SQL standard and documented functions, where they know it:
+ * KingbaseES has Postgres' own tables under other names. pg_index: the standard knows constraints, but no unique index.
+ */
+const FACTS = `
+  SELECT current_setting('server_version') AS version,
+    current_setting('transaction_read_only') = 'on' AS "readOnly",
+    current_user::text AS "user",
+    packages.id IS NOT NULL AS found,
+    coalesce((
+      SELECT json_agg(json_build_object(
+        'name', column_name,
+        'type', CASE data_type WHEN 'ARRAY' THEN ltrim(udt_name, '_') || '[]' WHEN 'USER-DEFINED' THEN udt_name
+          ELSE data_type || coalesce('(' || character_maximum_length || ')', '') END,
+        'needed', is_nullable = 'NO' AND column_default IS NULL
+          AND coalesce(is_identity, 'NO') <> 'YES' AND coalesce(is_generated, 'NEVER') <> 'ALWAYS',
+        'identity', coalesce(is_identity, 'NO') = 'YES',
+        'insert', has_column_privilege(packages.id, column_name::text, 'INSERT'),
+        'update', has_column_privilege(packages.id, column_name::text, 'UPDATE')) ORDER BY ordinal_position)
+      FROM information_schema.columns WHERE table_schema = $1::text AND table_name = $2::text), '[]') AS columns,
+    coalesce((
+      SELECT json_agg(DISTINCT a.attname::text)
+      FROM pg_index i JOIN pg_attribute a ON a.attrelid = i.indrelid
+        AND (a.attnum = ANY ((i.indkey::int2[])[0:array_upper(i.indclass::oid[], 1)])
+          OR coalesce(i.indexprs, i.indpred) IS NOT NULL AND EXISTS (SELECT 1 FROM pg_depend d
+            WHERE d.classid = 'pg_class'::regclass AND d.objid = i.indexrelid
+              AND d.refobjid = i.indrelid AND d.refobjsubid = a.attnum))
+      WHERE i.indrelid = packages.id AND (i.indisunique OR i.indisexclusion)), '[]') AS "unique",
+    has_table_privilege(packages.id, 'SELECT') AS "mayRead",
+    has_table_privilege(packages.id, 'DELETE') AS "mayDelete",
+    has_table_privilege(to_regclass($4::text), 'SELECT') AS "mayReadCollectors",
+    CASE WHEN EXISTS (
+      SELECT 1 FROM information_schema.columns
+      WHERE table_schema = $1::text AND table_name = $2::text AND column_name = 'id')
+    THEN (SELECT json_build_object('name', name, 'usable', has_sequence_privilege(name, 'USAGE'))
+      FROM (SELECT pg_get_serial_sequence($3::text, 'id') AS name OFFSET 0) AS id) END AS sequence,
+    row_security_active(packages.id) AS secured,
+    coalesce((
+      SELECT json_agg(json_build_object('command', cmd, 'permissive', permissive = 'PERMISSIVE',
+        'open', coalesce(qual, 'true') = 'true' AND coalesce(with_check, 'true') = 'true'))
+      FROM pg_policies WHERE schemaname = $1::text AND tablename = $2::text AND EXISTS (
+        SELECT 1 FROM unnest(roles) AS role
+        WHERE CASE WHEN role = 'public' THEN true ELSE pg_has_role(current_user, role, 'USAGE') END)), '[]') AS policies
+  FROM (SELECT to_regclass($3::text)::oid AS id) AS packages`;
+
+/** Reads, in one statement, all that the catalog says of the packages' table. */
+export async function readFacts(db: Database, schema: string): Promise<TableFacts> {
+  const qualified = (table: string) => `${quote(schema)}.${quote(table)}`;
+  const values = [schema, TABLE, qualified(TABLE), qualified(COLLECTOR_TABLE)];
+  const [facts] = await askCatalog<TableFacts>(db, "table", FACTS, values);
+  if (!facts) throw new Error("the catalog's answer has no row");
+  return facts;
+}

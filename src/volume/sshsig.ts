@@ -1,0 +1,275 @@
+import { createHash, createPublicKey, verify } from "node:crypto";
+
+/** What a signature must be made for: `ssh-keygen -Y sign -n bklite-package`. */
+export const NAMESPACE = "bklite-package";
+
+const KEY_TYPE = "ssh-ed25519";
+const MAGIC = "SSHSIG";
+const BEGIN = "-----BEGIN SSH SIGNATURE-----\n";
+const END = "-----END SSH SIGNATURE-----\n";
+/** Characters of base64 in a line, as ssh-keygen writes them. */
+const LINE = 70;
+/** A DER header that makes a SubjectPublicKeyInfo of a raw Ed25519 key (RFC 8410). */
+const SPKI = Buffer.from("302a300506032b6570032100", "hex");
+
+/** A public key that may sign packages. */
+export interface SigningKey {
+  /** 32 bytes. */
+  publicKey: Buffer;
+  /** As `ssh-keygen -l` prints it: `SHA256:…`. */
+  fingerprint: string;
+  /** What stands behind the key, else the principal; may be empty. */
+  comment: string;
+  /** Pattern list of namespaces that the key may sign for; undefined: any. */
+  namespaces?: string;
+  /** Milliseconds since 1970. */
+  validAfter?: number;
+  validBefore?: number;
+}
+
+/** Why a line of a key file cannot be used. */
+export type KeyFault = "form" | "type" | "option";
+
+/** A line of a key file that cannot be used: number from 1. */
+export interface BadKeyLine {
+  line: number;
+  fault: KeyFault;
+  /** The option or the type of key that is not supported; empty where the form is wrong. */
+  word: string;
+}
+
+/** A detached signature in OpenSSH's format, parsed. */
+export interface Signature {
+  publicKey: Buffer;
+  namespace: string;
+  hash: "sha256" | "sha512";
+  /** 64 bytes. */
+  signature: Buffer;
+}
+
+/** What a signature is worth: the key that made it, or why it does not count. */
+export type Verdict =
+  | { signer: SigningKey }
+  /** The list was changed, or the signature is damaged. */
+  | { refused: "changed" }
+  /** Signed for something else. */
+  | { refused: "namespace"; namespace: string }
+  /** By a key that is not in the key file. */
+  | { refused: "stranger"; fingerprint: string }
+  /** The key is in the file, but may not sign this now. */
+  | { refused: "expired" | "early" | "forbidden"; fingerprint: string };
+
+/**
+ * Returns the keys of a key file: lines as in `id_ed25519.pub`, or as in `allowed_signers` (ssh-keygen(1), ALLOWED SIGNERS), of which
+ * the options `namespaces`, `valid-after` and `valid-before` are obeyed. Any other option, and any key that is not Ed25519, is a bad
+ * line: passing it over could accept what ssh-keygen refuses.
+ */
+export function parseKeys(text: string): { keys: SigningKey[]; bad: BadKeyLine[] } {
+  const keys: SigningKey[] = [];
+  const bad: BadKeyLine[] = [];
+  for (const [index, raw] of text.split("\n").entries()) {
+    const line = raw.replace(/\r$/, "");
+    if (/^[ \t]*(?:#|$)/.test(line)) continue;
+    const key = parseKeyLine(line);
+    if ("fault" in key) bad.push({ line: index + 1, ...key });
+    else keys.push(key);
+  }
+  return { keys, bad };
+}
+
+function parseKeyLine(line: string): SigningKey | { fault: KeyFault; word: string } {
+  const own = /^(?:ssh-(?:ed25519|rsa|dss)|ecdsa-sha2-nistp\d+|sk-\S+@openssh\.com)[ \t]/.test(line)
+    ? line
+    : undefined;
+  const entry =
+    /^(?:"([^"]+)"|([^\s"#]\S*))[ \t]+(?:([a-zA-Z-]+(?:="[^"\\]*")?(?:,[a-zA-Z-]+(?:="[^"\\]*")?)*)[ \t]+)?(?=[a-z-]*(?:ssh|ecdsa)-)(.+)$/.exec(
+      line,
+    );
+  const [, quoted, plain, options, listed] = entry ?? [];
+  const [, type, base64, comment = ""] = /^(\S+)[ \t]+(\S+)(?:[ \t]+(.*))?$/.exec(own ?? listed ?? "") ?? [];
+  if (type === undefined || base64 === undefined) return { fault: "form", word: "" };
+  if (type !== KEY_TYPE) return { fault: "type", word: type };
+  const blob = decodeBase64(base64);
+  const publicKey = blob && new Fields(blob).key();
+  if (!blob || !publicKey) return { fault: "form", word: "" };
+  const limits = own === undefined && options !== undefined ? parseOptions(options) : {};
+  if ("fault" in limits) return limits;
+  return {
+    publicKey,
+    fingerprint: fingerprintOf(publicKey),
+    comment: comment.trim() || (own === undefined ? (quoted ?? plain ?? "") : ""),
+    ...limits,
+  };
+}
+
+type Limits = Pick<SigningKey, "namespaces" | "validAfter" | "validBefore">;
+
+function parseOptions(text: string): Limits | { fault: KeyFault; word: string } {
+  const limits: Limits = {};
+  for (const [whole, name = "", value] of text.matchAll(/([a-zA-Z-]+)(?:="([^"]*)")?/g)) {
+    const option = name.toLowerCase();
+    const time = value === undefined ? undefined : parseTime(value);
+    // ssh-keygen refuses an option that is given twice
+    if (option === "namespaces" && value && limits.namespaces === undefined) limits.namespaces = value;
+    else if (option === "valid-after" && time !== undefined && limits.validAfter === undefined)
+      limits.validAfter = time;
+    else if (option === "valid-before" && time !== undefined && limits.validBefore === undefined)
+      limits.validBefore = time;
+    else return { fault: "option", word: whole };
+  }
+  return limits;
+}
+
+/** Parses `YYYYMMDD[HHMM[SS]][Z]`, without Z in the local zone; milliseconds. */
+function parseTime(text: string): number | undefined {
+  const found = /^(\d{4})(\d\d)(\d\d)(?:(\d\d)(\d\d)(\d\d)?)?(Z?)$/.exec(text);
+  if (!found) return undefined;
+  const [year = 0, month = 0, day = 0, hour = 0, minute = 0, second = 0] = found
+    .slice(1, 7)
+    .map((digits) => Number(digits ?? 0));
+  const parts = [year, month - 1, day, hour, minute, second] as const;
+  const time = found[7] === "Z" ? new Date(Date.UTC(...parts)) : new Date(...parts);
+  const same =
+    found[7] === "Z"
+      ? time.getUTCMonth() === month - 1 && time.getUTCDate() === day
+      : time.getMonth() === month - 1 && time.getDate() === day;
+  return same && hour < 24 && minute < 60 && second < 60 ? time.getTime() : undefined;
+}
+
+/** Parses a detached signature; undefined if one byte is not as ssh-keygen writes it. Its source: OpenSSH's PROTOCOL.sshsig. */
+export function parseSignature(text: string): Signature | undefined {
+  if (!text.startsWith(BEGIN) || !text.endsWith(END) || text.length < BEGIN.length + END.length)
+    return undefined;
+  const blob = decodeBase64(text.slice(BEGIN.length, -END.length).replaceAll("\n", ""));
+  if (!blob || armour(blob) !== text) return undefined;
+  const fields = new Fields(blob);
+  if (fields.bytes(MAGIC.length)?.toString("latin1") !== MAGIC || fields.number() !== 1) return undefined;
+  const publicKey = keyIn(fields.string());
+  const namespace = fields.string()?.toString("utf8");
+  const reserved = fields.string();
+  const hash = fields.string()?.toString("latin1");
+  const signature = signatureIn(fields.string());
+  if (!publicKey || !namespace || reserved?.length !== 0 || !signature || !fields.atEnd) return undefined;
+  if (hash !== "sha256" && hash !== "sha512") return undefined;
+  return { publicKey, namespace, hash, signature };
+}
+
+/** Returns who signed `message`, or why the signature does not count. `now`: milliseconds since 1970. */
+export function checkSignature(
+  found: Signature,
+  message: Buffer,
+  keys: readonly SigningKey[],
+  now: number,
+): Verdict {
+  const fingerprint = fingerprintOf(found.publicKey);
+  if (found.namespace !== NAMESPACE) return { refused: "namespace", namespace: found.namespace };
+  const digest = createHash(found.hash).update(message).digest();
+  const signed = Buffer.concat([
+    Buffer.from(MAGIC),
+    field(Buffer.from(found.namespace)),
+    field(Buffer.alloc(0)),
+    field(Buffer.from(found.hash)),
+    field(digest),
+  ]);
+  const key = createPublicKey({
+    key: Buffer.concat([SPKI, found.publicKey]),
+    format: "der",
+    type: "spki",
+  });
+  const known = keys.filter(({ publicKey }) => publicKey.equals(found.publicKey));
+  if (known.length === 0) return { refused: "stranger", fingerprint };
+  if (!verify(null, signed, key, found.signature)) return { refused: "changed" };
+  const allowed = known.filter(({ namespaces }) => matchesPatterns(namespaces ?? "*", NAMESPACE));
+  if (allowed.length === 0) return { refused: "forbidden", fingerprint };
+  const begun = allowed.filter(({ validAfter = 0 }) => now >= validAfter);
+  if (begun.length === 0) return { refused: "early", fingerprint };
+  const signer = begun.find(({ validBefore = Number.POSITIVE_INFINITY }) => now <= validBefore);
+  return signer ? { signer } : { refused: "expired", fingerprint };
+}
+
+/** Whether a name is on a list of OpenSSH's patterns (ssh_config(5), PATTERNS): `*`, `?`, and `!` before one that must not match. */
+function matchesPatterns(list: string, name: string): boolean {
+  let matched = false;
+  for (const pattern of list.split(",")) {
+    const negated = pattern.startsWith("!");
+    const source = (negated ? pattern.slice(1) : pattern)
+      .replaceAll(/[.+^${}()|[\]\\]/g, "\\$&")
+      .replaceAll("*", ".*")
+      .replaceAll("?", ".");
+    if (!new RegExp(`^${source}$`).test(name)) continue;
+    if (negated) return false;
+    matched = true;
+  }
+  return matched;
+}
+
+/** Returns a key's fingerprint as `ssh-keygen -l` prints it. */
+function fingerprintOf(publicKey: Buffer): string {
+  const blob = Buffer.concat([field(Buffer.from(KEY_TYPE)), field(publicKey)]);
+  return `SHA256:${createHash("sha256").update(blob).digest("base64").replaceAll("=", "")}`;
+}
+
+function armour(blob: Buffer): string {
+  const lines = blob.toString("base64").match(new RegExp(`.{1,${LINE}}`, "g")) ?? [];
+  return `${BEGIN}${lines.map((line) => `${line}\n`).join("")}${END}`;
+}
+
+/** Decodes base64 in its one canonical form; undefined for any other text, which node would decode as well. */
+function decodeBase64(text: string): Buffer | undefined {
+  const bytes = Buffer.from(text, "base64");
+  return text !== "" && bytes.toString("base64") === text ? bytes : undefined;
+}
+
+function field(bytes: Buffer): Buffer {
+  const length = Buffer.alloc(4);
+  length.writeUInt32BE(bytes.length);
+  return Buffer.concat([length, bytes]);
+}
+
+function keyIn(blob: Buffer | undefined): Buffer | undefined {
+  return blob && new Fields(blob).key();
+}
+
+function signatureIn(blob: Buffer | undefined): Buffer | undefined {
+  if (!blob) return undefined;
+  const fields = new Fields(blob);
+  const type = fields.string()?.toString("latin1");
+  const signature = fields.string();
+  return type === KEY_TYPE && signature?.length === 64 && fields.atEnd ? signature : undefined;
+}
+
+/** Reads SSH's wire format (RFC 4251, section 5). What is missing is undefined. */
+class Fields {
+  readonly #bytes: Buffer;
+  #at = 0;
+
+  constructor(bytes: Buffer) {
+    this.#bytes = bytes;
+  }
+
+  bytes(length: number): Buffer | undefined {
+    if (this.#at + length > this.#bytes.length) return undefined;
+    this.#at += length;
+    return this.#bytes.subarray(this.#at - length, this.#at);
+  }
+
+  number(): number | undefined {
+    return this.bytes(4)?.readUInt32BE();
+  }
+
+  string(): Buffer | undefined {
+    const length = this.number();
+    return length === undefined ? undefined : this.bytes(length);
+  }
+
+  /** An Ed25519 public key, which has to be all there is. */
+  key(): Buffer | undefined {
+    const type = this.string()?.toString("latin1");
+    const key = this.string();
+    return type === KEY_TYPE && key?.length === 32 && this.atEnd ? key : undefined;
+  }
+
+  get atEnd(): boolean {
+    return this.#at === this.#bytes.length;
+  }
+}
