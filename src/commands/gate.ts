@@ -7,10 +7,10 @@ import type { GateHint } from "../messages/run.ts";
 import { isLockHeld } from "../postgres/lock.ts";
 import { isReady, type Row } from "../postgres/rows.ts";
 import { type Servers, waitForServers } from "../readiness/wait-for-servers.ts";
-import { parseKey, rowKeys, served } from "../reconcile/key.ts";
-import { type ObservedState, observe } from "../reconcile/observed.ts";
+import { parseKey, rowKeys, served } from "../reconcile/match.ts";
 import { platformName } from "../reconcile/platforms.ts";
-import { withRetries } from "../reconcile/session.ts";
+import { withRetries } from "../reconcile/retries.ts";
+import { type ObservedState, observe } from "../reconcile/state.ts";
 import { isUnreadable, isWhole } from "../store/object.ts";
 
 /** Milliseconds between two looks. */

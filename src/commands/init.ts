@@ -1,21 +1,23 @@
 /** commands/: one short story for each command, told in terms of the other rooms. None imports another. */
 import { poll } from "../async.ts";
-import { endOf, JobError } from "../errors.ts";
+import { JobError, toRunError } from "../errors.ts";
 import type { JobContext } from "../job.ts";
-import { packageOrigin } from "../packages/form.ts";
+import { packageOrigin } from "../packages/sources.ts";
 import { acquireLock, type Lock } from "../postgres/lock.ts";
 import type { Servers } from "../readiness/wait-for-servers.ts";
-import { type ApplyContext, applyPackages, removeObsolete } from "../reconcile/apply.ts";
-import { applyRows, tryRowDefaults } from "../reconcile/apply-rows.ts";
-import { type Desired, decideAll, resolveDesired } from "../reconcile/desired.ts";
+import {
+  type ApplyContext,
+  applyPackages,
+  applyRows,
+  removeObsolete,
+  tryRowDefaults,
+} from "../reconcile/apply.ts";
 import { findDrift, firstDrift, logDrift, logPlanWarnings } from "../reconcile/drift.ts";
-import { waitForFirstStart } from "../reconcile/first-start.ts";
-import { type ObservedState, observe } from "../reconcile/observed.ts";
-import { findUnreachable, reclaim, tidyOrphans } from "../reconcile/orphans.ts";
+import { findStale, findUnreachable, reclaim, tidyOrphans, tidyStale } from "../reconcile/orphans.ts";
 import { concludePlatforms } from "../reconcile/platforms.ts";
-import { prepare } from "../reconcile/prepare.ts";
-import { withRetries } from "../reconcile/session.ts";
-import { findStale, tidyStale } from "../reconcile/stale.ts";
+import { prepare, waitForFirstStart } from "../reconcile/prepare.ts";
+import { withRetries } from "../reconcile/retries.ts";
+import { type Desired, decideAll, type ObservedState, observe, resolveDesired } from "../reconcile/state.ts";
 import { digest } from "../volume/files.ts";
 
 /** Milliseconds before each further look at what does not seem to be there. */
@@ -112,7 +114,7 @@ async function reconcile(
   const incomplete = concludePlatforms(job, proven, desired);
   const stuck = rows.flatMap(({ conflict }) => conflict ?? []);
   // what fails as a whole archive counts once
-  return endOf([...new Set([...failures.values(), ...stuck])]) ?? incomplete;
+  return toRunError([...new Set([...failures.values(), ...stuck])]) ?? incomplete;
 }
 
 /** Reads everything back, and plans again: there must be nothing left to do. Returns what was read. */

@@ -1,16 +1,14 @@
-import { endOf } from "../errors.ts";
+import { toRunError } from "../errors.ts";
 import type { JobContext } from "../job.ts";
 import type { Log } from "../output/log.ts";
 import { shownPlatform } from "../packages/package.ts";
 import { checkArchives } from "../reconcile/checks.ts";
-import { decideAll, resolveDesired } from "../reconcile/desired.ts";
+import type { Plan } from "../reconcile/decide.ts";
 import { logPlanWarnings, recordDecision } from "../reconcile/drift.ts";
-import { waitForFirstStart } from "../reconcile/first-start.ts";
-import { observe } from "../reconcile/observed.ts";
-import type { Plan } from "../reconcile/plan.ts";
 import { afterPlan, concludePlatforms } from "../reconcile/platforms.ts";
-import { prepare } from "../reconcile/prepare.ts";
-import { withRetries } from "../reconcile/session.ts";
+import { prepare, waitForFirstStart } from "../reconcile/prepare.ts";
+import { withRetries } from "../reconcile/retries.ts";
+import { decideAll, observe, resolveDesired } from "../reconcile/state.ts";
 
 /** Says what init would do, refusals included; writes nothing anywhere. */
 export async function showPlan(job: JobContext): Promise<void> {
@@ -33,7 +31,7 @@ export async function showPlan(job: JobContext): Promise<void> {
   logPlan(log, plan, state.archColumn);
   const incomplete = concludePlatforms(job, afterPlan(state, plan), desired);
   const conflicts = [...plan.packages, ...plan.rows].flatMap((decision) => decision.conflict ?? []);
-  const conflict = endOf(conflicts);
+  const conflict = toRunError(conflicts);
   if (conflict) throw conflict;
   if (incomplete) throw incomplete;
 }

@@ -1,9 +1,9 @@
-import { ProblemsError } from "../errors.ts";
+import { ProblemError } from "../errors.ts";
 import type { ScanContext } from "../job.ts";
-import { packageDigests } from "../packages/form.ts";
 import { shownPlatform } from "../packages/package.ts";
-import { findFiles, judge, reportIgnored, reportPackages, scan } from "../packages/scan.ts";
-import { packageKeys } from "../reconcile/key.ts";
+import { findFiles, judge, reportIgnored, reportPackages, scan } from "../packages/read.ts";
+import { packageDigests } from "../packages/sources.ts";
+import { packageKeys } from "../reconcile/match.ts";
 
 /**
  * Reads and judges the volume alone; needs no server. Says what is there and what it would become on today's BK-Lite (table state
@@ -15,7 +15,7 @@ export async function scanOnly(job: ScanContext): Promise<void> {
   const archives = await recorder.time("scan", () => scan(files, args, config, log, signal));
   const resolved = await recorder.time("check", () => judge(archives, args, config, signal));
   const { packages, problems } = resolved;
-  if (problems.length > 0) throw new ProblemsError(problems);
+  if (problems.length > 0) throw new ProblemError(problems);
   reportIgnored(resolved, config, log);
   reportPackages(packages, args.file ?? config.packagesDir, log);
   const digests = await packageDigests(packages, signal);

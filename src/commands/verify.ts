@@ -1,7 +1,6 @@
 import { createLineClock, poll, until } from "../async.ts";
 import type { JobContext } from "../job.ts";
 import { JOIN } from "../messages/define.ts";
-import { decideAll, resolveDesired } from "../reconcile/desired.ts";
 import {
   type Drift,
   driftError,
@@ -10,10 +9,10 @@ import {
   logDrift,
   recordVerdict,
 } from "../reconcile/drift.ts";
-import { observe } from "../reconcile/observed.ts";
 import { concludePlatforms } from "../reconcile/platforms.ts";
 import { prepare } from "../reconcile/prepare.ts";
-import { withRetries } from "../reconcile/session.ts";
+import { withRetries } from "../reconcile/retries.ts";
+import { decideAll, observe, resolveDesired } from "../reconcile/state.ts";
 
 /** Milliseconds between two looks of `verify --wait`. */
 const POLL = 2000;

@@ -1,4 +1,4 @@
-import { ProblemsError } from "../errors.ts";
+import { ProblemError } from "../errors.ts";
 import { EXIT } from "../exit.ts";
 import type { Language } from "../messages/define.ts";
 import type { PlatformEntry, RowAction, RowEntry } from "../messages/events.ts";
@@ -156,7 +156,7 @@ export class Recorder {
 
   /** The report as it stands; `error` is what ended the run. */
   report(error?: unknown): Report {
-    if (error instanceof ProblemsError) this.#addProblems(error);
+    if (error instanceof ProblemError) this.#addProblems(error);
     const described = error === undefined ? undefined : describeError(error, this.#language);
     return {
       schema: 2,
@@ -177,7 +177,7 @@ export class Recorder {
     };
   }
 
-  #addProblems({ problems }: ProblemsError): void {
+  #addProblems({ problems }: ProblemError): void {
     for (const one of problems) {
       const { file } = one;
       const error = describeProblem(one, this.#language);

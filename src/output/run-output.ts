@@ -1,7 +1,7 @@
 import type { Reader } from "../config/env.ts";
 import { reportPaths, writeReport } from "../config/report-file.ts";
 import { readOutput } from "../config/settings.ts";
-import { JobError, ProblemsError } from "../errors.ts";
+import { JobError, ProblemError } from "../errors.ts";
 import { EXIT, type ExitCode } from "../exit.ts";
 import { JOIN } from "../messages/define.ts";
 import { createLog, type Log } from "./log.ts";
@@ -154,7 +154,7 @@ export class RunEnd {
       log.info("run.done", { command, ...counts });
       return;
     }
-    for (const one of error instanceof ProblemsError ? error.problems : []) {
+    for (const one of error instanceof ProblemError ? error.problems : []) {
       const described = describeProblem(one, log.language);
       log.failure("error", "package.invalid", described, { file: one.file, cause: described.message });
     }

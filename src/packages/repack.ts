@@ -1,13 +1,10 @@
 import { MAX_ENTRIES, MAX_FILES, MAX_UNPACKED } from "../archive/entries.ts";
 import { followLinks, type PlainEntry } from "../archive/links.ts";
 import type { Entry } from "../archive/types.ts";
-import type { ZipItem } from "../archive/zip-write.ts";
+import { copiedSize, type ZipItem } from "../archive/zip-write.ts";
 import { problem } from "../errors.ts";
 import type { FormReason } from "../messages/archive.ts";
-import { madeSize } from "./form.ts";
-import { MAX_MADE } from "./one-pass.ts";
-import type { Archive, MadeOfArchive, Package } from "./package.ts";
-import { isJunk, topFolder } from "./top-folder.ts";
+import type { Archive, Contents, Made, MadeOfArchive, MadeOfFolder, Package } from "./package.ts";
 
 /** The folder that BK-Lite's installers look for. */
 const TOP = "fusion-collectors";
@@ -120,4 +117,143 @@ export function itemOf(name: string, from: Entry): ZipItem {
   if (from.kind === "directory") return { name: `${name}/`, mode: 0o40000 | (permissions || 0o755), from };
   if (permissions !== 0) return { name, mode: 0o100000 | permissions, from };
   return RUNS.test(name) ? { name, mode: 0o100755, from } : { name, mode: 0o100644, guessMode: true, from };
+}
+
+/** What file managers and archivers leave beside a folder that they pack. */
+const LEFT_BEHIND = new Set([
+  ".DS_Store",
+  ".Spotlight-V100",
+  ".Trashes",
+  ".fseventsd",
+  ".TemporaryItems",
+  ".apdisk",
+  ".directory",
+  "@eaDir",
+  "Thumbs.db",
+  "desktop.ini",
+  "pax_global_header",
+]);
+/** Folders around folders that somebody has packed. */
+const DEPTH = 16;
+
+/** Where an archive's contents begin. */
+export interface TopFolder {
+  /** The folder that everything of it is below, possibly several levels down; "" where there is no such folder. */
+  top: string;
+  /** Something else, and no junk, lies beside it. */
+  beside: boolean;
+}
+
+/**
+ * Whether nobody needs a file: macOS' `__MACOSX/` and `.DS_Store`, an AppleDouble file (`._NAME`) beside the one that it is about or at
+ * the root, and what other file managers leave at the root.
+ */
+export function isJunk(path: string, has: (path: string) => boolean): boolean {
+  const parts = path.split("/");
+  const name = parts.at(-1) ?? "";
+  if (parts[0] === "__MACOSX" || name === ".DS_Store") return true;
+  if (parts.length === 1 && (name.startsWith("._") || LEFT_BEHIND.has(name))) return true;
+  if (parts[0] !== undefined && LEFT_BEHIND.has(parts[0])) return true;
+  return name.startsWith("._") && name.length > 2 && has([...parts.slice(0, -1), name.slice(2)].join("/"));
+}
+
+/**
+ * Finds it: the folder with `collector-sidecar` or `bin/` in it, otherwise the one folder that there is. Where `fusion-collectors` itself
+ * is there and whole, what lies beside it does not count.
+ */
+export function topFolder(entries: readonly Entry[]): TopFolder {
+  let first: TopFolder | undefined;
+  let top = "";
+  let beside = false;
+  for (let depth = 0; depth < DEPTH; depth++) {
+    const children = childrenOf(entries, top);
+    if (isContents(children)) return { top, beside };
+    const [name, ...others] = [...children].filter(([, isFolder]) => isFolder).map(([child]) => child);
+    const alone = name !== undefined && others.length === 0 && children.size === 1;
+    const named = children.get("fusion-collectors") === true && "fusion-collectors";
+    const next = alone ? name : named && isContents(childrenOf(entries, join(top, named))) && named;
+    if (!next) break;
+    beside ||= !alone;
+    top = join(top, next);
+    first ??= { top, beside };
+  }
+  return first ?? { top: "", beside: false };
+}
+
+function isContents(children: ReadonlyMap<string, boolean>): boolean {
+  return (
+    children.has("collector-sidecar") || children.has("collector-sidecar.exe") || children.get("bin") === true
+  );
+}
+
+/** The names in a folder, and whether they are folders; junk at the archive's root does not count. */
+function childrenOf(entries: readonly Entry[], folder: string): Map<string, boolean> {
+  const children = new Map<string, boolean>();
+  const above = folder === "" ? 0 : folder.length + 1;
+  for (const { path, kind } of entries) {
+    if (folder !== "" && !path.startsWith(`${folder}/`)) continue;
+    const slash = path.indexOf("/", above);
+    const name = slash < 0 ? path.slice(above) : path.slice(above, slash);
+    if (isJunk(folder === "" ? name : path.slice(0, above + name.length), () => false)) continue;
+    if (slash >= 0 || kind === "directory") children.set(name, true);
+    else if (!children.has(name)) children.set(name, false);
+  }
+  return children;
+}
+
+function join(folder: string, name: string): string {
+  return folder === "" ? name : `${folder}/${name}`;
+}
+
+/** By which the nodes know NATS' certificate. */
+const CA = "certs/ca.crt";
+
+/** Sorts entries by what they may be; a link counts as what it names. */
+export function contentsOf(entries: readonly Entry[]): Contents {
+  const { top } = topFolder(entries);
+  const members = new Map<string, Entry>();
+  let authority: Entry | undefined;
+  for (const { path: whole, from } of followLinks(entries, MAX_FILES).entries) {
+    const path = below(whole, top);
+    if (path === undefined) continue;
+    const entry = from.path === whole ? from : { ...from, path: whole };
+    const isMember = !path.includes("/") || path.startsWith("bin/");
+    if (path === CA && entry.kind === "file") authority = entry;
+    if (isMember && entry.kind === "file") members.set(path, entry);
+  }
+  const sidecar = members.has("collector-sidecar") || members.has("collector-sidecar.exe");
+  return { top, sidecar, members, authority };
+}
+
+/** A path below the top folder; undefined for the folder itself, and for what macOS leaves beside it. */
+function below(path: string, top: string): string | undefined {
+  if (path === "__MACOSX" || path.startsWith("__MACOSX/")) return undefined;
+  if (top === "") return path;
+  return path.startsWith(`${top}/`) ? path.slice(top.length + 1) : undefined;
+}
+
+/** Bytes of a zip that is made here: no more than BK-Lite's installer takes, and than a zip can have without zip64's places. */
+export const MAX_MADE = 4 * 1024 ** 3 - 1;
+
+/** Bytes of what is made; undefined where they are deflated and so not known before. */
+export function madeSize(archive: Archive, made: Made): number | undefined {
+  if (made.kind === "loose-file") return Number(onlyItem(archive, made).from.stamp.size);
+  if (made.kind === "executable") return onlyItem(archive, made).from.size;
+  const items = made.items();
+  return made.kind === "loose-folder" || archive.format !== "zip"
+    ? undefined
+    : copiedSize(archive.file, items as readonly ZipItem[]);
+}
+
+export function onlyItem<From>(
+  { file }: Archive,
+  made: { path: string; items(): readonly ZipItem<From>[] },
+): ZipItem<From> {
+  const [item] = made.items();
+  if (!item) throw new Error(`${file} has no member ${made.path}`);
+  return item;
+}
+
+export function isLoose(made: Made): made is MadeOfFolder {
+  return made.kind === "loose-folder" || made.kind === "loose-file";
 }

@@ -1,34 +1,42 @@
-import { collectProblem, type Problem, problem } from "../errors.ts";
+import { collectProblem, finding, type Problem, problem } from "../errors.ts";
 import { FIELD_LENGTHS, type Identity, isRowName } from "../identity.ts";
 import { versionFor } from "../volume/version.ts";
-import {
-  checkBinaries,
-  checkKnown,
-  checkParts,
-  checkVersion,
-  nameWarnings,
-  oddities,
-  readZipProgram,
-} from "./check.ts";
-import { clashes } from "./clash.ts";
-import { definitionsFor, type FoundCollector, findCollectors } from "./collectors.ts";
-import { installerPackage, probePackage } from "./fixed.ts";
-import { typeOf } from "./kind.ts";
+import { definitionsFor, type FoundCollector, findCollectors, LIBRARIES } from "./definitions.ts";
 import {
   type Beside,
   besideOf,
   calledLike,
+  installerPackage,
   looseCollectors,
   ownShape,
+  probePackage,
+  standalone,
   unstartableWarnings,
-} from "./loose.ts";
-import type { Archive, Collector, Package, ResolveOptions } from "./package.ts";
-import { checkProgram, holdsProgram, platformOf } from "./programs.ts";
+} from "./layouts.ts";
+import {
+  type Archive,
+  alignVersions,
+  type Collector,
+  isMoving,
+  isSameCollector,
+  type Package,
+  type ResolveOptions,
+  typeOf,
+} from "./package.ts";
 import { takeForm } from "./repack.ts";
-import { LIBRARIES } from "./shape.ts";
-import { standalone } from "./standalone.ts";
-import { alignVersions, isMoving, isSameCollector } from "./versions.ts";
-import { checkWindowsNames } from "./windows-names.ts";
+import {
+  checkBinaries,
+  checkKnown,
+  checkParts,
+  checkProgram,
+  checkVersion,
+  checkWindowsNames,
+  holdsProgram,
+  nameWarnings,
+  oddities,
+  platformOf,
+  readZipProgram,
+} from "./validate.ts";
 
 export interface Resolved {
   /** Each archive's own, followed by those that are cut out of it. */
@@ -215,4 +223,40 @@ function chosen(
     const held = found.map(({ object }) => object);
     throw problem(archive.file, "collector.missing", { name: name, held });
   });
+}
+
+/** What is stored under one key, or registered in one row. */
+type Claimed = Identity & { archive: Pick<Archive, "file">; fixedKey?: string };
+
+/**
+ * Returns the problems of two files that claim one identity, each naming the other: files, or collectors in archives. Of two archives that
+ * clash themselves nothing more is said.
+ */
+export function clashes(packages: readonly Claimed[], archColumn: boolean): Problem[] {
+  const first = new Map<string, Claimed>();
+  const problems = new Map<string, Problem[]>();
+  for (const pkg of packages) {
+    const words = identityWords(pkg, archColumn);
+    const id = words.join("\0");
+    const other = first.get(id) ?? pkg;
+    first.set(id, other);
+    const pair = [other, pkg].map(({ archive }) => archive.file).join("\0");
+    if (other !== pkg && !problems.has(pair))
+      problems.set(pair, [clash(other, pkg, words), clash(pkg, other, words)]);
+  }
+  return [...problems.values()].flat();
+}
+
+/** What the table's unique constraint compares; the key of what has no row. */
+function identityWords({ os, arch, object, version, fixedKey }: Claimed, archColumn: boolean): string[] {
+  if (fixedKey !== undefined) return [fixedKey];
+  return [os, ...(archColumn ? [arch] : []), object, version];
+}
+
+function clash(pkg: Claimed, other: Claimed, words: readonly string[]): Problem {
+  const { file } = pkg.archive;
+  const both = { other: other.archive.file, identity: words.join(" ") };
+  return other.arch === pkg.arch
+    ? finding(file, "package.clash", { ...both, moves: isMoving(pkg) && isMoving(other) })
+    : finding(file, "package.clash.arch", { ...both, arch: pkg.arch, otherArch: other.arch });
 }

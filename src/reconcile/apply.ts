@@ -1,23 +1,21 @@
-import { inParallel } from "../async.ts";
-import { RetryableError } from "../errors.ts";
+import type { Source } from "../archive/types.ts";
+import { abortable, inParallel } from "../async.ts";
+import { JobError } from "../errors.ts";
+import type { Log } from "../output/log.ts";
+import { startUploads, type UploadsProgress } from "../output/progress.ts";
 import { describeError } from "../output/report.ts";
-import { shownPlatform } from "../packages/package.ts";
-import { isMoving } from "../packages/versions.ts";
+import { type Archive, isMoving, type Package, shownPlatform } from "../packages/package.ts";
+import { cutEntry, lanesFor, packageSources, packageTitle } from "../packages/sources.ts";
 import type { Lock } from "../postgres/lock.ts";
-import { removeObject } from "../store/publish.ts";
-import { publish } from "../store/put.ts";
+import { differingColumns, isSystemRow, type RowChange, tryDefaults, writeRows } from "../postgres/rows.ts";
+import type { Servers } from "../readiness/wait-for-servers.ts";
+import { checkCapacity } from "../store/capacity.ts";
+import type { StoredObject } from "../store/object.ts";
+import { discard, publish, removeObject, type Staged, stage, type Upload } from "../store/put.ts";
 import { InFlightBudget } from "../store/window.ts";
-import { headersOf } from "./content.ts";
-import { type Decision, isUploaded } from "./decision.ts";
-import type { Plan } from "./plan.ts";
-import {
-  discardAll,
-  logLeftover,
-  type RunUploads,
-  type StageContext,
-  type StagedPackage,
-  stageArchive,
-} from "./stage.ts";
+import { type CheckContext, checkEntries } from "./checks.ts";
+import { type Decision, isUploaded, type Plan, type RowDecision } from "./decide.ts";
+import { headersOf } from "./match.ts";
 
 export interface ApplyContext extends StageContext {
   lock: Lock;
@@ -103,7 +101,7 @@ async function storeArchive(
   const [first] = uploads;
   if (!first) return;
   const fail = (decisions: readonly Decision[], error: unknown) => {
-    if (error instanceof RetryableError || context.signal.aborted) throw error;
+    if ((error instanceof JobError && error.retryable) || context.signal.aborted) throw error;
     logFailure(first, error, context);
     for (const decision of decisions) {
       const { sha256, bytes } = decision.desired;
@@ -196,4 +194,173 @@ export async function removeObsolete(
     await removeObject(servers.nats.bucket, object, () => lock.prove());
     log.info("object.removed", { key: object.key });
   }
+}
+
+export interface StageContext extends CheckContext {
+  servers: Servers;
+  /** The objects as they were read, deleted markers included. */
+  objects: ReadonlyMap<string, StoredObject>;
+  stallSeconds: number;
+}
+
+/** Values that the archives of one run share. */
+export interface RunUploads {
+  budget: InFlightBudget;
+  /** Place of the archive's first upload among all `count` of the run, from 1. */
+  index: number;
+  count: number;
+}
+
+/** A package whose chunks are sent. */
+export interface StagedPackage {
+  decision: Decision;
+  object: Staged;
+  /** As performance.now() has it. */
+  startedAt: number;
+}
+
+/**
+ * Sends the chunks of all objects that come out of one archive, and verifies meanwhile the entries that this does not read. If any of it fails,
+ * the rest is stopped, no chunk stays, and the first failure is thrown. An archive that was found whole has its `fileDigests`.
+ */
+export async function stageArchive(
+  archive: Archive,
+  uploads: readonly Decision[],
+  { budget, index, count }: RunUploads,
+  context: StageContext,
+): Promise<StagedPackage[]> {
+  const { bucket } = context.servers.nats;
+  const packages = uploads.map(({ desired }) => desired.package);
+  const sources = packageSources(packages, () => budget.touch());
+  const sizes = [...sources.values()].map(({ size }) => size);
+  const { chunkSize } = await checkCapacity(bucket, sizes);
+  const stop = new AbortController();
+  const signal = AbortSignal.any([context.signal, stop.signal]);
+  const progress = trackUploads(packages, { sizes, index, count }, context.log);
+  const staged = new Map<Decision, StagedPackage>();
+  const sendOne = async (decision: Decision) => {
+    signal.throwIfAborted();
+    const startedAt = performance.now();
+    const object = await stage(bucket, uploadOf(decision, sources, context), {
+      signal,
+      stallSeconds: context.stallSeconds,
+      chunkSize,
+      budget,
+      onProgress: (bytes) => progress.sent(decision, bytes),
+      onLeftover: (error) => logLeftover(error, context),
+    });
+    staged.set(decision, { decision, object, startedAt });
+    progress.stored();
+  };
+  const orStop = (error: unknown) => stop.abort(error);
+  const cut = packages.flatMap((pkg) => cutEntry(pkg) ?? []);
+  try {
+    // both have ended before anything is purged, so no file is open any more
+    const [digests] = await Promise.all([
+      checkEntries(archive, cut, { ...context, signal }).catch(orStop),
+      inParallel(uploads, lanesFor(packages), (decision) => sendOne(decision).catch(orStop)),
+    ]);
+    if (signal.aborted) throw signal.reason;
+    const sent = uploads.flatMap((decision) => staged.get(decision) ?? []);
+    if (digests) archive.fileDigests = new Map([...digests, ...sent.flatMap(entryDigest)]);
+    return sent;
+  } catch (error) {
+    await discardAll(staged.values(), context);
+    throw error;
+  } finally {
+    progress.end();
+  }
+}
+
+/** Purges the chunks of objects that are not going to be published. */
+export async function discardAll(staged: Iterable<StagedPackage>, context: StageContext): Promise<void> {
+  const { bucket } = context.servers.nats;
+  const purges = [...staged].map(({ object }) =>
+    discard(bucket, object.nuid, (error) => logLeftover(error, context)),
+  );
+  await Promise.all(purges);
+}
+
+export function logLeftover(error: unknown, { log }: { log: Log }): void {
+  log.warn("cleanup.failed", "cleanup.failed", { said: (error as Error).message });
+}
+
+/** The bytes of an object that is cut out of a zip are those of the entry. */
+function entryDigest({ decision, object }: StagedPackage): [number, string][] {
+  const entry = cutEntry(decision.desired.package);
+  return entry ? [[entry.offset, object.sha256]] : [];
+}
+
+function uploadOf(
+  { desired, key, name, obsolete }: Decision,
+  sources: ReadonlyMap<Package, Source>,
+  { objects }: StageContext,
+): Upload {
+  const source = sources.get(desired.package);
+  if (!source) throw new Error(`no source for ${key}`);
+  return {
+    key,
+    description: name,
+    source,
+    replaced: objects.get(key),
+    supersedes: obsolete.flatMap(({ nuid }) => nuid ?? []),
+    sha256: desired.sha256,
+  };
+}
+
+function trackUploads(
+  packages: readonly Package[],
+  { sizes, index, count }: { sizes: (number | undefined)[]; index: number; count: number },
+  log: Log,
+): UploadsProgress {
+  const [first, ...others] = packages;
+  if (!first) throw new Error("there is nothing to upload");
+  const file = others.length === 0 ? packageTitle(first) : first.archive.file;
+  return startUploads(log, { file, sizes, index, count });
+}
+
+/** Tries a row that is to be inserted, before anything is uploaded for it: only the database knows what ROW_DEFAULTS' values mean. */
+export async function tryRowDefaults({ rows }: Plan, { db, shape }: Servers["postgres"]): Promise<void> {
+  const first = rows.find(({ row }) => row === undefined);
+  if (first && shape.defaults.size > 0) await tryDefaults(db, shape, first.values);
+}
+
+/**
+ * Writes the rows of the packages that are stored, all in one transaction. `digests`: of the objects as they were stored, which may not
+ * have been known before.
+ */
+export async function applyRows(
+  rows: readonly RowDecision[],
+  digests: Applied["digests"],
+  context: ApplyContext,
+): Promise<void> {
+  const { servers, log, recorder, signal } = context;
+  const { db, shape } = servers.postgres;
+  const settled = rows.map((decision) => settleRow(decision, digests));
+  const changes = settled.flatMap(({ change }) => change ?? []);
+  const ids = await abortable(writeRows(db, shape, changes), signal);
+  const idOf = new Map(changes.map((change, index) => [change, ids[index]]));
+  for (const { row, values, change } of settled) {
+    const id = change ? idOf.get(change) : row?.id;
+    const action = !change ? "unchanged" : change.row ? "updated" : "inserted";
+    recorder.row(values, id, action);
+    const line = { id: id ?? null, action, ...values } as const;
+    if (change?.row)
+      log.info("row.updated", { ...line, columns: [...change.columns], oldName: change.row.name });
+    else if (change) log.info("row.inserted", line);
+    else log.debug("row.unchanged", line);
+  }
+}
+
+/** A row as it is to be, with its object's digest, and what has to be written for that. */
+function settleRow(
+  { row, values: planned, conflict, hasObject, after }: RowDecision,
+  digests: Applied["digests"],
+): { row: RowDecision["row"]; values: RowDecision["values"]; change?: RowChange } {
+  const sha256 = (after.upload && hasObject && digests.get(after)) || planned.sha256;
+  const values = { ...planned, sha256: planned.sha256 === null ? null : sha256 };
+  if (!row) return { row, values, change: { row, values } };
+  const columns = differingColumns(row, values);
+  const isRight = conflict !== undefined || !isSystemRow(row) || columns.length === 0;
+  return isRight ? { row, values } : { row, values, change: { row, values, columns } };
 }

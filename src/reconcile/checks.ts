@@ -1,11 +1,11 @@
 import type { FileDigests, ZipLocation } from "../archive/types.ts";
-import { collectProblem, type Problem, ProblemsError } from "../errors.ts";
+import { collectProblem, type Problem, ProblemError } from "../errors.ts";
 import type { Log } from "../output/log.ts";
 import { startProgress } from "../output/progress.ts";
 import type { Recorder } from "../output/recorder.ts";
-import { verifyArchive } from "../packages/inspect.ts";
 import type { Archive } from "../packages/package.ts";
-import { type Decision, isUploaded } from "./decision.ts";
+import { verifyArchive } from "../packages/read.ts";
+import { type Decision, isUploaded } from "./decide.ts";
 
 export interface CheckContext {
   /** ARCHIVE_CHECK=full: every entry's CRC is verified. */
@@ -54,5 +54,5 @@ export async function checkArchives(decisions: readonly Decision[], context: Che
     const digests = await collectProblem(problems, () => checkEntries(archive, [], context));
     if (digests) archive.fileDigests = digests;
   }
-  if (problems.length > 0) throw new ProblemsError(problems);
+  if (problems.length > 0) throw new ProblemError(problems);
 }

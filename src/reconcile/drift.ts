@@ -1,20 +1,16 @@
-import { JobError, type Problem } from "../errors.ts";
-import { formatMessage, type Params, type ReasonId } from "../messages/catalog.ts";
+import { finding, JobError, type Problem } from "../errors.ts";
+import { formatMessage } from "../messages/catalog.ts";
 import type { Log } from "../output/log.ts";
 import type { Recorder } from "../output/recorder.ts";
 import { shownPlatform } from "../packages/package.ts";
 import { differingColumns } from "../postgres/rows.ts";
 import { isUnreadable, isWhole } from "../store/object.ts";
-import type { Decision, Plan, RowDecision } from "./plan.ts";
+import type { Decision, Plan, RowDecision } from "./decide.ts";
 
 /** One thing that differs from what the volume asks for, and of which package. */
 export type Drift = Problem & {
   identity: { os: string | null; arch: string | null; object: string; version: string };
 };
-
-function drift<Id extends ReasonId>(file: string, reason: Id, params: Params<Id>): Problem {
-  return { file, reason, params } as unknown as Problem;
-}
 
 /** What init would still have to do; empty when everything is stored and registered. */
 export function findDrift({ packages, rows }: Plan): Drift[] {
@@ -36,33 +32,34 @@ export function findDrift({ packages, rows }: Plan): Drift[] {
 function packageDrift({ action, conflict, stored, key: target, desired }: Decision): Problem[] {
   const { file } = desired.package.archive;
   const key = stored?.key ?? target;
-  if (conflict) return [drift(file, conflict.reason, conflict.params)];
-  if (action === "uploaded") return [drift(file, "drift.object.missing", { key })];
+  if (conflict) return [finding(file, conflict.reason, conflict.params)];
+  if (action === "uploaded") return [finding(file, "drift.object.missing", { key })];
   if (!stored) return [];
-  if (isUnreadable(stored)) return [drift(file, "drift.object.unreadable", { key })];
+  if (isUnreadable(stored)) return [finding(file, "drift.object.unreadable", { key })];
   if (action === "repaired" || !isWhole(stored)) {
-    return [drift(file, "drift.object.damaged", { key, stored: stored.stored, chunks: stored.chunks })];
+    return [finding(file, "drift.object.damaged", { key, stored: stored.stored, chunks: stored.chunks })];
   }
   if (action !== "replaced") return [];
   const digests = { stored: stored.sha256 ?? "?", local: desired.sha256 ?? "?" };
-  return [drift(file, "drift.object.different", { key, ...digests })];
+  return [finding(file, "drift.object.different", { key, ...digests })];
 }
 
 function rowDrift({ action, values, row, after, conflict }: RowDecision): Problem[] {
   const { file } = after.desired.package.archive;
   const { type, os, arch, object, version, name } = values;
   const identity = { type, os, arch, object, version };
-  if (conflict) return [drift(file, conflict.reason, conflict.params)];
-  if (action === "inserted") return [drift(file, "drift.row.missing", identity)];
+  if (conflict) return [finding(file, conflict.reason, conflict.params)];
+  if (action === "inserted") return [finding(file, "drift.row.missing", identity)];
   if (action !== "updated" || !row) return [];
   const what = { ...identity, id: row.id };
   return differingColumns(row, values).flatMap((column): Problem[] => {
     if (column === "name")
-      return [drift(file, "drift.row.name", { ...what, name: row.name, expected: name })];
-    if (column === "status") return [drift(file, "drift.row.status", { ...what, status: row.status ?? "" })];
+      return [finding(file, "drift.row.name", { ...what, name: row.name, expected: name })];
+    if (column === "status")
+      return [finding(file, "drift.row.status", { ...what, status: row.status ?? "" })];
     // Empty is "unknown": init fills it in, but nothing is wrong.
     if (!row.sha256) return [];
-    return [drift(file, "drift.row.digest", { ...what, found: row.sha256, stored: values.sha256 ?? "?" })];
+    return [finding(file, "drift.row.digest", { ...what, found: row.sha256, stored: values.sha256 ?? "?" })];
   });
 }
 

@@ -4,18 +4,18 @@ import { type Arch, archOf, type Identity, OPERATING_SYSTEMS, type Os } from "..
 import type { ScanContext } from "../job.ts";
 import { MISSING_WORDS, type MissingPart } from "../messages/packages.ts";
 import type { Log } from "../output/log.ts";
-import { definitionsFor } from "../packages/collectors.ts";
-import { BOOTSTRAP_KEY, installerKey } from "../packages/fixed.ts";
+import type { ProbeEntry } from "../output/report.ts";
+import { definitionsFor, installedPath } from "../packages/definitions.ts";
+import { BOOTSTRAP_KEY, installerKey, probeKey } from "../packages/layouts.ts";
 import type { CollectorDefinition } from "../packages/package.ts";
-import { installedPath } from "../packages/shape.ts";
-import { compareVersions } from "../packages/versions.ts";
+import { compareVersions } from "../packages/package.ts";
 import { isReady, type Row } from "../postgres/rows.ts";
 import { newNuid } from "../store/meta.ts";
 import { isWhole, type StoredObject } from "../store/object.ts";
-import type { Desired } from "./desired.ts";
-import { findRow, rowKeys, served } from "./key.ts";
-import type { Plan } from "./plan.ts";
-import { probesOf } from "./probes.ts";
+import { PROBES } from "../volume/name.ts";
+import type { Plan } from "./decide.ts";
+import { findRow, rowKeys, served } from "./match.ts";
+import type { Desired } from "./state.ts";
 
 /** What table and bucket hold, as far as it decides what can be installed. */
 export interface Installable {
@@ -219,3 +219,18 @@ function warnOf(state: PlatformState, log: Log): void {
 }
 
 type ListedReason = `platform.collectors.${"listed" | "unknown" | "unstartable"}`;
+
+/** An APM probe that BK-Lite hands to applications, and what the bucket has of it. */
+export interface ProbeState extends ProbeEntry {
+  language: string;
+}
+
+/** Returns every APM probe that BK-Lite knows, whatever the platform (BKLITE.md, "Objects without rows"). */
+export function probesOf(objects: ReadonlyMap<string, StoredObject>): ProbeState[] {
+  return Object.entries(PROBES).map(([name, language]) => {
+    const key = probeKey(language, name);
+    const object = objects.get(key);
+    const stored = !object || object.deleted ? "missing" : isWhole(object) ? "whole" : "damaged";
+    return { language, name, key, stored };
+  });
+}

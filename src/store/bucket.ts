@@ -16,10 +16,9 @@ import {
   type StreamInfo,
 } from "nats";
 import { JobError } from "../errors.ts";
-import { JS, jsCode, storeError } from "./errors.ts";
 import { chunkPrefix, chunkSubject, metaSubject, type Nuid, parseNuid } from "./meta.ts";
-import { LiveNames } from "./names.ts";
-import { type Listing, readMeta, type StoredObject } from "./object.ts";
+import { type Listing, LiveNames, readMeta, type StoredObject } from "./object.ts";
+import { JS, jsCode, storeError } from "./store-errors.ts";
 
 /** Milliseconds for one JetStream API answer: behind an upload's 8 MiB in flight, on a line of 300 kB/s. */
 export const API_TIMEOUT = 30_000;

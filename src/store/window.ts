@@ -1,5 +1,5 @@
 import { JobError } from "../errors.ts";
-import { StoreLostError } from "./errors.ts";
+import { StoreLostError } from "./store-errors.ts";
 
 /** Bytes, unless the caller says otherwise: chosen with `npm run bench`, see docs/performance.md. */
 const IN_FLIGHT = 8 * 1024 * 1024;

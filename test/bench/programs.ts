@@ -3,7 +3,7 @@ import { createReadStream, createWriteStream, globSync, readFileSync, statSync }
 import { basename, dirname, join } from "node:path";
 import { pipeline } from "node:stream/promises";
 import { createGunzip } from "node:zlib";
-import { builtinDefinitions } from "../../src/packages/collectors.ts";
+import { builtinDefinitions } from "../../src/packages/definitions.ts";
 import { type ArchiveEntry, buildArchive } from "../support/archives.ts";
 import { type TempDir, tempDir } from "../support/guard.ts";
 import { findNats, findPostgres } from "../support/majors.ts";

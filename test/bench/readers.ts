@@ -1,5 +1,5 @@
 import { connect } from "nats";
-import { inspectFiles } from "../../src/packages/inspect.ts";
+import { inspectFiles } from "../../src/packages/read.ts";
 import { Bucket } from "../../src/store/bucket.ts";
 import { fileSource } from "../../src/volume/files.ts";
 import { listVolume } from "../../src/volume/list.ts";

@@ -4,7 +4,7 @@ import { join } from "node:path";
 import { pipeline } from "node:stream/promises";
 import { createGunzip } from "node:zlib";
 import yauzl from "yauzl";
-import { inspectFiles } from "../../src/packages/inspect.ts";
+import { inspectFiles } from "../../src/packages/read.ts";
 import { listVolume } from "../../src/volume/list.ts";
 import { buildArchive } from "../support/archives.ts";
 import { tempDir } from "../support/guard.ts";

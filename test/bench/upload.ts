@@ -1,6 +1,5 @@
 import { runs } from "./machine.ts";
-import type { Measured } from "./measure.ts";
-import { spread } from "./measure.ts";
+import { type Measured, spread } from "./measure.ts";
 import { rawPublish } from "./peers.ts";
 import {
   atLeast,

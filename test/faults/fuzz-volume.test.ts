@@ -9,7 +9,7 @@ import { EXIT } from "../../src/exit.ts";
 import { createLog } from "../../src/output/log.ts";
 import { describeProblem } from "../../src/output/report.ts";
 import { openTerminal } from "../../src/output/terminal.ts";
-import { findFiles, judge, scan } from "../../src/packages/scan.ts";
+import { findFiles, judge, scan } from "../../src/packages/read.ts";
 import { buildArchive } from "../support/archives.ts";
 import { tempDir } from "../support/guard.ts";
 import { sha256 } from "../support/site.ts";

@@ -2,7 +2,7 @@ import { readFileSync } from "node:fs";
 import { inflateRawSync } from "node:zlib";
 import { collectProblem } from "../../src/errors.ts";
 import { describeProblem } from "../../src/output/report.ts";
-import { inspectFiles, verifyArchive } from "../../src/packages/inspect.ts";
+import { inspectFiles, verifyArchive } from "../../src/packages/read.ts";
 import { resolvePackages } from "../../src/packages/resolve.ts";
 import type { VolumeFile } from "../../src/volume/files.ts";
 import { listVolume } from "../../src/volume/list.ts";

@@ -5,7 +5,7 @@ import type { EventName } from "../../src/messages/events.ts";
 import type { Log } from "../../src/output/log.ts";
 import type { Lock } from "../../src/postgres/lock.ts";
 import type { Servers } from "../../src/readiness/wait-for-servers.ts";
-import { findStale, tidyStale } from "../../src/reconcile/stale.ts";
+import { findStale, tidyStale } from "../../src/reconcile/orphans.ts";
 import { Bucket } from "../../src/store/bucket.ts";
 import { type NatsServer, startNats } from "../support/nats.ts";
 import { type Objects, openObjects } from "../support/objects.ts";

@@ -2,10 +2,10 @@ import assert from "node:assert/strict";
 import { mkdir, mkdtemp, rm, writeFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { dirname, join } from "node:path";
-import { type Problem, ProblemError, ProblemsError } from "../../src/errors.ts";
+import { type Problem, ProblemError } from "../../src/errors.ts";
 import { describeProblem } from "../../src/output/report.ts";
-import { inspectFiles } from "../../src/packages/inspect.ts";
 import type { Archive } from "../../src/packages/package.ts";
+import { inspectFiles } from "../../src/packages/read.ts";
 import { listVolume } from "../../src/volume/list.ts";
 
 /** A folder that stands for the volume, with the given files on it; gone at the end of the block (`await using`). */
@@ -26,7 +26,7 @@ export async function volume(files: Record<string, string | Buffer> = {}) {
 export async function scan(dir: string): Promise<Archive[]> {
   const { files } = await listVolume(dir);
   const { archives, problems } = await inspectFiles(files);
-  if (problems.length > 0) throw new ProblemsError(problems);
+  if (problems.length > 0) throw new ProblemError(problems);
   return archives;
 }
 
@@ -68,8 +68,7 @@ function problemsIn(result: unknown): readonly Problem[] {
 }
 
 function problemsThrown(error: unknown): readonly Problem[] {
-  if (error instanceof ProblemsError) return error.problems;
-  if (error instanceof ProblemError) return [error.problem];
+  if (error instanceof ProblemError) return error.problems;
   throw error;
 }
 

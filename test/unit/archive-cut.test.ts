@@ -7,11 +7,11 @@ import { describe, test } from "node:test";
 import { gunzipSync, gzipSync } from "node:zlib";
 import { extract, pack } from "tar-stream";
 import type { Source } from "../../src/archive/types.ts";
-import { ProblemsError } from "../../src/errors.ts";
+import { ProblemError } from "../../src/errors.ts";
 import { EXIT } from "../../src/exit.ts";
-import { packageDigests, packageSize, packageSources } from "../../src/packages/form.ts";
 import type { Archive, CollectorDefinition, Package } from "../../src/packages/package.ts";
 import { resolvePackages } from "../../src/packages/resolve.ts";
+import { packageDigests, packageSize, packageSources } from "../../src/packages/sources.ts";
 import { type ArchiveOptions, buildArchive } from "../support/archives.ts";
 import { rawZip } from "../support/raw-zip.ts";
 import { type Unzipped, unzip } from "../support/unzip.ts";
@@ -48,7 +48,7 @@ async function packagesOf(archive: Archive, definitions: CollectorDefinition[] =
     archColumn: true,
   } as const;
   const { packages, problems } = await resolvePackages([archive], wanted);
-  if (problems.length > 0) throw new ProblemsError(problems);
+  if (problems.length > 0) throw new ProblemError(problems);
   return packages;
 }
 

@@ -1,8 +1,8 @@
 import assert from "node:assert/strict";
 import { writeFile } from "node:fs/promises";
 import { describe, test } from "node:test";
-import { packageEntries, readFileDigests } from "../../src/packages/entries.ts";
 import type { Archive, Package } from "../../src/packages/package.ts";
+import { packageEntries, readFileDigests } from "../../src/packages/sources.ts";
 import { type RawEntry, rawZip } from "../support/raw-zip.ts";
 import { makeZip } from "../support/rebuild.ts";
 import { scanOne, volume } from "../support/volume.ts";

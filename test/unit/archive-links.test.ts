@@ -4,8 +4,8 @@ import { buffer } from "node:stream/consumers";
 import { test } from "node:test";
 import { gzipSync } from "node:zlib";
 import { pack } from "tar-stream";
-import { packageSources } from "../../src/packages/form.ts";
 import { resolvePackages } from "../../src/packages/resolve.ts";
+import { packageSources } from "../../src/packages/sources.ts";
 import { unzip } from "../support/unzip.ts";
 import { scanOne, volume } from "../support/volume.ts";
 

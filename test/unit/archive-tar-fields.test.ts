@@ -3,7 +3,7 @@ import { createHash } from "node:crypto";
 import { describe, test } from "node:test";
 import { gzipSync } from "node:zlib";
 import { EXIT } from "../../src/exit.ts";
-import { inspectFiles } from "../../src/packages/inspect.ts";
+import { inspectFiles } from "../../src/packages/read.ts";
 import { listVolume } from "../../src/volume/list.ts";
 import { longMember, paxMember, TAR_END, tarHeader, tarMember } from "../support/raw-tar.ts";
 import { problemOf, scan, scanOne, volume } from "../support/volume.ts";

@@ -3,11 +3,11 @@ import { readdirSync, readFileSync, statSync } from "node:fs";
 import { appendFile } from "node:fs/promises";
 import { describe, test } from "node:test";
 import type { Source } from "../../src/archive/types.ts";
-import { ProblemsError } from "../../src/errors.ts";
+import { ProblemError } from "../../src/errors.ts";
 import { EXIT } from "../../src/exit.ts";
-import { packageDigests, packageSources } from "../../src/packages/form.ts";
 import type { Package } from "../../src/packages/package.ts";
 import { resolvePackages } from "../../src/packages/resolve.ts";
+import { packageDigests, packageSources } from "../../src/packages/sources.ts";
 import { type ArchiveOptions, buildArchive } from "../support/archives.ts";
 import { problemOf, scanOne, volume } from "../support/volume.ts";
 import { until } from "../support/wait.ts";
@@ -30,7 +30,7 @@ async function packagesOf(dir: string): Promise<Package[]> {
     archColumn: true,
   } as const;
   const { packages, problems } = await resolvePackages([await scanOne(dir)], wanted);
-  if (problems.length > 0) throw new ProblemsError(problems);
+  if (problems.length > 0) throw new ProblemError(problems);
   return packages;
 }
 

@@ -1,10 +1,9 @@
 import assert from "node:assert/strict";
 import { describe, test } from "node:test";
-import { originOf } from "../../src/packages/form.ts";
-import type { CollectorDefinition } from "../../src/packages/package.ts";
+import { arrange, findProgram, installedPath } from "../../src/packages/definitions.ts";
+import { type CollectorDefinition, compareVersions } from "../../src/packages/package.ts";
 import { resolvePackages } from "../../src/packages/resolve.ts";
-import { arrange, findProgram, installedPath } from "../../src/packages/shape.ts";
-import { compareVersions } from "../../src/packages/versions.ts";
+import { originOf } from "../../src/packages/sources.ts";
 import { buildArchive } from "../support/archives.ts";
 import { scanOne, volume } from "../support/volume.ts";
 

@@ -1,12 +1,12 @@
 import assert from "node:assert/strict";
 import { describe, test } from "node:test";
 import type { JobContext } from "../../src/job.ts";
-import { originOf } from "../../src/packages/form.ts";
 import { resolvePackages } from "../../src/packages/resolve.ts";
-import { decideAll } from "../../src/reconcile/desired.ts";
+import { originOf } from "../../src/packages/sources.ts";
+import { decideAll } from "../../src/reconcile/state.ts";
 import { type Nuid, ORIGIN_HEADER } from "../../src/store/meta.ts";
-import { LiveNames } from "../../src/store/names.ts";
 import type { StoredObject } from "../../src/store/object.ts";
+import { LiveNames } from "../../src/store/object.ts";
 import { digest } from "../../src/volume/files.ts";
 import { buildArchive } from "../support/archives.ts";
 import { scanOne, volume } from "../support/volume.ts";

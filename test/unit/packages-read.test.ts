@@ -15,7 +15,8 @@ import {
 import { describe, test } from "node:test";
 import { deflateRawSync } from "node:zlib";
 import { EXIT } from "../../src/exit.ts";
-import { binaryKind, inspectFiles, verifyArchive } from "../../src/packages/inspect.ts";
+import { inspectFiles, verifyArchive } from "../../src/packages/read.ts";
+import { binaryKind } from "../../src/packages/validate.ts";
 import { digest, fileSource } from "../../src/volume/files.ts";
 import { buildArchive } from "../support/archives.ts";
 import { binaryHeader, elfHeader, peHeader } from "../support/binaries.ts";

@@ -3,10 +3,10 @@ import { describe, test } from "node:test";
 import type { Arch, Identity, Os } from "../../src/identity.ts";
 import type { Archive, Package } from "../../src/packages/package.ts";
 import { isReady, type Row } from "../../src/postgres/rows.ts";
-import type { DesiredPackage } from "../../src/reconcile/content.ts";
+import { type Plan, type PlanInput, plan } from "../../src/reconcile/decide.ts";
 import { findDrift } from "../../src/reconcile/drift.ts";
-import { findRow, keysOf, served } from "../../src/reconcile/key.ts";
-import { type Plan, type PlanInput, plan } from "../../src/reconcile/plan.ts";
+import type { DesiredPackage } from "../../src/reconcile/match.ts";
+import { findRow, keysOf, served } from "../../src/reconcile/match.ts";
 import { type Nuid, REPLACES_HEADER } from "../../src/store/meta.ts";
 import type { StoredObject } from "../../src/store/object.ts";
 

@@ -1,6 +1,6 @@
 import assert from "node:assert/strict";
 import { before, describe, test } from "node:test";
-import { JobError, ProblemsError } from "../../src/errors.ts";
+import { JobError, ProblemError } from "../../src/errors.ts";
 import { EXIT } from "../../src/exit.ts";
 import { formatBytes, LANGUAGES } from "../../src/messages/define.ts";
 import { progressWords } from "../../src/messages/events.ts";
@@ -96,7 +96,7 @@ describe("the report", () => {
       reason: "archive.empty" as const,
       params: {},
     }));
-    const { packages, exitCode } = new Recorder("init", "en").report(new ProblemsError(problems));
+    const { packages, exitCode } = new Recorder("init", "en").report(new ProblemError(problems));
     assert.equal(exitCode, 65);
     assert.deepEqual(
       packages.map((p) => [p.file, p.action, p.error?.message]),

@@ -1,6 +1,6 @@
 import assert from "node:assert/strict";
 import { before, describe, test } from "node:test";
-import { JobError, ProblemsError } from "../../src/errors.ts";
+import { JobError, ProblemError } from "../../src/errors.ts";
 import { LANGUAGES, type Language } from "../../src/messages/define.ts";
 import type { PlatformEntry } from "../../src/messages/events.ts";
 import { prettyLines } from "../../src/output/log.ts";
@@ -251,7 +251,7 @@ describe("the verdict", () => {
       reason: "archive.empty" as const,
       params: {},
     }));
-    const lines = screen(new Recorder("init", "en"), at(80), new ProblemsError(problems));
+    const lines = screen(new Recorder("init", "en"), at(80), new ProblemError(problems));
     const [first] = lines;
     assert.match(first ?? "", /^✘ a\.zip +failed: archive\.empty$/);
     const end = lines.indexOf("✘ init failed (exit 65): 4 files cannot be used:");

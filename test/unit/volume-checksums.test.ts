@@ -4,7 +4,7 @@ import { createHash } from "node:crypto";
 import { mkdir, symlink, writeFile } from "node:fs/promises";
 import { describe, test } from "node:test";
 import { EXIT } from "../../src/exit.ts";
-import { inspectFiles } from "../../src/packages/inspect.ts";
+import { inspectFiles } from "../../src/packages/read.ts";
 import type { VolumeFile } from "../../src/volume/files.ts";
 import { findFile, listVolume } from "../../src/volume/list.ts";
 import { rawZip } from "../support/raw-zip.ts";

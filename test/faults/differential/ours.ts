@@ -2,10 +2,10 @@ import { statSync } from "node:fs";
 import { basename } from "node:path";
 import type { Source } from "../../../src/archive/types.ts";
 import { collectProblem } from "../../../src/errors.ts";
-import { packageSources } from "../../../src/packages/form.ts";
-import { inspectFiles, verifyArchive } from "../../../src/packages/inspect.ts";
 import type { Package } from "../../../src/packages/package.ts";
+import { inspectFiles, verifyArchive } from "../../../src/packages/read.ts";
 import { resolvePackages } from "../../../src/packages/resolve.ts";
+import { packageSources } from "../../../src/packages/sources.ts";
 
 /** What the job makes of one archive, up to the bytes that it would store. */
 export interface Ours {

@@ -1,14 +1,16 @@
 import { ErrorCode, type NatsConnection, NatsError } from "nats";
-import { JobError, RetryableError } from "../errors.ts";
+import { JobError } from "../errors.ts";
 
 /** NATS is gone, does not answer, or lost something: a clean start may help. */
-export class StoreLostError extends RetryableError {
+export class StoreLostError extends JobError {
   override readonly name = "StoreLostError";
+  override readonly retryable = true;
 }
 
 /** Somebody else wrote the same key in between: read everything again and decide again. */
-export class StoreConflictError extends RetryableError<"store.contended"> {
+export class StoreConflictError extends JobError<"store.contended"> {
   override readonly name = "StoreConflictError";
+  override readonly retryable = true;
 
   constructor(key: string, cause?: unknown) {
     super("store.contended", { key }, { cause });

@@ -2,29 +2,35 @@
  * reconcile/: from what the volume asks for (desired) and what the servers hold (observed) to a plan, and from the plan to both being
  * the same. The plan is pure: it is decided from what was read, and changes nothing that it has returned.
  */
-import { JobError, type Problem } from "../errors.ts";
-import { isKeyRow } from "../identity.ts";
-import type { Package } from "../packages/package.ts";
-import { isMoving } from "../packages/versions.ts";
-import { isSystemRow, type Row } from "../postgres/rows.ts";
+import { finding, JobError, type Problem } from "../errors.ts";
+import { type Identity, isKeyRow } from "../identity.ts";
+import type { PackageAction, RowAction } from "../messages/events.ts";
+import { isMoving, type Package, shownPlatform } from "../packages/package.ts";
+import {
+  differingColumns,
+  isReady,
+  isSystemRow,
+  PENDING,
+  READY,
+  type Row,
+  type RowValues,
+} from "../postgres/rows.ts";
 import { REPLACES_HEADER } from "../store/meta.ts";
 import { isUnreadable, isWhole, type StoredObject } from "../store/object.ts";
-import { conflictOf, notReady } from "./conflict.ts";
-import { type DesiredPackage, known, sameContent } from "./content.ts";
-import type { Decision, Plan, PlanInput, RowVerdict, Verdict } from "./decision.ts";
 import {
+  type DesiredPackage,
   findRow,
   isKeyOf,
   isServedToAnother,
+  keysOf,
+  known,
   type Observed,
   otherArchitectures,
   packageKeys,
   rowKeys,
+  sameContent,
   served,
-} from "./key.ts";
-import { decideRow, isStuck } from "./plan-row.ts";
-
-export type { Decision, Plan, PlanInput, RowDecision, SharedCollector } from "./decision.ts";
+} from "./match.ts";
 
 /** The object that the server would serve for a package now (SPEC §4's O): under the row's name, or the file's. */
 export function storedFor(pkg: Package, input: Observed): StoredObject | undefined {
@@ -212,7 +218,145 @@ function wrongArchitectures(verdicts: readonly Verdict[], input: PlanInput): Pro
       if (!object || mended || !sameContent(desired, object)) return [];
       const { object: what, version, arch } = pkg;
       const params = { id: row.id, object: what, version, arch, rowArch: row.arch || "x86_64" };
-      return [{ file: pkg.archive.file, reason: "row.architecture", params } as Problem];
+      return [finding(pkg.archive.file, "row.architecture", params)];
     });
   });
+}
+
+/** A collector that has a row of its own, but no object: it names the controller's archive, as the guide does. */
+export interface SharedCollector extends Identity {
+  controller: Package;
+}
+
+export interface PlanInput extends Observed {
+  desired: readonly DesiredPackage[];
+  collectors: readonly SharedCollector[];
+  /** Columns that this server's table has. */
+  hasDigest: boolean;
+  hasStatus: boolean;
+  onConflict: "replace" | "keep" | "fail";
+}
+
+/** What is to be done with one package. */
+export interface Decision {
+  desired: DesiredPackage;
+  action: PackageAction;
+  /** Set instead of an action that would overwrite what may not be overwritten. */
+  conflict?: JobError;
+  /** The key under which the package is served after the run. */
+  key: string;
+  /** The row's name after the run. */
+  name: string;
+  row: Row | undefined;
+  /** The object that is served now. */
+  stored: StoredObject | undefined;
+  /** Whether bytes have to be sent: false where a run that was cut short has already sent them. */
+  upload: boolean;
+  /**
+   * Objects under other keys that nothing is served by after this run. A new object's headers name their chunks, so that a crash
+   * before they are removed is made good.
+   */
+  obsolete: readonly StoredObject[];
+}
+
+/** Whether a package's bytes are going to be sent. */
+export function isUploaded({ upload, conflict }: Decision): boolean {
+  return upload && !conflict;
+}
+
+/** A decision before it is known what else it leaves behind. */
+export type Verdict = Omit<Decision, "obsolete">;
+
+export interface RowDecision {
+  action: RowAction;
+  row: Row | undefined;
+  /** What the row says after the run; an object that has yet to be made may have a digest that is not known before. */
+  values: RowValues;
+  /** Set where the row may not be touched, and BK-Lite does not offer it as it is. */
+  conflict?: JobError;
+  /** False for a shared collector, whose row names the object of the controller. */
+  hasObject: boolean;
+  /** The package that must be stored before the row may be written. */
+  after: Decision;
+}
+
+export type RowVerdict = Omit<RowDecision, "after"> & { after: Verdict };
+
+export interface Plan {
+  packages: readonly Decision[];
+  rows: readonly RowDecision[];
+  /** What a person should know, though it stops nothing. */
+  warnings: readonly Problem[];
+}
+
+/** Whether a row keeps BK-Lite from offering its package, and the job may not finish it: another process is at work on it, or a user. */
+export function isStuck(row: Row): boolean {
+  return !isReady(row) && !(isSystemRow(row) && row.status === PENDING);
+}
+
+/** Decides what one row says after the run: a package's own, or a shared collector's. */
+export function decideRow(
+  identity: Identity & { description?: string; controller?: Package },
+  after: Verdict,
+  input: PlanInput,
+): RowVerdict {
+  const { objects, archColumn, hasDigest, hasStatus } = input;
+  const row = findRow(identity, input.rows, archColumn);
+  const hasObject = identity.controller === undefined;
+  const { type, os, object, version, description = "" } = identity;
+  const parts = { os, object, version, arch: row ? row.arch : archColumn ? identity.arch : null };
+  const objectUnder = (name: string) => served(keysOf(parts, name, archColumn), objects);
+  // A shared collector's row is not taken away from an object of its own, whoever made it.
+  const name = !hasObject && row && objectUnder(row.name) ? row.name : after.name;
+  // A shared collector names the controller's archive, and mostly nothing is stored under its own key.
+  const digest = hasObject ? digestAfter(after, input) : objectUnder(name)?.sha256;
+  const values = {
+    ...parts,
+    // the unique constraint leaves the type out, and a row's own is not changed
+    type: row?.type ?? type,
+    name,
+    description,
+    // an object whose digest cannot be read says nothing against the row's
+    sha256: hasDigest ? digest || row?.sha256 || "" : null,
+    status: hasStatus ? READY : null,
+  };
+  if (!row) return { action: "inserted", row, values, hasObject, after };
+  const there = { ...values, name: row.name, sha256: row.sha256, status: row.status };
+  const unchanged = { action: "unchanged", row, values: there, hasObject, after } as const;
+  if (isStuck(row)) return { ...unchanged, conflict: notReady(row) };
+  if (!isSystemRow(row) || differingColumns(row, values).length === 0) return unchanged;
+  return { ...unchanged, action: "updated", values };
+}
+
+/** The digest of the object that a package is served by after the run; undefined where it is not known before it is made. */
+function digestAfter({ upload, desired, key }: Verdict, { objects }: PlanInput): string | undefined {
+  return upload ? desired.sha256 : objects.get(key)?.sha256;
+}
+
+/** Why an object stays as it is and the package is not stored: exit 65. `row`: of whoever uploaded it by hand. */
+export function conflictOf(
+  { package: pkg, sha256 }: DesiredPackage,
+  object: StoredObject,
+  { row, archColumn }: { row: Row | undefined; archColumn: boolean },
+): JobError {
+  const { file } = pkg.archive;
+  const { os, arch } = shownPlatform(pkg, archColumn);
+  const contents = {
+    platform: [os, arch].filter((part) => part !== null).join("/"),
+    object: pkg.object,
+    version: pkg.version,
+    stored: object.sha256 ?? "?",
+    local: sha256 ?? "?",
+  };
+  if (!row) return new JobError("conflict.content", contents, { file });
+  const whose = { ...contents, user: row.createdBy };
+  if (isWhole(object)) return new JobError("conflict.user", whose, { file });
+  const params = { ...whose, chunks: object.stored, whole: object.chunks };
+  return new JobError("conflict.user.damaged", params, { file });
+}
+
+/** Why a row that is not ready keeps its package from being installed: exit 76. */
+export function notReady({ id, os, arch, object, version, status, createdBy }: Row): JobError {
+  const what = [[os, arch].filter(Boolean).join("/"), object, version].join(" ");
+  return new JobError("row.not-ready", { id, what, status: status ?? "", user: createdBy });
 }

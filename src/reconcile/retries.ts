@@ -1,5 +1,5 @@
 import { pause } from "../async.ts";
-import { RetryableError } from "../errors.ts";
+import { JobError } from "../errors.ts";
 import type { JobContext } from "../job.ts";
 import { describeError } from "../output/report.ts";
 import { endSession } from "../postgres/backend.ts";
@@ -22,7 +22,7 @@ export async function withRetries<T>(
         return await attempt(servers, AbortSignal.any([job.signal, servers.postgres.db.lost]));
       } catch (error) {
         job.signal.throwIfAborted();
-        if (!(error instanceof RetryableError) || retries === RETRIES) throw error;
+        if (!(error instanceof JobError && error.retryable) || retries === RETRIES) throw error;
         const described = describeError(error, job.log.language);
         job.log.failure("warn", "run.retry", described, { retry: retries + 1, of: RETRIES });
         const { backend } = servers.postgres.db;

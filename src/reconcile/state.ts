@@ -1,19 +1,29 @@
-import { collectProblem, type Problem, ProblemError, ProblemsError, problemCode } from "../errors.ts";
+import type { StreamInfo } from "nats";
+import { collectProblem, type Problem, ProblemError, problemCode } from "../errors.ts";
 import { EXIT } from "../exit.ts";
 import type { JobContext } from "../job.ts";
 import type { Log } from "../output/log.ts";
 import { startProgress } from "../output/progress.ts";
-import { isZipOfEntries, packageEntries, readFileDigests } from "../packages/entries.ts";
-import { packageDigests, packageOrigin, packageSize } from "../packages/form.ts";
+import type { Recorder } from "../output/recorder.ts";
+import type { Support } from "../output/report.ts";
+import { isPart } from "../packages/layouts.ts";
 import { type Archive, type CollectorDefinition, type Package, shownPlatform } from "../packages/package.ts";
+import { reportIgnored, reportPackages } from "../packages/read.ts";
 import { resolvePackages } from "../packages/resolve.ts";
-import { reportIgnored, reportPackages } from "../packages/scan.ts";
-import { isPart } from "../packages/standalone.ts";
+import {
+  isZipOfEntries,
+  packageDigests,
+  packageEntries,
+  packageOrigin,
+  packageSize,
+  readFileDigests,
+} from "../packages/sources.ts";
 import { readDefinitions } from "../postgres/platform-tables.ts";
+import { type Row, readRows } from "../postgres/rows.ts";
 import type { Servers } from "../readiness/wait-for-servers.ts";
+import type { Listing } from "../store/object.ts";
 import { digest } from "../volume/files.ts";
-import { type DesiredPackage, hasEntries, saysEntries } from "./content.ts";
-import type { ObservedState } from "./observed.ts";
+import { checkTrust } from "./ca.ts";
 import {
   isBelieved,
   isSame,
@@ -23,8 +33,8 @@ import {
   rowOf,
   type SharedCollector,
   storedFor,
-} from "./plan.ts";
-import { checkTrust } from "./trust.ts";
+} from "./decide.ts";
+import { type DesiredPackage, hasEntries, saysEntries } from "./match.ts";
 
 /** What the volume asks for. */
 export interface Desired {
@@ -55,7 +65,7 @@ export async function resolveDesired(
     archColumn,
   });
   const { packages, collectors, problems } = resolved;
-  if (problems.length > 0) throw new ProblemsError(problems);
+  if (problems.length > 0) throw new ProblemError(problems);
   reportIgnored(resolved, config, log);
   reportPackages(packages, args.file ?? config.packagesDir, log);
   checkTrust(packages, nats.chain, config, log);
@@ -146,7 +156,7 @@ async function describeContents(
     await collectProblem(problems, () => packageDigests(group, signal));
   // a damaged archive is left to its upload, which fails by itself
   const left = problems.filter((one) => allDigests || problemCode(one) !== EXIT.invalidPackage);
-  if (left.length > 0) throw new ProblemsError(left);
+  if (left.length > 0) throw new ProblemError(left);
   return described.map((desired) => describe(desired.package, desired));
 }
 
@@ -184,10 +194,41 @@ async function readEntries(
   try {
     await readFileDigests(archive, signal, count);
   } catch (error) {
-    if (error instanceof ProblemError && problemCode(error.problem) === EXIT.invalidPackage) return undefined;
+    if (error instanceof ProblemError && error.code === EXIT.invalidPackage) return undefined;
     throw error;
   } finally {
     progress.end();
   }
   return packageEntries(pkg);
+}
+
+/** What the servers hold now. */
+export interface ObservedState {
+  rows: readonly Row[];
+  listing: Listing;
+  archColumn: boolean;
+  /** Whether the table has the columns sha256 and status. */
+  hasDigest: boolean;
+  hasStatus: boolean;
+}
+
+/** Reads table and bucket at once. */
+export async function observe({ postgres, nats }: Servers, { support }: Recorder): Promise<ObservedState> {
+  const [rows, listing] = await Promise.all([readRows(postgres.db, postgres.shape), nats.bucket.list()]);
+  if (listing.info) support.store = describeStore(listing.info, listing);
+  const { archColumn, optional } = postgres.shape;
+  return { rows, listing, archColumn, hasDigest: optional.has("sha256"), hasStatus: optional.has("status") };
+}
+
+function describeStore({ config, state }: StreamInfo, { objects }: Listing): Support["store"] {
+  return {
+    replicas: config.num_replicas,
+    maxBytes: config.max_bytes,
+    maxMessageBytes: config.max_msg_size,
+    sealed: config.sealed ?? false,
+    bytes: state.bytes,
+    messages: state.messages,
+    lastSequence: state.last_seq,
+    objects: [...objects.values()].filter((object) => !object.deleted).length,
+  };
 }

@@ -1,13 +1,22 @@
 import { createHash } from "node:crypto";
-import type { RepackStream as Pass } from "../archive/repack-stream.ts";
-import type { OpenFile, Source, ZipLocation } from "../archive/types.ts";
+import { type EntryFacts, entriesDigest } from "../archive/entries.ts";
+import {
+  RepackStream as Pass,
+  type RepackSource as PassSource,
+  type RepackTarget as PassTarget,
+} from "../archive/repack-stream.ts";
+import { TarReader } from "../archive/tar-read.ts";
+import type { Entry, FileDigests, OpenFile, Source, ZipLocation } from "../archive/types.ts";
 import { readVerified as zipBytes } from "../archive/zip-verify.ts";
-import { copiedSize, copyZip, type ZipItem } from "../archive/zip-write.ts";
+import { copyZip, type ZipItem } from "../archive/zip-write.ts";
 import { inParallel } from "../async.ts";
-import { digest, fileSource, readStream } from "../volume/files.ts";
-import { fileDigest } from "./entries.ts";
-import { folderPass, tarPass } from "./one-pass.ts";
+import { isSystemError, problem } from "../errors.ts";
+import { assertUnchanged, digest, fileSource, openFile, readStream } from "../volume/files.ts";
+import type { TreeEntry } from "../volume/list.ts";
+import { unreadable } from "../volume/paths.ts";
 import type { Archive, Digest, Made, MadeOfArchive, MadeOfFolder, Package } from "./package.ts";
+import { verifyArchive } from "./read.ts";
+import { isLoose, MAX_MADE, madeSize, onlyItem } from "./repack.ts";
 
 /** Of the rule by which bytes are made: with another one the same source may give others. */
 const RULE = 1;
@@ -48,10 +57,6 @@ export function cutEntry({ archive, made }: Package): ZipLocation | undefined {
 
 function isOfTar(pkg: Package): pkg is Package & { made: MadeOfArchive } {
   return pkg.archive.format === "tar.gz" && pkg.made !== undefined && !isLoose(pkg.made);
-}
-
-function isLoose(made: Made): made is MadeOfFolder {
-  return made.kind === "loose-folder" || made.kind === "loose-file";
 }
 
 function ownSource({ archive, made }: Package, onRead: () => void): Source {
@@ -138,28 +143,9 @@ export function packageTitle({ archive, made }: Package): string {
   return made && made.path !== "" ? `${archive.file} (${made.path})` : archive.file;
 }
 
-/** Bytes of what is made; undefined where they are deflated and so not known before. */
-export function madeSize(archive: Archive, made: Made): number | undefined {
-  if (made.kind === "loose-file") return Number(onlyItem(archive, made).from.stamp.size);
-  if (made.kind === "executable") return onlyItem(archive, made).from.size;
-  const items = made.items();
-  return made.kind === "loose-folder" || archive.format !== "zip"
-    ? undefined
-    : copiedSize(archive.file, items as readonly ZipItem[]);
-}
-
 function zipStream(archive: Archive, made: MadeOfArchive, handle: OpenFile, signal: AbortSignal) {
   if (made.kind === "executable") return zipBytes(archive.file, handle, onlyItem(archive, made).from, signal);
   return copyZip(archive.file, made.items(), handle, signal);
-}
-
-function onlyItem<From>(
-  { file }: Archive,
-  made: { path: string; items(): readonly ZipItem<From>[] },
-): ZipItem<From> {
-  const [item] = made.items();
-  if (!item) throw new Error(`${file} has no member ${made.path}`);
-  return item;
 }
 
 /** Names, modes and contents: whatever makes a difference in the zip. */
@@ -192,4 +178,142 @@ async function* inBlocks(
     }
   }
   if (block && filled > 0) yield block.subarray(0, filled);
+}
+
+const READ = 1024 * 1024;
+
+/**
+ * All that is made of one tar.gz, while it is gunzipped once. That the file is the one that was scanned is checked at the start and
+ * before the last byte of each (else exit 74). `onRead` is called when something was read, wanted or not.
+ */
+export function tarPass(archive: Archive, made: readonly MadeOfArchive[], onRead: () => void): Pass<Entry> {
+  const source: PassSource<Entry> = {
+    size: ({ size }) => size,
+    place: ({ offset }) => offset ?? 0,
+    async open(signal) {
+      const { handle } = await openFile(archive);
+      const close = () => handle.close();
+      try {
+        await assertUnchanged(handle, archive);
+      } catch (error) {
+        await close();
+        throw error;
+      }
+      const tar = new TarReader(archive, handle, signal, onRead);
+      return {
+        bytes: (entry) => tar.bytes(entry),
+        check: () => assertUnchanged(handle, archive),
+        close: () => tar.close().finally(close),
+      };
+    },
+    translate: (error) => (isSystemError(error) ? unreadable(archive.file, archive.path, error) : error),
+  };
+  // an entry that was found by way of a link is a copy: what lies at one place is read once
+  const own = new Map(archive.entries.filter(({ kind }) => kind === "file").map((one) => [one.offset, one]));
+  const targets = made.map((one) => {
+    const target = targetOf(one, archive.file);
+    return {
+      ...target,
+      items: target.items.map((item) => ({ ...item, from: own.get(item.from.offset) ?? item.from })),
+    };
+  });
+  return new Pass(source, targets);
+}
+
+/** A folder on the volume as a zip: file after file. */
+export function folderPass({ file }: Archive, made: MadeOfFolder, onRead: () => void): Pass<TreeEntry> {
+  const places = new Map(made.items().map(({ from }, index) => [from, index]));
+  const source: PassSource<TreeEntry> = {
+    size: ({ stamp }) => Number(stamp.size),
+    place: (from) => places.get(from) ?? 0,
+    open: async (signal) => ({
+      async *bytes(from) {
+        for await (const block of fileSource(from).blocks(READ, signal)) {
+          onRead();
+          yield block;
+        }
+      },
+      // each file was checked at its own end
+      check: async () => {},
+      close: async () => {},
+    }),
+    translate: (error) => error,
+  };
+  return new Pass(source, [targetOf(made, file)]);
+}
+
+function targetOf<From>(
+  made: { kind: string; items(): readonly PassTarget<From>["items"][number][] },
+  file: string,
+): PassTarget<From> {
+  const zip = made.kind !== "executable";
+  const tooLong = () => problem(file, "repack.too-long", {});
+  return { zip, items: made.items(), ...(zip && { limit: MAX_MADE, tooLong }) };
+}
+
+/** Reads every entry of a zip, unless that was done before, so that `packageEntries` can answer. Throws exit 65 as verifyArchive does. */
+export async function readFileDigests(
+  archive: Archive,
+  signal: AbortSignal,
+  onBytes?: (bytes: number) => void,
+): Promise<void> {
+  if (archive.format !== "zip" || archive.fileDigests) return;
+  const found = new Map<number, string>();
+  const onFile = ({ offset }: { offset: number }, sha256: string) => found.set(offset, sha256);
+  await verifyArchive(archive, signal, { onFile, onBytes });
+  archive.fileDigests = found;
+}
+
+/**
+ * Whether a package is the same in every packaging of the same files. Others are compared by their bytes: a program, an installer, an APM
+ * probe (a host compares its SHA-256); and a folder on the volume by its origin, which covers names, modes and contents.
+ */
+export function isZipOfEntries({ archive, made, type }: Package): boolean {
+  if (made) return made.kind === "folder" || made.kind === "repacked";
+  return archive.format === "zip" && (type === "controller" || type === "collector");
+}
+
+/** One digest of the entries of the zip that a package is stored as; undefined where they do not count, and before its archive was read. */
+export function packageEntries(pkg: Package): string | undefined {
+  const { archive, made } = pkg;
+  const { entries, fileDigests } = archive;
+  if (!fileDigests || !isZipOfEntries(pkg)) return undefined;
+  if (made?.kind === "folder" || made?.kind === "repacked")
+    return entriesDigest(made.items().map((item) => itemFacts(item, archive, fileDigests)));
+  return entriesDigest(entries.map((entry) => entryFacts(entry, archive, fileDigests)));
+}
+
+function itemFacts(
+  { name, mode, guessMode, from }: ZipItem,
+  archive: Archive,
+  digests: FileDigests,
+): EntryFacts {
+  const isFolder = name.endsWith("/");
+  return {
+    name: Buffer.from(name),
+    kind: isFolder ? "directory" : "file",
+    mode: guessMode ? "guess" : (mode & 0o7777).toString(8),
+    sha256: isFolder ? "" : fileDigest(from, archive, digests),
+  };
+}
+
+function entryFacts(entry: Entry, archive: Archive, digests: FileDigests): EntryFacts {
+  const { location, kind, path } = entry;
+  return {
+    name: location?.rawName ?? Buffer.from(path),
+    kind,
+    mode: (location?.mode ?? entry.mode).toString(8),
+    sha256: kind === "directory" ? "" : fileDigest(entry, archive, digests),
+  };
+}
+
+/** SHA-256 of a file in an archive, in hex. */
+export function fileDigest(
+  { location, offset, path }: Entry,
+  { file }: Archive,
+  digests: FileDigests,
+): string {
+  const sha256 = digests.get(location?.offset ?? offset ?? -1);
+  if (sha256 === undefined) throw new Error(`${file}: no digest of ${path}`);
+  return sha256;
 }
