@@ -85,8 +85,9 @@ export function createLog(options: LogOptions): Log {
   const complained =
     (level: "warn" | "error") =>
     <Id extends ReasonId>(event: EventName, reason: Id, params: Params<Id>, fields: Fields = {}) => {
-      const said = { reason, ...formatMessage(reason, escapeDeep(params), language) };
       const { file } = fields;
+      const path = typeof file === "string" ? escapeText(file) : undefined;
+      const said = { reason, ...formatMessage(reason, escapeDeep(params), language, path) };
       if (level === "warn") onWarning?.({ ...said, ...(typeof file === "string" && { file }) });
       spoken(level, event, said, fields);
     };

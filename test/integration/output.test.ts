@@ -109,7 +109,7 @@ describe("a screen, by its columns", () => {
     });
     assert.equal(code, 65);
     assert.equal(stdout.match(/is an HTML page/g)?.length, 3, stdout);
-    assert.equal(stdout.match(/What to do: the download failed/g)?.length, 1, stdout);
+    assert.equal(stdout.match(/What to do: open the file to read why/g)?.length, 1, stdout);
   });
 });
 

@@ -286,7 +286,7 @@ describe("the verdict", () => {
         "✘ linux Controller 1.0.0                 not stored, not registered",
         "✘ linux Telegraf 1.0.0                   not stored, not registered",
         "✘ verify failed (exit 76): 4 differences: 2 not stored, 2 not registered",
-        "  What to do: run init, and look at its exit code",
+        `  What to do: ${report.error?.hint}`,
       ],
     );
   });
