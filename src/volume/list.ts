@@ -296,8 +296,6 @@ export interface TreeEntry extends StampedFile {
   isFolder: boolean;
   /** Permissions. */
   mode: number;
-  /** Lower-case hex; undefined until it has been read. */
-  sha256: string | undefined;
 }
 
 /**
@@ -342,7 +340,6 @@ async function descend(root: VolumeFile, folder: TreeFolder, found: TreeEntry[])
       isFolder,
       mode: Number(stats.mode) & 0o777,
       stamp: stampOf(stats),
-      sha256: undefined,
     });
     if (found.length > MAX_FILES) throw problem(root.file, "archive.limit.files", { limit: MAX_FILES });
     if (isFolder) await descend(root, { name, path }, found);
