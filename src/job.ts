@@ -7,7 +7,7 @@ import { describeError } from "./output/report.ts";
 import type { RunEnd } from "./output/run-output.ts";
 import type { Screen } from "./output/terminal.ts";
 
-/** What a command is given that reads the volume alone. */
+/** Everything that a command gets that reads only the volume. */
 export interface ScanContext {
   args: Arguments;
   config: VolumeConfig;
@@ -15,19 +15,19 @@ export interface ScanContext {
   /** Aborted, with the JobError to end with, by a signal or RUN_TIMEOUT. */
   signal: AbortSignal;
   recorder: Recorder;
-  /** Where people read; undefined where the log is all there is. */
+  /** The terminal; undefined if there is only the log. */
   screen: Screen | undefined;
 }
 
-/** What every other command is given. */
+/** Everything that any other command gets. */
 export interface JobContext extends ScanContext {
   config: Config;
 }
 
-/** Milliseconds that a stop may take; Docker's own patience is ten seconds. */
+/** Milliseconds that a stop may take; Docker kills after ten seconds. */
 const STOP_LIMIT = 4500;
 
-/** Aborted by SIGTERM, SIGINT, SIGHUP and RUN_TIMEOUT. As PID 1 nobody else handles them. What does not end in time is ended. */
+/** Returns a signal that SIGTERM, SIGINT, SIGHUP and RUN_TIMEOUT abort. A run that does not stop in time is ended. */
 export function stopSignal(
   process: NodeJS.Process,
   config: VolumeConfig,

@@ -33,7 +33,7 @@ export function readDb(reader: Reader, deletesRows: boolean): DbConfig {
     key: reader.file("DB_SSL_KEY_FILE"),
   };
   const schema = reader.text("DB_SCHEMA") as string;
-  if (Buffer.byteLength(schema) > 63) reader.complain("config.identifier", { name: "DB_SCHEMA" });
+  if (Buffer.byteLength(schema) > 63) reader.addProblem("config.identifier", { name: "DB_SCHEMA" });
   const given = reader.has("DATABASE_URL");
   const url = given ? readUrl(reader) : undefined;
   const { servers, database, user, password } = url ?? (given ? NOWHERE : fromParts(reader));
@@ -46,7 +46,7 @@ export function readDb(reader: Reader, deletesRows: boolean): DbConfig {
     key: fileOf(url?.files.key, ssl.key),
   };
   if ((all.cert === undefined) !== (all.key === undefined)) {
-    reader.complain("config.pair", { names: ["DB_SSL_CERT_FILE", "DB_SSL_KEY_FILE"] });
+    reader.addProblem("config.pair", { names: ["DB_SSL_CERT_FILE", "DB_SSL_KEY_FILE"] });
   }
   const writable = url?.writable ?? servers.length > 1;
   const rowDefaults = readRowDefaults(reader);
@@ -60,7 +60,7 @@ function checkEngine(reader: Reader): void {
     engine !== undefined &&
     !/(^|[._])(postgres|postgresql|postgresql_psycopg2|postgis|pgsql)$/i.test(engine)
   ) {
-    reader.complain("config.engine", {});
+    reader.addProblem("config.engine", {});
   }
 }
 
@@ -71,10 +71,10 @@ const NOWHERE: Server = { servers: [], database: "", user: "", password: undefin
 
 function fromParts(reader: Reader): Server {
   const host = reader.text("DB_HOST");
-  if (host === undefined) reader.complain("config.missing", { name: "DB_HOST", instead: "DATABASE_URL" });
+  if (host === undefined) reader.addProblem("config.missing", { name: "DB_HOST", instead: "DATABASE_URL" });
   const found = pairHosts(host ?? "nowhere", reader.text("DB_PORT") as string);
-  if (!found.hosts) reader.complain("config.host", { name: "DB_HOST" });
-  else if (!found.servers) reader.complain("config.ports", { name: "DB_PORT" });
+  if (!found.hosts) reader.addProblem("config.host", { name: "DB_HOST" });
+  else if (!found.servers) reader.addProblem("config.ports", { name: "DB_PORT" });
   return {
     servers: found.servers ?? [],
     database: reader.text("DB_NAME") as string,
@@ -213,7 +213,7 @@ export function readRowDefaults(reader: Reader): ReadonlyMap<string, string> {
     const at = pair.indexOf("=");
     const name = pair.slice(0, Math.max(0, at)).trim();
     if (name === "" || found.has(name)) {
-      reader.complain("config.row-defaults", {});
+      reader.addProblem("config.row-defaults", {});
       return new Map();
     }
     found.set(name, pair.slice(at + 1));

@@ -86,7 +86,7 @@ export class Reader {
       if (value === undefined || value === "") continue;
       if (variable.secret) this.secrets.push(value);
       const what = stray(value, variable.secret ?? false);
-      if (what) this.complain("config.stray", { name, what });
+      if (what) this.addProblem("config.stray", { name, what });
       // As it was meant: one complaint about a value is enough.
       this.#values[name] = what ? value.trim().replace(/^(["'])(.*)\1$/s, "$2") : value;
     }
@@ -97,7 +97,7 @@ export class Reader {
     const path = mayBeFile ? environment[`${name}_FILE`] : undefined;
     if (!path) return direct;
     if (direct) {
-      this.complain("config.both", { names: [name, `${name}_FILE`] });
+      this.addProblem("config.both", { names: [name, `${name}_FILE`] });
       return direct;
     }
     return this.#readFile(`${name}_FILE`, path)
@@ -106,7 +106,7 @@ export class Reader {
   }
 
   /** Notes a problem; the run ends before a socket is opened, with all of them. */
-  complain<Id extends ConfigReason>(reason: Id, params: ParamsOf<Id>): void {
+  addProblem<Id extends ConfigReason>(reason: Id, params: ParamsOf<Id>): void {
     this.problems.push({ reason, params } as ConfigProblem);
   }
 
@@ -141,13 +141,13 @@ export class Reader {
 
   flag(name: VariableName): boolean {
     const value = this.#parse(name, (v) => v.asBool());
-    if (value === undefined) this.complain("config.choice", { name, allowed: ["true", "false"] });
+    if (value === undefined) this.addProblem("config.choice", { name, allowed: ["true", "false"] });
     return value ?? false;
   }
 
   oneOf<T extends string>(name: VariableName, allowed: readonly [T, ...T[]]): T {
     const value = allowed.find((word) => word === this.text(name));
-    if (value === undefined) this.complain("config.choice", { name, allowed });
+    if (value === undefined) this.addProblem("config.choice", { name, allowed });
     return value ?? allowed[0];
   }
 
@@ -155,7 +155,7 @@ export class Reader {
   integer(name: VariableName, least: number, most: number): number {
     const value = this.#parse(name, (v) => v.asInt());
     if (value !== undefined && value >= least && value <= most) return value;
-    this.complain("config.number", { name, least, most, whole: true });
+    this.addProblem("config.number", { name, least, most, whole: true });
     return least;
   }
 
@@ -163,7 +163,7 @@ export class Reader {
   seconds(name: VariableName, least = 0): number {
     const value = this.#parse(name, (v) => v.asFloatPositive());
     if (value !== undefined && value >= least && value <= MAX_SECONDS) return value;
-    this.complain("config.seconds", { name, least, most: MAX_SECONDS });
+    this.addProblem("config.seconds", { name, least, most: MAX_SECONDS });
     return least;
   }
 
@@ -183,8 +183,8 @@ export class Reader {
       return readFileSync(path);
     } catch (error) {
       const { code = "" } = error as NodeJS.ErrnoException;
-      if (code === "ENOENT") this.complain("config.file.missing", { name, path });
-      else this.complain("config.file.unreadable", { name, path, said: code });
+      if (code === "ENOENT") this.addProblem("config.file.missing", { name, path });
+      else this.addProblem("config.file.unreadable", { name, path, said: code });
       return undefined;
     }
   }

@@ -85,14 +85,14 @@ function readLanguage({ LOG_LANG, LC_ALL, LC_MESSAGES, LANG }: Environment): Lan
 export function readConfig(reader: Reader): Config {
   const volume = readVolume(reader);
   const config = { ...volume, db: readDb(reader, volume.purgeOrphans), nats: readNats(reader) };
-  complain(reader.problems);
+  throwProblems(reader.problems);
   return Object.freeze(config);
 }
 
 /** The same for a command that talks to no server: what is said of servers is not looked at. */
 export function readVolumeConfig(reader: Reader): VolumeConfig {
   const config = readVolume(reader);
-  complain(reader.problems.filter((problem) => !isAboutServers(problem)));
+  throwProblems(reader.problems.filter((problem) => !isAboutServers(problem)));
   return Object.freeze(config);
 }
 
@@ -101,7 +101,7 @@ function isAboutServers({ params }: ConfigProblem): boolean {
   return names.some((name) => /^(?:DB_|NATS_|DATABASE_|ROW_)/.test(name));
 }
 
-function complain([first, ...others]: readonly ConfigProblem[]): void {
+function throwProblems([first, ...others]: readonly ConfigProblem[]): void {
   if (first && others.length === 0) throw new JobError(first.reason, first.params);
   if (first) throw new JobError("config.several", { problems: [first, ...others] });
 }
@@ -131,7 +131,7 @@ function readVolume(reader: Reader): VolumeConfig {
 
 function readVersion(reader: Reader, name: "PACKAGE_VERSION"): string | undefined {
   const value = reader.text(name);
-  if (value !== undefined && !isKeyPart(value)) reader.complain("config.key-part", { name });
+  if (value !== undefined && !isKeyPart(value)) reader.addProblem("config.key-part", { name });
   return value && versionOf(value);
 }
 
@@ -139,7 +139,7 @@ function readCollectors(reader: Reader): Config["collectors"] {
   const names = reader.list("COLLECTORS");
   const [word] = names.map((name) => name.toLowerCase());
   if (names.length === 1 && (word === "auto" || word === "none")) return word;
-  if (!names.every(isKeyPart)) reader.complain("config.collectors", {});
+  if (!names.every(isKeyPart)) reader.addProblem("config.collectors", {});
   return [...new Set(names)];
 }
 
@@ -157,7 +157,7 @@ function readRequired(reader: Reader): Pick<VolumeConfig, "require" | "requirePr
     else if (more.length === 0 && kind === "apm" && language) requireProbes.push(language);
     else if (more.length === 0 && kind === "region" && /^\d{1,18}$/.test(what)) requireRegions.push(what);
     else {
-      reader.complain("config.platforms", { name: "REQUIRE" });
+      reader.addProblem("config.platforms", { name: "REQUIRE" });
       break;
     }
   }
@@ -169,7 +169,7 @@ function readReportFiles(reader: Reader): readonly string[] {
   const paths = reportPaths(reader.text("REPORT_FILE"));
   for (const path of paths) {
     const said = whyUnwritable(path);
-    if (said) reader.complain("config.report", { path, said });
+    if (said) reader.addProblem("config.report", { path, said });
   }
   return paths;
 }
