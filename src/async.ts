@@ -1,6 +1,8 @@
 import { setTimeout as sleep } from "node:timers/promises";
 
-/** Rejects with the signal's reason as soon as it aborts; a later result or rejection of `promise` is ignored. */
+/**
+ * Rejects with the signal's reason as soon as it aborts; a later result or rejection of `promise` is ignored.
+ */
 export async function abortable<T>(promise: Promise<T>, signal: AbortSignal): Promise<T> {
   if (signal.aborted) {
     promise.catch(() => {});
@@ -27,8 +29,8 @@ export function pause(ms: number, signal: AbortSignal): Promise<void> {
 const TICK = 250;
 
 /**
- * Calls `over` after `ms` milliseconds in which an answer could have arrived. A late tick counts as two at most: the event
- * loop was blocked, or the machine was busy, and an answer may be in the socket.
+ * Calls `over` after `ms` milliseconds in which an answer could have arrived. A late tick counts as two at
+ * most: the event loop was blocked, or the machine was busy, and an answer may be in the socket.
  */
 export class Patience {
   readonly #timer: NodeJS.Timeout;
@@ -66,8 +68,8 @@ export interface PollOptions<T> {
 }
 
 /**
- * Reads a value until it is right, and returns the last value, right or not. The only polling loop of the program; p-retry
- * repeats attempts against servers that are not up yet.
+ * Reads a value until it is right, and returns the last value, right or not. The only polling loop of the
+ * program; p-retry repeats attempts against servers that are not up yet.
  */
 export async function poll<T>(read: () => Promise<T>, options: PollOptions<T>): Promise<T> {
   for (let turn = 1; ; turn += 1) {
@@ -90,7 +92,10 @@ export function until(deadline: number, ms: number): () => number | undefined {
 /** Milliseconds between two log lines while nothing changes. */
 const LINE = 10_000;
 
-/** Returns a function that says whether a log line about a wait is due: it changed, or the last one is 10 s old. */
+/**
+ * Returns a function that says whether a log line about a wait is due: it changed, or the last one is 10 s
+ * old.
+ */
 export function createLineClock(): (now: string) => boolean {
   let last = "";
   let lastAt = Number.NEGATIVE_INFINITY;
@@ -113,8 +118,8 @@ export function createTurns(): <T>(work: () => Promise<T>) => Promise<T> {
 }
 
 /**
- * Does the work for each item, in their order, for at most `limit` at the same time. After a failure it starts no more, waits
- * for those that run, and throws the first failure.
+ * Does the work for each item, in their order, for at most `limit` at the same time. After a failure it
+ * starts no more, waits for those that run, and throws the first failure.
  */
 export async function inParallel<T>(
   items: readonly T[],

@@ -135,8 +135,8 @@ const ZH = `${USAGE.zh}
 export const HELP: Record<Language, string> = { en: EN, zh: ZH };
 
 /**
- * Returns the page of `help TOPIC`: a page of the documentation in the folder `docs` beside the program or one folder up.
- * Throws exit 64 for an unknown topic.
+ * Returns the page of `help TOPIC`: a page of the documentation in the folder `docs` beside the program or
+ * one folder up. Throws exit 64 for an unknown topic.
  */
 export function helpPage(topic: string | undefined, language: Language, programDir: string): string {
   if (topic === undefined) return HELP[language];

@@ -1,6 +1,6 @@
 /**
- * A package's identity in BK-Lite, and the one rule for each of its parts: for the command line, configuration,
- * packages.json, packages/ and the platform's tables.
+ * A package's identity in BK-Lite, and the one rule for each of its parts: for the command line,
+ * configuration, packages.json, packages/ and the platform's tables.
  */
 export const PACKAGE_TYPES = ["controller", "collector", "installer", "apm-probe"] as const;
 export type PackageType = (typeof PACKAGE_TYPES)[number];
@@ -37,8 +37,8 @@ export type Claim = Partial<Identity> & { description?: string };
 export const FIELD_LENGTHS = { object: 100, version: 100, name: 100 } as const;
 
 /**
- * Whether a value can stand in a key `{os}/{arch}/{object}/{version}/{name}` and in its column: 1 to 100 characters, no
- * separator, blank, control or format character.
+ * Whether a value can stand in a key `{os}/{arch}/{object}/{version}/{name}` and in its column: 1 to 100
+ * characters, no separator, blank, control or format character.
  */
 export function isKeyPart(value: string): boolean {
   return /^[^\s/\\\p{C}]{1,100}$/u.test(value) && value !== "." && value !== "..";
@@ -49,12 +49,18 @@ export function versionOf(text: string): string {
   return /^v\d/i.test(text) ? text.slice(1) : text;
 }
 
-/** Whether a file's name can be a row's name, a key's last part and a download: blanks are allowed, invisible characters are not. */
+/**
+ * Whether a file's name can be a row's name, a key's last part and a download: blanks are allowed, invisible
+ * characters are not.
+ */
 export function isRowName(value: string): boolean {
   return !/^\.{0,2}$|[\p{C}\p{Zl}\p{Zp}/\\]/u.test(value);
 }
 
-/** Whether a row of the table, which any user may have written, can be the parts of a key. If not, it has no object. */
+/**
+ * Whether a row of the table, which any user may have written, can be the parts of a key. If not, it has no
+ * object.
+ */
 export function isKeyRow(row: {
   os: string;
   arch: string | null;

@@ -27,7 +27,10 @@ export interface JobContext extends ScanContext {
 /** Milliseconds that a stop may take; Docker kills after ten seconds. */
 const STOP_LIMIT = 4500;
 
-/** Returns a signal that SIGTERM, SIGINT, SIGHUP and RUN_TIMEOUT abort. A run that does not stop in time is ended. */
+/**
+ * Returns a signal that SIGTERM, SIGINT, SIGHUP and RUN_TIMEOUT abort. A run that does not stop in time is
+ * ended.
+ */
 export function stopSignal(
   process: NodeJS.Process,
   config: VolumeConfig,

@@ -1,7 +1,8 @@
 /**
- * Flat memory for long transfers. V8 counts the bytes behind a buffer late: without this, the NATS client's copies of chunks
- * and zlib's output fill hundreds of megabytes. `node --expose-gc` starts the program (the bundle's first line, the image's
- * ENTRYPOINT, the npm scripts); without it the program works and needs more memory.
+ * Flat memory for long transfers. V8 counts the bytes behind a buffer late: without this, the NATS client's
+ * copies of chunks and zlib's output fill hundreds of megabytes. `node --expose-gc` starts the program (the
+ * bundle's first line, the image's ENTRYPOINT, the npm scripts); without it the program works and needs more
+ * memory.
  */
 
 /** Bytes of dropped buffers before a collection: few enough for flat memory, too many to cost time. */
@@ -20,7 +21,10 @@ interface Collector {
 /** Counts the bytes of buffers that are no longer used, and collects them once there are enough. */
 export type Sweep = (bytes: number) => void;
 
-/** One heap, one count: a hundred small files drop as much as one large file, but none reaches the limit alone. */
+/**
+ * One heap, one count: a hundred small files drop as much as one large file, but none reaches the limit
+ * alone.
+ */
 let collector: Collector | undefined;
 
 /** Returns a sweep for one transfer; all sweeps share one count. */
@@ -37,7 +41,9 @@ export function createSweep(): Sweep {
   };
 }
 
-/** Most buffers die young. A buffer that waited for a slow server is old, and only a full collection frees it. */
+/**
+ * Most buffers die young. A buffer that waited for a slow server is old, and only a full collection frees it.
+ */
 function sweep(gc: Collector): void {
   gc.collect({ type: "minor", execution: "sync" });
   const held = process.memoryUsage().arrayBuffers;

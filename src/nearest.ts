@@ -2,8 +2,8 @@
 const LONGER = 4;
 
 /**
- * Returns the name that a user most likely meant; undefined: none is near. At most one letter in three, and never more than
- * two, may be missing, added, changed or swapped with its neighbour. Case is ignored.
+ * Returns the name that a user most likely meant; undefined: none is near. At most one letter in three, and
+ * never more than two, may be missing, added, changed or swapped with its neighbour. Case is ignored.
  */
 export function nearest<T extends string>(word: string, names: readonly T[]): T | undefined {
   const typed = word.toLowerCase();

@@ -5,9 +5,9 @@ export interface NatsServer {
   port: number;
   /** From `tls://`, or NATS_TLS_ENABLED. */
   tls: boolean;
-  /** Credentials that stood in the URL: they win over the variables, for this server. */
+  /** The URL's credentials: for this server they win over the variables. */
   auth: NatsAuth | undefined;
-  /** The same, not percent-decoded, where that makes a difference: nats.py reads them so. */
+  /** The same credentials without percent-decoding, if they differ: nats.py reads them so. */
   literalAuth?: NatsAuth | undefined;
 }
 
@@ -60,7 +60,7 @@ export function readNats(reader: Reader): NatsConfig {
   };
 }
 
-/** Characters that people write between servers where only a comma counts. */
+/** Separators that are not a comma, by mistake. */
 const SEPARATOR = /[，、；;。　]/u;
 
 function readServers(reader: Reader, tlsEnabled: boolean): NatsServer[] {
@@ -81,7 +81,7 @@ function readServers(reader: Reader, tlsEnabled: boolean): NatsServer[] {
 }
 
 function readServer(text: string, tlsEnabled: boolean, secrets: string[]): NatsServer | undefined {
-  // The login by hand: URL would encode what is not, and so hide how it stands there.
+  // the login is parsed here: URL would encode it, and hide how it was written
   const parts = /^(?:(nats|tls):\/\/)?(?:([^/?#]*)@)?([^@/?#]+)\/?$/i.exec(text);
   const url = parts && !SEPARATOR.test(parts[3] ?? "") && URL.parse(`nats://${parts[3]}`);
   if (!url || url.hostname === "") return undefined;

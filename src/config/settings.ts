@@ -1,6 +1,6 @@
 /**
- * config/: from the environment to one frozen, typed configuration, all problems together and before a socket is opened. Knows the
- * variables' names and rules, not what is done with them.
+ * config/: from the environment to one frozen, typed configuration, all problems together and before a socket
+ * is opened. Knows the variables' names and rules, not their use.
  */
 import { JobError } from "../errors.ts";
 import {
@@ -28,13 +28,13 @@ export interface Platform {
   arch: Arch;
 }
 
-/** What a command needs that reads the volume alone. */
+/** The settings of a command that reads only the volume. */
 export interface VolumeConfig {
   packagesDir: string;
   packageVersion: string | undefined;
   collectors: "auto" | "none" | readonly string[];
   collectorPackages: "auto" | "shared" | "standalone";
-  /** Whether archives that BK-Lite's installer could not unpack are made anew as a zip that it can. */
+  /** `auto`: an archive that BK-Lite's installer cannot unpack is repacked as a zip. */
   repack: "auto" | "never";
   onConflict: "replace" | "keep" | "fail";
   /** REQUIRE: platforms that must be complete, */
@@ -60,28 +60,28 @@ export interface Config extends VolumeConfig {
   nats: NatsConfig;
 }
 
-/** What is needed to say anything at all: read first, and never fails. */
+/** The settings of the output: read first, and never an error. */
 export interface OutputConfig {
   logLevel: LogLevel;
   logFormat: "json" | "pretty" | "auto";
   language: Language;
 }
 
-/** How to log, with the defaults where the values are bad: the complaint about them has to come out somehow. */
+/** Reads how to log; a bad value is replaced by the default, so that the problem can be logged. */
 export function readOutput(environment: Environment): OutputConfig {
   const level = LOG_LEVELS.find((l) => l === environment.LOG_LEVEL);
   const format = (["json", "pretty", "auto"] as const).find((f) => f === environment.LOG_FORMAT);
   return { logLevel: level ?? "info", logFormat: format ?? "auto", language: readLanguage(environment) };
 }
 
-/** LOG_LANG; else Chinese where the first of LC_ALL, LC_MESSAGES and LANG that is set says so, as gettext reads them. */
+/** Returns LOG_LANG, or else the language of the first of LC_ALL, LC_MESSAGES and LANG, as gettext does. */
 function readLanguage({ LOG_LANG, LC_ALL, LC_MESSAGES, LANG }: Environment): Language {
   const asked = LANGUAGES.find((language) => language === LOG_LANG);
   const locale = LC_ALL || LC_MESSAGES || LANG || "";
   return asked ?? (/^zh/i.test(locale) ? "zh" : "en");
 }
 
-/** Reads and checks the whole configuration. Throws exit 78 that lists every bad variable by name, never with its value. */
+/** Reads and checks the whole configuration. Throws exit 78 with every bad variable's name, never a value. */
 export function readConfig(reader: Reader): Config {
   const volume = readVolume(reader);
   const config = { ...volume, db: readDb(reader, volume.purgeOrphans), nats: readNats(reader) };
@@ -89,7 +89,7 @@ export function readConfig(reader: Reader): Config {
   return Object.freeze(config);
 }
 
-/** The same for a command that talks to no server: what is said of servers is not looked at. */
+/** Does the same for a command without servers: problems of their settings are ignored. */
 export function readVolumeConfig(reader: Reader): VolumeConfig {
   const config = readVolume(reader);
   throwProblems(reader.problems.filter((problem) => !isAboutServers(problem)));
@@ -164,7 +164,7 @@ function readRequired(reader: Reader): Pick<VolumeConfig, "require" | "requirePr
   return { require, requireProbes, requireRegions };
 }
 
-/** Tried now: a report that cannot be left is found out before any work. */
+/** Tries each path: a report that cannot be written is exit 78 before any work. */
 function readReportFiles(reader: Reader): readonly string[] {
   const paths = reportPaths(reader.text("REPORT_FILE"));
   for (const path of paths) {
@@ -174,7 +174,7 @@ function readReportFiles(reader: Reader): readonly string[] {
   return paths;
 }
 
-/** Values that are no secret even where somebody chose one of them as a password. */
+/** Returns values that are shown, even if one of them is a password too. */
 export function publicValues(config: Config | VolumeConfig): string[] {
   if (!("db" in config)) return [];
   const { db, nats } = config;

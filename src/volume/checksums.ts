@@ -14,8 +14,9 @@ export interface Expected {
 }
 
 /**
- * Returns a file's digests in `NAME.sha256` and `SHA256SUMS`: by its name in the list of its own folder, by its path in the
- * lists above. Lines of other files do not count. A line of this file that cannot be read is exit 65.
+ * Returns a file's digests in `NAME.sha256` and `SHA256SUMS`: by its name in the list of its own folder, by
+ * its path in the lists above. Lines of other files do not count. A line of this file that cannot be read is
+ * exit 65.
  */
 export async function expectedDigests(archive: VolumeFile): Promise<Expected[]> {
   const found = await fromOwn(archive);
@@ -25,7 +26,9 @@ export async function expectedDigests(archive: VolumeFile): Promise<Expected[]> 
   return found;
 }
 
-/** Returns the lists that an archive may be in: in its own folder, then in those above, up to the volume's. */
+/**
+ * Returns the lists that an archive may be in: in its own folder, then in those above, up to the volume's.
+ */
 export function sumsLists(archive: VolumeFile): readonly Located[] {
   return besideAndAbove(archive, LIST);
 }
@@ -114,8 +117,8 @@ export interface Line {
 }
 
 /**
- * Reads a line in the forms of coreutils (`digest  name`, `digest *name`, the digest alone), BSD (`SHA256 (name) = digest`) and openssl
- * (`SHA2-256(name)= digest`); undefined for any other. Reads the line once.
+ * Reads a line in the forms of coreutils (`digest  name`, `digest *name`, the digest alone), BSD (`SHA256
+ * (name) = digest`) and openssl (`SHA2-256(name)= digest`); undefined for any other. Reads the line once.
  */
 export function parseLine(text: string): Line | undefined {
   if (text.length > MAX_LINE) return undefined;

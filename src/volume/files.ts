@@ -1,6 +1,7 @@
 /**
- * volume/: what is in PACKAGES_DIR: files and what their names, VERSION files and packages.json say of them, their
- * checksum files, and whether they are complete. Knows how to read them, not what BK-Lite does with them.
+ * volume/: what is in PACKAGES_DIR: files and what their names, VERSION files and packages.json say of them,
+ * their checksum files, and whether they are complete. Knows how to read them, not what BK-Lite does with
+ * them.
  */
 import { createHash } from "node:crypto";
 import { type BigIntStats, constants } from "node:fs";
@@ -39,7 +40,10 @@ export interface Located {
   linkAllowed?: true;
 }
 
-/** A regular file whose name or claim says what it is, or an entry of the bundle's collector folders. Not read yet. */
+/**
+ * A regular file whose name or claim says what it is, or an entry of the bundle's collector folders. Not read
+ * yet.
+ */
 export interface VolumeFile extends Located {
   /** Base name; becomes the row's name and the object's description. */
   name: string;
@@ -69,8 +73,8 @@ export interface StampedFile extends Located {
 }
 
 /**
- * Returns where a companion of this name may be: in the file's own folder first, then in each folder above it, up to the
- * volume's. For a file from the command line only its own folder counts.
+ * Returns where a companion of this name may be: in the file's own folder first, then in each folder above
+ * it, up to the volume's. For a file from the command line only its own folder counts.
  */
 export function besideAndAbove(of: Located, name: string): [Located, ...Located[]] {
   const parts = of.linkAllowed ? [] : of.file.split("/").slice(0, -1);
@@ -87,8 +91,9 @@ export function besideAndAbove(of: Located, name: string): [Located, ...Located[
 }
 
 /**
- * Opens a file, gives `use` its handle and its stamp, and closes it. If the file changed meanwhile, that is the error
- * (exit 74), whatever else `use` found wrong. A failed read is exit 74 too, or 66 without permission.
+ * Opens a file, gives `use` its handle and its stamp, and closes it. If the file changed meanwhile, that is
+ * the error (exit 74), whatever else `use` found wrong. A failed read is exit 74 too, or 66 without
+ * permission.
  */
 export async function withFile<T>(
   file: Located,
@@ -120,8 +125,8 @@ export function withStamped<T>(archive: StampedFile, use: (handle: OpenFile) => 
 }
 
 /**
- * Yields what `read` makes of a file's bytes. The file is compared with its stamp after opening and after the last byte,
- * so a consumer that saw the end has read exactly the scanned file (else exit 74).
+ * Yields what `read` makes of a file's bytes. The file is compared with its stamp after opening and after the
+ * last byte, so a consumer that saw the end has read exactly the scanned file (else exit 74).
  */
 export async function* readStream(
   file: StampedFile,
@@ -179,7 +184,10 @@ export async function openFile(file: Located): Promise<{ handle: OpenFile; stamp
   }
 }
 
-/** Throws exit 65 for a symbolic link that ends outside the volume, and the system's error for a path without a file. */
+/**
+ * Throws exit 65 for a symbolic link that ends outside the volume, and the system's error for a path without
+ * a file.
+ */
 export async function assertInside(file: Located): Promise<void> {
   if (file.root === undefined || file.linkAllowed) return;
   const place = await realpath(file.path, "buffer").catch((error: unknown) => {
@@ -196,8 +204,8 @@ function isInside({ root, linkAllowed }: Located, place: string | Buffer): boole
 }
 
 /**
- * Returns where a file is that was named as it is shown, or with bytes that Node could not read as an argument: names on
- * the volume need not be UTF-8.
+ * Returns where a file is that was named as it is shown, or with bytes that Node could not read as an
+ * argument: names on the volume need not be UTF-8.
  */
 export async function locate(folder: string, file: string): Promise<{ path: FilePath; name: FileName }> {
   const path = join(folder, file);
@@ -257,7 +265,10 @@ function isSame(a: FileStamp, b: FileStamp): boolean {
 
 const BLOCK = 1024 * 1024;
 
-/** Returns the file's SHA-256, lower-case hex; it is read once and kept in `archive`. A changed file is exit 74. */
+/**
+ * Returns the file's SHA-256, lower-case hex; it is read once and kept in `archive`. A changed file is exit
+ * 74.
+ */
 export async function digest(
   archive: StampedFile & { sha256: string | undefined },
   signal?: AbortSignal,
@@ -280,8 +291,8 @@ export async function digest(
 }
 
 /**
- * Returns the text of a small file: UTF-8 or UTF-16 with a byte order mark, or else GB18030, which editors on a Chinese
- * Windows write. undefined: it is not text.
+ * Returns the text of a small file: UTF-8 or UTF-16 with a byte order mark, or else GB18030, which editors on
+ * a Chinese Windows write. undefined: it is not text.
  */
 export function decodeText(bytes: Buffer): string | undefined {
   const mark = bytes.toString("hex", 0, 2);

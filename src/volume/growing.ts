@@ -26,7 +26,10 @@ const CUT_SHORT: ReadonlySet<ReasonId> = new Set<ReasonId>([
   "tar.truncated",
   "zip.truncated",
 ]);
-/** Problems of a file that got its full length first and is being filled: it is damaged if nothing more is written. */
+/**
+ * Problems of a file that got its full length first and is being filled: it is damaged if nothing more is
+ * written.
+ */
 const UNFILLED: ReadonlySet<ReasonId> = new Set<ReasonId>([
   "archive.kind.zeros",
   "gzip.damaged",
@@ -56,9 +59,10 @@ export interface Patience {
 }
 
 /**
- * Reads a file that may still be being written. If it changes, or is cut short and young, waits until it has been quiet for
- * a moment and reads it again; throws exit 74 when `patience` is over. The same goes for the files that a problem names: its
- * checksum file, a file in its folder. A value that `isNeeded` denies is returned without a wait.
+ * Reads a file that may still be being written. If it changes, or is cut short and young, waits until it has
+ * been quiet for a moment and reads it again; throws exit 74 when `patience` is over. The same goes for the
+ * files that a problem names: its checksum file, a file in its folder. A value that `isNeeded` denies is
+ * returned without a wait.
  */
 export async function whenComplete<T>(
   file: Located,
@@ -115,7 +119,10 @@ function isCut(found: Problem): boolean {
   return (found.reason === "checksum.line" || found.reason === "manifest.json") && found.params.cut === true;
 }
 
-/** Returns the paths of a problem's files: the one that was read, the one that it names, the list that contradicts it. */
+/**
+ * Returns the paths of a problem's files: the one that was read, the one that it names, the list that
+ * contradicts it.
+ */
 function pathsOf({ file, path }: Located, found: Problem | undefined): FilePath[] {
   if (!found || typeof path !== "string" || !path.endsWith(file)) return [path];
   const root = path.slice(0, path.length - file.length);
@@ -138,8 +145,9 @@ class FileWait {
   }
 
   /**
-   * Waits until the files have been quiet for a moment, after a change or `still` ms without one. `changed`: they changed
-   * since `readAt`, when the read began, and are quiet now; `moving`: the time is over first; `same`: nothing changed.
+   * Waits until the files have been quiet for a moment, after a change or `still` ms without one. `changed`:
+   * they changed since `readAt`, when the read began, and are quiet now; `moving`: the time is over first;
+   * `same`: nothing changed.
    */
   async forQuiet(
     paths: readonly FilePath[],

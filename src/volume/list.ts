@@ -41,7 +41,9 @@ const SYSTEM_FOLDERS: ReadonlySet<string> = new Set([
   "_gsdata_",
 ]);
 const SYSTEM_FOLDER_PREFIXES = ["@gmt-", "found."];
-/** Endings of unfinished downloads and copies, their state files, and what Windows writes beside a download. */
+/**
+ * Endings of unfinished downloads and copies, their state files, and what Windows writes beside a download.
+ */
 const UNFINISHED =
   /.(?:\.(?:part|partial|filepart|te?mp|swp|crdownload|opdownload|download|fdmdownload|incomplete|aria2|(?:downloading|td|xltd)(?:\.cfg)?|!qb|!ut|!bt|bc!|jc!)|~|:zone\.identifier)$/is;
 
@@ -71,8 +73,9 @@ interface Folder extends Located {
 }
 
 /**
- * Lists the possible packages of a volume: regular files with a package's name, or links to one, at most four folders
- * deep, and everything in a collector folder. A folder that may not be read is exit 66, one that cannot be read exit 74.
+ * Lists the possible packages of a volume: regular files with a package's name, or links to one, at most four
+ * folders deep, and everything in a collector folder. A folder that may not be read is exit 66, one that
+ * cannot be read exit 74.
  */
 export async function listVolume(dir: string): Promise<Volume> {
   const root = await realpath(dir).catch(() => dir);
@@ -88,8 +91,9 @@ export async function listVolume(dir: string): Promise<Volume> {
 }
 
 /**
- * Returns the file that the command line names, with its claim; `path` is relative to the working folder, and a bare name
- * is looked for in `dir` too. It may be a link to anywhere. Exit 66 if it is missing or no regular file.
+ * Returns the file that the command line names, with its claim; `path` is relative to the working folder, and
+ * a bare name is looked for in `dir` too. It may be a link to anywhere. Exit 66 if it is missing or no
+ * regular file.
  */
 export async function findFile(path: string, dir: string, claim: Claim): Promise<VolumeFile> {
   const places = basename(path) === path ? [".", dir] : ["."];
@@ -254,8 +258,8 @@ export interface TreeEntry extends StampedFile {
 }
 
 /**
- * Lists everything below a folder, by name; a link to a file counts as that file. A link to a folder, and anything else
- * that is neither file nor folder, is exit 65: a zip that BK-Lite unpacks cannot contain it.
+ * Lists everything below a folder, by name; a link to a file counts as that file. A link to a folder, and
+ * anything else that is neither file nor folder, is exit 65: a zip that BK-Lite unpacks cannot contain it.
  */
 export async function readTree(root: VolumeFile): Promise<TreeEntry[]> {
   const found: TreeEntry[] = [];

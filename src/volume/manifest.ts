@@ -135,7 +135,10 @@ function brokenRule({ instancePath, keyword, params }: ErrorObject): Problem {
   }
 }
 
-/** Returns the problem of an unknown field. It is named only if it is nearly a known one: no content is quoted. */
+/**
+ * Returns the problem of an unknown field. It is named only if it is nearly a known one: no content is
+ * quoted.
+ */
 function brokenField(pointer: string, name: string): Problem {
   const near = nearest(name.slice(0, MAX_FIELD), FIELDS);
   const detail = near === undefined ? "" : name;
@@ -151,7 +154,9 @@ export interface JsonFault {
   cut: boolean;
 }
 
-/** Finds the first character that makes a text invalid JSON, by bisection: each beginning before it is valid. */
+/**
+ * Finds the first character that makes a text invalid JSON, by bisection: each beginning before it is valid.
+ */
 export function jsonFault(text: string): JsonFault {
   let sound = 0;
   let wrong = text.length + 1;

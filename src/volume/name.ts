@@ -11,7 +11,9 @@ const OS_OR_ARCH = new RegExp(
   `(?<!${LETTER})(linux|windows|amd64|x86[_\\-]64|arm64|aarch64)(?!${LETTER}|\\+)`,
   "giv",
 );
-/** `-rc1`, `-beta.2`: only words that mean a stage of release, so that `-linux` or `-offline` is never one. */
+/**
+ * `-rc1`, `-beta.2`: only words that mean a stage of release, so that `-linux` or `-offline` is never one.
+ */
 const STAGE =
   "-(?:alpha|beta|rc|pre|preview|dev|snapshot|nightly|build|hotfix|patch|fix|sp|ga|p|r)(?:[.\\-]?\\d+)?";
 const BUILD = "\\+[0-9a-z]+(?:[.\\-][0-9a-z]+)*";
@@ -26,7 +28,10 @@ const LIKE_VERSION = new RegExp(
   `(?<!${LETTER}|\\+)v?\\d[\\p{L}\\d.,_+~\\-]*|[\\p{L}\\d]*\\d(?:[._,]\\d+)+|(?<!${LETTER})g?${HASH}`,
   "giv",
 );
-/** A suffix that makes it another version, in a form that is not read: `1.2.3_rc1`, `1.2.3-b7`, `1.2.3 build 7`, a commit. */
+/**
+ * A suffix that makes it another version, in a form that is not read: `1.2.3_rc1`, `1.2.3-b7`, `1.2.3 build
+ * 7`, a commit.
+ */
 const STAGE_APART = new RegExp(
   [
     "\\0[\\-_.~# ]?\\d\\S*(?<!\\s\\d{1,3})",
@@ -66,9 +71,9 @@ export function formatOf(name: string): "zip" | "tar.gz" | undefined {
 }
 
 /**
- * Parses an archive's name: words in any order after `fusion-collectors`; unknown words are ignored. Two values for one part,
- * or a text that looks like a version but is none, are a problem (exit 65), unless `given` has the part. Any other name is
- * parsed as a whole.
+ * Parses an archive's name: words in any order after `fusion-collectors`; unknown words are ignored. Two
+ * values for one part, or a text that looks like a version but is none, are a problem (exit 65), unless
+ * `given` has the part. Any other name is parsed as a whole.
  */
 export function parseName(
   name: string,
@@ -99,7 +104,10 @@ export function parseName(
   return { named: { ...(os && { os }), ...(arch && { arch }), ...(version && { version }) } };
 }
 
-/** Returns the words with full-width characters and URL encoding (`%20`) resolved, and without the mark of a second copy. */
+/**
+ * Returns the words with full-width characters and URL encoding (`%20`) resolved, and without the mark of a
+ * second copy.
+ */
 function plain(words: string): string {
   const decoded = words.replace(/%([2-7][0-9a-f])/gi, (_, hex: string) =>
     String.fromCharCode(Number.parseInt(hex, 16)),
@@ -108,8 +116,8 @@ function plain(words: string): string {
 }
 
 /**
- * Returns a text that looks like a version but cannot be read as one. Next to a version, only a suffix counts that makes it
- * another one (`1.2.3-4`, a package's revision), or a number with dots.
+ * Returns a text that looks like a version but cannot be read as one. Next to a version, only a suffix counts
+ * that makes it another one (`1.2.3-4`, a package's revision), or a number with dots.
  */
 function likeVersion(left: string, hasVersion: boolean): string | undefined {
   if (!hasVersion) return left.match(LIKE_VERSION)?.[0];
@@ -167,7 +175,10 @@ export interface CollectorPlace {
   arch?: Arch;
 }
 
-/** Returns the os and architecture of a path such as `collector/windows/amd64/vector.exe`; undefined: no collector folder. */
+/**
+ * Returns the os and architecture of a path such as `collector/windows/amd64/vector.exe`; undefined: no
+ * collector folder.
+ */
 export function collectorPlace(file: string): CollectorPlace | undefined {
   const [name, ...above] = file.split("/").reverse();
   if (name === undefined) return undefined;

@@ -31,8 +31,8 @@ export function isLikely(name: string): boolean {
 }
 
 /**
- * Returns the one warning for a file that was not recognised but could be a package by its name or as a program.
- * `siblings`: the files beside it; `isLink`: it is not opened.
+ * Returns the one warning for a file that was not recognised but could be a package by its name or as a
+ * program. `siblings`: the files beside it; `isLink`: it is not opened.
  */
 export async function unrecognised(
   located: Located,

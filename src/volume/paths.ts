@@ -20,7 +20,9 @@ export interface FileName {
   bytes?: string;
 }
 
-/** Returns a name as text: UTF-8, else GBK (a Chinese Windows), else with `_` for each byte that is not UTF-8. */
+/**
+ * Returns a name as text: UTF-8, else GBK (a Chinese Windows), else with `_` for each byte that is not UTF-8.
+ */
 export function readName(raw: Buffer): FileName {
   const name = decodeText(raw, "utf-8");
   if (name !== undefined) return { name, raw: name };
@@ -78,7 +80,10 @@ export function changed(file: string): ProblemError {
   return problem(file, "file.changed", {});
 }
 
-/** Returns exit 66 if a permission is missing, else 74. `path` is where the file is, `file` how messages name it. */
+/**
+ * Returns exit 66 if a permission is missing, else 74. `path` is where the file is, `file` how messages name
+ * it.
+ */
 export function unreadable(file: string, path: FilePath, error: NodeJS.ErrnoException): ProblemError {
   if (isDenied(error)) return problem(file, "file.denied", accessTo(path));
   return problem(file, "file.unreadable", { code: error.code ?? "", said: systemWords(error) });
@@ -107,7 +112,10 @@ export function systemWords({ code, message }: NodeJS.ErrnoException): string {
   return message.replace(/ '.*'$/s, "") || (code ?? "");
 }
 
-/** Returns owner, mode and the user that reads; of the closed folder above, if the file itself cannot be inspected. */
+/**
+ * Returns owner, mode and the user that reads; of the closed folder above, if the file itself cannot be
+ * inspected.
+ */
 export function accessTo(path: FilePath): Access {
   const user = `${geteuid?.() ?? "?"}:${getegid?.() ?? "?"}`;
   const target = linkTarget(path) ?? path;

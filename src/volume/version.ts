@@ -21,8 +21,8 @@ const VERSION = /^(?:v?\d[\w.+-]*|latest)$/i;
 export const VERSION_FILE_LENGTH = 4096;
 
 /**
- * Parses a VERSION file: a bare version, or one for each os (BK-Lite writes both forms). The first version of an os counts;
- * other lines do not, but the number of one that looks like a version is kept.
+ * Parses a VERSION file: a bare version, or one for each os (BK-Lite writes both forms). The first version of
+ * an os counts; other lines do not, but the number of one that looks like a version is kept.
  */
 export function parseVersionFile(bytes: Buffer, from: string): Versions {
   const versions: Versions = { from };
@@ -53,7 +53,10 @@ function osOf(word: string | undefined): Os | "any" {
   return os === "linux" || os === "windows" ? os : "any";
 }
 
-/** Reads the VERSION files beside and above an archive, the nearest first. Exit 65, 66 or 74 if one cannot be read. */
+/**
+ * Reads the VERSION files beside and above an archive, the nearest first. Exit 65, 66 or 74 if one cannot be
+ * read.
+ */
 export async function versionsAround(archive: Located): Promise<Versions[]> {
   const around: Versions[] = [];
   for (const one of besideAndAbove(archive, VERSION_FILE)) {
