@@ -16,7 +16,7 @@ import { EXIT, type ExitCode } from "./exit.ts";
 import { helpPage, USAGE } from "./help.ts";
 import { type JobContext, stopSignal } from "./job.ts";
 import { createRedact, escapeLines } from "./output/redact.ts";
-import { openOutput, refuse } from "./output/run-output.ts";
+import { openOutput, printUsageError } from "./output/run-output.ts";
 import { writeNow } from "./output/terminal.ts";
 
 /** Loaded on demand: their libraries take longer to load than everything up to the first log line. */
@@ -56,7 +56,7 @@ async function main(): Promise<void> {
       return;
     }
   } catch (error) {
-    await refuse(error, USAGE[language], process, reader, exit);
+    await printUsageError(error, USAGE[language], process, reader, exit);
     return;
   }
   await run(args, reader);

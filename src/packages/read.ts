@@ -58,7 +58,7 @@ export async function findFiles(
   const files = [...volume.files.filter(({ file }) => !byName.has(file)), ...named];
   const ignored = volume.ignored.filter(({ file }) => !byName.has(file));
   for (const one of ignored) log.debug("scan.ignored", one);
-  const suspects = volume.suspects.filter(({ file }) => !byName.has(file));
+  const suspects = volume.warnings.filter(({ file }) => !byName.has(file));
   for (const { file, reason, params } of suspects) log.warn("scan.suspect", reason, params, { file });
   if (files.length === 0 && !config.allowEmpty) {
     const others = [...volume.others, ...ignored.map(({ file }) => file)].sort();

@@ -51,7 +51,7 @@ export interface Wait {
 
 export type OnWait = (wait: Wait) => void;
 
-export interface Patience {
+export interface WaitOptions {
   signal?: AbortSignal;
   /** Seconds that a file is waited for in all; none unless given. */
   patience?: number;
@@ -67,7 +67,7 @@ export interface Patience {
 export async function whenComplete<T>(
   file: Located,
   read: () => Promise<T>,
-  { signal = new AbortController().signal, patience = 0, onWait = () => {} }: Patience,
+  { signal = new AbortController().signal, patience = 0, onWait = () => {} }: WaitOptions,
   isNeeded: (value: T) => boolean = () => true,
 ): Promise<T> {
   let wait: FileWait | undefined;

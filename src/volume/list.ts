@@ -61,7 +61,7 @@ export interface Volume {
   /** Everything that is left alone: other names, FIFOs, dangling links, … */
   ignored: Ignored[];
   /** Warnings about ignored files that could be packages. */
-  suspects: Problem[];
+  warnings: Problem[];
   /** Every other visible file: companions of packages, unfinished downloads. */
   others: string[];
 }
@@ -79,13 +79,13 @@ interface Folder extends Located {
  */
 export async function listVolume(dir: string): Promise<Volume> {
   const root = await realpath(dir).catch(() => dir);
-  const volume: Volume = { files: [], ignored: [], suspects: [], others: [] };
+  const volume: Volume = { files: [], ignored: [], warnings: [], others: [] };
   await listFolder({ file: "", path: dir, root, depth: DEPTH }, volume);
   const byPath = (a: { file: string }, b: { file: string }) => (a.file < b.file ? -1 : 1);
   return {
     files: volume.files.sort(byPath),
     ignored: volume.ignored.sort(byPath),
-    suspects: volume.suspects.sort(byPath),
+    warnings: volume.warnings.sort(byPath),
     others: volume.others.sort(),
   };
 }
@@ -141,14 +141,14 @@ async function listSubfolder(folder: Folder, { name, bytes }: FileName, volume: 
     volume.files.push({ ...located, name, size: 0, ...extra });
     return;
   }
-  if (isKnown(name)) volume.suspects.push(finding(folder.file, "volume.near.folder", {}));
+  if (isKnown(name)) volume.warnings.push(finding(folder.file, "volume.near.folder", {}));
   if (depth >= 0) return listFolder(folder, volume);
   volume.ignored.push({ file: folder.file });
   const below = await readdir(folder.path).catch(() => []);
   for (const one of below.filter((child) => !isHidden(child) && !UNFINISHED.test(child))) {
     const file = `${folder.file}/${one}`;
     if (isKnown(one) || collectorPlace(file)) {
-      volume.suspects.push(finding(file, "volume.near.deep", { depth: DEPTH }));
+      volume.warnings.push(finding(file, "volume.near.deep", { depth: DEPTH }));
     }
   }
 }
@@ -182,13 +182,13 @@ async function listFile(
       return;
     }
     volume.ignored.push(ignored);
-    volume.suspects.push(found);
+    volume.warnings.push(found);
     return;
   }
   volume.ignored.push(ignored);
   const dangling = entry.isSymbolicLink() && isLikely(name) ? await danglingLink(located) : undefined;
   const found = dangling ?? (await unrecognised(located, name, siblings, !entry.isFile()));
-  if (found) volume.suspects.push(found);
+  if (found) volume.warnings.push(found);
 }
 
 async function danglingLink({ file, path }: Located): Promise<Problem | undefined> {

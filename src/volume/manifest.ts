@@ -6,7 +6,7 @@ import { ARCH_NAMES, type Claim, isDescription, isKeyPart, versionOf } from "../
 import type { ManifestRule } from "../messages/volume.ts";
 import { nearest } from "../nearest.ts";
 import { decodeText, fileSize, type Located, locate, readSmall, type VolumeFile } from "./files.ts";
-import { type Patience, whenComplete } from "./growing.ts";
+import { type WaitOptions, whenComplete } from "./growing.ts";
 import schema from "./packages.schema.json" with { type: "json" };
 import type { FileName } from "./paths.ts";
 
@@ -32,12 +32,12 @@ export interface Manifest {
 }
 
 /** Reads `packages.json`; undefined: there is none. Waits while the file is still being written. */
-export async function readManifest(dir: string, patience: Patience = {}): Promise<Manifest | undefined> {
+export async function readManifest(dir: string, options: WaitOptions = {}): Promise<Manifest | undefined> {
   const problems: Problem[] = [];
   const root = await realpath(dir).catch(() => dir);
   const manifest: Located = { file: MANIFEST, path: join(dir, MANIFEST), root };
   const value = await collectProblem(problems, () =>
-    whenComplete(manifest, async () => parseJson(await readText(manifest)), patience),
+    whenComplete(manifest, async () => parseJson(await readText(manifest)), options),
   );
   if (value === undefined) return problems.length > 0 ? { files: [], problems } : undefined;
   const parsed = await check(value.json);
