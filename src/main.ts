@@ -94,7 +94,8 @@ async function run(args: Arguments, reader: Reader): Promise<void> {
   log.info("run.started", { command, version: manifest.version, bucket, packagesDir });
   try {
     // scan alone needs no server settings
-    await (await COMMAND[command]())({ args, config: config as Config, log, signal, recorder, screen });
+    const mode = command === "init" ? "apply" : command === "plan" ? "plan" : "verify";
+    await (await COMMAND[command]())({ args, config: config as Config, mode, log, signal, recorder, screen });
     // a stop that came with the last answers is still a stop
     signal.throwIfAborted();
     end.finish();

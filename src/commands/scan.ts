@@ -7,8 +7,8 @@ import { packageDigests } from "../packages/sources.ts";
 import { packageKeys } from "../reconcile/match.ts";
 
 /**
- * Reads and judges the volume alone; needs no server. Says what is there and what it would become on today's BK-Lite (table state
- * C). Throws exit 65, 66 or 74 as init would.
+ * Reads and judges the volume without a server. Shows what is on it and what it would become on today's
+ * BK-Lite (table state C). Throws exit 65, 66 or 74 as init would.
  */
 export async function scanOnly(job: ScanContext): Promise<void> {
   const { args, config, log, recorder, screen, signal } = job;

@@ -16,8 +16,9 @@ export interface CheckContext {
 }
 
 /**
- * Verifies the entries of a zip, `others` left out: those are verified by being read elsewhere. Returns the SHA-256 of each entry, by its offset;
- * undefined if there is nothing to verify: a tar.gz was read in full by the scan. Throws exit 65 that names the first damaged entry.
+ * Verifies the entries of a zip but for `others`, which their uploads verify. Returns the SHA-256 of each
+ * entry by its offset; undefined if there is nothing to verify, as in a tar.gz, which the scan reads
+ * completely. Throws exit 65 that names the first damaged entry.
  */
 export async function checkEntries(
   archive: Archive,
@@ -47,7 +48,7 @@ export async function checkEntries(
   return digests;
 }
 
-/** Verifies every archive that would be uploaded. Throws an error that names all damaged ones. */
+/** Verifies every archive that would be uploaded. Throws an error that names all damaged archives. */
 export async function checkArchives(decisions: readonly Decision[], context: CheckContext): Promise<void> {
   const problems: Problem[] = [];
   for (const archive of new Set(decisions.filter(isUploaded).map(({ desired }) => desired.package.archive))) {

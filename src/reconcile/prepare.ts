@@ -1,13 +1,13 @@
-import { poll } from "../async.ts";
+import { createLineClock, poll, until } from "../async.ts";
 import { JobError } from "../errors.ts";
-import type { JobContext } from "../job.ts";
+import { type JobContext, writes } from "../job.ts";
 import type { Archive } from "../packages/package.ts";
 import { findFiles, scan } from "../packages/read.ts";
 import { readStartProgress, type StartProgress } from "../postgres/platform-tables.ts";
 import type { PostgresReady } from "../readiness/postgres-probe.ts";
 import { type Servers, waitForServers } from "../readiness/wait-for-servers.ts";
 
-/** The servers and what lies on the volume. */
+/** The connected servers, and the archives on the volume. */
 export interface Prepared {
   servers: Servers;
   archives: Archive[];
@@ -16,13 +16,13 @@ export interface Prepared {
 }
 
 /**
- * Waits for the servers and reads the volume, both at once: neither needs the other, and a bad archive should not be heard of
- * only after minutes of waiting. The first failure ends both.
+ * Waits for the servers and reads the volume at the same time: neither needs the other, and a bad archive is
+ * reported without minutes of waiting. The first failure ends both.
  */
-export async function prepare(job: JobContext, writes: boolean): Promise<Prepared> {
+export async function prepare(job: JobContext): Promise<Prepared> {
   const { args, config, log, recorder } = job;
   const { requireRegions: regions } = config;
-  // nothing that is required may pass unseen
+  // No requirement may be ignored silently.
   if (regions.length > 0) throw new JobError("config.regions", { name: "REQUIRE", regions });
   const files = await findFiles(args, config, log, job.signal);
   const sibling = new AbortController();
@@ -32,7 +32,7 @@ export async function prepare(job: JobContext, writes: boolean): Promise<Prepare
     throw error;
   };
   const deadline = performance.now() + config.waitTimeout * 1000;
-  const waiting = recorder.time("wait", () => waitForServers(job, writes, signal)).catch(stop);
+  const waiting = recorder.time("wait", () => waitForServers(job, writes(job), signal)).catch(stop);
   const [servers, archives] = await Promise.allSettled([
     waiting,
     recorder.time("scan", () => scan(files, args, config, log, signal)).catch(stop),
@@ -45,21 +45,15 @@ export async function prepare(job: JobContext, writes: boolean): Promise<Prepare
   throw sibling.signal.reason;
 }
 
-/** Milliseconds between two looks, and between two lines. */
+/** Milliseconds between two readings. */
 const POLL = 1000;
-const LINE = 10_000;
-/** Milliseconds without a further migration after which there are no more to come. */
+/** Milliseconds without a further migration after which no more are expected. */
 const STILL = 5000;
 
-/** What the start has yet to do. */
-interface Unfinished {
-  migrating: boolean;
-  definitionsEmpty: boolean;
-}
-
 /**
- * Waits until BK-Lite's first start is over: its migrations no longer grow, and its list of collectors is filled. What is written
- * before that may not fit the finished tables. At `deadline` (as by performance.now()) the job goes on, with a warning.
+ * Waits until BK-Lite's first start is over: the number of its migrations no longer grows, and its list of
+ * collectors is filled. What is written earlier may not fit the finished tables. At `deadline` (as by
+ * performance.now()) the job goes on, with a warning.
  */
 export async function waitForFirstStart(
   { config, log }: JobContext,
@@ -69,37 +63,36 @@ export async function waitForFirstStart(
 ): Promise<void> {
   const started = performance.now();
   const seconds = () => Math.round((performance.now() - started) / 1000);
-  const left = () => Math.max(0, Math.round((deadline - performance.now()) / 1000));
-  const isMigrating = growthWatch();
-  let toldAt = Number.NEGATIVE_INFINITY;
-  let isFirst = true;
-  const look = async (): Promise<Unfinished> => {
-    const progress = await readStartProgress(db, config.db.schema);
-    if (progress.unreadable && isFirst) log.debug("migrations.unreadable", {});
-    isFirst = false;
-    const found = { migrating: isMigrating(progress), definitionsEmpty: progress.definitionsEmpty };
-    if (performance.now() - toldAt >= LINE && !isOver(found)) {
-      toldAt = performance.now();
-      const { count = 0 } = progress.migrations ?? {};
-      if (found.migrating) log.info("migrations.waiting", { count, seconds: seconds(), left: left() });
-      else log.info("definitions.waiting", { seconds: seconds(), left: left() });
+  const isMigrating = createMigrationWatch();
+  const isDue = createLineClock();
+  const read = async () => {
+    const { migrations, unreadable, definitionsEmpty } = await readStartProgress(db, config.db.schema);
+    const migrating = isMigrating(migrations);
+    const phase = migrating ? "migrations" : definitionsEmpty ? "definitions" : undefined;
+    if (phase && isDue(phase)) {
+      const time = {
+        seconds: seconds(),
+        left: Math.max(0, Math.round((deadline - performance.now()) / 1000)),
+      };
+      if (migrating) log.info("migrations.waiting", { count: migrations?.count ?? 0, ...time });
+      else log.info("definitions.waiting", time);
     }
-    return found;
+    return { migrating, unreadable, definitionsEmpty };
   };
-  const backoff = () => (deadline - performance.now() > POLL ? POLL : undefined);
-  const end = await poll(look, { until: isOver, backoff, signal });
+  const isOver = (start: Awaited<ReturnType<typeof read>>) => !start.migrating && !start.definitionsEmpty;
+  const end = await poll(read, { until: isOver, backoff: until(deadline, POLL), signal });
+  if (end.unreadable) log.debug("migrations.unreadable", {});
   if (end.migrating) log.warn("plan.warning", "definitions.migrating", { seconds: seconds() });
   if (end.definitionsEmpty) log.warn("plan.warning", "definitions.empty", { seconds: seconds() });
 }
 
-function isOver({ migrating, definitionsEmpty }: Unfinished): boolean {
-  return !migrating && !definitionsEmpty;
-}
-
-/** Says, look by look, whether the server may still be migrating: a migration is younger than a minute, and the last look that saw fewer was a moment ago. */
-function growthWatch(): (progress: StartProgress) => boolean {
+/**
+ * Returns whether the server may still be migrating, reading by reading: its newest migration is younger than
+ * a minute, and their number has changed within the last STILL milliseconds.
+ */
+function createMigrationWatch(): (migrations: StartProgress["migrations"]) => boolean {
   let seen: { count: number; since: number } | undefined;
-  return ({ migrations }) => {
+  return (migrations) => {
     if (!migrations?.young) return false;
     if (seen?.count !== migrations.count) seen = { count: migrations.count, since: performance.now() };
     return performance.now() - seen.since < STILL;

@@ -378,7 +378,7 @@ describe("archives of other kinds", () => {
       const options = { object: "Telegraf" };
       const wanted = { options, collectors: "auto", standalone, definitions: [], archColumn: true } as const;
       const problem = await problemOf(resolvePackages([archive], wanted));
-      assert.match(problem.reason, /Telegraf, which is a collector in it/);
+      assert.match(problem.reason, /Telegraf is a collector inside this archive/);
       assert.match(problem.hint, /--type collector/);
     }
   });

@@ -137,9 +137,9 @@ describe("a tar.gz that is a package", () => {
 const top = (name: string) => `fusion-collectors/${name}`;
 const HOSTILE: [what: string, entries: TarEntry[], reason: RegExp][] = [
   ["an absolute path", [{ name: "/etc/passwd" }], /an absolute path: \/etc\/passwd$/],
-  ["a backslash", [{ name: "bin\\telegraf" }], /backslash in it: bin\\telegraf$/],
-  ["a way up", [{ name: top("../../x") }], /a path with \.\. in it: /],
-  ["a NUL in a pax name", [{ name: "x", pax: { path: "tele\0graf" } }], /NUL in it: tele\\u\{0\}graf$/],
+  ["a backslash", [{ name: "bin\\telegraf" }], /a name with a backslash: bin\\telegraf$/],
+  ["a way up", [{ name: top("../../x") }], /a path with \.\.: /],
+  ["a NUL in a pax name", [{ name: "x", pax: { path: "tele\0graf" } }], /a NUL character: tele\\u\{0\}graf$/],
   ["a drive letter", [{ name: "c:telegraf" }], /drive letter: c:telegraf$/],
   ["a character device", [{ name: top("tty"), type: "character-device" }], /contains a device: .*tty$/],
   ["a block device", [{ name: top("sda"), type: "block-device" }], /contains a device/],
@@ -152,10 +152,18 @@ const HOSTILE: [what: string, entries: TarEntry[], reason: RegExp][] = [
   [
     "a link to an absolute path",
     [{ name: top("l"), type: "symlink", linkname: "/etc" }],
-    /leads out of it: .* -> \/etc$/,
+    /leads out of the archive: .* -> \/etc$/,
   ],
-  ["a link that leads out", [{ name: top("l"), type: "symlink", linkname: "../.." }], /leads out of it/],
-  ["a hard link that leads out", [{ name: top("l"), type: "link", linkname: "../x" }], /leads out of it/],
+  [
+    "a link that leads out",
+    [{ name: top("l"), type: "symlink", linkname: "../.." }],
+    /leads out of the archive/,
+  ],
+  [
+    "a hard link that leads out",
+    [{ name: top("l"), type: "link", linkname: "../x" }],
+    /leads out of the archive/,
+  ],
   [
     "an entry below a link",
     [{ name: top("l"), type: "symlink", linkname: "bin" }, { name: top("l/x") }],
@@ -172,7 +180,7 @@ describe("a tar.gz that is refused because it holds", () => {
     const whole = await tar({ name: top("bin/telegraf") });
     assert.match(
       await refused(gzipSync(Buffer.concat([whole, whole]))),
-      /entries behind its end, which no reader would unpack: /,
+      /entries after its end marker, which no tar program unpacks: /,
     );
   });
 
@@ -241,7 +249,7 @@ describe("a tar.gz that is refused because it is", () => {
     header[5] = 0x41;
     assert.match(
       await refused(gzipSync(header)),
-      /^contains no intact tar: there is no valid header at byte 0$/,
+      /^contains a damaged tar: there is no valid header at byte 0$/,
     );
   });
 
@@ -278,7 +286,7 @@ describe("a tar.gz that is refused because it is", () => {
     assert.equal(await refused(Buffer.from("plain text")), "is a text file, not an archive");
     assert.match(
       await refused(Buffer.from("PK\x03\x04zip", "latin1")),
-      /^is a zip file, whatever its name says$/,
+      /^is a zip file, but its name says otherwise$/,
     );
     assert.match(
       await refused(gzipSync("not a tar".repeat(200))),

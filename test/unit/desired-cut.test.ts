@@ -41,11 +41,11 @@ async function decide(stored: (origin: string) => Partial<StoredObject> | undefi
   };
   const objects = new Map<string, StoredObject>();
   if (changes) objects.set(KEY, { ...object, headers: {}, sequence: 1, ...changes });
-  const run = { config: { onConflict: "replace" } } as JobContext;
-  const listing = { objects, chunks: new Map(), named: new LiveNames(1), info: undefined };
+  const run = { mode: "plan", config: { onConflict: "replace" } } as JobContext;
+  const listing = { objects, chunks: new Map(), named: new LiveNames(1), stream: undefined };
   const state = { rows: [], listing, archColumn: false, hasDigest: false, hasStatus: false };
   const desired = { packages, collectors: [] };
-  const plan = await decideAll(run, desired, state, { allDigests: true, signal });
+  const plan = await decideAll(run, desired, state, signal);
   const decision = plan.packages.find(({ key }) => key === KEY);
   return { action: decision?.action, bytes: decision?.desired.bytes, wasCut: made.digest !== undefined };
 }

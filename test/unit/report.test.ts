@@ -62,7 +62,7 @@ describe("the termination message", () => {
         reason: "run.timeout",
         layer: "login",
         message: "the run took longer than RUN_TIMEOUT (5 s)",
-        hint: "raise RUN_TIMEOUT, or find out what takes so long: the log has a line every 10 s",
+        hint: "raise RUN_TIMEOUT, or find out which step is slow: the log has a line every 10 s",
       },
     });
   });

@@ -88,7 +88,7 @@ const WRONG: [what: string, files: Record<string, string | Buffer>, file: string
     "another's name in its own",
     { [`${NAME}.sha256`]: `${SHA256}  x.zip` },
     `${FILE}.sha256`,
-    /names another file/,
+    /names a file other than/,
   ],
   [
     "a name with other words",
