@@ -2,7 +2,7 @@
 import { poll } from "../async.ts";
 import { JobError, toRunError } from "../errors.ts";
 import type { JobContext } from "../job.ts";
-import { packageOrigin } from "../packages/sources.ts";
+import { fileDigest, packageOrigin } from "../packages/sources.ts";
 import { acquireLock, type Lock } from "../postgres/lock.ts";
 import type { Servers } from "../readiness/wait-for-servers.ts";
 import {
@@ -18,7 +18,6 @@ import { concludePlatforms } from "../reconcile/platforms.ts";
 import { prepare, waitForFirstStart } from "../reconcile/prepare.ts";
 import { withRetries } from "../reconcile/retries.ts";
 import { type Desired, decideAll, type ObservedState, observe, resolveDesired } from "../reconcile/state.ts";
-import { digest } from "../volume/files.ts";
 
 /** Milliseconds before each further reading, if something seems to be missing. */
 const READ_BACK_PAUSES = [250, 500, 1000, 2000];
@@ -55,7 +54,7 @@ async function takeLock(
     // The holder of the lock probably stores the same archives: read their digests while waiting.
     meanwhile: async () => {
       for (const pkg of desired.packages)
-        await (pkg.made ? packageOrigin(pkg, signal) : digest(pkg.archive, signal));
+        await (pkg.derived ? packageOrigin(pkg, signal) : fileDigest(pkg.archive, signal));
     },
   });
   log.debug("lock.acquired", { bucket: config.nats.bucket });
@@ -146,7 +145,7 @@ async function prove(
   if (packages.length + collectors.length === 0) return state;
   job.log.info("verify.done", {
     packages: packages.length,
-    rows: packages.filter(({ fixedKey }) => fixedKey === undefined).length + collectors.length,
+    rows: packages.filter(({ keyWithoutRow }) => keyWithoutRow === undefined).length + collectors.length,
   });
   return state;
 }

@@ -152,7 +152,8 @@ async function publishPackage(
   const { sha256, size } = object;
   // The sent bytes are the scanned ones, or the upload would have failed: the proof need not read the file
   // again.
-  if (!desired.package.made) desired.package.archive.sha256 = sha256;
+  const { archive, derived } = desired.package;
+  if (!derived) archive.digests.files.set(archive.file, sha256);
   const result = { sha256, bytes: size, bytesUploaded: size };
   const seconds = Number(((performance.now() - startedAt) / 1000).toFixed(3));
   logPackage(decision, { ...result, seconds }, context);
@@ -227,7 +228,7 @@ export interface StagedPackage {
 /**
  * Sends the chunks of all objects of one archive, and meanwhile verifies the entries that the uploads do not
  * read. If one of them fails, the others are stopped, all chunks are purged, and the first failure is thrown.
- * A sound archive gets its `fileDigests`.
+ * A sound archive gets its `digests.entries`.
  */
 export async function stageArchive(
   archive: Archive,
@@ -268,7 +269,7 @@ export async function stageArchive(
     ]);
     if (signal.aborted) throw signal.reason;
     const sent = uploads.flatMap((decision) => staged.get(decision) ?? []);
-    if (digests) archive.fileDigests = new Map([...digests, ...sent.flatMap(entryDigest)]);
+    if (digests) archive.digests.entries = new Map([...digests, ...sent.flatMap(entryDigest)]);
     return sent;
   } catch (error) {
     await discardAll(staged.values(), context);

@@ -18,8 +18,8 @@ export function checkTrust(
 ): void {
   if (!nats.tls.ca || chain.length === 0) return;
   for (const { type, archive } of packages) {
+    if (type !== "controller" || archive.kind !== "controller" || !archive.ca) continue;
     const { file, ca } = archive;
-    if (type !== "controller" || !ca) continue;
     const found = certificatesIn(ca);
     const [first] = found;
     if (!first) log.warn("plan.warning", "archive.ca.invalid", {}, { file });

@@ -3,8 +3,8 @@ import { collectProblem, type Problem, ProblemError } from "../errors.ts";
 import type { Log } from "../output/log.ts";
 import { startProgress } from "../output/progress.ts";
 import type { Recorder } from "../output/recorder.ts";
-import type { Archive } from "../packages/package.ts";
-import { verifyArchive } from "../packages/read.ts";
+import { type Archive, isZip } from "../packages/package.ts";
+import { verifyArchive } from "../packages/sources.ts";
 import { type Decision, isUploaded } from "./decide.ts";
 
 export interface CheckContext {
@@ -25,8 +25,8 @@ export async function checkEntries(
   others: readonly ZipLocation[],
   { full, log, recorder, signal }: CheckContext,
 ): Promise<FileDigests | undefined> {
-  const { file, format, size, fileDigests } = archive;
-  if (!full || format !== "zip" || fileDigests) return undefined;
+  const { file, size } = archive;
+  if (!full || !isZip(archive) || archive.digests.entries) return undefined;
   const packed = new Map(others.map(({ offset, compressedSize }) => [offset, compressedSize]));
   const total = [...packed.values()].reduce((left, bytes) => left - bytes, size);
   const digests = new Map<number, string>();
@@ -53,7 +53,7 @@ export async function checkArchives(decisions: readonly Decision[], context: Che
   const problems: Problem[] = [];
   for (const archive of new Set(decisions.filter(isUploaded).map(({ desired }) => desired.package.archive))) {
     const digests = await collectProblem(problems, () => checkEntries(archive, [], context));
-    if (digests) archive.fileDigests = digests;
+    if (digests) archive.digests.entries = digests;
   }
   if (problems.length > 0) throw new ProblemError(problems);
 }

@@ -41,7 +41,7 @@ export function plan(input: PlanInput): Plan {
   const verdicts = input.desired.map((desired) => decide(desired, input));
   const own = verdicts.flatMap((verdict) => {
     const { package: pkg } = verdict.desired;
-    return pkg.fixedKey === undefined ? [decideRow(pkg, verdict, input)] : [];
+    return pkg.keyWithoutRow === undefined ? [decideRow(pkg, verdict, input)] : [];
   });
   const shared = input.collectors.flatMap((collector) => {
     const after = verdicts.find((verdict) => verdict.desired.package === collector.controller);
@@ -184,7 +184,7 @@ function leftovers(
   objects: ReadonlyMap<string, StoredObject>,
 ): StoredObject[] {
   const header = object?.headers[REPLACES_HEADER];
-  if (!header || pkg.fixedKey !== undefined) return [];
+  if (!header || pkg.keyWithoutRow !== undefined) return [];
   const replaced = new Set<string | undefined>(header);
   return [...objects.values()].filter(
     ({ key, nuid, deleted }) =>

@@ -51,7 +51,7 @@ export function packageKeys(
   name: string,
   archColumn: boolean,
 ): readonly [string, ...string[]] {
-  return pkg.fixedKey === undefined ? keysOf(row ?? pkg, name, archColumn) : [pkg.fixedKey];
+  return pkg.keyWithoutRow === undefined ? keysOf(row ?? pkg, name, archColumn) : [pkg.keyWithoutRow];
 }
 
 /** The identity in the key of a row's object. */
@@ -116,7 +116,7 @@ export function findRow(identity: Identity, rows: readonly Row[], archColumn: bo
 
 /** Returns the rows of the same package for another architecture, which the old key may serve too. */
 export function otherArchitectures(pkg: Package, { rows, archColumn }: Observed): Row[] {
-  if (!archColumn || pkg.fixedKey !== undefined) return [];
+  if (!archColumn || pkg.keyWithoutRow !== undefined) return [];
   return rows.filter(
     (row) =>
       row.os === pkg.os &&
@@ -198,7 +198,7 @@ export function headersOf(
 
 /** Returns the row of a package; undefined for a package without rows. */
 export function rowOf(pkg: Package, { rows, archColumn }: Observed): Row | undefined {
-  return pkg.fixedKey === undefined ? findRow(pkg, rows, archColumn) : undefined;
+  return pkg.keyWithoutRow === undefined ? findRow(pkg, rows, archColumn) : undefined;
 }
 
 /**

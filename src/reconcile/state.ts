@@ -6,21 +6,21 @@ import { startProgress } from "../output/progress.ts";
 import type { Recorder } from "../output/recorder.ts";
 import { isPart } from "../packages/layouts.ts";
 import { type Archive, type CollectorDefinition, type Package, shownPlatform } from "../packages/package.ts";
-import { reportIgnored } from "../packages/read.ts";
 import { resolvePackages } from "../packages/resolve.ts";
 import {
+  fileDigest,
   isZipOfEntries,
+  knownDigest,
   packageDigests,
   packageEntries,
   packageOrigin,
   packageSize,
-  readFileDigests,
+  readEntryDigests,
 } from "../packages/sources.ts";
 import { readDefinitions } from "../postgres/platform-tables.ts";
 import { type Row, readRows } from "../postgres/rows.ts";
 import type { Servers } from "../readiness/wait-for-servers.ts";
 import type { Listing } from "../store/object.ts";
-import { digest } from "../volume/files.ts";
 import { checkTrust } from "./ca.ts";
 import { type Plan, plan, type SharedCollector } from "./decide.ts";
 import {
@@ -33,6 +33,7 @@ import {
   saysEntries,
   storedFor,
 } from "./match.ts";
+import { reportResolved } from "./prepare.ts";
 
 /** What should be stored and registered. */
 export interface Desired {
@@ -66,7 +67,7 @@ export async function resolveDesired(
   });
   const { packages, collectors, problems } = resolved;
   if (problems.length > 0) throw new ProblemError(problems);
-  reportIgnored(resolved, config, log);
+  reportResolved(resolved, config, log);
   checkTrust(packages, nats.chain, config, log);
   const whole = packages.filter((pkg) => !isPart(pkg));
   const parts = [...collectors, ...packages.filter(isPart)];
@@ -91,9 +92,9 @@ export async function resolveDesired(
 }
 
 /** Logs that an archive is repacked, or that it would have to be. */
-function reportForm({ archive: { file }, name, made, unfit }: Package, log: Log): void {
-  if (made?.reasons) log.info("package.repacked", { file, name, reasons: made.reasons });
-  if (unfit) log.warn("package.unfit", "repack.never", { reasons: unfit }, { file });
+function reportForm({ archive: { file }, name, derived, repackNeeded }: Package, log: Log): void {
+  if (derived?.kind === "repacked") log.info("package.repacked", { file, name, reasons: derived.reasons });
+  if (repackNeeded) log.warn("package.unfit", "repack.never", { reasons: repackNeeded }, { file });
 }
 
 /**
@@ -130,7 +131,7 @@ async function describeContents(
   const described: DesiredPackage[] = [];
   for (const pkg of packages) {
     const stored = storedFor(pkg, read);
-    if (!pkg.made && (reports || stored)) await digest(pkg.archive, signal);
+    if (!pkg.derived && (reports || stored)) await fileDigest(pkg.archive, signal);
     const origin = await packageOrigin(pkg, signal);
     const desired = describe(pkg, { ...(origin !== undefined && { origin }) });
     const row = rowOf(pkg, read);
@@ -145,7 +146,7 @@ async function describeContents(
   const isNeeded = (desired: DesiredPackage) => {
     const stored = storedFor(desired.package, read);
     const row = rowOf(desired.package, read);
-    return desired.package.made && stored !== undefined && !isSame(desired, stored, row);
+    return desired.package.derived && stored !== undefined && !isSame(desired, stored, row);
   };
   const needed = described.filter(isNeeded).map((desired) => desired.package);
   const problems: Problem[] = [];
@@ -162,11 +163,11 @@ function describe(
   pkg: Package,
   { origin, entries }: Pick<DesiredPackage, "origin" | "entries">,
 ): DesiredPackage {
-  const { archive, made } = pkg;
+  const known = knownDigest(pkg);
   return {
     package: pkg,
-    sha256: made ? made.digest?.sha256 : archive.sha256,
-    bytes: made?.digest?.bytes ?? packageSize(pkg),
+    sha256: known?.sha256,
+    bytes: known?.bytes ?? packageSize(pkg),
     ...(origin !== undefined && { origin }),
     ...(entries !== undefined && { entries }),
   };
@@ -192,7 +193,7 @@ async function readEntries(
     () => read,
   );
   try {
-    await readFileDigests(archive, signal, count);
+    await readEntryDigests(archive, signal, count);
   } catch (error) {
     if (error instanceof ProblemError && error.code === EXIT.invalidPackage) return undefined;
     throw error;

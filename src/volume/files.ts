@@ -265,16 +265,9 @@ function isSame(a: FileStamp, b: FileStamp): boolean {
 
 const BLOCK = 1024 * 1024;
 
-/**
- * Returns the file's SHA-256, lower-case hex; it is read once and kept in `archive`. A changed file is exit
- * 74.
- */
-export async function digest(
-  archive: StampedFile & { sha256: string | undefined },
-  signal?: AbortSignal,
-): Promise<string> {
-  archive.sha256 = await withStamped(archive, async (handle) => {
-    if (archive.sha256 !== undefined) return archive.sha256;
+/** Returns a file's SHA-256, lower-case hex. Throws exit 74 if it has changed since the scan, or changes now. */
+export async function digest(archive: StampedFile, signal?: AbortSignal): Promise<string> {
+  return withStamped(archive, async (handle) => {
     const size = Number(archive.stamp.size);
     const hash = createHash("sha256");
     let hashed = 0;
@@ -287,7 +280,6 @@ export async function digest(
     if (hashed !== size) throw changed(archive.file);
     return hash.digest("hex");
   });
-  return archive.sha256;
 }
 
 /**

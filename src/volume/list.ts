@@ -253,8 +253,6 @@ export interface TreeEntry extends StampedFile {
   isFolder: boolean;
   /** Permissions. */
   mode: number;
-  /** Lower-case hex; undefined until it has been read. */
-  sha256: string | undefined;
 }
 
 /**
@@ -293,7 +291,7 @@ async function addEntries(
     if (isFolder ? entry.isSymbolicLink() : !stats.isFile()) throw badEntry(root, name);
     const mode = Number(stats.mode) & 0o777;
     const named = { ...one, name, ...(bytes !== undefined && { bytes }) };
-    found.push({ ...named, isFolder, mode, stamp: toStamp(stats), sha256: undefined });
+    found.push({ ...named, isFolder, mode, stamp: toStamp(stats) });
     if (found.length > MAX_FILES) throw problem(root.file, "archive.limit.files", { limit: MAX_FILES });
     if (isFolder) await addEntries(root, { name, path }, found);
   }

@@ -215,7 +215,7 @@ async function makeWorld(name: string, dice: Random): Promise<World> {
     pack("installer", "bklite-controller-installer", {
       type: "installer",
       version: "latest",
-      fixedKey: OURS[4] ?? "",
+      keyWithoutRow: OURS[4] ?? "",
     }),
   ];
   for (const pkg of packages) {
