@@ -184,7 +184,11 @@ const LISTED = 8;
 function joinCommand({ whole, parts, command }: SplitPart, file: string): string {
   const folder = file.slice(0, file.lastIndexOf("/") + 1);
   const into = folder === "" ? "" : `cd ${quoted(folder)} && `;
-  if (command === "zip") return `${into}zip -s 0 ${quoted(whole)} --out ${quoted(`joined-${whole}`)}`;
+  if (command === "zip") {
+    // a hidden file is not read, should the job run meanwhile
+    const others = `${quoted(whole.slice(0, -".zip".length))}.z[0-9]*`;
+    return `${into}zip -s 0 ${quoted(whole)} --out .joined.zip && mv .joined.zip ${quoted(whole)} && rm ${others}`;
+  }
   const [first = "", last = ""] = [parts[0], parts.at(-1)];
   if (command === "7z") return `${into}7z x ${quoted(first)}`;
   // the shell sorts names of equal length as the parts are numbered

@@ -98,7 +98,10 @@ describe("a file that could be a package and was not recognised", () => {
     [[`${ZIP}.aa`, `${ZIP}.ab`], `cat ${ZIP}.aa ${ZIP}.ab > ${ZIP}`],
     [[`${ZIP}.1`, `${ZIP}.2`], `cat ${ZIP}.1 ${ZIP}.2 > ${ZIP}`],
     [Array.from({ length: 12 }, (_, n) => `${ZIP}.${`${n}`.padStart(3, "0")}`), `cat ${ZIP}.??? > ${ZIP}`],
-    [["fusion-collectors.z01"], "zip -s 0 fusion-collectors.zip --out joined-fusion-collectors.zip"],
+    [
+      ["fusion-collectors.z01"],
+      "zip -s 0 fusion-collectors.zip --out .joined.zip && mv .joined.zip fusion-collectors.zip && rm fusion-collectors.z[0-9]*",
+    ],
     [["a $(x) '.zip.00"], `cat 'a $(x) '\\''.zip.00' > 'a $(x) '\\''.zip'`],
   ];
   for (const [parts, command] of SPLIT) {
