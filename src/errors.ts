@@ -10,6 +10,8 @@ export interface JobErrorOptions {
   server?: string | undefined;
   /** How many more failures of the kind there are. The log names them. */
   others?: number;
+  /** Whether the same run may start over: a connection was lost, another process wrote in between. */
+  retryable?: boolean;
   cause?: unknown;
 }
 
@@ -25,11 +27,10 @@ export class JobError<Id extends ReasonId = ReasonId> extends Error {
   readonly file: string | undefined;
   readonly server: string | undefined;
   readonly others: number;
-  /** Whether the same run may start over: a connection was lost, another process wrote in between. */
-  readonly retryable: boolean = false;
+  readonly retryable: boolean;
 
   constructor(reason: Id, params: Params<Id>, options: JobErrorOptions = {}) {
-    const { layer, file, server, others = 0, cause } = options;
+    const { layer, file, server, others = 0, retryable = false, cause } = options;
     const { message } = formatMessage(reason, params, "en");
     const place = file ?? server;
     super(
@@ -42,6 +43,7 @@ export class JobError<Id extends ReasonId = ReasonId> extends Error {
     this.file = file;
     this.server = server;
     this.others = others;
+    this.retryable = retryable;
   }
 
   /** The exit code of the run that this error ends. */
