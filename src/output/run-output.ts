@@ -60,7 +60,7 @@ export async function openOutput(
 }
 
 /** A command line that says nothing: a person sees why and the usage, a machine gets its report all the same. */
-export async function refuse(
+export async function printUsageError(
   error: unknown,
   usage: string,
   process: NodeJS.Process,

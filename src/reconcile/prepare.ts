@@ -10,7 +10,7 @@ import { readStartProgress, type StartProgress } from "../postgres/platform-tabl
 import type { PostgresReady } from "../readiness/postgres-probe.ts";
 import { type Servers, waitForServers } from "../readiness/wait-for-servers.ts";
 import type { VolumeFile } from "../volume/files.ts";
-import type { Patience } from "../volume/growing.ts";
+import type { WaitOptions } from "../volume/growing.ts";
 import type { Ignored } from "../volume/list.ts";
 
 /** The connected servers, and the archives on the volume. */
@@ -77,7 +77,7 @@ export async function scanFiles(
 }
 
 /** Waits for files that are still being written, a quarter of WAIT_TIMEOUT in all. */
-function patienceOf({ waitTimeout }: VolumeConfig, log: Log, signal: AbortSignal): Patience {
+function patienceOf({ waitTimeout }: VolumeConfig, log: Log, signal: AbortSignal): WaitOptions {
   return { signal, patience: waitTimeout / 4, onWait: (wait) => log.info("scan.growing", wait) };
 }
 
