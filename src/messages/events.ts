@@ -117,6 +117,19 @@ interface Layer {
 /** Seconds of waiting after which a line has the remedy too: the second of those every 10 s. */
 const ADVISE = 20;
 
+/** Names of the layers; English and the log's fields have the key itself. */
+const LAYERS: Readonly<Record<string, string>> = {
+  dns: "解析",
+  tcp: "连接",
+  tls: "TLS",
+  login: "登录",
+  database: "数据库",
+  table: "数据表",
+  privileges: "权限",
+  jetstream: "JetStream",
+  bucket: "存储桶",
+};
+
 const layer = (name: string, zh: string) =>
   event<Layer>({
     about: {
@@ -124,7 +137,7 @@ const layer = (name: string, zh: string) =>
       zh: `${zh}：已通过的最高层、首个失败的层、原因、已等待与剩余秒数；变化时及每 10 秒一行`,
     },
     en: ({ failed, cause, hint, waited, left }) => `waiting (${failed}): ${cause}; ${waited} s waited, ${left} s left${waited < ADVISE ? "" : `. What to do: ${hint}`}`,
-    zh: ({ failed, cause, hint, waited, left }) => `等待中（${failed}）：${cause}；已等待 ${waited} 秒，剩余 ${left} 秒${waited < ADVISE ? "" : `。处理办法：${hint}`}`,
+    zh: ({ failed, cause, hint, waited, left }) => `等待中（${LAYERS[failed] ?? failed}）：${cause}；已等待 ${waited} 秒，剩余 ${left} 秒${waited < ADVISE ? "" : `。处理办法：${hint}`}`,
   });
 
 /** `seconds`: how long the job waited. */
