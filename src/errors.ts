@@ -16,8 +16,9 @@ export interface JobErrorOptions {
 }
 
 /**
- * An error that the job understands: an entry of the catalog with its parameters. Anything else is a bug (exit 70).
- * `message` is the English cause, for stacks and tests; the words for an operator are made in output/.
+ * An error that the job understands: an entry of the catalog with its parameters. Anything else is a bug
+ * (exit 70). `message` is the English cause, for stacks and tests; the words for an operator are made in
+ * output/.
  */
 export class JobError<Id extends ReasonId = ReasonId> extends Error {
   override readonly name: string = "JobError";
@@ -56,7 +57,10 @@ export class JobError<Id extends ReasonId = ReasonId> extends Error {
   }
 }
 
-/** What is wrong with a file of the volume, or what a warning says of it. Data: a run reports all of them together. */
+/**
+ * What is wrong with a file of the volume, or what a warning says of it. Data: a run reports all of them
+ * together.
+ */
 export type Problem<Id extends ReasonId = ReasonId> = {
   [Each in Id]: {
     /** Path below PACKAGES_DIR. */
@@ -76,7 +80,9 @@ export class ProblemError extends JobError {
   override readonly name = "ProblemError";
   readonly problems: readonly Problem[];
 
-  /** At least one problem; the first invalid package, or else the first problem, decides reason and exit code. */
+  /**
+   * At least one problem; the first invalid package, or else the first problem, decides reason and exit code.
+   */
   constructor(problems: readonly Problem[]) {
     const first = problems.find((one) => problemCode(one) === EXIT.invalidPackage) ?? problems[0];
     if (!first) throw new Error("ProblemError needs a problem");
@@ -109,7 +115,10 @@ export async function collectProblem<T>(
   }
 }
 
-/** Returns the error that ends a run after these failures: the first, with the number of the others. undefined: there are none. */
+/**
+ * Returns the error that ends a run after these failures: the first, with the number of the others.
+ * undefined: there are none.
+ */
 export function toRunError(failures: readonly unknown[]): unknown {
   const [first] = failures;
   const others = failures.length - 1;

@@ -1,5 +1,4 @@
 import type { JobContext } from "../job.ts";
-import { statusTable } from "../output/tables.ts";
 import { readDefinitions } from "../postgres/platform-tables.ts";
 import { type Servers, waitForServers } from "../readiness/wait-for-servers.ts";
 import { findStale, findUnlisted, findUnreachable, tidyOrphans } from "../reconcile/orphans.ts";
@@ -48,7 +47,7 @@ async function readAll(
   });
 }
 
-function reportRows({ log, recorder, screen }: JobContext, state: Seen): void {
+function reportRows({ log, recorder }: JobContext, state: Seen): void {
   const rows = state.rows.map(({ id, type, os, arch, object, version, name, ...row }) => {
     const line = { id, type, os, arch, object, version, name, action: "unchanged" } as const;
     const whole = { ...line, ...row };
@@ -56,9 +55,8 @@ function reportRows({ log, recorder, screen }: JobContext, state: Seen): void {
   });
   for (const { stored, install, ...line } of rows) {
     recorder.row(line, line.id, "unchanged");
-    if (!screen) log.info("status.row", { ...line, stored, install });
+    log.info("status.row", { ...line, stored, install });
   }
-  screen?.print(statusTable(screen.redacted(rows), log.language, screen.width()));
 }
 
 /** Objects under a package's key that no row is served by. */

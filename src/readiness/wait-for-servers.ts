@@ -93,7 +93,14 @@ async function waitForNats(
   recorder.support.nats = { version, server: bucket.nc.getServer() };
   recorder.servers.nats = { server: where, version, bucket: bucket.name };
   const seconds = secondsSince(options.started);
-  log.info("wait.nats.ready", { where, bucket: bucket.name, exists, version, seconds });
+  log.info("wait.nats.ready", {
+    where,
+    tls: ready.chain.length > 0,
+    bucket: bucket.name,
+    exists,
+    version,
+    seconds,
+  });
   return ready;
 }
 

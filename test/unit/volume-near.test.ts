@@ -64,8 +64,8 @@ const NAMES: [name: string, meant: string | null, content?: Buffer][] = [
 
 async function warned(files: Record<string, string | Buffer>) {
   await using on = await volume(files);
-  const { suspects } = await listVolume(on.dir);
-  return suspects.map(({ file, reason, params }) => [file, reason, params]);
+  const { warnings } = await listVolume(on.dir);
+  return warnings.map(({ file, reason, params }) => [file, reason, params]);
 }
 
 describe("a file that could be a package and was not recognised", () => {
@@ -132,9 +132,9 @@ describe("a file that could be a package and was not recognised", () => {
     await symlink("data/x", on.path("telegraf"));
     await symlink("/", on.path("root"));
     await symlink("/", on.path("fusion-collectors.zip"));
-    const { suspects } = await listVolume(on.dir);
+    const { warnings } = await listVolume(on.dir);
     assert.deepEqual(
-      suspects.map(({ file, reason }) => [file, reason]),
+      warnings.map(({ file, reason }) => [file, reason]),
       [
         ["data/x", "volume.near.unknown"],
         ["fusion-collectors.zip", "volume.near.linked"],
