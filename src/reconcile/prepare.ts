@@ -1,5 +1,5 @@
 import { createLineClock, poll, until } from "../async.ts";
-import type { VolumeConfig } from "../config/settings.ts";
+import type { VolumeConfig } from "../config/job-settings.ts";
 import { JobError, type Problem, ProblemError } from "../errors.ts";
 import { type JobContext, type ScanContext, writes } from "../job.ts";
 import type { Log } from "../output/log.ts";
