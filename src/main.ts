@@ -77,7 +77,7 @@ async function run(args: Arguments, reader: Reader): Promise<void> {
     problem = error;
   }
   const shown = config ? publicValues(config) : [];
-  const { log, recorder, screen, end } = await openOutput(args, process, reader, shown, exit);
+  const { log, recorder, end } = await openOutput(args, process, reader, shown, exit);
   // the nats library prints there when a connection breaks; standard output is for the log or the report
   console.log = () => {};
   process.on("uncaughtException", (error) => end.finish(error));
@@ -95,7 +95,7 @@ async function run(args: Arguments, reader: Reader): Promise<void> {
   try {
     // scan alone needs no server settings
     const mode = command === "init" ? "apply" : command === "plan" ? "plan" : "verify";
-    await (await COMMAND[command]())({ args, config: config as Config, mode, log, signal, recorder, screen });
+    await (await COMMAND[command]())({ args, config: config as Config, mode, log, signal, recorder });
     // a stop that came with the last answers is still a stop
     signal.throwIfAborted();
     end.finish();

@@ -313,7 +313,7 @@ export const EVENTS = {
     zh: ({ version, where, state }) => `Postgres ${version}（${where}）已就绪：表结构 ${state}`,
   }),
   "wait.nats.layer": layer("NATS", "NATS"),
-  "wait.nats.ready": event<Ready & { bucket: string; exists: boolean }>({
+  "wait.nats.ready": event<Ready & { tls: boolean; bucket: string; exists: boolean }>({
     about: { en: "NATS is usable, down to the bucket", zh: "NATS 可用，包括存储桶" },
     en: ({ version, where, bucket, exists }) => `NATS ${version} at ${where} is ready: bucket "${bucket}"${exists ? "" : " does not exist yet"}`,
     zh: ({ version, where, bucket, exists }) => `NATS ${version}（${where}）已就绪：存储桶“${bucket}”${exists ? "" : "尚不存在"}`,
@@ -334,6 +334,14 @@ export const EVENTS = {
     },
     en: ({ archives, bytes }) => `on the volume: ${plural(archives, "package")}, ${formatBytes(bytes)}`,
     zh: ({ archives, bytes }) => `目录中共有 ${archives} 个探针包，${formatBytes(bytes)}`,
+  }),
+  "scan.packages": event<{ where: string; files: number; packages: number; bytes: number }>({
+    about: {
+      en: "what the volume (or the one file) becomes: files that are used, packages, bytes",
+      zh: "卷（或指定的文件）的内容：使用的文件数、探针包数、字节数",
+    },
+    en: ({ where, files, packages, bytes }) => `${where}: ${plural(files, "file")}, ${plural(packages, "package")}, ${formatBytes(bytes)}`,
+    zh: ({ where, files, packages, bytes }) => `${where}：${files} 个文件，${packages} 个探针包，${formatBytes(bytes)}`,
   }),
   "scan.growing": event<{ file: string; seconds: number; left: number }>({
     about: {

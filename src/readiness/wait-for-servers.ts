@@ -91,7 +91,14 @@ async function waitForNats(
   const { version, where, exists, bucket } = ready;
   recorder.support.nats = { version, server: bucket.nc.getServer() };
   const seconds = secondsSince(options.started);
-  log.info("wait.nats.ready", { where, bucket: bucket.name, exists, version, seconds });
+  log.info("wait.nats.ready", {
+    where,
+    tls: ready.chain.length > 0,
+    bucket: bucket.name,
+    exists,
+    version,
+    seconds,
+  });
   return ready;
 }
 
