@@ -58,7 +58,10 @@ export async function listFiles({ args, config, log, signal }: ScanContext): Pro
   return found.files;
 }
 
-/** Reads the files as the packages that they are declared to be. Throws ProblemError with all problems of all files. */
+/**
+ * Reads the files as the packages that they are declared to be. Throws ProblemError with all problems of all
+ * files.
+ */
 export async function scanFiles(
   files: readonly VolumeFile[],
   { args, config, log }: ScanContext,

@@ -8,7 +8,10 @@ import { openTerminal } from "../../src/output/terminal.ts";
 import { checkedReport } from "./report.ts";
 import type { JobReport } from "./run.ts";
 
-/** Runs `scan` in this process, as the entry point would, and returns its report: a process costs many times a scan. */
+/**
+ * Runs `scan` in this process, as the entry point would, and returns its report: a process costs many times a
+ * scan.
+ */
 export async function scanInProcess(
   args: readonly string[],
   env: Readonly<Record<string, string>>,
