@@ -1,7 +1,7 @@
 import type { Arguments, ReportForm } from "../cli.ts";
 import type { Reader } from "../config/env.ts";
+import { readOutput } from "../config/job-settings.ts";
 import { reportPaths, writeReport } from "../config/report-file.ts";
-import { readOutput } from "../config/settings.ts";
 import { JobError, ProblemError } from "../errors.ts";
 import { EXIT, type ExitCode } from "../exit.ts";
 import { JOIN, type Language } from "../messages/define.ts";
