@@ -1,7 +1,7 @@
 #!/bin/sh
 # Waits until the Job has ended, shows its newest pod's log, and says how it ended: wait.sh [kubectl's options, such as -n bk-lite]
-# Exits 0 if the Job succeeded, with the job's own exit code if it failed, and with 1 if it cannot start: at once if there
-# is no Job, after half a minute if there is no image or a key is missing.
+# Exits 0 if the Job succeeded, with the job's own exit code if it failed, and with 1 if it cannot start: immediately if
+# there is no Job, after half a minute if there is no image or a key is missing.
 set -eu
 job=bklite-package-init
 

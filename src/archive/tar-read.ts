@@ -82,7 +82,7 @@ function toGzipProblem(file: string, error: unknown): unknown {
   return problem(file, "gzip.damaged", { said: message });
 }
 
-/** What the scan passes now: the content of a file or of an extended header. */
+/** What the scan reads now: the content of a file or of an extended header. */
 interface Content {
   left: number;
   padding: number;
@@ -268,7 +268,7 @@ class TarScan {
     this.#expect(size, onData, () => {
       if (sha256) this.#digests?.set(offset, sha256.digest("hex"));
       if (!entry) return;
-      entry.kindOfBinary = examineExecutable(head, size);
+      entry.executableType = examineExecutable(head, size);
       if (this.#wantsHead(entry.path)) entry.head = head;
     });
   }

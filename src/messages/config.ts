@@ -3,7 +3,10 @@ import { fill, type Language, list, type Reason, type Words } from "./define.ts"
 
 type Named = { name: string };
 
-/** An entry about a variable: exit 78. Its words never contain the value, which may be a secret in the wrong place. */
+/**
+ * An entry about a variable: exit 78. Its words never contain the value, which may be a secret in the wrong
+ * place.
+ */
 function setting<P extends object = Record<never, never>>(en: Words<P>, zh: Words<P>): Reason<P> {
   return { exit: EXIT.config, en, zh };
 }
@@ -159,7 +162,7 @@ const settings = {
   ),
   "config.row-defaults": setting(
     ["ROW_DEFAULTS: is not a list of column=value with each column once", "write ROW_DEFAULTS as column=value,column=value, with a backslash before a comma or backslash in a value"],
-    ["ROW_DEFAULTS：不是“列名=值”的列表，或同一列出现多次", "请将 ROW_DEFAULTS 写成 列名=值,列名=值；值中的逗号和反斜杠前加反斜杠"],
+    ["ROW_DEFAULTS：不是“列名=值”的列表，或同一列出现多次", "请将 ROW_DEFAULTS 写成 column=value,column=value；值中的逗号和反斜杠前加反斜杠"],
   ),
   "config.report": setting<{ path: string; said: string }>(
     [({ path, said }) => `REPORT_FILE: ${path} cannot be written (${said})`, "set REPORT_FILE to a path in an existing folder that the job's user can write to"],
@@ -174,7 +177,9 @@ export type ConfigProblem = {
   [Id in ConfigReason]: { reason: Id; params: Settings[Id] extends Reason<infer P> ? P : never };
 }[ConfigReason];
 
-/** ConfigProblems, typed loosely: the type checker would compare the union of all parameters again and again. */
+/**
+ * ConfigProblems, typed loosely: the type checker would compare the union of all parameters again and again.
+ */
 type Several = { problems: readonly { reason: string; params: unknown }[] };
 
 function each(problems: Several["problems"], language: Language, part: 0 | 1): string[] {

@@ -28,8 +28,8 @@ export interface PackageResult {
 /** What the report says of a package, whatever happens to it. */
 export interface ReportedPackage {
   archive: { file: string };
-  /** Why it is stored in another form than it has on the volume. */
-  made?: { reasons?: readonly string[] };
+  /** How its bytes differ from the file's, and why. */
+  derived?: { kind: string; reasons?: readonly string[] };
   type: string;
   os: string;
   arch: string;
@@ -101,7 +101,7 @@ export class Recorder {
       key: result.key,
       action: sent ? earlier.action : result.action,
       bytesUploaded: result.bytesUploaded + (earlier?.bytesUploaded ?? 0),
-      ...(pkg.made?.reasons && pkg.made.reasons.length > 0 && { repacked: pkg.made.reasons }),
+      ...(pkg.derived?.reasons && pkg.derived.reasons.length > 0 && { repacked: pkg.derived.reasons }),
       ...(result.error !== undefined && { error: describeError(result.error, this.#language) }),
     });
   }

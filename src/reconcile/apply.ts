@@ -21,15 +21,15 @@ export interface ApplyContext extends StageContext {
   lock: Lock;
 }
 
-/** What became of the packages. */
+/** The results of all packages. */
 export interface Applied {
   /** In the packages' order. */
   failures: Map<Decision, unknown>;
-  /** Lower-case hex; undefined where the stored object's own cannot be read. */
+  /** Of the stored objects, lower-case hex; undefined if an object's own cannot be read. */
   digests: Map<Decision, string | undefined>;
 }
 
-/** What became of a package, as far as it is known. */
+/** The result of one package, as far as it is known. */
 interface Result {
   sha256: string | undefined;
   bytes: number | undefined;
@@ -37,10 +37,13 @@ interface Result {
   error?: unknown;
 }
 
-/** Objects of one archive that are published at the same time: each is a few round trips. */
+/** Objects of one archive that are published at the same time: each needs a few round trips. */
 const PUBLISHED_TOGETHER = 4;
 
-/** Stores what has to be stored, an archive at a time. One that fails does not stop the rest; what a clean start may fix does. */
+/**
+ * Uploads the packages that have to be stored, one archive at a time. An archive that fails does not stop the
+ * others; a retryable error does.
+ */
 export async function applyPackages(plan: Plan, context: ApplyContext): Promise<Applied> {
   const applied: Applied = { failures: new Map(), digests: new Map() };
   const count = plan.packages.filter(isUploaded).length;
@@ -54,7 +57,7 @@ export async function applyPackages(plan: Plan, context: ApplyContext): Promise<
     try {
       await storeArchive(uploads, results, { budget, index, count }, context);
     } finally {
-      // in the packages' order; what is done is recorded even if the run starts again
+      // In the packages' order; finished packages are recorded even if the run starts again.
       for (const decision of group) recordResult(decision, results.get(decision), applied, context);
     }
     index += uploads.length;
@@ -62,7 +65,7 @@ export async function applyPackages(plan: Plan, context: ApplyContext): Promise<
   return applied;
 }
 
-/** What becomes of a package that is not sent. */
+/** Returns the result of a package that is not uploaded. */
 function resultOf(decision: Decision, context: ApplyContext): Result {
   const { sha256, bytes } = decision.desired;
   const result: Result = { sha256, bytes, bytesUploaded: 0 };
@@ -89,8 +92,9 @@ function recordResult(
 }
 
 /**
- * Stages all that comes out of one archive, then publishes it, and adds what becomes of it to `results`. If anything of it is damaged or cannot
- * be staged, nothing of it is published; an object that cannot be published fails alone.
+ * Stages all objects of one archive, publishes them, and adds their results to `results`. If an entry is
+ * damaged or an object cannot be staged, none of them is published; an object that cannot be published fails
+ * alone.
  */
 async function storeArchive(
   uploads: readonly Decision[],
@@ -146,8 +150,10 @@ async function publishPackage(
     onLeftover: (error) => logLeftover(error, context),
   });
   const { sha256, size } = object;
-  // What was sent is what was scanned, or the upload had failed: the proof need not read it again.
-  if (!desired.package.made) desired.package.archive.sha256 = sha256;
+  // The sent bytes are the scanned ones, or the upload would have failed: the proof need not read the file
+  // again.
+  const { archive, derived } = desired.package;
+  if (!derived) archive.digests.files.set(archive.file, sha256);
   const result = { sha256, bytes: size, bytesUploaded: size };
   const seconds = Number(((performance.now() - startedAt) / 1000).toFixed(3));
   logPackage(decision, { ...result, seconds }, context);
@@ -185,7 +191,7 @@ function logFailure({ desired }: Decision, error: unknown, { log }: ApplyContext
   });
 }
 
-/** Removes objects that this run replaced, under keys that no row is served by any more. */
+/** Removes objects that this run replaced, under keys that no longer serve a row. */
 export async function removeObsolete(
   decisions: readonly Decision[],
   { servers, lock, log }: ApplyContext,
@@ -198,15 +204,15 @@ export async function removeObsolete(
 
 export interface StageContext extends CheckContext {
   servers: Servers;
-  /** The objects as they were read, deleted markers included. */
+  /** The objects as they were read, deletion markers included. */
   objects: ReadonlyMap<string, StoredObject>;
   stallSeconds: number;
 }
 
-/** Values that the archives of one run share. */
+/** What the archives of one run share. */
 export interface RunUploads {
   budget: InFlightBudget;
-  /** Place of the archive's first upload among all `count` of the run, from 1. */
+  /** The number of the archive's first upload among all `count` of the run, from 1. */
   index: number;
   count: number;
 }
@@ -215,13 +221,14 @@ export interface RunUploads {
 export interface StagedPackage {
   decision: Decision;
   object: Staged;
-  /** As performance.now() has it. */
+  /** By performance.now(). */
   startedAt: number;
 }
 
 /**
- * Sends the chunks of all objects that come out of one archive, and verifies meanwhile the entries that this does not read. If any of it fails,
- * the rest is stopped, no chunk stays, and the first failure is thrown. An archive that was found whole has its `fileDigests`.
+ * Sends the chunks of all objects of one archive, and meanwhile verifies the entries that the uploads do not
+ * read. If one of them fails, the others are stopped, all chunks are purged, and the first failure is thrown.
+ * A sound archive gets its `digests.entries`.
  */
 export async function stageArchive(
   archive: Archive,
@@ -255,14 +262,14 @@ export async function stageArchive(
   const orStop = (error: unknown) => stop.abort(error);
   const cut = packages.flatMap((pkg) => cutEntry(pkg) ?? []);
   try {
-    // both have ended before anything is purged, so no file is open any more
+    // Both end before anything is purged, so that no file is still open.
     const [digests] = await Promise.all([
       checkEntries(archive, cut, { ...context, signal }).catch(orStop),
       inParallel(uploads, lanesFor(packages), (decision) => sendOne(decision).catch(orStop)),
     ]);
     if (signal.aborted) throw signal.reason;
     const sent = uploads.flatMap((decision) => staged.get(decision) ?? []);
-    if (digests) archive.fileDigests = new Map([...digests, ...sent.flatMap(entryDigest)]);
+    if (digests) archive.digests.entries = new Map([...digests, ...sent.flatMap(entryDigest)]);
     return sent;
   } catch (error) {
     await discardAll(staged.values(), context);
@@ -272,7 +279,7 @@ export async function stageArchive(
   }
 }
 
-/** Purges the chunks of objects that are not going to be published. */
+/** Purges the chunks of objects that will not be published. */
 export async function discardAll(staged: Iterable<StagedPackage>, context: StageContext): Promise<void> {
   const { bucket } = context.servers.nats;
   const purges = [...staged].map(({ object }) =>
@@ -285,7 +292,7 @@ export function logLeftover(error: unknown, { log }: { log: Log }): void {
   log.warn("cleanup.failed", "cleanup.failed", { said: (error as Error).message });
 }
 
-/** The bytes of an object that is cut out of a zip are those of the entry. */
+/** Returns the digest of the entry that an object was cut out of a zip as. */
 function entryDigest({ decision, object }: StagedPackage): [number, string][] {
   const entry = cutEntry(decision.desired.package);
   return entry ? [[entry.offset, object.sha256]] : [];
@@ -319,15 +326,18 @@ function trackUploads(
   return startUploads(log, { file, sizes, index, count });
 }
 
-/** Tries a row that is to be inserted, before anything is uploaded for it: only the database knows what ROW_DEFAULTS' values mean. */
+/**
+ * Tries to insert one of the new rows before anything is uploaded: only the database can judge the values of
+ * ROW_DEFAULTS.
+ */
 export async function tryRowDefaults({ rows }: Plan, { db, shape }: Servers["postgres"]): Promise<void> {
   const first = rows.find(({ row }) => row === undefined);
   if (first && shape.defaults.size > 0) await tryDefaults(db, shape, first.values);
 }
 
 /**
- * Writes the rows of the packages that are stored, all in one transaction. `digests`: of the objects as they were stored, which may not
- * have been known before.
+ * Writes the rows of the stored packages in one transaction. `digests`: of the stored objects, some of which
+ * were not known before the upload.
  */
 export async function applyRows(
   rows: readonly RowDecision[],
@@ -352,7 +362,7 @@ export async function applyRows(
   }
 }
 
-/** A row as it is to be, with its object's digest, and what has to be written for that. */
+/** Returns a row with its object's digest, and the change that has to be written, if any. */
 function settleRow(
   { row, values: planned, conflict, hasObject, after }: RowDecision,
   digests: Applied["digests"],

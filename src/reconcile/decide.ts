@@ -1,6 +1,7 @@
 /**
- * reconcile/: from what the volume asks for (desired) and what the servers hold (observed) to a plan, and from the plan to both being
- * the same. The plan is pure: it is decided from what was read, and changes nothing that it has returned.
+ * reconcile/: makes the servers what the volume asks for. state.ts reads what is desired and what the servers
+ * hold, decide.ts compares both, apply.ts carries the plan out. `plan` is pure: it decides from what was
+ * read.
  */
 import { finding, JobError, type Problem } from "../errors.ts";
 import { type Identity, isKeyRow } from "../identity.ts";
@@ -20,33 +21,27 @@ import { isUnreadable, isWhole, type StoredObject } from "../store/object.ts";
 import {
   type DesiredPackage,
   findRow,
+  isBelieved,
   isKeyOf,
-  isServedToAnother,
+  isSame,
   keysOf,
   known,
   type Observed,
   otherArchitectures,
   packageKeys,
   rowKeys,
+  rowOf,
   sameContent,
   served,
+  storedFor,
 } from "./match.ts";
 
-/** The object that the server would serve for a package now (SPEC §4's O): under the row's name, or the file's. */
-export function storedFor(pkg: Package, input: Observed): StoredObject | undefined {
-  const row = rowOf(pkg, input);
-  if (row && !isKeyRow(row)) return undefined;
-  const object = served(packageKeys(pkg, row, row?.name ?? pkg.name, input.archColumn), input.objects);
-  // The old key, without the architecture, may be another architecture's: that one's object is not this one's.
-  return object && !row && isServedToAnother(object, pkg, input) ? undefined : object;
-}
-
-/** Decides, from what was read, what to do with each package and row. Pure: SPEC §4's table. */
+/** Decides what to do with each package and row: SPEC §4's table. Pure. */
 export function plan(input: PlanInput): Plan {
   const verdicts = input.desired.map((desired) => decide(desired, input));
   const own = verdicts.flatMap((verdict) => {
     const { package: pkg } = verdict.desired;
-    return pkg.fixedKey === undefined ? [decideRow(pkg, verdict, input)] : [];
+    return pkg.keyWithoutRow === undefined ? [decideRow(pkg, verdict, input)] : [];
   });
   const shared = input.collectors.flatMap((collector) => {
     const after = verdicts.find((verdict) => verdict.desired.package === collector.controller);
@@ -86,12 +81,12 @@ function decide(desired: DesiredPackage, input: PlanInput): Verdict {
     } as const;
     return { ...stuck, conflict: notReady(row) };
   }
-  // Under the name that the row is about to get: a run that was cut short has sent it.
+  // Stored under the name that the row will get: an interrupted run has uploaded it.
   if (!stored && done)
     return { ...moved, desired: known(desired, target), action: "unchanged", upload: false };
   if (!stored) return { ...moved, action: "uploaded", upload: true };
   const inPlace = { ...moved, key: stored.key, name: row?.name ?? pkg.name };
-  // Nobody can read it, so nobody's content is lost.
+  // No client can read it, so no content is lost.
   if (isUnreadable(stored)) return { ...moved, action: "repaired", upload: !done };
   const whole = isWhole(stored);
   const same = isSame(desired, stored, row);
@@ -108,17 +103,10 @@ function decide(desired: DesiredPackage, input: PlanInput): Verdict {
     : { ...kept, conflict: conflictOf(desired, stored, { row: user, archColumn: input.archColumn }) };
 }
 
-/** Whether an object's headers may say what it is: not where its row has another digest, for then somebody else stored it. */
-export function isBelieved(row: Row | undefined, stored: StoredObject): boolean {
-  return !row?.sha256 || row.sha256 === stored.sha256;
-}
-
-/** Whether an object has a package's content; without the headers' help where they are not believed. */
-export function isSame(desired: DesiredPackage, object: StoredObject, row: Row | undefined): boolean {
-  return sameContent(desired, object, isBelieved(row, object) ? "believed" : "ignored");
-}
-
-/** A user's row stays as it is, and nothing can be served by it: its name cannot be a part of a key. */
+/**
+ * Decides on a user's row that can serve nothing, because its name cannot be part of a key: it stays as it
+ * is.
+ */
 function unusable(desired: DesiredPackage, row: Row, { archColumn }: PlanInput): Verdict {
   const { package: pkg } = desired;
   const [key] = packageKeys(pkg, row, pkg.name, archColumn);
@@ -127,19 +115,23 @@ function unusable(desired: DesiredPackage, row: Row, { archColumn }: PlanInput):
   return { desired, row, stored: undefined, key, name: pkg.name, action: "kept", upload: false, conflict };
 }
 
-/** Whether a collector under another name is another one: a node has it under its name, unless it is unzipped there. */
+/** Whether a collector under another name differs: a node stores it under its name, unless it unzips it. */
 function isFormByName({ type, name }: Package, stored: string): boolean {
   return type === "collector" && name !== stored && !(name.endsWith(".zip") && stored.endsWith(".zip"));
 }
 
-/** What a user uploaded is never overwritten; what of it is damaged cannot be kept either. */
+/**
+ * A user's upload is never overwritten. If its object is damaged it cannot be kept either, so that is a
+ * conflict.
+ */
 function ruleForUser({ onConflict }: PlanInput, whole: boolean): PlanInput["onConflict"] {
   return onConflict === "keep" && whole ? "keep" : "fail";
 }
 
 /**
- * `latest`, installers and probes move: the platform itself uploads them again each time. What is damaged is worth no keeping, and an
- * object that is not the one its row was written for must go, whatever ON_CONFLICT says.
+ * `latest`, installers and probes are replaced: the platform itself uploads them again each time. A damaged
+ * object is not kept, and an object that is not the one its row was written for is replaced, whatever
+ * ON_CONFLICT says.
  */
 function ruleForOwn(
   pkg: Package,
@@ -150,7 +142,7 @@ function ruleForOwn(
   return input.onConflict === "keep" && !isWhole(stored) ? "replace" : input.onConflict;
 }
 
-/** The keys by which some package or row is served once the plan is carried out. */
+/** Returns the keys that serve a package or row after the plan is carried out. */
 function keysInUse(
   verdicts: readonly Verdict[],
   rows: readonly RowVerdict[],
@@ -170,7 +162,7 @@ function keysInUse(
   return keys;
 }
 
-/** Adds what the decision leaves behind: objects that it takes the place of, unless something is still served by them. */
+/** Adds the objects that a decision replaces, unless they still serve something. */
 function complete(verdict: Verdict, inUse: ReadonlySet<string>, input: PlanInput): Decision {
   const { stored, key, desired } = verdict;
   const moved = stored && stored.key !== key ? [stored] : [];
@@ -183,8 +175,8 @@ function complete(verdict: Verdict, inUse: ReadonlySet<string>, input: PlanInput
 }
 
 /**
- * Objects under other keys of a package that an earlier run replaced by this object, and then did not come to remove. Anybody may have
- * written the header: an object of another package is never one of them.
+ * Returns objects under other keys of a package that an earlier run replaced by this object and did not
+ * remove. Any client may have written the header, so an object of another package is never one of them.
  */
 function leftovers(
   pkg: Package,
@@ -192,7 +184,7 @@ function leftovers(
   objects: ReadonlyMap<string, StoredObject>,
 ): StoredObject[] {
   const header = object?.headers[REPLACES_HEADER];
-  if (!header || pkg.fixedKey !== undefined) return [];
+  if (!header || pkg.keyWithoutRow !== undefined) return [];
   const replaced = new Set<string | undefined>(header);
   return [...objects.values()].filter(
     ({ key, nuid, deleted }) =>
@@ -200,22 +192,18 @@ function leftovers(
   );
 }
 
-/** The row of a package, if it is one that has a row. */
-export function rowOf(pkg: Package, { rows, archColumn }: Observed): Row | undefined {
-  return pkg.fixedKey === undefined ? findRow(pkg, rows, archColumn) : undefined;
-}
-
 /**
- * Rows that were written before the table told architectures apart: the migration calls them x86_64, but what they serve is another
- * architecture's archive (BKLITE.md). Said unless this plan gives them an object of their own.
+ * Returns a warning for each row that was written before the table distinguished architectures: the migration
+ * calls it x86_64, but it serves another architecture's archive (BKLITE.md). No warning if this plan gives
+ * the row its own object.
  */
 function wrongArchitectures(verdicts: readonly Verdict[], input: PlanInput): Problem[] {
   return verdicts.flatMap(({ desired }) => {
     const { package: pkg } = desired;
     return otherArchitectures(pkg, input).flatMap((row): Problem[] => {
       const object = served(rowKeys(row, true), input.objects);
-      const mended = verdicts.some((other) => other.row === row && other.upload);
-      if (!object || mended || !sameContent(desired, object)) return [];
+      const replaced = verdicts.some((other) => other.row === row && other.upload);
+      if (!object || replaced || !sameContent(desired, object)) return [];
       const { object: what, version, arch } = pkg;
       const params = { id: row.id, object: what, version, arch, rowArch: row.arch || "x86_64" };
       return [finding(pkg.archive.file, "row.architecture", params)];
@@ -223,7 +211,9 @@ function wrongArchitectures(verdicts: readonly Verdict[], input: PlanInput): Pro
   });
 }
 
-/** A collector that has a row of its own, but no object: it names the controller's archive, as the guide does. */
+/**
+ * A collector with a row but without an object: the row names the controller's archive, as the guide does.
+ */
 export interface SharedCollector extends Identity {
   controller: Package;
 }
@@ -237,11 +227,11 @@ export interface PlanInput extends Observed {
   onConflict: "replace" | "keep" | "fail";
 }
 
-/** What is to be done with one package. */
+/** What a run does with one package. */
 export interface Decision {
   desired: DesiredPackage;
   action: PackageAction;
-  /** Set instead of an action that would overwrite what may not be overwritten. */
+  /** Why the package may not be stored: the action would overwrite what must stay. */
   conflict?: JobError;
   /** The key under which the package is served after the run. */
   key: string;
@@ -250,29 +240,29 @@ export interface Decision {
   row: Row | undefined;
   /** The object that is served now. */
   stored: StoredObject | undefined;
-  /** Whether bytes have to be sent: false where a run that was cut short has already sent them. */
+  /** Whether bytes have to be sent: false if an interrupted run has already sent them. */
   upload: boolean;
   /**
-   * Objects under other keys that nothing is served by after this run. A new object's headers name their chunks, so that a crash
-   * before they are removed is made good.
+   * Objects under other keys that serve nothing after this run. The new object's headers name their chunks,
+   * so that the next run removes them after a crash.
    */
   obsolete: readonly StoredObject[];
 }
 
-/** Whether a package's bytes are going to be sent. */
+/** Whether a package's bytes will be sent. */
 export function isUploaded({ upload, conflict }: Decision): boolean {
   return upload && !conflict;
 }
 
-/** A decision before it is known what else it leaves behind. */
+/** A decision before it is known which objects it makes obsolete. */
 export type Verdict = Omit<Decision, "obsolete">;
 
 export interface RowDecision {
   action: RowAction;
   row: Row | undefined;
-  /** What the row says after the run; an object that has yet to be made may have a digest that is not known before. */
+  /** The row's values after the run, without the digest of an object that has yet to be derived. */
   values: RowValues;
-  /** Set where the row may not be touched, and BK-Lite does not offer it as it is. */
+  /** Set if the row may not be changed, and BK-Lite does not offer it as it is. */
   conflict?: JobError;
   /** False for a shared collector, whose row names the object of the controller. */
   hasObject: boolean;
@@ -285,16 +275,19 @@ export type RowVerdict = Omit<RowDecision, "after"> & { after: Verdict };
 export interface Plan {
   packages: readonly Decision[];
   rows: readonly RowDecision[];
-  /** What a person should know, though it stops nothing. */
+  /** Findings that stop nothing. */
   warnings: readonly Problem[];
 }
 
-/** Whether a row keeps BK-Lite from offering its package, and the job may not finish it: another process is at work on it, or a user. */
+/**
+ * Whether a row keeps BK-Lite from offering its package, and the job may not finish it: another process or a
+ * user is changing it.
+ */
 export function isStuck(row: Row): boolean {
   return !isReady(row) && !(isSystemRow(row) && row.status === PENDING);
 }
 
-/** Decides what one row says after the run: a package's own, or a shared collector's. */
+/** Decides on one row: a package's own, or a shared collector's. */
 export function decideRow(
   identity: Identity & { description?: string; controller?: Package },
   after: Verdict,
@@ -306,17 +299,17 @@ export function decideRow(
   const { type, os, object, version, description = "" } = identity;
   const parts = { os, object, version, arch: row ? row.arch : archColumn ? identity.arch : null };
   const objectUnder = (name: string) => served(keysOf(parts, name, archColumn), objects);
-  // A shared collector's row is not taken away from an object of its own, whoever made it.
+  // A shared collector's row keeps the name of an own object, whoever stored it.
   const name = !hasObject && row && objectUnder(row.name) ? row.name : after.name;
-  // A shared collector names the controller's archive, and mostly nothing is stored under its own key.
+  // A shared collector names the controller's archive; usually nothing is stored under its own key.
   const digest = hasObject ? digestAfter(after, input) : objectUnder(name)?.sha256;
   const values = {
     ...parts,
-    // the unique constraint leaves the type out, and a row's own is not changed
+    // The unique constraint does not include the type, so a row keeps its own.
     type: row?.type ?? type,
     name,
     description,
-    // an object whose digest cannot be read says nothing against the row's
+    // If the object's digest cannot be read, the row keeps its own.
     sha256: hasDigest ? digest || row?.sha256 || "" : null,
     status: hasStatus ? READY : null,
   };
@@ -328,12 +321,18 @@ export function decideRow(
   return { ...unchanged, action: "updated", values };
 }
 
-/** The digest of the object that a package is served by after the run; undefined where it is not known before it is made. */
+/**
+ * Returns the digest of the object that serves a package after the run; undefined if it is not known before
+ * it is derived.
+ */
 function digestAfter({ upload, desired, key }: Verdict, { objects }: PlanInput): string | undefined {
   return upload ? desired.sha256 : objects.get(key)?.sha256;
 }
 
-/** Why an object stays as it is and the package is not stored: exit 65. `row`: of whoever uploaded it by hand. */
+/**
+ * Returns why an object stays as it is and the package is not stored: exit 65. `row`: of the user who
+ * uploaded the object.
+ */
 export function conflictOf(
   { package: pkg, sha256 }: DesiredPackage,
   object: StoredObject,
@@ -355,7 +354,7 @@ export function conflictOf(
   return new JobError("conflict.user.damaged", params, { file });
 }
 
-/** Why a row that is not ready keeps its package from being installed: exit 76. */
+/** Returns why a row that is not ready keeps its package from being installed: exit 76. */
 export function notReady({ id, os, arch, object, version, status, createdBy }: Row): JobError {
   const what = [[os, arch].filter(Boolean).join("/"), object, version].join(" ");
   return new JobError("row.not-ready", { id, what, status: status ?? "", user: createdBy });

@@ -5,16 +5,16 @@ import type { Row } from "../postgres/rows.ts";
 import { ENTRIES_HEADER, ORIGIN_HEADER } from "../store/meta.ts";
 import type { StoredObject } from "../store/object.ts";
 
-/** What the servers hold, as far as a decision needs it. */
+/** The part of the servers' state that a decision needs. */
 export interface Observed {
   rows: readonly Row[];
-  /** By key; deleted markers included. */
+  /** By key; deletion markers included. */
   objects: ReadonlyMap<string, StoredObject>;
-  /** Whether the table tells architectures apart (state C). */
+  /** Whether the table distinguishes architectures (state C). */
   archColumn: boolean;
 }
 
-/** What a key is made of; a row and an identity both have it. */
+/** The parts of a key; a row and an identity both have them. */
 interface KeyParts {
   os: string;
   /** As the row has it; null where the table has no such column. */
@@ -23,12 +23,12 @@ interface KeyParts {
   version: string;
 }
 
-/** Stands in a key for the architecture that a row does not name (BKLITE.md, "The object"). */
+/** The architecture in the key of a row that names none (BKLITE.md, "The object"). */
 const NO_ARCH = "generic";
 
 /**
- * The keys under which the server looks for a row's object, in its order (BKLITE.md, "The object"): without the architecture
- * column one; with it the one with the architecture, then the old one.
+ * Returns the keys under which the server finds a row's object, in its order (BKLITE.md, "The object"):
+ * without the architecture column one key; with it the key with the architecture, then the old one.
  */
 export function keysOf(parts: KeyParts, name: string, archColumn: boolean): readonly [string, ...string[]] {
   const { os, arch, object, version } = parts;
@@ -36,31 +36,34 @@ export function keysOf(parts: KeyParts, name: string, archColumn: boolean): read
   return archColumn ? [`${os}/${arch || NO_ARCH}/${object}/${version}/${name}`, old] : [old];
 }
 
-/** The keys of a row that somebody may have written; none where its parts cannot be parts of a key. */
+/** Returns the keys of a row, whoever wrote it; none if its values cannot be parts of a key. */
 export function rowKeys(row: KeyParts & { name: string }, archColumn: boolean): readonly string[] {
   return isKeyRow(row) ? keysOf(row, row.name, archColumn) : [];
 }
 
-/** The keys of a package under a name: those of its row, which may spell the architecture in its own way, or its own. */
+/**
+ * Returns the keys of a package under a name: those of its row, which may spell the architecture in another
+ * way, or its own.
+ */
 export function packageKeys(
   pkg: Package,
   row: Row | undefined,
   name: string,
   archColumn: boolean,
 ): readonly [string, ...string[]] {
-  return pkg.fixedKey === undefined ? keysOf(row ?? pkg, name, archColumn) : [pkg.fixedKey];
+  return pkg.keyWithoutRow === undefined ? keysOf(row ?? pkg, name, archColumn) : [pkg.keyWithoutRow];
 }
 
-/** What a key of a row's object says of it. */
+/** The identity in the key of a row's object. */
 export interface ParsedKey {
   os: Os;
-  /** undefined: the key names none, and may serve any. */
+  /** undefined: the key names none, and may serve any architecture. */
   arch: Arch | undefined;
   object: string;
   version: string;
 }
 
-/** Reads a key of the forms that keysOf makes; undefined for any other key. */
+/** Parses a key in one of keysOf's forms; undefined for any other key. */
 export function parseKey(key: string): ParsedKey | undefined {
   const [first, ...rest] = key.split("/").slice(0, -1);
   const os = OPERATING_SYSTEMS.find((known) => known === first);
@@ -72,7 +75,7 @@ export function parseKey(key: string): ParsedKey | undefined {
   return arch && { os, arch, object, version };
 }
 
-/** Whether a package is, or was, served by a key under some name. */
+/** Whether a package is, or was, served by a key under any name. */
 export function isKeyOf(key: string, { os, arch, object, version }: Identity): boolean {
   const parsed = parseKey(key);
   return (
@@ -83,7 +86,7 @@ export function isKeyOf(key: string, { os, arch, object, version }: Identity): b
   );
 }
 
-/** The first of the keys that holds an object, as the server looks for it. */
+/** Returns the object that the server would serve: that of the first key that holds one. */
 export function served(
   keys: readonly string[],
   objects: ReadonlyMap<string, StoredObject>,
@@ -96,8 +99,8 @@ export function served(
 }
 
 /**
- * The row of an identity; the unique constraint leaves `type` out. A row may name the architecture by another of its names, and one
- * that names none is the x86_64 one (BKLITE.md): the best match counts.
+ * Returns the row of an identity; the unique constraint does not include `type`. A row may name the
+ * architecture by an alias, and a row without one is the x86_64 one (BKLITE.md): the best match counts.
  */
 export function findRow(identity: Identity, rows: readonly Row[], archColumn: boolean): Row | undefined {
   const same = rows.filter(
@@ -111,9 +114,9 @@ export function findRow(identity: Identity, rows: readonly Row[], archColumn: bo
   );
 }
 
-/** Rows of the same package for another architecture, which the old key may serve too. */
+/** Returns the rows of the same package for another architecture, which the old key may serve too. */
 export function otherArchitectures(pkg: Package, { rows, archColumn }: Observed): Row[] {
-  if (!archColumn || pkg.fixedKey !== undefined) return [];
+  if (!archColumn || pkg.keyWithoutRow !== undefined) return [];
   return rows.filter(
     (row) =>
       row.os === pkg.os &&
@@ -130,22 +133,25 @@ export function isServedToAnother(object: StoredObject, pkg: Package, input: Obs
   );
 }
 
-/** A package on the volume, and what tells whether a stored object has its bytes. */
+/** A package on the volume, with what decides whether a stored object has its content. */
 export interface DesiredPackage {
   package: Package;
-  /** Hex; undefined while the file has not had to be read. */
+  /** Hex; undefined until the file has to be read. */
   sha256: string | undefined;
-  /** Bytes; undefined where they are made and not known before. */
+  /** Bytes; undefined if they are derived and not known yet. */
   bytes: number | undefined;
-  /** For what is made: of what, and how. The object's header says the same if nothing has changed. */
+  /**
+   * For a derived package: from what, and how. The object's header has the same value if nothing has changed.
+   */
   origin?: string;
-  /** For a zip: one digest of its entries; undefined while it decides nothing. */
+  /** For a zip: one digest of its entries; undefined if it decides nothing. */
   entries?: string;
 }
 
 /**
- * Whether an object has the content of a package: the same bytes; or, as its headers say, the same entries in another packaging, or the same
- * origin where the package's bytes are not known. `headers: "ignored"` compares bytes alone, for an object whose headers are not believed.
+ * Whether an object has the content of a package: the same bytes; or, by its headers, the same entries in
+ * another packaging, or the same origin if the package's bytes are not known. `headers: "ignored"` compares
+ * bytes alone, for an object whose headers are not trusted.
  */
 export function sameContent(
   { sha256, bytes, origin, entries }: DesiredPackage,
@@ -158,27 +164,27 @@ export function sameContent(
   return sha256 === undefined && origin !== undefined && hasOrigin(object, origin);
 }
 
-/** Whether an object holds these entries, in whatever packaging. */
+/** Whether an object holds these entries, in any packaging. */
 export function hasEntries(object: StoredObject, entries: string): boolean {
   return object.headers[ENTRIES_HEADER]?.[0] === entries;
 }
 
-/** Whether an object says which entries it holds. */
+/** Whether an object's headers name its entries. */
 export function saysEntries({ headers }: StoredObject): boolean {
   return headers[ENTRIES_HEADER] !== undefined;
 }
 
-/** Whether an object was made of that, in that way: then its content is the same. */
+/** Whether an object was derived from the same source in the same way, so that its content is the same. */
 export function hasOrigin(object: StoredObject, origin: string): boolean {
   return object.headers[ORIGIN_HEADER]?.[0] === origin;
 }
 
-/** What is stored has the desired content: so that is what it comes to. */
+/** Returns a package with the digest of a stored object that has its content. */
 export function known(desired: DesiredPackage, { sha256, size }: StoredObject): DesiredPackage {
   return { ...desired, sha256, bytes: size };
 }
 
-/** What an object's headers say of how it came about, so that the next run need not find out again. */
+/** Returns the headers that tell the next run an object's origin and entries. */
 export function headersOf(
   { package: pkg, origin }: DesiredPackage,
   options: { entries: boolean },
@@ -188,4 +194,35 @@ export function headersOf(
     ...(origin !== undefined && { [ORIGIN_HEADER]: [origin] }),
     ...(entries !== undefined && { [ENTRIES_HEADER]: [entries] }),
   };
+}
+
+/** Returns the row of a package; undefined for a package without rows. */
+export function rowOf(pkg: Package, { rows, archColumn }: Observed): Row | undefined {
+  return pkg.keyWithoutRow === undefined ? findRow(pkg, rows, archColumn) : undefined;
+}
+
+/**
+ * Returns the object that the server would serve for a package now (SPEC §4's O): under the row's name, or
+ * the file's.
+ */
+export function storedFor(pkg: Package, input: Observed): StoredObject | undefined {
+  const row = rowOf(pkg, input);
+  if (row && !isKeyRow(row)) return undefined;
+  const object = served(packageKeys(pkg, row, row?.name ?? pkg.name, input.archColumn), input.objects);
+  // The old key, without the architecture, may serve another architecture: its object does not belong to this
+  // package.
+  return object && !row && isServedToAnother(object, pkg, input) ? undefined : object;
+}
+
+/**
+ * Whether an object's headers are trusted: not if its row has another digest, because another process stored
+ * it then.
+ */
+export function isBelieved(row: Row | undefined, stored: StoredObject): boolean {
+  return !row?.sha256 || row.sha256 === stored.sha256;
+}
+
+/** Whether an object has a package's content. Its headers count only if they are trusted. */
+export function isSame(desired: DesiredPackage, object: StoredObject, row: Row | undefined): boolean {
+  return sameContent(desired, object, isBelieved(row, object) ? "believed" : "ignored");
 }

@@ -21,7 +21,10 @@ function block(heading: string, index = 0): string {
   return found;
 }
 
-/** What Compose says, by the reason that the page's last table gives: a cell holds the words of v2, then those of 1.29. */
+/**
+ * What Compose says, by the reason that the page's last table gives: a cell holds the words of v2, then those
+ * of 1.29.
+ */
 function wordsFor(reason: string): string[] {
   const lines = readFileSync(join(root, "docs/compose.md"), "utf8").split("\n");
   const [, cell = ""] = lines.find((line) => line.startsWith("|") && line.includes(reason))?.split("|") ?? [];
@@ -259,7 +262,7 @@ for (const { command: compose, version } of composes) {
 
     test("one package by hand", async () => {
       writeFileSync(join(stack.folder, "telegraf"), binaryHeader("linux", "x86_64"), { mode: 0o755 });
-      await succeed(inStack(block("One package by hand")));
+      await succeed(inStack(block("A single package")));
       const rows = await stack.sql(
         "SELECT type, os, version, name FROM node_mgmt_packageversion WHERE version = '1.34.0'",
       );

@@ -184,10 +184,13 @@ async function publish(bucket: Bucket, key: string, value: unknown): Promise<voi
   const rollup = headers();
   rollup.set("Nats-Rollup", "sub");
   const data = value instanceof Uint8Array ? value : Buffer.from(JSON.stringify(value));
-  await bucket.publish(metaSubject(bucket.name, key), data, rollup);
+  await bucket.send(metaSubject(bucket.name, key), data, rollup);
 }
 
-/** A bucket with objects of ours and of others and with orphans, some of whose metadata somebody has rewritten. */
+/**
+ * A bucket with objects of ours and of others and with orphans, some of whose metadata somebody has
+ * rewritten.
+ */
 async function makeWorld(name: string, dice: Random): Promise<World> {
   const bucket = await Bucket.open(name, nc);
   await bucket.create(1);
@@ -215,7 +218,7 @@ async function makeWorld(name: string, dice: Random): Promise<World> {
     pack("installer", "bklite-controller-installer", {
       type: "installer",
       version: "latest",
-      fixedKey: OURS[4] ?? "",
+      keyWithoutRow: OURS[4] ?? "",
     }),
   ];
   for (const pkg of packages) {
@@ -283,7 +286,7 @@ async function initialise({ bucket, rows, contents }: World, purge: boolean): Pr
   const after = await bucket.list();
   await reclaim(bucket, findUnreachable(after), { lock, log, signal });
   const again = await bucket.list();
-  assert.deepEqual(findUnreachable(again).own, [], "no unreachable chunk of ours");
+  assert.deepEqual(findUnreachable(again).ofThisJob, [], "no unreachable chunk of ours");
   return plan({ ...input, rows, objects: again.objects } satisfies PlanInput);
 }
 

@@ -39,7 +39,10 @@ const FULL: ArchiveOptions = {
 };
 
 /** The archive's packages with COLLECTOR_PACKAGES=standalone. */
-async function packagesOf(archive: Archive, definitions: CollectorDefinition[] = []): Promise<Package[]> {
+async function packagesOf(
+  archive: Archive,
+  definitions: CollectorDefinition[] = [],
+): Promise<readonly Package[]> {
   const wanted = {
     options: {},
     collectors: "auto",
@@ -54,7 +57,7 @@ async function packagesOf(archive: Archive, definitions: CollectorDefinition[] =
 
 async function partOf(archive: Archive, object: string) {
   const pack = (await packagesOf(archive)).find((one) => one.object === object);
-  assert.ok(pack?.made);
+  assert.ok(pack?.derived);
   return pack;
 }
 
@@ -118,7 +121,7 @@ for (const name of [ZIP, TAR]) {
       await buildArchive(on.path(name), FULL);
       const packages = await packagesOf(await scanOne(on.dir));
       assert.deepEqual(
-        packages.map((one) => [one.type, one.object, one.name, one.version, one.made?.path]),
+        packages.map((one) => [one.type, one.object, one.name, one.version, one.derived?.path]),
         [
           ["controller", "Controller", ZIP, "1.0.0", name === TAR ? "" : undefined],
           ["collector", "Telegraf", "telegraf", "1.0.0", "bin/telegraf"],

@@ -21,7 +21,7 @@ const CONTENT: ArchiveOptions = {
 };
 
 /** The repacked archive, and each collector by itself. */
-async function packagesOf(dir: string): Promise<Package[]> {
+async function packagesOf(dir: string): Promise<readonly Package[]> {
   const wanted = {
     options: {},
     collectors: "auto",

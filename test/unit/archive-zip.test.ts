@@ -13,7 +13,7 @@ import {
   type RawEntry,
   rawZip,
 } from "../support/raw-zip.ts";
-import { problemOf, scan, scanOne, volume } from "../support/volume.ts";
+import { knownSha256, problemOf, scan, scanOne, volume } from "../support/volume.ts";
 
 const NAME = "fusion-collectors.zip";
 const SIDECAR: RawEntry = {
@@ -48,10 +48,10 @@ describe("a zip that is a package", () => {
     });
     const archive = await scanOne(on.dir);
     assert.equal(archive.format, "zip");
-    assert.equal(archive.top, "fusion-collectors");
-    assert.equal(archive.sidecar, true);
-    assert.equal(archive.sha256, undefined, "only the directory is read");
-    assert.deepEqual(archive.versions, { from: "VERSION", any: "1.0.1" });
+    assert.equal(archive.topFolder, "fusion-collectors");
+    assert.ok(archive.members.has("collector-sidecar"));
+    assert.equal(knownSha256(archive), undefined, "only the directory is read");
+    assert.deepEqual(archive.versions, [{ from: "VERSION", any: "1.0.1" }]);
     assert.deepEqual([...archive.members.keys()].sort(), [
       "VERSION",
       "bin/filebeat/filebeat",
@@ -79,7 +79,7 @@ describe("a zip that is a package", () => {
     for (const [top, entries] of variants) {
       await using on = await volume({ [NAME]: rawZip(entries) });
       const archive = await scanOne(on.dir);
-      assert.equal(archive.top, top);
+      assert.equal(archive.topFolder, top);
       assert.ok(archive.members.has("bin/telegraf"));
     }
   });
@@ -90,7 +90,7 @@ describe("a zip that is a package", () => {
     await buildArchive(on.path("fusion-collectors-b.zip"), { zip64: true, payloadBytes: 300_000 });
     const archives = await scan(on.dir);
     assert.deepEqual(
-      archives.map(({ sidecar }) => sidecar),
+      archives.map((one) => one.kind === "controller" && one.members.has("collector-sidecar")),
       [true, true, true],
     );
   });

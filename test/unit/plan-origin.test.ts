@@ -22,7 +22,7 @@ function telegraf(changes: Partial<DesiredPackage> = {}): DesiredPackage {
     archive: { file: "fusion-collectors.zip", name: "fusion-collectors.zip", size: 1000 } as Archive,
     name: "telegraf",
     description: "",
-    made: { kind: "executable", path: "bin/telegraf", items: () => [] },
+    derived: { kind: "executable", path: "bin/telegraf", items: () => [] },
   };
   return { package: pack, sha256: undefined, bytes: 100, origin: ORIGIN, ...changes };
 }

@@ -4,7 +4,7 @@ import { describe, test } from "node:test";
 import { gzipSync } from "node:zlib";
 import { type Header, pack } from "tar-stream";
 import type { ReasonId } from "../../src/messages/catalog.ts";
-import { verifyArchive } from "../../src/packages/read.ts";
+import { verifyArchive } from "../../src/packages/sources.ts";
 import { elfHeader } from "../support/binaries.ts";
 import { type RawEnd, type RawEntry, rawZip } from "../support/raw-zip.ts";
 import { problemOf, scan, volume } from "../support/volume.ts";
@@ -23,7 +23,9 @@ const SIDECAR: RawEntry = { name: top("collector-sidecar"), data: "#!/bin/sh\n",
 const link = (data: string, name = "l"): RawEntry => ({ name: top(name), mode: 0o120777, data });
 const zip = (entries: RawEntry[], end?: RawEnd) => rawZip([SIDECAR, ...entries], end);
 
-/** An honest zip with some bytes of it changed: what a signature is followed by, and what is written there. */
+/**
+ * An honest zip with some bytes of it changed: what a signature is followed by, and what is written there.
+ */
 function changed(signature: number, offset: number, byte: number, which = 0, end: RawEnd = {}): Buffer {
   const bytes = zip([{ name: top("bin/telegraf"), data: "t".repeat(300) }], end);
   const mark = Buffer.alloc(4);
