@@ -50,6 +50,7 @@ describe("defaults", () => {
       requireRegions: [],
       allowEmpty: false,
       purgeOrphans: false,
+      keepVersions: 0,
       archiveCheck: "full",
       natsTimeout: 60,
       waitTimeout: 300,
