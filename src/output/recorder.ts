@@ -14,7 +14,7 @@ import {
   type Warning,
 } from "./report.ts";
 
-/** What happened to one package. */
+/** The outcome of one package. */
 export interface PackageResult {
   action: PackageEntry["action"];
   key: string | null;
@@ -25,21 +25,23 @@ export interface PackageResult {
   error?: unknown;
 }
 
-/** What the report says of a package, whatever happens to it. */
+/** The fields of a package that do not depend on its outcome. */
 export interface ReportedPackage {
   archive: { file: string };
-  /** How its bytes differ from the file's, and why. */
+  /** How its bytes differ from the file, and why. */
   derived?: { kind: string; reasons?: readonly string[] };
   type: string;
   os: string;
   arch: string;
-  /** For whatever platform. */
+  /** For any platform. */
   anywhere?: boolean;
   object: string;
   version: string;
 }
 
-/** Collects what happens during a run. A package that is stored in one attempt and found in the next counts as stored. */
+/**
+ * Collects the outcomes of a run. A package that one attempt stored and the next one found counts as stored.
+ */
 export class Recorder {
   readonly #command: string;
   readonly #language: Language;
@@ -49,7 +51,7 @@ export class Recorder {
   readonly #rows = new Map<string, RowEntry>();
   readonly #warnings = new Map<string, Warning>();
   bucket: string | null = null;
-  /** What can be installed, as it was last seen. */
+  /** What can be installed, as last read. */
   platforms: PlatformEntry[] = [];
   probes: ProbeEntry[] = [];
   orphans = { objects: 0, bytes: 0 };
@@ -60,7 +62,7 @@ export class Recorder {
     store: null,
     phases: {},
   };
-  /** undefined until the table has been seen. */
+  /** undefined until the table has been read. */
   archColumn: boolean | undefined;
 
   constructor(command: string, language: Language) {
@@ -68,12 +70,12 @@ export class Recorder {
     this.#language = language;
   }
 
-  /** The highest layer that a service has passed. */
+  /** Records the highest layer that a service has passed. */
   passed(service: keyof Support["layers"], layer: string | undefined): void {
     this.support.layers[service] = layer ?? null;
   }
 
-  /** Runs a phase and counts its time, failed or not. */
+  /** Runs a phase and adds its time, even if it fails. */
   async time<T>(phase: Phase, work: () => Promise<T>): Promise<T> {
     const started = performance.now();
     try {
@@ -106,7 +108,7 @@ export class Recorder {
     });
   }
 
-  /** A file that never became a package. */
+  /** Records a file that did not become a package. */
   refused(file: string, error: ReportError): void {
     this.#packages.set(file, {
       file,
@@ -141,7 +143,7 @@ export class Recorder {
     });
   }
 
-  /** A warning; one that a further attempt of the same run repeats counts once. */
+  /** Records a warning; a warning that another attempt of the run repeats counts once. */
   warning(warning: Warning): void {
     this.#warnings.set([warning.reason, warning.file, warning.message].join(" "), warning);
   }
@@ -154,7 +156,7 @@ export class Recorder {
     return [...this.#rows.values()];
   }
 
-  /** The report as it stands; `error` is what ended the run. */
+  /** Returns the report so far; `error` is the error that ended the run. */
   report(error?: unknown): Report {
     if (error instanceof ProblemError) this.#addProblems(error);
     const described = error === undefined ? undefined : describeError(error, this.#language);
@@ -182,7 +184,7 @@ export class Recorder {
       const { file } = one;
       const error = describeProblem(one, this.#language);
       const entries = this.packages.filter((candidate) => candidate.file === file);
-      // one of several packages of an archive: its own entry says so already
+      // a package of an archive: its own entry already has the error
       if (entries.some((candidate) => candidate.object !== null && candidate.action === "failed")) continue;
       const [entry] = entries;
       if (entry) Object.assign(entry, { action: "failed", error });

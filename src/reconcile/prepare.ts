@@ -85,8 +85,8 @@ function patienceOf({ waitTimeout }: VolumeConfig, log: Log, signal: AbortSignal
 }
 
 /**
- * Logs how many files become how many packages, those that become none, and warnings. Throws exit 66 if there is
- * no package.
+ * Logs how many files become how many packages, those that become none, and warnings. Throws exit 66 if there
+ * is no package.
  */
 export function reportResolved(
   { packages, ignored, warnings }: Resolved,
