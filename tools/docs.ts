@@ -64,6 +64,7 @@ const EXAMPLES: Record<string, object> = {
   "store.full.bucket": { bucket: "{bucket}", ...capacity() },
   "repack.never": { reasons: ["repack.tar-gz", "repack.links"] },
   "table.unknown": { table: "{table}", names: ["{column}"], types: "{column} {type}" },
+  "store.unlisted": { bucket: "{bucket}", count: 1, bytes: 64 * 1024 ** 2, keys: ["{key}"] },
   "store.denied": { action: "publish to", subject: "{subject}" },
   "wait.both": halves("postgres.tcp.refused", "nats.dns"),
   "wait.both.config": halves("postgres.tcp.refused", "nats.tls.first"),

@@ -18,21 +18,35 @@ export interface ReportError {
   hint: string;
 }
 
-export interface PackageEntry {
+/** A file as it was delivered, to be compared with the vendor's list. */
+export interface SourceEntry {
   file: string;
   bytes: number | null;
   sha256: string | null;
+  /** Fingerprint and comment of the key that signed it. */
+  signedBy?: string;
+}
+
+/** What BK-Lite serves, or would serve: the object. */
+export interface StoredEntry {
+  name: string;
+  key: string | null;
+  bytes: number | null;
+  sha256: string | null;
+}
+
+export interface PackageEntry {
+  source: SourceEntry;
+  stored: StoredEntry;
   type: string | null;
   os: string | null;
   arch: string | null;
   object: string | null;
   version: string | null;
-  name: string;
-  key: string | null;
   /** `found`: by scan, which stores nothing. */
   action: PackageAction | "failed" | "found";
   bytesUploaded: number;
-  /** Why the archive was converted before it was stored. */
+  /** Why the archive is stored in another form than it has on the volume. */
   repacked?: readonly string[];
   error?: ReportError;
 }
@@ -45,6 +59,43 @@ export interface ProbeEntry {
   stored: "whole" | "damaged" | "missing";
 }
 
+/** A cloud region's mirror of the bucket. */
+export interface RegionEntry {
+  id: number;
+  name: string;
+  reachable: boolean;
+  /** Messages that the mirror still lacks; null if it was not reached. */
+  lag: number | null;
+  /** Keys. */
+  missing: string[];
+  damaged: string[];
+  /** Chunks of replaced objects that the mirror keeps; null if it was not reached. */
+  deadBytes: number | null;
+}
+
+/** An old version that was removed, or would be. */
+export interface RemovedEntry {
+  /** The row's id; null if only an object was left. */
+  row: number | null;
+  key: string | null;
+  bytes: number | null;
+  /** false: only shown. */
+  done: boolean;
+}
+
+/** The servers that the command reached. */
+export interface ServersEntry {
+  postgres: {
+    host: string;
+    port: number;
+    database: string;
+    schema: string;
+    version: string;
+    tableState: string;
+  } | null;
+  nats: { server: string; version: string; bucket: string } | null;
+}
+
 /** Something that ends no run, but that a person should know. */
 export interface Warning {
   reason: ReasonId;
@@ -55,8 +106,13 @@ export interface Warning {
 
 /** The report of REPORT_FILE and --json; report.schema.json describes it for machines. */
 export interface Report {
-  schema: 2;
+  schema: 3;
   command: string;
+  /** `revision`: the commit that it was built from; null if the build did not name it. */
+  program: { version: string; revision: string | null };
+  /** The machine, container or pod that it ran on. */
+  host: string;
+  servers: ServersEntry;
   outcome: "ok" | "failed";
   exitCode: ExitCode;
   startedAt: string;
@@ -65,8 +121,10 @@ export interface Report {
   error?: ReportError;
   packages: PackageEntry[];
   rows: RowEntry[];
-  platforms: PlatformEntry[];
   probes: ProbeEntry[];
+  platforms: PlatformEntry[];
+  regions: RegionEntry[];
+  removed: RemovedEntry[];
   warnings: Warning[];
   orphans: { objects: number; bytes: number };
   support: Support;
@@ -136,9 +194,13 @@ export function describeProblem(problem: Problem, language: Language): ReportErr
   return { code: problemCode(problem), reason: problem.reason, message, hint };
 }
 
-/** Returns the report's JSON text. */
+/**
+ * The report as REPORT_FILE and --json have it. Every `<` is escaped, so that the page can hold the same
+ * bytes.
+ */
 export function toJson(report: Report, redact: Redact): string {
-  return `${escapeJson(JSON.stringify(redactDeep(report, redact), null, 2))}\n`;
+  const json = JSON.stringify(redactDeep(report, redact), null, 2);
+  return `${escapeJson(json).replaceAll("<", "\\u003c")}\n`;
 }
 
 /** Returns counts by action: `{uploaded: 1, unchanged: 2}`. */

@@ -1,7 +1,7 @@
 import { styleText } from "node:util";
-import type { LogLevel } from "../config/settings.ts";
+import type { LogLevel } from "../config/job-settings.ts";
 import { formatBytes, JOIN, type Language } from "../messages/define.ts";
-import type { EventFields, EventName, PlatformEntry } from "../messages/events.ts";
+import { type EventFields, type EventName, INSTALL_WORDS, type PlatformEntry } from "../messages/events.ts";
 import { differenceWords, doneWords, SCREEN } from "../messages/screen.ts";
 import { escapeLines } from "./redact.ts";
 import type { Report } from "./report.ts";
@@ -88,10 +88,19 @@ export function reachedLine(event: EventName, fields: object, options: ScreenOpt
     const { where, files, packages, bytes } = fields as EventFields<"scan.packages">;
     return [where, words.files(files, packages, options.plain ? PLAIN_ARROW : "→"), formatBytes(bytes)];
   };
+  if (event === "status.row") return installLine(fields as EventFields<"status.row">, options);
   const found = cells();
   if (!found) return undefined;
   const [line = ""] = columns([found], { ...REACHED, width: options.width - HEAD });
   return marked("ok", line, options);
+}
+
+/** A row, and what its installation would come to. */
+function installLine(fields: EventFields<"status.row">, options: ScreenOptions): string {
+  const words = INSTALL_WORDS[fields.install][options.language];
+  const width = options.width - HEAD;
+  const [line = ""] = columns([[nameOf(fields), fields.name, words]], { width, drop: [1], least: [37] });
+  return marked(fields.install === "installable" ? "ok" : "bad", line, options);
 }
 
 /** The end of the screen, by the LOG_LEVEL from which a part is shown. */
@@ -222,13 +231,13 @@ function fitting(texts: readonly string[]): Cell {
 function packageChanges({ packages, command, error }: Report, language: Language): Change[] {
   const failures = new Set<string>();
   return packages.flatMap((one): Change[] => {
-    const { action, object, file, version } = one;
+    const { action, object, source, stored, version } = one;
     if (action === "unchanged") return [];
     if (one.error) failures.add(one.error.message);
-    const bytes = action === "found" || command === "plan" ? (one.bytes ?? 0) : one.bytesUploaded;
+    const bytes = action === "found" || command === "plan" ? (stored.bytes ?? 0) : one.bytesUploaded;
     const done = doneWords(action, command, language);
     const reason = one.error && error ? `${done}${JOIN[language].colon}${one.error.reason}` : done;
-    const what = object === null ? file : nameOf(one);
+    const what = object === null ? source.file : nameOf(one);
     return [
       {
         mark: ACTION_MARKS[action] ?? "changed",

@@ -107,8 +107,9 @@ export function verdictOf(report: Report, differences: readonly Difference[], la
 function failuresOf({ packages, error }: Report): Said[] {
   if (!error) return [];
   const failed = new Map<string, Said>();
-  for (const { file, error: own } of packages) {
+  for (const { source, error: own } of packages) {
     if (!own) continue;
+    const { file } = source;
     const message = own.message.startsWith(file) ? own.message : `${file}: ${own.message}`;
     failed.set(message, { message, hint: own.hint });
   }
@@ -121,7 +122,9 @@ function failuresOf({ packages, error }: Report): Said[] {
  * platform whose packages were not stored.
  */
 function warningsOf({ warnings, packages, error }: Report, language: Language) {
-  const failed = new Set(packages.filter(({ action }) => action === "failed").map(({ file }) => file));
+  const failed = new Set(
+    packages.filter(({ action }) => action === "failed").map(({ source }) => source.file),
+  );
   const isDerived = ({ reason, file }: Warning) =>
     error !== undefined && (reason.startsWith("platform.") || (file !== undefined && failed.has(file)));
   // the list of changes has replaced and kept packages

@@ -14,7 +14,7 @@ import type { Entry, ExecutableType, Listing, OpenFile } from "../archive/types.
 import { hasEndRecord } from "../archive/zip-directory.ts";
 import { inspectZip, readEntryHead } from "../archive/zip-read.ts";
 import { createTurns } from "../async.ts";
-import type { VolumeConfig } from "../config/settings.ts";
+import type { VolumeConfig } from "../config/job-settings.ts";
 import { collectProblem, finding, JobError, type Problem, ProblemError, problem } from "../errors.ts";
 import type { Claim, PackageType } from "../identity.ts";
 import { type Expected, expectedDigests, hasSums, sumsLists } from "../volume/checksums.ts";

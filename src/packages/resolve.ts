@@ -1,4 +1,4 @@
-import type { VolumeConfig } from "../config/settings.ts";
+import type { VolumeConfig } from "../config/job-settings.ts";
 import { collectProblem, finding, type Problem, problem } from "../errors.ts";
 import type { Identity } from "../identity.ts";
 import type { Ignored } from "../volume/list.ts";

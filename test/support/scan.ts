@@ -1,7 +1,7 @@
 import { type Arguments, parseArguments } from "../../src/cli.ts";
 import { scanOnly } from "../../src/commands/scan.ts";
 import { Reader } from "../../src/config/env.ts";
-import { readVolumeConfig } from "../../src/config/settings.ts";
+import { readVolumeConfig } from "../../src/config/job-settings.ts";
 import { createLog } from "../../src/output/log.ts";
 import { Recorder } from "../../src/output/recorder.ts";
 import { openTerminal } from "../../src/output/terminal.ts";

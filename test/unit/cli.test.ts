@@ -28,7 +28,13 @@ function refusal(argv: readonly string[]): JobError {
 
 describe("the command line", () => {
   test("without arguments is init", () => {
-    assert.deepEqual(parsed([]), { command: "init", json: false, wait: false });
+    assert.deepEqual(parsed([]), { command: "init", wait: false });
+  });
+
+  test("takes one form of the report for standard output", () => {
+    assert.equal(parsed(["--json"]).report, "json");
+    assert.equal(parsed(["verify", "--html"]).report, "html");
+    assert.equal(refusal(["--json", "--html"]).reason, "usage.together");
   });
 
   test("takes the guide's examples", () => {
