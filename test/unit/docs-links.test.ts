@@ -47,12 +47,3 @@ describe("every link leads somewhere", () => {
     });
   }
 });
-
-test("every file of the source that a page names exists", () => {
-  for (const page of all) {
-    const text = readFileSync(join(root, page), "utf8");
-    for (const [, path = ""] of text.matchAll(/`((?:src|test|tools)\/[\w./-]+)`/g)) {
-      assert.ok(existsSync(join(root, path)), `${page}: ${path}`);
-    }
-  }
-});
