@@ -16,12 +16,15 @@ export interface RowLine {
   action: RowAction;
 }
 
-/** What is stored of a row's object. `not-ready`: by its status BK-Lite does not offer the row, whatever is stored. */
+/**
+ * What is stored of a row's object. `not-ready`: by its status BK-Lite does not offer the row, whatever is
+ * stored.
+ */
 export type StoredState = "whole" | "damaged" | "missing" | "not-ready";
 
 /**
- * What an installation of a row from BK-Lite's page comes to. `unknown`: no collector is defined by its name; `unstartable`: what is
- * installed cannot be unpacked or started.
+ * What an installation of a row from BK-Lite's page comes to. `unknown`: no collector is defined by its name;
+ * `unstartable`: what is installed cannot be unpacked or started.
  */
 export type InstallState = "installable" | Exclude<StoredState, "whole"> | "unknown" | "unstartable";
 

@@ -100,8 +100,9 @@ const platformOf = ({ os, arch }: { os: string | null; arch: string | null }) =>
 const PROVING: readonly string[] = ["init", "verify", "status"];
 
 /**
- * Makes the page of a report: one file without a script or an outside reference, to be read, printed and signed. `json` is the report as
- * REPORT_FILE has it, with every `<` escaped; the page holds it unchanged and shows its SHA-256.
+ * Makes the page of a report: one file without a script or an outside reference, to be read, printed and
+ * signed. `json` is the report as REPORT_FILE has it, with every `<` escaped; the page holds it unchanged and
+ * shows its SHA-256.
  */
 export function reportPage(report: Report, json: string, language: Language): string {
   const words = PAGE_WORDS[language];

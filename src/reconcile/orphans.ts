@@ -152,7 +152,9 @@ function isStaged(key: string): boolean {
   return STAGING.test(folder) && parseKey(parts.join("/"))?.arch !== undefined;
 }
 
-/** Finds objects under a package's key that no row is served by. What other applications store has other keys. */
+/**
+ * Finds objects under a package's key that no row is served by. What other applications store has other keys.
+ */
 export function findUnlisted({ rows, listing, archColumn }: ObservedState): StoredObject[] {
   const inUse = new Set(rows.map((row) => served(rowKeys(row, archColumn), listing.objects)));
   return [...listing.objects.values()].filter(

@@ -215,7 +215,7 @@ test("a good checksum file and a symbolic link are fine", async () => {
   assert.equal(run.code, 0, explain(run));
 });
 
-test("usage and configuration: 64 and 78, with all problems at once", async () => {
+test("usage and configuration: 64 and 78, with all problems together", async () => {
   const site = await servers.site();
   const usage = await site.run(["--force"]);
   assert.equal(usage.code, 64);
