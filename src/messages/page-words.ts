@@ -75,7 +75,8 @@ export interface PageWords {
   complete1: string;
   incomplete1: string;
   identical: string;
-  unknown: string;
+  folder: string;
+  unread: string;
   types: Readonly<Record<string, string>>;
   stored: Readonly<Record<string, string>>;
   anyPlatform: string;
@@ -172,7 +173,8 @@ const EN: PageWords = {
   complete1: "complete",
   incomplete1: "incomplete",
   identical: "same bytes as the source",
-  unknown: "not known",
+  folder: "a folder of several files",
+  unread: "not read",
   types: {
     controller: "Controller",
     collector: "Collector",
@@ -279,7 +281,8 @@ const ZH: PageWords = {
   complete1: "完整",
   incomplete1: "不完整",
   identical: "与原文件逐字节相同",
-  unknown: "未知",
+  folder: "含多个文件的目录",
+  unread: "未读取",
   types: { controller: "控制器", collector: "采集器", installer: "安装器", "apm-probe": "APM 探针" },
   stored: { whole: "完整", damaged: "损坏", missing: "缺失", "not-ready": "未就绪" },
   anyPlatform: "不限平台",
