@@ -1,6 +1,7 @@
 /**
- * npm run docs Writes what of docs/ is made of the code: the pages of reasons, and the table of events in the
- * pages on output. A test asks that they are as this would write them.
+ * npm run docs
+ * Writes the parts of docs/ that come from the code: the pages of reasons, and the table of events in the
+ * pages on output. A test checks that the pages are up to date.
  */
 
 import { readFileSync, writeFileSync } from "node:fs";

@@ -278,8 +278,8 @@ async function folderDigest(
 }
 
 /**
- * Returns the file or folder that a package comes from, as it was delivered. `sha256`: null as long as the file was not
- * read in full, and for a folder of several files.
+ * Returns the file or folder that a package comes from, as it was delivered. `sha256`: null as long as the
+ * file was not read in full, and for a folder of several files.
  */
 export function sourceOf({ archive, derived }: Package): {
   file: string;

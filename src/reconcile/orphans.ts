@@ -162,7 +162,9 @@ export async function isOverADay(
   return message?.seq === sequence && (stream?.time ?? Number.NaN) - message.time.getTime() > DAY;
 }
 
-/** Finds objects under a package's key that no row is served by. What other applications store has other keys. */
+/**
+ * Finds objects under a package's key that no row is served by. What other applications store has other keys.
+ */
 export function findUnlisted({ rows, listing, archColumn }: ObservedState): StoredObject[] {
   const inUse = new Set(rows.map((row) => served(rowKeys(row, archColumn), listing.objects)));
   return [...listing.objects.values()].filter(

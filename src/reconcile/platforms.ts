@@ -84,8 +84,8 @@ export function platformsOf(state: Installable, require: readonly Platform[] = [
 }
 
 /**
- * What an installation of a row comes to: the object that the server would serve must be whole, and BK-Lite must find in it what it
- * starts. What others stored is judged by its name; a zip is not opened.
+ * What an installation of a row comes to: the object that the server would serve must be whole, and BK-Lite
+ * must find in it what it starts. What others stored is judged by its name; a zip is not opened.
  */
 export function installStateOf(row: Row, state: Installable): InstallState {
   const { archColumn, definitions = [], unstartable = [] } = state;

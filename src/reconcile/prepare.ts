@@ -13,7 +13,10 @@ import type { VolumeFile } from "../volume/files.ts";
 import type { WaitOptions } from "../volume/growing.ts";
 import type { Ignored } from "../volume/list.ts";
 
-/** Throws exit 78 if REQUIRE names cloud regions, which nothing looks at yet: what is required may not pass unseen. */
+/**
+ * Throws exit 78 if REQUIRE names cloud regions, which nothing looks at yet: what is required may not pass
+ * unseen.
+ */
 export function refuseRegions({ requireRegions: regions }: Pick<Config, "requireRegions">): void {
   if (regions.length > 0) throw new JobError("config.regions", { name: "REQUIRE", regions });
 }
@@ -99,8 +102,8 @@ function patienceOf({ waitTimeout }: VolumeConfig, log: Log, signal: AbortSignal
 }
 
 /**
- * Logs how many files become how many packages, those that become none, and warnings. Throws exit 66 if there is
- * no package.
+ * Logs how many files become how many packages, those that become none, and warnings. Throws exit 66 if there
+ * is no package.
  */
 export function reportResolved(
   { packages, ignored, warnings }: Resolved,

@@ -174,7 +174,7 @@ describe("progress", () => {
     assert.deepEqual([percent, bytesPerSecond, secondsLeft], [0, 0, null]);
   });
 
-  test("is a bar with file n of m where there is room, and one line wherever there is not", () => {
+  test("is a bar with file n of m where there is space, and one line wherever there is not", () => {
     const now = snapshot({ ...task(2 ** 30), index: 2, count: 5 }, 2 ** 29, 100);
     const wide = progressBar(now, "upload", "en", 200);
     assert.ok(wide.startsWith(`[${"#".repeat(10)}${".".repeat(10)}] 2/5 ${FILE} 50% of 1.0 GiB`), wide);
