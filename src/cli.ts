@@ -40,7 +40,7 @@ export interface Arguments {
   prune?: PruneArguments;
 }
 
-/** Which versions go: all but the newest `keep` of each package, or one version, of one object or platform. */
+/** Which versions go: all but the newest `keep` of each package, or one version. */
 export interface PruneArguments {
   keep?: number;
   version?: string;

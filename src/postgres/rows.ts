@@ -146,7 +146,7 @@ export async function deleteRow(db: Database, shape: TableShape, row: Row): Prom
   if (now) throw unwritten(shape, row, now, "DELETE");
 }
 
-/** Returns why a statement about a row changed nothing: a trigger, or another program that changed the row. */
+/** Returns why a statement about a row changed nothing: a trigger, or another program changed the row. */
 function unwritten(
   shape: TableShape,
   row: Row,

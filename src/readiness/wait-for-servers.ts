@@ -19,8 +19,8 @@ export interface Servers {
 /**
  * Waits for Postgres and NATS at the same time, at most WAIT_TIMEOUT seconds. A final failure of one ends the
  * waiting for the other; only an attempt under way may still end within LAST_CALL. `writes`: whether the
- * command writes, and so needs the privileges and (but for `prune`) may create the bucket. Throws exit 69, 73, 77 or 78; if
- * both servers failed, the message names both.
+ * command writes, and so needs the privileges and (but for `prune`) may create the bucket. Throws exit 69,
+ * 73, 77 or 78; if both servers failed, the message names both.
  */
 export async function waitForServers(
   job: JobContext,

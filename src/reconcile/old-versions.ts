@@ -1,3 +1,4 @@
+import { inParallel } from "../async.ts";
 import type { PruneArguments } from "../cli.ts";
 import { archOf, type Identity } from "../identity.ts";
 import type { KeptReason, RemovedLine } from "../messages/events.ts";
@@ -47,45 +48,83 @@ export interface PruneInput {
 }
 
 /**
- * Chooses what goes (SPEC §1 `prune`). Pure. A version goes if `keep` newer ones of the same package are
- * stored at least as well as it is, or if it is the named one and another version is: so the version that
- * is left can be installed if any could.
+ * Chooses what goes (SPEC §1 `prune`). Pure. A version goes if `keep` newer ones of its package are stored at
+ * least as well as it is; or if it is the named one, and another version is stored as well.
  */
 export function planPrune({ state, rule, onVolume, leftovers, begun = [] }: PruneInput): PrunePlan {
   const { rows, archColumn } = state;
   const mounted = new Set(onVolume.map((identity) => findRow(identity, rows, archColumn)));
-  const rank = (row: Row) => (!isReady(row) ? -1 : storedOf(row, state) === "whole" ? 1 : 0);
   const going: Row[] = [];
   const kept: Kept[] = [];
-  for (const group of Map.groupBy(rows, (row) => packageOf(row, archColumn)).values()) {
-    for (const row of group.filter((one) => isNamed(one, rule))) {
-      const isAsGood = (other: Row) => rank(other) >= Math.max(0, rank(row));
-      const newer = group.filter(
-        (other) => isOrdered(other.version) && compareVersions(other.version, row.version) > 0,
-      );
-      const isOld = rule.keep === undefined || newer.filter(isAsGood).length >= rule.keep;
-      if (!isOld && isOrdered(row.version)) continue;
-      const isLast = !group.some((other) => other.version !== row.version && isAsGood(other));
-      const why = whyKept(row, { isMounted: mounted.has(row), isLast, ordered: rule.keep !== undefined });
+  for (const versions of Map.groupBy(rows, (row) => packageOf(row, archColumn)).values()) {
+    for (const [row, isLast] of namedIn(versions, rule, state)) {
+      const why = whyKept(row, rule, { isMounted: mounted.has(row), isLast });
       if (why) kept.push({ row, why });
       else going.push(row);
     }
   }
-  const inUse = countUses(rows, state);
-  const removals = going.map((row) => ({ row, object: releasedBy(row, inUse, state) }));
-  const gone = new Set(going);
-  const staying = rows.filter((row) => !gone.has(row));
-  const isOurs = (object: StoredObject) => mayGo(object, { rows: staying, onVolume });
-  const ids = new Set(rows.map(({ id }) => id));
-  const resumed = [...begun]
-    .filter(({ row }) => !ids.has(row.id))
-    .map((one) => (isUnchanged(one.object, state) ? one : { ...one, object: undefined }));
+  const uses = countUses(rows, state);
+  const removals = going.map((row) => ({ row, object: releasedBy(row, uses, state) }));
+  const resumed = resume(begun, state);
   const taken = new Set([...resumed, ...removals].map(({ object }) => object?.key));
-  const abandoned = leftovers.filter((object) => !taken.has(object.key) && isOurs(object));
+  const gone = new Set(going);
+  const packages = new Set(rows.filter((row) => !gone.has(row)).map(({ os, object }) => `${os}/${object}`));
+  const abandoned = leftovers.filter((object) => !taken.has(object.key) && mayGo(object, packages, onVolume));
   return {
     removals: [...resumed, ...removals, ...abandoned.map((object) => ({ row: undefined, object }))],
     kept,
   };
+}
+
+/**
+ * Returns the versions of a package that the rule names, with whether no other is stored as well. With `keep`
+ * those are the old ones, and those that cannot be compared.
+ */
+function namedIn(versions: readonly Row[], rule: PruneRule, state: ObservedState): [Row, boolean][] {
+  const rank = (row: Row) => (isReady(row) ? Number(storedOf(row, state) === "whole") : -1);
+  const named = versions.filter((row) => isNamed(row, rule));
+  const { keep } = rule;
+  if (keep === undefined) {
+    const isAsGood = (other: Row, row: Row) => rank(other) >= Math.max(0, rank(row));
+    return named.map((row) => [
+      row,
+      !versions.some((other) => other.version !== row.version && isAsGood(other, row)),
+    ]);
+  }
+  const newer = countNewer(versions, rank);
+  return named
+    .filter((row) => !isOrdered(row.version) || (newer.get(row) ?? 0) >= keep)
+    .map((row) => [row, false]);
+}
+
+/** Counts, for each version that can be compared, the newer ones that are stored at least as well. */
+function countNewer(versions: readonly Row[], rank: (row: Row) => number): Map<Row, number> {
+  const counts = new Map<Row, number>();
+  const ordered = versions.filter(({ version }) => isOrdered(version));
+  ordered.sort((a, b) => compareVersions(b.version, a.version));
+  // By rank: how many of the newer versions have it.
+  let newer = [0, 0];
+  let seen = newer;
+  for (const [index, row] of ordered.entries()) {
+    const before = ordered[index - 1];
+    // Versions that compare equal are not newer than each other.
+    if (before && compareVersions(before.version, row.version) !== 0) newer = seen;
+    const from = Math.max(0, rank(row));
+    counts.set(
+      row,
+      newer.slice(from).reduce((sum, count) => sum + count, 0),
+    );
+    seen = seen.map((count, at) => count + Number(at === rank(row)));
+  }
+  return counts;
+}
+
+/** Returns the removals that were begun and whose row is gone; without their object if that has changed. */
+function resume(begun: Iterable<Removal & { row: Row }>, state: ObservedState): Removal[] {
+  const ids = new Set(state.rows.map(({ id }) => id));
+  return [...begun]
+    .filter(({ row }) => !ids.has(row.id))
+    .map((one) => (isUnchanged(one.object, state) ? one : { ...one, object: undefined }));
 }
 
 /** A plan that removes nothing. */
@@ -121,12 +160,13 @@ function isNamed(row: Row, { version, object, os, arch }: PruneRule): boolean {
 
 function whyKept(
   row: Row,
-  { isMounted, isLast, ordered }: { isMounted: boolean; isLast: boolean; ordered: boolean },
+  { keep }: PruneRule,
+  { isMounted, isLast }: { isMounted: boolean; isLast: boolean },
 ): KeptReason | undefined {
   if (isMoving(row)) return "latest";
   if (!isSystemRow(row)) return "user";
   if (!isReady(row)) return "not-ready";
-  if (ordered && !isOrdered(row.version)) return "unordered";
+  if (keep !== undefined && !isOrdered(row.version)) return "unordered";
   if (isMounted) return "volume";
   return isLast ? "last" : undefined;
 }
@@ -145,7 +185,7 @@ function servedTo(row: Row, { listing, archColumn }: ObservedState): StoredObjec
   return served(rowKeys(row, archColumn), listing.objects);
 }
 
-/** Takes a row out of the counts; returns its object if no other row is served by it any longer. */
+/** Removes a row from the counts; returns its object if no other row is served by it. */
 function releasedBy(row: Row, uses: Map<string, number>, state: ObservedState): StoredObject | undefined {
   const object = servedTo(row, state);
   if (!object) return undefined;
@@ -162,27 +202,32 @@ function isUnchanged(object: StoredObject | undefined, state: ObservedState): bo
 
 /**
  * Whether an object without a row may go: the table has other versions of its package, so it is no other
- * application's file, and it does not lie on the volume.
+ * application's file, and it does not lie on the volume. `packages`: `{os}/{object}` of the rows that stay.
  */
-function mayGo(
-  { key }: StoredObject,
-  { rows, onVolume }: { rows: readonly Row[]; onVolume: readonly Identity[] },
-): boolean {
+function mayGo({ key }: StoredObject, packages: ReadonlySet<string>, onVolume: readonly Identity[]): boolean {
   const parsed = parseKey(key);
-  if (!parsed || parsed.version === LATEST || onVolume.some((identity) => isKeyOf(key, identity)))
-    return false;
-  return rows.some(({ os, object }) => os === parsed.os && object === parsed.object);
+  if (!parsed || parsed.version === LATEST) return false;
+  return (
+    packages.has(`${parsed.os}/${parsed.object}`) && !onVolume.some((identity) => isKeyOf(key, identity))
+  );
 }
+
+/** Messages that are read at the same time. */
+const LANES = 16;
 
 /** Returns the objects without a row that a run of this job left, and those of others over a day old. */
 export async function findLeftovers({ nats }: Servers, state: ObservedState): Promise<StoredObject[]> {
-  const found: StoredObject[] = [];
-  for (const object of findUnlisted(state)) {
-    const { nuid } = object;
-    if (nuid !== undefined && isNuidOfThisJob(nuid)) found.push(object);
-    else if (await isOverADay(nats.bucket, object, state.listing.stream)) found.push(object);
-  }
-  return found;
+  const found = findUnlisted(state);
+  const isOurs = ({ nuid }: StoredObject) => nuid !== undefined && isNuidOfThisJob(nuid);
+  const old = new Set(found.filter(isOurs));
+  await inParallel(
+    found.filter((object) => !isOurs(object)),
+    LANES,
+    async (object) => {
+      if (await isOverADay(nats.bucket, object, state.listing.stream)) old.add(object);
+    },
+  );
+  return found.filter((object) => old.has(object));
 }
 
 /** Returns the state without what goes. */
@@ -196,7 +241,7 @@ export function afterPrune(state: ObservedState, { removals }: PrunePlan): Obser
   };
 }
 
-/** Says what stays although the rule names it; of `keep`, only versions whose place among the others is unknown. */
+/** Logs what stays although the rule names it; of `keep`, only versions that cannot be compared. */
 export function reportKept({ kept }: PrunePlan, { keep }: PruneRule, log: Log): void {
   for (const { row, why } of kept) {
     const { id, version } = row;

@@ -152,7 +152,7 @@ function isStaged(key: string): boolean {
   return STAGING.test(folder) && parseKey(parts.join("/"))?.arch !== undefined;
 }
 
-/** Whether an object is still the one that was listed, and was stored over a day before, by the server's clock. */
+/** Whether an object is the one that was listed, and was stored over a day ago by the server's clock. */
 export async function isOverADay(
   bucket: Bucket,
   { key, sequence }: StoredObject,
