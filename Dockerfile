@@ -1,12 +1,16 @@
-# Build:            docker build -t bklite-package-init:1.0.0 .
-# With archives:    docker build --target bundle -t bklite-package-init-bundle:1.0.0 .   (copies ./packages)
+# Build:            tools/image.sh -t bklite-package-init:1.0.0   (docker build, and the labels' arguments)
+# With archives:    tools/image.sh --target bundle -t bklite-package-init-bundle:1.0.0   (copies ./packages)
 # Through mirrors:  --build-arg REGISTRY=registry.example.com/library --build-arg NPM_REGISTRY=https://npm.example.com/
 # With Podman 4:    --build-arg BUILDPLATFORM=linux/amd64 (or arm64: this machine's)
 # Works with Docker 20.10's classic builder, which builds every stage above the wanted one: so ./packages always exists.
 ARG REGISTRY=docker.io/library
+# The base image, by tag and digest; the bot raises both (renovate.json). Empty: the tag alone counts. With a registry
+# that holds an image of its own under that tag: --build-arg NODE_DIGEST=
+ARG NODE_TAG=24.21.0-bookworm-slim
+ARG NODE_DIGEST=
 
 # Its results are the same on every platform, so it runs on the builder's own (the classic builder knows no BUILDPLATFORM).
-FROM --platform=${BUILDPLATFORM:-linux} ${REGISTRY}/node:24.21.0-bookworm-slim AS build
+FROM --platform=${BUILDPLATFORM:-linux} ${REGISTRY}/node:${NODE_TAG}${NODE_DIGEST:+@}${NODE_DIGEST} AS build
 ARG NPM_REGISTRY
 # An SBOM is to know the packages in the bundle, which the finished image does not show.
 ARG BUILDKIT_SBOM_SCAN_STAGE=true
@@ -36,7 +40,7 @@ COPY LICENSE app/
 COPY docs app/docs
 
 # The program's own platform: node, and the libraries that it is linked with. Nothing runs here, so no emulation is needed.
-FROM ${REGISTRY}/node:24.21.0-bookworm-slim AS node
+FROM ${REGISTRY}/node:${NODE_TAG}${NODE_DIGEST:+@}${NODE_DIGEST} AS node
 
 FROM scratch AS app
 COPY --from=node /usr/lib/*-linux-gnu/ld-linux-*.so.* \

@@ -2,18 +2,20 @@ import { EXIT, type ExitCode } from "./exit.ts";
 import { exitOf, formatMessage, type Params, type ReasonId } from "./messages/catalog.ts";
 
 export interface JobErrorOptions {
-  /** Readiness layer (`dns`, `tcp`, `tls`, `login`, …) where that is what failed. */
+  /** Readiness layer that failed (`dns`, `tcp`, `tls`, `login`, …). */
   layer?: string | undefined;
-  /** Path below PACKAGES_DIR, where a file is what is wrong. */
+  /** The file that is at fault, as a path below PACKAGES_DIR. */
   file?: string | undefined;
-  /** Service, host and port, where a server is what is wrong and the reason's parameters do not name it. */
+  /** Service, host and port of the server at fault, if the reason's parameters do not name it. */
   server?: string | undefined;
+  /** How many more failures of the kind there are. The log names them. */
+  others?: number;
   cause?: unknown;
 }
 
 /**
  * An error that the job understands: an entry of the catalog with its parameters. Anything else is a bug (exit 70).
- * `message` is the English cause, for stacks and tests; what an operator reads is made at the edge (output/report.ts).
+ * `message` is the English cause, for stacks and tests; the words for an operator are made in output/.
  */
 export class JobError<Id extends ReasonId = ReasonId> extends Error {
   override readonly name: string = "JobError";
@@ -22,21 +24,24 @@ export class JobError<Id extends ReasonId = ReasonId> extends Error {
   readonly layer: string | undefined;
   readonly file: string | undefined;
   readonly server: string | undefined;
-  /** How many more of the kind there are, which the log names. */
-  readonly others: number = 0;
+  readonly others: number;
+  /** Whether the same run may start over: a connection was lost, another process wrote in between. */
+  readonly retryable: boolean = false;
 
   constructor(reason: Id, params: Params<Id>, options: JobErrorOptions = {}) {
+    const { layer, file, server, others = 0, cause } = options;
     const { message } = formatMessage(reason, params, "en");
-    const place = options.file ?? options.server;
+    const place = file ?? server;
     super(
       place === undefined ? message : `${place}: ${message}`,
-      options.cause === undefined ? undefined : { cause: options.cause },
+      cause === undefined ? undefined : { cause },
     );
     this.reason = reason;
     this.params = params;
-    this.layer = options.layer;
-    this.file = options.file;
-    this.server = options.server;
+    this.layer = layer;
+    this.file = file;
+    this.server = server;
+    this.others = others;
   }
 
   /** The exit code of the run that this error ends. */
@@ -49,43 +54,46 @@ export class JobError<Id extends ReasonId = ReasonId> extends Error {
   }
 }
 
-/** What a clean start may mend: a connection that is gone, somebody who wrote in between, a table that was migrated. */
-export class RetryableError<Id extends ReasonId = ReasonId> extends JobError<Id> {
-  override readonly name: string = "RetryableError";
+/** What is wrong with a file of the volume, or what a warning says of it. Data: a run reports all of them together. */
+export type Problem<Id extends ReasonId = ReasonId> = {
+  [Each in Id]: {
+    /** Path below PACKAGES_DIR. */
+    file: string;
+    reason: Each;
+    params: Params<Each>;
+  };
+}[Id];
+
+/** Returns a problem as data, to be collected. */
+export function finding<Id extends ReasonId>(file: string, reason: Id, params: Params<Id>): Problem<Id> {
+  return { file, reason, params };
 }
 
-/** Something that is wrong with one file of the volume. Data: all of them are gathered before the run ends. */
-export type Problem<Id extends ReasonId = ReasonId> = Id extends ReasonId
-  ? {
-      /** Path below PACKAGES_DIR. */
-      file: string;
-      reason: Id;
-      params: Params<Id>;
-    }
-  : never;
-
-/** Ends the reading of one file; caught where files are gone through, and kept there as a Problem. */
+/** Stops the reading of a file, or ends the run with everything that is wrong with the volume. */
 export class ProblemError extends JobError {
   override readonly name = "ProblemError";
-  readonly problem: Problem;
+  readonly problems: readonly Problem[];
 
-  constructor(problem: Problem) {
-    super(problem.reason, problem.params, { file: problem.file });
-    this.problem = problem;
+  /** At least one problem; the first invalid package, or else the first problem, decides reason and exit code. */
+  constructor(problems: readonly Problem[]) {
+    const first = problems.find((one) => problemCode(one) === EXIT.invalidPackage) ?? problems[0];
+    if (!first) throw new Error("ProblemError needs a problem");
+    super(first.reason, first.params, { file: first.file, others: problems.length - 1 });
+    this.problems = problems;
   }
 }
 
-/** A file that cannot be used as it is: throw what this returns where its reading has to stop. */
+/** Returns the error to throw where a file's reading has to stop. */
 export function problem<Id extends ReasonId>(file: string, reason: Id, params: Params<Id>): ProblemError {
-  return new ProblemError({ file, reason, params } as unknown as Problem);
+  return new ProblemError([finding(file, reason, params) as Problem]);
 }
 
-/** The exit code that a problem alone would end the run with. */
+/** Returns the exit code of a run with this problem alone. */
 export function problemCode({ reason }: Problem): ExitCode {
   return exitOf(reason) ?? EXIT.internal;
 }
 
-/** Runs `check`; what is wrong with a file becomes data in `problems`, other errors are thrown on. */
+/** Runs `check`, and adds the problems that it throws to `problems`. Any other error is thrown on. */
 export async function collectProblem<T>(
   problems: Problem[],
   check: () => T,
@@ -94,42 +102,19 @@ export async function collectProblem<T>(
     return await check();
   } catch (error) {
     if (!(error instanceof ProblemError)) throw error;
-    problems.push(error.problem);
+    problems.push(...error.problems);
     return undefined;
   }
 }
 
-/** Everything that is wrong with the volume, as the end of a run: the operator copies the files once, not five times. */
-export class ProblemsError extends JobError {
-  override readonly name = "ProblemsError";
-  readonly problems: readonly Problem[];
-  override readonly others: number;
-
-  constructor(problems: readonly Problem[]) {
-    const first = problems.find((one) => problemCode(one) === EXIT.invalidPackage) ?? problems[0];
-    if (!first) throw new Error("ProblemsError needs a problem");
-    super(first.reason, first.params, { file: first.file });
-    this.problems = problems;
-    this.others = problems.length - 1;
-  }
-}
-
-/** Several packages that failed each by itself, as the end of a run: the first one's failure, and how many more there are. */
-export class FailuresError extends JobError {
-  override readonly name = "FailuresError";
-  override readonly others: number;
-
-  constructor(first: JobError, others: number) {
-    const { reason, params, layer, file, server } = first;
-    super(reason, params, { layer, file, server, cause: first });
-    this.others = others;
-  }
-}
-
-/** What a run ends with after these failures; undefined where there are none. One that the job does not understand stands alone, with its stack. */
-export function endOf(failures: readonly unknown[]): unknown {
-  const [first, ...others] = failures;
-  return first instanceof JobError && others.length > 0 ? new FailuresError(first, others.length) : first;
+/** Returns the error that ends a run after these failures: the first, with the number of the others. undefined: there are none. */
+export function toRunError(failures: readonly unknown[]): unknown {
+  const [first] = failures;
+  const others = failures.length - 1;
+  // an error that the job does not understand keeps its stack
+  if (!(first instanceof JobError) || others === 0) return first;
+  const { reason, params, layer, file, server } = first;
+  return new JobError(reason, params, { layer, file, server, others, cause: first });
 }
 
 /** Whether the operating system reported the error: a missing file, no permission, an I/O error. */

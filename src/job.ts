@@ -7,27 +7,42 @@ import { describeError } from "./output/report.ts";
 import type { RunEnd } from "./output/run-output.ts";
 import type { Screen } from "./output/terminal.ts";
 
-/** What a command is given that reads the volume alone. */
+/** What `scan` needs, which reads the volume alone. */
 export interface ScanContext {
   args: Arguments;
   config: VolumeConfig;
   log: Log;
-  /** Aborted, with the JobError to end with, by a signal or RUN_TIMEOUT. */
+  /** Aborted by a signal or RUN_TIMEOUT; its reason is the JobError that ends the run. */
   signal: AbortSignal;
   recorder: Recorder;
-  /** Where people read; undefined where the log is all there is. */
+  /** The screen for people; undefined if there is only the log. */
   screen: Screen | undefined;
 }
 
-/** What every other command is given. */
+/**
+ * What a command is about: `apply` makes the servers what the volume asks for, `plan` shows what that would
+ * change, `verify` says whether anything differs.
+ */
+export type Mode = "plan" | "apply" | "verify";
+
+/** What every other command needs. */
 export interface JobContext extends ScanContext {
   config: Config;
+  mode: Mode;
 }
 
-/** Milliseconds that a stop may take; Docker's own patience is ten seconds. */
+/** Whether a command changes anything on the servers. */
+export function writes({ mode }: Pick<JobContext, "mode">): boolean {
+  return mode === "apply";
+}
+
+/** Milliseconds that a stop may take; Docker kills after ten seconds. */
 const STOP_LIMIT = 4500;
 
-/** Aborted by SIGTERM, SIGINT, SIGHUP and RUN_TIMEOUT. As PID 1 nobody else handles them. What does not end in time is ended. */
+/**
+ * Returns a signal that SIGTERM, SIGINT, SIGHUP and RUN_TIMEOUT abort: as PID 1 the job has no default
+ * handler. A stop that takes too long is cut off.
+ */
 export function stopSignal(
   process: NodeJS.Process,
   config: VolumeConfig,

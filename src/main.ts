@@ -91,7 +91,8 @@ async function run(args: Arguments, reader: Reader): Promise<void> {
   log.info("run.started", { command, version: manifest.version, bucket, packagesDir });
   try {
     // scan is the one command that looks at no server, and was given what it needs
-    await (await COMMAND[command]())({ args, config: config as Config, log, signal, recorder, screen });
+    const mode = command === "init" ? "apply" : command === "plan" ? "plan" : "verify";
+    await (await COMMAND[command]())({ args, config: config as Config, mode, log, signal, recorder, screen });
     // A stop that came with the last answers is still a stop: what was logged as stopping does not end as a success.
     signal.throwIfAborted();
     end.finish();

@@ -9,7 +9,7 @@ export LC_ALL
 
 USAGE='usage: bundle.sh --packages DIR --image TAG --out FILE.tar.gz [--scan-with TAG]
   --packages   folder with the archives
-  --image      the image to pack; build it first: docker build -t TAG .
+  --image      the image to pack; build it first: tools/image.sh -t TAG
   --out        the bundle to write
   --scan-with  image that judges the packages, where --image is for another architecture'
 
@@ -64,7 +64,7 @@ done
 [ -n "$engine" ] || fail "neither docker nor podman can be used${why:-: none is installed}"
 platform=$("$engine" image inspect --format '{{.Os}}/{{.Architecture}}' "$image" 2>&1) ||
   fail "$platform
-build the image first: $engine build -t $image ."
+build the image first: tools/image.sh -t $image"
 # Compared before anything is judged: a program for another architecture fails in ways that look like bad packages.
 judge=${judge:-$image}
 judge_platform=$("$engine" image inspect --format '{{.Os}}/{{.Architecture}}' "$judge" 2>&1) ||

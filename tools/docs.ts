@@ -18,7 +18,7 @@ const FAMILIES: [title: Record<Language, string>, prefixes: string[]][] = [
   [{ en: "Configuration", zh: "配置" }, ["config", "report", "output"]],
   [{ en: "The volume and its files", zh: "卷与文件" }, ["volume", "file", "manifest", "checksum"]],
   [
-    { en: "Names and packages", zh: "名称与安装包" },
+    { en: "Names and packages", zh: "名称与探针包" },
     ["name", "version", "package", "collector", "definitions", "installer", "program", "probe"],
   ],
   [{ en: "Archives", zh: "压缩包" }, ["archive", "zip", "gzip", "tar", "repack"]],
@@ -47,11 +47,21 @@ const EXAMPLES: Record<string, object> = {
   "installer.kind": { found: "{found}" },
   "manifest.schema": { pointer: "{pointer}", rule: "unknown", detail: "{detail}", near: "{near}" },
   "name.ambiguous": { what: "version", values: ["1.2.3", "2.0.0"] },
-  "orphans.found": { objects: "{objects}", bytes: "{bytes}", atLeast: false },
+  "orphans.found": { objects: "{objects}", bytes: 512 * 1024 ** 2, atLeast: false },
   "package.field.long": { field: "name", length: 120, limit: 100 },
-  "package.program": { os: "{os}", arch: "{arch}", entry: "{entry}", found: "{found}", source: "archive" },
+  "package.program": {
+    os: "{os}",
+    arch: "{arch}",
+    entry: "{entry}",
+    found: "linux arm64",
+    source: "archive",
+  },
   "postgres.catalog": { purpose: "table", version: "{version}", said: "{said}" },
   "platform.incomplete": { incomplete: [{ platform: "linux/arm64", missing: ["installer"] }] },
+  "repack.too-large": { files: 120_000, bytes: 9 * 1024 ** 3 },
+  "store.full": { bucket: "{bucket}", said: "maximum bytes exceeded (10077)" },
+  "store.full.account": { bucket: "{bucket}", ...capacity() },
+  "store.full.bucket": { bucket: "{bucket}", ...capacity() },
   "repack.never": { reasons: ["repack.tar-gz", "repack.links"] },
   "table.unknown": { table: "{table}", names: ["{column}"], types: "{column} {type}" },
   "store.denied": { action: "publish to", subject: "{subject}" },
@@ -60,6 +70,11 @@ const EXAMPLES: Record<string, object> = {
   "wait.both.denied": halves("postgres.login.refused", "nats.login.refused"),
   "wait.both.full": halves("postgres.tcp.refused", "nats.bucket.streams"),
 };
+
+/** Bytes of a limit that is too low. */
+function capacity(): object {
+  return { limit: 10 * 1024 ** 3, used: 9.5 * 1024 ** 3, needed: 1024 ** 3 };
+}
 
 /** Parameters of a failure of both servers. */
 function halves(postgres: string, nats: string): object {
@@ -96,7 +111,8 @@ const WORDS = {
       "in the language of LOG_LANG; `{name}` stands for what the run fills in. *Again* says whether the same run, tried later, may succeed; an exit of “–” is a",
       "warning, which ends no run. Words of servers and of the system come as they are, in quotes.",
       "",
-      "A cause that begins without a subject continues the file's name: “fusion-collectors.zip: is empty”.",
+      "A cause that begins without a subject continues the file's name: “fusion-collectors.zip: is empty”. In a remedy `FILE` stands for the file's path, and `STEM` for the path",
+      "without an archive's ending; the log has the path itself, and the commands run in the volume's folder.",
     ],
     heads: ["reason", "exit", "again", "cause", "what to do"],
     again: ["yes", "no"],
@@ -110,7 +126,7 @@ const WORDS = {
       "每一种拒绝、失败和告警都有固定不变的标识：日志中的 `reason`，以及报告里错误和告警的 `reason`。文字如下表，语言由 LOG_LANG 决定；`{name}` 为运行时填入的内容。",
       "“可重试”表示原样再运行一次是否可能成功；退出码为“–”的是告警，不会使任务失败。服务端和操作系统的原话照原样放在引号中。",
       "",
-      "没有主语的原因接在文件名之后：“fusion-collectors.zip：为空”。",
+      "没有主语的原因接在文件名之后：“fusion-collectors.zip：为空”。处理办法中的 `FILE` 代表该文件的路径，`STEM` 代表去掉扩展名的路径；日志中为实际路径，命令在探针包目录中执行。",
     ],
     heads: ["原因", "退出码", "可重试", "含义", "处理办法"],
     again: ["是", "否"],

@@ -268,7 +268,7 @@ class TarScan {
     this.#expect(size, onData, () => {
       if (sha256) this.#digests?.set(offset, sha256.digest("hex"));
       if (!entry) return;
-      entry.kindOfBinary = examineExecutable(head, size);
+      entry.executableType = examineExecutable(head, size);
       if (this.#wantsHead(entry.path)) entry.head = head;
     });
   }

@@ -23,7 +23,7 @@ export interface Entry {
   /** Where a tar.gz keeps its bytes: a position in the unpacked tar. */
   offset?: number;
   /** The type by its first bytes, if the scan has passed them (tar.gz). */
-  kindOfBinary?: ExecutableType;
+  executableType?: ExecutableType;
   /** Its first 4 KiB, if `InspectOptions.head` asked for them (tar.gz). */
   head?: Buffer;
 }

@@ -7,28 +7,29 @@ import type { GateHint } from "../messages/run.ts";
 import { isLockHeld } from "../postgres/lock.ts";
 import { isReady, type Row } from "../postgres/rows.ts";
 import { type Servers, waitForServers } from "../readiness/wait-for-servers.ts";
-import { parseKey, rowKeys, served } from "../reconcile/key.ts";
-import { type ObservedState, observe } from "../reconcile/observed.ts";
+import { parseKey, rowKeys, served } from "../reconcile/match.ts";
 import { platformName } from "../reconcile/platforms.ts";
-import { withRetries } from "../reconcile/session.ts";
+import { withRetries } from "../reconcile/retries.ts";
+import { type ObservedState, observe } from "../reconcile/state.ts";
 import { isUnreadable, isWhole } from "../store/object.ts";
 
-/** Milliseconds between two looks. */
+/** Milliseconds between two readings. */
 const POLL = 2000;
 
 /** The status of a row whose package BK-Lite is deleting. */
 const DELETING = "deleting";
 
-/** What one look found. */
-interface Look {
-  /** Platforms, as REQUIRE writes them, that lack a controller; `*`: none has one. */
+/** The result of one reading. */
+interface Reading {
+  /** Platforms without a controller, as in REQUIRE; `*`: no platform has one. */
   missing: string[];
   hint: GateHint;
 }
 
 /**
- * For a pod that must not start before the first init: returns as soon as a controller is registered and its object whole, or was once, on
- * every platform of REQUIRE, or on any where that is empty. Needs no volume. Throws exit 76 when WAIT_TIMEOUT is over.
+ * Blocks a pod until the first init is done: returns as soon as a controller is registered with a whole
+ * object, or once was, on every platform of REQUIRE, or on any if that is empty. Needs no volume. Throws exit
+ * 76 when WAIT_TIMEOUT is over.
  */
 export async function gate(job: JobContext): Promise<void> {
   const { config, log, recorder } = job;
@@ -36,9 +37,9 @@ export async function gate(job: JobContext): Promise<void> {
   const waited = () => Math.round((performance.now() - started) / 1000);
   const servers = await recorder.time("wait", () => waitForServers(job, false, job.signal));
   const isDue = createLineClock();
-  const { missing, hint } = await withRetries(job, servers, false, async (live, signal) => {
-    const look = async () => {
-      const found = await lookOnce(job, live);
+  const { missing, hint } = await withRetries(job, servers, async (live, signal) => {
+    const read = async () => {
+      const found = await readOnce(job, live);
       const { missing } = found;
       const seconds = waited();
       const left = Math.max(0, Math.round(config.waitTimeout - seconds));
@@ -46,15 +47,15 @@ export async function gate(job: JobContext): Promise<void> {
       return found;
     };
     const backoff = until(started + config.waitTimeout * 1000, POLL);
-    return poll(look, { until: (found) => found.missing.length === 0, backoff, signal });
+    return poll(read, { until: (found) => found.missing.length === 0, backoff, signal });
   });
   if (missing.length > 0) throw new JobError("gate.closed", { missing, seconds: config.waitTimeout, hint });
   log.info("gate.open", { seconds: waited() });
 }
 
-async function lookOnce({ config, recorder }: JobContext, servers: Servers): Promise<Look> {
+async function readOnce({ config, recorder }: JobContext, servers: Servers): Promise<Reading> {
   const state = await observe(servers, recorder);
-  // After the bucket: whatever wrote an object that was seen there, without its row, has ended by then or holds the lock still.
+  // After the bucket: a run that wrote an object without its row has ended by now or still holds the lock.
   const running = await isLockHeld(servers.postgres.db, config.nats.bucket);
   const controllers = state.rows.filter(({ type }) => type === "controller");
   const registered = controllers.map((row) => platformOf(row, state));
@@ -67,7 +68,7 @@ async function lookOnce({ config, recorder }: JobContext, servers: Servers): Pro
   return { missing: [...missing], hint: running ? "running" : hintFor(lacking, registered, there) };
 }
 
-/** Returns what to say of a gate that is shut while no run is at work. */
+/** Returns the hint for a closed gate while no init is running. */
 function hintFor(
   lacking: readonly Platform[],
   registered: readonly Found[],
@@ -92,13 +93,13 @@ function platformOf({ os, arch }: Row, { archColumn }: ObservedState): Found {
   return { os, arch: archColumn ? (archOf(arch || "x86_64") ?? "") : null };
 }
 
-/** Whether BK-Lite serves a controller, as the zip that its installer unpacks. */
+/** Whether BK-Lite serves a controller as a zip, which its installer can unpack. */
 function isInstallable(row: Row, { listing, archColumn }: ObservedState): boolean {
   const object = served(rowKeys(row, archColumn), listing.objects);
   return isReady(row) && /\.zip$/i.test(row.name) && object !== undefined && isWhole(object);
 }
 
-/** Returns the platforms that had a controller once: its object, or its deletion marker, is there still. */
+/** Returns the platforms that once had a controller: its object or its deletion marker is still stored. */
 function storedOnce({ rows, listing, archColumn }: ObservedState, running: boolean): Found[] {
   // The row of a package that is being deleted was ready before.
   const kept = rows.filter(({ status }) => status !== DELETING);

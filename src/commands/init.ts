@@ -1,30 +1,31 @@
-/** commands/: one short story for each command, told in terms of the other rooms. None imports another. */
+/** commands/: one short story for each command, in terms of the other folders. No command imports another. */
 import { poll } from "../async.ts";
-import { endOf, JobError } from "../errors.ts";
+import { JobError, toRunError } from "../errors.ts";
 import type { JobContext } from "../job.ts";
-import { packageOrigin } from "../packages/sources.ts";
+import { fileDigest, packageOrigin } from "../packages/sources.ts";
 import { acquireLock, type Lock } from "../postgres/lock.ts";
 import type { Servers } from "../readiness/wait-for-servers.ts";
-import { type ApplyContext, applyPackages, removeObsolete } from "../reconcile/apply.ts";
-import { applyRows, tryRowDefaults } from "../reconcile/apply-rows.ts";
-import { type Desired, decideAll, resolveDesired } from "../reconcile/desired.ts";
+import {
+  type ApplyContext,
+  applyPackages,
+  applyRows,
+  removeObsolete,
+  tryRowDefaults,
+} from "../reconcile/apply.ts";
 import { findDrift, firstDrift, logDrift, logPlanWarnings } from "../reconcile/drift.ts";
-import { waitForFirstStart } from "../reconcile/first-start.ts";
-import { type ObservedState, observe } from "../reconcile/observed.ts";
-import { findUnreachable, reclaim, tidyOrphans } from "../reconcile/orphans.ts";
+import { findStale, findUnreachable, reclaim, tidyOrphans, tidyStale } from "../reconcile/orphans.ts";
 import { concludePlatforms } from "../reconcile/platforms.ts";
-import { prepare } from "../reconcile/prepare.ts";
-import { withRetries } from "../reconcile/session.ts";
-import { findStale, tidyStale } from "../reconcile/stale.ts";
-import { digest } from "../volume/files.ts";
+import { prepare, waitForFirstStart } from "../reconcile/prepare.ts";
+import { withRetries } from "../reconcile/retries.ts";
+import { type Desired, decideAll, type ObservedState, observe, resolveDesired } from "../reconcile/state.ts";
 
-/** Milliseconds before each further look at what does not seem to be there. */
+/** Milliseconds before each further reading, if something seems to be missing. */
 const READ_BACK_PAUSES = [250, 500, 1000, 2000];
 
 /** Wait, scan, lock, plan, upload, register, verify. */
 export async function init(job: JobContext): Promise<void> {
-  const { servers: first, archives, deadline } = await prepare(job, true);
-  const failure = await withRetries(job, first, true, async (servers, signal) => {
+  const { servers: first, archives, deadline } = await prepare(job);
+  const failure = await withRetries(job, first, async (servers, signal) => {
     await job.recorder.time("wait", () => waitForFirstStart(job, servers.postgres, deadline, signal));
     const desired = await resolveDesired(job, archives, servers);
     const lock = await job.recorder.time("lock", () => takeLock(job, servers, desired, signal));
@@ -35,7 +36,7 @@ export async function init(job: JobContext): Promise<void> {
       await lock.release();
     }
   });
-  // One bad package does not stop the rest, but it decides the exit.
+  // A bad package does not stop the others, but it decides the exit code.
   if (failure !== undefined) throw failure;
 }
 
@@ -50,10 +51,10 @@ async function takeLock(
     timeout: config.waitTimeout,
     signal,
     log,
-    // Whoever holds the lock most likely stores the same archives: know their digests when it is our turn.
+    // The holder of the lock probably stores the same archives: read their digests while waiting.
     meanwhile: async () => {
       for (const pkg of desired.packages)
-        await (pkg.made ? packageOrigin(pkg, signal) : digest(pkg.archive, signal));
+        await (pkg.derived ? packageOrigin(pkg, signal) : fileDigest(pkg.archive, signal));
     },
   });
   log.debug("lock.acquired", { bucket: config.nats.bucket });
@@ -67,8 +68,8 @@ interface Attempt {
 }
 
 /**
- * Under the lock: reads the state, makes it what the volume asks for, proves it. Returns what the run is to end with, if anything: the
- * first package's failure, or a platform of REQUIRE that is not complete.
+ * Under the lock: reads the state, makes it what the volume asks for, and proves it. Returns the error that
+ * ends the run, if any: the first package's failure, or an incomplete platform of REQUIRE.
  */
 async function reconcile(
   job: JobContext,
@@ -80,9 +81,7 @@ async function reconcile(
   const seen = await observe(servers, recorder);
   const stale = findStale(seen, desired);
   const state = await tidyStale(stale, seen, { servers, lock, log, purge: config.purgeOrphans });
-  const plan = await recorder.time("read", () =>
-    decideAll(job, desired, state, { allDigests: false, signal }),
-  );
+  const plan = await recorder.time("read", () => decideAll(job, desired, state, signal));
   logPlanWarnings(log, plan);
   await tryRowDefaults(plan, servers.postgres);
   const unreachable = findUnreachable(state.listing);
@@ -106,35 +105,33 @@ async function reconcile(
   await recorder.time("rows", () => applyRows(rows, digests, context));
   await removeObsolete(stored, context);
   const failed = new Set([...failures.keys()].map((decision) => decision.desired.package));
-  const proven = await recorder.time("verify", () => prove(job, servers, desired, failed, signal));
-  // A server that lost power in between may have brought back what was purged.
+  const proven = await recorder.time("verify", () => prove(job, { servers, desired, failed }, signal));
+  // A server that lost power in between may have restored purged chunks.
   await reclaim(bucket, findUnreachable(proven.listing), { lock, log, signal });
   const incomplete = concludePlatforms(job, proven, desired);
   const stuck = rows.flatMap(({ conflict }) => conflict ?? []);
-  // what fails as a whole archive counts once
-  return endOf([...new Set([...failures.values(), ...stuck])]) ?? incomplete;
+  // An archive that fails as a whole counts once.
+  return toRunError([...new Set([...failures.values(), ...stuck])]) ?? incomplete;
 }
 
-/** Reads everything back, and plans again: there must be nothing left to do. Returns what was read. */
+/** Reads everything back and plans again: nothing may be left to do. Returns the state that was read. */
 async function prove(
   job: JobContext,
-  servers: Servers,
-  desired: Desired,
-  failed: ReadonlySet<unknown>,
+  { servers, desired, failed }: Omit<Attempt, "lock"> & { failed: ReadonlySet<unknown> },
   signal: AbortSignal,
 ): Promise<ObservedState> {
   const proven = {
     packages: desired.packages.filter((pkg) => !failed.has(pkg)),
     collectors: desired.collectors.filter((collector) => !failed.has(collector.controller)),
   };
-  const look = async () => {
+  const read = async () => {
     const state = await observe(servers, job.recorder);
-    const plan = await decideAll(job, proven, state, { allDigests: false, signal });
-    // A row that may not be touched is a failure of its own.
+    const plan = await decideAll(job, proven, state, signal);
+    // A row that may not be changed is reported as a failure by itself.
     return { left: findDrift(plan).filter(({ reason }) => reason !== "row.not-ready"), state };
   };
-  // A replica that leads the stream only since a moment ago may still be applying what it has agreed to.
-  const { left, state } = await poll(look, {
+  // A replica that has just become the stream's leader may still be applying messages.
+  const { left, state } = await poll(read, {
     until: (seen) => seen.left.length === 0,
     backoff: (turn) => READ_BACK_PAUSES[turn - 1],
     signal,
@@ -144,11 +141,11 @@ async function prove(
     throw new JobError("verification.unstable", { first: firstDrift(left) });
   }
   const { packages, collectors } = proven;
-  // Where every package failed there was nothing to read back.
+  // If every package failed, nothing was read back.
   if (packages.length + collectors.length === 0) return state;
   job.log.info("verify.done", {
     packages: packages.length,
-    rows: packages.filter(({ fixedKey }) => fixedKey === undefined).length + collectors.length,
+    rows: packages.filter(({ keyWithoutRow }) => keyWithoutRow === undefined).length + collectors.length,
   });
   return state;
 }

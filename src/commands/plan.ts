@@ -1,30 +1,28 @@
-import { endOf } from "../errors.ts";
+import { toRunError } from "../errors.ts";
 import type { JobContext } from "../job.ts";
 import type { Log } from "../output/log.ts";
 import { planTable } from "../output/tables.ts";
 import { shownPlatform } from "../packages/package.ts";
 import { checkArchives } from "../reconcile/checks.ts";
-import { decideAll, resolveDesired } from "../reconcile/desired.ts";
+import type { Plan } from "../reconcile/decide.ts";
 import { logPlanWarnings, recordDecision } from "../reconcile/drift.ts";
-import { waitForFirstStart } from "../reconcile/first-start.ts";
-import { observe } from "../reconcile/observed.ts";
-import type { Plan } from "../reconcile/plan.ts";
 import { afterPlan, concludePlatforms } from "../reconcile/platforms.ts";
-import { prepare } from "../reconcile/prepare.ts";
-import { withRetries } from "../reconcile/session.ts";
+import { prepare, waitForFirstStart } from "../reconcile/prepare.ts";
+import { withRetries } from "../reconcile/retries.ts";
+import { decideAll, observe, resolveDesired } from "../reconcile/state.ts";
 
-/** Says what init would do, refusals included; writes nothing anywhere. */
+/** Shows what init would do, refusals included. Writes nothing. */
 export async function showPlan(job: JobContext): Promise<void> {
-  const { servers: first, archives, deadline } = await prepare(job, false);
+  const { servers: first, archives, deadline } = await prepare(job);
   const { config, log, recorder } = job;
-  const { plan, state, desired } = await withRetries(job, first, false, async (servers, signal) => {
-    // What init would refuse is said, and the plan shown anyway.
+  const { plan, state, desired } = await withRetries(job, first, async (servers, signal) => {
+    // The plan is shown even if init would refuse the table.
     const { refusal } = servers.postgres.shape;
     if (refusal) log.warn("plan.warning", refusal.reason, refusal.params);
     await recorder.time("wait", () => waitForFirstStart(job, servers.postgres, deadline, signal));
     const desired = await resolveDesired(job, archives, servers);
     const seen = await observe(servers, recorder);
-    const decided = await decideAll(job, desired, seen, { allDigests: true, signal });
+    const decided = await decideAll(job, desired, seen, signal);
     await checkArchives(decided.packages, { full: config.archiveCheck === "full", log, recorder, signal });
     return { plan: decided, state: seen, desired };
   });
@@ -35,7 +33,7 @@ export async function showPlan(job: JobContext): Promise<void> {
   else logPlan(log, plan, state.archColumn);
   const incomplete = concludePlatforms(job, afterPlan(state, plan), desired);
   const conflicts = [...plan.packages, ...plan.rows].flatMap((decision) => decision.conflict ?? []);
-  const conflict = endOf(conflicts);
+  const conflict = toRunError(conflicts);
   if (conflict) throw conflict;
   if (incomplete) throw incomplete;
 }

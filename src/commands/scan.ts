@@ -1,23 +1,24 @@
-import { ProblemsError } from "../errors.ts";
+import { ProblemError } from "../errors.ts";
 import type { ScanContext } from "../job.ts";
 import { packageTable } from "../output/tables.ts";
 import { shownPlatform } from "../packages/package.ts";
-import { findFiles, judge, reportIgnored, scan } from "../packages/read.ts";
+import { judge } from "../packages/resolve.ts";
 import { packageDigests } from "../packages/sources.ts";
-import { packageKeys } from "../reconcile/key.ts";
+import { packageKeys } from "../reconcile/match.ts";
+import { listFiles, reportResolved, scanFiles } from "../reconcile/prepare.ts";
 
 /**
- * Reads and judges the volume alone; needs no server. Says what is there and what it would become on today's BK-Lite (table state
- * C). Throws exit 65, 66 or 74 as init would.
+ * Reads and judges the volume without a server. Shows what is on it and what it would become on today's
+ * BK-Lite (table state C). Throws exit 65, 66 or 74 as init would.
  */
 export async function scanOnly(job: ScanContext): Promise<void> {
   const { args, config, log, recorder, screen, signal } = job;
-  const files = await findFiles(args, config, log, signal);
-  const archives = await recorder.time("scan", () => scan(files, args, config, log, signal));
+  const files = await listFiles(job);
+  const archives = await recorder.time("scan", () => scanFiles(files, job, signal));
   const resolved = await recorder.time("check", () => judge(archives, args, config, signal));
   const { packages, problems } = resolved;
-  if (problems.length > 0) throw new ProblemsError(problems);
-  reportIgnored(resolved, config, log);
+  if (problems.length > 0) throw new ProblemError(problems);
+  reportResolved(resolved, config, log);
   const digests = await packageDigests(packages, signal);
   for (const [pkg, { sha256, bytes }] of digests) {
     const [key] = packageKeys(pkg, undefined, pkg.name, true);

@@ -1,7 +1,6 @@
 import { createLineClock, poll, until } from "../async.ts";
 import type { JobContext } from "../job.ts";
 import { JOIN } from "../messages/define.ts";
-import { decideAll, resolveDesired } from "../reconcile/desired.ts";
 import {
   type Drift,
   driftError,
@@ -10,36 +9,38 @@ import {
   logDrift,
   recordVerdict,
 } from "../reconcile/drift.ts";
-import { observe } from "../reconcile/observed.ts";
 import { concludePlatforms } from "../reconcile/platforms.ts";
 import { prepare } from "../reconcile/prepare.ts";
-import { withRetries } from "../reconcile/session.ts";
+import { withRetries } from "../reconcile/retries.ts";
+import { decideAll, observe, resolveDesired } from "../reconcile/state.ts";
 
-/** Milliseconds between two looks of `verify --wait`. */
+/** Milliseconds between two readings of `verify --wait`. */
 const POLL = 2000;
 
-/** Checks that everything on the volume is stored and registered. Writes nothing; exit 76 if not. */
+/**
+ * Checks that everything on the volume is stored and registered. Writes nothing. Throws exit 76 if it is not.
+ */
 export async function verify(job: JobContext): Promise<void> {
   const { args, config, log, recorder } = job;
   const started = performance.now();
   const backoff = until(started + config.waitTimeout * 1000, POLL);
-  const { servers, archives } = await prepare(job, false);
+  const { servers, archives } = await prepare(job);
   const tell = waitingLine(job, started);
   const {
     found: drift,
     state,
     desired,
-  } = await withRetries(job, servers, false, async (live, signal) => {
+  } = await withRetries(job, servers, async (live, signal) => {
     const desired = await resolveDesired(job, archives, live);
-    const look = async () => {
+    const read = async () => {
       const state = await observe(live, recorder);
-      const plan = await decideAll(job, desired, state, { allDigests: true, signal });
+      const plan = await decideAll(job, desired, state, signal);
       recordVerdict(plan, recorder);
       const found = findDrift(plan);
       if (args.wait && found.length > 0) tell(found);
       return { found, state };
     };
-    const seen = await poll(look, {
+    const seen = await poll(read, {
       until: ({ found }) => found.length === 0,
       backoff: () => (args.wait ? backoff() : undefined),
       signal,
@@ -55,7 +56,7 @@ export async function verify(job: JobContext): Promise<void> {
   log.info("verify.done", { packages: recorder.packages.length, rows: recorder.rows.length });
 }
 
-/** Says what is waited for: when that changes, and every ten seconds. */
+/** Returns a function that logs what `--wait` waits for, when that changes and every ten seconds. */
 function waitingLine({ config, log }: JobContext, started: number): (drift: readonly Drift[]) => void {
   const isDue = createLineClock();
   return (drift) => {

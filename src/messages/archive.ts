@@ -1,4 +1,4 @@
-import { COPY_AGAIN, type Language, REBUILD, reason } from "./define.ts";
+import { COPY_AGAIN, DOWNLOAD_AGAIN, formatBytes, invalid, type Language, REBUILD, type Text, warning } from "./define.ts";
 
 interface InEntry {
   entry: string;
@@ -8,7 +8,19 @@ interface Link extends InEntry {
 }
 
 const number = (value: number) => value.toLocaleString("en");
-const gib = (bytes: number) => `${(bytes / 1024 ** 3).toFixed(1)} GiB`;
+
+/** An archive that has to be built again. */
+const rebuild = <P extends object = Record<never, never>>(en: Text<P>, zh: Text<P>) => invalid<P>([en, REBUILD.en], [zh, REBUILD.zh]);
+/** A file whose bytes are not the original's. */
+const copyAgain = <P extends object = Record<never, never>>(en: Text<P>, zh: Text<P>) => invalid<P>([en, COPY_AGAIN.en], [zh, COPY_AGAIN.zh]);
+/** A download that is the server's answer instead of the file. */
+const downloadAgain = (en: string, zh: string) => invalid([en, DOWNLOAD_AGAIN.en], [zh, DOWNLOAD_AGAIN.zh]);
+
+const LEAVE_OUT = {
+  en: "remove what no node needs, then rebuild the archive",
+  zh: "请去掉节点用不到的内容后重新打包",
+};
+const tooLarge = <P extends object>(en: Text<P>, zh: Text<P>) => invalid<P>([en, LEAVE_OUT.en], [zh, LEAVE_OUT.zh]);
 
 const KINDS = {
   device: { en: "a device", zh: "设备文件" },
@@ -16,7 +28,7 @@ const KINDS = {
   socket: { en: "a socket", zh: "套接字" },
 };
 
-/** What may be packed in a tar's place, where the word says more than "something else". */
+/** Formats that a gzip may hold instead of a tar. */
 const CONTENTS: Record<string, { en: string; zh: string }> = {
   gzip: { en: "another gzip file (it was compressed twice)", zh: "另一个 gzip 文件（被压缩了两次）" },
   zip: { en: "a zip file", zh: "zip 文件" },
@@ -26,444 +38,329 @@ const CONTENTS: Record<string, { en: string; zh: string }> = {
   text: { en: "a text file", zh: "文本文件" },
   lfs: { en: "a Git LFS pointer", zh: "Git LFS 指针文件" },
   program: { en: "a single program", zh: "单个程序文件" },
-  zeros: { en: "NUL bytes alone", zh: "全零数据" },
+  zeros: { en: "NUL bytes only", zh: "全零数据" },
 };
 const DOWNLOADED = new Set(["html", "json", "xml", "text"]);
-
-const DOWNLOAD = {
-  en: "the download failed and this is what the server answered: open the file to read it, then download the archive again (curl -fLO) from the right address",
-  zh: "下载失败，此文件是服务器返回的内容：请打开查看，然后从正确的地址重新下载（curl -fLO）",
+const GUNZIP: Record<string, string> = {
+  gzip: "gunzip -c FILE > FILE.part && mv FILE.part FILE",
+  zip: "gunzip -c FILE > STEM.zip && rm FILE",
 };
 
+/** A format that has to be packed again as a zip; `command` unpacks it. */
 const other = (en: string, command: string, zh = `${en.replace(/^an? /, "")} 文件`) =>
-  reason({
-    exit: 65,
-    en: [`is ${en} file under an archive's name, which BK-Lite cannot unpack`, `unpack it (${command}) and pack the folder again as zip or tar.gz`],
-    zh: [`实际是 ${zh}，BK-Lite 无法解压`, `请先解压（${command}），再重新打包为 zip 或 tar.gz`],
-  });
+  invalid(
+    [`is ${en} file, which BK-Lite cannot unpack`, `unpack it (${command}), pack the folder with zip -r, and replace this file with that zip`],
+    [`实际是 ${zh}，BK-Lite 无法解压`, `请先解压（${command}），再用 zip -r 重新打包，并替换该文件`],
+  );
 
-const BUILD = {
-  en: "nothing has to be done; an archive that is built as a zip, with fusion-collectors/ around everything and no links, is stored as it is",
-  zh: "无需处理；若希望原样存储，请将压缩包制作为 zip：所有内容置于 fusion-collectors/ 目录下，且不含链接",
-};
-
-/** Why an archive cannot be unpacked on a node as it is: what the report has as `repacked`. */
-function form(en: string, zh: string) {
-  return reason({
-    exit: null,
-    en: [en, BUILD.en],
-    zh: [zh, BUILD.zh],
-  });
-}
+/** A reason why an archive cannot be unpacked on a node as it is; the report lists these in `repacked`. */
+const form = (en: string, zh: string) =>
+  warning(
+    [en, "do nothing: the job converts the archive; to have it stored unchanged, build it as a zip with one top folder fusion-collectors/ and no links"],
+    [zh, "请忽略：本任务会自动转换；如需原样存储，请制作为 zip 压缩包：顶层目录为 fusion-collectors/，且不含链接"],
+  );
 
 const forms = {
   "repack.tar-gz": form("it is a tar.gz", "是 tar.gz 而不是 zip"),
-  "repack.no-top-folder": form("it has no folder around everything", "没有统一的顶层目录"),
+  "repack.no-top-folder": form("it has no top folder", "没有统一的顶层目录"),
   "repack.top-folder": form("its top folder is not called fusion-collectors", "顶层目录的名称不是 fusion-collectors"),
-  "repack.junk": form("files that macOS or a file manager left lie beside its top folder", "顶层目录旁有 macOS 或文件管理器留下的文件"),
+  "repack.junk": form("files of macOS or a file manager lie beside its top folder", "顶层目录旁有 macOS 或文件管理器留下的文件"),
   "repack.beside": form("other files lie beside its top folder", "顶层目录旁有其他文件"),
-  "repack.dot-names": form("it has names with ./ or // in them", "条目名称中含有 ./ 或 //"),
+  "repack.dot-names": form("it has names that contain ./ or //", "条目名称中含有 ./ 或 //"),
   "repack.folder-names": form("it has folders whose names do not end in a slash", "目录条目的名称不以 / 结尾"),
-  "repack.links": form("it has links in it", "包含链接"),
+  "repack.links": form("it contains links", "包含链接"),
 };
 
 export type FormReason = keyof typeof forms;
 
-/** `it is a tar.gz, it has links in it`. */
+/** `it is a tar.gz, it contains links`. */
 export function formWords(reasons: readonly FormReason[], language: Language): string {
   return reasons.map((id) => String(forms[id][language][0])).join(language === "zh" ? "、" : ", ");
 }
 
-/** What may be wrong with an archive, and why one is stored in another form. */
+/** Faults of an archive, and why one is stored in another form. */
 export const archive = {
-  // What neither a zip nor a tar.gz may contain: exit 65.
-  "archive.empty": reason({
-    exit: 65,
-    en: ["is empty", "copy the file again; if the original is empty too, build it again"],
-    zh: ["为空", "重新复制该文件；若原文件也为空，请重新打包"],
-  }),
-  "archive.path.absolute": reason<InEntry>({
-    exit: 65,
-    en: [({ entry }) => `contains an absolute path: ${entry}`, "build the archive from the folder above fusion-collectors, with relative paths"],
-    zh: [({ entry }) => `包含绝对路径：${entry}`, "请在 fusion-collectors 的上一级目录中用相对路径打包"],
-  }),
-  "archive.path.backslash": reason<InEntry>({
-    exit: 65,
-    en: [
-      ({ entry }) => `contains a name with a backslash in it: ${entry}`,
-      "do not use Compress-Archive of Windows PowerShell 5 or .NET before 4.6.1: build the archive with 7-Zip, with Explorer's 'Compressed folder', with tar -a -cf X.zip, or with PowerShell 7",
+  // Both formats: exit 65.
+  "archive.empty": invalid(["is empty", "copy the file again; if the original is empty too, rebuild the archive"], ["为空", "请重新复制该文件；如果原文件也为空，请重新打包"]),
+  "archive.path.absolute": invalid<InEntry>(
+    [({ entry }) => `contains an absolute path: ${entry}`, "rebuild the archive in the folder above fusion-collectors, with relative paths"],
+    [({ entry }) => `包含绝对路径：${entry}`, "请在 fusion-collectors 的上一级目录中用相对路径重新打包"],
+  ),
+  "archive.path.backslash": invalid<InEntry>(
+    [
+      ({ entry }) => `contains a name with a backslash: ${entry}`,
+      "rebuild the archive with 7-Zip, Explorer's 'Compressed folder', tar -a -cf X.zip or PowerShell 7; Compress-Archive of Windows PowerShell 5 writes such names, and so does .NET before 4.6.1",
     ],
-    zh: [
+    [
       ({ entry }) => `条目名称中含有反斜杠：${entry}`,
-      "请勿使用 Windows PowerShell 5 的 Compress-Archive 或 4.6.1 之前的 .NET：改用 7-Zip、资源管理器的“压缩文件夹”、tar -a -cf X.zip 或 PowerShell 7 打包",
+      "请改用 7-Zip、资源管理器的“压缩文件夹”、tar -a -cf X.zip 或 PowerShell 7 重新打包；Windows PowerShell 5 的 Compress-Archive 和 4.6.1 之前的 .NET 会写入这种名称",
     ],
-  }),
-  "archive.path.parent": reason<InEntry>({
-    exit: 65,
-    en: [({ entry }) => `contains a path with .. in it: ${entry}`, REBUILD.en],
-    zh: [({ entry }) => `路径中含有“..”：${entry}`, REBUILD.zh],
-  }),
-  "archive.path.drive": reason<InEntry>({
-    exit: 65,
-    en: [({ entry }) => `contains a path with a drive letter: ${entry}`, REBUILD.en],
-    zh: [({ entry }) => `路径中含有盘符：${entry}`, REBUILD.zh],
-  }),
-  "archive.path.nul": reason<InEntry>({
-    exit: 65,
-    en: [({ entry }) => `contains a name with a NUL in it: ${entry}`, REBUILD.en],
-    zh: [({ entry }) => `条目名称中含有 NUL 字符：${entry}`, REBUILD.zh],
-  }),
-  "archive.path.long": reason<InEntry>({
-    exit: 65,
-    en: [({ entry }) => `contains a name that is too long to be unpacked: ${entry}`, REBUILD.en],
-    zh: [({ entry }) => `条目名称过长，无法解压：${entry}`, REBUILD.zh],
-  }),
-  "archive.path.missing": reason({
-    exit: 65,
-    en: ["contains an entry without a name", REBUILD.en],
-    zh: ["包含没有名称的条目", REBUILD.zh],
-  }),
-  "archive.duplicate": reason<InEntry>({
-    exit: 65,
-    en: [({ entry }) => `contains two entries with the same name: ${entry}`, REBUILD.en],
-    zh: [({ entry }) => `包含两个同名条目：${entry}`, REBUILD.zh],
-  }),
-  "archive.conflict": reason<InEntry>({
-    exit: 65,
-    en: [({ entry }) => `contains ${entry} as a file, and entries below it as if it were a folder`, REBUILD.en],
-    zh: [({ entry }) => `${entry} 是文件，但又有位于其下的条目`, REBUILD.zh],
-  }),
-  "archive.device": reason<InEntry & { kind: keyof typeof KINDS }>({
-    exit: 65,
-    en: [({ entry, kind }) => `contains ${KINDS[kind].en}: ${entry}`, REBUILD.en],
-    zh: [({ entry, kind }) => `包含${KINDS[kind].zh}：${entry}`, REBUILD.zh],
-  }),
-  "archive.link.outside": reason<Link>({
-    exit: 65,
-    en: [({ entry, target }) => `contains a link that leads out of it: ${entry} -> ${target}`, "replace the link by what it names before you build the archive (zip without -y, tar with -h)"],
-    zh: [({ entry, target }) => `包含指向压缩包之外的链接：${entry} -> ${target}`, "打包前请将链接替换为其指向的内容（zip 不加 -y，tar 加 -h）"],
-  }),
-  "archive.link.dangling": reason<Link>({
-    exit: 65,
-    en: [({ entry, target }) => `contains a link to something that is not in it: ${entry} -> ${target}`, "add what the link names to the archive, or remove the link"],
-    zh: [({ entry, target }) => `包含的链接所指内容不在压缩包中：${entry} -> ${target}`, "请将链接所指的内容加入压缩包，或删除该链接"],
-  }),
-  "archive.link.cycle": reason<Link>({
-    exit: 65,
-    en: [({ entry, target }) => `contains a link that leads back to itself: ${entry} -> ${target}`, "remove the link from the folder, then rebuild the archive"],
-    zh: [({ entry, target }) => `包含循环链接：${entry} -> ${target}`, "请删除该链接后重新打包"],
-  }),
-  "archive.link.long": reason<InEntry>({
-    exit: 65,
-    en: [({ entry }) => `contains a symbolic link whose target is longer than 4096 bytes: ${entry}`, REBUILD.en],
-    zh: [({ entry }) => `符号链接的目标超过 4096 字节：${entry}`, REBUILD.zh],
-  }),
-  "archive.link.below": reason<InEntry>({
-    exit: 65,
-    en: [({ entry }) => `contains an entry below a link: ${entry}`, REBUILD.en],
-    zh: [({ entry }) => `包含位于链接之下的条目：${entry}`, REBUILD.zh],
-  }),
-  "archive.limit.files": reason<{ limit: number }>({
-    exit: 65,
-    en: [({ limit }) => `contains more than ${number(limit)} files, the most that BK-Lite's installer takes`, "leave out what no node needs, then rebuild the archive"],
-    zh: [({ limit }) => `文件数超过 ${number(limit)}，即 BK-Lite 安装器的上限`, "请去掉节点用不到的文件后重新打包"],
-  }),
-  "archive.limit.packed": reason<{ bytes: number; limit: number }>({
-    exit: 65,
-    en: [({ bytes, limit }) => `is ${gib(bytes)} large; BK-Lite's installer takes no package of more than ${gib(limit)}`, "leave out what no node needs, then rebuild the archive"],
-    zh: [({ bytes, limit }) => `大小为 ${gib(bytes)}，超过 BK-Lite 安装器的上限 ${gib(limit)}`, "请去掉节点用不到的文件后重新打包"],
-  }),
-  "archive.limit.unpacked": reason<{ bytes: number; limit: number }>({
-    exit: 65,
-    en: [({ bytes, limit }) => `unpacks to at least ${gib(bytes)}; BK-Lite's installer takes no more than ${gib(limit)}`, "leave out what no node needs, then rebuild the archive"],
-    zh: [({ bytes, limit }) => `解压后至少 ${gib(bytes)}，超过 BK-Lite 安装器的上限 ${gib(limit)}`, "请去掉节点用不到的文件后重新打包"],
-  }),
-  "archive.kind.wrong": reason<{ found: "zip" | "tar.gz" }>({
-    exit: 65,
-    en: [({ found }) => `is a ${found === "zip" ? "zip" : "gzip"} file, whatever its name says`, ({ found }) => `give it the ending of what it is: .${found}`],
-    zh: [({ found }) => `实际是 ${found === "zip" ? "zip" : "gzip"} 文件，与扩展名不符`, ({ found }) => `请改为与内容相符的扩展名：.${found}`],
-  }),
-  "archive.kind.unknown": reason({
-    exit: 65,
-    en: ["is neither a zip nor a gzip file, nor any other kind of file that is known here", COPY_AGAIN.en],
-    zh: ["既不是 zip 也不是 gzip 文件，也不是其他可识别的类型", COPY_AGAIN.zh],
-  }),
-  "archive.kind.claimed": reason({
-    exit: 65,
-    en: ["is neither a zip nor a gzip file", "give a fusion-collectors archive, or --type collector and --object NAME for a stand-alone collector of any content"],
-    zh: ["既不是 zip 也不是 gzip 文件", "请提供 fusion-collectors 压缩包；任意内容的独立采集器请加 --type collector 和 --object 名称"],
-  }),
-  // What may be wrong with a zip: exit 65.
-  "zip.truncated": reason({
-    exit: 65,
-    en: ["is cut short: it has no central directory", COPY_AGAIN.en],
-    zh: ["文件不完整（被截断）：缺少中央目录", COPY_AGAIN.zh],
-  }),
-  "zip.directory": reason<{ at: number }>({
-    exit: 65,
-    en: [({ at }) => `has a damaged central directory, at byte ${at}`, COPY_AGAIN.en],
-    zh: [({ at }) => `中央目录已损坏（第 ${at} 字节处）`, COPY_AGAIN.zh],
-  }),
-  "zip.end": reason({
-    exit: 65,
-    en: ["has a central directory that is not where, or not as long as, its end record says", COPY_AGAIN.en],
-    zh: ["中央目录的位置或长度与结尾记录不符", COPY_AGAIN.zh],
-  }),
-  "zip.split": reason({
-    exit: 65,
-    en: ["is one part of a split zip", "join the parts first: zip -s 0 PARTS.zip --out WHOLE.zip"],
-    zh: ["是分卷压缩包中的一卷", "请先合并分卷：zip -s 0 分卷.zip --out 完整.zip"],
-  }),
-  "zip.name": reason<InEntry>({
-    exit: 65,
-    en: [({ entry }) => `says that a name is UTF-8, which it is not: ${entry}`, REBUILD.en],
-    zh: [({ entry }) => `条目名称标记为 UTF-8，但内容不是：${entry}`, REBUILD.zh],
-  }),
-  "zip.encrypted": reason<Partial<InEntry>>({
-    exit: 65,
-    en: [({ entry }) => `is encrypted${entry ? `: ${entry}` : ""}`, "build the archive again without a password: nobody could install from it"],
-    zh: [({ entry }) => `已加密${entry ? `：${entry}` : ""}`, "请不设密码重新打包：加密的包无法安装"],
-  }),
-  "zip.method": reason<InEntry & { method: number }>({
-    exit: 65,
-    en: [({ entry, method }) => `packs ${entry} by method ${method}, which BK-Lite's own unzipper does not know`, "rebuild the archive with deflate, as zip does by itself"],
-    zh: [({ entry, method }) => `${entry} 使用压缩方法 ${method}，BK-Lite 的解压程序不支持`, "请使用 deflate 重新打包（zip 命令的默认方法）"],
-  }),
-  "zip.version": reason<InEntry & { version: string }>({
-    exit: 65,
-    en: [({ entry, version }) => `asks for version ${version} of the zip format for ${entry}, which no reader knows`, COPY_AGAIN.en],
-    zh: [({ entry, version }) => `${entry} 要求 zip 格式版本 ${version}，没有任何解压程序支持`, COPY_AGAIN.zh],
-  }),
-  "zip.header.missing": reason<InEntry>({
-    exit: 65,
-    en: [({ entry }) => `has no local header for ${entry}`, COPY_AGAIN.en],
-    zh: [({ entry }) => `缺少 ${entry} 的本地文件头`, COPY_AGAIN.zh],
-  }),
-  "zip.header": reason<InEntry>({
-    exit: 65,
-    en: [({ entry }) => `has a local header that does not agree with its directory: ${entry}`, COPY_AGAIN.en],
-    zh: [({ entry }) => `本地文件头与中央目录不一致：${entry}`, COPY_AGAIN.zh],
-  }),
-  "zip.descriptor": reason<InEntry>({
-    exit: 65,
-    en: [
-      ({ entry }) => `announces a data descriptor behind ${entry} that is not there`,
-      "build the archive again with one tool, such as zip or 7-Zip, from the unpacked folder: another tool has changed it without updating its flags",
+  ),
+  "archive.path.parent": rebuild<InEntry>(
+    ({ entry }) => `contains a path with ..: ${entry}`,
+    ({ entry }) => `路径中含有“..”：${entry}`,
+  ),
+  "archive.path.drive": rebuild<InEntry>(
+    ({ entry }) => `contains a path with a drive letter: ${entry}`,
+    ({ entry }) => `路径中含有盘符：${entry}`,
+  ),
+  "archive.path.nul": rebuild<InEntry>(
+    ({ entry }) => `contains a name with a NUL character: ${entry}`,
+    ({ entry }) => `条目名称中含有 NUL 字符：${entry}`,
+  ),
+  "archive.path.long": rebuild<InEntry>(
+    ({ entry }) => `contains a name that is too long to be unpacked: ${entry}`,
+    ({ entry }) => `条目名称过长，无法解压：${entry}`,
+  ),
+  "archive.path.missing": rebuild("contains an entry without a name", "包含没有名称的条目"),
+  "archive.duplicate": rebuild<InEntry>(
+    ({ entry }) => `contains two entries with the same name: ${entry}`,
+    ({ entry }) => `包含两个同名条目：${entry}`,
+  ),
+  "archive.conflict": rebuild<InEntry>(
+    ({ entry }) => `contains ${entry} both as a file and as a folder`,
+    ({ entry }) => `${entry} 既是文件，又被当作目录使用（其下还有条目）`,
+  ),
+  "archive.device": rebuild<InEntry & { kind: keyof typeof KINDS }>(
+    ({ entry, kind }) => `contains ${KINDS[kind].en}: ${entry}`,
+    ({ entry, kind }) => `包含${KINDS[kind].zh}：${entry}`,
+  ),
+  "archive.link.outside": invalid<Link>(
+    [({ entry, target }) => `contains a link that leads out of the archive: ${entry} -> ${target}`, "rebuild the archive with the file instead of the link (zip -r without -y, or tar -czhf)"],
+    [({ entry, target }) => `包含指向压缩包之外的链接：${entry} -> ${target}`, "请用链接所指的文件代替链接后重新打包（zip -r 不加 -y，或 tar -czhf）"],
+  ),
+  "archive.link.dangling": invalid<Link>(
+    [({ entry, target }) => `contains a link whose target is not in the archive: ${entry} -> ${target}`, "add the link's target or remove the link, then rebuild the archive"],
+    [({ entry, target }) => `包含的链接所指内容不在压缩包中：${entry} -> ${target}`, "请补上链接所指的内容或删除该链接，然后重新打包"],
+  ),
+  "archive.link.cycle": invalid<Link>(
+    [({ entry, target }) => `contains a link that leads back to itself: ${entry} -> ${target}`, "remove the link, then rebuild the archive"],
+    [({ entry, target }) => `包含循环链接：${entry} -> ${target}`, "请删除该链接后重新打包"],
+  ),
+  "archive.link.long": rebuild<InEntry>(
+    ({ entry }) => `contains a symbolic link whose target is longer than 4096 bytes: ${entry}`,
+    ({ entry }) => `符号链接的目标超过 4096 字节：${entry}`,
+  ),
+  "archive.link.below": rebuild<InEntry>(
+    ({ entry }) => `contains an entry below a link: ${entry}`,
+    ({ entry }) => `包含位于链接之下的条目：${entry}`,
+  ),
+  "archive.limit.files": tooLarge<{ limit: number }>(
+    ({ limit }) => `contains more than ${number(limit)} files, the limit of BK-Lite's installer`,
+    ({ limit }) => `文件数超过 BK-Lite 安装器的上限 ${number(limit)}`,
+  ),
+  "archive.limit.packed": tooLarge<{ bytes: number; limit: number }>(
+    ({ bytes, limit }) => `has ${formatBytes(bytes)}; BK-Lite's installer accepts at most ${formatBytes(limit)}`,
+    ({ bytes, limit }) => `大小为 ${formatBytes(bytes)}，超过 BK-Lite 安装器的上限 ${formatBytes(limit)}`,
+  ),
+  "archive.limit.unpacked": tooLarge<{ bytes: number; limit: number }>(
+    ({ bytes, limit }) => `unpacks to at least ${formatBytes(bytes)}; BK-Lite's installer accepts at most ${formatBytes(limit)}`,
+    ({ bytes, limit }) => `解压后至少 ${formatBytes(bytes)}，超过 BK-Lite 安装器的上限 ${formatBytes(limit)}`,
+  ),
+  "archive.kind.wrong": invalid<{ found: "zip" | "tar.gz" }>(
+    [({ found }) => `is a ${found === "zip" ? "zip" : "gzip"} file, but its name says otherwise`, ({ found }) => `rename it: mv -n FILE STEM.${found}`],
+    [({ found }) => `实际是 ${found === "zip" ? "zip" : "gzip"} 文件，与扩展名不符`, ({ found }) => `请重命名：mv -n FILE STEM.${found}`],
+  ),
+  "archive.kind.unknown": copyAgain("is neither a zip nor a gzip file, and no other known format", "既不是 zip 也不是 gzip 文件，也不是其他可识别的格式"),
+  "archive.kind.claimed": invalid(
+    ["is neither a zip nor a gzip file", "give a fusion-collectors archive, or add --type collector --object NAME for a stand-alone collector of any format"],
+    ["既不是 zip 也不是 gzip 文件", "请提供 fusion-collectors 压缩包；任意格式的独立采集器请加 --type collector --object 名称"],
+  ),
+  // Zip: exit 65.
+  "zip.truncated": copyAgain("is cut short: it has no central directory", "文件不完整（被截断）：缺少中央目录"),
+  "zip.directory": copyAgain<{ at: number }>(
+    ({ at }) => `has a damaged central directory, at byte ${at}`,
+    ({ at }) => `中央目录已损坏（第 ${at} 字节处）`,
+  ),
+  "zip.end": copyAgain("has an end record that gives a wrong place or length of the central directory", "中央目录的位置或长度与结尾记录不符"),
+  "zip.split": invalid(
+    ["is one part of a split zip", "join the parts, with all of them in one folder: zip -s 0 FILE --out FILE.part && mv FILE.part FILE; then remove the other parts (.z01, .z02, ...)"],
+    ["是分卷压缩包中的一卷", "请将全部分卷放在同一目录并合并：zip -s 0 FILE --out FILE.part && mv FILE.part FILE；然后删除其余分卷（.z01、.z02 等）"],
+  ),
+  "zip.name": rebuild<InEntry>(
+    ({ entry }) => `contains a name that is marked as UTF-8 but is not: ${entry}`,
+    ({ entry }) => `条目名称标记为 UTF-8，但内容不是：${entry}`,
+  ),
+  "zip.encrypted": invalid<Partial<InEntry>>(
+    [({ entry }) => `is encrypted${entry ? `: ${entry}` : ""}`, "rebuild the archive without a password: BK-Lite's installer cannot decrypt it"],
+    [({ entry }) => `已加密${entry ? `：${entry}` : ""}`, "请不设密码重新打包：BK-Lite 的安装器无法解密"],
+  ),
+  "zip.method": invalid<InEntry & { method: number }>(
+    [({ entry, method }) => `packs ${entry} with method ${method}, which BK-Lite's installer does not support`, "rebuild the archive with deflate, the default of zip -r"],
+    [({ entry, method }) => `${entry} 使用压缩方法 ${method}，BK-Lite 的安装器不支持`, "请使用 deflate（zip -r 的默认方法）重新打包"],
+  ),
+  "zip.version": copyAgain<InEntry & { version: string }>(
+    ({ entry, version }) => `needs zip format version ${version} for ${entry}, which no unzip program supports`,
+    ({ entry, version }) => `${entry} 要求 zip 格式版本 ${version}，没有任何解压程序支持`,
+  ),
+  "zip.header.missing": copyAgain<InEntry>(
+    ({ entry }) => `has no local header for ${entry}`,
+    ({ entry }) => `缺少 ${entry} 的本地文件头`,
+  ),
+  "zip.header": copyAgain<InEntry>(
+    ({ entry }) => `has a local header that contradicts its central directory: ${entry}`,
+    ({ entry }) => `本地文件头与中央目录不一致：${entry}`,
+  ),
+  "zip.descriptor": invalid<InEntry>(
+    [
+      ({ entry }) => `is missing the data descriptor that its header announces for ${entry}`,
+      "unpack the archive and rebuild it with one tool (zip -r or 7-Zip): another tool has changed it without updating its flags",
     ],
-    zh: [({ entry }) => `${entry} 声明了数据描述符，但数据之后并没有`, "请用同一个工具（如 zip 或 7-Zip）从解压后的目录重新打包：该包被其他工具改动过，但标志位未更新"],
-  }),
-  "zip.data": reason<InEntry>({
-    exit: 65,
-    en: [({ entry }) => `contains data of ${entry} that runs into the central directory or beyond the end`, COPY_AGAIN.en],
-    zh: [({ entry }) => `${entry} 的数据超出范围，与中央目录重叠或越过文件末尾`, COPY_AGAIN.zh],
-  }),
-  "zip.overlap": reason<InEntry>({
-    exit: 65,
-    en: [({ entry }) => `contains entries that overlap, at ${entry}`, REBUILD.en],
-    zh: [({ entry }) => `存在互相重叠的条目：${entry}`, REBUILD.zh],
-  }),
-  "zip.folder.slash": reason<InEntry>({
-    exit: 65,
-    en: [
+    [({ entry }) => `${entry} 的标志位声明带有数据描述符，但文件中缺少该描述符`, "请解压后用同一个工具（zip -r 或 7-Zip）重新打包：该压缩包被其他工具改动过，但标志位未更新"],
+  ),
+  "zip.data": copyAgain<InEntry>(
+    ({ entry }) => `contains data of ${entry} that runs into the central directory or past the end`,
+    ({ entry }) => `${entry} 的数据超出范围，与中央目录重叠或越过文件末尾`,
+  ),
+  "zip.overlap": rebuild<InEntry>(
+    ({ entry }) => `contains entries that overlap, at ${entry}`,
+    ({ entry }) => `存在互相重叠的条目：${entry}`,
+  ),
+  "zip.folder.slash": invalid<InEntry>(
+    [
       ({ entry }) => `contains a folder whose name does not end in a slash: ${entry}`,
-      "build the archive again with zip or 7-Zip; a program that uses Go's zip.FileInfoHeader has to add the slash itself",
+      "rebuild the archive with zip -r or 7-Zip; a program that uses Go's zip.FileInfoHeader has to add the slash itself",
     ],
-    zh: [({ entry }) => `目录条目的名称未以斜杠结尾：${entry}`, "请用 zip 或 7-Zip 重新打包；使用 Go 的 zip.FileInfoHeader 的程序须自行补上斜杠"],
-  }),
-  "zip.folder.data": reason<InEntry>({
-    exit: 65,
-    en: [({ entry }) => `contains a folder that has content of its own: ${entry}`, REBUILD.en],
-    zh: [({ entry }) => `目录条目带有文件内容：${entry}`, REBUILD.zh],
-  }),
-  "zip.length": reason<InEntry>({
-    exit: 65,
-    en: [({ entry }) => `is damaged: ${entry} has another length than its directory says`, COPY_AGAIN.en],
-    zh: [({ entry }) => `已损坏：${entry} 的长度与中央目录不符`, COPY_AGAIN.zh],
-  }),
-  "zip.crc": reason<InEntry>({
-    exit: 65,
-    en: [({ entry }) => `is damaged: ${entry} does not match its CRC-32`, COPY_AGAIN.en],
-    zh: [({ entry }) => `已损坏：${entry} 的 CRC-32 校验失败`, COPY_AGAIN.zh],
-  }),
-  "zip.inflate": reason<InEntry & { said: string }>({
-    exit: 65,
-    en: [({ entry, said }) => `is damaged: ${entry} cannot be inflated: ${said}`, COPY_AGAIN.en],
-    zh: [({ entry, said }) => `已损坏：${entry} 无法解压：${said}`, COPY_AGAIN.zh],
-  }),
-  // What may be wrong with a tar.gz: exit 65.
-  "gzip.truncated": reason({
-    exit: 65,
-    en: ["is cut short: its gzip data has no end", COPY_AGAIN.en],
-    zh: ["文件不完整（被截断）：gzip 数据没有结尾", COPY_AGAIN.zh],
-  }),
-  "gzip.damaged": reason<{ said: string }>({
-    exit: 65,
-    en: [({ said }) => `has damaged gzip data: ${said}`, COPY_AGAIN.en],
-    zh: [({ said }) => `gzip 数据已损坏：${said}`, COPY_AGAIN.zh],
-  }),
-  "gzip.behind": reason({
-    exit: 65,
-    en: [
-      "has something other than NUL bytes behind the end of its gzip data, which gzip and GNU tar refuse",
-      "build the archive again with tar -czf, or download it again: a mirror or a script may have written something behind it",
+    [({ entry }) => `目录条目的名称未以斜杠结尾：${entry}`, "请用 zip -r 或 7-Zip 重新打包；使用 Go 的 zip.FileInfoHeader 的程序须自行补上斜杠"],
+  ),
+  "zip.folder.data": rebuild<InEntry>(
+    ({ entry }) => `contains a folder that has content of its own: ${entry}`,
+    ({ entry }) => `目录条目带有文件内容：${entry}`,
+  ),
+  "zip.length": copyAgain<InEntry>(
+    ({ entry }) => `is damaged: ${entry} does not have the length in the central directory`,
+    ({ entry }) => `已损坏：${entry} 的长度与中央目录不符`,
+  ),
+  "zip.crc": copyAgain<InEntry>(
+    ({ entry }) => `is damaged: ${entry} does not match its CRC-32`,
+    ({ entry }) => `已损坏：${entry} 的 CRC-32 校验失败`,
+  ),
+  "zip.inflate": copyAgain<InEntry & { said: string }>(
+    ({ entry, said }) => `is damaged: ${entry} cannot be inflated: ${said}`,
+    ({ entry, said }) => `已损坏：${entry} 无法解压：${said}`,
+  ),
+  // Tar.gz: exit 65.
+  "gzip.truncated": copyAgain("is cut short: its gzip data has no end", "文件不完整（被截断）：gzip 数据没有结尾"),
+  "gzip.damaged": copyAgain<{ said: string }>(
+    ({ said }) => `has damaged gzip data: ${said}`,
+    ({ said }) => `gzip 数据已损坏：${said}`,
+  ),
+  "gzip.behind": invalid(
+    [
+      "has bytes other than NUL after the end of its gzip data, which gzip and GNU tar reject",
+      "download the archive again, or rebuild it with tar -czf: a mirror or a script may have appended something",
     ],
-    zh: ["gzip 数据结尾之后还有非零内容，gzip 和 GNU tar 会拒绝", "请用 tar -czf 重新打包，或重新下载：镜像站或脚本可能在文件末尾追加了内容"],
-  }),
-  "gzip.content": reason<{ kind: string }>({
-    exit: 65,
-    en: [
-      ({ kind }) => `is a gzip of ${CONTENTS[kind]?.en ?? `a file of another kind (${kind})`}, not of a tar`,
-      ({ kind }) =>
-        kind === "gzip" || kind === "zip"
-          ? "unpack it once (gunzip -c FILE > OUTPUT) and put the file in it there, with the ending of what it is"
-          : DOWNLOADED.has(kind)
-            ? "the download failed and this is what the server answered: gunzip -c FILE shows it; then download the archive again from the right address"
-            : "build the archive again with tar -czf",
+    ["gzip 数据结尾之后还有非零内容，gzip 和 GNU tar 会拒绝", "请重新下载，或用 tar -czf 重新打包：镜像站或脚本可能在文件末尾追加了内容"],
+  ),
+  "gzip.content": invalid<{ kind: string }>(
+    [
+      ({ kind }) => `is a gzip of ${CONTENTS[kind]?.en ?? `another format (${kind})`}, not of a tar`,
+      ({ kind }) => {
+        if (GUNZIP[kind]) return `remove the outer gzip: ${GUNZIP[kind]}`;
+        return DOWNLOADED.has(kind) ? "read why the download failed (gunzip -c FILE), then download the archive again from the right address: curl -fLO URL" : "rebuild the archive with tar -czf";
+      },
     ],
-    zh: [
-      ({ kind }) => `其中压缩的是${CONTENTS[kind]?.zh ?? `其他类型的文件（${kind}）`}，而不是 tar`,
-      ({ kind }) =>
-        kind === "gzip" || kind === "zip"
-          ? "请先解压一层（gunzip -c 文件 > 输出文件），再按实际类型命名后放入"
-          : DOWNLOADED.has(kind)
-            ? "下载失败，内容是服务器返回的信息：可用 gunzip -c 文件 查看，然后从正确的地址重新下载"
-            : "请用 tar -czf 重新打包",
+    [
+      ({ kind }) => `其中压缩的是${CONTENTS[kind]?.zh ?? `其他格式的文件（${kind}）`}，而不是 tar`,
+      ({ kind }) => {
+        if (GUNZIP[kind]) return `请去掉外层 gzip：${GUNZIP[kind]}`;
+        return DOWNLOADED.has(kind) ? "请查看下载失败的原因（gunzip -c FILE），再从正确的地址重新下载：curl -fLO URL" : "请用 tar -czf 重新打包";
+      },
     ],
-  }),
-  "tar.truncated": reason({
-    exit: 65,
-    en: ["is cut short: its tar has no end-of-archive marker", "build the archive again and see that tar ends without an error, then copy it"],
-    zh: ["文件不完整（被截断）：其中的 tar 没有结束标记", "请重新打包并确认 tar 命令正常结束，再复制"],
-  }),
-  "tar.header": reason<{ at: number }>({
-    exit: 65,
-    en: [({ at }) => `contains no intact tar: there is no valid header at byte ${at}`, "build the archive again with tar -czf, and copy it again"],
-    zh: [({ at }) => `其中的 tar 不完好：第 ${at} 字节处没有有效的文件头`, "请用 tar -czf 重新打包后再复制"],
-  }),
-  "tar.extension": reason<{ at: number }>({
-    exit: 65,
-    en: [({ at }) => `contains an extended tar header that cannot be read, at byte ${at}`, REBUILD.en],
-    zh: [({ at }) => `其中的 tar 扩展头无法读取（第 ${at} 字节处）`, REBUILD.zh],
-  }),
-  "tar.sparse": reason<InEntry>({
-    exit: 65,
-    en: [
-      ({ entry }) => `contains a sparse file, which not every reader of tar restores: ${entry}`,
-      "build the archive again without sparse files: GNU tar without -S/--sparse, bsdtar with --no-read-sparse, or zip -r",
+  ),
+  "tar.truncated": invalid(
+    ["is cut short: its tar has no end-of-archive marker", "rebuild the archive, check that tar ends without an error, then copy it again"],
+    ["文件不完整（被截断）：其中的 tar 没有结束标记", "请重新打包，确认 tar 命令正常结束后再复制"],
+  ),
+  "tar.header": invalid<{ at: number }>(
+    [({ at }) => `contains a damaged tar: there is no valid header at byte ${at}`, "rebuild the archive with tar -czf, then copy it again"],
+    [({ at }) => `其中的 tar 已损坏：第 ${at} 字节处没有有效的文件头`, "请用 tar -czf 重新打包后再复制"],
+  ),
+  "tar.extension": rebuild<{ at: number }>(
+    ({ at }) => `contains an extended tar header that cannot be read, at byte ${at}`,
+    ({ at }) => `其中的 tar 扩展头无法读取（第 ${at} 字节处）`,
+  ),
+  "tar.sparse": invalid<InEntry>(
+    [({ entry }) => `contains a sparse file, which not every tar program restores: ${entry}`, "rebuild the archive without sparse files: GNU tar without -S, bsdtar with --no-read-sparse, or zip -r"],
+    [({ entry }) => `包含稀疏文件（sparse），并非所有 tar 程序都能还原：${entry}`, "请重新打包且不使用稀疏文件：GNU tar 去掉 -S，bsdtar 加 --no-read-sparse，或改用 zip -r"],
+  ),
+  "tar.behind": invalid<InEntry>(
+    [
+      ({ entry }) => `contains entries after its end marker, which no tar program unpacks: ${entry}`,
+      "rebuild one archive of all the files: two archives cannot be joined by appending one to the other",
     ],
-    zh: [({ entry }) => `包含稀疏文件（sparse），并非所有 tar 程序都能还原：${entry}`, "请重新打包，不要使用稀疏文件：GNU tar 去掉 -S/--sparse，bsdtar 加 --no-read-sparse，或改用 zip -r"],
-  }),
-  "tar.behind": reason<InEntry>({
-    exit: 65,
-    en: [({ entry }) => `contains entries behind its end, which no reader would unpack: ${entry}`, "build one archive of all of it: archives cannot be joined by writing one behind the other"],
-    zh: [({ entry }) => `结束标记之后还有条目，解压时会被忽略：${entry}`, "请将全部内容打成一个包：不能把两个压缩包首尾相接"],
-  }),
-  "tar.hard-link": reason<InEntry & { target: string }>({
-    exit: 65,
-    en: [({ entry, target }) => `contains a hard link to something that does not come before it: ${entry} -> ${target}`, REBUILD.en],
-    zh: [({ entry, target }) => `包含的硬链接所指内容不在它之前：${entry} -> ${target}`, REBUILD.zh],
-  }),
-  "tar.repeated": reason<InEntry & { count: number }>({
-    exit: null,
-    en: [
-      ({ entry, count }) => `contains ${count === 1 ? "a name" : `${count} names`} more than once, and the last entry of a name counts, as with tar: ${entry}`,
-      "nothing has to be done if that is meant (tar -r adds newer copies); otherwise build the archive again",
+    [({ entry }) => `结束标记之后还有条目，解压时会被忽略：${entry}`, "请将全部内容重新打成一个压缩包：不能把两个压缩包首尾相接"],
+  ),
+  "tar.hard-link": rebuild<Link>(
+    ({ entry, target }) => `contains a hard link whose target does not come before it: ${entry} -> ${target}`,
+    ({ entry, target }) => `包含的硬链接所指内容不在它之前：${entry} -> ${target}`,
+  ),
+  "tar.repeated": warning<InEntry & { count: number }>(
+    [
+      ({ entry, count }) => `contains ${count === 1 ? "a name" : `${count} names`} more than once; the last entry of each name counts, as with tar: ${entry}`,
+      "do nothing if this is intended (tar -r appends newer copies); otherwise rebuild the archive",
     ],
-    zh: [({ entry, count }) => `包含 ${count} 个重复的名称，以最后一个条目为准（与 tar 一致）：${entry}`, "请确认是否有意如此（tar -r 会追加新的副本）：若不是，请重新打包"],
-  }),
-  "tar.type": reason<InEntry & { type: string }>({
-    exit: 65,
-    en: [({ entry, type }) => `contains an entry of type "${type}", which belongs to a multi-volume or incremental backup: ${entry}`, REBUILD.en],
-    zh: [({ entry, type }) => `包含类型为“${type}”的条目（属于分卷或增量备份）：${entry}`, REBUILD.zh],
-  }),
-  // What may lie under an archive's name and be no archive that is taken: exit 65.
-  "archive.kind.html": reason({
-    exit: 65,
-    en: ["is an HTML page, not an archive", DOWNLOAD.en],
-    zh: ["是 HTML 网页，不是压缩包", DOWNLOAD.zh],
-  }),
-  "archive.kind.json": reason({
-    exit: 65,
-    en: ["is a JSON document, not an archive", DOWNLOAD.en],
-    zh: ["是 JSON 文档，不是压缩包", DOWNLOAD.zh],
-  }),
-  "archive.kind.xml": reason({
-    exit: 65,
-    en: ["is an XML document (such as an object store's error), not an archive", DOWNLOAD.en],
-    zh: ["是 XML 文档（例如对象存储返回的错误），不是压缩包", DOWNLOAD.zh],
-  }),
-  "archive.kind.text": reason({
-    exit: 65,
-    en: ["is a text file, not an archive", DOWNLOAD.en],
-    zh: ["是文本文件，不是压缩包", DOWNLOAD.zh],
-  }),
-  "archive.kind.lfs": reason({
-    exit: 65,
-    en: ["is a Git LFS pointer: the archive itself was not downloaded with the repository", "run git lfs pull in the repository, then copy the archive again"],
-    zh: ["是 Git LFS 指针文件：压缩包本身没有随仓库一起下载", "请在仓库中执行 git lfs pull，再重新复制压缩包"],
-  }),
-  "archive.kind.tar": reason({
-    exit: 65,
-    en: ["is a plain tar, not compressed", "compress it: gzip -c FILE > fusion-collectors.tar.gz"],
-    zh: ["是未压缩的 tar 文件", "请压缩：gzip -c 文件 > fusion-collectors.tar.gz"],
-  }),
-  "archive.kind.zstd": other("a zstd", "tar --zstd -xf"),
-  "archive.kind.xz": other("an xz", "tar -xJf"),
-  "archive.kind.lzma": other("an lzma", "tar --lzma -xf"),
-  "archive.kind.lzip": other("an lzip", "tar --lzip -xf"),
-  "archive.kind.bzip2": other("a bzip2", "tar -xjf"),
-  "archive.kind.lz4": other("an lz4", "lz4 -d FILE | tar -xf -"),
-  "archive.kind.compress": other("a compress (.Z)", "tar -xZf"),
-  "archive.kind.7z": other("a 7z", "7z x"),
-  "archive.kind.rar": other("a RAR", "unrar x"),
-  "archive.kind.cab": other("a CAB", "7z x"),
-  "archive.kind.cpio": other("a cpio", "cpio -id"),
-  "archive.kind.deb": other("a Debian package", "dpkg-deb -x", "Debian 软件包"),
+    [({ entry, count }) => `包含 ${count} 个重复的名称，以最后一个条目为准（与 tar 一致）：${entry}`, "请确认是否有意如此（tar -r 会追加新的副本）；如果不是，请重新打包"],
+  ),
+  "tar.type": rebuild<InEntry & { type: string }>(
+    ({ entry, type }) => `contains an entry of type "${type}", which belongs to a multi-volume or incremental backup: ${entry}`,
+    ({ entry, type }) => `包含类型为“${type}”的条目（属于分卷或增量备份）：${entry}`,
+  ),
+  // Other formats under an archive's name: exit 65.
+  "archive.kind.html": downloadAgain("is an HTML page, not an archive", "是 HTML 网页，不是压缩包"),
+  "archive.kind.json": downloadAgain("is a JSON document, not an archive", "是 JSON 文档，不是压缩包"),
+  "archive.kind.xml": downloadAgain("is an XML document (such as an object store's error), not an archive", "是 XML 文档（例如对象存储返回的错误），不是压缩包"),
+  "archive.kind.text": downloadAgain("is a text file, not an archive", "是文本文件，不是压缩包"),
+  "archive.kind.pdf": downloadAgain("is a PDF document, not an archive", "是 PDF 文档，不是压缩包"),
+  "archive.kind.lfs": invalid(
+    ["is a Git LFS pointer: the archive itself was not downloaded with the repository", "run git lfs pull in the repository, then copy the archive again"],
+    ["是 Git LFS 指针文件：压缩包本身没有随仓库一起下载", "请在仓库中执行 git lfs pull，再重新复制压缩包"],
+  ),
+  "archive.kind.tar": invalid(
+    ["is a plain tar, not compressed", "compress it under its name: gzip -c FILE > FILE.part && mv FILE.part FILE"],
+    ["是未压缩的 tar 文件", "请按原名称压缩：gzip -c FILE > FILE.part && mv FILE.part FILE"],
+  ),
+  "archive.kind.zstd": other("a zstd", "tar --zstd -xf FILE"),
+  "archive.kind.xz": other("an xz", "tar -xJf FILE"),
+  "archive.kind.lzma": other("an lzma", "tar --lzma -xf FILE"),
+  "archive.kind.lzip": other("an lzip", "tar --lzip -xf FILE"),
+  "archive.kind.bzip2": other("a bzip2", "tar -xjf FILE"),
+  "archive.kind.lz4": other("an lz4", "lz4 -dc FILE | tar -xf -"),
+  "archive.kind.compress": other("a compress (.Z)", "tar -xZf FILE"),
+  "archive.kind.7z": other("a 7z", "7z x FILE"),
+  "archive.kind.rar": other("a RAR", "unrar x FILE"),
+  "archive.kind.cab": other("a CAB", "7z x FILE"),
+  "archive.kind.cpio": other("a cpio", "cpio -id < FILE"),
+  "archive.kind.deb": other("a Debian package", "dpkg-deb -x FILE unpacked", "Debian 软件包"),
   "archive.kind.rpm": other("an RPM", "rpm2cpio FILE | cpio -id"),
-  "archive.kind.iso": other("an ISO image", "7z x", "ISO 镜像"),
-  "archive.kind.program": reason({
-    exit: 65,
-    en: ["is a program, not an archive", "put the archive itself there; a collector's program is declared in packages.json"],
-    zh: ["是可执行程序，不是压缩包", "请放入压缩包本身；采集器程序请在 packages.json 中声明"],
-  }),
-  "archive.kind.pdf": reason({
-    exit: 65,
-    en: ["is a PDF document, not an archive", DOWNLOAD.en],
-    zh: ["是 PDF 文档，不是压缩包", DOWNLOAD.zh],
-  }),
-  "archive.kind.zeros": reason({
-    exit: 65,
-    en: ["contains nothing but NUL bytes: room was reserved for it and its content never came", "copy the file again and see that the copy ends without an error"],
-    zh: ["内容全为 NUL 字节：只预留了空间，内容没有写入", "请重新复制该文件，并确认复制正常结束"],
-  }),
-  // The form that BK-Lite's installer can unpack, and what has no such form.
+  "archive.kind.iso": other("an ISO image", "7z x FILE", "ISO 镜像"),
+  "archive.kind.program": invalid(
+    ["is a program, not an archive", "replace it with the archive; declare a collector's program in packages.json"],
+    ["是可执行程序，不是压缩包", "请换成压缩包；采集器程序请在 packages.json 中声明"],
+  ),
+  "archive.kind.zeros": invalid(
+    ["contains only NUL bytes: space was allocated, but the content was never written", "copy the file again and check that the copy ends without an error"],
+    ["内容全为 NUL 字节：只预留了空间，内容没有写入", "请重新复制该文件，并确认复制正常结束"],
+  ),
+  // The form that BK-Lite's installer can unpack.
   ...forms,
-  "repack.never": reason<{ reasons: readonly FormReason[] }>({
-    exit: null,
-    en: [
-      ({ reasons }) => `is stored as it is (REPACK=never), but BK-Lite cannot install it on a node: ${formWords(reasons, "en")}`,
-      "set REPACK=auto, or build it as a zip with fusion-collectors/ around everything and no links",
+  "repack.never": warning<{ reasons: readonly FormReason[] }>(
+    [
+      ({ reasons }) => `is stored unchanged (REPACK=never), but BK-Lite cannot install it on a node: ${formWords(reasons, "en")}`,
+      "set REPACK=auto, or build the archive as a zip with one top folder fusion-collectors/ and no links",
     ],
-    zh: [
-      ({ reasons }) => `按原样存储（REPACK=never），但 BK-Lite 无法在节点上安装：${formWords(reasons, "zh")}`,
-      "设置 REPACK=auto，或将压缩包制作为 zip：所有内容置于 fusion-collectors/ 目录下，且不含链接",
-    ],
-  }),
-  "repack.too-large": reason<{ files: number; bytes: number | undefined }>({
-    exit: 65,
-    en: [
+    [({ reasons }) => `按原样存储（REPACK=never），但 BK-Lite 无法在节点上安装：${formWords(reasons, "zh")}`, "请设置 REPACK=auto，或将其制作为 zip 压缩包：顶层目录为 fusion-collectors/，且不含链接"],
+  ),
+  "repack.too-large": invalid<{ files: number; bytes: number | undefined }>(
+    [
       ({ files, bytes }) =>
-        `comes to ${files} files${bytes === undefined ? "" : ` and ${bytes} bytes`} with its links replaced by what they name, more than BK-Lite's installer takes (100,000 files, 8 GiB)`,
-      "leave out what no node needs, above all links to folders",
+        `has ${number(files)} files${bytes === undefined ? "" : ` and ${formatBytes(bytes)}`} once its links are replaced by their targets; BK-Lite's installer accepts at most 100,000 files and 8 GiB`,
+      "remove what no node needs, links to folders first, then rebuild the archive",
     ],
-    zh: [
-      ({ files, bytes }) => `链接替换为实际内容后共 ${files} 个文件${bytes === undefined ? "" : `、${bytes} 字节`}，超过 BK-Lite 安装器的上限（100,000 个文件、8 GiB）`,
-      "去掉节点不需要的内容，尤其是指向目录的链接",
+    [
+      ({ files, bytes }) => `链接替换为实际内容后共 ${number(files)} 个文件${bytes === undefined ? "" : `、${formatBytes(bytes)}`}，超过 BK-Lite 安装器的上限（100,000 个文件、8 GiB）`,
+      "请去掉节点用不到的内容（尤其是指向目录的链接）后重新打包",
     ],
-  }),
-  "repack.too-long": reason({
-    exit: 65,
-    en: ["comes to more than 4 GiB in the form that BK-Lite's installer can unpack, and it takes no more", "leave out what no node needs"],
-    zh: ["转换为 BK-Lite 安装器可解压的 zip 后超过 4 GiB，超出其上限", "去掉节点不需要的内容"],
-  }),
+  ),
+  "repack.too-long": tooLarge("has more than 4 GiB as the zip that BK-Lite's installer can unpack, which is its limit", "转换为 BK-Lite 安装器可解压的 zip 后超过其上限 4 GiB"),
 };

@@ -1,7 +1,7 @@
 import type { ExitCode } from "../exit.ts";
 import { archive } from "./archive.ts";
 import { config } from "./config.ts";
-import { fill, type Language, list, type Reason, reason } from "./define.ts";
+import { fill, fillFile, type Language, list, type Reason, reason } from "./define.ts";
 import { nats } from "./nats.ts";
 import { packages } from "./packages.ts";
 import { postgres } from "./postgres.ts";
@@ -10,11 +10,11 @@ import { volume } from "./volume.ts";
 
 const areas = { ...config, ...volume, ...packages, ...archive, ...postgres, ...nats, ...run };
 
-/** What one of the two servers waited for is missing; id and parameters of the catalog. */
+/** What one of the two servers waited for lacks: an id of the catalog with its parameters. */
 interface Half {
   reason: string;
   params: unknown;
-  /** Where the parameters do not name it. */
+  /** If the parameters do not name it. */
   server?: string | undefined;
 }
 
@@ -25,21 +25,18 @@ function words({ reason: id, params, server }: Half, language: Language): { mess
   return { message: server === undefined ? message : `${server}: ${message}`, hint };
 }
 
-/** The remedies of both; said once where it is the same. */
-function hints({ postgres, nats }: Record<"postgres" | "nats", Half>, language: Language): string[] {
-  return [...new Set([words(postgres, language).hint, words(nats, language).hint])];
-}
-
-function once(remedies: string[], head: string): string {
+/** The remedies of both servers; one remedy if they are the same. */
+function hints({ postgres, nats }: Record<"postgres" | "nats", Half>, head: string, language: Language): string {
+  const remedies = [...new Set([words(postgres, language).hint, words(nats, language).hint])];
   return remedies.length > 1 ? list(head, remedies) : (remedies[0] ?? "");
 }
 
-/** Both servers failed; the exit code is that of the failure that waiting cannot mend, if there is one. */
+/** Both servers failed. The exit code is that of the failure that waiting cannot fix, if there is one. */
 function both(exit: ExitCode) {
   return reason<{ postgres: Half; nats: Half }>({
     exit,
-    en: [({ postgres, nats }) => list("neither server is ready:", [words(postgres, "en").message, words(nats, "en").message]), (halves) => once(hints(halves, "en"), "see to both:")],
-    zh: [({ postgres, nats }) => list("两个服务端均未就绪：", [words(postgres, "zh").message, words(nats, "zh").message]), (halves) => once(hints(halves, "zh"), "请分别处理：")],
+    en: [({ postgres, nats }) => list("neither server is ready:", [words(postgres, "en").message, words(nats, "en").message]), (halves) => hints(halves, "fix both:", "en")],
+    zh: [({ postgres, nats }) => list("两个服务端均未就绪：", [words(postgres, "zh").message, words(nats, "zh").message]), (halves) => hints(halves, "请分别处理：", "zh")],
   });
 }
 
@@ -52,18 +49,22 @@ export const CATALOG = {
 };
 
 export type ReasonId = keyof typeof CATALOG;
-/** Entry by entry: asked of all at once, the two forms of each text would multiply to more than the type checker takes. */
+/** Entry by entry: as one union, the two forms of each text would multiply beyond the type checker's limit. */
 type ParamsById = { [Id in ReasonId]: (typeof CATALOG)[Id] extends Reason<infer P> ? P : never };
 /** The parameters of a reason; of several reasons, those of any one of them. */
 export type Params<Id extends ReasonId> = ParamsById[Id];
 
-/** Cause and remedy of a reason, in words. `params` are those of `id`: whoever raises it is held to that (JobError, problem, log.warn). */
-export function formatMessage(id: ReasonId, params: unknown, language: Language): { message: string; hint: string } {
-  const words = (CATALOG[id] as unknown as Reason<unknown>)[language];
-  return { message: fill(words[0], params), hint: fill(words[1], params) };
+/**
+ * Returns cause and remedy of a reason in words. `params` are those of `id`: the functions that raise a reason check that (JobError,
+ * problem, log.warn). `file` stands in the remedy's commands.
+ */
+export function formatMessage(id: ReasonId, params: unknown, language: Language, file?: string): { message: string; hint: string } {
+  const [cause, remedy] = (CATALOG[id] as unknown as Reason<unknown>)[language];
+  const hint = fill(remedy, params);
+  return { message: fill(cause, params), hint: file === undefined ? hint : fillFile(hint, file) };
 }
 
-/** The exit code that a reason ends a run with; undefined for a warning. */
+/** Returns the exit code that a reason ends a run with; undefined for a warning. */
 export function exitOf(id: ReasonId): ExitCode | undefined {
   return (CATALOG[id] as Reason<never>).exit ?? undefined;
 }

@@ -18,7 +18,7 @@ export interface RowEntry {
 /** What can be installed on one platform from BK-Lite's pages. */
 export interface PlatformEntry {
   os: string;
-  /** null where the table does not tell architectures apart. */
+  /** null if the table has no architecture column. */
   arch: string | null;
   /** Versions. */
   controller: string[];
@@ -31,7 +31,7 @@ export interface PlatformEntry {
   missing: string[];
 }
 
-/** How far a task is. */
+/** Progress of a task. */
 export interface Snapshot {
   file: string;
   index: number | null;
@@ -45,18 +45,18 @@ export interface Snapshot {
 
 /** A line of the log: what its event means, and its sentence, in both languages. */
 export interface LogEvent<F> {
-  /** For the documented table. */
+  /** In the documented table. */
   about: Record<Language, string>;
   en: Text<F>;
   zh: Text<F>;
 }
 
-/** One entry; the fields, which go into the log's line as they are, are named explicitly. */
+/** Returns the entry; its fields, which go into the log's line as they are, are named explicitly. */
 export function event<F extends object = Record<never, never>>(entry: LogEvent<F>): LogEvent<F> {
   return entry;
 }
 
-/** How the sentence of a reason begins, where its event says more than the reason: "init failed (exit 65): ". */
+/** The beginning of a reason's sentence, if its event adds to the reason: "init failed (exit 65): ". */
 export type Lead = Record<Language, (fields: Readonly<Record<string, unknown>>) => string>;
 
 /** An event whose lines are reasons of the catalog. */
@@ -64,12 +64,12 @@ export interface ReasonEvent extends LogEvent<never> {
   lead?: Lead;
 }
 
-/** An event whose lines are reasons of the catalog: its sentence comes from there, behind `lead`. */
+/** Returns an event whose sentence is that of a reason of the catalog, after `lead`. */
 export function reasonEvent(about: Record<Language, string>, lead?: Lead): ReasonEvent {
   return { about, en: "", zh: "", ...(lead && { lead }) };
 }
 
-/** The sentence of a line, in a language. */
+/** Returns the sentence of a line. */
 export function sentence<F>(entry: LogEvent<F>, fields: F, language: Language): string {
   return fill(entry[language], fields);
 }
@@ -86,21 +86,21 @@ interface Done {
 
 /** `packages: 1 uploaded, 2 unchanged; rows: none`. */
 function counts({ packages, rows }: Done, language: Language): string {
-  return language === "zh" ? `安装包：${countWords(packages, language)}；记录：${countWords(rows, language)}` : `packages: ${countWords(packages, language)}; rows: ${countWords(rows, language)}`;
+  return language === "zh" ? `探针包：${countWords(packages, language)}；记录：${countWords(rows, language)}` : `packages: ${countWords(packages, language)}; rows: ${countWords(rows, language)}`;
 }
 
-/** What there is to count: nothing after waiting, and no rows after reading the volume alone. */
+/** Returns the last line with the counts that the command has: none after waiting, no rows after `scan`. */
 function succeeded(done: Done, language: Language): string {
   const { command, packages } = done;
   const zh = language === "zh";
   const begin = zh ? `${command} 成功` : `${command} succeeded`;
   if (command === "wait" || command === "gate") return begin;
   const stop = zh ? "。" : "; ";
-  const scanned = zh ? `安装包：${countWords(packages, language)}` : `packages: ${countWords(packages, language)}`;
+  const scanned = zh ? `探针包：${countWords(packages, language)}` : `packages: ${countWords(packages, language)}`;
   return `${begin}${stop}${command === "scan" ? scanned : counts(done, language)}`;
 }
 
-/** Where the way up to a server stands. */
+/** How far the probe of a server has come. */
 interface Layer {
   /** The highest layer passed, or `none`. */
   passed: string;
@@ -114,7 +114,7 @@ interface Layer {
   left: number;
 }
 
-/** Seconds of waiting from which on a line says what to do: with the second of those that come every 10 s. */
+/** Seconds of waiting after which a line has the remedy too: the second of those every 10 s. */
 const ADVISE = 20;
 
 const layer = (name: string, zh: string) =>
@@ -127,7 +127,7 @@ const layer = (name: string, zh: string) =>
     zh: ({ failed, cause, hint, waited, left }) => `等待中（${failed}）：${cause}；已等待 ${waited} 秒，剩余 ${left} 秒${waited < ADVISE ? "" : `。处理办法：${hint}`}`,
   });
 
-/** How many seconds the waiting took. */
+/** `seconds`: how long the job waited. */
 interface Ready {
   where: string;
   version: string;
@@ -186,7 +186,7 @@ interface Lock {
 }
 
 interface Waiting extends Lock {
-  /** Of the Postgres session that holds it. */
+  /** The Postgres session that holds it. */
   pid: number;
   client: string;
   age: number;
@@ -194,7 +194,7 @@ interface Waiting extends Lock {
   left: number;
 }
 
-/** What was done to a package, or would be. */
+/** A package and what was done to it, or would be. */
 interface PackageLine {
   file: string;
   type: string;
@@ -218,7 +218,7 @@ function row({ id, type, os, arch, object, version, name }: RowEntry): string {
   return `${id ?? "-"}: ${type} ${object} ${version} ${platform(os, arch)} (${name})`;
 }
 
-/** The name that a row had, where that is what changed. */
+/** Returns the name that a row had, if the name changed. */
 function was({ columns, oldName }: { columns: string[]; oldName: string }, words: string): string {
   return columns.includes("name") ? words + oldName : "";
 }
@@ -251,7 +251,7 @@ const on = (missing: readonly string[], language: Language) => (missing.includes
 
 const onPlatform = (os: string, arch: string | null) => (arch === null ? os : `${os}/${arch}`);
 
-/** Every event there is, in the order in which a run comes to them; the documented table is generated from it. */
+/** Every event, in the order of a run; the documented table is generated from it. */
 export const EVENTS = {
   "run.started": event<{
     command: string;
@@ -265,15 +265,15 @@ export const EVENTS = {
   }),
   "run.done": event<Done>({
     about: {
-      en: "it succeeded: counts of packages and rows, orphans, duration",
-      zh: "运行成功：安装包与记录的计数、孤立分块、耗时",
+      en: "the run succeeded: counts of packages and rows, orphans, duration",
+      zh: "运行成功：探针包与记录的计数、孤立分块、耗时",
     },
-    en: (done) => (done.command === "plan" ? `plan wrote nothing; init would come to this: ${counts(done, "en")}` : succeeded(done, "en")),
+    en: (done) => (done.command === "plan" ? `plan wrote nothing; init would result in: ${counts(done, "en")}` : succeeded(done, "en")),
     zh: (done) => (done.command === "plan" ? `plan 未写入任何内容；执行 init 的结果将是：${counts(done, "zh").replaceAll("已", "")}` : succeeded(done, "zh")),
   }),
   "run.failed": reasonEvent(
     {
-      en: "it failed: exit code, reason, layer, hint; always the last line",
+      en: "the run failed: exit code, reason, layer, remedy; always the last line",
       zh: "运行失败：退出码、原因标识、层、处理办法；总是最后一行",
     },
     {
@@ -283,12 +283,12 @@ export const EVENTS = {
   ),
   "run.stopping": reasonEvent({ en: "a signal or RUN_TIMEOUT stops the run", zh: "收到信号或超过 RUN_TIMEOUT，正在停止" }, { en: () => "stopping: ", zh: () => "正在停止：" }),
   "report.failed": reasonEvent({
-    en: "the report could not be written to REPORT_FILE; the run goes on as it would",
+    en: "the report could not be written to REPORT_FILE; the run is not affected",
     zh: "报告无法写入 REPORT_FILE；不影响运行结果",
   }),
   "run.retry": reasonEvent({
-    en: "a connection was lost, somebody else wrote in between, or the table was migrated: a clean start",
-    zh: "连接中断、期间有他人写入或表被迁移：从头开始一次",
+    en: "a connection was lost, another program wrote at the same time, or the table was migrated: the run starts again",
+    zh: "连接中断、期间有其他程序写入或表被迁移：从头重试",
   }),
   "wait.postgres.layer": layer("Postgres", "Postgres"),
   "wait.postgres.ready": event<Ready & { database: string; state: string }>({
@@ -306,43 +306,43 @@ export const EVENTS = {
     zh: ({ version, where, bucket, exists }) => `NATS ${version}（${where}）已就绪：存储桶“${bucket}”${exists ? "" : "尚不存在"}`,
   }),
   "bucket.created": event<{ bucket: string; replicas: number }>({
-    about: { en: "the bucket was missing and has been made", zh: "存储桶不存在，已创建" },
+    about: { en: "the bucket was missing and has been created", zh: "存储桶不存在，已创建" },
     en: ({ bucket }) => `bucket "${bucket}" was missing and has been created`,
     zh: ({ bucket }) => `存储桶“${bucket}”不存在，已创建`,
   }),
   "bucket.setting": reasonEvent({
-    en: "a setting of the bucket's stream that will lose packages",
-    zh: "存储桶的流有会导致安装包丢失的设置",
+    en: "a setting of the bucket's stream with which packages will be lost",
+    zh: "存储桶的流有会导致探针包丢失的设置",
   }),
   "scan.done": event<{ archives: number; bytes: number; seconds: number }>({
     about: {
-      en: "the volume is read: number of packages, bytes, duration",
-      zh: "卷已读完：包数、字节数、耗时",
+      en: "the volume was read: number of packages, bytes, duration",
+      zh: "目录扫描完成：探针包数量、总大小、耗时",
     },
     en: ({ archives, bytes }) => `on the volume: ${plural(archives, "package")}, ${formatBytes(bytes)}`,
-    zh: ({ archives, bytes }) => `卷上共 ${archives} 个安装包，${formatBytes(bytes)}`,
+    zh: ({ archives, bytes }) => `目录中共有 ${archives} 个探针包，${formatBytes(bytes)}`,
   }),
   "scan.growing": event<{ file: string; seconds: number; left: number }>({
     about: {
-      en: "a file that is still being written is waited for: seconds waited, and left",
+      en: "the job waits for a file that is still being written: seconds waited, and left",
       zh: "正在等待仍在写入的文件：已等待与剩余的秒数",
     },
     en: ({ file, seconds, left }) => `${file}: is still being written, waited ${seconds} s, ${left} s left`,
     zh: ({ file, seconds, left }) => `${file}：仍在写入，已等待 ${seconds} 秒，剩余 ${left} 秒`,
   }),
   "scan.ignored": event<{ file: string; bytes?: string }>({
-    about: { en: "a file on the volume that is left alone (debug)", zh: "卷上不处理的文件（debug）" },
-    en: ({ file }) => `${file}: no package, left alone`,
-    zh: ({ file }) => `${file}：不是安装包，不处理`,
+    about: { en: "a file on the volume that is ignored (debug)", zh: "目录中已忽略的文件（debug）" },
+    en: ({ file }) => `${file}: is not a package, ignored`,
+    zh: ({ file }) => `${file}：不是探针包，已忽略`,
   }),
   "scan.suspect": reasonEvent({
     en: "something on the volume that looks like a mistake",
-    zh: "卷上疑似有误的内容",
+    zh: "目录中疑似有误的内容",
   }),
   "package.found": event<Found>({
     about: {
-      en: "a package on the volume: file, identity, collectors in it",
-      zh: "卷上的一个安装包：文件、身份、其中的采集器",
+      en: "a package on the volume: file, identity, its collectors",
+      zh: "目录中的一个探针包：文件、标识、其中的采集器",
     },
     en: ({ file, object, version, os, arch, collectors }) =>
       `${file}: ${object} ${version}${os === null ? "" : ` for ${platformWords(os, arch)}`}${collectors.length > 0 ? `, with ${collectors.join(", ")}` : ""}`,
@@ -350,15 +350,15 @@ export const EVENTS = {
       `${file}：${object} ${version}${os === null ? "" : `，${platformWords(os, arch)}`}${collectors.length > 0 ? `，含 ${collectors.join("、")}` : ""}`,
   }),
   "package.invalid": reasonEvent({
-    en: "a file that cannot be used: reason and hint",
+    en: "a file that cannot be used: reason and remedy",
     zh: "无法使用的文件：原因和处理办法",
   }),
   "package.repacked": event<{ file: string; name: string; reasons: readonly FormReason[] }>({
     about: {
-      en: "an archive that BK-Lite's installer cannot unpack is stored as a zip that it can: why, and under which name",
+      en: "an archive that BK-Lite's installer cannot unpack is converted to a zip that it can: why, and under which name",
       zh: "BK-Lite 安装器无法解压的压缩包转换为可解压的 zip 存储：原因及存储名称",
     },
-    en: ({ file, name, reasons }) => `${file}: cannot be installed as it is (${formWords(reasons, "en")}): stored as ${name}, a zip that BK-Lite can install`,
+    en: ({ file, name, reasons }) => `${file}: cannot be installed unchanged (${formWords(reasons, "en")}): stored as ${name}, a zip that BK-Lite can install`,
     zh: ({ file, name, reasons }) => `${file}：无法按原样安装（${formWords(reasons, "zh")}），转换为 BK-Lite 可安装的 zip，存储为 ${name}`,
   }),
   "package.unfit": reasonEvent({
@@ -375,7 +375,7 @@ export const EVENTS = {
   }),
   "upload.progress": event<Upload>({
     about: {
-      en: "bytes, percent, rate, seconds left; every 10 s and at each end",
+      en: "bytes, percent, rate, seconds left; at the start, every 10 s, and at the end",
       zh: "字节数、百分比、速率、剩余秒数；每 10 秒及首尾各一行",
     },
     en: (fields) => `${place(fields, "en")}: ${uploading(fields, "en")}`,
@@ -391,48 +391,48 @@ export const EVENTS = {
     zh: ({ bucket, pid, client, age, seconds, left }) => `另一个任务持有存储桶“${bucket}”的锁（Postgres 会话 ${pid}，客户端 ${client}，已持续 ${age} 秒）：已等待 ${seconds} 秒，剩余 ${left} 秒`,
   }),
   "lock.acquired": event<Lock>({
-    about: { en: "this run is the only one (debug)", zh: "已取得锁，当前只有本任务（debug）" },
-    en: ({ bucket }) => `this is the only run on bucket "${bucket}"`,
-    zh: ({ bucket }) => `存储桶“${bucket}”上只有本任务在运行`,
+    about: { en: "this run holds the lock (debug)", zh: "已取得锁（debug）" },
+    en: ({ bucket }) => `this run holds the lock for bucket "${bucket}"`,
+    zh: ({ bucket }) => `已取得存储桶“${bucket}”的锁`,
   }),
   "plan.package": event<PackageLine & { action: PackageAction | "conflict"; removes?: string[] }>({
-    about: { en: "what is to be done with a package (plan)", zh: "将对包执行的操作（plan）" },
+    about: { en: "what init would do with a package (plan)", zh: "init 将对探针包执行的操作（plan）" },
     en: ({ file, action, key }) => `${file}: would be ${action}: ${key}`,
     zh: ({ file, action, key }) => `${file}：将${actionWord(action, "zh").replace(/^已/, "")}：${key}`,
   }),
   "plan.row": event<RowEntry>({
-    about: { en: "what is to be done with a row (plan)", zh: "将对记录执行的操作（plan）" },
+    about: { en: "what init would do with a row (plan)", zh: "init 将对记录执行的操作（plan）" },
     en: (line) => `row ${row(line)}: would be ${line.action}`,
     zh: (line) => `记录 ${row(line)}：将${actionWord(line.action, "zh").replace(/^已/, "")}`,
   }),
   "content.repackaged": event<{ file: string; key: string }>({
     about: {
-      en: "a zip with the same entries as the stored object in another packaging: it is unchanged (debug)",
+      en: "a zip with the same entries as the stored object, packed again: it counts as unchanged (debug)",
       zh: "压缩包与已存储对象的条目相同，只是打包方式不同：视为未变化（debug）",
     },
-    en: ({ file, key }) => `${file}: the same entries as in ${key} in another packaging: nothing to upload`,
+    en: ({ file, key }) => `${file}: has the same entries as ${key}, packed again: nothing to upload`,
     zh: ({ file, key }) => `${file}：条目与 ${key} 相同，只是打包方式不同：无需上传`,
   }),
   "plan.warning": reasonEvent({
-    en: "something about what is stored that a person should know",
+    en: "something about stored content that a person should know",
     zh: "已存储内容中需要人工注意的问题",
   }),
   "package.unchanged": event<Stored>({
-    about: { en: "stored already, same content, all chunks", zh: "已存储，内容相同，分块齐全" },
-    ...stored({ en: "is stored already", zh: "已存储，无需上传" }),
+    about: { en: "already stored: same content, all chunks", zh: "已存储，内容相同，分块齐全" },
+    ...stored({ en: "is already stored", zh: "已存储，无需上传" }),
   }),
   "package.uploaded": event<Stored>({
-    about: { en: "was not stored, now is", zh: "原先没有，现已存储" },
+    about: { en: "was not stored and has been uploaded", zh: "原先没有，现已存储" },
     ...stored({ en: "uploaded", zh: "已上传" }),
   }),
   "package.repaired": event<Stored>({
-    about: { en: "chunks were missing, stored again", zh: "缺少分块，已重新存储" },
-    ...stored({ en: "stored again, because chunks were missing", zh: "缺少分块，已重新存储" }),
+    about: { en: "chunks were missing: uploaded again", zh: "缺少分块，已重新存储" },
+    ...stored({ en: "uploaded again, because chunks were missing", zh: "缺少分块，已重新存储" }),
   }),
   "package.replaced": event<Stored>({
     about: {
-      en: "different content was stored under this version, or what moves (latest, installers, probes) is newer; the former a warning with both digests",
-      zh: "该版本原有内容不同（告警，附两个摘要），或随版本更新的内容（latest、安装器、探针）有了新的：已替换",
+      en: "other content was stored: a warning with both digests, except for latest, installers and probes, which are always replaced",
+      zh: "原有内容不同，已替换：告警并附两个摘要；latest、安装器和探针总会替换，不告警",
     },
     ...stored({ en: "replaced by newer content", zh: "已更新为新内容" }),
   }),
@@ -441,44 +441,44 @@ export const EVENTS = {
     zh: "该版本的内容不同，予以保留：两个摘要",
   }),
   "package.failed": reasonEvent({
-    en: "this package could not be stored: code, reason, hint",
-    zh: "该包未能存储：退出码、原因、处理办法",
+    en: "this package could not be stored: exit code, reason, remedy",
+    zh: "该探针包未能存储：退出码、原因、处理办法",
   }),
   "object.removed": event<{ key: string }>({
     about: {
-      en: "an object that this run replaced, under a key that no row is served by",
+      en: "an object that this run replaced, under a key that no row uses",
       zh: "本次替换掉、且不再有记录使用的对象",
     },
-    en: ({ key }) => `${key}: removed, no row is served by it any more`,
+    en: ({ key }) => `${key}: removed, no row uses it`,
     zh: ({ key }) => `${key}：已删除，不再有记录使用它`,
   }),
   "chunks.reclaimed": event<{ objects: number; chunks: number }>({
     about: {
-      en: "chunks that no metadata names, left by an earlier run of this job, purged",
+      en: "orphaned chunks of an earlier run of this job, purged",
       zh: "本任务以前的运行留下的孤立分块，已清除",
     },
     en: ({ chunks }) => `purged ${plural(chunks, "chunk")} that an earlier run left behind`,
     zh: ({ chunks }) => `已清除以前的运行留下的 ${chunks} 个孤立分块`,
   }),
   "orphans.found": reasonEvent({
-    en: "chunks that no metadata names, left by somebody's crashed upload",
+    en: "orphaned chunks of another program's interrupted upload",
     zh: "其他程序中断的上传留下的孤立分块",
   }),
   "orphans.purged": event<{ objects: number; bytes: number }>({
     about: {
-      en: "PURGE_ORPHANS: those whose last chunk is over a day old",
+      en: "PURGE_ORPHANS: orphaned chunks, the last over a day old, were purged",
       zh: "PURGE_ORPHANS：最后一块超过一天的孤立分块，已清除",
     },
     en: ({ objects, bytes }) => `purged the orphans of ${plural(objects, "upload")} (${formatBytes(bytes)})`,
     zh: ({ objects, bytes }) => `已清除 ${objects} 次上传的孤立分块（${formatBytes(bytes)}）`,
   }),
   "staging.found": reasonEvent({
-    en: "uploads of BK-Lite's own page that have not ended: staged objects and pending rows",
+    en: "uploads from BK-Lite's page that have not ended: staged objects and pending rows",
     zh: "页面上传尚未结束：暂存对象与 pending 记录",
   }),
   "staging.purged": event<{ objects: number; rows: number }>({
     about: {
-      en: "PURGE_ORPHANS: staged objects and pending rows over a day old",
+      en: "PURGE_ORPHANS: staged objects and pending rows over a day old were removed",
       zh: "PURGE_ORPHANS：超过一天的暂存对象与 pending 记录，已清除",
     },
     en: ({ objects, rows }) => `removed ${plural(objects, "staged object")} and ${plural(rows, "pending row")}`,
@@ -495,32 +495,32 @@ export const EVENTS = {
     zh: (line) => `记录 ${row(line)}：已更新（${line.columns.join("、")}）${was(line, "，原名称为 ")}`,
   }),
   "row.unchanged": event<RowEntry>({
-    about: { en: "a row was right already (debug)", zh: "记录原本就正确（debug）" },
+    about: { en: "a row was already correct (debug)", zh: "记录原本就正确（debug）" },
     en: (line) => `row ${row(line)}: unchanged`,
     zh: (line) => `记录 ${row(line)}：未变`,
   }),
   "verify.done": event<{ packages: number; rows: number }>({
     about: {
-      en: "read back: every package whole, every row there",
-      zh: "已读回校验：每个安装包完整，每条记录都在",
+      en: "read back: every package is complete, every row exists",
+      zh: "已读回校验：每个探针包完整，每条记录都存在",
     },
-    en: ({ packages, rows }) => `verified: ${plural(packages, "package")} stored and whole, ${plural(rows, "row")} registered`,
-    zh: ({ packages, rows }) => `校验通过：${packages} 个安装包已完整存储，${rows} 条记录已登记`,
+    en: ({ packages, rows }) => `verified: ${plural(packages, "package")} completely stored, ${plural(rows, "row")} registered`,
+    zh: ({ packages, rows }) => `校验通过：${packages} 个探针包已完整存储，${rows} 条记录已登记`,
   }),
   "verify.failed": reasonEvent({
-    en: "one thing that differs from what it should be (one line each)",
+    en: "a difference from the expected state (one line each)",
     zh: "一处与预期不一致（每处一行）",
   }),
   "verify.waiting": event<{ differences: number; first: string; seconds: number; left: number }>({
     about: {
-      en: "verify --wait: what it still waits for; when that changes, and every 10 s",
+      en: "verify --wait: the differences that remain; when they change, and every 10 s",
       zh: "verify --wait：仍在等待的内容；变化时及每 10 秒输出",
     },
-    en: ({ differences, first, seconds, left }) => `waiting until it holds: ${plural(differences, "difference")}, first: ${first}; ${seconds} s so far, ${left} s left`,
+    en: ({ differences, first, seconds, left }) => `waiting for ${plural(differences, "difference")} to end, first: ${first}; ${seconds} s so far, ${left} s left`,
     zh: ({ differences, first, seconds, left }) => `等待一致：还有 ${differences} 处不一致，首先是 ${first}；已等待 ${seconds} 秒，剩余 ${left} 秒`,
   }),
   "cleanup.failed": reasonEvent({
-    en: "something could not be undone; the next run will",
+    en: "something could not be undone; the next run will do it",
     zh: "有内容未能撤销，下一次运行会处理",
   }),
   "gate.waiting": event<GateWaiting>({
@@ -532,7 +532,7 @@ export const EVENTS = {
     zh: ({ missing, seconds, left }) => `等待可安装的控制器${on(missing, "zh")}：已等待 ${seconds} 秒，剩余 ${left} 秒`,
   }),
   "gate.open": event<{ seconds: number }>({
-    about: { en: "gate: a controller is there, or was once", zh: "gate：控制器已就绪，或曾经就绪，放行" },
+    about: { en: "gate: a controller is registered and stored, or was once", zh: "gate：控制器已就绪，或曾经就绪，放行" },
     en: "a controller is registered and stored, or was once: the gate is open",
     zh: "控制器已登记并存储，或曾经如此，放行",
   }),
@@ -554,10 +554,10 @@ export const EVENTS = {
   }),
   "migrations.unreadable": event({
     about: {
-      en: "django_migrations may not be read, so whether the server is migrating is not looked at (debug)",
+      en: "django_migrations may not be read, so the job does not check whether the server is migrating (debug)",
       zh: "无权读取 django_migrations，因此不检查服务端是否仍在迁移（debug）",
     },
-    en: "no SELECT on django_migrations: whether BK-Lite's server is still migrating is not looked at",
+    en: "no SELECT on django_migrations: the job does not check whether BK-Lite's server is still migrating",
     zh: "没有 django_migrations 的 SELECT 权限：不检查 BK-Lite 服务端是否仍在迁移",
   }),
   "platform.summary": event<PlatformEntry>({
@@ -566,26 +566,26 @@ export const EVENTS = {
       zh: "某个平台可安装的内容与缺少的内容（每个平台一行；终端上为表格）",
     },
     en: ({ os, arch, controller, collectors, missing }) =>
-      `${onPlatform(os, arch)}: controller ${controller.join(", ") || "none"}, ${plural(collectors.installable.length, "collector")} can be installed${collectors.listed.length > 0 ? `, ${collectors.listed.length} only listed` : ""}: ${missing.length > 0 ? `incomplete, no ${missing.join(", no ")}` : "complete"}`,
+      `${onPlatform(os, arch)}: controller ${controller.join(", ") || "none"}, ${plural(collectors.installable.length, "collector")} can be installed${collectors.listed.length > 0 ? `, ${collectors.listed.length} without an object` : ""}: ${missing.length > 0 ? `incomplete, no ${missing.join(", no ")}` : "complete"}`,
     zh: ({ os, arch, controller, collectors, missing }) =>
-      `${onPlatform(os, arch)}：控制器 ${controller.join("、") || "无"}，可安装的采集器 ${collectors.installable.length} 个${collectors.listed.length > 0 ? `，仅登记 ${collectors.listed.length} 个` : ""}：${missing.length > 0 ? `不完整，缺少${missing.join("、")}` : "完整"}`,
+      `${onPlatform(os, arch)}：控制器 ${controller.join("、") || "无"}，可安装的采集器 ${collectors.installable.length} 个${collectors.listed.length > 0 ? `，仅有登记 ${collectors.listed.length} 个` : ""}：${missing.length > 0 ? `不完整，缺少${missing.join("、")}` : "完整"}`,
   }),
   "probes.summary": event<{ present: string[]; missing: string[] }>({
     about: {
-      en: "which APM probes are stored, by language; where any is stored or required",
+      en: "which APM probes are stored, by language; if any is stored or required",
       zh: "已存储的 APM 探针（按语言）；仅在有探针或 REQUIRE 指定探针时输出",
     },
     en: ({ present, missing }) => `APM probes: ${present.join(", ") || "none"}${missing.length > 0 ? `; not stored: ${missing.join(", ")}` : ""}`,
     zh: ({ present, missing }) => `APM 探针：${present.join("、") || "无"}${missing.length > 0 ? `；未存储：${missing.join("、")}` : ""}`,
   }),
   "platform.warning": reasonEvent({
-    en: "something that a platform lacks, and what will fail in BK-Lite",
+    en: "a part that a platform lacks, and what will fail in BK-Lite",
     zh: "平台缺少的内容，以及 BK-Lite 中会失败的操作",
   }),
   "scan.package": event<ScanFound>({
     about: {
       en: "scan: what a file on the volume would become",
-      zh: "scan：卷上的文件将变成什么",
+      zh: "scan：目录中的文件将成为什么",
     },
     en: ({ file, type, object, version, os, arch, bytes }) => `${file}: ${type} ${object} ${version}${os === null ? "" : ` for ${onPlatform(os, arch)}`} (${formatBytes(bytes)})`,
     zh: ({ file, type, object, version, os, arch, bytes }) => `${file}：${type} ${object} ${version}${os === null ? "" : `，${onPlatform(os, arch)}`}（${formatBytes(bytes)}）`,

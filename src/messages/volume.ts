@@ -1,4 +1,4 @@
-import { type Language, plural, RENAME, reason } from "./define.ts";
+import { invalid, type Language, plural, reason, warning } from "./define.ts";
 
 /** Who may read something, and who tries to. */
 export interface Access {
@@ -6,9 +6,9 @@ export interface Access {
   owner: string;
   /** Octal: `0600`. */
   mode: string;
-  /** Who the job runs as, `uid:gid`. */
+  /** The user that the job runs as, `uid:gid`. */
   user: string;
-  /** The folder that this is of, where it is one on the way that is closed. */
+  /** The folder that is closed, if it is one on the way to the file. */
   folder?: string;
 }
 
@@ -17,51 +17,61 @@ const access = {
   zh: ({ owner, mode, user, folder }: Access) => `${folder ? `目录 ${folder}：` : ""}属主 ${owner}，权限 ${mode}，读取用户 ${user}`,
 };
 
-/** What the system says when a file system itself has failed. */
+/** The system's words for errors of the file system itself. */
 const SYSTEM: Record<string, { en: string; zh: string }> = {
   EIO: { en: "input/output error", zh: "输入输出错误" },
   ESTALE: { en: "stale NFS file handle", zh: "NFS 文件句柄已失效" },
 };
-const word = (code: string, language: "en" | "zh") => {
+const word = (code: string, language: Language) => {
   const known = SYSTEM[code]?.[language];
   return known === undefined ? "" : language === "zh" ? `（${known}）` : ` (${known})`;
 };
 
 const HEALTH = {
   en: ({ code }: { code: string }) =>
-    code === "ESTALE"
-      ? "mount the volume again (the NFS server has replaced or restarted it), then run the job again"
-      : "look at the disk or network storage behind the volume (its logs, dmesg), then run the job again",
-  zh: ({ code }: { code: string }) => (code === "ESTALE" ? "请重新挂载该卷（NFS 服务端已更换或重启），再运行任务" : "请检查卷所在的磁盘或网络存储（存储日志、dmesg），再运行任务"),
+    code === "ESTALE" ? "mount the volume again, then run again: the NFS server was replaced or restarted" : "check the disk or network storage behind the volume (its logs, dmesg), then run again",
+  zh: ({ code }: { code: string }) =>
+    code === "ESTALE" ? "请重新挂载卷（PACKAGES_DIR），再重新运行：NFS 服务端已更换或重启" : "请检查卷（PACKAGES_DIR）所在的磁盘或网络存储（存储日志、dmesg），再重新运行",
 };
 
 const MOUNT = {
   en: "mount the folder that holds the packages there, or set PACKAGES_DIR",
-  zh: "请将存放安装包的目录挂载到该处，或设置 PACKAGES_DIR",
+  zh: "请将存放探针包的目录挂载到该处，或设置 PACKAGES_DIR",
+};
+const REGULAR_FILE = {
+  en: "give --file the path of a regular file, as seen from inside the container",
+  zh: "请用 --file 指定容器内可见的普通文件路径",
+};
+const RENAME = {
+  en: "rename the file so that its name says each thing once, as in fusion-collectors-linux-amd64-1.2.3.zip",
+  zh: "请重命名该文件，使每项信息只出现一次，例如 fusion-collectors-linux-amd64-1.2.3.zip",
+};
+const SUMS = {
+  en: "write it again with sha256sum, in the folder of the packages: sha256sum NAME > NAME.sha256, or sha256sum *.zip > SHA256SUMS",
+  zh: "请在探针包所在目录用 sha256sum 重新生成：sha256sum NAME > NAME.sha256，或 sha256sum *.zip > SHA256SUMS",
+};
+const RELEASE = {
+  en: "import it on BK-Lite's page, and remove it from the volume",
+  zh: "请在 BK-Lite 页面上导入，并从目录中移除",
 };
 
-/** What a volume without a package is found to hold. */
+/** A volume without a usable package. */
 interface Emptiness {
   path: string;
   /** Files that look like a mistake. */
   suspects: readonly string[];
-  /** Every file that is no package. */
+  /** Every file that is not a package. */
   others: readonly string[];
   /** The command that joins the parts of a split archive. */
   join?: string | undefined;
 }
 
-/** Names that are shown of a folder's files. */
+/** How many of a folder's file names are shown. */
 const SHOWN = 5;
 const shortly = (names: readonly string[], between: string) => `${names.slice(0, SHOWN).join(between)}${names.length > SHOWN ? " …" : ""}`;
 const held = {
   en: (names: readonly string[]) => (names.length === 0 ? "is empty" : `holds ${plural(names.length, "other file")}: ${shortly(names, ", ")}`),
   zh: (names: readonly string[]) => (names.length === 0 ? "目录为空" : `另有 ${names.length} 个文件：${shortly(names, "、")}`),
-};
-
-const AGAIN = {
-  en: "write it with sha256sum, in the package's folder: sha256sum FILE > FILE.sha256, or sha256sum * > SHA256SUMS",
-  zh: "请在探针包所在目录用 sha256sum 重新生成：sha256sum 文件 > 文件.sha256，或 sha256sum * > SHA256SUMS",
 };
 
 const WHAT = {
@@ -76,17 +86,13 @@ interface AtPointer {
 }
 
 const SCHEMA = {
-  en: "correct packages.json: docs/packages.md (help packages) has an example and the JSON Schema",
-  zh: "请修正 packages.json：示例与 JSON Schema 见 docs/zh-CN/packages.md（help packages）",
+  en: "correct packages.json: bklite-package-init help packages has an example and the JSON Schema",
+  zh: "请修正 packages.json：示例与 JSON Schema 见 bklite-package-init help packages",
 };
 const at = <P extends AtPointer>(cause: Record<Language, (params: P) => string>) =>
-  reason<P>({
-    exit: 65,
-    en: [(params) => `${params.pointer}: ${cause.en(params)}`, SCHEMA.en],
-    zh: [(params) => `${params.pointer}：${cause.zh(params)}`, SCHEMA.zh],
-  });
+  invalid<P>([(params) => `${params.pointer}: ${cause.en(params)}`, SCHEMA.en], [(params) => `${params.pointer}：${cause.zh(params)}`, SCHEMA.zh]);
 
-/** What the schema asks for, in words; ajv's own would be a regular expression. `detail` is a field, a type, or the values allowed. */
+/** The schema's rules in words; ajv's own would be regular expressions. `detail` is a field, a type, or the values allowed. */
 const RULES = {
   missing: {
     en: ({ detail }) => `field "${detail}" is missing`,
@@ -116,7 +122,7 @@ const TYPES: Record<string, Record<Language, string>> = {
   object: { en: "an object: { ... }", zh: "对象：{ ... }" },
 };
 
-/** A rule of the schema that does not hold. */
+/** A rule of the schema that a packages.json breaks. */
 export type ManifestRule = keyof typeof RULES;
 
 interface Broken {
@@ -130,7 +136,7 @@ export const volume = {
   // The volume and the files on it.
   "volume.missing": reason<{ path: string }>({
     exit: 66,
-    en: [({ path }) => `${path}: there is no such folder`, MOUNT.en],
+    en: [({ path }) => `${path}: the folder does not exist`, MOUNT.en],
     zh: [({ path }) => `${path}：目录不存在`, MOUNT.zh],
   }),
   "volume.file": reason<{ path: string }>({
@@ -142,12 +148,11 @@ export const volume = {
     exit: 66,
     en: [
       (at) => `${at.path}: permission denied: the folder cannot be read (${access.en(at)})`,
-      ({ path, user }) =>
-        `make the folder readable for user ${user}, such as by chmod -R a+rX ${path}; where the mode allows it already, look at SELinux (mount option :z) and at the export's root squash`,
+      ({ path, user }) => `make the folder readable for user ${user}: chmod -R a+rX ${path}; if its mode allows that already, check SELinux (mount option :z) and the NFS export's root squash`,
     ],
     zh: [
       (at) => `${at.path}：权限不足，无法读取目录（${access.zh(at)}）`,
-      ({ path, user }) => `请为用户 ${user} 授予该目录的读权限，例如 chmod -R a+rX ${path}；若权限本已足够，请检查 SELinux（挂载选项 :z）和 NFS 的 root squash`,
+      ({ path, user }) => `请为用户 ${user} 授予该目录的读权限：chmod -R a+rX ${path}；如果权限本已足够，请检查 SELinux（挂载选项 :z）和 NFS 的 root squash`,
     ],
   }),
   "volume.unreadable": reason<{ path: string; code: string; said: string }>({
@@ -162,7 +167,7 @@ export const volume = {
       ({ suspects, join }) => {
         if (join !== undefined) return `join the parts of the split archive: ${join}`;
         return suspects.length > 0
-          ? "correct what is named (the warnings above say how), or put fusion-collectors*.zip or .tar.gz there"
+          ? "correct the files that are named (the warnings above say how), or put fusion-collectors*.zip or .tar.gz there"
           : "put fusion-collectors*.zip or .tar.gz there (at most four folders deep), check the mount, or set ALLOW_EMPTY=true";
       },
     ],
@@ -176,32 +181,22 @@ export const volume = {
       },
     ],
   }),
-  "file.link": reason({
-    exit: 65,
-    en: [
+  "file.link": invalid(
+    [
       "is a symbolic link that leads out of PACKAGES_DIR: a link that is read must end at a regular file below that folder",
-      "put the file itself there, or a relative link to a file on the same volume",
+      "replace the link with the file itself, or with a relative link to a file on the same volume",
     ],
-    zh: ["是指向卷（PACKAGES_DIR）之外的符号链接：会被读取的链接必须指向该目录下的普通文件", "请放入文件本身，或改为指向同一卷内文件的相对链接"],
-  }),
-  "file.missing": reason({
-    exit: 66,
-    en: ["there is no such file", "give --file the path of a regular file, as seen from inside the container"],
-    zh: ["文件不存在", "请用 --file 指定容器内可见的普通文件路径"],
-  }),
-  "file.irregular": reason({
-    exit: 66,
-    en: ["is not a regular file", "give --file the path of a regular file, as seen from inside the container"],
-    zh: ["不是普通文件", "请用 --file 指定容器内可见的普通文件路径"],
-  }),
+    ["是指向卷（PACKAGES_DIR）之外的符号链接：会被读取的链接必须指向该目录下的普通文件", "请换成文件本身，或改为指向该目录内文件的相对链接"],
+  ),
+  "file.missing": reason({ exit: 66, en: ["the file does not exist", REGULAR_FILE.en], zh: ["文件不存在", REGULAR_FILE.zh] }),
+  "file.irregular": reason({ exit: 66, en: ["is not a regular file", REGULAR_FILE.en], zh: ["不是普通文件", REGULAR_FILE.zh] }),
   "file.denied": reason<Access>({
     exit: 66,
     en: [
       (at) => `cannot be read: permission denied (${access.en(at)})`,
-      ({ user }) =>
-        `make the file readable for user ${user}, such as by chmod a+r; where the mode allows it already, look at the folders above it, at SELinux (mount option :z) and at the export's root squash`,
+      ({ user }) => `make the file readable for user ${user}: chmod a+r FILE; if its mode allows that already, check the folders above it, SELinux (mount option :z) and the NFS export's root squash`,
     ],
-    zh: [(at) => `无法读取：权限不足（${access.zh(at)}）`, ({ user }) => `请为用户 ${user} 授予读权限，例如 chmod a+r；若权限本已足够，请检查上级目录、SELinux（挂载选项 :z）和 NFS 的 root squash`],
+    zh: [(at) => `无法读取：权限不足（${access.zh(at)}）`, ({ user }) => `请为用户 ${user} 授予读权限：chmod a+r FILE；如果权限本已足够，请检查上级目录、SELinux（挂载选项 :z）和 NFS 的 root squash`],
   }),
   "file.unreadable": reason<{ code: string; said: string }>({
     exit: 74,
@@ -210,208 +205,155 @@ export const volume = {
   }),
   "file.changed": reason({
     exit: 74,
-    en: ["changed while it was read", "wait until the copy is complete (copy to a name ending in .part, then rename), then run the job again"],
-    zh: ["在读取过程中发生了变化", "请等待复制完成（先复制为以 .part 结尾的名称，再重命名），然后重新运行任务"],
+    en: ["changed while it was read", "wait until the copy is complete, then run again; copy to a name ending in .part and rename it, and the job never reads half a file"],
+    zh: ["在读取过程中发生了变化", "请等待复制完成后重新运行；复制时先用以 .part 结尾的名称再重命名，可避免读到不完整的文件"],
   }),
   "file.growing": reason<{ seconds: number }>({
     exit: 74,
     en: [
-      ({ seconds }) => `is still being written: waited ${seconds} s for it to be complete`,
-      "wait until the copy is complete (copy to a name ending in .part, then rename), then run the job again; if nothing writes to it any more, the copy was cut short: copy it again",
+      ({ seconds }) => `is still being written, or was cut short: it was not complete after ${seconds} s`,
+      "wait until the copy is complete, then run again; if nothing is writing to it, copy it again",
     ],
-    zh: [({ seconds }) => `仍在写入：已等待 ${seconds} 秒，文件尚不完整`, "请等待复制完成（先复制为以 .part 结尾的名称，再重命名），然后重新运行任务；若已无进程写入，说明复制中断，请重新复制"],
+    zh: [({ seconds }) => `仍在写入，或复制时中断：已等待 ${seconds} 秒，文件尚不完整`, "请等待复制完成后重新运行；如果已无进程写入，请重新复制"],
   }),
-  // Files that could be packages and were not recognised, or are none.
-  "volume.near.name": reason<{ meant: string }>({
-    exit: null,
-    en: [({ meant }) => `is left alone: its name is not quite a package's (did you mean ${meant}?)`, ({ meant }) => `rename it to ${meant} if it is a package, or remove it`],
-    zh: [({ meant }) => `已忽略：名称与安装包名称相近（是否应为 ${meant}？）`, ({ meant }) => `若确为安装包，请重命名为 ${meant}，否则请删除`],
-  }),
-  "volume.near.link": reason<{ target: string }>({
-    exit: null,
-    en: [
-      ({ target }) => `is left alone: it is a link to ${target}, which does not exist where the job looks for it`,
-      "copy the file itself to the volume, or make the link relative to a file on the same volume: a link to the host's folders ends nowhere in a container",
+  // Files that could be packages and were not recognised.
+  "volume.near.name": warning<{ meant: string }>(
+    [({ meant }) => `is ignored: its name is almost a package's (did you mean ${meant}?)`, ({ meant }) => `rename it to ${meant} if it is that package, or remove it`],
+    [({ meant }) => `已忽略：名称与探针包名称相近（是否应为 ${meant}？）`, ({ meant }) => `请重命名为 ${meant}；如果不是该探针包，请删除`],
+  ),
+  "volume.near.link": warning<{ target: string }>(
+    [
+      ({ target }) => `is ignored: it is a link to ${target}, which does not exist inside the container`,
+      "copy the file itself to the volume, or make the link relative to a file on the same volume: a symlink to a path on the host does not resolve inside the container",
     ],
-    zh: [({ target }) => `已忽略：链接指向 ${target}，在任务的运行环境中不存在`, "请将文件本身复制到卷上，或改为指向同一卷内文件的相对链接：指向宿主机目录的链接在容器内无效"],
-  }),
-  "volume.near.linked": reason<{ target: string }>({
-    exit: null,
-    en: [({ target }) => `is left alone: it is a link to the folder ${target}, and links to folders are not followed`, "put the folder itself on the volume, or mount it there"],
-    zh: [({ target }) => `已忽略：是指向目录 ${target} 的链接，不跟随指向目录的链接`, "请将该目录本身放到卷上，或挂载到卷中"],
-  }),
-  "volume.near.folder": reason({
-    exit: null,
-    en: [
-      "is left alone: it is a folder with an archive's name",
-      "if Docker made it in place of a file that was missing when it was mounted, remove the folder, put the file there and start again; an unpacked archive has to be packed again",
+    [({ target }) => `已忽略：该链接指向 ${target}，在容器内不存在`, "请将文件本身复制到卷（PACKAGES_DIR）中，或改为指向该目录内文件的相对链接：指向宿主机路径的链接在容器内无效"],
+  ),
+  "volume.near.linked": warning<{ target: string }>(
+    [({ target }) => `is ignored: it is a link to the folder ${target}, and links to folders are not followed`, "copy the folder to the volume, or mount it there"],
+    [({ target }) => `已忽略：该链接指向目录 ${target}，而指向目录的链接不会被跟随`, "请将该目录本身放入卷（PACKAGES_DIR），或挂载到其中"],
+  ),
+  "volume.near.folder": warning(
+    [
+      "is ignored: it is a folder with an archive's name",
+      "remove the folder, put the file there and start again if Docker created it because the file was missing when it was mounted; pack an unpacked archive again with zip -r",
     ],
-    zh: ["已忽略：是目录，但名称像压缩包", "若是 Docker 在挂载时因文件缺失而创建的目录，请删除该目录并放入文件后重新启动；若是解压后的目录，请重新打包"],
-  }),
-  "volume.near.special": reason({
-    exit: null,
-    en: ["is left alone: by its name or place it is a package, but it is no regular file (a FIFO, socket or device)", "put the file itself there"],
-    zh: ["已忽略：从名称或位置看是安装包，但不是普通文件（命名管道、套接字或设备）", "请放入文件本身"],
-  }),
-  "volume.near.deep": reason<{ depth: number }>({
-    exit: null,
-    en: [({ depth }) => `is left alone: it lies more than ${depth} folders deep`, "move it further up on the volume"],
-    zh: [({ depth }) => `已忽略：目录超过 ${depth} 层`, "请移到卷中更浅的目录"],
-  }),
-  "volume.near.unknown": reason({
-    exit: null,
-    en: [
-      "is left alone: it could be a package, but its name does not say which",
+    ["已忽略：是目录，但名称像压缩包", "请删除该目录并放入文件后重新启动（Docker 在挂载时会因文件缺失而创建目录）；如果是解压后的目录，请用 zip -r 重新打包"],
+  ),
+  "volume.near.special": warning(
+    ["is ignored: it has a package's name but is not a regular file (a FIFO, socket or device)", "replace it with the file itself"],
+    ["已忽略：名称是探针包的，但不是普通文件（命名管道、套接字或设备）", "请换成文件本身"],
+  ),
+  "volume.near.deep": warning<{ depth: number }>(
+    [({ depth }) => `is ignored: it lies more than ${depth} folders deep`, ({ depth }) => `move it to a folder that is at most ${depth} levels below PACKAGES_DIR`],
+    [({ depth }) => `已忽略：目录超过 ${depth} 层`, ({ depth }) => `请移到 PACKAGES_DIR 下 ${depth} 层以内的目录`],
+  ),
+  "volume.near.unknown": warning(
+    [
+      "is ignored: it could be a package, but its name does not say which",
       "call a controller's archive fusion-collectors-linux-amd64-1.2.3.zip, put a collector into collector/linux/ or collector/windows/, declare any other package in packages.json, or remove the file",
     ],
-    zh: [
+    [
       "已忽略：可能是探针包，但名称没有说明是哪一种",
-      "请将控制器压缩包命名为 fusion-collectors-linux-amd64-1.2.3.zip，将采集器放入 collector/linux/ 或 collector/windows/，其他探针包在 packages.json 中声明，或删除该文件",
+      "请将控制器探针包命名为 fusion-collectors-linux-amd64-1.2.3.zip，将采集器放入 collector/linux/ 或 collector/windows/，其他探针包在 packages.json 中声明，或删除该文件",
     ],
-  }),
-  "volume.near.split": reason<{ command: string }>({
-    exit: null,
-    en: ["is left alone: it is one part of a split archive", ({ command }) => `join the parts: ${command}`],
-    zh: ["已忽略：是分卷压缩包的一部分", ({ command }) => `请合并分卷：${command}`],
-  }),
-  "volume.near.release": reason({
-    exit: null,
-    en: ["is left alone: it is a release pack of BK-Lite's (manifest.json and artifacts/), which is not for this job", "import it on BK-Lite's page, and remove it from the volume"],
-    zh: ["已忽略：是 BK-Lite 的发布包（manifest.json 与 artifacts/），不由本任务处理", "请在 BK-Lite 页面上导入，并从卷中移除"],
-  }),
-  "collector.place": reason({
-    exit: null,
-    en: [
-      "is left alone: collectors are looked for in collector/linux/ and collector/windows/, or one folder below for an architecture",
+  ),
+  "volume.near.split": warning<{ command: string }>(
+    ["is ignored: it is one part of a split archive", ({ command }) => `join the parts: ${command}`],
+    ["已忽略：是分卷压缩包的一部分", ({ command }) => `请合并分卷：${command}`],
+  ),
+  "volume.near.release": warning(
+    ["is ignored: it is a BK-Lite release pack (manifest.json and artifacts/), which is not for this job", RELEASE.en],
+    ["已忽略：是 BK-Lite 的发布包（manifest.json 与 artifacts/），不由本任务处理", RELEASE.zh],
+  ),
+  "collector.place": warning(
+    [
+      "is ignored: collectors are read from collector/linux/ and collector/windows/, or from a folder for an architecture below them",
       "move it there, such as to collector/linux/telegraf or collector/windows/x86_64/telegraf.exe",
     ],
-    zh: ["已忽略：采集器只从 collector/linux/ 和 collector/windows/（其下可再按架构分目录）读取", "请移到其中，例如 collector/linux/telegraf 或 collector/windows/x86_64/telegraf.exe"],
-  }),
-  "collector.packed": reason({
-    exit: null,
-    en: ["is left alone: a collector lies there as its program, as a folder, or as a zip", "unpack it, and put the program (telegraf) or its folder (filebeat/) there"],
-    zh: ["已忽略：采集器应以程序文件、目录或 zip 的形式放在此处", "请先解压，再放入程序（telegraf）或其目录（filebeat/）"],
-  }),
-  // Checksum files and the archives beside them.
-  "checksum.mismatch": reason<{ sha256: string; from: string; expected: string }>({
-    exit: 65,
-    en: [({ sha256, from, expected }) => `has the SHA-256 ${sha256}, but ${from} says ${expected}`, "copy both files again from the same build"],
-    zh: [({ sha256, from, expected }) => `SHA-256 为 ${sha256}，但 ${from} 中为 ${expected}，校验失败`, "请从同一次构建重新复制这两个文件"],
-  }),
-  "checksum.line": reason<{ line: number; cut?: boolean }>({
-    exit: 65,
-    en: [({ line }) => `contains a line that is not a SHA-256 and a file name, as sha256sum, BSD's sha256 or openssl write them: line ${line}`, AGAIN.en],
-    zh: [({ line }) => `第 ${line} 行无法识别为“SHA-256 与文件名”（支持 sha256sum、BSD sha256 和 openssl 的格式）`, AGAIN.zh],
-  }),
-  "checksum.encoding": reason({
-    exit: 65,
-    en: ["cannot be read as text: it is neither UTF-8 nor UTF-16 with a byte order mark", AGAIN.en],
-    zh: ["无法作为文本读取：既不是 UTF-8，也不是带 BOM 的 UTF-16", AGAIN.zh],
-  }),
-  "checksum.empty": reason({
-    exit: 65,
-    en: ["contains no SHA-256", AGAIN.en],
-    zh: ["不包含 SHA-256", AGAIN.zh],
-  }),
-  "checksum.other": reason({
-    exit: 65,
-    en: ["names another file than the one it lies beside", AGAIN.en],
-    zh: ["其中列出的是另一个文件，不是同名的探针包", AGAIN.zh],
-  }),
-  "checksum.irregular": reason({
-    exit: 65,
-    en: ["is not a regular file", "remove it, or write it with sha256sum, in the archive's folder"],
-    zh: ["不是普通文件", "请删除，或在压缩包所在目录用 sha256sum 重新生成"],
-  }),
-  "checksum.long": reason({
-    exit: 65,
-    en: ["is too long for a list of checksums", AGAIN.en],
-    zh: ["作为校验和列表过长", AGAIN.zh],
-  }),
-  "checksum.unused": reason({
-    exit: null,
-    en: ["names none of the archives beside or below it: nothing was checked by it", "write it again with sha256sum in this folder (for files below with their paths), or remove it"],
-    zh: ["未列出同目录或下级目录中的任何压缩包，未据此进行校验", "请在该目录用 sha256sum 重新生成（下级目录的文件须带路径），或删除该文件"],
-  }),
-  "checksum.name": reason<{ meant: string }>({
-    exit: null,
-    en: [({ meant }) => `looks like a checksum but is not read under this name: only ${meant} is`, ({ meant }) => `rename it to ${meant} if it holds SHA-256 digests, or remove it`],
-    zh: [({ meant }) => `疑似校验和文件，但不会按此名称读取，只读取 ${meant}`, ({ meant }) => `若内容为 SHA-256，请重命名为 ${meant}，否则请删除`],
-  }),
-  // What an archive's name says: exit 65.
-  "name.ambiguous": reason<{ what: keyof typeof WHAT; values: readonly string[] }>({
-    exit: 65,
-    en: [({ what, values }) => `has a name with more than one ${WHAT[what].en}: ${values.join(" and ")}`, RENAME.en],
-    zh: [({ what, values }) => `文件名中有多个${WHAT[what].zh}：${values.join(" 和 ")}`, RENAME.zh],
-  }),
-  "name.characters": reason<{ name: string }>({
-    exit: 65,
-    en: [({ name }) => `has a name with a backslash, a control character or one that nobody sees in it: ${name}`, RENAME.en],
-    zh: [({ name }) => `文件名中含有反斜杠、控制字符或不可见字符：${name}`, RENAME.zh],
-  }),
-  "name.version.unreadable": reason<{ text: string }>({
-    exit: 65,
-    en: [
-      ({ text }) => `has something in its name that looks like a version but cannot be read as one: ${text}`,
-      "rename the file so that its version reads like 1.2.3, 1.2.3.4, 1.2.3-rc1 or 1.2.3+7, or give it by --version or in packages.json",
+    ["已忽略：采集器只从 collector/linux/ 和 collector/windows/（其下可再按架构分目录）读取", "请移到其中，例如 collector/linux/telegraf 或 collector/windows/x86_64/telegraf.exe"],
+  ),
+  "collector.packed": warning(
+    ["is ignored: a collector has to be a program, a folder or a zip", "unpack it, and put the program (telegraf) or its folder (filebeat/) there"],
+    ["已忽略：采集器应以程序文件、目录或 zip 的形式放在此处", "请先解压，再放入程序（telegraf）或其目录（filebeat/）"],
+  ),
+  // Checksum files.
+  "checksum.mismatch": invalid<{ sha256: string; from: string; expected: string }>(
+    [({ sha256, from, expected }) => `has the SHA-256 ${sha256}, but ${from} says ${expected}`, "copy both files again from the same build"],
+    [({ sha256, from, expected }) => `SHA-256 为 ${sha256}，但 ${from} 中为 ${expected}，校验失败`, "请从同一次构建重新复制这两个文件"],
+  ),
+  "checksum.line": invalid<{ line: number; cut?: boolean }>(
+    [({ line }) => `contains a line that is not a SHA-256 and a file name, as sha256sum, BSD's sha256 or openssl write them: line ${line}`, SUMS.en],
+    [({ line }) => `第 ${line} 行无法识别为“SHA-256 与文件名”（支持 sha256sum、BSD sha256 和 openssl 的格式）`, SUMS.zh],
+  ),
+  "checksum.encoding": invalid(["cannot be read as text: it is neither UTF-8 nor UTF-16 with a byte order mark", SUMS.en], ["无法作为文本读取：既不是 UTF-8，也不是带 BOM 的 UTF-16", SUMS.zh]),
+  "checksum.empty": invalid(["contains no SHA-256", SUMS.en], ["不包含 SHA-256", SUMS.zh]),
+  "checksum.other": invalid(["names a file other than the one that it lies beside", SUMS.en], ["其中列出的是另一个文件，不是同名的探针包", SUMS.zh]),
+  "checksum.irregular": invalid(["is not a regular file", SUMS.en], ["不是普通文件", SUMS.zh]),
+  "checksum.long": invalid(["is too long for a list of checksums", SUMS.en], ["作为校验和列表过长", SUMS.zh]),
+  "checksum.unused": warning(
+    ["names none of the packages beside or below it, so it was not used", "write it again with sha256sum in this folder (with the paths of files in folders below), or remove it"],
+    ["未列出同目录或下级目录中的任何探针包，因此没有使用", "请在该目录用 sha256sum 重新生成（下级目录的文件须带路径），或删除该文件"],
+  ),
+  "checksum.name": warning<{ meant: string }>(
+    [({ meant }) => `is ignored: it looks like a checksum file, but only ${meant} is read`, ({ meant }) => `rename it to ${meant} if it contains SHA-256 digests, or remove it`],
+    [({ meant }) => `已忽略：疑似校验和文件，但只读取 ${meant}`, ({ meant }) => `请在内容为 SHA-256 时重命名为 ${meant}，否则请删除`],
+  ),
+  // Names and versions.
+  "name.ambiguous": invalid<{ what: keyof typeof WHAT; values: readonly string[] }>(
+    [({ what, values }) => `has a name with more than one ${WHAT[what].en}: ${values.join(" and ")}`, RENAME.en],
+    [({ what, values }) => `文件名中有多个${WHAT[what].zh}：${values.join(" 和 ")}`, RENAME.zh],
+  ),
+  "name.characters": invalid<{ name: string }>(
+    [({ name }) => `has a name with a backslash, a control character or an invisible character: ${name}`, RENAME.en],
+    [({ name }) => `文件名中含有反斜杠、控制字符或不可见字符：${name}`, RENAME.zh],
+  ),
+  "name.version.unreadable": invalid<{ text: string }>(
+    [
+      ({ text }) => `has a part in its name that looks like a version but cannot be read as one: ${text}`,
+      "rename the file with a version like 1.2.3, 1.2.3.4, 1.2.3-rc1 or 1.2.3+7, or give the version with --version or in packages.json",
     ],
-    zh: [({ text }) => `文件名中疑似版本号的部分无法识别：${text}`, "请重命名该文件，使版本形如 1.2.3、1.2.3.4、1.2.3-rc1 或 1.2.3+7，或用 --version 或 packages.json 指定版本"],
-  }),
-  "version.unreadable": reason<{ from: string; line: number }>({
-    exit: 65,
-    en: [
-      ({ from, line }) => `takes its version from ${from}, whose line ${line} looks like a version but cannot be read as one`,
-      "write the version alone there (1.2.3), or LINUX_SIDECAR_VERSION=1.2.3 and WINDOWS_SIDECAR_VERSION=1.2.3, or give it in the file's name or by PACKAGE_VERSION",
+    [({ text }) => `文件名中疑似版本号的部分无法识别：${text}`, "请重命名该文件，使版本形如 1.2.3、1.2.3.4、1.2.3-rc1 或 1.2.3+7，或用 --version 或 packages.json 指定版本"],
+  ),
+  "version.unreadable": invalid<{ from: string; line: number }>(
+    [
+      ({ from, line }) => `has its version from ${from}, but line ${line} of that file looks like a version and cannot be read as one`,
+      "write only the version there (1.2.3), or LINUX_SIDECAR_VERSION=1.2.3 and WINDOWS_SIDECAR_VERSION=1.2.3, or write it into the archive's name",
     ],
-    zh: [
+    [
       ({ from, line }) => `版本取自 ${from}，但其中第 ${line} 行疑似版本号，却无法识别`,
-      "请在其中只写版本号（1.2.3），或写 LINUX_SIDECAR_VERSION=1.2.3 和 WINDOWS_SIDECAR_VERSION=1.2.3，也可在文件名中或用 PACKAGE_VERSION 指定",
+      "请在其中只写版本号（1.2.3），或写 LINUX_SIDECAR_VERSION=1.2.3 和 WINDOWS_SIDECAR_VERSION=1.2.3，也可写在探针包的文件名中",
     ],
-  }),
-  "version.missing": reason<{ from: string; os: string }>({
-    exit: null,
-    en: [({ from, os }) => `is stored as version 1.0.0: ${from} says none for ${os}`, "write the version there (1.2.3), or give it in the file's name or by PACKAGE_VERSION"],
-    zh: [({ from, os }) => `按版本 1.0.0 存储：${from} 中没有 ${os} 的版本号`, "请在其中写明版本号（1.2.3），或在文件名中或用 PACKAGE_VERSION 指定"],
-  }),
-  "name.bytes": reason<{ name: string; bytes: string }>({
-    exit: null,
-    en: [({ name, bytes }) => `has a name that is not UTF-8 (its bytes: ${bytes}): it is stored and shown as ${name}`, "rename the file in UTF-8 if the name shown is not the right one"],
-    zh: [({ name, bytes }) => `文件名不是 UTF-8 编码（字节为 ${bytes}）：按 ${name} 存储和显示`, "若显示的名称不正确，请用 UTF-8 编码重命名该文件"],
-  }),
+  ),
+  "version.missing": warning<{ from: string; os: string }>(
+    [({ from, os }) => `is stored as version 1.0.0: ${from} has no version for ${os}`, "write the version there (1.2.3), or into the archive's name"],
+    [({ from, os }) => `按版本 1.0.0 存储：${from} 中没有 ${os} 的版本号`, "请在其中写明版本号（1.2.3），或写在探针包的文件名中"],
+  ),
+  "name.bytes": warning<{ name: string; bytes: string }>(
+    [({ name, bytes }) => `has a name that is not UTF-8 (its bytes: ${bytes}): it is stored and shown as ${name}`, "rename the file in UTF-8 if the name shown is wrong"],
+    [({ name, bytes }) => `文件名不是 UTF-8 编码（字节为 ${bytes}）：按 ${name} 存储和显示`, "请在显示的名称不正确时用 UTF-8 编码重命名该文件"],
+  ),
   // packages.json.
-  "manifest.json": reason<{ line: number; column: number; cut: boolean }>({
-    exit: 65,
-    en: [({ line, column, cut }) => `is not valid JSON: ${cut ? "it ends too early, in" : "look at"} line ${line}, column ${column}`, SCHEMA.en],
-    zh: [({ line, column, cut }) => `不是有效的 JSON：${cut ? "内容不完整，止于" : "请检查"}第 ${line} 行第 ${column} 列`, SCHEMA.zh],
-  }),
+  "manifest.json": invalid<{ line: number; column: number; cut: boolean }>(
+    [({ line, column, cut }) => `is not valid JSON: ${cut ? "it ends too early, in" : "the error is in"} line ${line}, column ${column}`, SCHEMA.en],
+    [({ line, column, cut }) => `不是有效的 JSON：${cut ? "内容不完整，止于" : "错误位于"}第 ${line} 行第 ${column} 列`, SCHEMA.zh],
+  ),
   "manifest.schema": at<AtPointer & Broken & { rule: ManifestRule }>({
     en: (params) => RULES[params.rule].en(params),
     zh: (params) => RULES[params.rule].zh(params),
   }),
   "manifest.field": at<AtPointer>({
-    en: () => "cannot be used: 1 to 100 characters, without blanks, slashes, backslashes or control characters",
-    zh: () => "不可用：须为 1 至 100 个字符，不含空白、斜杠、反斜杠和控制字符",
+    en: () => "cannot be used: 1 to 100 characters, without spaces, slashes, backslashes or control characters",
+    zh: () => "不可用：须为 1 至 100 个字符，不含空格、斜杠、反斜杠和控制字符",
   }),
-  "manifest.description": at<AtPointer>({
-    en: () => "contains a control character",
-    zh: () => "包含控制字符",
-  }),
+  "manifest.description": at<AtPointer>({ en: () => "contains a control character", zh: () => "包含控制字符" }),
   "manifest.missing": at<AtPointer & { path: string }>({
     en: ({ path }) => `there is no file ${path} on the volume`,
-    zh: ({ path }) => `卷上没有文件 ${path}`,
+    zh: ({ path }) => `卷（PACKAGES_DIR）中没有文件 ${path}`,
   }),
   "manifest.twice": at<AtPointer & { path: string }>({
     en: ({ path }) => `${path} is named twice`,
     zh: ({ path }) => `${path} 出现了两次`,
   }),
-  "manifest.long": reason<{ limit: number }>({
-    exit: 65,
-    en: [({ limit }) => `is longer than ${limit} bytes`, SCHEMA.en],
-    zh: [({ limit }) => `超过 ${limit} 字节`, SCHEMA.zh],
-  }),
-  "manifest.irregular": reason({
-    exit: 65,
-    en: ["is not a regular file", "put a regular file there, or remove it"],
-    zh: ["不是普通文件", "请放入普通文件，或将其删除"],
-  }),
+  "manifest.long": invalid<{ limit: number }>([({ limit }) => `is longer than ${limit} bytes`, SCHEMA.en], [({ limit }) => `超过 ${limit} 字节`, SCHEMA.zh]),
+  "manifest.irregular": invalid(["is not a regular file", "replace it with a regular file, or remove it"], ["不是普通文件", "请换成普通文件，或将其删除"]),
 };

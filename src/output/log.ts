@@ -78,8 +78,9 @@ export function createLog(options: LogOptions): Log {
   const complained =
     (method: "warn" | "error") =>
     <Id extends ReasonId>(event: EventName, reason: Id, params: Params<Id>, fields: Fields = {}) => {
-      const said = { reason, ...formatMessage(reason, escapeDeep(params), options.language) };
       const { file } = fields;
+      const path = typeof file === "string" ? escapeText(file) : undefined;
+      const said = { reason, ...formatMessage(reason, escapeDeep(params), options.language, path) };
       if (method === "warn") options.onWarning?.({ ...said, ...(typeof file === "string" && { file }) });
       spoken(method, event, said, fields);
     };

@@ -1,4 +1,4 @@
-import { ProblemsError } from "../errors.ts";
+import { ProblemError } from "../errors.ts";
 import { EXIT } from "../exit.ts";
 import type { Language } from "../messages/define.ts";
 import type { PlatformEntry, RowAction, RowEntry } from "../messages/events.ts";
@@ -28,8 +28,8 @@ export interface PackageResult {
 /** What the report says of a package, whatever happens to it. */
 export interface ReportedPackage {
   archive: { file: string };
-  /** Why it is stored in another form than it has on the volume. */
-  made?: { reasons?: readonly string[] };
+  /** How its bytes differ from the file's, and why. */
+  derived?: { kind: string; reasons?: readonly string[] };
   type: string;
   os: string;
   arch: string;
@@ -101,7 +101,7 @@ export class Recorder {
       key: result.key,
       action: sent ? earlier.action : result.action,
       bytesUploaded: result.bytesUploaded + (earlier?.bytesUploaded ?? 0),
-      ...(pkg.made?.reasons && pkg.made.reasons.length > 0 && { repacked: pkg.made.reasons }),
+      ...(pkg.derived?.reasons && pkg.derived.reasons.length > 0 && { repacked: pkg.derived.reasons }),
       ...(result.error !== undefined && { error: describeError(result.error, this.#language) }),
     });
   }
@@ -156,7 +156,7 @@ export class Recorder {
 
   /** The report as it stands; `error` is what ended the run. */
   report(error?: unknown): Report {
-    if (error instanceof ProblemsError) this.#addProblems(error);
+    if (error instanceof ProblemError) this.#addProblems(error);
     const described = error === undefined ? undefined : describeError(error, this.#language);
     return {
       schema: 2,
@@ -177,7 +177,7 @@ export class Recorder {
     };
   }
 
-  #addProblems({ problems }: ProblemsError): void {
+  #addProblems({ problems }: ProblemError): void {
     for (const one of problems) {
       const { file } = one;
       const error = describeProblem(one, this.#language);

@@ -112,7 +112,8 @@ export function describeError(error: unknown, language: Language): ReportError {
     };
   }
   const { code, reason, params, layer, file, server, others } = error;
-  const { message, hint } = formatMessage(reason, escapeDeep(params), language);
+  const path = file === undefined ? undefined : escapeText(file);
+  const { message, hint } = formatMessage(reason, escapeDeep(params), language, path);
   const where = file ?? server;
   const place = where === undefined ? "" : `${escapeText(where)}${JOIN[language].colon}`;
   return {
@@ -126,7 +127,12 @@ export function describeError(error: unknown, language: Language): ReportError {
 
 /** A problem by itself, as the report has it for its file. */
 export function describeProblem(problem: Problem, language: Language): ReportError {
-  const { message, hint } = formatMessage(problem.reason, escapeDeep(problem.params), language);
+  const { message, hint } = formatMessage(
+    problem.reason,
+    escapeDeep(problem.params),
+    language,
+    escapeText(problem.file),
+  );
   return { code: problemCode(problem), reason: problem.reason, message, hint };
 }
 

@@ -1,7 +1,7 @@
 import type { Reader } from "../config/env.ts";
 import { reportPaths, writeReport } from "../config/report-file.ts";
 import { readOutput } from "../config/settings.ts";
-import { JobError, ProblemsError } from "../errors.ts";
+import { JobError, ProblemError } from "../errors.ts";
 import { EXIT, type ExitCode } from "../exit.ts";
 import { JOIN } from "../messages/define.ts";
 import { createLog, type Log } from "./log.ts";
@@ -163,7 +163,7 @@ export class RunEnd {
       log.info("run.done", { command, ...counts });
       return;
     }
-    if (error instanceof ProblemsError) this.#sayProblems(error);
+    if (error instanceof ProblemError) this.#sayProblems(error);
     const described = describeError(error, log.language);
     log.failure("error", "run.failed", described, {
       command,
@@ -172,7 +172,7 @@ export class RunEnd {
     });
   }
 
-  #sayProblems({ problems }: ProblemsError): void {
+  #sayProblems({ problems }: ProblemError): void {
     const { log } = this.#options;
     for (const one of problems) {
       const described = describeProblem(one, log.language);

@@ -1,6 +1,7 @@
 import type { Entry } from "../archive/types.ts";
 import { type Arch, isRowName, type Os } from "../identity.ts";
-import type { Archive, CollectorDefinition } from "./package.ts";
+import type { CollectorPlace } from "../volume/name.ts";
+import type { CollectorDefinition, CollectorFile, CollectorFolder } from "./package.ts";
 
 /** BK-Lite's own collectors: object, and executable below the top folder. */
 const BUILTIN: readonly (readonly [object: string, executable: string])[] = [
@@ -20,19 +21,20 @@ const BUILTIN: readonly (readonly [object: string, executable: string])[] = [
   ["APM-OTEL", "bin/bklite-otelcol"],
 ];
 
-/** What a program's file may be called after its package_name. */
-export const PROGRAM_ENDINGS = ["", ".jar", ".exe", ".sh", ".py"];
+const BIN = "bin/";
+/** Endings that may follow a package_name in a program's file name. */
+const PROGRAM_ENDINGS = ["", ".jar", ".exe", ".sh", ".py"];
 
 /** A collector whose executable is in an archive. */
 export interface FoundCollector {
   object: string;
-  /** The member's path. */
+  /** The executable's path below the top folder. */
   executable: string;
-  /** What makes it a collector, and says where BK-Lite starts it. */
+  /** The definition that it matches, which says where BK-Lite starts it. */
   definition: CollectorDefinition;
 }
 
-/** The collectors of an os whose own definitions the platform does not (yet) have. */
+/** Returns BK-Lite's collectors of an os, which stand in for a table without definitions. */
 export function builtinDefinitions(os: Os): CollectorDefinition[] {
   return BUILTIN.filter(([object]) => os === "windows" || object !== "Winlogbeat").map(([object, path]) => {
     const executable = os === "windows" && !path.endsWith(".jar") ? `${path}.exe` : path;
@@ -41,8 +43,8 @@ export function builtinDefinitions(os: Os): CollectorDefinition[] {
 }
 
 /**
- * Returns the platform's own definitions for an os and architecture; the built-in ones if it has none. `arch` is null where the table
- * does not tell architectures apart.
+ * Returns the platform's own definitions for an os and architecture; the built-in ones if it has none. `arch` is null
+ * if the table has no architecture column.
  */
 export function definitionsFor(
   { os, arch }: { os: Os; arch: Arch | null },
@@ -52,64 +54,71 @@ export function definitionsFor(
   const own = definitions.filter((one) => one.os === os && fits(one));
   const builtin = builtinDefinitions(os);
   if (own.length === 0) return builtin;
-  // an old table has no package_name: it does not say what is started by another program (Java)
+  // an old table has no package_name: it has no program for a collector that Java starts
   const known = (object: string) => builtin.find((one) => one.object === object)?.executable;
   return own.map((one) =>
     (one.executable ?? one.packageName) === undefined ? { ...one, executable: known(one.object) } : one,
   );
 }
 
-/** Which of the defined collectors an archive holds, in the definitions' order, each object once. */
+/** Returns the defined collectors among an archive's paths, in the definitions' order, each object once. */
 export function findCollectors(
-  archive: Pick<Archive, "members">,
+  paths: Iterable<string>,
   os: Os,
   definitions: readonly CollectorDefinition[],
 ): FoundCollector[] {
-  const paths = new Map<string, string>();
-  // Windows does not tell the case of names apart, so neither does what is looked for there
   const key = (path: string) => (os === "windows" ? path.toLowerCase() : path);
-  for (const path of archive.members.keys()) paths.set(key(path), path);
+  const byKey = new Map([...paths].map((path) => [key(path), path]));
   const found = new Map<string, FoundCollector>();
   for (const definition of definitions) {
     const { object, executable, packageName } = definition;
     if (found.has(object)) continue;
-    const names = executable === undefined ? byPackageName(packageName) : spellings(key(executable), os);
-    const [path] = names.flatMap((name) => paths.get(key(name)) ?? []);
+    const names = executable === undefined ? pathsOf(packageName) : spellings(key(executable), os);
+    const [path] = names.flatMap((name) => byKey.get(key(name)) ?? []);
     if (path !== undefined) found.set(object, { object, executable: path, definition });
   }
   return [...found.values()];
 }
 
-/** What a program below bin/ may be called after the platform's package_name, the program itself being another's (Java, say). */
-function byPackageName(name: string | undefined): string[] {
+/** Returns the paths that a program with this package_name may have, if another program (Java) starts it. */
+function pathsOf(name: string | undefined): string[] {
   if (name === undefined) return [];
-  return PROGRAM_ENDINGS.flatMap((ending) => [`bin/${name}${ending}`, `bin/${name}/${name}${ending}`]);
+  return PROGRAM_ENDINGS.flatMap((ending) => [`${BIN}${name}${ending}`, `${BIN}${name}/${name}${ending}`]);
 }
 
-/** A program may lie where it is started, in bin/ itself, or in a folder of its own name there; on Windows with or without `.exe`. */
+/** Returns an executable's path, and the same in bin/ and in a folder of its name; on Windows also without `.exe`. */
 function spellings(executable: string, os: Os): string[] {
   const bare = executable.replace(/\.exe$/i, "");
-  const name = bare.slice(bare.lastIndexOf("/") + 1);
-  const paths = [bare, `bin/${name}`, `bin/${name}/${name}`];
+  const name = baseOf(bare);
+  const paths = [bare, `${BIN}${name}`, `${BIN}${name}/${name}`];
   return [executable, ...(os === "windows" ? paths.flatMap((path) => [`${path}.exe`, path]) : paths)];
 }
 
-/** Whether BK-Lite has had a collector of that name, whatever its definitions say now. */
-export function isBuiltin(archive: Pick<Archive, "members" | "place">): boolean {
-  const { place } = archive;
-  return place !== undefined && findCollectors(archive, place.os, builtinDefinitions(place.os)).length > 0;
+/** Returns the path on a node of a file in a slot of the bundle layout; a zip counts as the program in it. */
+export function slotPath(name: string): string {
+  return BIN + name.replace(/\.zip$/i, "");
 }
 
-/** A collector's object: one file, or a zip that BK-Lite unzips. */
+/** Returns the paths on a node of a slot's file, or of the files in its folder. */
+export function slotPaths(archive: CollectorFile | CollectorFolder): Iterable<string> {
+  return archive.kind === "collector" ? [slotPath(archive.name)] : archive.executables.keys();
+}
+
+/** Whether a path in a slot is that of one of BK-Lite's own collectors, whatever the platform defines now. */
+export function isBuiltin(slot: CollectorPlace | undefined, paths: Iterable<string>): boolean {
+  return slot !== undefined && findCollectors(paths, slot.os, builtinDefinitions(slot.os)).length > 0;
+}
+
+/** A collector's object: one file, or a zip that BK-Lite unpacks. */
 export interface Shape {
   /** The row's name. */
   name: string;
-  /** Paths of the files in the zip; undefined for a zip that nobody has opened. */
+  /** Paths of the files in the zip; undefined for a zip that was not opened. */
   files?: readonly string[];
 }
 
 /** Where a collector's program lies before it is stored. */
-export interface Source {
+export interface ProgramSource {
   /** The program's path. */
   program: string;
   /** Whether everything in the program's folder belongs to the collector. */
@@ -125,36 +134,35 @@ export interface Arranged {
   zip: boolean;
   /** The program's path below bin/ on a node. */
   target: string;
-  /** Whether the program takes all of its folder along, rather than its libraries alone. */
+  /** Whether the program's whole folder is stored, rather than its libraries alone. */
   whole: boolean;
-  /** Returns the path in the zip for a path in the source; undefined for what does not belong to the collector. */
-  place(path: string): string | undefined;
+  /** Returns the path in the zip for a path in the source; undefined for a file that is not the collector's. */
+  pathOf(path: string): string | undefined;
 }
 
-const BIN = "bin/";
-/** BK-Lite unzips an object of such a name (BKLITE.md). */
+/** BK-Lite unpacks an object of such a name (BKLITE.md). */
 const ZIP = /\.zip$/;
-/** Programs that are built with their libraries in a folder beside them (BKLITE.md); PyInstaller names it so. */
+/** Programs with their libraries in a folder beside them (BKLITE.md); PyInstaller names it so. */
 const WITH_LIBRARIES = /^ansible-executor(?:\.exe)?$/i;
 export const LIBRARIES = "_internal";
 
 /**
- * Returns the path below fusion-collectors/ at which BK-Lite finds the collector's program after it has downloaded a shape to bin/ and
- * unzipped it there; undefined if nothing lies where the definition says. A zip that nobody has opened is believed.
+ * Returns the path below fusion-collectors/ at which BK-Lite finds the collector's program after it has downloaded an
+ * object to bin/ and unpacked it there; undefined if the definition's path does not exist then. A zip that was not
+ * opened is assumed to have it.
  */
 export function installedPath(definition: CollectorDefinition, { name, files }: Shape): string | undefined {
   const wanted = startPaths(definition);
-  const unopened = ZIP.test(name) && files === undefined;
-  if (unopened) return wanted[0];
-  const there = (ZIP.test(name) ? (files ?? []) : [name]).map((path) => BIN + path);
-  return there.find((path) => wanted.some((one) => isSamePath(one, path, definition.os)));
+  if (ZIP.test(name) && files === undefined) return wanted[0];
+  const paths = (ZIP.test(name) ? (files ?? []) : [name]).map((path) => BIN + path);
+  return paths.find((path) => wanted.some((one) => isSamePath(one, path, definition.os)));
 }
 
 /**
- * Returns the shape for a program and what it needs: a plain file, or a zip with the folder that the definition names. bin/ itself is
- * shared by all collectors, so only the program and its libraries go there.
+ * Returns how to store a program and its files: as a plain file, or as a zip with the folder that the definition names.
+ * All collectors share bin/ itself, so only the program and its libraries go there.
  */
-export function arrange(definition: CollectorDefinition, source: Source): Arranged {
+export function arrange(definition: CollectorDefinition, source: ProgramSource): Arranged {
   const { program, ownFolder, hasFolder } = source;
   const target = targetOf(definition, source);
   const from = folderOf(program);
@@ -162,18 +170,18 @@ export function arrange(definition: CollectorDefinition, source: Source): Arrang
   const libraries = (ownFolder || WITH_LIBRARIES.test(baseOf(program))) && hasFolder(join(from, LIBRARIES));
   const whole = ownFolder && into !== "";
   const zip = into !== "" || libraries;
-  const place = (path: string) => {
+  const pathOf = (path: string) => {
     if (path === program) return target;
     if (from !== "" && !path.startsWith(`${from}/`)) return undefined;
-    const beside = from === "" ? path : path.slice(from.length + 1);
-    return whole || (libraries && beside.startsWith(`${LIBRARIES}/`)) ? join(into, beside) : undefined;
+    const below = from === "" ? path : path.slice(from.length + 1);
+    return whole || (libraries && below.startsWith(`${LIBRARIES}/`)) ? join(into, below) : undefined;
   };
   const base = baseOf(target);
   const name = zip ? `${into.split("/")[0] || base.replace(/\.exe$/i, "")}.zip` : base;
-  return { name, zip, target, whole, place };
+  return { name, zip, target, whole, pathOf };
 }
 
-/** Returns a collector's program in a zip of any layout: one that runs, near the root, rather than a large one. */
+/** Returns a collector's program in a zip of any layout: executable before others, then near the root, then large. */
 export function findProgram<E extends Pick<Entry, "path" | "kind" | "mode" | "size">>(
   definition: CollectorDefinition,
   entries: readonly E[],
@@ -189,7 +197,7 @@ export function findProgram<E extends Pick<Entry, "path" | "kind" | "mode" | "si
     .toSorted((a, b) => runs(b.mode) - runs(a.mode) || depth(a.path) - depth(b.path) || b.size - a.size)[0];
 }
 
-/** Paths at which BK-Lite may find the program: the definition's own, or that of its package_name if it starts another program (Java). */
+/** Returns the paths of a program: the definition's, or those of its package_name if another program starts it. */
 function startPaths({ executable, packageName, os }: CollectorDefinition): string[] {
   if (executable === undefined)
     return packageName === undefined ? [] : PROGRAM_ENDINGS.map((ending) => `${BIN}${packageName}${ending}`);
@@ -198,18 +206,17 @@ function startPaths({ executable, packageName, os }: CollectorDefinition): strin
   return os === "windows" && !/\.exe$/i.test(executable) ? [executable, `${executable}.exe`] : [executable];
 }
 
-/** A definition comes from the table: a path that leads elsewhere, or that cannot be a row's name, is never used. */
+/** Whether a definition's path is below bin/ and can be a row's name: it comes from the table, so it is not trusted. */
 function isBelowBin(path: string): boolean {
   const parts = path.slice(BIN.length).split("/");
   return path.startsWith(BIN) && parts.every((part) => !["", ".", ".."].includes(part) && isRowName(part));
 }
 
-function targetOf(definition: CollectorDefinition, { program, ownFolder }: Source): string {
+function targetOf(definition: CollectorDefinition, { program, ownFolder }: ProgramSource): string {
   const base = baseOf(program);
-  const { executable } = definition;
-  if (executable === undefined) return base;
+  if (definition.executable === undefined) return base;
   const [wanted] = startPaths(definition);
-  // no shape puts it there, so it stays as it is
+  // no zip can put it outside bin/, so it keeps its path
   if (wanted === undefined) return ownFolder ? join(baseOf(folderOf(program)), base) : base;
   const ending = definition.os === "windows" && /\.exe$/i.test(base) && !/\.exe$/i.test(wanted) ? ".exe" : "";
   return wanted.slice(BIN.length) + ending;

@@ -1,5 +1,6 @@
+import type { Entry } from "../archive/types.ts";
 import type { ZipItem } from "../archive/zip-write.ts";
-import { type Problem, ProblemError, problem } from "../errors.ts";
+import { finding, type Problem, ProblemError, problem } from "../errors.ts";
 import type { Arch, Os } from "../identity.ts";
 import type { TreeEntry } from "../volume/list.ts";
 import { BOOTSTRAP_NAME, INSTALLER_NAMES, knownName, PROBES } from "../volume/name.ts";
@@ -13,138 +14,144 @@ import {
   findProgram,
   installedPath,
   LIBRARIES,
-  type Source,
+  type ProgramSource,
+  slotPaths,
 } from "./definitions.ts";
 import {
   type Archive,
   type CollectorDefinition,
+  type CollectorFile,
+  type CollectorFolder,
+  type ControllerArchive,
+  type CutOut,
+  type DerivedFromFolder,
+  type InstallerFile,
   LATEST,
-  type MadeOfArchive,
-  type MadeOfFolder,
   type Package,
+  type ProbeFile,
   type ResolveOptions,
-  typeOf,
 } from "./package.ts";
-import { checkLength, isJunk, itemOf, plainEntries } from "./repack.ts";
-import { checkProgram, checkWindowsNames, describeProgram, platformOf } from "./validate.ts";
+import { checkLength, isJunk, itemOf, plainEntries, prefixOf } from "./repack.ts";
+import { checkExecutable, checkWindowsNames, describeExecutable, platformOf } from "./validate.ts";
 
 /** Returns the folder of that name beside a file on the volume. */
-export type Beside = (file: string, name: string) => Archive | undefined;
+export type FindSibling = (file: string, name: string) => CollectorFolder | undefined;
 
-export function besideOf(archives: readonly Archive[]): Beside {
-  const folders = new Map(archives.filter(({ isFolder }) => isFolder).map((one) => [one.file, one]));
+/** Makes the function that finds a folder beside a file. */
+export function siblingsIn(archives: readonly Archive[]): FindSibling {
+  const folders = new Map(
+    archives.flatMap((one) => (one.kind === "collector-folder" ? [[one.file, one] as const] : [])),
+  );
   return (file, name) => folders.get(`${file.slice(0, file.lastIndexOf("/") + 1)}${name}`);
 }
 
-/** How a collector that has a file or folder of its own is stored. */
-export type OwnShape = Pick<Package, "name" | "made" | "unstartable">;
+/** How a collector with a file or folder of its own is stored. */
+type Stored = Pick<Package, "name" | "derived" | "unstartable">;
 
 /**
- * Returns what lies in a collector's place (`collector/linux/telegraf`), after the platform's definitions; nothing where it defines no
- * collector of that name. Throws exit 65 for a program of another platform.
+ * Returns the collectors in a slot of the bundle layout (`collector/linux/telegraf`), by the platform's definitions.
+ * Throws exit 65 for a program of another platform.
  */
-export function looseCollectors(archive: Archive, wanted: ResolveOptions, beside: Beside): Package[] {
-  const { place, file, size, tree, members } = archive;
-  if (!place) return [];
-  const native = [...members.values()].flatMap(({ kindOfBinary }) => platformOf(kindOfBinary) ?? []);
-  const target = { os: place.os, arch: place.arch ?? native[0]?.arch ?? "x86_64" };
-  const found = findCollectors(archive, target.os, definitionsFor(target, wanted.definitions));
-  if (found.length > 0 && archive.fault) throw new ProblemError(archive.fault);
+export function slotCollectors(
+  archive: CollectorFile | CollectorFolder,
+  wanted: ResolveOptions,
+  findSibling: FindSibling,
+): Package[] {
+  const { place: slot, file, size } = archive;
+  if (!slot) return [];
+  const isFile = archive.kind === "collector";
+  const types = isFile ? [archive.executable] : [...archive.executables.values()];
+  const native = types.flatMap((type) => platformOf(type) ?? []);
+  const target = { os: slot.os, arch: slot.arch ?? native[0]?.arch ?? "x86_64" };
+  const found = findCollectors(slotPaths(archive), target.os, definitionsFor(target, wanted.definitions));
+  if (found.length > 0 && archive.problem) throw new ProblemError([archive.problem]);
   if (found.length > 0 && target.os === "windows") checkWindowsNames(archive);
   return found.map(({ object, executable, definition }): Package => {
     if (size === 0) throw problem(file, "archive.empty", {});
-    const kind = members.get(executable)?.kindOfBinary;
-    checkProgram(file, kind, target, "place", tree && executable.slice("bin/".length));
-    const shape = ownShape(archive, definition, { beside, program: executable.slice("bin/".length) });
-    return { type: "collector", ...target, object, version: LATEST, archive, description: "", ...shape };
+    const program = executable.slice("bin/".length);
+    const type = isFile ? archive.executable : archive.executables.get(executable);
+    if (type) checkExecutable(type, { file, entry: isFile ? "" : program, target, source: "place" });
+    const stored = storedForm(archive, definition, { findSibling, program });
+    return { type: "collector", ...target, object, version: LATEST, archive, description: "", ...stored };
   });
 }
 
 /**
- * Returns the shape in which BK-Lite can start a collector's own file, folder or zip: as it is if that will do. A zip has to say itself
- * what runs. `program` is its path, with its folder's name before it.
+ * Returns the form in which BK-Lite can start a collector's own file, folder or zip: unchanged if possible. `program` is
+ * the path of a plain program, with its folder's name.
  */
-export function ownShape(
-  archive: Archive,
+export function storedForm(
+  archive: CollectorFile | CollectorFolder,
   definition: CollectorDefinition,
-  { beside, program }: { beside: Beside; program: string },
-): OwnShape {
-  const { name, format, entries, tree } = archive;
-  if (tree) return folderShape(archive, definition, program);
+  { findSibling, program }: { findSibling: FindSibling; program: string },
+): Stored {
+  if (archive.kind === "collector-folder") return folderForm(archive, definition, program);
+  const { name, format, entries } = archive;
   if (format === "zip") {
-    const runs = ({ mode }: { mode: number }) => definition.os === "windows" || (mode & 0o111) !== 0;
+    const runs = ({ mode }: Entry) => definition.os === "windows" || (mode & 0o111) !== 0;
     const files = entries.filter((one) => one.kind === "file" && runs(one)).map(({ path }) => path);
     if (installedPath(definition, { name, files }) !== undefined) return { name };
     const inside = findProgram(definition, entries);
     if (inside === undefined) return { name, unstartable: true };
-    const { startable, ...shape } = cut(archive, definition, { program: inside.path, ownFolder: true });
-    return startable ? shape : { ...shape, unstartable: true };
+    return cutOut(archive, definition, { program: inside.path, ownFolder: true });
   }
-  // a node would get one packed file, whatever its name
+  // a node would get one packed file, under any name
   if (isPacked(name)) return { name, unstartable: true };
-  const libraries = beside(archive.file, LIBRARIES);
-  const arranged = arrange(definition, {
-    program,
-    ownFolder: false,
-    hasFolder: (path) => path === LIBRARIES && libraries !== undefined,
-  });
-  if (!arranged.zip) return judged(definition, arranged, {});
-  if (libraries?.fault) throw new ProblemError(libraries.fault);
+  const libraries = findSibling(archive.file, LIBRARIES);
+  const hasFolder = (path: string) => path === LIBRARIES && libraries !== undefined;
+  const arranged = arrange(definition, { program, ownFolder: false, hasFolder });
+  if (!arranged.zip) return withStart(definition, arranged);
+  if (libraries?.problem) throw new ProblemError([libraries.problem]);
   if (libraries && definition.os === "windows") checkWindowsNames(libraries);
-  return judged(definition, arranged, { made: madeOf(arranged, program, besideTree(archive, libraries)) });
+  const files = programAndLibraries(archive, libraries);
+  return withStart(definition, arranged, deriveFromFiles(arranged, program, files));
 }
 
-function folderShape(archive: Archive, definition: CollectorDefinition, program: string): OwnShape {
-  const { tree = [], name: folder } = archive;
+function folderForm(
+  { tree, name: folder }: CollectorFolder,
+  definition: CollectorDefinition,
+  program: string,
+): Stored {
   const names = new Set(tree.map(({ name }) => name));
-  const kept = tree
+  const files = tree
     .filter(({ name }) => !isJunk(name, (other) => names.has(other)))
     .map((entry) => ({ path: `${folder}/${entry.name}`, entry }));
-  const hasFolder = (path: string) => kept.some((one) => one.path.startsWith(`${path}/`));
+  const hasFolder = (path: string) => files.some((one) => one.path.startsWith(`${path}/`));
   const arranged = arrange(definition, { program, ownFolder: true, hasFolder });
-  return judged(definition, arranged, { made: madeOf(arranged, program, kept) });
+  return withStart(definition, arranged, deriveFromFiles(arranged, program, files));
 }
 
-function judged(
+/** Returns how a collector is stored, marked if BK-Lite would not find its program. */
+function withStart(
   definition: CollectorDefinition,
   { name, target }: Arranged,
-  { made }: Pick<OwnShape, "made">,
-): OwnShape {
-  const startable = installedPath(definition, { name, files: [target] }) !== undefined;
-  return { name, ...(made && { made }), ...(!startable && { unstartable: true }) };
+  derived?: Package["derived"],
+): Stored {
+  const isStartable = installedPath(definition, { name, files: [target] }) !== undefined;
+  return { name, ...(derived && { derived }), ...(!isStartable && { unstartable: true }) };
 }
 
-interface Placed {
+/** A file on the volume, and its path in a collector's folder. */
+interface PlacedFile {
   path: string;
   entry: TreeEntry;
 }
 
-/** A program's file and its libraries, as if they lay in a folder. */
-function besideTree(archive: Archive, libraries: Archive | undefined): Placed[] {
-  const { file, path, stamp, name, sha256 } = archive;
-  const own: TreeEntry = { file, path, stamp, name, isFolder: false, mode: 0o755, sha256 };
-  const others = libraries?.tree?.map((entry) => ({ path: `${LIBRARIES}/${entry.name}`, entry })) ?? [];
+function programAndLibraries(archive: CollectorFile, libraries: CollectorFolder | undefined): PlacedFile[] {
+  const { file, path, stamp, name } = archive;
+  const own: TreeEntry = { file, path, stamp, name, isFolder: false, mode: 0o755 };
+  const others = libraries?.tree.map((entry) => ({ path: `${LIBRARIES}/${entry.name}`, entry })) ?? [];
   return [{ path: name, entry: own }, ...others];
 }
 
-/** The collector that it is called like, and the program that is looked for in it: a folder, or a file that is none. */
-export function calledLike(
-  { name, place }: Archive,
-  { definitions }: Pick<ResolveOptions, "definitions">,
-): { object: string; program: string } | undefined {
-  if (!place) return undefined;
-  const target = { os: place.os, arch: place.arch ?? "x86_64" };
-  for (const { object, executable } of definitionsFor(target, definitions)) {
-    const program = executable?.split("/").at(-1);
-    if (program?.replace(/\.exe$/i, "").toLowerCase() === name.toLowerCase()) return { object, program };
-  }
-  return undefined;
-}
-
-/** Files as a zip, or the one of them that is started; modes are normalized, for a copy may have lost them. */
-function madeOf({ zip, place }: Arranged, program: string, files: readonly Placed[]): MadeOfFolder {
+/** Returns files as a zip, or the one that is started. Modes are normalized, because a copy may have lost them. */
+function deriveFromFiles(
+  { zip, pathOf }: Arranged,
+  program: string,
+  files: readonly PlacedFile[],
+): DerivedFromFolder {
   const items = files.flatMap(({ path, entry }): ZipItem<TreeEntry>[] => {
-    const name = place(path);
+    const name = pathOf(path);
     if (name === undefined) return [];
     if (entry.isFolder) return [{ name: `${name}/`, mode: 0o40755, from: entry }];
     const runs = (entry.mode & 0o111) !== 0 || path === program;
@@ -155,8 +162,83 @@ function madeOf({ zip, place }: Arranged, program: string, files: readonly Place
   return { kind: zip ? "loose-folder" : "loose-file", path: "", items: () => items };
 }
 
+/** Returns a collector of a controller's archive as a package of its own (SPEC §5). Throws exit 65 if that is impossible. */
+export function standalone(
+  { object, executable, definition }: FoundCollector,
+  { os, arch, version }: Package,
+  archive: ControllerArchive,
+): Package {
+  // all collectors share BK-Lite's bin/; a folder in it is one collector's
+  const ownFolder = executable.startsWith("bin/") && executable.split("/").length > 2;
+  const stored = cutOut(archive, definition, { program: executable, ownFolder });
+  return { type: "collector", os, arch, object, version, archive, description: "", ...stored };
+}
+
+/**
+ * Cuts a collector out of an archive, links replaced by the files that they name. `program` is its path below the
+ * archive's top folder.
+ */
+function cutOut(
+  archive: ControllerArchive | CollectorFile,
+  definition: CollectorDefinition,
+  { program, ownFolder }: Pick<ProgramSource, "program" | "ownFolder">,
+): Stored {
+  const { file, entries, format } = archive;
+  const root = archive.kind === "controller" ? prefixOf(archive.topFolder) : "";
+  const hasFolder = (path: string) => entries.some((entry) => entry.path.startsWith(`${root}${path}/`));
+  const arranged = arrange(definition, { program, ownFolder, hasFolder });
+  const { name, zip, target, whole, pathOf } = arranged;
+  // a link counts as the file that it names
+  const member = archive.kind === "controller" ? archive.members.get(program) : undefined;
+  const from = entries.find((one) => one.path === root + program && one.kind === "file") ?? member;
+  if (!from) throw new Error(`${file} has no member ${program}`);
+  // BK-Lite makes a plain file executable, but nothing in a zip
+  const forced = zip && definition.os === "linux" && (from.mode & 0o777) !== 0 && (from.mode & 0o111) === 0;
+  const zipItems = () => {
+    const items = plainEntries(file, entries).flatMap((one): ZipItem[] => {
+      if (!one.path.startsWith(root)) return [];
+      const path = one.path.slice(root.length);
+      const inZip = pathOf(path);
+      if (inZip === undefined || (path === program && one.from.kind !== "file")) return [];
+      const item = itemOf(inZip, one.from);
+      const runs = path === program && (forced || item.guessMode);
+      return [runs ? { ...item, mode: item.mode | 0o100111 } : item];
+    });
+    // a tar.gz can only be read in its own order
+    return format === "tar.gz" ? items : items.toSorted((a, b) => (a.name < b.name ? -1 : 1));
+  };
+  const isMoved = `bin/${target}` !== program;
+  const derived: CutOut = {
+    kind: zip ? "folder" : "executable",
+    path: whole ? program.slice(0, program.lastIndexOf("/")) || program : program,
+    ...(zip && (isMoved || forced) && { target }),
+    items: () => (zip ? zipItems() : [{ name, mode: 0o100755, from }]),
+  };
+  if (zip) checkLength(archive, derived);
+  return withStart(definition, arranged, derived);
+}
+
+/** Whether a package is a collector out of a controller's archive, not a file or folder of its own. */
+export function isPart({ type, archive }: Package): boolean {
+  return type === "collector" && archive.kind === "controller";
+}
+
+/** Returns the collector that a slot's folder is named after, and the program that is missing in it. */
+export function collectorNamed(
+  { name, place: slot }: CollectorFolder,
+  { definitions }: Pick<ResolveOptions, "definitions">,
+): { object: string; program: string } | undefined {
+  if (!slot) return undefined;
+  const target = { os: slot.os, arch: slot.arch ?? "x86_64" };
+  for (const { object, executable } of definitionsFor(target, definitions)) {
+    const program = executable?.split("/").at(-1);
+    if (program?.replace(/\.exe$/i, "").toLowerCase() === name.toLowerCase()) return { object, program };
+  }
+  return undefined;
+}
+
 /** Returns a warning for each collector whose program would not be where BK-Lite starts it. */
-export function unstartableWarnings(
+export function startWarnings(
   packages: readonly Package[],
   { definitions }: Pick<ResolveOptions, "definitions">,
 ): Problem[] {
@@ -166,125 +248,38 @@ export function unstartableWarnings(
     if (!pkg.unstartable || isPacked(pkg.name)) return [];
     const definition = definitionsFor(pkg, definitions).find((one) => one.object === object);
     const program = definition?.executable ?? definition?.packageName ?? "";
-    const params = { object: object, program: program };
-    return [{ file: archive.file, reason: "collector.unstartable", params } as Problem];
+    return [finding(archive.file, "collector.unstartable", { object, program })];
   });
 }
 
-/** A collector out of a zip or tar.gz, in the shape that BK-Lite can start. */
-export interface Cut {
-  name: string;
-  made: MadeOfArchive;
-  /** Whether BK-Lite finds the program after it has unpacked this. */
-  startable: boolean;
-}
-
-/**
- * Returns a collector of a controller's archive as a package of its own (SPEC §5), links replaced by what they name. Throws exit 65 where
- * that cannot be done.
- */
-export function standalone({ object, executable, definition }: FoundCollector, controller: Package): Package {
-  const { archive, os, arch, version } = controller;
-  // BK-Lite's bin/ is shared; a folder in it is one collector's
-  const inFolder = executable.startsWith("bin/") && executable.split("/").length > 2;
-  const { name, made, startable } = cut(archive, definition, { program: executable, ownFolder: inFolder });
-  const pkg = { type: "collector", os, arch, object, version, archive, name, description: "", made } as const;
-  return startable ? pkg : { ...pkg, unstartable: true };
-}
-
-/** Cuts a collector out of an archive. `program` is its path below the archive's top folder. */
-export function cut(
-  archive: Archive,
-  definition: CollectorDefinition,
-  { program, ownFolder }: Pick<Source, "program" | "ownFolder">,
-): Cut {
-  const { entries, top } = archive;
-  const root = top === "" ? "" : `${top}/`;
-  const hasFolder = (path: string) => entries.some((entry) => entry.path.startsWith(`${root}${path}/`));
-  const arranged = arrange(definition, { program, ownFolder, hasFolder });
-  const { name, zip, target, whole } = arranged;
-  const from = entryOf(archive, root + program);
-  // BK-Lite makes a plain file executable, but nothing in a zip
-  const forced = zip && definition.os === "linux" && (from.mode & 0o777) !== 0 && (from.mode & 0o111) === 0;
-  const renamed = `bin/${target}` !== program;
-  const path = whole ? program.slice(0, program.lastIndexOf("/")) || program : program;
-  const made: MadeOfArchive = {
-    kind: zip ? "folder" : "executable",
-    path,
-    ...(zip && (renamed || forced) && { target }),
-    items: () => (zip ? zipItems(archive, arranged, { program, forced }) : [{ name, mode: 0o100755, from }]),
-  };
-  // a zip that would be too long is found now
-  if (zip) checkLength(archive, made);
-  return { name, made, startable: installedPath(definition, { name, files: [target] }) !== undefined };
-}
-
-/** Whether a package is a collector out of a controller's archive, rather than a file or folder of its own. */
-export function isPart({ type, archive }: Package): boolean {
-  return type === "collector" && typeOf(archive) === "controller";
-}
-
-function entryOf({ file, members, entries, top }: Archive, path: string): ZipItem["from"] {
-  const below = top === "" ? path : path.slice(top.length + 1);
-  // a link's member is the file that it names
-  const from = entries.find((one) => one.path === path && one.kind === "file") ?? members.get(below);
-  if (!from) throw new Error(`${file} has no member ${path}`);
-  return from;
-}
-
-/**
- * Returns the collector's files and folders under their names in its zip. Of a zip by name; a tar.gz has one direction only, so there in
- * its own order.
- */
-function zipItems(
-  { file, entries, top, format }: Archive,
-  { place }: Arranged,
-  { program, forced }: { program: string; forced: boolean },
-): ZipItem[] {
-  const above = top === "" ? 0 : top.length + 1;
-  const items = plainEntries(file, entries).flatMap(({ path: whole, from }): ZipItem[] => {
-    if (top !== "" && !whole.startsWith(`${top}/`)) return [];
-    const path = whole.slice(above);
-    const name = place(path);
-    if (name === undefined || (path === program && from.kind !== "file")) return [];
-    const item = itemOf(name, from);
-    const runs = path === program && (forced || item.guessMode);
-    return [runs ? { ...item, mode: item.mode | 0o100111 } : item];
-  });
-  return format === "tar.gz" ? items : items.toSorted((a, b) => (a.name < b.name ? -1 : 1));
-}
-
-/** The key of a platform's installer. */
+/** Returns the key of a platform's installer. */
 export function installerKey(os: Os, arch: Arch): string {
   return `installer/${os}/${arch}/${INSTALLER_NAMES[os]}`;
 }
 
-/** The key of an APM probe. */
+/** Returns the key of an APM probe. */
 export function probeKey(language: string, name: string): string {
   return `apm/probe/${language}/${name}`;
 }
 
-/** The key of the program by which BK-Lite starts the installer on a Windows machine from afar. */
+/** The key of the program by which BK-Lite starts the installer on a remote Windows machine. */
 export const BOOTSTRAP_KEY = `installer/windows/x86_64/${BOOTSTRAP_NAME}`;
 
-/**
- * An installer, for the platform that its header says; what somebody said of it, and its name, must agree. Throws exit 65 for what is no
- * program.
- */
-export function installerPackage(archive: Archive): Package {
-  const { program, file } = archive;
-  const found = platformOf(program);
+/** Returns an installer's package, for the platform in its header. Throws exit 65 if its name or claim contradicts it. */
+export function installerPackage(archive: InstallerFile): Package {
+  const { executable, file, claim: declared } = archive;
+  const found = platformOf(executable);
   if (!found) {
-    const instead = program?.format === "other" ? program.instead : undefined;
-    throw problem(file, "installer.kind", { found: describeProgram(program), ...(instead && { instead }) });
+    const instead = executable.format === "other" ? executable.instead : undefined;
+    const params = { found: describeExecutable(executable), ...(instead && { instead }) };
+    throw problem(file, "installer.kind", params);
   }
-  const said = { ...archive.claim };
   const known = knownName(archive.name);
-  const isBootstrap = known === BOOTSTRAP_NAME || said.object?.toLowerCase() === "bootstrap";
-  const named = known === INSTALLER_NAMES.linux ? "linux" : known === undefined ? undefined : "windows";
-  const os = said.os ?? (isBootstrap ? "windows" : (named ?? found.os));
-  const arch = said.arch ?? (isBootstrap ? "x86_64" : found.arch);
-  checkProgram(file, program, { os, arch }, "installer");
+  const isBootstrap = known === BOOTSTRAP_NAME || declared?.object?.toLowerCase() === "bootstrap";
+  const namedOs = known === INSTALLER_NAMES.linux ? "linux" : known === undefined ? undefined : "windows";
+  const os = declared?.os ?? (isBootstrap ? "windows" : (namedOs ?? found.os));
+  const arch = declared?.arch ?? (isBootstrap ? "x86_64" : found.arch);
+  checkExecutable(executable, { file, entry: "", target: { os, arch }, source: "installer" });
   return {
     type: "installer",
     os,
@@ -293,13 +288,13 @@ export function installerPackage(archive: Archive): Package {
     version: LATEST,
     archive,
     name: isBootstrap ? BOOTSTRAP_NAME : INSTALLER_NAMES[os],
-    description: said.description ?? "",
-    fixedKey: isBootstrap ? BOOTSTRAP_KEY : installerKey(os, arch),
+    description: declared?.description ?? "",
+    keyWithoutRow: isBootstrap ? BOOTSTRAP_KEY : installerKey(os, arch),
   };
 }
 
-/** An APM probe. Throws exit 65 for a name that BK-Lite does not know. */
-export function probePackage(archive: Archive): Package {
+/** Returns an APM probe's package. Throws exit 65 for a name that BK-Lite does not know. */
+export function probePackage(archive: ProbeFile): Package {
   const name = knownName(archive.name);
   const language = name === undefined ? undefined : PROBES[name];
   if (name === undefined || language === undefined)
@@ -314,6 +309,6 @@ export function probePackage(archive: Archive): Package {
     archive,
     name,
     description: archive.claim?.description ?? "",
-    fixedKey: probeKey(language, name),
+    keyWithoutRow: probeKey(language, name),
   };
 }

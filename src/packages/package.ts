@@ -1,59 +1,103 @@
 /**
- * packages/: what the files on the volume are in BK-Lite: controllers, collectors, installers, APM probes, under which identity, and
- * in which form they are stored. Knows neither Postgres nor NATS.
+ * packages/: what the files on the volume are in BK-Lite: controllers, collectors, installers and APM probes, their
+ * identities, and the form in which they are stored. Knows neither Postgres nor NATS.
  */
-import type { ExecutableType as BinaryKind, Entry, FileDigests } from "../archive/types.ts";
+import type { Entry, ExecutableType, FileDigests } from "../archive/types.ts";
 import type { ZipItem } from "../archive/zip-write.ts";
 import type { Problem } from "../errors.ts";
 import type { Arch, Identity, Os, PackageType } from "../identity.ts";
 import type { FormReason } from "../messages/archive.ts";
-import type { FileStamp, VolumeFile } from "../volume/files.ts";
+import type { StampedFile, VolumeFile } from "../volume/files.ts";
 import type { TreeEntry } from "../volume/list.ts";
-import type { Named } from "../volume/name.ts";
-import { typeByName } from "../volume/name.ts";
+import { type Named, typeByName } from "../volume/name.ts";
 import type { Versions } from "../volume/version.ts";
 
-/** What an archive's entries come to as a package of BK-Lite's. */
-export interface Contents {
-  /** The folder that everything in it is below; "" where there is no such folder. */
-  top: string;
-  /** Whether `collector-sidecar` or `collector-sidecar.exe` is below the top folder. */
-  sidecar: boolean;
-  /** Files that could be somebody's executable, by path below the top folder: directly in it, or in bin/. */
-  members: ReadonlyMap<string, Entry>;
-  /** Its `certs/ca.crt`. */
-  authority: Entry | undefined;
+/** A file or folder of the volume after it has been read. */
+export type Archive = ControllerArchive | CollectorFile | CollectorFolder | InstallerFile | ProbeFile;
+
+interface ReadFile extends VolumeFile, StampedFile {
+  digests: DigestCache;
 }
 
-/** An archive that has been opened and read as the package it claims to be. */
-export interface Archive extends VolumeFile, Contents {
-  /** `other`: what is not opened as an archive: a program, a collector of any content, a folder. */
-  format: "zip" | "tar.gz" | "other";
-  stamp: FileStamp;
-  /** What the file's name says. */
-  named: Named;
-  /** What the VERSION file says: one version, or one for each os. */
-  versions: Versions;
-  /** What the VERSION files beside and above it say, the nearest first. */
-  around?: readonly Versions[];
-  /** What the first bytes of a file that is no archive say. */
-  program?: BinaryKind;
-  /** What is wrong with it, should it be a collector that the platform knows. */
-  fault?: Problem;
-  /** Everything in it, where it is a folder on the volume. */
-  tree?: readonly TreeEntry[];
-  /** Its `certs/ca.crt`, by which the nodes know NATS' certificate. */
-  ca?: Buffer | undefined;
-  /** Everything in it, in its own order. */
+/** A zip or tar.gz with a controller and collectors. */
+export interface ControllerArchive extends ReadFile {
+  kind: "controller";
+  format: "zip" | "tar.gz";
+  nameInfo: Named;
+  /** The VERSION files that apply: the archive's own, then those beside and above it, nearest first. */
+  versions: readonly Versions[];
+  /** All entries, in the archive's order. */
   entries: readonly Entry[];
   /** Whether it has an entry for its own root (`./`). */
   rootEntry?: boolean;
   /** Names that a tar has more than once. */
   repeated?: readonly string[];
-  /** Of the files in it; undefined until all of it has been read and found whole. */
-  fileDigests?: FileDigests;
-  /** Lower-case hex; known already where the scan had to read the whole file anyway (tar.gz, checksum files). */
-  sha256: string | undefined;
+  /** The folder that contains everything; "" if there is none. */
+  topFolder: string;
+  /** Files directly in the top folder or below its bin/, by path below the top folder. */
+  members: ReadonlyMap<string, Entry>;
+  /** `certs/ca.crt`, by which the nodes verify the certificate of NATS. */
+  ca: Buffer | undefined;
+}
+
+/** A collector's own file: declared by a user, or in a slot of the bundle layout. */
+export interface CollectorFile extends ReadFile {
+  kind: "collector";
+  format: "zip" | "other";
+  nameInfo: Named;
+  /** The entries of a zip; none for any other file. */
+  entries: readonly Entry[];
+  /** The file's own type; for a zip, that of the program in it. */
+  executable: ExecutableType;
+  /** Why it cannot be a collector; an error only if the platform defines a collector of this name. */
+  problem?: Problem;
+}
+
+/** A collector's folder in a slot of the bundle layout. */
+export interface CollectorFolder extends ReadFile {
+  kind: "collector-folder";
+  tree: readonly TreeEntry[];
+  /** The types of the files directly in it, by path on a node: `bin/filebeat/filebeat`. */
+  executables: ReadonlyMap<string, ExecutableType>;
+  /** As in CollectorFile. */
+  problem?: Problem;
+}
+
+export interface InstallerFile extends ReadFile {
+  kind: "installer";
+  executable: ExecutableType;
+}
+
+export interface ProbeFile extends ReadFile {
+  kind: "apm-probe";
+  format: "zip" | "tar.gz";
+}
+
+/** Digests that this run has computed so far. A cache, and so the only part of an archive that changes. */
+export class DigestCache {
+  /** SHA-256 in hex of files on the volume, by `file`. */
+  readonly files = new Map<string, string>();
+  readonly derived = new Map<Derived, Digest>();
+  /** The digests of all entries; undefined until the whole archive was read without an error. */
+  entries: FileDigests | undefined;
+
+  constructor(entries?: FileDigests) {
+    this.entries = entries;
+  }
+}
+
+/** Returns the type of a file: as declared, else by its slot, else by its name, else a controller's archive. */
+export function packageType({
+  claim,
+  place,
+  name,
+}: Pick<VolumeFile, "claim" | "place" | "name">): PackageType {
+  return claim?.type ?? (place ? "collector" : (typeByName(name) ?? "controller"));
+}
+
+/** Whether an archive is a zip. */
+export function isZip(archive: Archive): boolean {
+  return "format" in archive && archive.format === "zip";
 }
 
 /** One package to be stored and registered. */
@@ -62,68 +106,65 @@ export interface Package extends Identity {
   /** The row's name and the last part of the key. */
   name: string;
   description: string;
-  /**
-   * Set for what has no row (an installer, an APM probe): the one key under which it is stored, whatever the table looks like
-   * (BKLITE.md). Such packages move: each upload replaces the last.
-   */
-  fixedKey?: string;
-  /** For whatever platform: os and architecture mean nothing (an APM probe). */
+  /** The key of a package that has no row (an installer, an APM probe). Each upload replaces the last one. */
+  keyWithoutRow?: string;
+  /** For all platforms: os and architecture mean nothing (an APM probe). */
   anywhere?: boolean;
-  /** Set where the package's bytes are not the file's own but made of what lies on the volume. */
-  made?: Made;
-  /** A collector whose program BK-Lite will not find where the definition says: stored, but not installable. */
+  /** Set if the stored bytes are not the file's own. */
+  derived?: Derived;
+  /** Set for a collector whose program BK-Lite would not find where the definition says. */
   unstartable?: true;
-  /** Why BK-Lite's installer cannot unpack it, although it is stored as it is (REPACK=never). */
-  unfit?: readonly FormReason[];
+  /** Why BK-Lite's installer cannot unpack the archive, which REPACK=never stores as it is. */
+  repackNeeded?: readonly FormReason[];
 }
 
-/** What is made of something on the volume, and how (SPEC §5). The same source gives the same bytes. */
-export type Made = MadeOfArchive | MadeOfFolder;
+/** The bytes of a package that differ from its file (SPEC §5). The same source gives the same bytes. */
+export type Derived = DerivedFromArchive | DerivedFromFolder;
+export type DerivedFromArchive = CutOut | Repacked;
 
-/** What bytes come to: SHA-256 in hex, and how many they are. */
+/** The digest of bytes, and their number. */
 export interface Digest {
+  /** Hex. */
   sha256: string;
   bytes: number;
 }
 
-interface MadeBase {
+interface DerivedBase {
   /** Below the source's top folder, for messages and the origin: `bin/telegraf`, `bin/filebeat`; "" for all of it. */
   path: string;
-  /** Where the program lies below bin/ on a node, if that is not its path in the source: then the bytes depend on it. */
+  /** The program's path below bin/ on a node, if it differs from the source's: the bytes depend on it. */
   target?: string;
-  /** Why an archive is not stored as it is (`repacked`). */
-  reasons?: readonly FormReason[];
-  /** What its bytes come to; unknown until it has been made once. */
-  digest?: Digest;
 }
 
-/**
- * `executable`: one file of the archive, as it is. `folder`: a collector with its folder, as a zip. `repacked`: the whole archive as
- * the zip that BK-Lite's installer takes.
- */
-export interface MadeOfArchive extends MadeBase {
-  kind: "executable" | "folder" | "repacked";
-  /** What goes into it, under its name and mode in the new zip; of an executable the one file. */
+/** A collector out of an archive. `executable`: one file. `folder`: with its folder, as a zip. */
+export interface CutOut extends DerivedBase {
+  kind: "executable" | "folder";
+  /** Returns the zip's entries with their names and modes; for an executable its one file. */
   items(): readonly ZipItem[];
 }
 
-/**
- * Files that lie on the volume as such. `loose-folder`: a zip of them (`collector/linux/filebeat/`). `loose-file`: one of them, as it
- * is, out of a folder.
- */
-export interface MadeOfFolder extends MadeBase {
+/** A whole archive as a zip that BK-Lite's installer accepts. */
+export interface Repacked extends DerivedBase {
+  kind: "repacked";
+  /** Why the archive is not stored as it is. */
+  reasons: readonly FormReason[];
+  items(): readonly ZipItem[];
+}
+
+/** `loose-folder`: a folder on the volume as a zip. `loose-file`: one file of it. The names are part of the origin. */
+export interface DerivedFromFolder extends DerivedBase {
   kind: "loose-folder" | "loose-file";
-  /** Its files and folders, in the zip's order; a folder's name ends in `/` and its file is not read. */
+  /** Returns files and folders in the zip's order; a folder's name ends in `/`. */
   items(): readonly ZipItem<TreeEntry>[];
 }
 
-/** A row for a collector that names the archive of its controller: no object of its own. */
+/** A row for a collector that names the archive of its controller: it has no object of its own. */
 export interface Collector extends Identity {
   type: "collector";
   archive: Archive;
   /** The row's name: the archive's. */
   name: string;
-  /** The member that makes it a collector: `bin/telegraf`. */
+  /** The program's path below the top folder: `bin/telegraf`. */
   executable: string;
 }
 
@@ -131,25 +172,17 @@ export interface Collector extends Identity {
 export interface CollectorDefinition {
   object: string;
   os: Os;
-  /** undefined: whatever the architecture. */
+  /** undefined: any architecture. */
   arch: Arch | undefined;
-  /** Below the top folder, with `/`: `bin/telegraf`; undefined for one that lies elsewhere (`/usr/bin/java`). */
+  /** Below the top folder, with `/`: `bin/telegraf`; undefined if it lies elsewhere (`/usr/bin/java`). */
   executable: string | undefined;
-  /** What its program is called in an archive then: `jmx_jvm` for `bin/jmx_jvm.jar`. */
+  /** The program's name in an archive then: `jmx_jvm` for `bin/jmx_jvm.jar`. */
   packageName?: string | undefined;
 }
 
-/** A package's platform as people and reports are shown it. */
-export function shownPlatform(
-  { os, arch, anywhere }: Pick<Package, "os" | "arch" | "anywhere">,
-  archColumn = true,
-): { os: string | null; arch: string | null } {
-  return anywhere ? { os: null, arch: null } : { os, arch: archColumn ? arch : null };
-}
-
-/** What decides which packages the files on the volume become. */
+/** Settings that decide which packages the files on the volume become. */
 export interface ResolveOptions {
-  /** The command line's; wins over the file's name, PACKAGE_VERSION and the archive's VERSION. */
+  /** The command line's; they win over the file's name, PACKAGE_VERSION and VERSION files. */
   options: {
     os?: Os | undefined;
     arch?: Arch | undefined;
@@ -162,21 +195,24 @@ export interface ResolveOptions {
   collectors: "auto" | "none" | readonly string[];
   /** COLLECTOR_PACKAGES=standalone: each collector is a package of its own, cut out of the archive. */
   standalone?: boolean;
-  /** The platform's own; where it has none for an os and architecture, the built-in ones count. */
+  /** The platform's own; the built-in ones are used for an os and architecture without any. */
   definitions: readonly CollectorDefinition[];
-  /** Whether the table tells architectures apart (state C). */
+  /** Whether the table has an architecture column (state C). */
   archColumn: boolean;
 }
 
-/** What a file is taken for: what somebody said of it, else what its place or its name says, else a controller's archive. */
-export function typeOf({ claim, place, name }: Pick<VolumeFile, "claim" | "place" | "name">): PackageType {
-  return claim?.type ?? (place ? "collector" : (typeByName(name) ?? "controller"));
+/** Returns a package's platform as it is shown to people and in reports. */
+export function shownPlatform(
+  { os, arch, anywhere }: Pick<Package, "os" | "arch" | "anywhere">,
+  archColumn = true,
+): { os: string | null; arch: string | null } {
+  return anywhere ? { os: null, arch: null } : { os, arch: archColumn ? arch : null };
 }
 
-/** Stands for whatever is there: each upload replaces the last. Installers, APM probes and the bundle's collectors have no other version. */
+/** The version of packages that each upload replaces: installers, APM probes and the bundle's collectors. */
 export const LATEST = "latest";
 
-/** Whether a package is replaced by each upload, whatever it holds. */
+/** Whether each upload replaces the package, even with other content. */
 export function isMoving({ version }: Pick<Identity, "version">): boolean {
   return version === LATEST;
 }
@@ -185,8 +221,8 @@ const NUMBERED = /^(\d+(?:\.\d+)*)(?:-([^+]+))?/;
 const NATURAL = new Intl.Collator("en", { numeric: true });
 
 /**
- * Compares two versions, the newer being the greater: by number, a pre-release before its release. `latest` is the newest; a version
- * without a number is the oldest.
+ * Compares two versions, the newer being the greater: by number, a pre-release before its release. `latest` is the
+ * newest; a version without a number is the oldest.
  */
 export function compareVersions(a: string, b: string): number {
   const [left, right] = [parse(a), parse(b)];
@@ -204,31 +240,4 @@ function parse(version: string): { numbers: number[]; pre: string | undefined } 
   if (version === LATEST) return { numbers: [Number.MAX_SAFE_INTEGER], pre: undefined };
   const [, numbers, pre] = NUMBERED.exec(version) ?? [];
   return { numbers: numbers?.split(".").map(Number) ?? [-1], pre };
-}
-
-/**
- * Gives a collector one version on every architecture of an os: BK-Lite offers a node the version that it has, whatever its architecture
- * (BKLITE.md). If one has a file of its own without a version (`moving`), what archives hold of it for other architectures has none
- * either, and comes from the newest archive.
- */
-export function alignVersions<Part extends Identity>(
-  parts: readonly Part[],
-  moving: readonly Identity[],
-): Part[] {
-  const moves = (part: Part) => moving.some((one) => isSameCollector(one, part));
-  const newest = new Map<string, Part>();
-  const place = ({ os, arch, object }: Part) => `${os}/${arch}/${object}`;
-  for (const part of parts.filter(moves)) {
-    const other = newest.get(place(part));
-    if (!other || compareVersions(part.version, other.version) > 0) newest.set(place(part), part);
-  }
-  return parts.flatMap((part) => {
-    if (!moves(part)) return [part];
-    return newest.get(place(part)) === part ? [{ ...part, version: LATEST }] : [];
-  });
-}
-
-/** Whether two packages are one collector of an os, whatever their versions and architectures. */
-export function isSameCollector(a: Identity, b: Identity): boolean {
-  return a.os === b.os && a.object.toLowerCase() === b.object.toLowerCase();
 }

@@ -4,122 +4,26 @@ import type { Entry } from "../archive/types.ts";
 import { copiedSize, type ZipItem } from "../archive/zip-write.ts";
 import { problem } from "../errors.ts";
 import type { FormReason } from "../messages/archive.ts";
-import type { Archive, Contents, Made, MadeOfArchive, MadeOfFolder, Package } from "./package.ts";
+import {
+  type Archive,
+  type ControllerArchive,
+  type Derived,
+  type DerivedFromFolder,
+  isZip,
+  type Package,
+  type Repacked,
+} from "./package.ts";
 
 /** The folder that BK-Lite's installers look for. */
 const TOP = "fusion-collectors";
-/** What runs even where neither the archive nor the file's first bytes say so. */
+/** Files that run, even if neither the archive nor their first bytes say so. */
 const RUNS = /(?:^|\/)(?:collector-sidecar|[^/]+\.(?:sh|exe|bat|cmd|ps1))$/i;
+/** BK-Lite's certificate of NATS' issuer. */
+const CA = "certs/ca.crt";
+/** Bytes of a zip that is made here: BK-Lite's installer accepts no more, nor does a zip without zip64 fields. */
+export const MAX_ZIP = 4 * 1024 ** 3 - 1;
 
-/**
- * Why BK-Lite's installer could not unpack an archive as it is (BKLITE.md, "Controller install"): it takes zips with one top folder,
- * regular files and folders; nothing where it could. Pure.
- */
-function formReasons({
-  format,
-  entries,
-  rootEntry,
-}: Pick<Archive, "format" | "entries" | "rootEntry">): FormReason[] {
-  if (format === "other") return [];
-  const { top, beside } = topFolder(entries);
-  const junk = (path: string) => isJunk(path.split("/")[0] ?? "", () => false);
-  const holds: Record<FormReason, boolean> = {
-    "repack.tar-gz": format === "tar.gz",
-    "repack.no-top-folder": top === "",
-    "repack.top-folder": top !== "" && top !== TOP,
-    "repack.junk": entries.some(({ path }) => junk(path)),
-    "repack.beside": beside,
-    "repack.dot-names": format === "zip" && (rootEntry === true || entries.some(hasDots)),
-    "repack.folder-names": entries.some(isBareFolder),
-    "repack.links": entries.some(({ kind }) => kind === "link"),
-  };
-  return (Object.keys(holds) as FormReason[]).filter((reason) => holds[reason]);
-}
-
-/** A name with `.` or nothing between its slashes. */
-function hasDots({ location }: Entry): boolean {
-  if (!location) return false;
-  const parts = location.rawName.toString("latin1").split("/");
-  return parts.some((part, index) => part === "." || (part === "" && index < parts.length - 1));
-}
-
-/** A folder whose name says nothing of it: Python's zipfile and unzip take it for a file. */
-function isBareFolder({ kind, location }: Entry): boolean {
-  return kind === "directory" && location !== undefined && location.rawName.at(-1) !== 0x2f;
-}
-
-/**
- * Gives a controller's package the form that a node can install (SPEC §5): an archive in that form already stays as it is. Throws exit 65
- * where it has none.
- */
-export function takeForm(pkg: Package, repack: "auto" | "never" = "auto"): void {
-  if (pkg.type !== "controller") return;
-  const reasons = formReasons(pkg.archive);
-  if (reasons.length === 0) return;
-  if (repack === "never") {
-    pkg.unfit = reasons;
-    return;
-  }
-  pkg.made = repacked(pkg.archive, reasons);
-  pkg.name = repackedName(pkg.name);
-}
-
-/** The archive as a zip that BK-Lite's installer takes. Throws exit 65 where there can be none. */
-export function repacked(archive: Archive, reasons: readonly FormReason[]): MadeOfArchive {
-  const items = () => repackedItems(archive);
-  const files = items().filter(({ name }) => !name.endsWith("/"));
-  const bytes = files.reduce((sum, { from }) => sum + from.size, 0);
-  if (files.length > MAX_FILES || bytes > MAX_UNPACKED) {
-    throw problem(archive.file, "repack.too-large", { files: files.length, bytes });
-  }
-  const made: MadeOfArchive = { kind: "repacked", path: "", items, reasons };
-  checkLength(archive, made);
-  return made;
-}
-
-/** Throws exit 65 for a zip that would be longer than BK-Lite's installer takes, where that can be known before it is made. */
-export function checkLength(archive: Archive, made: MadeOfArchive): void {
-  if ((madeSize(archive, made) ?? 0) > MAX_MADE) throw problem(archive.file, "repack.too-long", {});
-}
-
-/** The row's name for such an archive. */
-function repackedName(name: string): string {
-  return name.replace(/\.(?:zip|tar\.gz|tgz|gz)$/i, "").concat(".zip");
-}
-
-function repackedItems({ file, entries }: Archive): ZipItem[] {
-  const { top } = topFolder(entries);
-  const above = top === "" ? 0 : top.length + 1;
-  const own = entries.find(({ path }) => path === top);
-  const root: Entry = own?.kind === "directory" ? own : { path: top, kind: "directory", size: 0, mode: 0 };
-  const inside = plainEntries(file, entries).filter(({ path }) => top === "" || path.startsWith(`${top}/`));
-  return [itemOf(TOP, root), ...inside.map(({ path, from }) => itemOf(`${TOP}/${path.slice(above)}`, from))];
-}
-
-/** What an archive holds, links replaced and junk left out; the scan has refused those that nothing can stand in for. */
-export function plainEntries(file: string, entries: readonly Entry[]): PlainEntry[] {
-  const followed = followLinks(entries, MAX_ENTRIES);
-  if (followed.entries.length > MAX_ENTRIES) {
-    throw problem(file, "repack.too-large", { files: followed.entries.length, bytes: undefined });
-  }
-  const paths = new Set(followed.entries.map(({ path }) => path));
-  return followed.entries.filter(({ path }) => !isJunk(path, (other) => paths.has(other)));
-}
-
-/** Permissions; what anybody may write loses what umask 022 takes: the programs run as root on every node. */
-function trusted(permissions: number): number {
-  return permissions & 0o002 ? permissions & ~0o022 : permissions;
-}
-
-/** A file or folder under its name in the new zip, with its permissions; where the archive has none, with those that it needs. */
-export function itemOf(name: string, from: Entry): ZipItem {
-  const permissions = trusted(from.mode & 0o777);
-  if (from.kind === "directory") return { name: `${name}/`, mode: 0o40000 | (permissions || 0o755), from };
-  if (permissions !== 0) return { name, mode: 0o100000 | permissions, from };
-  return RUNS.test(name) ? { name, mode: 0o100755, from } : { name, mode: 0o100644, guessMode: true, from };
-}
-
-/** What file managers and archivers leave beside a folder that they pack. */
+/** Files that file managers and archivers leave beside a folder that they pack. */
 const LEFT_BEHIND = new Set([
   ".DS_Store",
   ".Spotlight-V100",
@@ -133,20 +37,12 @@ const LEFT_BEHIND = new Set([
   "desktop.ini",
   "pax_global_header",
 ]);
-/** Folders around folders that somebody has packed. */
+/** Folders around folders that are searched for the top folder. */
 const DEPTH = 16;
 
-/** Where an archive's contents begin. */
-export interface TopFolder {
-  /** The folder that everything of it is below, possibly several levels down; "" where there is no such folder. */
-  top: string;
-  /** Something else, and no junk, lies beside it. */
-  beside: boolean;
-}
-
 /**
- * Whether nobody needs a file: macOS' `__MACOSX/` and `.DS_Store`, an AppleDouble file (`._NAME`) beside the one that it is about or at
- * the root, and what other file managers leave at the root.
+ * Whether a file is left behind by macOS (`__MACOSX/`, `.DS_Store`, `._NAME` beside NAME or at the root) or, at the
+ * root, by another file manager.
  */
 export function isJunk(path: string, has: (path: string) => boolean): boolean {
   const parts = path.split("/");
@@ -157,27 +53,35 @@ export function isJunk(path: string, has: (path: string) => boolean): boolean {
   return name.startsWith("._") && name.length > 2 && has([...parts.slice(0, -1), name.slice(2)].join("/"));
 }
 
+/** Where an archive's contents begin. */
+interface TopFolder {
+  /** The folder that contains everything, possibly several levels down; "" if there is none. */
+  top: string;
+  /** Whether anything but junk lies beside it. */
+  hasOthers: boolean;
+}
+
 /**
- * Finds it: the folder with `collector-sidecar` or `bin/` in it, otherwise the one folder that there is. Where `fusion-collectors` itself
- * is there and whole, what lies beside it does not count.
+ * Returns the folder with `collector-sidecar` or `bin/` in it, else the only folder. Other files beside a complete
+ * `fusion-collectors` do not count.
  */
-export function topFolder(entries: readonly Entry[]): TopFolder {
+function findTopFolder(entries: readonly Entry[]): TopFolder {
   let first: TopFolder | undefined;
   let top = "";
-  let beside = false;
+  let hasOthers = false;
   for (let depth = 0; depth < DEPTH; depth++) {
     const children = childrenOf(entries, top);
-    if (isContents(children)) return { top, beside };
+    if (isContents(children)) return { top, hasOthers };
     const [name, ...others] = [...children].filter(([, isFolder]) => isFolder).map(([child]) => child);
-    const alone = name !== undefined && others.length === 0 && children.size === 1;
-    const named = children.get("fusion-collectors") === true && "fusion-collectors";
-    const next = alone ? name : named && isContents(childrenOf(entries, join(top, named))) && named;
-    if (!next) break;
-    beside ||= !alone;
-    top = join(top, next);
-    first ??= { top, beside };
+    const isAlone = name !== undefined && others.length === 0 && children.size === 1;
+    const isUsual = children.get(TOP) === true && isContents(childrenOf(entries, prefixOf(top) + TOP));
+    const next = isAlone ? name : isUsual ? TOP : undefined;
+    if (next === undefined) break;
+    hasOthers ||= !isAlone;
+    top = prefixOf(top) + next;
+    first ??= { top, hasOthers };
   }
-  return first ?? { top: "", beside: false };
+  return first ?? { top: "", hasOthers: false };
 }
 
 function isContents(children: ReadonlyMap<string, boolean>): boolean {
@@ -186,74 +90,157 @@ function isContents(children: ReadonlyMap<string, boolean>): boolean {
   );
 }
 
-/** The names in a folder, and whether they are folders; junk at the archive's root does not count. */
+/** Returns the names in a folder, and whether they are folders; junk at the archive's root does not count. */
 function childrenOf(entries: readonly Entry[], folder: string): Map<string, boolean> {
   const children = new Map<string, boolean>();
-  const above = folder === "" ? 0 : folder.length + 1;
+  const prefix = prefixOf(folder);
+  const above = prefix.length;
   for (const { path, kind } of entries) {
-    if (folder !== "" && !path.startsWith(`${folder}/`)) continue;
+    if (!path.startsWith(prefix)) continue;
     const slash = path.indexOf("/", above);
     const name = slash < 0 ? path.slice(above) : path.slice(above, slash);
-    if (isJunk(folder === "" ? name : path.slice(0, above + name.length), () => false)) continue;
+    if (isJunk(prefix + name, () => false)) continue;
     if (slash >= 0 || kind === "directory") children.set(name, true);
     else if (!children.has(name)) children.set(name, false);
   }
   return children;
 }
 
-function join(folder: string, name: string): string {
-  return folder === "" ? name : `${folder}/${name}`;
+/** Returns how the paths in a folder begin. */
+export function prefixOf(folder: string): string {
+  return folder === "" ? "" : `${folder}/`;
 }
 
-/** By which the nodes know NATS' certificate. */
-const CA = "certs/ca.crt";
-
-/** Sorts entries by what they may be; a link counts as what it names. */
-export function contentsOf(entries: readonly Entry[]): Contents {
-  const { top } = topFolder(entries);
+/** Returns the parts of an archive that matter to BK-Lite; a link counts as the file that it names. */
+export function contentsOf(
+  entries: readonly Entry[],
+): Pick<ControllerArchive, "topFolder" | "members"> & { ca: Entry | undefined } {
+  const { top } = findTopFolder(entries);
   const members = new Map<string, Entry>();
-  let authority: Entry | undefined;
+  let ca: Entry | undefined;
   for (const { path: whole, from } of followLinks(entries, MAX_FILES).entries) {
-    const path = below(whole, top);
-    if (path === undefined) continue;
+    if (whole.startsWith("__MACOSX/") || !whole.startsWith(prefixOf(top))) continue;
+    const path = whole.slice(prefixOf(top).length);
     const entry = from.path === whole ? from : { ...from, path: whole };
-    const isMember = !path.includes("/") || path.startsWith("bin/");
-    if (path === CA && entry.kind === "file") authority = entry;
-    if (isMember && entry.kind === "file") members.set(path, entry);
+    if (entry.kind !== "file") continue;
+    if (path === CA) ca = entry;
+    if (!path.includes("/") || path.startsWith("bin/")) members.set(path, entry);
   }
-  const sidecar = members.has("collector-sidecar") || members.has("collector-sidecar.exe");
-  return { top, sidecar, members, authority };
+  return { topFolder: top, members, ca };
 }
 
-/** A path below the top folder; undefined for the folder itself, and for what macOS leaves beside it. */
-function below(path: string, top: string): string | undefined {
-  if (path === "__MACOSX" || path.startsWith("__MACOSX/")) return undefined;
-  if (top === "") return path;
-  return path.startsWith(`${top}/`) ? path.slice(top.length + 1) : undefined;
+/** Returns why BK-Lite's installer could not unpack an archive: it accepts zips with one top folder, files and folders. */
+function repackReasons({ format, entries, rootEntry }: ControllerArchive): FormReason[] {
+  const { top, hasOthers } = findTopFolder(entries);
+  const isJunkAtRoot = ({ path }: Entry) => isJunk(path.split("/")[0] ?? "", () => false);
+  const holds: Record<FormReason, boolean> = {
+    "repack.tar-gz": format === "tar.gz",
+    "repack.no-top-folder": top === "",
+    "repack.top-folder": top !== "" && top !== TOP,
+    "repack.junk": entries.some(isJunkAtRoot),
+    "repack.beside": hasOthers,
+    "repack.dot-names": format === "zip" && (rootEntry === true || entries.some(hasDots)),
+    "repack.folder-names": entries.some(isBareFolder),
+    "repack.links": entries.some(({ kind }) => kind === "link"),
+  };
+  return (Object.keys(holds) as FormReason[]).filter((reason) => holds[reason]);
 }
 
-/** Bytes of a zip that is made here: no more than BK-Lite's installer takes, and than a zip can have without zip64's places. */
-export const MAX_MADE = 4 * 1024 ** 3 - 1;
-
-/** Bytes of what is made; undefined where they are deflated and so not known before. */
-export function madeSize(archive: Archive, made: Made): number | undefined {
-  if (made.kind === "loose-file") return Number(onlyItem(archive, made).from.stamp.size);
-  if (made.kind === "executable") return onlyItem(archive, made).from.size;
-  const items = made.items();
-  return made.kind === "loose-folder" || archive.format !== "zip"
-    ? undefined
-    : copiedSize(archive.file, items as readonly ZipItem[]);
+/** Whether a name has `.` or nothing between two slashes. */
+function hasDots({ location }: Entry): boolean {
+  if (!location) return false;
+  const parts = location.rawName.toString("latin1").split("/");
+  return parts.some((part, index) => part === "." || (part === "" && index < parts.length - 1));
 }
 
+/** Whether a folder's name does not end in a slash: Python's zipfile and unzip read it as a file. */
+function isBareFolder({ kind, location }: Entry): boolean {
+  return kind === "directory" && location !== undefined && location.rawName.at(-1) !== 0x2f;
+}
+
+/**
+ * Returns a controller's package in the form that a node can install (SPEC §5): repacked if it is not in that form
+ * already. Throws exit 65 if it cannot be repacked.
+ */
+export function repackIfNeeded(
+  pkg: Package,
+  archive: ControllerArchive,
+  repack: "auto" | "never" = "auto",
+): Package {
+  const reasons = repackReasons(archive);
+  if (reasons.length === 0) return pkg;
+  if (repack === "never") return { ...pkg, repackNeeded: reasons };
+  const name = pkg.name.replace(/\.(?:zip|tar\.gz|tgz|gz)$/i, "").concat(".zip");
+  return { ...pkg, name, derived: repacked(archive, reasons) };
+}
+
+function repacked(archive: ControllerArchive, reasons: readonly FormReason[]): Repacked {
+  const items = () => repackedItems(archive);
+  const files = items().filter(({ name }) => !name.endsWith("/"));
+  const bytes = files.reduce((sum, { from }) => sum + from.size, 0);
+  if (files.length > MAX_FILES || bytes > MAX_UNPACKED) {
+    throw problem(archive.file, "repack.too-large", { files: files.length, bytes });
+  }
+  const derived: Repacked = { kind: "repacked", path: "", items, reasons };
+  checkLength(archive, derived);
+  return derived;
+}
+
+/** Throws exit 65 if a zip would be longer than BK-Lite's installer accepts, as far as that is known beforehand. */
+export function checkLength(archive: Archive, derived: Derived): void {
+  if ((derivedSize(archive, derived) ?? 0) > MAX_ZIP) throw problem(archive.file, "repack.too-long", {});
+}
+
+function repackedItems({ file, entries, topFolder: top }: ControllerArchive): ZipItem[] {
+  const above = prefixOf(top).length;
+  const own = entries.find(({ path }) => path === top);
+  const root: Entry = own?.kind === "directory" ? own : { path: top, kind: "directory", size: 0, mode: 0 };
+  const inside = plainEntries(file, entries).filter(({ path }) => path.startsWith(prefixOf(top)));
+  return [itemOf(TOP, root), ...inside.map(({ path, from }) => itemOf(`${TOP}/${path.slice(above)}`, from))];
+}
+
+/** Returns an archive's files and folders without junk, links replaced by the files that they name. */
+export function plainEntries(file: string, entries: readonly Entry[]): PlainEntry[] {
+  const followed = followLinks(entries, MAX_ENTRIES);
+  if (followed.entries.length > MAX_ENTRIES) {
+    throw problem(file, "repack.too-large", { files: followed.entries.length, bytes: undefined });
+  }
+  const paths = new Set(followed.entries.map(({ path }) => path));
+  return followed.entries.filter(({ path }) => !isJunk(path, (other) => paths.has(other)));
+}
+
+/** Returns a file or folder under its name in the new zip, with its permissions, or usual ones if it has none. */
+export function itemOf(name: string, from: Entry): ZipItem {
+  const permissions = safePermissions(from.mode & 0o777);
+  if (from.kind === "directory") return { name: `${name}/`, mode: 0o40000 | (permissions || 0o755), from };
+  if (permissions !== 0) return { name, mode: 0o100000 | permissions, from };
+  return RUNS.test(name) ? { name, mode: 0o100755, from } : { name, mode: 0o100644, guessMode: true, from };
+}
+
+/** Returns permissions with umask 022 if anybody may write the file: the programs run as root on every node. */
+function safePermissions(permissions: number): number {
+  return permissions & 0o002 ? permissions & ~0o022 : permissions;
+}
+
+/** Returns the bytes of a derived package; undefined if they are deflated and so not known beforehand. */
+export function derivedSize(archive: Archive, derived: Derived): number | undefined {
+  if (derived.kind === "loose-file") return Number(onlyItem(archive, derived).from.stamp.size);
+  if (derived.kind === "executable") return onlyItem(archive, derived).from.size;
+  if (isFromFolder(derived) || !isZip(archive)) return undefined;
+  return copiedSize(archive.file, derived.items());
+}
+
+/** Whether a package is derived from files on the volume, not from an archive's entries. */
+export function isFromFolder(derived: Derived): derived is DerivedFromFolder {
+  return derived.kind === "loose-folder" || derived.kind === "loose-file";
+}
+
+/** Returns the one file that a package consists of. */
 export function onlyItem<From>(
   { file }: Archive,
-  made: { path: string; items(): readonly ZipItem<From>[] },
+  derived: { path: string; items(): readonly ZipItem<From>[] },
 ): ZipItem<From> {
-  const [item] = made.items();
-  if (!item) throw new Error(`${file} has no member ${made.path}`);
+  const [item] = derived.items();
+  if (!item) throw new Error(`${file} has no member ${derived.path}`);
   return item;
-}
-
-export function isLoose(made: Made): made is MadeOfFolder {
-  return made.kind === "loose-folder" || made.kind === "loose-file";
 }

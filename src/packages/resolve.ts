@@ -1,150 +1,187 @@
-import { collectProblem, type Problem, problem } from "../errors.ts";
-import { FIELD_LENGTHS, type Identity, isRowName } from "../identity.ts";
+import type { VolumeConfig } from "../config/settings.ts";
+import { collectProblem, finding, type Problem, problem } from "../errors.ts";
+import type { Identity } from "../identity.ts";
+import type { Ignored } from "../volume/list.ts";
 import { versionFor } from "../volume/version.ts";
 import { definitionsFor, type FoundCollector, findCollectors, LIBRARIES } from "./definitions.ts";
 import {
-  type Beside,
-  besideOf,
-  calledLike,
+  collectorNamed,
+  type FindSibling,
   installerPackage,
-  looseCollectors,
-  ownShape,
   probePackage,
+  siblingsIn,
+  slotCollectors,
   standalone,
-  unstartableWarnings,
+  startWarnings,
+  storedForm,
 } from "./layouts.ts";
 import {
   type Archive,
-  alignVersions,
   type Collector,
+  type CollectorFile,
+  type CollectorFolder,
+  type ControllerArchive,
+  compareVersions,
   isMoving,
-  isSameCollector,
+  LATEST,
   type Package,
   type ResolveOptions,
-  typeOf,
 } from "./package.ts";
-import { takeForm } from "./repack.ts";
+import type { ScanArguments } from "./read.ts";
+import { repackIfNeeded } from "./repack.ts";
+import { verifyArchive } from "./sources.ts";
 import {
-  checkBinaries,
+  checkExecutable,
+  checkExecutables,
+  checkFields,
   checkKnown,
   checkParts,
-  checkProgram,
   checkVersion,
   checkWindowsNames,
-  holdsProgram,
+  collectorWarnings,
+  holdsExecutable,
   nameWarnings,
-  oddities,
   platformOf,
-  readZipProgram,
+  withProgram,
 } from "./validate.ts";
 
 export interface Resolved {
-  /** Each archive's own, followed by those that are cut out of it. */
-  packages: Package[];
-  /** Those that have only a row. */
-  collectors: Collector[];
-  /** Everything that contradicts itself: contents and claim, two archives with one identity, a named collector that is not there. */
-  problems: Problem[];
-  /** What lies in a collector's place and is none, or none that is wanted. */
-  ignored: Archive[];
-  /** Which of those look like a mistake. */
-  warnings: Problem[];
+  /** In the archives' order: each archive's own, followed by those that are cut out of it. */
+  packages: readonly Package[];
+  /** Collectors that have only a row. */
+  collectors: readonly Collector[];
+  /** Contradictions: contents and declaration, two archives with one identity, a collector of COLLECTORS that is missing. */
+  problems: readonly Problem[];
+  /** Files and folders in slots of the bundle layout that do not become packages. */
+  ignored: readonly Ignored[];
+  warnings: readonly Problem[];
 }
 
-/** What each archive is to be stored and registered as. */
+/** Returns the packages as which archives are stored and registered. */
 export async function resolvePackages(
   archives: readonly Archive[],
   wanted: ResolveOptions,
 ): Promise<Resolved> {
-  const resolved: Resolved = { packages: [], collectors: [], problems: [], ignored: [], warnings: [] };
-  const attempt = (check: () => unknown) => collectProblem(resolved.problems, check);
-  // what has a file of its own comes first: it is not looked for in the archives
-  const isController = (archive: Archive) => typeOf(archive) === "controller";
-  const others = archives.filter((one) => !isController(one));
-  const beside = besideOf(others);
-  for (const archive of others) await attempt(() => addOther(archive, { wanted, resolved, beside }));
-  const own = resolved.packages.filter(({ type }) => type === "collector");
-  const parts: Package[] = [];
-  for (const archive of archives.filter(isController)) {
-    const pkg = packageOf(archive, wanted);
-    resolved.packages.push(pkg);
-    await attempt(() => checkVersion(pkg, wanted, resolved.warnings));
-    await attempt(() => takeForm(pkg, wanted.repack));
-    await attempt(() => checkFields(pkg));
-    if (pkg.os === "windows") await attempt(() => checkWindowsNames(archive));
-    const found = findCollectors(archive, pkg.os, definitionsFor(pkg, wanted.definitions));
-    await attempt(async () => {
-      checkKnown(pkg, found);
-      // programs of another os explain what is missing
-      await checkBinaries(pkg, found);
-      checkParts(pkg);
-    });
-    // whatever its version: it is not cut out of an archive too (SPEC §3)
-    const hasOwn = ({ object }: Pick<Identity, "object">) =>
-      own.some(
-        (one) => (!wanted.archColumn || one.arch === pkg.arch) && isSameCollector(one, { ...pkg, object }),
-      );
-    await attempt(async () => {
-      for (const one of chosen(found, pkg, wanted.collectors, hasOwn)) {
-        checkObject(one, pkg);
-        if (wanted.standalone) await attempt(() => parts.push(partOf(one, pkg)));
-        else resolved.collectors.push(rowOf(one, pkg));
-      }
-    });
+  const problems: Problem[] = [];
+  const findSibling = siblingsIn(archives);
+  const others: Others[] = [];
+  for (const one of archives) {
+    if (one.kind === "controller") continue;
+    const found = await collectProblem(problems, () => resolveOther(one, wanted, findSibling));
+    if (found) others.push(found);
+  }
+  // a collector with a file of its own is not searched for in the archives
+  const own = others.flatMap(({ packages }) => packages).filter(({ type }) => type === "collector");
+  const controllers: Controller[] = [];
+  for (const one of archives) {
+    if (one.kind === "controller") controllers.push(await resolveController(one, wanted, own));
   }
   const moving = own.filter(isMoving);
-  resolved.packages.push(...alignVersions(parts, moving));
-  resolved.collectors = alignVersions(resolved.collectors, moving);
-  const place = new Map(archives.map((archive, index) => [archive, index]));
-  const at = ({ archive }: Package) => place.get(archive) ?? 0;
-  resolved.warnings.push(...nameWarnings(resolved.packages));
-  resolved.packages.sort((a, b) => at(a) - at(b));
-  resolved.warnings.push(...unstartableWarnings(resolved.packages, wanted));
-  resolved.problems.push(...clashes([...resolved.packages, ...resolved.collectors], wanted.archColumn));
-  return resolved;
+  const packages = [
+    ...others.flatMap((one) => one.packages),
+    ...controllers.map(({ pkg }) => pkg),
+    ...alignVersions(
+      controllers.flatMap(({ parts }) => parts),
+      moving,
+    ),
+  ];
+  const collectors = alignVersions(
+    controllers.flatMap((one) => one.collectors),
+    moving,
+  );
+  const order = new Map(archives.map(({ file }, index) => [file, index]));
+  const indexOf = ({ archive }: Package) => order.get(archive.file) ?? 0;
+  const inOrder = packages.toSorted((a, b) => indexOf(a) - indexOf(b));
+  const warnings = [...others, ...controllers].flatMap((one) => one.warnings);
+  return {
+    packages: inOrder,
+    collectors,
+    problems: [
+      ...problems,
+      ...controllers.flatMap((one) => one.problems),
+      ...findClashes([...inOrder, ...collectors], wanted.archColumn),
+    ],
+    ignored: others.flatMap(({ ignored }) => ignored ?? []),
+    warnings: [...warnings, ...nameWarnings(packages), ...startWarnings(inOrder, wanted)],
+  };
+}
+
+/**
+ * Returns what archives would become without a server, and their problems: on today's BK-Lite (table state C), with the
+ * built-in collectors. `archiveCheck: full` also reads every entry.
+ */
+export async function judge(
+  archives: readonly Archive[],
+  args: ScanArguments,
+  config: VolumeConfig,
+  signal: AbortSignal,
+): Promise<Resolved> {
+  const resolved = await resolvePackages(archives, {
+    options: args,
+    packageVersion: config.packageVersion,
+    repack: config.repack,
+    collectors: config.collectors,
+    standalone: config.collectorPackages !== "shared",
+    definitions: [],
+    archColumn: true,
+  });
+  if (config.archiveCheck !== "full") return resolved;
+  const ignored = new Set(resolved.ignored.map(({ file }) => file));
+  const problems = [...resolved.problems];
+  for (const archive of archives.filter(({ file }) => !ignored.has(file)))
+    await collectProblem(problems, () => verifyArchive(archive, signal));
+  return { ...resolved, problems };
 }
 
 interface Others {
-  wanted: ResolveOptions;
-  resolved: Resolved;
-  beside: Beside;
+  packages: readonly Package[];
+  warnings: readonly Problem[];
+  ignored?: Ignored;
 }
 
-/** What is no controller's archive. Throws exit 65 for what it cannot be. */
-async function addOther(archive: Archive, { wanted, resolved, beside }: Others): Promise<void> {
-  const type = typeOf(archive);
-  if (type === "collector" && archive.format === "zip") {
-    const { os, object } = { ...archive.place, ...archive.claim, ...wanted.options };
-    await readZipProgram(archive, { os, object }, wanted.definitions);
-  }
-  if (archive.place) {
-    const found = looseCollectors(archive, wanted, beside);
-    const kept = found.filter(({ object }) => isWanted(object, wanted.collectors));
-    for (const pkg of kept) checkFields(pkg);
-    resolved.packages.push(...kept);
-    if (kept.length === 0) resolved.ignored.push(archive);
-    if (found.length > 0) return;
-    const { file, place } = archive;
-    const like = archive.isFolder ? calledLike(archive, wanted) : undefined;
-    if (like) resolved.warnings.push({ file, reason: "collector.incomplete", params: like });
-    else if (holdsProgram(archive) && archive.name !== LIBRARIES)
-      resolved.warnings.push({ file, reason: "collector.unknown", params: { os: place.os } });
-    return;
-  }
-  if (type === "installer") resolved.packages.push(installerPackage(archive));
-  else if (type === "apm-probe") resolved.packages.push(probePackage(archive));
-  else {
-    const declared = packageOf(archive, wanted);
-    checkProgram(archive.file, archive.program, declared, "archive");
-    const definition = definitionsFor(declared, wanted.definitions).find(
-      ({ object }) => object === declared.object,
-    );
-    const shape = definition && ownShape(archive, definition, { beside, program: archive.name });
-    const pkg: Package = { ...declared, ...shape };
-    checkFields(pkg);
-    resolved.packages.push(pkg);
-    resolved.warnings.push(...oddities(pkg, wanted.definitions));
-  }
+/** Resolves any file or folder but a controller's archive. Throws exit 65 for one that contradicts itself. */
+async function resolveOther(
+  archive: Exclude<Archive, ControllerArchive>,
+  wanted: ResolveOptions,
+  findSibling: FindSibling,
+): Promise<Others> {
+  if (archive.kind === "installer") return { packages: [installerPackage(archive)], warnings: [] };
+  if (archive.kind === "apm-probe") return { packages: [probePackage(archive)], warnings: [] };
+  if (archive.kind === "collector-folder") return resolveSlot(archive, wanted, findSibling);
+  const known = { ...archive.place, ...archive.claim, ...wanted.options };
+  const isZip = archive.format === "zip";
+  const read = isZip ? await withProgram(archive, known, wanted.definitions) : archive;
+  if (read.place) return resolveSlot(read, wanted, findSibling);
+  const declared = packageOf(read, wanted);
+  const { file, name, executable } = read;
+  checkExecutable(executable, { file, entry: "", target: declared, source: "archive" });
+  const definition = definitionsFor(declared, wanted.definitions).find(
+    ({ object }) => object === declared.object,
+  );
+  const stored = definition && storedForm(read, definition, { findSibling, program: name });
+  const pkg = checkFields({ ...declared, ...stored });
+  return { packages: [pkg], warnings: collectorWarnings(pkg, wanted.definitions) };
+}
+
+/** Resolves a file or folder in a slot of the bundle layout. */
+function resolveSlot(
+  archive: CollectorFile | CollectorFolder,
+  wanted: ResolveOptions,
+  findSibling: FindSibling,
+): Others {
+  const found = slotCollectors(archive, wanted, findSibling);
+  const packages = found.filter(({ object }) => isWanted(object, wanted.collectors)).map(checkFields);
+  const warnings = found.length === 0 ? slotWarnings(archive, wanted) : [];
+  return { packages, warnings, ...(packages.length === 0 && { ignored: { file: archive.file } }) };
+}
+
+/** Returns a warning for a slot's content that is no collector but most likely should be one. */
+function slotWarnings(archive: CollectorFile | CollectorFolder, wanted: ResolveOptions): Problem[] {
+  const { file, name, place: slot } = archive;
+  const named = archive.kind === "collector-folder" ? collectorNamed(archive, wanted) : undefined;
+  if (named) return [finding(file, "collector.incomplete", named)];
+  if (!slot || !holdsExecutable(archive) || name === LIBRARIES) return [];
+  return [finding(file, "collector.unknown", { os: slot.os })];
 }
 
 function isWanted(object: string, collectors: ResolveOptions["collectors"]): boolean {
@@ -152,87 +189,128 @@ function isWanted(object: string, collectors: ResolveOptions["collectors"]): boo
   return collectors.some((name) => name.toLowerCase() === object.toLowerCase());
 }
 
-/** A controller's archive, or a collector that somebody has declared. */
-function packageOf(archive: Archive, wanted: ResolveOptions): Package {
-  const { named, versions, around = [], name } = archive;
-  const type = typeOf(archive);
-  // the command line wins over packages.json, and both over what the file says of itself
+interface Controller {
+  pkg: Package;
+  /** Collectors as packages of their own. */
+  parts: readonly Package[];
+  collectors: readonly Collector[];
+  problems: readonly Problem[];
+  warnings: readonly Problem[];
+}
+
+/** Resolves a controller's archive; `own` has the collectors with files of their own. */
+async function resolveController(
+  archive: ControllerArchive,
+  wanted: ResolveOptions,
+  own: readonly Package[],
+): Promise<Controller> {
+  const problems: Problem[] = [];
+  const attempt = <T>(check: () => T) => collectProblem(problems, check);
+  const declared = packageOf(archive, wanted);
+  const { os } = declared;
+  const warnings = (await attempt(() => checkVersion(archive, os, wanted))) ?? [];
+  const pkg = (await attempt(() => repackIfNeeded(declared, archive, wanted.repack))) ?? declared;
+  await attempt(() => checkFields(pkg));
+  if (os === "windows") await attempt(() => checkWindowsNames(archive));
+  const found = findCollectors(archive.members.keys(), os, definitionsFor(pkg, wanted.definitions));
+  await attempt(async () => {
+    checkKnown(archive, os, found);
+    // first: programs of another os explain why parts are missing
+    await checkExecutables(archive, pkg, found);
+    checkParts(archive, os);
+  });
+  // a collector with a file of its own, of any version, is not cut out of an archive as well (SPEC §3)
+  const hasOwn = (object: string) =>
+    own.some((one) => (!wanted.archColumn || one.arch === pkg.arch) && isSameCollector(one, { os, object }));
+  const parts: Package[] = [];
+  const collectors: Collector[] = [];
+  await attempt(async () => {
+    for (const one of selectCollectors(archive, found, wanted.collectors, hasOwn)) {
+      const { object, executable } = one;
+      // the table has one row for an object and version
+      if (object === pkg.object) throw problem(archive.file, "package.object.collector", { object });
+      if (wanted.standalone) await attempt(() => parts.push(checkFields(standalone(one, pkg, archive))));
+      else {
+        const { arch, version, name } = pkg;
+        collectors.push({ type: "collector", os, arch, object, version, name, executable, archive });
+      }
+    }
+  });
+  return { pkg, parts, collectors, problems, warnings };
+}
+
+/** Returns the package of a controller's archive, or of a declared collector. */
+function packageOf(archive: ControllerArchive | CollectorFile, wanted: ResolveOptions): Package {
+  const { kind: type, nameInfo, name } = archive;
+  // the command line wins over packages.json, and both over the file's own name and contents
   const given = { ...archive.claim, ...wanted.options };
-  const header = platformOf(archive.program);
-  const os = given.os ?? named.os ?? header?.os ?? "linux";
-  // a collector's file is named by whoever made the collector: a number in it is not BK-Lite's version
+  const isController = archive.kind === "controller";
+  const header = isController ? undefined : platformOf(archive.executable);
+  const os = given.os ?? nameInfo.os ?? header?.os ?? "linux";
+  // a number in the name of a collector's file is its maker's version, not BK-Lite's
   const version =
-    given.version ?? (type === "collector" ? undefined : named.version) ?? wanted.packageVersion;
+    given.version ??
+    (isController ? nameInfo.version : undefined) ??
+    wanted.packageVersion ??
+    (isController ? versionFor(archive.versions, os) : undefined);
   return {
     type,
     os,
-    arch: given.arch ?? named.arch ?? header?.arch ?? "x86_64",
+    arch: given.arch ?? nameInfo.arch ?? header?.arch ?? "x86_64",
     object: given.object ?? "Controller",
-    version: version ?? versionFor([versions, ...around], os) ?? "1.0.0",
+    version: version ?? "1.0.0",
     archive,
     name,
     description: archive.claim?.description ?? "",
   };
 }
 
-function rowOf(
-  { object, executable }: FoundCollector,
-  { os, arch, version, name, archive }: Package,
-): Collector {
-  return { type: "collector", os, arch, object, version, name, executable, archive };
-}
-
-function partOf(found: FoundCollector, pkg: Package): Package {
-  const part = standalone(found, pkg);
-  checkFields(part);
-  return part;
-}
-
-/** The table has one row for an object and version: an archive cannot stand beside its own collector there. */
-function checkObject({ object }: FoundCollector, pkg: Package): void {
-  if (object !== pkg.object) return;
-  throw problem(pkg.archive.file, "package.object.collector", { object: object });
-}
-
-function checkFields(pkg: Package): void {
-  if (!isRowName(pkg.name)) throw problem(pkg.archive.file, "name.characters", { name: pkg.name });
-  for (const [field, limit] of Object.entries(FIELD_LENGTHS)) {
-    const length = [...pkg[field as keyof typeof FIELD_LENGTHS]].length;
-    if (length <= limit) continue;
-    throw problem(pkg.archive.file, "package.field.long", {
-      field: field as keyof typeof FIELD_LENGTHS,
-      length,
-      limit,
-    });
-  }
-}
-
-/** Those that COLLECTORS asks for and that lie nowhere else. Throws exit 65 for a named one that is not there. */
-function chosen(
+/** Returns the collectors of COLLECTORS without files of their own. Throws exit 65 for a named one that is missing. */
+function selectCollectors(
+  { file }: Archive,
   found: readonly FoundCollector[],
-  { archive }: Package,
   wanted: ResolveOptions["collectors"],
-  hasOwn: (collector: { object: string }) => boolean,
+  hasOwn: (object: string) => boolean,
 ): FoundCollector[] {
   if (wanted === "none") return [];
-  if (wanted === "auto") return found.filter((one) => !hasOwn(one));
+  if (wanted === "auto") return found.filter(({ object }) => !hasOwn(object));
   return wanted.flatMap((name) => {
     const one = found.find(({ object }) => object.toLowerCase() === name.toLowerCase());
-    if (hasOwn(one ?? { object: name })) return [];
+    if (hasOwn(one?.object ?? name)) return [];
     if (one) return [one];
-    const held = found.map(({ object }) => object);
-    throw problem(archive.file, "collector.missing", { name: name, held });
+    throw problem(file, "collector.missing", { name, held: found.map(({ object }) => object) });
   });
 }
 
-/** What is stored under one key, or registered in one row. */
-type Claimed = Identity & { archive: Pick<Archive, "file">; fixedKey?: string };
-
 /**
- * Returns the problems of two files that claim one identity, each naming the other: files, or collectors in archives. Of two archives that
- * clash themselves nothing more is said.
+ * Gives a collector one version on all architectures of an os, because BK-Lite offers a node this version whatever its
+ * architecture (BKLITE.md): if one has a file of its own without a version (`moving`), those in archives for other
+ * architectures lose theirs, and come from the newest archive.
  */
-export function clashes(packages: readonly Claimed[], archColumn: boolean): Problem[] {
+function alignVersions<Part extends Identity>(parts: readonly Part[], moving: readonly Identity[]): Part[] {
+  const moves = (part: Part) => moving.some((one) => isSameCollector(one, part));
+  const keyOf = ({ os, arch, object }: Part) => `${os}/${arch}/${object}`;
+  const newest = new Map<string, Part>();
+  for (const part of parts.filter(moves)) {
+    const other = newest.get(keyOf(part));
+    if (!other || compareVersions(part.version, other.version) > 0) newest.set(keyOf(part), part);
+  }
+  return parts.flatMap((part) => {
+    if (!moves(part)) return [part];
+    return newest.get(keyOf(part)) === part ? [{ ...part, version: LATEST }] : [];
+  });
+}
+
+/** Whether two packages are one collector of an os, whatever their versions and architectures. */
+function isSameCollector(a: Pick<Identity, "os" | "object">, b: Pick<Identity, "os" | "object">): boolean {
+  return a.os === b.os && a.object.toLowerCase() === b.object.toLowerCase();
+}
+
+/** A package or a row. */
+type Claimed = Identity & { archive: Pick<Archive, "file">; keyWithoutRow?: string };
+
+/** Returns the problems of two packages with one identity, each naming the other; one pair for two archives. */
+function findClashes(packages: readonly Claimed[], archColumn: boolean): Problem[] {
   const first = new Map<string, Claimed>();
   const problems = new Map<string, Problem[]>();
   for (const pkg of packages) {
@@ -247,18 +325,16 @@ export function clashes(packages: readonly Claimed[], archColumn: boolean): Prob
   return [...problems.values()].flat();
 }
 
-/** What the table's unique constraint compares; the key of what has no row. */
-function identityWords({ os, arch, object, version, fixedKey }: Claimed, archColumn: boolean): string[] {
-  if (fixedKey !== undefined) return [fixedKey];
+/** Returns the columns of the table's unique constraint; the key of a package without a row. */
+function identityWords({ os, arch, object, version, keyWithoutRow }: Claimed, archColumn: boolean): string[] {
+  if (keyWithoutRow !== undefined) return [keyWithoutRow];
   return [os, ...(archColumn ? [arch] : []), object, version];
 }
 
 function clash(pkg: Claimed, other: Claimed, words: readonly string[]): Problem {
   const { file } = pkg.archive;
   const both = { other: other.archive.file, identity: words.join(" ") };
-  const { problem: found } =
-    other.arch === pkg.arch
-      ? problem(file, "package.clash", { ...both, moves: isMoving(pkg) && isMoving(other) })
-      : problem(file, "package.clash.arch", { ...both, arch: pkg.arch, otherArch: other.arch });
-  return found;
+  return other.arch === pkg.arch
+    ? finding(file, "package.clash", { ...both, moves: isMoving(pkg) && isMoving(other) })
+    : finding(file, "package.clash.arch", { ...both, arch: pkg.arch, otherArch: other.arch });
 }

@@ -1,193 +1,113 @@
 import { createHash } from "node:crypto";
 import { type EntryFacts, entriesDigest } from "../archive/entries.ts";
-import {
-  RepackStream as Pass,
-  type RepackSource as PassSource,
-  type RepackTarget as PassTarget,
-} from "../archive/repack-stream.ts";
+import { type RepackSource, RepackStream, type RepackTarget } from "../archive/repack-stream.ts";
 import { TarReader } from "../archive/tar-read.ts";
 import type { Entry, FileDigests, OpenFile, Source, ZipLocation } from "../archive/types.ts";
-import { readVerified as zipBytes } from "../archive/zip-verify.ts";
+import { readVerified, type VerifyOptions, verifyEntries } from "../archive/zip-verify.ts";
 import { copyZip, type ZipItem } from "../archive/zip-write.ts";
 import { inParallel } from "../async.ts";
 import { isSystemError, problem } from "../errors.ts";
-import { assertUnchanged, digest, fileSource, openFile, readStream } from "../volume/files.ts";
+import {
+  assertUnchanged,
+  digest,
+  fileSource,
+  openFile,
+  readStream,
+  type StampedFile,
+  withStamped,
+} from "../volume/files.ts";
 import type { TreeEntry } from "../volume/list.ts";
 import { unreadable } from "../volume/paths.ts";
-import type { Archive, Digest, Made, MadeOfArchive, MadeOfFolder, Package } from "./package.ts";
-import { verifyArchive } from "./read.ts";
-import { isLoose, MAX_MADE, madeSize, onlyItem } from "./repack.ts";
+import {
+  type Archive,
+  type ControllerArchive,
+  type Derived,
+  type DerivedFromArchive,
+  type DerivedFromFolder,
+  type Digest,
+  isZip,
+  type Package,
+} from "./package.ts";
+import { derivedSize, isFromFolder, MAX_ZIP, onlyItem } from "./repack.ts";
 
-/** Of the rule by which bytes are made: with another one the same source may give others. */
+/** The version of the rules by which bytes are derived: other rules may give other bytes. */
 const RULE = 1;
-/** Of the rule that puts a program where its definition says. */
+/** The same for a program that is moved to its definition's path. */
 const TARGET_RULE = 2;
 const BLOCK = 1024 * 1024;
 
 /**
- * The bytes of packages, as they are stored: a file's own, or what is made of it, as a stream. What is made of one tar.gz is made while that
- * is read once, at the pace of the slowest: such sources have to be read at the same time, and one that is given up has to be closed. `onRead` is
- * called when something was read that may not have been for the source that waits.
+ * Returns the bytes of packages as they are stored: a file's own, or derived ones. All that is derived from one tar.gz
+ * is read in one pass, at the pace of the slowest: read such sources in parallel, and close one that is given up.
+ * `onRead` is called after each read, also one for another source.
  */
 export function packageSources(packages: readonly Package[], onRead = () => {}): Map<Package, Source> {
   const sources = new Map<Package, Source>(packages.map((pkg) => [pkg, ownSource(pkg, onRead)]));
   for (const [archive, group] of Map.groupBy(packages.filter(isOfTar), (pkg) => pkg.archive)) {
-    const made = group.map((pkg) => pkg.made);
-    const pass = tarPass(archive, made, onRead);
-    for (const [index, pkg] of group.entries()) {
-      sources.set(pkg, passSource(pass, index, madeSize(archive, pkg.made)));
-    }
+    const stream = tarStream(
+      archive,
+      group.map(({ derived }) => derived),
+      onRead,
+    );
+    for (const [index, pkg] of group.entries())
+      sources.set(pkg, streamSource(stream, index, packageSize(pkg)));
   }
   return sources;
 }
 
 /**
- * How many of the packages that come out of one archive are to be taken at the same time: all where that saves reading it again. From a zip
- * each is read by itself, and several at once took more memory and no less time.
+ * Returns how many of the packages out of one archive to read in parallel: all of a tar.gz, which is then read once. For
+ * a zip, several took more memory and no less time.
  */
 export function lanesFor(packages: readonly Package[]): number {
   return packages.some(isOfTar) ? packages.length : 1;
 }
 
-/** Returns the entry that a package is cut out of a zip as, and that reading the package verifies; undefined: none. */
-export function cutEntry({ archive, made }: Package): ZipLocation | undefined {
-  if (archive.format !== "zip" || made?.kind !== "executable") return undefined;
-  return onlyItem(archive, made).from.location;
+/** Returns the entry of a zip that reading the package verifies; undefined if it is not one entry. */
+export function cutEntry({ archive, derived }: Package): ZipLocation | undefined {
+  if (!isZip(archive) || derived?.kind !== "executable") return undefined;
+  return onlyItem(archive, derived).from.location;
 }
 
-function isOfTar(pkg: Package): pkg is Package & { made: MadeOfArchive } {
-  return pkg.archive.format === "tar.gz" && pkg.made !== undefined && !isLoose(pkg.made);
+function isOfTar(pkg: Package): pkg is Package & { archive: ControllerArchive; derived: DerivedFromArchive } {
+  const { archive, derived } = pkg;
+  return archive.kind === "controller" && archive.format === "tar.gz" && derived !== undefined;
 }
 
-function ownSource({ archive, made }: Package, onRead: () => void): Source {
-  if (!made) return fileSource(archive);
-  if (isLoose(made)) {
-    if (made.kind === "loose-file") return fileSource(onlyItem(archive, made).from);
-    return passSource(folderPass(archive, made, onRead), 0, undefined);
-  }
+function ownSource({ archive, derived }: Package, onRead: () => void): Source {
+  if (!derived) return fileSource(archive);
+  if (derived.kind === "loose-file") return fileSource(onlyItem(archive, derived).from);
+  if (isFromFolder(derived)) return streamSource(folderStream(archive, derived, onRead), 0, undefined);
   return {
-    size: madeSize(archive, made),
+    size: derivedSize(archive, derived),
     blocks: (blockSize, signal) =>
-      readStream(archive, (handle) => inBlocks(zipStream(archive, made, handle, signal), blockSize)),
+      readStream(archive, (handle) => inBlocks(zipStream(archive, derived, handle, signal), blockSize)),
   };
 }
 
-function passSource<From>(pass: Pass<From>, index: number, size: number | undefined): Source {
+function zipStream(archive: Archive, derived: DerivedFromArchive, handle: OpenFile, signal: AbortSignal) {
+  if (derived.kind === "executable")
+    return readVerified(archive.file, handle, onlyItem(archive, derived).from, signal);
+  return copyZip(archive.file, derived.items(), handle, signal);
+}
+
+function streamSource<From>(stream: RepackStream<From>, index: number, size: number | undefined): Source {
   return {
     size,
-    blocks: (blockSize, signal) => inBlocks(pass.stream(index, signal), blockSize),
+    blocks: (blockSize, signal) => inBlocks(stream.stream(index, signal), blockSize),
   };
 }
 
-/** Bytes of a package, as they are stored; undefined where they are made and not known before. */
-export function packageSize({ archive, made }: Package): number | undefined {
-  return made ? madeSize(archive, made) : archive.size;
-}
-
-/** What the bytes of packages come to; read or made once, in one pass over a tar.gz, and remembered. */
-export async function packageDigests(
-  packages: readonly Package[],
-  signal: AbortSignal,
-): Promise<Map<Package, Digest>> {
-  for (const { archive, made } of packages) {
-    if (made?.kind !== "executable" || !archive.fileDigests) continue;
-    const { from } = onlyItem(archive, made);
-    made.digest ??= { sha256: fileDigest(from, archive, archive.fileDigests), bytes: from.size };
-  }
-  const unknown = packages.filter(({ made }) => made && !made.digest);
-  for (const group of Map.groupBy(unknown, ({ archive }) => archive).values()) {
-    const sources = [...packageSources(group)];
-    await inParallel(sources, lanesFor(group), async ([{ made }, source]) => {
-      if (made) made.digest = await digestOf(source, signal);
-    });
-  }
-  const digests = new Map<Package, Digest>();
-  for (const pkg of packages) {
-    const { archive, made } = pkg;
-    digests.set(pkg, made?.digest ?? { sha256: await digest(archive, signal), bytes: archive.size });
-  }
-  return digests;
-}
-
-async function digestOf(source: Source, signal: AbortSignal): Promise<Digest> {
-  const hash = createHash("sha256");
-  let bytes = 0;
-  for await (const block of source.blocks(BLOCK, signal)) {
-    hash.update(block);
-    bytes += block.length;
-  }
-  return { sha256: hash.digest("hex"), bytes };
-}
-
 /**
- * Says, in a stored object's headers, what it was made of and how: where the source is still the same its bytes are, and need not be
- * made again to know that. undefined for a package that is its file.
+ * Returns all that is derived from one tar.gz, which is unpacked once. At the start and before the last byte of each it
+ * is checked that the file is the one that was scanned (else exit 74).
  */
-export async function packageOrigin(
-  { archive, made }: Package,
-  signal?: AbortSignal,
-): Promise<string | undefined> {
-  if (!made) return undefined;
-  const source = isLoose(made) ? await folderDigest(made, signal) : await digest(archive, signal);
-  return originOf(source, made);
-}
-
-/** `sourceSha256` in hex. */
-export function originOf(sourceSha256: string, { kind, path, target }: Made): string {
-  if (target !== undefined) return `${sourceSha256}:${kind}/${TARGET_RULE}:${path}:${target}`;
-  return `${sourceSha256}:${kind}/${RULE}:${path}`;
-}
-
-/** For progress and messages: the file, and what is made of it. */
-export function packageTitle({ archive, made }: Package): string {
-  return made && made.path !== "" ? `${archive.file} (${made.path})` : archive.file;
-}
-
-function zipStream(archive: Archive, made: MadeOfArchive, handle: OpenFile, signal: AbortSignal) {
-  if (made.kind === "executable") return zipBytes(archive.file, handle, onlyItem(archive, made).from, signal);
-  return copyZip(archive.file, made.items(), handle, signal);
-}
-
-/** Names, modes and contents: whatever makes a difference in the zip. */
-async function folderDigest(made: MadeOfFolder, signal: AbortSignal | undefined): Promise<string> {
-  const hash = createHash("sha256");
-  for (const { name, mode, from } of made.items()) {
-    const content = name.endsWith("/") ? "" : await digest(from, signal);
-    hash.update(`${content} ${mode} ${JSON.stringify(name)}\n`);
-  }
-  return hash.digest("hex");
-}
-
-/** Pieces of any length as blocks of one; a block is valid until the next is asked for. */
-async function* inBlocks(
-  pieces: AsyncIterable<Buffer>,
-  blockSize: number,
-): AsyncGenerator<Buffer, void, void> {
-  let block: Buffer | undefined;
-  let filled = 0;
-  for await (const piece of pieces) {
-    // what is not yet its turn takes no memory
-    block ??= Buffer.allocUnsafeSlow(blockSize);
-    for (let used = 0; used < piece.length; ) {
-      const copied = piece.copy(block, filled, used);
-      used += copied;
-      filled += copied;
-      if (filled < blockSize) continue;
-      yield block;
-      filled = 0;
-    }
-  }
-  if (block && filled > 0) yield block.subarray(0, filled);
-}
-
-const READ = 1024 * 1024;
-
-/**
- * All that is made of one tar.gz, while it is gunzipped once. That the file is the one that was scanned is checked at the start and
- * before the last byte of each (else exit 74). `onRead` is called when something was read, wanted or not.
- */
-export function tarPass(archive: Archive, made: readonly MadeOfArchive[], onRead: () => void): Pass<Entry> {
-  const source: PassSource<Entry> = {
+function tarStream(
+  archive: ControllerArchive,
+  derived: readonly DerivedFromArchive[],
+  onRead: () => void,
+): RepackStream<Entry> {
+  const source: RepackSource<Entry> = {
     size: ({ size }) => size,
     place: ({ offset }) => offset ?? 0,
     async open(signal) {
@@ -208,27 +128,29 @@ export function tarPass(archive: Archive, made: readonly MadeOfArchive[], onRead
     },
     translate: (error) => (isSystemError(error) ? unreadable(archive.file, archive.path, error) : error),
   };
-  // an entry that was found by way of a link is a copy: what lies at one place is read once
+  // an entry that replaces a link is a copy: the bytes at one place are read once
   const own = new Map(archive.entries.filter(({ kind }) => kind === "file").map((one) => [one.offset, one]));
-  const targets = made.map((one) => {
+  const targets = derived.map((one) => {
     const target = targetOf(one, archive.file);
-    return {
-      ...target,
-      items: target.items.map((item) => ({ ...item, from: own.get(item.from.offset) ?? item.from })),
-    };
+    const items = target.items.map((item) => ({ ...item, from: own.get(item.from.offset) ?? item.from }));
+    return { ...target, items };
   });
-  return new Pass(source, targets);
+  return new RepackStream(source, targets);
 }
 
-/** A folder on the volume as a zip: file after file. */
-export function folderPass({ file }: Archive, made: MadeOfFolder, onRead: () => void): Pass<TreeEntry> {
-  const places = new Map(made.items().map(({ from }, index) => [from, index]));
-  const source: PassSource<TreeEntry> = {
+/** Returns a folder on the volume as a zip, file after file. */
+function folderStream(
+  { file }: Archive,
+  derived: DerivedFromFolder,
+  onRead: () => void,
+): RepackStream<TreeEntry> {
+  const places = new Map(derived.items().map(({ from }, index) => [from, index]));
+  const source: RepackSource<TreeEntry> = {
     size: ({ stamp }) => Number(stamp.size),
     place: (from) => places.get(from) ?? 0,
     open: async (signal) => ({
       async *bytes(from) {
-        for await (const block of fileSource(from).blocks(READ, signal)) {
+        for await (const block of fileSource(from).blocks(BLOCK, signal)) {
           onRead();
           yield block;
         }
@@ -239,48 +161,168 @@ export function folderPass({ file }: Archive, made: MadeOfFolder, onRead: () => 
     }),
     translate: (error) => error,
   };
-  return new Pass(source, [targetOf(made, file)]);
+  return new RepackStream(source, [targetOf(derived, file)]);
 }
 
 function targetOf<From>(
-  made: { kind: string; items(): readonly PassTarget<From>["items"][number][] },
+  derived: { kind: string; items(): RepackTarget<From>["items"] },
   file: string,
-): PassTarget<From> {
-  const zip = made.kind !== "executable";
+): RepackTarget<From> {
+  const zip = derived.kind !== "executable";
   const tooLong = () => problem(file, "repack.too-long", {});
-  return { zip, items: made.items(), ...(zip && { limit: MAX_MADE, tooLong }) };
+  return { zip, items: derived.items(), ...(zip && { limit: MAX_ZIP, tooLong }) };
 }
 
-/** Reads every entry of a zip, unless that was done before, so that `packageEntries` can answer. Throws exit 65 as verifyArchive does. */
-export async function readFileDigests(
+/** Returns a package's stored bytes; undefined if they are derived and not known beforehand. */
+export function packageSize({ archive, derived }: Package): number | undefined {
+  return derived ? derivedSize(archive, derived) : archive.size;
+}
+
+/**
+ * Returns the SHA-256 of an archive, or of another file of the volume that belongs to it, in hex; reads each file once a
+ * run. Throws exit 74 for a file that has changed since the scan.
+ */
+export async function fileDigest(
+  archive: Archive,
+  signal?: AbortSignal,
+  file: StampedFile = archive,
+): Promise<string> {
+  const { files } = archive.digests;
+  const known = files.get(file.file);
+  const sha256 =
+    known === undefined ? await digest(file, signal) : await withStamped(file, async () => known);
+  files.set(file.file, sha256);
+  return sha256;
+}
+
+/** Returns the digest of a package's stored bytes as far as this run has computed it; reads nothing. */
+export function knownDigest({ archive, derived }: Package): Digest | undefined {
+  const { digests, file, size } = archive;
+  if (derived) return digests.derived.get(derived);
+  const sha256 = digests.files.get(file);
+  return sha256 === undefined ? undefined : { sha256, bytes: size };
+}
+
+/** Returns the digests of packages' stored bytes; derives each once a run, those out of a tar.gz in one pass. */
+export async function packageDigests(
+  packages: readonly Package[],
+  signal: AbortSignal,
+): Promise<Map<Package, Digest>> {
+  for (const { archive, derived } of packages) {
+    const { entries, derived: known } = archive.digests;
+    if (derived?.kind !== "executable" || !entries || known.has(derived)) continue;
+    const { from } = onlyItem(archive, derived);
+    known.set(derived, { sha256: entryDigest(from, archive, entries), bytes: from.size });
+  }
+  const unknown = packages.filter((pkg) => pkg.derived && !knownDigest(pkg));
+  for (const group of Map.groupBy(unknown, ({ archive }) => archive).values()) {
+    await inParallel([...packageSources(group)], lanesFor(group), async ([{ archive, derived }, source]) => {
+      if (derived) archive.digests.derived.set(derived, await readDigest(source, signal));
+    });
+  }
+  const digests = new Map<Package, Digest>();
+  for (const pkg of packages) {
+    const { archive } = pkg;
+    const file = async () => ({ sha256: await fileDigest(archive, signal), bytes: archive.size });
+    digests.set(pkg, (pkg.derived && knownDigest(pkg)) ?? (await file()));
+  }
+  return digests;
+}
+
+async function readDigest(source: Source, signal: AbortSignal): Promise<Digest> {
+  const hash = createHash("sha256");
+  let bytes = 0;
+  for await (const block of source.blocks(BLOCK, signal)) {
+    hash.update(block);
+    bytes += block.length;
+  }
+  return { sha256: hash.digest("hex"), bytes };
+}
+
+/**
+ * Returns the origin for a stored object's headers: the digest of the source and the rule by which the bytes are
+ * derived. Equal origins mean equal bytes, without deriving them again. undefined for a package that is its file.
+ */
+export async function packageOrigin(
+  { archive, derived }: Package,
+  signal?: AbortSignal,
+): Promise<string | undefined> {
+  if (!derived) return undefined;
+  const source = isFromFolder(derived)
+    ? await folderDigest(archive, derived, signal)
+    : await fileDigest(archive, signal);
+  return originOf(source, derived);
+}
+
+/** Returns an origin; `sourceSha256` in hex. */
+export function originOf(sourceSha256: string, { kind, path, target }: Derived): string {
+  if (target !== undefined) return `${sourceSha256}:${kind}/${TARGET_RULE}:${path}:${target}`;
+  return `${sourceSha256}:${kind}/${RULE}:${path}`;
+}
+
+/** Returns a digest of names, modes and contents: all that the zip's bytes depend on. */
+async function folderDigest(
+  archive: Archive,
+  derived: DerivedFromFolder,
+  signal: AbortSignal | undefined,
+): Promise<string> {
+  const hash = createHash("sha256");
+  for (const { name, mode, from } of derived.items()) {
+    const content = name.endsWith("/") ? "" : await fileDigest(archive, signal, from);
+    hash.update(`${content} ${mode} ${JSON.stringify(name)}\n`);
+  }
+  return hash.digest("hex");
+}
+
+/** Returns a package's title for progress and messages: the file, and its part of it. */
+export function packageTitle({ archive, derived }: Package): string {
+  return derived && derived.path !== "" ? `${archive.file} (${derived.path})` : archive.file;
+}
+
+/**
+ * Reads every entry of a zip (ARCHIVE_CHECK=full). Throws exit 65 that names the first damaged one. The scan has read
+ * every byte of a tar.gz already.
+ */
+export async function verifyArchive(
+  archive: Archive,
+  signal?: AbortSignal,
+  options: Omit<VerifyOptions, "signal"> = {},
+): Promise<void> {
+  if (!isZip(archive)) return;
+  const { file, size } = archive;
+  await withStamped(archive, (handle) => verifyEntries(file, handle, size, { ...options, signal }));
+}
+
+/** Reads every entry of a zip once a run, so that `packageEntries` has their digests. Throws as verifyArchive does. */
+export async function readEntryDigests(
   archive: Archive,
   signal: AbortSignal,
   onBytes?: (bytes: number) => void,
 ): Promise<void> {
-  if (archive.format !== "zip" || archive.fileDigests) return;
+  if (!isZip(archive) || archive.digests.entries) return;
   const found = new Map<number, string>();
   const onFile = ({ offset }: { offset: number }, sha256: string) => found.set(offset, sha256);
   await verifyArchive(archive, signal, { onFile, onBytes });
-  archive.fileDigests = found;
+  archive.digests.entries = found;
 }
 
 /**
- * Whether a package is the same in every packaging of the same files. Others are compared by their bytes: a program, an installer, an APM
- * probe (a host compares its SHA-256); and a folder on the volume by its origin, which covers names, modes and contents.
+ * Whether a package is the same in every packaging of the same files. Others are compared by their bytes: a program, an
+ * installer, an APM probe (a host compares its SHA-256); a folder on the volume is compared by its origin.
  */
-export function isZipOfEntries({ archive, made, type }: Package): boolean {
-  if (made) return made.kind === "folder" || made.kind === "repacked";
-  return archive.format === "zip" && (type === "controller" || type === "collector");
+export function isZipOfEntries({ archive, derived, type }: Package): boolean {
+  if (derived) return derived.kind === "folder" || derived.kind === "repacked";
+  return isZip(archive) && (type === "controller" || type === "collector");
 }
 
-/** One digest of the entries of the zip that a package is stored as; undefined where they do not count, and before its archive was read. */
+/** Returns one digest of a package's entries; undefined if they do not count, or its archive was not read in full. */
 export function packageEntries(pkg: Package): string | undefined {
-  const { archive, made } = pkg;
-  const { entries, fileDigests } = archive;
-  if (!fileDigests || !isZipOfEntries(pkg)) return undefined;
-  if (made?.kind === "folder" || made?.kind === "repacked")
-    return entriesDigest(made.items().map((item) => itemFacts(item, archive, fileDigests)));
-  return entriesDigest(entries.map((entry) => entryFacts(entry, archive, fileDigests)));
+  const { archive, derived } = pkg;
+  const { entries: digests } = archive.digests;
+  if (!digests || !("entries" in archive) || !isZipOfEntries(pkg)) return undefined;
+  if (derived && !isFromFolder(derived))
+    return entriesDigest(derived.items().map((item) => itemFacts(item, archive, digests)));
+  return entriesDigest(archive.entries.map((entry) => entryFacts(entry, archive, digests)));
 }
 
 function itemFacts(
@@ -293,7 +335,7 @@ function itemFacts(
     name: Buffer.from(name),
     kind: isFolder ? "directory" : "file",
     mode: guessMode ? "guess" : (mode & 0o7777).toString(8),
-    sha256: isFolder ? "" : fileDigest(from, archive, digests),
+    sha256: isFolder ? "" : entryDigest(from, archive, digests),
   };
 }
 
@@ -303,17 +345,34 @@ function entryFacts(entry: Entry, archive: Archive, digests: FileDigests): Entry
     name: location?.rawName ?? Buffer.from(path),
     kind,
     mode: (location?.mode ?? entry.mode).toString(8),
-    sha256: kind === "directory" ? "" : fileDigest(entry, archive, digests),
+    sha256: kind === "directory" ? "" : entryDigest(entry, archive, digests),
   };
 }
 
-/** SHA-256 of a file in an archive, in hex. */
-export function fileDigest(
-  { location, offset, path }: Entry,
-  { file }: Archive,
-  digests: FileDigests,
-): string {
+function entryDigest({ location, offset, path }: Entry, { file }: Archive, digests: FileDigests): string {
   const sha256 = digests.get(location?.offset ?? offset ?? -1);
   if (sha256 === undefined) throw new Error(`${file}: no digest of ${path}`);
   return sha256;
+}
+
+/** Joins pieces of any length to blocks of one length; a block is valid until the next is requested. */
+async function* inBlocks(
+  pieces: AsyncIterable<Buffer>,
+  blockSize: number,
+): AsyncGenerator<Buffer, void, void> {
+  let block: Buffer | undefined;
+  let filled = 0;
+  for await (const piece of pieces) {
+    // no memory before the first piece
+    block ??= Buffer.allocUnsafeSlow(blockSize);
+    for (let used = 0; used < piece.length; ) {
+      const copied = piece.copy(block, filled, used);
+      used += copied;
+      filled += copied;
+      if (filled < blockSize) continue;
+      yield block;
+      filled = 0;
+    }
+  }
+  if (block && filled > 0) yield block.subarray(0, filled);
 }

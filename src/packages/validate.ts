@@ -1,8 +1,8 @@
-import { HEAD_LENGTH, examineExecutable as programKind } from "../archive/file-kind.ts";
-import type { ExecutableType as BinaryKind, Entry } from "../archive/types.ts";
+import { examineExecutable, HEAD_LENGTH } from "../archive/file-kind.ts";
+import type { Entry, ExecutableType } from "../archive/types.ts";
 import { readEntryHead } from "../archive/zip-read.ts";
-import { type Problem, problem } from "../errors.ts";
-import { type Arch, OPERATING_SYSTEMS, type Os } from "../identity.ts";
+import { finding, type Problem, problem } from "../errors.ts";
+import { type Arch, FIELD_LENGTHS, isRowName, OPERATING_SYSTEMS, type Os } from "../identity.ts";
 import { withStamped } from "../volume/files.ts";
 import { formatOf } from "../volume/name.ts";
 import { isPacked, isRelease } from "../volume/near-misses.ts";
@@ -13,104 +13,110 @@ import {
   type FoundCollector,
   findCollectors,
   findProgram,
+  slotPaths,
 } from "./definitions.ts";
-import type { Archive, CollectorDefinition, Package, ResolveOptions } from "./package.ts";
+import type {
+  Archive,
+  CollectorDefinition,
+  CollectorFile,
+  CollectorFolder,
+  ControllerArchive,
+  Package,
+  ResolveOptions,
+} from "./package.ts";
 import { isJunk } from "./repack.ts";
 
 /**
- * Throws exit 65 where the first VERSION file that says something of the os says what looks like a version and cannot be read as one: it
- * must not become another version unseen. Warns where VERSION files are there and say nothing.
+ * Returns a warning if VERSION files exist and none has a version. Throws exit 65 if the first that applies to the os
+ * has a line that looks like a version and is none: it must not silently become another version.
  */
-export function checkVersion({ archive, os }: Package, wanted: ResolveOptions, warnings: Problem[]): void {
-  const { claim, named, versions, around = [], file } = archive;
-  if ((wanted.options.version ?? claim?.version ?? named.version ?? wanted.packageVersion) !== undefined)
-    return;
-  const files = [versions, ...around].filter((said) => said.from !== undefined);
-  for (const said of files) {
-    if (versionFor([said], os) !== undefined) return;
-    const line = said.unread?.[os] ?? said.unread?.any;
-    if (line !== undefined) throw problem(file, "version.unreadable", { from: said.from ?? "", line });
+export function checkVersion(
+  { claim, nameInfo, versions, file }: ControllerArchive,
+  os: Os,
+  { options, packageVersion }: ResolveOptions,
+): Problem[] {
+  if ((options.version ?? claim?.version ?? nameInfo.version ?? packageVersion) !== undefined) return [];
+  for (const one of versions) {
+    if (versionFor([one], os) !== undefined) return [];
+    const line = one.unread?.[os] ?? one.unread?.any;
+    if (line !== undefined) throw problem(file, "version.unreadable", { from: one.from ?? "", line });
   }
-  const [first] = files;
-  if (first?.from === undefined) return;
-  const params = { from: first.from, os };
-  warnings.push({ file, reason: "version.missing", params } as Problem);
+  const [first] = versions;
+  if (first?.from === undefined) return [];
+  return [finding(file, "version.missing", { from: first.from, os })];
 }
 
-/** Throws exit 65 for an archive with nothing of BK-Lite's in it. */
-export function checkKnown({ archive, os }: Package, found: readonly FoundCollector[]): void {
-  if (archive.sidecar || found.length > 0) return;
-  if (findCollectors(archive, os, builtinDefinitions(os)).length > 0) return;
-  if (isRelease(archive.entries.map(({ path }) => path))) throw problem(archive.file, "package.release", {});
-  const inner = archive.entries.find(({ path }) => formatOf(path.slice(path.lastIndexOf("/") + 1)));
-  if (inner) throw problem(archive.file, "package.nested", { entry: inner.path });
-  throw problem(archive.file, "package.contents", { os });
+/** Throws exit 65 for an archive without a controller and collectors. */
+export function checkKnown(archive: ControllerArchive, os: Os, found: readonly FoundCollector[]): void {
+  const { members, entries, file } = archive;
+  if (sidecarsIn(archive).length > 0 || found.length > 0) return;
+  if (findCollectors(members.keys(), os, builtinDefinitions(os)).length > 0) return;
+  if (isRelease(entries.map(({ path }) => path))) throw problem(file, "package.release", {});
+  const inner = entries.find(({ path }) => formatOf(path.slice(path.lastIndexOf("/") + 1)));
+  if (inner) throw problem(file, "package.nested", { entry: inner.path });
+  throw problem(file, "package.contents", { os });
 }
 
-/** Throws exit 65 for a controller's archive without what BK-Lite's installer starts on a node. */
-export function checkParts({ archive, os }: Package): void {
-  const { members, file } = archive;
+function sidecarsIn({ members }: ControllerArchive): string[] {
+  return ["collector-sidecar", "collector-sidecar.exe"].filter((path) => members.has(path));
+}
+
+/** Throws exit 65 for a controller's archive without the files that BK-Lite's installer starts on a node. */
+export function checkParts({ members, file }: ControllerArchive, os: Os): void {
   const parts = os === "windows" ? ["collector-sidecar.exe"] : ["install.sh", "collector-sidecar"];
-  // Windows does not tell capitals apart
-  const held = new Set([...members.keys()].map((path) => (os === "windows" ? path.toLowerCase() : path)));
-  const missing = parts.filter((part) => !held.has(part));
+  // file names on Windows are not case-sensitive
+  const paths = new Set([...members.keys()].map((path) => (os === "windows" ? path.toLowerCase() : path)));
+  const missing = parts.filter((part) => !paths.has(part));
   if (missing.length > 0) throw problem(file, "package.incomplete", { missing });
 }
 
-/** Returns the warnings for packages whose names are not UTF-8. */
-export function nameWarnings(packages: readonly Package[]): Problem[] {
-  const archives = new Set(packages.map(({ archive }) => archive));
-  const named = [...archives].flatMap((archive) => [archive, ...(archive.tree ?? [])]);
-  return named.flatMap(({ file, name, bytes }) =>
-    bytes === undefined ? [] : [{ file, reason: "name.bytes", params: { name, bytes } } as Problem],
-  );
-}
-
-/** Throws exit 65 for a program that is for another platform, or is none. */
-export async function checkBinaries(pkg: Package, found: readonly FoundCollector[]): Promise<void> {
-  const { archive } = pkg;
-  const sidecars = ["collector-sidecar", "collector-sidecar.exe"].filter((path) => archive.members.has(path));
-  for (const path of [...sidecars, ...found.map(({ executable }) => executable)]) {
-    if (archive.members.get(path)?.size === 0)
-      throw problem(archive.file, "program.kind", { entry: path, found: "empty" });
-    checkProgram(archive.file, await binaryKind(archive, path), pkg, "archive", path);
+/** Throws exit 65 for a program in a controller's archive that is empty, incomplete, or for another platform. */
+export async function checkExecutables(
+  archive: ControllerArchive,
+  target: Target,
+  found: readonly FoundCollector[],
+): Promise<void> {
+  const { members, file } = archive;
+  for (const path of [...sidecarsIn(archive), ...found.map(({ executable }) => executable)]) {
+    const entry = members.get(path);
+    if (!entry) continue;
+    if (entry.size === 0) throw problem(file, "program.kind", { entry: path, found: "empty" });
+    const type = await readExecutableType(archive, entry);
+    checkExecutable(type, { file, entry: path, target, source: "archive" });
   }
 }
 
+/** Returns an entry's type by its first 4 KiB; inflates no more of a zip's. */
+export async function readExecutableType(
+  archive: ControllerArchive | CollectorFile,
+  entry: Entry,
+): Promise<ExecutableType> {
+  if (entry.executableType) return entry.executableType;
+  return withStamped(archive, async (handle) =>
+    examineExecutable(await readEntryHead(archive.file, handle, entry, HEAD_LENGTH), entry.size),
+  );
+}
+
 /**
- * Reads the program that BK-Lite starts in a collector's zip, which the definitions name: it says which platform the zip is for. `object`
- * is set where somebody said which collector it is.
+ * Returns a collector's zip with the type of the program that BK-Lite starts, by the definitions: it decides which
+ * platform the zip is for. `object` is set if the collector was declared.
  */
-export async function readZipProgram(
-  archive: Archive,
-  { os, object }: { os: Os | undefined; object: string | undefined },
+export async function withProgram(
+  archive: CollectorFile,
+  { os, object }: { os?: Os | undefined; object?: string | undefined },
   definitions: readonly CollectorDefinition[],
-): Promise<void> {
+): Promise<CollectorFile> {
+  const paths = archive.place ? slotPaths(archive) : [];
   const known = OPERATING_SYSTEMS.filter((one) => one === (os ?? one)).flatMap((one) =>
     definitionsFor({ os: one, arch: null }, definitions),
   );
   const own =
     object === undefined && os !== undefined
-      ? findCollectors(archive, os, known).map(({ definition }) => definition)
+      ? findCollectors(paths, os, known).map(({ definition }) => definition)
       : known.filter((one) => one.object === object);
   const program = own.flatMap((one) => findProgram(one, archive.entries) ?? [])[0];
-  if (program === undefined) return;
-  const kind = await kindOfEntry(archive, program);
-  archive.program = kind;
-  for (const member of archive.members.values()) member.kindOfBinary = kind;
-}
-
-/** What is odd about a collector that somebody has declared: BK-Lite would not find it, or not unpack it. */
-export function oddities(pkg: Package, definitions: ResolveOptions["definitions"]): Problem[] {
-  const { object, archive } = pkg;
-  const { file, name } = archive;
-  const known = definitionsFor(pkg, definitions).map((one) => one.object);
-  const meant = known.find((one) => one.toLowerCase() === object.toLowerCase());
-  const found: Problem[] = [];
-  if (meant !== undefined && !known.includes(object))
-    found.push({ file, reason: "collector.object", params: { object: object, meant } });
-  if (isPacked(name)) found.push({ file, reason: "collector.unpacked", params: {} });
-  return found;
+  if (program === undefined) return archive;
+  return { ...archive, executable: await readExecutableType(archive, program) };
 }
 
 interface Target {
@@ -118,76 +124,112 @@ interface Target {
   arch: Arch;
 }
 
-/** The platform that a program is for; undefined where its first bytes do not say, or it is for another system. */
-export function platformOf(kind: BinaryKind | undefined): Target | undefined {
-  if (kind?.format !== "elf" && kind?.format !== "pe") return undefined;
-  if (kind.machine === "other") return undefined;
-  // 32-bit programs are what an x86_64 machine runs too
+/** Returns the platform that a program is for; undefined if its first bytes do not say, or it is for another system. */
+export function platformOf(type: ExecutableType | undefined): Target | undefined {
+  if (type?.format !== "elf" && type?.format !== "pe") return undefined;
+  if (type.machine === "other") return undefined;
+  // an x86_64 machine also runs 32-bit programs
   return {
-    os: kind.format === "pe" ? "windows" : "linux",
-    arch: kind.machine === "arm64" ? "arm64" : "x86_64",
+    os: type.format === "pe" ? "windows" : "linux",
+    arch: type.machine === "arm64" ? "arm64" : "x86_64",
   };
 }
 
-/** Where a program comes from: what somebody can do about a wrong one depends on it. */
-export type ProgramSource = "archive" | "installer" | "place";
-
-/** Throws exit 65 for a program that is cut short; `entry` is its path in the archive, or folder. */
-export function checkWhole(file: string, kind: BinaryKind | undefined, entry = ""): void {
-  if (kind?.cut) throw problem(file, "program.truncated", { entry: entry, ...kind.cut });
+/** Throws exit 65 for a program that is shorter than its header says; `entry` is its path in the archive or folder. */
+export function checkComplete(file: string, type: ExecutableType, entry = ""): void {
+  if (type.cut) throw problem(file, "program.truncated", { entry, ...type.cut });
 }
 
-/**
- * Throws exit 65 for a program that is cut short, or for another platform, or for something else in its place; `entry` is its path in the archive, or
- * folder.
- */
-export function checkProgram(
-  file: string,
-  kind: BinaryKind | undefined,
-  { os, arch }: Target,
-  source: ProgramSource,
-  entry = "",
-): void {
-  if (kind === undefined) return;
-  checkWhole(file, kind, entry);
-  const place = entry;
-  if (kind.format === "other" && kind.instead !== undefined)
-    throw problem(file, "program.kind", { entry: place, found: kind.instead });
-  if (contradicts(kind, os, arch))
-    throw problem(file, "package.program", { os, arch, source, entry: place, found: describeProgram(kind) });
+/** A program to be checked, and the platform that it should be for. */
+interface CheckedProgram {
+  file: string;
+  /** Its path in the archive or folder; "" for the file itself. */
+  entry: string;
+  target: Target;
+  /** Where it comes from, on which the remedy depends. */
+  source: "archive" | "installer" | "place";
 }
 
-/** Scripts, jars and formats without a known header pass, and so do 32-bit programs on x86_64, which runs them. */
-function contradicts(kind: BinaryKind, os: Os, arch: Arch): boolean {
-  if (kind.format === "other") return false;
-  if (kind.format === "macho") return true;
-  if (kind.format !== (os === "windows" ? "pe" : "elf")) return true;
-  return kind.machine !== arch && !(kind.machine === "x86" && arch === "x86_64");
+/** Throws exit 65 for a program that is incomplete, for another platform, or no program. */
+export function checkExecutable(type: ExecutableType, { file, entry, target, source }: CheckedProgram): void {
+  checkComplete(file, type, entry);
+  if (type.format === "other" && type.instead !== undefined)
+    throw problem(file, "program.kind", { entry, found: type.instead });
+  if (contradicts(type, target))
+    throw problem(file, "package.program", { ...target, source, entry, found: describeExecutable(type) });
 }
 
-/** What a program is for, as the catalog's words take it: `linux arm64`, `macOS`, `other`. */
-export function describeProgram(kind: BinaryKind | undefined): string {
-  if (kind?.format === "macho") return "macOS";
-  if (kind === undefined || kind.format === "other") return "other";
-  const os = kind.format === "pe" ? "windows" : "linux";
-  return kind.machine === "other" ? `${os}, another architecture` : `${os} ${kind.machine}`;
+/** Scripts, jars and unknown formats pass, and so do 32-bit programs on x86_64, which runs them. */
+function contradicts(type: ExecutableType, { os, arch }: Target): boolean {
+  if (type.format === "other") return false;
+  if (type.format === "macho") return true;
+  if (type.format !== (os === "windows" ? "pe" : "elf")) return true;
+  return type.machine !== arch && !(type.machine === "x86" && arch === "x86_64");
 }
 
-/** Whether it is a program, or a folder with one: most likely meant to be a collector. */
-export function holdsProgram({ members }: Archive): boolean {
-  return [...members.values()].some(({ kindOfBinary }) => platformOf(kindOfBinary) !== undefined);
+/** Returns the platform of a program for messages: `linux arm64`, `macOS`, `other`. */
+export function describeExecutable(type: ExecutableType): string {
+  if (type.format === "macho") return "macOS";
+  if (type.format === "other") return "other";
+  const os = type.format === "pe" ? "windows" : "linux";
+  return type.machine === "other" ? `${os}, another architecture` : `${os} ${type.machine}`;
 }
 
-// biome-ignore lint/suspicious/noControlCharactersInRegex: they are among what Windows refuses
+/** Whether a slot of the bundle layout has a program, and so most likely a collector. */
+export function holdsExecutable(archive: CollectorFile | CollectorFolder): boolean {
+  const types = archive.kind === "collector" ? [archive.executable] : [...archive.executables.values()];
+  return types.some((type) => platformOf(type) !== undefined);
+}
+
+/** Returns warnings for a declared collector that BK-Lite would not find or not unpack. */
+export function collectorWarnings(pkg: Package, definitions: ResolveOptions["definitions"]): Problem[] {
+  const { object, archive } = pkg;
+  const { file, name } = archive;
+  const known = definitionsFor(pkg, definitions).map((one) => one.object);
+  const meant = known.find((one) => one.toLowerCase() === object.toLowerCase());
+  const isMisspelt = meant !== undefined && !known.includes(object);
+  return [
+    ...(isMisspelt ? [finding(file, "collector.object", { object, meant })] : []),
+    ...(isPacked(name) ? [finding(file, "collector.unpacked", {})] : []),
+  ];
+}
+
+/** Returns warnings for packages whose file names are not UTF-8. */
+export function nameWarnings(packages: readonly Package[]): Problem[] {
+  const archives = [...new Set(packages.map(({ archive }) => archive))];
+  const files = archives.flatMap((archive) => [
+    archive,
+    ...(archive.kind === "collector-folder" ? archive.tree : []),
+  ]);
+  return files.flatMap(({ file, name, bytes }) =>
+    bytes === undefined ? [] : [finding(file, "name.bytes", { name, bytes })],
+  );
+}
+
+/** Throws exit 65 for a field that the table's columns cannot hold. Returns the package. */
+export function checkFields(pkg: Package): Package {
+  if (!isRowName(pkg.name)) throw problem(pkg.archive.file, "name.characters", { name: pkg.name });
+  for (const field of Object.keys(FIELD_LENGTHS) as (keyof typeof FIELD_LENGTHS)[]) {
+    const length = [...pkg[field]].length;
+    const limit = FIELD_LENGTHS[field];
+    if (length > limit) throw problem(pkg.archive.file, "package.field.long", { field, length, limit });
+  }
+  return pkg;
+}
+
+// biome-ignore lint/suspicious/noControlCharactersInRegex: Windows rejects them
 const FORBIDDEN = /[<>:"|?*\x00-\x1f]|[. ]$/;
-/** Devices, with whatever ending. */
+/** Names of devices, with any ending. */
 const RESERVED = /^(?:con|prn|aux|nul|com[1-9¹²³]|lpt[1-9¹²³]|conin\$|conout\$) *(?:\.|$)/i;
 
 /**
- * Throws exit 65 for names that a Windows node cannot unpack: characters that it refuses, devices' names, ends that it drops, and two
- * names that are one where capitals do not count.
+ * Throws exit 65 for names that a Windows node cannot unpack: with characters that it rejects, of devices, with ends
+ * that it drops, and two names that differ only in case.
  */
-export function checkWindowsNames({ file, entries, tree = [] }: Archive): void {
+export function checkWindowsNames(archive: Archive): void {
+  const { file } = archive;
+  const entries = "entries" in archive ? archive.entries : [];
+  const tree = archive.kind === "collector-folder" ? archive.tree : [];
   const kept = entries.filter(({ path }) => !isJunk(path, () => false));
   const files = new Map<string, string>();
   const folders = new Map<string, string>();
@@ -200,7 +242,7 @@ export function checkWindowsNames({ file, entries, tree = [] }: Archive): void {
       throw problem(file, "package.windows.name", { entry: path });
     const key = path.toUpperCase();
     const other = files.get(key) ?? (isFolder ? undefined : folders.get(key));
-    if (other !== undefined) throw problem(file, "package.windows.case", { entry: path, other: other });
+    if (other !== undefined) throw problem(file, "package.windows.case", { entry: path, other });
     (isFolder ? folders : files).set(key, path);
     for (let length = parts.length - 1; length > 0; length--) {
       const above = parts.slice(0, length).join("/");
@@ -209,19 +251,4 @@ export function checkWindowsNames({ file, entries, tree = [] }: Archive): void {
       folders.set(above.toUpperCase(), above);
     }
   }
-}
-
-/** Returns what a program is. `path` is one of `archive.members`. */
-export async function binaryKind(archive: Archive, path: string): Promise<BinaryKind> {
-  const entry = archive.members.get(path);
-  if (!entry) throw new Error(`${archive.file} has no member ${path}`);
-  return kindOfEntry(archive, entry);
-}
-
-/** Returns what the first 4 KiB of an entry say it is; no more than that is inflated. */
-export async function kindOfEntry(archive: Archive, entry: Entry): Promise<BinaryKind> {
-  entry.kindOfBinary ??= await withStamped(archive, async (handle) =>
-    programKind(await readEntryHead(archive.file, handle, entry, HEAD_LENGTH), entry.size),
-  );
-  return entry.kindOfBinary;
 }

@@ -3,7 +3,7 @@ import type { ConnectionOptions } from "node:tls";
 import pg from "pg";
 import { createTurns, Patience } from "../async.ts";
 import { type DbConfig, type DbServer, isSocketFolder } from "../config/db-settings.ts";
-import { JobError, RetryableError } from "../errors.ts";
+import { JobError } from "../errors.ts";
 import type { CatalogPurpose } from "../messages/postgres.ts";
 import { type Backend, BEGIN_LOCAL, isShared, keepSession, openSession, type Session } from "./backend.ts";
 
@@ -30,8 +30,9 @@ export interface Database {
 }
 
 /** The connection is gone: a clean start may help, a repeated statement may not. */
-export class DatabaseLostError extends RetryableError<"run.postgres.lost"> {
+export class DatabaseLostError extends JobError<"run.postgres.lost"> {
   override readonly name = "DatabaseLostError";
+  override readonly retryable = true;
 
   constructor(cause: unknown) {
     const said = cause instanceof Error && cause.message ? cause.message : "it was closed";
@@ -40,8 +41,9 @@ export class DatabaseLostError extends RetryableError<"run.postgres.lost"> {
 }
 
 /** A statement did not fit the table: a migration of BK-Lite's server has changed it since it was looked at. Look again. */
-export class TableChangedError extends RetryableError<"table.changed"> {
+export class TableChangedError extends JobError<"table.changed"> {
   override readonly name = "TableChangedError";
+  override readonly retryable = true;
 
   constructor(said: string, cause?: unknown) {
     super("table.changed", { said }, { cause });

@@ -1,6 +1,6 @@
 import { createHash } from "node:crypto";
 import { poll } from "../async.ts";
-import { JobError, RetryableError } from "../errors.ts";
+import { JobError } from "../errors.ts";
 import type { Log } from "../output/log.ts";
 import { askCatalog, catalogError, type Database } from "./database.ts";
 
@@ -13,8 +13,9 @@ const LINE = 10_000;
 const TURNS = 50;
 
 /** The session holds the lock no more: somebody else may be at work. Start again, from taking it. */
-export class LockLostError extends RetryableError<"lock.lost"> {
+export class LockLostError extends JobError<"lock.lost"> {
   override readonly name = "LockLostError";
+  override readonly retryable = true;
 
   constructor() {
     super("lock.lost", {});

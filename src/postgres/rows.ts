@@ -1,4 +1,4 @@
-import { JobError, RetryableError } from "../errors.ts";
+import { JobError } from "../errors.ts";
 import { askCatalog, type Database, serverError, TableChangedError } from "./database.ts";
 import { CHANGED, changedColumns, quote, type RowColumn, type TableShape } from "./table.ts";
 
@@ -70,8 +70,9 @@ async function read(db: Database, shape: TableShape, where: string, values: unkn
 const DOMAIN = "domain.com";
 
 /** Somebody else wrote a row in between: read everything again and decide again. */
-export class RowConflictError extends RetryableError<"row.contended"> {
+export class RowConflictError extends JobError<"row.contended"> {
   override readonly name = "RowConflictError";
+  override readonly retryable = true;
 
   constructor(said: string, cause?: unknown) {
     super("row.contended", { said }, { cause });

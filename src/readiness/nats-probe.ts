@@ -14,8 +14,8 @@ import { JobError } from "../errors.ts";
 import { EXIT } from "../exit.ts";
 import type { Log } from "../output/log.ts";
 import { Bucket } from "../store/bucket.ts";
-import { JS, jsCode } from "../store/errors.ts";
 import { logInToNats, type OpenConnection, tlsOptions } from "../store/nats-connection.ts";
+import { JS, jsCode } from "../store/store-errors.ts";
 import {
   dial,
   EndedError,

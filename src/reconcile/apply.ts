@@ -1,36 +1,35 @@
-import { inParallel } from "../async.ts";
-import { RetryableError } from "../errors.ts";
+import type { Source } from "../archive/types.ts";
+import { abortable, inParallel } from "../async.ts";
+import { JobError } from "../errors.ts";
+import type { Log } from "../output/log.ts";
+import { startUploads, type UploadsProgress } from "../output/progress.ts";
 import { describeError } from "../output/report.ts";
-import { isMoving, shownPlatform } from "../packages/package.ts";
+import { type Archive, isMoving, type Package, shownPlatform } from "../packages/package.ts";
+import { cutEntry, lanesFor, packageSources, packageTitle } from "../packages/sources.ts";
 import type { Lock } from "../postgres/lock.ts";
-import { removeObject } from "../store/publish.ts";
-import { publish } from "../store/put.ts";
+import { differingColumns, isSystemRow, type RowChange, tryDefaults, writeRows } from "../postgres/rows.ts";
+import type { Servers } from "../readiness/wait-for-servers.ts";
+import { checkCapacity } from "../store/capacity.ts";
+import type { StoredObject } from "../store/object.ts";
+import { discard, publish, removeObject, type Staged, stage, type Upload } from "../store/put.ts";
 import { InFlightBudget } from "../store/window.ts";
-import { headersOf } from "./content.ts";
-import { type Decision, isUploaded } from "./decision.ts";
-import type { Plan } from "./plan.ts";
-import {
-  discardAll,
-  logLeftover,
-  type RunUploads,
-  type StageContext,
-  type StagedPackage,
-  stageArchive,
-} from "./stage.ts";
+import { type CheckContext, checkEntries } from "./checks.ts";
+import { type Decision, isUploaded, type Plan, type RowDecision } from "./decide.ts";
+import { headersOf } from "./match.ts";
 
 export interface ApplyContext extends StageContext {
   lock: Lock;
 }
 
-/** What became of the packages. */
+/** The results of all packages. */
 export interface Applied {
   /** In the packages' order. */
   failures: Map<Decision, unknown>;
-  /** Lower-case hex; undefined where the stored object's own cannot be read. */
+  /** Of the stored objects, lower-case hex; undefined if an object's own cannot be read. */
   digests: Map<Decision, string | undefined>;
 }
 
-/** What became of a package, as far as it is known. */
+/** The result of one package, as far as it is known. */
 interface Result {
   sha256: string | undefined;
   bytes: number | undefined;
@@ -38,10 +37,13 @@ interface Result {
   error?: unknown;
 }
 
-/** Objects of one archive that are published at the same time: each is a few round trips. */
+/** Objects of one archive that are published at the same time: each needs a few round trips. */
 const PUBLISHED_TOGETHER = 4;
 
-/** Stores what has to be stored, an archive at a time. One that fails does not stop the rest; what a clean start may fix does. */
+/**
+ * Uploads the packages that have to be stored, one archive at a time. An archive that fails does not stop the
+ * others; a retryable error does.
+ */
 export async function applyPackages(plan: Plan, context: ApplyContext): Promise<Applied> {
   const applied: Applied = { failures: new Map(), digests: new Map() };
   const count = plan.packages.filter(isUploaded).length;
@@ -55,7 +57,7 @@ export async function applyPackages(plan: Plan, context: ApplyContext): Promise<
     try {
       await storeArchive(uploads, results, { budget, index, count }, context);
     } finally {
-      // in the packages' order; what is done is recorded even if the run starts again
+      // In the packages' order; finished packages are recorded even if the run starts again.
       for (const decision of group) recordResult(decision, results.get(decision), applied, context);
     }
     index += uploads.length;
@@ -63,7 +65,7 @@ export async function applyPackages(plan: Plan, context: ApplyContext): Promise<
   return applied;
 }
 
-/** What becomes of a package that is not sent. */
+/** Returns the result of a package that is not uploaded. */
 function resultOf(decision: Decision, context: ApplyContext): Result {
   const { sha256, bytes } = decision.desired;
   const result: Result = { sha256, bytes, bytesUploaded: 0 };
@@ -90,8 +92,9 @@ function recordResult(
 }
 
 /**
- * Stages all that comes out of one archive, then publishes it, and adds what becomes of it to `results`. If anything of it is damaged or cannot
- * be staged, nothing of it is published; an object that cannot be published fails alone.
+ * Stages all objects of one archive, publishes them, and adds their results to `results`. If an entry is
+ * damaged or an object cannot be staged, none of them is published; an object that cannot be published fails
+ * alone.
  */
 async function storeArchive(
   uploads: readonly Decision[],
@@ -102,7 +105,7 @@ async function storeArchive(
   const [first] = uploads;
   if (!first) return;
   const fail = (decisions: readonly Decision[], error: unknown) => {
-    if (error instanceof RetryableError || context.signal.aborted) throw error;
+    if ((error instanceof JobError && error.retryable) || context.signal.aborted) throw error;
     logFailure(first, error, context);
     for (const decision of decisions) {
       const { sha256, bytes } = decision.desired;
@@ -147,8 +150,10 @@ async function publishPackage(
     onLeftover: (error) => logLeftover(error, context),
   });
   const { sha256, size } = object;
-  // What was sent is what was scanned, or the upload had failed: the proof need not read it again.
-  if (!desired.package.made) desired.package.archive.sha256 = sha256;
+  // The sent bytes are the scanned ones, or the upload would have failed: the proof need not read the file
+  // again.
+  const { archive, derived } = desired.package;
+  if (!derived) archive.digests.files.set(archive.file, sha256);
   const result = { sha256, bytes: size, bytesUploaded: size };
   const seconds = Number(((performance.now() - startedAt) / 1000).toFixed(3));
   logPackage(decision, { ...result, seconds }, context);
@@ -186,7 +191,7 @@ function logFailure({ desired }: Decision, error: unknown, { log }: ApplyContext
   });
 }
 
-/** Removes objects that this run replaced, under keys that no row is served by any more. */
+/** Removes objects that this run replaced, under keys that no longer serve a row. */
 export async function removeObsolete(
   decisions: readonly Decision[],
   { servers, lock, log }: ApplyContext,
@@ -195,4 +200,177 @@ export async function removeObsolete(
     await removeObject(servers.nats.bucket, object, () => lock.prove());
     log.info("object.removed", { key: object.key });
   }
+}
+
+export interface StageContext extends CheckContext {
+  servers: Servers;
+  /** The objects as they were read, deletion markers included. */
+  objects: ReadonlyMap<string, StoredObject>;
+  stallSeconds: number;
+}
+
+/** What the archives of one run share. */
+export interface RunUploads {
+  budget: InFlightBudget;
+  /** The number of the archive's first upload among all `count` of the run, from 1. */
+  index: number;
+  count: number;
+}
+
+/** A package whose chunks are sent. */
+export interface StagedPackage {
+  decision: Decision;
+  object: Staged;
+  /** By performance.now(). */
+  startedAt: number;
+}
+
+/**
+ * Sends the chunks of all objects of one archive, and meanwhile verifies the entries that the uploads do not
+ * read. If one of them fails, the others are stopped, all chunks are purged, and the first failure is thrown.
+ * A sound archive gets its `digests.entries`.
+ */
+export async function stageArchive(
+  archive: Archive,
+  uploads: readonly Decision[],
+  { budget, index, count }: RunUploads,
+  context: StageContext,
+): Promise<StagedPackage[]> {
+  const { bucket } = context.servers.nats;
+  const packages = uploads.map(({ desired }) => desired.package);
+  const sources = packageSources(packages, () => budget.touch());
+  const sizes = [...sources.values()].map(({ size }) => size);
+  const { chunkSize } = await checkCapacity(bucket, sizes);
+  const stop = new AbortController();
+  const signal = AbortSignal.any([context.signal, stop.signal]);
+  const progress = trackUploads(packages, { sizes, index, count }, context.log);
+  const staged = new Map<Decision, StagedPackage>();
+  const sendOne = async (decision: Decision) => {
+    signal.throwIfAborted();
+    const startedAt = performance.now();
+    const object = await stage(bucket, uploadOf(decision, sources, context), {
+      signal,
+      stallSeconds: context.stallSeconds,
+      chunkSize,
+      budget,
+      onProgress: (bytes) => progress.sent(decision, bytes),
+      onLeftover: (error) => logLeftover(error, context),
+    });
+    staged.set(decision, { decision, object, startedAt });
+    progress.stored();
+  };
+  const orStop = (error: unknown) => stop.abort(error);
+  const cut = packages.flatMap((pkg) => cutEntry(pkg) ?? []);
+  try {
+    // Both end before anything is purged, so that no file is still open.
+    const [digests] = await Promise.all([
+      checkEntries(archive, cut, { ...context, signal }).catch(orStop),
+      inParallel(uploads, lanesFor(packages), (decision) => sendOne(decision).catch(orStop)),
+    ]);
+    if (signal.aborted) throw signal.reason;
+    const sent = uploads.flatMap((decision) => staged.get(decision) ?? []);
+    if (digests) archive.digests.entries = new Map([...digests, ...sent.flatMap(entryDigest)]);
+    return sent;
+  } catch (error) {
+    await discardAll(staged.values(), context);
+    throw error;
+  } finally {
+    progress.end();
+  }
+}
+
+/** Purges the chunks of objects that will not be published. */
+export async function discardAll(staged: Iterable<StagedPackage>, context: StageContext): Promise<void> {
+  const { bucket } = context.servers.nats;
+  const purges = [...staged].map(({ object }) =>
+    discard(bucket, object.nuid, (error) => logLeftover(error, context)),
+  );
+  await Promise.all(purges);
+}
+
+export function logLeftover(error: unknown, { log }: { log: Log }): void {
+  log.warn("cleanup.failed", "cleanup.failed", { said: (error as Error).message });
+}
+
+/** Returns the digest of the entry that an object was cut out of a zip as. */
+function entryDigest({ decision, object }: StagedPackage): [number, string][] {
+  const entry = cutEntry(decision.desired.package);
+  return entry ? [[entry.offset, object.sha256]] : [];
+}
+
+function uploadOf(
+  { desired, key, name, obsolete }: Decision,
+  sources: ReadonlyMap<Package, Source>,
+  { objects }: StageContext,
+): Upload {
+  const source = sources.get(desired.package);
+  if (!source) throw new Error(`no source for ${key}`);
+  return {
+    key,
+    description: name,
+    source,
+    replaced: objects.get(key),
+    supersedes: obsolete.flatMap(({ nuid }) => nuid ?? []),
+    sha256: desired.sha256,
+  };
+}
+
+function trackUploads(
+  packages: readonly Package[],
+  { sizes, index, count }: { sizes: (number | undefined)[]; index: number; count: number },
+  log: Log,
+): UploadsProgress {
+  const [first, ...others] = packages;
+  if (!first) throw new Error("there is nothing to upload");
+  const file = others.length === 0 ? packageTitle(first) : first.archive.file;
+  return startUploads(log, { file, sizes, index, count });
+}
+
+/**
+ * Tries to insert one of the new rows before anything is uploaded: only the database can judge the values of
+ * ROW_DEFAULTS.
+ */
+export async function tryRowDefaults({ rows }: Plan, { db, shape }: Servers["postgres"]): Promise<void> {
+  const first = rows.find(({ row }) => row === undefined);
+  if (first && shape.defaults.size > 0) await tryDefaults(db, shape, first.values);
+}
+
+/**
+ * Writes the rows of the stored packages in one transaction. `digests`: of the stored objects, some of which
+ * were not known before the upload.
+ */
+export async function applyRows(
+  rows: readonly RowDecision[],
+  digests: Applied["digests"],
+  context: ApplyContext,
+): Promise<void> {
+  const { servers, log, recorder, signal } = context;
+  const { db, shape } = servers.postgres;
+  const settled = rows.map((decision) => settleRow(decision, digests));
+  const changes = settled.flatMap(({ change }) => change ?? []);
+  const ids = await abortable(writeRows(db, shape, changes), signal);
+  const idOf = new Map(changes.map((change, index) => [change, ids[index]]));
+  for (const { row, values, change } of settled) {
+    const id = change ? idOf.get(change) : row?.id;
+    const action = !change ? "unchanged" : change.row ? "updated" : "inserted";
+    recorder.row(values, id, action);
+    const line = { id: id ?? null, action, ...values } as const;
+    if (change?.row)
+      log.info("row.updated", { ...line, columns: [...change.columns], oldName: change.row.name });
+    else if (change) log.info("row.inserted", line);
+    else log.debug("row.unchanged", line);
+  }
+}
+
+/** Returns a row with its object's digest, and the change that has to be written, if any. */
+function settleRow(
+  { row, values: planned, conflict, hasObject, after }: RowDecision,
+  digests: Applied["digests"],
+): { row: RowDecision["row"]; values: RowDecision["values"]; change?: RowChange } {
+  const sha256 = (after.upload && hasObject && digests.get(after)) || planned.sha256;
+  const values = { ...planned, sha256: planned.sha256 === null ? null : sha256 };
+  if (!row) return { row, values, change: { row, values } };
+  const columns = differingColumns(row, values);
+  const isRight = conflict !== undefined || !isSystemRow(row) || columns.length === 0;
+  return isRight ? { row, values } : { row, values, change: { row, values, columns } };
 }

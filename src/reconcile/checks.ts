@@ -1,11 +1,11 @@
 import type { FileDigests, ZipLocation } from "../archive/types.ts";
-import { collectProblem, type Problem, ProblemsError } from "../errors.ts";
+import { collectProblem, type Problem, ProblemError } from "../errors.ts";
 import type { Log } from "../output/log.ts";
 import { startProgress } from "../output/progress.ts";
 import type { Recorder } from "../output/recorder.ts";
-import type { Archive } from "../packages/package.ts";
-import { verifyArchive } from "../packages/read.ts";
-import { type Decision, isUploaded } from "./decision.ts";
+import { type Archive, isZip } from "../packages/package.ts";
+import { verifyArchive } from "../packages/sources.ts";
+import { type Decision, isUploaded } from "./decide.ts";
 
 export interface CheckContext {
   /** ARCHIVE_CHECK=full: every entry's CRC is verified. */
@@ -16,16 +16,17 @@ export interface CheckContext {
 }
 
 /**
- * Verifies the entries of a zip, `others` left out: those are verified by being read elsewhere. Returns the SHA-256 of each entry, by its offset;
- * undefined if there is nothing to verify: a tar.gz was read in full by the scan. Throws exit 65 that names the first damaged entry.
+ * Verifies the entries of a zip but for `others`, which their uploads verify. Returns the SHA-256 of each
+ * entry by its offset; undefined if there is nothing to verify, as in a tar.gz, which the scan reads
+ * completely. Throws exit 65 that names the first damaged entry.
  */
 export async function checkEntries(
   archive: Archive,
   others: readonly ZipLocation[],
   { full, log, recorder, signal }: CheckContext,
 ): Promise<FileDigests | undefined> {
-  const { file, format, size, fileDigests } = archive;
-  if (!full || format !== "zip" || fileDigests) return undefined;
+  const { file, size } = archive;
+  if (!full || !isZip(archive) || archive.digests.entries) return undefined;
   const packed = new Map(others.map(({ offset, compressedSize }) => [offset, compressedSize]));
   const total = [...packed.values()].reduce((left, bytes) => left - bytes, size);
   const digests = new Map<number, string>();
@@ -47,12 +48,12 @@ export async function checkEntries(
   return digests;
 }
 
-/** Verifies every archive that would be uploaded. Throws an error that names all damaged ones. */
+/** Verifies every archive that would be uploaded. Throws an error that names all damaged archives. */
 export async function checkArchives(decisions: readonly Decision[], context: CheckContext): Promise<void> {
   const problems: Problem[] = [];
   for (const archive of new Set(decisions.filter(isUploaded).map(({ desired }) => desired.package.archive))) {
     const digests = await collectProblem(problems, () => checkEntries(archive, [], context));
-    if (digests) archive.fileDigests = digests;
+    if (digests) archive.digests.entries = digests;
   }
-  if (problems.length > 0) throw new ProblemsError(problems);
+  if (problems.length > 0) throw new ProblemError(problems);
 }

@@ -1,19 +1,15 @@
-import { JobError, type Problem } from "../errors.ts";
-import { formatMessage, type Params, type ReasonId } from "../messages/catalog.ts";
+import { finding, JobError, type Problem } from "../errors.ts";
+import { formatMessage } from "../messages/catalog.ts";
 import type { Log } from "../output/log.ts";
 import type { Recorder } from "../output/recorder.ts";
 import { differingColumns } from "../postgres/rows.ts";
 import { isUnreadable, isWhole } from "../store/object.ts";
-import type { Decision, Plan, RowDecision } from "./plan.ts";
+import type { Decision, Plan, RowDecision } from "./decide.ts";
 
 /** One thing that differs from what the volume asks for. */
 export type Drift = Problem;
 
-function drift<Id extends ReasonId>(file: string, reason: Id, params: Params<Id>): Drift {
-  return { file, reason, params } as unknown as Drift;
-}
-
-/** What init would still have to do; empty when everything is stored and registered. */
+/** Returns what init would still have to do; empty if everything is stored and registered. */
 export function findDrift({ packages, rows }: Plan): Drift[] {
   return [...packages.flatMap(packageDrift), ...rows.flatMap(rowDrift)];
 }
@@ -21,54 +17,58 @@ export function findDrift({ packages, rows }: Plan): Drift[] {
 function packageDrift({ action, conflict, stored, key: target, desired }: Decision): Drift[] {
   const { file } = desired.package.archive;
   const key = stored?.key ?? target;
-  if (conflict) return [drift(file, conflict.reason, conflict.params)];
-  if (action === "uploaded") return [drift(file, "drift.object.missing", { key })];
+  if (conflict) return [finding(file, conflict.reason, conflict.params)];
+  if (action === "uploaded") return [finding(file, "drift.object.missing", { key })];
   if (!stored) return [];
-  if (isUnreadable(stored)) return [drift(file, "drift.object.unreadable", { key })];
+  if (isUnreadable(stored)) return [finding(file, "drift.object.unreadable", { key })];
   if (action === "repaired" || !isWhole(stored)) {
-    return [drift(file, "drift.object.damaged", { key, stored: stored.stored, chunks: stored.chunks })];
+    return [finding(file, "drift.object.damaged", { key, stored: stored.stored, chunks: stored.chunks })];
   }
   if (action !== "replaced") return [];
   const digests = { stored: stored.sha256 ?? "?", local: desired.sha256 ?? "?" };
-  return [drift(file, "drift.object.different", { key, ...digests })];
+  return [finding(file, "drift.object.different", { key, ...digests })];
 }
 
 function rowDrift({ action, values, row, after, conflict }: RowDecision): Drift[] {
   const { file } = after.desired.package.archive;
   const { type, os, arch, object, version, name } = values;
   const identity = { type, os, arch, object, version };
-  if (conflict) return [drift(file, conflict.reason, conflict.params)];
-  if (action === "inserted") return [drift(file, "drift.row.missing", identity)];
+  if (conflict) return [finding(file, conflict.reason, conflict.params)];
+  if (action === "inserted") return [finding(file, "drift.row.missing", identity)];
   if (action !== "updated" || !row) return [];
   const what = { ...identity, id: row.id };
   return differingColumns(row, values).flatMap((column): Drift[] => {
     if (column === "name")
-      return [drift(file, "drift.row.name", { ...what, name: row.name, expected: name })];
-    if (column === "status") return [drift(file, "drift.row.status", { ...what, status: row.status ?? "" })];
-    // Empty is "unknown": init fills it in, but nothing is wrong.
+      return [finding(file, "drift.row.name", { ...what, name: row.name, expected: name })];
+    if (column === "status")
+      return [finding(file, "drift.row.status", { ...what, status: row.status ?? "" })];
+    // An empty digest is unknown: init fills it in, but nothing is wrong.
     if (!row.sha256) return [];
-    return [drift(file, "drift.row.digest", { ...what, found: row.sha256, stored: values.sha256 ?? "?" })];
+    return [finding(file, "drift.row.digest", { ...what, found: row.sha256, stored: values.sha256 ?? "?" })];
   });
 }
 
-/** One line for each difference. */
+/** Logs one line for each difference. */
 export function logDrift(log: Log, found: readonly Drift[]): void {
   for (const { file, reason, params } of found) log.error("verify.failed", reason, params, { file });
 }
 
-/** The first difference in words, for a sentence around it. */
+/** Returns the first difference in words, for use inside a sentence. */
 export function firstDrift([first]: readonly Drift[]): Record<"en" | "zh", string> {
   const words = (language: "en" | "zh") =>
     first ? formatMessage(first.reason, first.params, language).message : "";
   return { en: words("en"), zh: words("zh") };
 }
 
-/** The end of a `verify` that found differences: exit 76. */
+/** Returns the error that ends a `verify` with differences: exit 76. */
 export function driftError(found: readonly Drift[]): JobError {
   return new JobError("verification.failed", { problems: found.length, first: firstDrift(found) });
 }
 
-/** In the report of `verify` a package is as it must be, or failed; rows are those that there are. */
+/**
+ * Puts the result of `verify` in the report: each package is unchanged or failed, each existing row is
+ * unchanged.
+ */
 export function recordVerdict({ packages, rows }: Plan, recorder: Recorder): void {
   for (const decision of packages) {
     const [found] = packageDrift(decision);
@@ -78,7 +78,7 @@ export function recordVerdict({ packages, rows }: Plan, recorder: Recorder): voi
     if (row) recorder.row({ ...values, name: row.name }, row.id, "unchanged");
 }
 
-/** Puts a decision in the report; nothing of it has been done. */
+/** Puts a decision in the report that has not been carried out. */
 export function recordDecision(decision: Decision, error: JobError | undefined, recorder: Recorder): void {
   const { desired, action, key, name } = decision;
   recorder.package(desired.package, {
@@ -92,7 +92,7 @@ export function recordDecision(decision: Decision, error: JobError | undefined, 
   });
 }
 
-/** What a person should know of a plan, though it stops nothing. */
+/** Logs a plan's warnings. */
 export function logPlanWarnings(log: Log, { warnings }: Plan): void {
   for (const { file, reason, params } of warnings) log.warn("plan.warning", reason, params, { file });
 }

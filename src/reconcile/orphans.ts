@@ -1,38 +1,43 @@
 import { inParallel, pause } from "../async.ts";
 import type { Log } from "../output/log.ts";
 import type { Lock } from "../postgres/lock.ts";
+import { deleteStale, isSystemRow, PENDING, type Row } from "../postgres/rows.ts";
+import type { Servers } from "../readiness/wait-for-servers.ts";
 import type { Bucket } from "../store/bucket.ts";
-import { isOwnNuid, type Nuid, newNuid, REPLACES_HEADER } from "../store/meta.ts";
-import type { Listing } from "../store/object.ts";
-import { fence } from "../store/publish.ts";
+import { isNuidOfThisJob, metaSubject, type Nuid, newNuid, REPLACES_HEADER } from "../store/meta.ts";
+import type { Listing, StoredObject } from "../store/object.ts";
+import { fence, removeObject } from "../store/put.ts";
+import { findRow, parseKey, rowKeys, served } from "./match.ts";
+import type { Desired, ObservedState } from "./state.ts";
 
 const DAY = 24 * 3600 * 1000;
 /**
- * Milliseconds from taking the lock until another holder's chunks may be purged. A run that lost the lock without hearing of it may be
- * about to publish: it proved the lock at most a second before (publish.ts), so before we took it. What is later than that is fenced.
+ * Milliseconds after taking the lock until another holder's chunks may be purged. A run that lost the lock
+ * unnoticed may be about to publish: it proved the lock at most a second earlier (put.ts), so before we took
+ * it. Later metadata is fenced.
  */
 const SETTLED = 2000;
-/** Requests at the same time: an answer may carry a whole chunk. */
+/** Requests at the same time: an answer may contain a whole chunk. */
 const LANES = 32;
-/** Orphans that are sized; any further ones are only counted. */
+/** Orphans whose bytes are read; further ones are only counted. */
 const SIZED = 10_000;
 
 /** Chunk subjects that no live metadata names. */
 export interface Unreachable {
-  /** Left by a run of this job: with its mark, or named as replaced by metadata that it wrote. */
-  own: Nuid[];
-  /** Left by anybody else's crashed upload; or one that is under way. */
-  others: Nuid[];
+  /** Left by a run of this job: they have its mark, or metadata that it wrote names them as replaced. */
+  ofThisJob: Nuid[];
+  /** Left by another client's crashed upload, or by one that is still running. */
+  ofOthers: Nuid[];
 }
 
-/** Chunks that no live metadata names, and whose they are. */
+/** Returns the chunks that no live metadata names, and whose they are. */
 export function findUnreachable({ objects, chunks, named }: Listing): Unreachable {
   const replaced = new Set<string>(
     [...objects.values()].flatMap(({ headers }) => headers[REPLACES_HEADER] ?? []),
   );
   const dead = [...chunks.keys()].filter((nuid) => !named.has(nuid));
-  const isOwn = (nuid: Nuid) => isOwnNuid(nuid) || replaced.has(nuid);
-  return { own: dead.filter(isOwn), others: dead.filter((nuid) => !isOwn(nuid)) };
+  const isOfThisJob = (nuid: Nuid) => isNuidOfThisJob(nuid) || replaced.has(nuid);
+  return { ofThisJob: dead.filter(isOfThisJob), ofOthers: dead.filter((nuid) => !isOfThisJob(nuid)) };
 }
 
 export interface ReclaimOptions {
@@ -42,24 +47,25 @@ export interface ReclaimOptions {
 }
 
 /**
- * Purges what runs of this job left. Only under the lock, proved, and held for a moment: another run's unfinished upload looks
- * the same.
+ * Purges the chunks that runs of this job left. Only under the lock, which is proved and was held for a
+ * moment: another run's unfinished upload looks the same.
  */
 export async function reclaim(
   bucket: Bucket,
-  { own }: Unreachable,
+  { ofThisJob }: Unreachable,
   { lock, log, signal }: ReclaimOptions,
 ): Promise<void> {
-  if (own.length === 0) return;
+  if (ofThisJob.length === 0) return;
   const early = lock.acquiredAt + SETTLED - performance.now();
   if (early > 0) await pause(early, signal);
-  // A cluster's new leader may answer before it has applied all that was agreed on. A purge waits for its turn among that: after one, of
-  // nothing, metadata that was on its way is there, and its chunks are no longer taken for unreachable.
+  // A cluster's new leader may answer before it has applied everything that was agreed on, but a purge is
+  // applied in order. So after a purge of nothing, metadata that was in flight is stored, and its chunks do
+  // not count as unreachable.
   await bucket.purgeChunks(newNuid());
-  const now = new Set(findUnreachable(await bucket.list()).own);
-  const dead = own.filter((nuid) => now.has(nuid));
-  // Only metadata of this job carries its nuid as the message's id.
-  await inParallel(dead.filter(isOwnNuid), LANES, async (nuid) => {
+  const now = new Set(findUnreachable(await bucket.list()).ofThisJob);
+  const dead = ofThisJob.filter((nuid) => now.has(nuid));
+  // Only metadata of this job has its nuid as the message id.
+  await inParallel(dead.filter(isNuidOfThisJob), LANES, async (nuid) => {
     signal.throwIfAborted();
     await fence(bucket, nuid);
   });
@@ -67,11 +73,11 @@ export async function reclaim(
   let chunks = 0;
   await inParallel(dead, LANES, async (nuid) => {
     signal.throwIfAborted();
-    // Spares what was published until it was fenced.
+    // Does not purge what was published before it was fenced.
     const purged = await bucket.purgeChunks(nuid);
     chunks += purged;
   });
-  if (chunks > 0) log.info("chunks.reclaimed", { objects: own.length, chunks });
+  if (chunks > 0) log.info("chunks.reclaimed", { objects: ofThisJob.length, chunks });
 }
 
 export interface TidyOptions {
@@ -81,27 +87,27 @@ export interface TidyOptions {
 }
 
 /**
- * Counts others' orphans, and with `purge` removes those whose last chunk is over a day old. Of what stays the first 10,000 are sized:
- * the bytes are a lower bound where there are more.
+ * Counts the orphans of others, and with `purge` removes those whose last chunk is over a day old. The bytes
+ * of at most 10,000 of the remaining ones are counted: if there are more, the sum is a lower bound.
  */
 export async function tidyOrphans(
   bucket: Bucket,
   listing: Listing,
-  { others }: Unreachable,
+  { ofOthers }: Unreachable,
   { purge, log, signal }: TidyOptions,
 ): Promise<{ objects: number; bytes: number }> {
-  const unsized = purge ? 0 : Math.max(0, others.length - SIZED);
+  const unsized = purge ? 0 : Math.max(0, ofOthers.length - SIZED);
   const found = { objects: unsized, bytes: 0 };
   const purged = { objects: 0, bytes: 0 };
-  await inParallel(others.slice(0, others.length - unsized), LANES, async (nuid) => {
+  await inParallel(ofOthers.slice(0, ofOthers.length - unsized), LANES, async (nuid) => {
     signal.throwIfAborted();
     const count = listing.chunks.get(nuid) ?? 1;
     const ends = await bucket.chunkEnds(nuid, count);
-    if (!ends) return; // its owner was faster
-    // Every client cuts equal chunks but for the last.
+    if (!ends) return; // its owner has purged it
+    // Every client sends equal chunks but for the last.
     const bytes = ends.first * (count - 1) + ends.last;
     const old = purge && Date.now() - ends.lastAt.getTime() > DAY;
-    if (old && (await bucket.purgeChunks(nuid)) === 0) return; // it is an object by now
+    if (old && (await bucket.purgeChunks(nuid)) === 0) return; // metadata names it by now
     const sum = old ? purged : found;
     sum.objects += 1;
     sum.bytes += bytes;
@@ -110,4 +116,86 @@ export async function tidyOrphans(
   if (found.objects > 0)
     log.warn("orphans.found", "orphans.found", { ...found, atLeast: unsized > 0 }, found);
   return found;
+}
+
+/** BK-Lite's own uploads that have not ended: interrupted, or still running. */
+export interface Stale {
+  /** Under `{os}/{arch}/{object}/{version}/.staging-{uuid}/{name}`: BK-Lite copies them from there. */
+  objects: readonly StoredObject[];
+  /** Their rows, which are not ready, without those that this run finishes. */
+  rows: readonly Row[];
+}
+
+/** Returns staged objects, and rows that wait for one. */
+export function findStale({ rows, listing, archColumn }: ObservedState, desired: Desired): Stale {
+  const finished = new Set(
+    [...desired.packages, ...desired.collectors].map((identity) => findRow(identity, rows, archColumn)),
+  );
+  return {
+    objects: [...listing.objects.values()].filter(({ key, deleted }) => !deleted && isStaged(key)),
+    rows: rows.filter((row) => row.status === PENDING && !(isSystemRow(row) && finished.has(row))),
+  };
+}
+
+const STAGING = /^\.staging-[\da-f]{8}(?:-?[\da-f]{4}){3}-?[\da-f]{12}$/i;
+
+/**
+ * Whether a key has the form of `linux/x86_64/Telegraf/1.0.0/.staging-UUID/telegraf`. Other applications may
+ * stage objects too.
+ */
+function isStaged(key: string): boolean {
+  const parts = key.split("/");
+  const [folder = ""] = parts.splice(-2, 1);
+  return STAGING.test(folder) && parseKey(parts.join("/"))?.arch !== undefined;
+}
+
+export interface TidyContext {
+  servers: Servers;
+  lock: Lock;
+  log: Log;
+  /** PURGE_ORPHANS */
+  purge: boolean;
+}
+
+/**
+ * Counts what BK-Lite's own uploads left, and with `purge` removes what is over a day old by the servers'
+ * clocks; rows only if their key holds no object. Returns the state without the removed objects and rows.
+ */
+export async function tidyStale(
+  { objects, rows }: Stale,
+  state: ObservedState,
+  { servers, lock, log, purge }: TidyContext,
+): Promise<ObservedState> {
+  const { bucket } = servers.nats;
+  const { db, shape } = servers.postgres;
+  const removed = new Set<unknown>();
+  if (purge && objects.length + rows.length > 0) {
+    const now = state.listing.stream?.time ?? Number.NaN;
+    for (const object of objects) {
+      const message = await bucket.message({ last_by_subj: metaSubject(bucket.name, object.key) });
+      if (!message || message.seq !== object.sequence || now - message.time.getTime() <= DAY) continue;
+      await removeObject(bucket, object, () => lock.prove());
+      removed.add(object.key);
+    }
+    for (const row of rows) {
+      if (served(rowKeys(row, state.archColumn), state.listing.objects)) continue;
+      await lock.prove();
+      if (await deleteStale(db, shape, row)) removed.add(row);
+    }
+    const left = objects.filter(({ key }) => removed.has(key)).length;
+    if (removed.size > 0) log.info("staging.purged", { objects: left, rows: removed.size - left });
+  }
+  const found = {
+    objects: objects.filter(({ key }) => !removed.has(key)).length,
+    rows: rows.filter((row) => !removed.has(row)).length,
+  };
+  if (found.objects + found.rows > 0) log.warn("staging.found", "staging.found", found, found);
+  return {
+    ...state,
+    rows: state.rows.filter((row) => !removed.has(row)),
+    listing: {
+      ...state.listing,
+      objects: new Map([...state.listing.objects].filter(([key]) => !removed.has(key))),
+    },
+  };
 }

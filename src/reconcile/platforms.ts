@@ -4,35 +4,37 @@ import { type Arch, archOf, type Identity, OPERATING_SYSTEMS, type Os } from "..
 import type { ScanContext } from "../job.ts";
 import { MISSING_WORDS, type MissingPart } from "../messages/packages.ts";
 import type { Log } from "../output/log.ts";
+import type { ProbeEntry } from "../output/report.ts";
 import { definitionsFor, installedPath } from "../packages/definitions.ts";
-import { BOOTSTRAP_KEY, installerKey } from "../packages/layouts.ts";
-import { type CollectorDefinition, compareVersions } from "../packages/package.ts";
+import { BOOTSTRAP_KEY, installerKey, probeKey } from "../packages/layouts.ts";
+import type { CollectorDefinition } from "../packages/package.ts";
+import { compareVersions } from "../packages/package.ts";
 import { isReady, type Row } from "../postgres/rows.ts";
 import { newNuid } from "../store/meta.ts";
 import { isWhole, type StoredObject } from "../store/object.ts";
-import type { Desired } from "./desired.ts";
-import { findRow, rowKeys, served } from "./key.ts";
-import type { Plan } from "./plan.ts";
-import { probesOf } from "./probes.ts";
+import { PROBES } from "../volume/name.ts";
+import type { Plan } from "./decide.ts";
+import { findRow, rowKeys, served } from "./match.ts";
+import type { Desired } from "./state.ts";
 
-/** What table and bucket hold, as far as it decides what can be installed. */
+/** The part of table and bucket that decides what can be installed. */
 export interface Installable {
   rows: readonly Row[];
   listing: { objects: ReadonlyMap<string, StoredObject> };
   archColumn: boolean;
-  /** The platform's collectors; the built-in ones count where it has none. */
+  /** The platform's collectors; if it has none, the built-in ones count. */
   definitions?: readonly CollectorDefinition[];
   /** Collectors of this run that BK-Lite could not start. */
   unstartable?: readonly Identity[];
 }
 
-/** Why a row counts, or does not. */
+/** Whether a row's package can be installed, or why not. */
 type Standing = "installable" | "no-object" | "unknown" | "unstartable";
 
 /** What can be installed on one platform from BK-Lite's pages. */
 export interface PlatformState {
   os: Os;
-  /** null where the table does not tell architectures apart. */
+  /** null if the table does not distinguish architectures. */
   arch: Arch | null;
   /** Versions. */
   controller: string[];
@@ -40,21 +42,21 @@ export interface PlatformState {
   installer: boolean | null;
   bootstrap: boolean | null;
   collectors: { installable: string[]; listed: string[] };
-  /** Why those are only listed. */
+  /** Why collectors are only listed. */
   listed: Record<Exclude<Standing, "installable">, string[]>;
   missing: MissingPart[];
 }
 
 const ORDER = ["linux/x86_64", "linux/arm64", "windows/x86_64"];
 
-/** A platform as REQUIRE writes it: `linux/arm64`; without the column `linux`. */
+/** Formats a platform as in REQUIRE: `linux/arm64`; without the column `linux`. */
 export function platformName({ os, arch }: { os: string; arch: string | null }): string {
   return arch === null ? os : `${os}/${arch}`;
 }
 
 /**
- * What can be installed on each platform that has anything, and on those that are asked for. Before state C the installer is the
- * server's own, so none is missed (SPEC §4).
+ * Returns what can be installed on each platform that has anything, and on each required one. Before state C
+ * the installer is the server's own, so no installer is missing (SPEC §4).
  */
 export function platformsOf(state: Installable, require: readonly Platform[] = []): PlatformState[] {
   const { archColumn } = state;
@@ -82,8 +84,8 @@ export function platformsOf(state: Installable, require: readonly Platform[] = [
 }
 
 /**
- * Whether a node can install what a row stands for: the object that the server would serve is whole, and BK-Lite finds in it what it
- * starts. What others stored is judged by its name; a zip is not opened.
+ * Whether a node can install a row's package: the object that the server would serve is whole, and BK-Lite
+ * finds the program in it. Objects of others are judged by their name; a zip is not opened.
  */
 function standingOf(row: Row, { os, arch }: { os: Os; arch: Arch | null }, state: Installable): Standing {
   const { listing, archColumn, definitions = [], unstartable = [] } = state;
@@ -109,7 +111,7 @@ function emptyPlatform(os: Os, arch: Arch | null, state: Installable): PlatformS
     arch,
     controller: [],
     installer: arch === null ? null : isThere(installerKey(os, arch), state),
-    // BK-Lite has one for this platform alone
+    // BK-Lite has one for this platform alone.
     bootstrap: os === "windows" && arch === "x86_64" ? isThere(BOOTSTRAP_KEY, state) : null,
     collectors: { installable: [], listed: [] },
     listed: { "no-object": [], unknown: [], unstartable: [] },
@@ -127,7 +129,7 @@ function addRow({ controller, collectors, listed }: PlatformState, row: Row, sta
 function finished(platform: PlatformState): PlatformState {
   const { controller, collectors, listed, installer, bootstrap } = platform;
   const installable = [...new Set(collectors.installable)].sort();
-  // another version of it can be installed
+  // Not a collector of which another version can be installed.
   const only = (found: readonly string[]) =>
     [...new Set(found)].filter((name) => !installable.includes(name)).sort();
   const lacks: Record<MissingPart, boolean> = {
@@ -148,7 +150,7 @@ function finished(platform: PlatformState): PlatformState {
   };
 }
 
-/** What there will be once a plan has been carried out. */
+/** Returns the state after a plan is carried out. */
 export function afterPlan(state: Installable, { packages, rows }: Plan): Installable {
   const objects = new Map(state.listing.objects);
   for (const { key, upload, conflict, desired } of packages) {
@@ -164,8 +166,8 @@ export function afterPlan(state: Installable, { packages, rows }: Plan): Install
 }
 
 /**
- * Puts what can be installed in report and log, with a warning for each thing that is missing. Returns the error that REQUIRE makes of
- * it (exit 76), for the caller to throw when nothing worse has happened.
+ * Reports and logs what can be installed, with a warning for each missing part. Returns an error (exit 76) if
+ * a part that REQUIRE names is missing, to be thrown when nothing worse has happened.
  */
 export function concludePlatforms(
   { config, log, recorder, screen }: ScanContext,
@@ -202,7 +204,10 @@ export function concludePlatforms(
   return incomplete.length > 0 ? new JobError("platform.incomplete", { incomplete }) : undefined;
 }
 
-/** A warning for each thing that a platform lacks, and for collectors that are listed and cannot be installed. */
+/**
+ * Logs a warning for each missing part of a platform, and for collectors that are listed but cannot be
+ * installed.
+ */
 function warnOf(state: PlatformState, log: Log): void {
   const { arch, missing, listed } = state;
   const platform = platformName(state);
@@ -210,10 +215,25 @@ function warnOf(state: PlatformState, log: Log): void {
     if (names.length > 0) log.warn("platform.warning", reason, { platform, names });
   };
   for (const part of missing) log.warn("platform.warning", `platform.${part}.missing`, { platform });
-  // before state C the guide's rows have no object, and are no fault
+  // Before state C the guide's rows have no object, and need none.
   if (arch !== null) warn("platform.collectors.listed", listed["no-object"]);
   warn("platform.collectors.unknown", listed.unknown);
   warn("platform.collectors.unstartable", listed.unstartable);
 }
 
 type ListedReason = `platform.collectors.${"listed" | "unknown" | "unstartable"}`;
+
+/** An APM probe that BK-Lite gives to applications, and its state in the bucket. */
+export interface ProbeState extends ProbeEntry {
+  language: string;
+}
+
+/** Returns every APM probe that BK-Lite knows, whatever the platform (BKLITE.md, "Objects without rows"). */
+export function probesOf(objects: ReadonlyMap<string, StoredObject>): ProbeState[] {
+  return Object.entries(PROBES).map(([name, language]) => {
+    const key = probeKey(language, name);
+    const object = objects.get(key);
+    const stored = !object || object.deleted ? "missing" : isWhole(object) ? "whole" : "damaged";
+    return { language, name, key, stored };
+  });
+}

@@ -1,10 +1,19 @@
-import { JobError } from "../errors.ts";
-import type { JobContext } from "../job.ts";
+import { createLineClock, poll, until } from "../async.ts";
+import type { VolumeConfig } from "../config/settings.ts";
+import { JobError, type Problem, ProblemError } from "../errors.ts";
+import { type JobContext, type ScanContext, writes } from "../job.ts";
+import type { Log } from "../output/log.ts";
 import type { Archive } from "../packages/package.ts";
-import { findFiles, scan } from "../packages/read.ts";
+import { emptyVolume, findFiles, readFiles } from "../packages/read.ts";
+import { judge, type Resolved } from "../packages/resolve.ts";
+import { readStartProgress, type StartProgress } from "../postgres/platform-tables.ts";
+import type { PostgresReady } from "../readiness/postgres-probe.ts";
 import { type Servers, waitForServers } from "../readiness/wait-for-servers.ts";
+import type { VolumeFile } from "../volume/files.ts";
+import type { Patience } from "../volume/growing.ts";
+import type { Ignored } from "../volume/list.ts";
 
-/** The servers and what lies on the volume. */
+/** The connected servers, and the archives on the volume. */
 export interface Prepared {
   servers: Servers;
   archives: Archive[];
@@ -13,15 +22,15 @@ export interface Prepared {
 }
 
 /**
- * Waits for the servers and reads the volume, both at once: neither needs the other, and a bad archive should not be heard of
- * only after minutes of waiting. The first failure ends both.
+ * Waits for the servers and reads the volume at the same time: neither needs the other, and a bad archive is
+ * reported without minutes of waiting. The first failure ends both.
  */
-export async function prepare(job: JobContext, writes: boolean): Promise<Prepared> {
-  const { args, config, log, recorder } = job;
+export async function prepare(job: JobContext): Promise<Prepared> {
+  const { config, recorder } = job;
   const { requireRegions: regions } = config;
-  // nothing that is required may pass unseen
+  // No requirement may be ignored silently.
   if (regions.length > 0) throw new JobError("config.regions", { name: "REQUIRE", regions });
-  const files = await findFiles(args, config, log, job.signal);
+  const files = await listFiles(job);
   const sibling = new AbortController();
   const signal = AbortSignal.any([job.signal, sibling.signal]);
   const stop = (error: unknown): never => {
@@ -29,10 +38,10 @@ export async function prepare(job: JobContext, writes: boolean): Promise<Prepare
     throw error;
   };
   const deadline = performance.now() + config.waitTimeout * 1000;
-  const waiting = recorder.time("wait", () => waitForServers(job, writes, signal)).catch(stop);
+  const waiting = recorder.time("wait", () => waitForServers(job, writes(job), signal)).catch(stop);
   const [servers, archives] = await Promise.allSettled([
     waiting,
-    recorder.time("scan", () => scan(files, args, config, log, signal)).catch(stop),
+    recorder.time("scan", () => scanFiles(files, job, signal)).catch(stop),
   ]);
   if (servers.status === "fulfilled" && archives.status === "fulfilled") {
     return { servers: servers.value, archives: archives.value, deadline };
@@ -40,4 +49,113 @@ export async function prepare(job: JobContext, writes: boolean): Promise<Prepare
   if (servers.status === "fulfilled") await servers.value.close();
   job.signal.throwIfAborted();
   throw sibling.signal.reason;
+}
+
+/** Lists the files to read, and logs the others. Throws as findFiles does, and exit 66 if there is none. */
+export async function listFiles({ args, config, log, signal }: ScanContext): Promise<VolumeFile[]> {
+  const found = await findFiles(args, config, patienceOf(config, log, signal));
+  reportFindings(log, found);
+  return found.files;
+}
+
+/** Reads the files as the packages that they are declared to be. Throws ProblemError with all problems of all files. */
+export async function scanFiles(
+  files: readonly VolumeFile[],
+  { args, config, log }: ScanContext,
+  signal: AbortSignal,
+): Promise<Archive[]> {
+  const started = performance.now();
+  const { archives, problems, warnings } = await readFiles(files, patienceOf(config, log, signal));
+  reportFindings(log, { ignored: [], warnings });
+  if (problems.length > 0) {
+    throw new ProblemError([...problems, ...(await judge(archives, args, config, signal)).problems]);
+  }
+  const bytes = archives.reduce((sum, archive) => sum + archive.size, 0);
+  const seconds = Number(((performance.now() - started) / 1000).toFixed(3));
+  log.info("scan.done", { archives: archives.length, bytes, seconds });
+  return archives;
+}
+
+/** Waits for files that are still being written, a quarter of WAIT_TIMEOUT in all. */
+function patienceOf({ waitTimeout }: VolumeConfig, log: Log, signal: AbortSignal): Patience {
+  return { signal, patience: waitTimeout / 4, onWait: (wait) => log.info("scan.growing", wait) };
+}
+
+/** Logs the files that do not become packages, and warnings. Throws exit 66 if there is no package. */
+export function reportResolved(
+  { packages, ignored, warnings }: Resolved,
+  { packagesDir, allowEmpty }: VolumeConfig,
+  log: Log,
+): void {
+  reportFindings(log, { ignored, warnings });
+  if (packages.length > 0 || allowEmpty) return;
+  const files = ignored.map(({ file }) => file);
+  throw emptyVolume(packagesDir, warnings, files);
+}
+
+function reportFindings(
+  log: Log,
+  {
+    ignored,
+    warnings,
+    error,
+  }: { ignored: readonly Ignored[]; warnings: readonly Problem[]; error?: JobError },
+): void {
+  for (const one of ignored) log.debug("scan.ignored", one);
+  for (const { file, reason, params } of warnings) log.warn("scan.suspect", reason, params, { file });
+  if (error) throw error;
+}
+
+/** Milliseconds between two readings. */
+const POLL = 1000;
+/** Milliseconds without a further migration after which no more are expected. */
+const STILL = 5000;
+
+/**
+ * Waits until BK-Lite's first start is over: the number of its migrations no longer grows, and its list of
+ * collectors is filled. What is written earlier may not fit the finished tables. At `deadline` (as by
+ * performance.now()) the job goes on, with a warning.
+ */
+export async function waitForFirstStart(
+  { config, log }: JobContext,
+  { db }: PostgresReady,
+  deadline: number,
+  signal: AbortSignal,
+): Promise<void> {
+  const started = performance.now();
+  const seconds = () => Math.round((performance.now() - started) / 1000);
+  const isMigrating = createMigrationWatch();
+  const isDue = createLineClock();
+  const read = async () => {
+    const { migrations, unreadable, definitionsEmpty } = await readStartProgress(db, config.db.schema);
+    const migrating = isMigrating(migrations);
+    const phase = migrating ? "migrations" : definitionsEmpty ? "definitions" : undefined;
+    if (phase && isDue(phase)) {
+      const time = {
+        seconds: seconds(),
+        left: Math.max(0, Math.round((deadline - performance.now()) / 1000)),
+      };
+      if (migrating) log.info("migrations.waiting", { count: migrations?.count ?? 0, ...time });
+      else log.info("definitions.waiting", time);
+    }
+    return { migrating, unreadable, definitionsEmpty };
+  };
+  const isOver = (start: Awaited<ReturnType<typeof read>>) => !start.migrating && !start.definitionsEmpty;
+  const end = await poll(read, { until: isOver, backoff: until(deadline, POLL), signal });
+  if (end.unreadable) log.debug("migrations.unreadable", {});
+  if (end.migrating) log.warn("plan.warning", "definitions.migrating", { seconds: seconds() });
+  if (end.definitionsEmpty) log.warn("plan.warning", "definitions.empty", { seconds: seconds() });
+}
+
+/**
+ * Returns whether the server may still be migrating, reading by reading: its newest migration is younger than
+ * a minute, and their number has changed within the last STILL milliseconds.
+ */
+function createMigrationWatch(): (migrations: StartProgress["migrations"]) => boolean {
+  let seen: { count: number; since: number } | undefined;
+  return (migrations) => {
+    if (!migrations?.young) return false;
+    if (seen?.count !== migrations.count) seen = { count: migrations.count, since: performance.now() };
+    return performance.now() - seen.since < STILL;
+  };
 }

@@ -1,5 +1,6 @@
 /**
- * store/: the Object Store in NATS: the bucket, the upload, its capacity. Nothing else knows NATS; it knows bytes and keys, not packages.
+ * store/: the Object Store in NATS: the bucket, uploads, capacity. It alone knows NATS; it knows bytes and
+ * keys, not packages.
  */
 import {
   type ApiError,
@@ -16,35 +17,37 @@ import {
   type StreamInfo,
 } from "nats";
 import { JobError } from "../errors.ts";
-import { JS, jsCode, storeError } from "./errors.ts";
 import { chunkPrefix, chunkSubject, metaSubject, type Nuid, parseNuid } from "./meta.ts";
-import { LiveNames } from "./names.ts";
-import { type Listing, readMeta, type StoredObject } from "./object.ts";
+import { type Listing, LiveNames, readMeta, type StoredObject, type StreamState } from "./object.ts";
+import { JS, jsCode, storeError } from "./store-errors.ts";
 
-/** Milliseconds for one JetStream API answer: behind an upload's 8 MiB in flight, on a line of 300 kB/s. */
+/**
+ * Milliseconds for one answer of the JetStream API: it may come after the 8 MiB that an upload has in flight,
+ * at 300 kB/s.
+ */
 export const API_TIMEOUT = 30_000;
-/** Milliseconds; a day: longer than any chunk, shorter than what a timer can hold. */
+/** Milliseconds; a day: longer than any chunk takes, and within what a timer can hold. */
 const CHUNK_TIMEOUT = 86_400_000;
-/** Metadata entries read at once. */
+/** Metadata messages that are read at the same time. */
 const READERS = 16;
 
-/** What the server says of a message that was published. */
+/** The server's answer to a published message. */
 export interface Ack {
   /** Stream sequence. */
   sequence: number;
-  /** Not stored: the one with the sequence has the same id. */
+  /** The message was not stored: the one with this sequence has the same id. */
   duplicate: boolean;
 }
 
-/** One Object Store bucket. Every method throws what storeError makes of the library's errors. */
+/** One Object Store bucket. Every method throws storeError's translation of the library's errors. */
 export class Bucket {
   readonly name: string;
   readonly stream: string;
   readonly nc: NatsConnection;
   readonly #jsm: JetStreamManager;
-  /** As of the last listing and what has been read since. */
+  /** As of the last listing and the metadata read since. */
   #names: LiveNames | undefined;
-  /** The reading of newer metadata that is under way, and the one that begins after it. */
+  /** The reading of newer metadata that is running, and the one that starts after it. */
   #reading: Promise<unknown> = Promise.resolve();
   #nextReading: Promise<LiveNames> | undefined;
 
@@ -55,7 +58,7 @@ export class Bucket {
     this.#jsm = jsm;
   }
 
-  /** Does not look whether the bucket exists, or whether JetStream does. */
+  /** Opens a bucket without checking that it, or JetStream, exists. */
   static async open(name: string, nc: NatsConnection): Promise<Bucket> {
     return new Bucket(name, nc, await nc.jetstreamManager({ checkAPI: false, timeout: API_TIMEOUT }));
   }
@@ -68,12 +71,15 @@ export class Bucket {
     }
   }
 
-  /** Usage and limits of the account. Fails with exit 77 where JetStream is off for it. */
+  /** Reads usage and limits of the account. Throws exit 77 if JetStream is off for it. */
   account(): Promise<JetStreamAccountStats> {
     return this.#call(this.#jsm.getAccountInfo());
   }
 
-  /** The stream behind the bucket, with the messages by subject below `filter`; undefined: there is none. */
+  /**
+   * Reads the bucket's stream, with the number of messages of each subject below `filter`; undefined: it does
+   * not exist.
+   */
   async info(filter?: string): Promise<StreamInfo | undefined> {
     try {
       return await this.#jsm.streams.info(
@@ -86,7 +92,10 @@ export class Bucket {
     }
   }
 
-  /** Makes the bucket with the clients' defaults, as BK-Lite's server does. False: somebody else was faster. */
+  /**
+   * Creates the bucket with the clients' defaults, as BK-Lite's server does. False: another process was
+   * faster.
+   */
   async create(replicas: number): Promise<boolean> {
     try {
       await this.#jsm.streams.add({
@@ -107,13 +116,16 @@ export class Bucket {
     }
   }
 
-  /** Chunks that are stored under a nuid. */
+  /** Counts the chunks that are stored under a nuid. */
   async countChunks(nuid: Nuid): Promise<number> {
     const subject = chunkSubject(this.name, nuid);
     return (await this.info(subject))?.state.subjects?.[subject] ?? 0;
   }
 
-  /** Reads all metadata, and counts all chunks, through the stream's leader. A bucket that does not exist is an empty one. */
+  /**
+   * Reads all metadata, and counts all chunks, through the stream's leader. A bucket that does not exist is
+   * empty.
+   */
   async list(): Promise<Listing> {
     const info = await this.info(`$O.${this.name}.>`);
     const names = new LiveNames(info?.state.last_seq ?? 0);
@@ -134,10 +146,10 @@ export class Bucket {
     };
     await Promise.all(Array.from({ length: READERS }, readNext));
     this.#names = names;
-    return { objects, chunks, named: names, info };
+    return { objects, chunks, named: names, stream: info && streamState(info) };
   }
 
-  /** One object, as it is now. */
+  /** Reads one object. */
   get(key: string): Promise<StoredObject | undefined> {
     return this.#read(metaSubject(this.name, key), () => -1);
   }
@@ -154,14 +166,18 @@ export class Bucket {
     if (read.key === undefined) return undefined;
     const { nuid, deleted, chunks } = read.facts;
     let stored = nuid === undefined ? 0 : counted(nuid);
-    // The count may be older than the metadata (somebody uploads right now): look again before calling it damaged.
+    // The count may be older than the metadata (an upload is running): count again before calling the object
+    // damaged.
     if (nuid !== undefined && !deleted && stored !== chunks) stored = await this.countChunks(nuid);
     return { key: read.key, ...read.facts, stored, sequence: message.seq };
   }
 
-  /** Which chunks live metadata names now: reads only the metadata that is newer than what has been read. */
+  /**
+   * Returns which chunks live metadata names now. Reads only the metadata that is newer than the last
+   * reading.
+   */
   #liveNames(): Promise<LiveNames> {
-    // One reading serves all callers that came before it began: many purges at the same time share it.
+    // One reading serves all callers that came before it started: purges at the same time share it.
     this.#nextReading ??= this.#reading.then(() => {
       this.#nextReading = undefined;
       const reading = this.#readNames();
@@ -183,26 +199,25 @@ export class Bucket {
     }
   }
 
-  /** Deletes an upload's chunks if no live metadata names them: the only purge there is. Returns how many there were. */
+  /**
+   * Purges an upload's chunks if no live metadata names them; nothing else purges. Returns how many there
+   * were.
+   */
   async purgeChunks(nuid: Nuid): Promise<number> {
     if ((await this.#liveNames()).has(nuid)) return 0;
     const purge = this.#jsm.streams.purge(this.stream, { filter: chunkSubject(this.name, nuid) });
     return (await this.#call(purge)).purged;
   }
 
-  /** Publishes one message; resolves to its stream sequence. `timeout` in milliseconds; a chunk's progress is watched by the window. */
-  async publish(
-    subject: string,
-    data: Uint8Array,
-    headers?: MsgHdrs,
-    timeout = CHUNK_TIMEOUT,
-  ): Promise<number> {
-    return (await this.send(subject, data, headers, timeout)).sequence;
+  /** Publishes a chunk and returns its stream sequence. The upload's window watches its progress. */
+  async publish(subject: string, data: Uint8Array): Promise<number> {
+    return (await this.send(subject, data, undefined, CHUNK_TIMEOUT)).sequence;
   }
 
-  /** As publish, with what else the server says of the message. */
-  async send(subject: string, data: Uint8Array, headers?: MsgHdrs, timeout = CHUNK_TIMEOUT): Promise<Ack> {
-    // Without the library's JetStream wrapper: it adds an empty header to each message, and an Error to each request.
+  /** Publishes one message and returns the server's answer. `timeout` in milliseconds. */
+  async send(subject: string, data: Uint8Array, headers?: MsgHdrs, timeout = API_TIMEOUT): Promise<Ack> {
+    // Not by the library's JetStream client: it adds an empty header to each message, and an Error to each
+    // request.
     const options = { timeout, ...(headers && { headers }) };
     const message = await this.#call(this.nc.request(subject, data, options));
     const ack = message.json<{ stream?: string; seq?: number; duplicate?: boolean; error?: ApiError }>();
@@ -218,7 +233,10 @@ export class Bucket {
     return { sequence: ack.seq, duplicate: ack.duplicate === true };
   }
 
-  /** First and last of an upload's `count` chunks: their bytes, and when the last came; undefined where it has none any more. */
+  /**
+   * Reads the bytes of the first and last of an upload's `count` chunks, and the last one's time; undefined
+   * if there are none.
+   */
   async chunkEnds(
     nuid: Nuid,
     count: number,
@@ -231,7 +249,10 @@ export class Bucket {
     return first && last && { first: first.data.length, last: last.data.length, lastAt: last.time };
   }
 
-  /** One stored message; undefined: there is none. Through the leader, not by direct get: a replica that lags would show an older state. */
+  /**
+   * Reads one stored message; undefined: there is none. Through the leader: a direct get from a replica that
+   * lags would show an older state.
+   */
   async message(query: MsgRequest): Promise<StoredMsg | undefined> {
     try {
       return await this.#jsm.streams.getMessage(this.stream, query);
@@ -240,4 +261,21 @@ export class Bucket {
       throw storeError(error, this.name, this.nc);
     }
   }
+}
+
+function streamState(info: StreamInfo): StreamState {
+  const { config, state } = info;
+  // nats-server 2.10 and later add their time to the answer; the newest message's time is never later than
+  // that.
+  const { ts = state.last_ts } = info as StreamInfo & { ts?: string };
+  return {
+    replicas: config.num_replicas,
+    maxBytes: config.max_bytes,
+    maxMessageBytes: config.max_msg_size,
+    sealed: config.sealed ?? false,
+    bytes: state.bytes,
+    messages: state.messages,
+    lastSequence: state.last_seq,
+    time: Date.parse(ts),
+  };
 }

@@ -4,14 +4,18 @@ import { EXIT } from "../exit.ts";
 import type { Bucket } from "./bucket.ts";
 
 const MIB = 1024 * 1024;
-/** Large chunks make BK-Lite's own downloads several times faster (BKLITE.md); 1 MiB is the server's default max_payload. */
+/**
+ * Large chunks make BK-Lite's own downloads several times faster (BKLITE.md); 1 MiB is the server's default
+ * max_payload.
+ */
 const MAX_CHUNK = 1_000_000;
-/** Bytes that the file store adds to each message, on top of the subject: generous. */
+/** Bytes that the file store adds to each message, beside its subject: an upper bound. */
 const MESSAGE_OVERHEAD = 128;
 
 /**
- * Checks, before the first chunk is sent, whether objects of these sizes can be stored together, beside what they replace. Throws exit 73
- * naming the limit. Server-wide limits show only when they are hit.
+ * Checks, before the first chunk is sent, that objects of these sizes fit into the bucket together, beside
+ * the objects that they replace. Throws exit 73 that names the limit. The server's own limits show only when
+ * they are reached.
  */
 export async function checkCapacity(
   bucket: Bucket,
@@ -36,16 +40,16 @@ export async function checkCapacity(
   return { chunkSize };
 }
 
-/** Chunk size in bytes for a server's max_payload and a stream's max_msg_size (-1: none). */
+/** Returns the chunk size in bytes for a server's max_payload and a stream's max_msg_size (-1: none). */
 export function chunkSizeFor(maxPayload: number, maxMessage: number): number {
   const limit = Math.min(maxPayload, maxMessage > 0 ? maxMessage : maxPayload);
-  // Headroom for headers and for whatever a leaf node or a gateway adds.
+  // Space for headers, and for what a leaf node or a gateway adds.
   return Math.max(1, Math.min(MAX_CHUNK, limit - Math.min(4096, limit >> 3)));
 }
 
 async function checkAccount(bucket: Bucket, info: StreamInfo, need: number): Promise<void> {
   const account = await bucket.account().catch((error) => {
-    // Least privilege does not ask for it: the limit shows when it is hit.
+    // The least privileges do not include it: the limit shows when it is reached.
     if (error instanceof JobError && error.code === EXIT.denied) return undefined;
     throw error;
   });

@@ -8,8 +8,8 @@ import type { NatsAuth, NatsConfig, NatsServer } from "../config/nats-settings.t
 const NO_LIMIT = 2 ** 31 - 1;
 
 /**
- * Logs in on an open connection. No reconnect: whoever retries does so from a clean start (reconnecting in mid-upload would lose
- * publishes unseen). Throws what nats throws.
+ * Logs in on an open connection. No reconnect: whoever retries does so from a clean start (reconnecting in
+ * mid-upload would lose publishes unseen). Throws what nats throws.
  */
 export function logInToNats(
   server: NatsServer,
@@ -76,8 +76,9 @@ interface Handed extends ConnectionOptions {
 }
 
 /**
- * The library's transport, on a connection that is open already: readiness goes through dns, tcp, INFO and TLS one by one, and the
- * library would connect a second time. It has this seam for its WebSocket and Deno clients.
+ * The library's transport, on a connection that is open already: readiness goes through dns, tcp, INFO and
+ * TLS one by one, and the library would connect a second time. It has this seam for its WebSocket and Deno
+ * clients.
  */
 class HandedTransport extends NodeTransport {
   override async connect(

@@ -1,17 +1,15 @@
 import { isUtf8 } from "node:buffer";
-import type { StreamInfo } from "nats";
 import { keyOf, metaSubject, type Nuid, parseDigest, parseNuid } from "./meta.ts";
-import type { LiveNames } from "./names.ts";
 
-/** What a metadata message says of an object, parsed: nothing behind the parser looks at others' values again. */
+/** The content of a metadata message, parsed: nothing behind the parser checks its values again. */
 export interface ObjectFacts {
-  /** undefined: the metadata is damaged. No client can read the object, and none of its other values is used. */
+  /** undefined: the metadata is damaged. No client can read the object, and its other values are not used. */
   nuid: Nuid | undefined;
   /** Bytes. */
   size: number;
-  /** Chunks that there should be. */
+  /** Chunks that the metadata names. */
   chunks: number;
-  /** Lower-case hex; undefined where there is nothing to read. */
+  /** Lower-case hex; undefined if the object is empty or deleted. */
   sha256: string | undefined;
   deleted: boolean;
   headers: Readonly<Record<string, readonly string[]>>;
@@ -20,29 +18,47 @@ export interface ObjectFacts {
 /** An object as the bucket holds it. */
 export interface StoredObject extends ObjectFacts {
   key: string;
-  /** Chunks that there are. */
+  /** Chunks that are stored. */
   stored: number;
-  /** Stream sequence of the metadata: what a writer expects to be still the last. */
+  /** Stream sequence of the metadata: a writer expects it to be the last still. */
   sequence: number;
 }
 
-/** Everything in the bucket. */
+/** The content of a bucket. */
 export interface Listing {
   objects: ReadonlyMap<string, StoredObject>;
   /** Messages by the chunk subject's last token. */
   chunks: ReadonlyMap<Nuid, number>;
-  /** Chunks that live metadata names, readable or not: those of anything else are unreachable. */
+  /** The chunks that live metadata names, readable or not; all others are unreachable. */
   named: LiveNames;
-  /** Of the stream, when it was read; undefined where there is no such bucket. */
-  info: StreamInfo | undefined;
+  /** The stream when it was read; undefined if the bucket does not exist. */
+  stream: StreamState | undefined;
 }
 
-/** True when a client can read all of an object's bytes: metadata alone is no proof. */
+/** What the server says of a bucket's stream. */
+export interface StreamState {
+  replicas: number;
+  /** Limits in bytes; -1: none. */
+  maxBytes: number;
+  maxMessageBytes: number;
+  sealed: boolean;
+  bytes: number;
+  messages: number;
+  lastSequence: number;
+  /**
+   * The time by the server's clock, in milliseconds since 1970; NaN if an old server has stored nothing yet.
+   */
+  time: number;
+}
+
+/** Whether a client can read all of an object's bytes: metadata alone is no proof. */
 export function isWhole(object: StoredObject): boolean {
   return !object.deleted && !isUnreadable(object) && object.stored === object.chunks;
 }
 
-/** True when an object's metadata is damaged, so that no client can read the object whatever chunks there are. */
+/**
+ * Whether an object's metadata is damaged, so that no client can read the object, whatever chunks are stored.
+ */
 export function isUnreadable({ nuid }: ObjectFacts): boolean {
   return nuid === undefined;
 }
@@ -62,19 +78,24 @@ const DAMAGED: ObjectFacts = {
   headers: {},
 };
 
-/** One parsed metadata message. */
+/** A parsed metadata message. */
 export interface ReadMeta {
-  /** undefined: the subject is not the one that clients read a key from. */
+  /** undefined: clients read no key from this subject. */
   key: string | undefined;
   facts: ObjectFacts;
   /** Chunks that must not be purged while this is the subject's metadata: damaged metadata keeps them too. */
   names: readonly Nuid[];
 }
 
-/** A nuid in metadata, wherever it stands and whichever of the clients reads it: Go takes `NUID`, Python takes NaN beside it. */
+/**
+ * A nuid anywhere in metadata, as any of the clients reads it: Go accepts `NUID`, Python accepts NaN beside
+ * it.
+ */
 const NAMED = /"nuid"\s*:\s*"([^"\\]{1,255})"/gi;
 
-/** Parses a metadata message of a bucket: metadata that one of BK-Lite's clients (nats.py, nats.go) rejects is damaged. */
+/**
+ * Parses a metadata message. Metadata that one of BK-Lite's clients (nats.py, nats.go) rejects is damaged.
+ */
 export function readMeta(bucket: string, subject: string, data: Uint8Array): ReadMeta {
   const key = keyOf(bucket, subject);
   const text = new TextDecoder("utf-8", { ignoreBOM: true }).decode(data);
@@ -105,7 +126,7 @@ function readFacts(
   if (!isAbsent(headers) && !isHeaders(headers)) return undefined;
   if (!isAbsent(fields.options) && !isOptions(fields.options)) return undefined;
   const sha256 = parseDigest(digest);
-  // Clients compare the digest of what they have read, so without one they reject it.
+  // Clients compare the digest with the bytes that they have read, and reject an object without one.
   if (sha256 === undefined && size > 0 && deleted !== true) return undefined;
   return {
     nuid,
@@ -117,7 +138,7 @@ function readFacts(
   };
 }
 
-/** A link has its bytes elsewhere: nats.py cannot follow it. */
+/** Whether options are valid. A link is not: its bytes are elsewhere, and nats.py cannot follow it. */
 function isOptions(value: unknown): boolean {
   if (!isRecord(value)) return false;
   const { link, max_chunk_size: chunk } = value;
@@ -133,13 +154,13 @@ function isCount(value: unknown, most = Number.MAX_SAFE_INTEGER): value is numbe
   return Number.isSafeInteger(value) && (value as number) >= 0 && (value as number) <= most;
 }
 
-/** The only form in which Go takes a time. */
+/** Whether a time has the only form that Go accepts. */
 function isTime(text: string): boolean {
   const form = /^\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d(?:\.\d+)?(?:Z|[+-]\d\d:\d\d)$/;
   return form.test(text) && !Number.isNaN(Date.parse(text));
 }
 
-/** Whether a field's name differs from one of ADR-20's in its capitals alone: Go reads it, Python does not. */
+/** Whether a field's name differs from one of ADR-20's in capitals alone: Go reads it, Python does not. */
 function isMisspelt(field: string): boolean {
   const folded = field.toUpperCase().toLowerCase();
   return folded !== field && FIELDS.has(folded);
@@ -159,5 +180,36 @@ function parseRecord(text: string): Record<string, unknown> {
     return isRecord(value) ? value : {};
   } catch {
     return {};
+  }
+}
+
+/** Counts how often a bucket's live metadata names each upload's chunks, up to a place in its stream. */
+export class LiveNames {
+  readonly #bySubject = new Map<string, { names: readonly Nuid[]; sequence: number }>();
+  readonly #counts = new Map<Nuid, number>();
+  /** The stream sequence up to which all metadata has been noted. */
+  upTo: number;
+
+  constructor(upTo: number) {
+    this.upTo = upTo;
+  }
+
+  /** Notes the chunks that a subject's metadata names; metadata older than the noted one changes nothing. */
+  note(subject: string, names: readonly Nuid[], sequence: number): void {
+    const before = this.#bySubject.get(subject);
+    if (before && before.sequence >= sequence) return;
+    for (const nuid of before?.names ?? []) this.#count(nuid, -1);
+    for (const nuid of names) this.#count(nuid, 1);
+    this.#bySubject.set(subject, { names, sequence });
+  }
+
+  has(nuid: Nuid): boolean {
+    return this.#counts.has(nuid);
+  }
+
+  #count(nuid: Nuid, change: number): void {
+    const count = (this.#counts.get(nuid) ?? 0) + change;
+    if (count > 0) this.#counts.set(nuid, count);
+    else this.#counts.delete(nuid);
   }
 }

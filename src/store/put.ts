@@ -1,29 +1,46 @@
 import { createHash } from "node:crypto";
 import { setTimeout as sleep } from "node:timers/promises";
+import { headers, type StoredMsg } from "nats";
 import type { Source } from "../archive/types.ts";
 import { JobError } from "../errors.ts";
 import { createSweep } from "../memory.ts";
-import type { Bucket } from "./bucket.ts";
-import { StoreConflictError, StoreLostError } from "./errors.ts";
-import { chunkSubject, formatDigest, type Nuid, newNuid, type ObjectMeta, REPLACES_HEADER } from "./meta.ts";
+import { type Ack, API_TIMEOUT, type Bucket } from "./bucket.ts";
+import {
+  chunkSubject,
+  formatDigest,
+  metaSubject,
+  type Nuid,
+  newNuid,
+  type ObjectMeta,
+  REPLACES_HEADER,
+} from "./meta.ts";
 import type { StoredObject } from "./object.ts";
-import { fence, OverwrittenError, publishMeta, restoreMeta } from "./publish.ts";
+import { StoreConflictError, StoreLostError } from "./store-errors.ts";
 import { type InFlightBudget, UploadWindow } from "./window.ts";
 
-/** Milliseconds that undoing an unfinished upload may take; a stop has five seconds in all, and a window's worth takes about one. */
-const SETTLE = 2000;
+/** Milliseconds that undoing an unfinished upload may take: a stop has five seconds in all. */
+const STRAGGLERS = 2000;
 const PURGE = 1200;
+/** Milliseconds: a proof older than that is repeated, at most PROOFS times in all on a slow connection. */
+const FRESH = 1000;
+const PROOFS = 3;
+/**
+ * Messages between two sequences that are read one by one; if there are more, nothing is concluded from them.
+ */
+const READ_BETWEEN = 64;
+
+const ID_HEADER = "Nats-Msg-Id";
 
 export interface Upload {
   key: string;
-  /** The file's name: BK-Lite offers it as the download's. */
+  /** The file's name: BK-Lite offers the object under it as a download. */
   description: string;
   source: Source;
-  /** What is stored under the key now, a deleted marker included. */
+  /** What is stored under the key now, a deletion marker included. */
   replaced: StoredObject | undefined;
-  /** Chunks, by nuid, of objects under other keys that this one takes the place of. */
+  /** Chunks, by nuid, of objects under other keys that this object replaces. */
   supersedes: readonly Nuid[];
-  /** Hex, where the file has been read before: other bytes now are an error. */
+  /** Hex, if the file has been read before: other bytes are an error then. */
   sha256: string | undefined;
 }
 
@@ -31,16 +48,17 @@ export interface StageOptions {
   signal: AbortSignal;
   /** Seconds without progress after which the upload is given up. */
   stallSeconds: number;
-  /** Bytes, as checkCapacity returns it. */
+  /** Bytes, as checkCapacity returns them. */
   chunkSize: number;
-  /** Shared by uploads that run at the same time. */
+  /** Shared by the uploads of one connection. */
   budget: InFlightBudget;
+  /** Called with the bytes acknowledged so far. */
   onProgress?: (bytes: number) => void;
   /** Called if an unfinished upload could not be undone; the next run does it. */
   onLeftover: (error: unknown) => void;
 }
 
-/** An object whose chunks are sent. No metadata names them yet, so nobody sees it. */
+/** An object whose chunks are sent. No metadata names them yet, so no client sees it. */
 export interface Staged extends Sent {
   upload: Upload;
   nuid: Nuid;
@@ -57,14 +75,17 @@ interface Sent {
 
 export interface PublishOptions {
   headers: Record<string, string[]>;
-  /** Awaited last before the metadata is published; what it throws ends the upload, and nothing of it is left. */
+  /**
+   * Awaited last before the metadata is published; if it throws, the upload fails and its chunks are purged.
+   */
   prove: () => Promise<void>;
   onLeftover: (error: unknown) => void;
 }
 
 /**
- * Sends an object's chunks under a new nuid: the first half of an upload after ADR-20. Fails with 73 (full, sealed), 74 (the file changed),
- * 77 (denied) or StoreLostError; after each of them its chunks are purged, or the next run recognises them by their nuid and reclaims them.
+ * Sends an object's chunks under a new nuid: the first half of an upload after ADR-20. Throws exit 73 (full,
+ * sealed), 74 (the file changed), 77 (denied) or StoreLostError. The chunks are purged then; if that fails,
+ * the next run reclaims them by their nuid.
  */
 export async function stage(bucket: Bucket, upload: Upload, options: StageOptions): Promise<Staged> {
   const nuid = newNuid();
@@ -76,8 +97,8 @@ export async function stage(bucket: Bucket, upload: Upload, options: StageOption
     checkBytes(upload, sent);
     return { upload, nuid, chunkSize, ...sent };
   } catch (error) {
-    // What is on its way arrives after the purge otherwise.
-    if (!bucket.nc.isClosed()) await window.waitForStragglers(SETTLE);
+    // Chunks in flight would arrive after the purge.
+    if (!bucket.nc.isClosed()) await window.waitForStragglers(STRAGGLERS);
     await discard(bucket, nuid, options.onLeftover);
     throw error;
   } finally {
@@ -86,23 +107,34 @@ export async function stage(bucket: Bucket, upload: Upload, options: StageOption
 }
 
 /**
- * Publishes a staged object's metadata, provided that all chunks are there and no other process wrote the key in between; then purges the chunks
- * that it replaces. Fails as `stage` does, or with StoreConflictError; after that the staged chunks are purged unless the metadata is live.
+ * Publishes a staged object's metadata if all chunks are stored and no other process wrote the key in
+ * between, then purges the chunks that it replaces. Throws as `stage` does, or StoreConflictError; the staged
+ * chunks are purged then, unless the metadata is live.
  */
 export async function publish(bucket: Bucket, staged: Staged, options: PublishOptions): Promise<void> {
+  const { upload, nuid } = staged;
+  let published: Published | undefined;
   try {
     await checkStored(bucket, staged);
-    const previous = await publishObject(bucket, staged, options);
-    // If we are here, the new object is live: from now on nothing of it may be purged.
-    await finish(bucket, staged, previous);
+    const meta = metaOf(bucket, staged, options.headers);
+    const expected = upload.replaced?.sequence ?? 0;
+    published = await publishMeta(bucket, meta, expected, options.prove);
   } catch (error) {
-    if (error instanceof LiveError) throw error.cause;
-    await discard(bucket, staged.nuid, options.onLeftover);
-    throw error;
+    const isUnanswered = error instanceof StoreLostError && UNANSWERED.has(error.reason);
+    // No answer is not a "no": purging the chunks of live metadata would damage the object. If the metadata
+    // is not stored yet, the fence keeps it out; if the fence has no answer either, its error is thrown,
+    // nothing is purged, and the next attempt looks again.
+    if (!isUnanswered || (await fence(bucket, nuid))) {
+      await discard(bucket, nuid, options.onLeftover);
+      throw error;
+    }
   }
+  // If we are here, the new object is live: none of its chunks may be purged.
+  if (published?.overwrote) throw new StoreConflictError(upload.key);
+  await finish(bucket, staged, published?.previous);
 }
 
-/** Purges the chunks of an object that is not going to be published. */
+/** Purges the chunks of an object that will not be published. */
 export async function discard(
   bucket: Bucket,
   nuid: Nuid,
@@ -121,9 +153,45 @@ export async function discard(
   }
 }
 
-/** Something failed after the metadata went live. */
-class LiveError extends Error {
-  override readonly name = "LiveError";
+/**
+ * Stores a deletion marker for an object, as every client does, then purges its chunks. `prove` as in
+ * publishMeta.
+ */
+export async function removeObject(
+  bucket: Bucket,
+  object: StoredObject,
+  prove: () => Promise<void>,
+): Promise<void> {
+  const marker: ObjectMeta = {
+    name: object.key,
+    description: "",
+    ...(object.nuid !== undefined && { headers: { [REPLACES_HEADER]: [object.nuid] } }),
+    options: { max_chunk_size: 0 },
+    bucket: bucket.name,
+    // Every client requires one.
+    nuid: object.nuid ?? newNuid(),
+    size: 0,
+    mtime: new Date().toISOString(),
+    chunks: 0,
+    digest: "",
+    deleted: true,
+  };
+  const { overwrote } = await publishMeta(bucket, marker, object.sequence, prove);
+  if (overwrote) throw new StoreConflictError(object.key);
+  if (object.nuid !== undefined) await bucket.purgeChunks(object.nuid);
+}
+
+/**
+ * Keeps an upload's metadata from going live from now on, though it may be in flight: its message id is the
+ * nuid, and of two messages with one id the server stores the first. Returns false if the metadata, or a
+ * fence, is stored already. It holds for the stream's duplicate window, by default two minutes. The fence is
+ * an empty chunk, which is purged with the others.
+ */
+export async function fence(bucket: Bucket, nuid: Nuid): Promise<boolean> {
+  const id = headers();
+  id.set(ID_HEADER, nuid);
+  const subject = chunkSubject(bucket.name, nuid);
+  return !(await bucket.send(subject, new Uint8Array(), id, API_TIMEOUT)).duplicate;
 }
 
 async function sendChunks(
@@ -151,7 +219,7 @@ async function sendChunks(
       chunks += 1;
     }
   } finally {
-    // Not waited for: a read that hangs does not end.
+    // Not awaited: a read that hangs does not end.
     blocks.return?.()?.catch(() => {});
   }
   await window.drain();
@@ -165,24 +233,23 @@ function checkBytes({ source, sha256, description }: Upload, sent: Sent): void {
   }
 }
 
-/** Counts the chunks through the leader: metadata over holes would be worse than none. */
+/** Counts the chunks through the leader: metadata that names missing chunks would be worse than none. */
 async function checkStored(bucket: Bucket, { upload: { key }, nuid, chunks }: Staged): Promise<void> {
   const stored = await bucket.countChunks(nuid);
   if (stored !== chunks) throw new StoreLostError("store.chunks.missing", { key, stored, chunks });
 }
 
-/** Returns the metadata that was there before, as it was stored. */
-async function publishObject(
+function metaOf(
   bucket: Bucket,
   { upload, nuid, chunkSize, size, chunks, sha256 }: Staged,
-  { headers, prove }: PublishOptions,
-): Promise<Uint8Array | undefined> {
+  more: PublishOptions["headers"],
+): ObjectMeta {
   const { replaced, supersedes } = upload;
   const replaces = [...(replaced?.nuid ? [replaced.nuid] : []), ...supersedes];
-  const meta: ObjectMeta = {
+  return {
     name: upload.key,
     description: upload.description,
-    headers: { ...headers, ...(replaces.length > 0 && { [REPLACES_HEADER]: replaces }) },
+    headers: { ...more, ...(replaces.length > 0 && { [REPLACES_HEADER]: replaces }) },
     options: { max_chunk_size: chunkSize },
     bucket: bucket.name,
     nuid,
@@ -191,54 +258,93 @@ async function publishObject(
     chunks,
     digest: formatDigest(sha256),
   };
-  try {
-    return (await publishMeta(bucket, meta, replaced?.sequence ?? 0, prove)).previous;
-  } catch (error) {
-    // Live, but in the place of somebody's who came in the same moment: nothing of it may be purged.
-    if (error instanceof OverwrittenError) throw new LiveError("overwritten", { cause: error });
-    // No answer is no "no": purging the chunks of metadata that went live would make a lie of it.
-    const noAnswer = error instanceof StoreLostError && error.reason !== "store.fenced";
-    if (noAnswer && (await isLive(bucket, nuid))) return undefined;
-    throw error;
-  }
 }
 
-/** Whether the metadata that had no answer is stored; if not, it never will be. Where nobody answers it may: LiveError, and the next attempt looks again. */
-async function isLive(bucket: Bucket, nuid: Nuid): Promise<boolean> {
-  try {
-    return !(await fence(bucket, nuid));
-  } catch (cause) {
-    throw new LiveError("the metadata may be live", { cause });
-  }
+/** The reasons of a StoreLostError that leave open whether a message was stored. */
+const UNANSWERED: ReadonlySet<string> = new Set(["store.lost", "store.silent"]);
+
+interface Published {
+  /** The metadata that was there before, as it was stored. */
+  previous: Uint8Array | undefined;
+  /** Whether another process wrote the key at the same moment, and this metadata replaced it unseen. */
+  overwrote: boolean;
 }
 
-/** Counts every chunk once more now that readers see it, then lets the old ones go; or puts the old metadata back. */
+/**
+ * Publishes metadata, replacing only what was there: throws StoreConflictError if another process wrote the
+ * key since it was read. `expected`: the sequence of the metadata to be replaced, 0 for none. `prove`:
+ * awaited right before publishing.
+ *
+ * A `Nats-Expected-*` header would let the server compare, but it is stored with the message, and mirrors on
+ * nats-server 2.10 drop such messages (BKLITE.md). So the key is read through the leader last of all. One
+ * round trip lies between that and our message; a message that arrives in it shows afterwards as a gap in the
+ * sequence, because the rollup has removed it. Our own message may be late by more than that (a connection
+ * that stalls, a process that was stopped): its id keeps it out then, see `fence`.
+ */
+async function publishMeta(
+  bucket: Bucket,
+  meta: ObjectMeta,
+  expected: number,
+  prove: () => Promise<void>,
+): Promise<Published> {
+  const subject = metaSubject(bucket.name, meta.name);
+  let last = 0;
+  let before: StoredMsg | undefined;
+  for (let turn = 0, asked = 0; turn < PROOFS; turn += 1) {
+    asked = performance.now();
+    await prove();
+    // Before the key: a message that comes later is seen by one of the two readings.
+    last = (await bucket.info())?.state.last_seq ?? 0;
+    before = await bucket.message({ last_by_subj: subject });
+    if (performance.now() - asked < FRESH) break;
+  }
+  if ((before?.seq ?? 0) !== expected) throw new StoreConflictError(meta.name);
+  const id = meta.deleted ? undefined : meta.nuid;
+  const { sequence, duplicate } = await publishRaw(bucket, subject, Buffer.from(JSON.stringify(meta)), id);
+  if (duplicate) throw new StoreLostError("store.fenced", { key: meta.name });
+  return { previous: before?.data, overwrote: await hasGap(bucket, last, sequence) };
+}
+
+function publishRaw(bucket: Bucket, subject: string, data: Uint8Array, id?: string): Promise<Ack> {
+  const rollup = headers();
+  rollup.set("Nats-Rollup", "sub");
+  if (id !== undefined) rollup.set(ID_HEADER, id);
+  return bucket.send(subject, data, rollup, API_TIMEOUT);
+}
+
+/**
+ * Whether a message between the two sequences is gone: our rollup removed it, so it was metadata under the
+ * same key.
+ */
+async function hasGap(bucket: Bucket, last: number, ours: number): Promise<boolean> {
+  if (ours - last - 1 > READ_BETWEEN) return false;
+  for (let sequence = last + 1; sequence < ours; sequence++)
+    if (!(await bucket.message({ seq: sequence }))) return true;
+  return false;
+}
+
+/**
+ * Counts every chunk again now that clients see the object, then purges the old chunks; or restores the old
+ * metadata.
+ */
 async function finish(
   bucket: Bucket,
   { upload: { replaced, key }, nuid, chunks }: Staged,
   previous: Uint8Array | undefined,
 ): Promise<void> {
   const old = replaced && !replaced.deleted ? replaced.nuid : undefined;
-  try {
-    if ((await bucket.countChunks(nuid)) === chunks) {
-      if (old !== undefined) await bucket.purgeChunks(old);
-      return;
-    }
-    const current = await bucket.get(key);
-    if (current?.nuid !== nuid) {
-      // Somebody else replaced it already: theirs stays, and the old chunks go unless it names them.
-      if (old !== undefined) await bucket.purgeChunks(old);
-      throw new StoreConflictError(key);
-    }
-    const oldIsWhole = old !== undefined && (await bucket.countChunks(old)) === replaced?.chunks;
-    if (oldIsWhole && previous) await restoreMeta(bucket, key, previous);
-  } catch (cause) {
-    throw new LiveError("failed after the metadata was live", { cause });
+  if ((await bucket.countChunks(nuid)) === chunks) {
+    if (old !== undefined) await bucket.purgeChunks(old);
+    return;
   }
-  const cause = new StoreLostError("store.chunks.missing", {
-    key,
-    stored: await bucket.countChunks(nuid),
-    chunks,
-  });
-  throw new LiveError("its chunks were purged", { cause });
+  const current = await bucket.get(key);
+  if (current?.nuid !== nuid) {
+    // Another process has replaced it: its object stays, and the old chunks go unless that object names them.
+    if (old !== undefined) await bucket.purgeChunks(old);
+    throw new StoreConflictError(key);
+  }
+  const oldIsWhole = old !== undefined && (await bucket.countChunks(old)) === replaced?.chunks;
+  if (oldIsWhole && previous) await publishRaw(bucket, metaSubject(bucket.name, key), previous);
+  const stored = await bucket.countChunks(nuid);
+  throw new StoreLostError("store.chunks.missing", { key, stored, chunks });
 }

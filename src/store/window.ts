@@ -1,12 +1,18 @@
 import { JobError } from "../errors.ts";
-import { StoreLostError } from "./errors.ts";
+import { StoreLostError } from "./store-errors.ts";
 
 /** Bytes, unless the caller says otherwise: chosen with `npm run bench`, see docs/performance.md. */
 const IN_FLIGHT = 8 * 1024 * 1024;
-/** Milliseconds of the line's own pace that may be in flight: what is on its way cannot be called back, and a stop has five seconds in all. */
+/**
+ * Milliseconds that the bytes in flight may take at the connection's own rate: they cannot be recalled, and a
+ * stop has five seconds in all.
+ */
 const PACE = 1000;
 
-/** Bounds the bytes that are sent and not yet acknowledged, of all uploads that share one connection, and knows when one of them last moved. */
+/**
+ * Limits the bytes that are sent and not yet acknowledged, of all uploads of one connection, and knows when
+ * one of them last moved.
+ */
 export class InFlightBudget {
   readonly #limit: number;
   readonly #startedAt = performance.now();
@@ -21,22 +27,24 @@ export class InFlightBudget {
     this.#limit = limit;
   }
 
-  /** Bytes that are on their way. */
+  /** Bytes in flight. */
   get bytes(): number {
     return this.#bytes;
   }
 
-  /** Milliseconds since anything was read or acknowledged, for any of the uploads. */
+  /** Milliseconds since any of the uploads read something or had something acknowledged. */
   get idle(): number {
     return performance.now() - this.#movedAt;
   }
 
-  /** Notes that something was read, even if it was not for an upload that waits. */
+  /** Notes a read, even one for another upload than the one that waits. */
   touch(): void {
     this.#movedAt = performance.now();
   }
 
-  /** Reserves space for a chunk if there is any. A slow connection has less, but always enough for one chunk. */
+  /**
+   * Reserves space for a chunk if there is any. A slow connection has less, but always enough for one chunk.
+   */
   reserve(bytes: number): boolean {
     if (this.#bytes > 0 && this.#bytes >= this.#allowed()) return false;
     if (this.#bytes === 0) this.touch();
@@ -57,7 +65,7 @@ export class InFlightBudget {
     for (const wake of this.#waiting) wake();
   }
 
-  /** Calls `wake` when there may be space, until the function that it returns is called. */
+  /** Calls `wake` when there may be space, until the returned function is called. */
   onRelease(wake: () => void): () => void {
     this.#waiting.add(wake);
     return () => this.#waiting.delete(wake);
@@ -73,7 +81,7 @@ export class InFlightBudget {
 
 export interface WindowOptions {
   budget: InFlightBudget;
-  /** Seconds in which no upload that shares the budget moves, after which they are given up. */
+  /** Seconds without progress of any upload that shares the budget, after which they are given up. */
   stallSeconds: number;
   signal: AbortSignal;
   /** Resolves when the connection is closed. */
@@ -83,8 +91,8 @@ export interface WindowOptions {
 }
 
 /**
- * Tracks one upload's chunks in flight. It notices whatever ends the upload: an error in an acknowledgement, a lost connection, a stall, an
- * abort. The next call throws the first of them.
+ * Tracks one upload's chunks in flight. It notices what ends the upload: an error instead of an
+ * acknowledgement, a lost connection, a stall, an abort. The next call throws the first of them.
  */
 export class UploadWindow {
   readonly #options: WindowOptions;
@@ -94,7 +102,7 @@ export class UploadWindow {
   #inFlight = 0;
   #acknowledged = 0;
   #lastSequence = 0;
-  /** Chunks in the order of their sending, from the first that is not acknowledged. */
+  /** Chunks in the order in which they were sent, from the first that is not acknowledged. */
   readonly #sent: { sequence?: number }[] = [];
   #failure: { error: unknown } | undefined;
   readonly #failed = Promise.withResolvers<never>();
@@ -111,22 +119,24 @@ export class UploadWindow {
     this.#watch = setInterval(() => this.#checkStall(), 250);
   }
 
-  /** Waits for a read, but no longer than the upload lives: a network file system may hang for ever. */
+  /** Waits for a read until the upload fails: a network file system may hang for ever. */
   waitForRead<T>(read: Promise<T>): Promise<T> {
     return Promise.race([read, this.#failed.promise]);
   }
 
-  /** Waits until a chunk of so many bytes may be sent, and reserves its space. */
+  /** Waits until a chunk of this many bytes may be sent, and reserves its space. */
   async reserve(bytes: number): Promise<void> {
     await this.#until(() => this.#options.budget.reserve(bytes));
   }
 
-  /** Waits until everything sent is acknowledged. */
+  /** Waits until every chunk is acknowledged. */
   async drain(): Promise<void> {
     await this.#until(() => this.#inFlight === 0);
   }
 
-  /** Adds a chunk whose space is reserved and that is being sent; `sequence` is the promise of its place in the stream. */
+  /**
+   * Adds a chunk whose space is reserved and that is being sent. `sequence` resolves to its stream sequence.
+   */
   add(bytes: number, sequence: Promise<number>): void {
     this.#inFlight += bytes;
     const chunk: { sequence?: number } = {};
@@ -144,7 +154,10 @@ export class UploadWindow {
     );
   }
 
-  /** After a failure: gives what is on its way `ms` milliseconds to arrive, so that a purge comes after it. */
+  /**
+   * After a failure: gives the chunks in flight `ms` milliseconds to arrive, so that a purge comes after
+   * them.
+   */
   async waitForStragglers(ms: number): Promise<void> {
     const until = performance.now() + ms;
     while (this.#inFlight > 0 && performance.now() < until) await new Promise((done) => setTimeout(done, 20));
@@ -169,7 +182,10 @@ export class UploadWindow {
     this.#options.budget.acknowledge(bytes);
   }
 
-  /** Chunks must be stored in the order of their sending, or a client downloads other bytes; while a cluster changes its leader they may not be. */
+  /**
+   * Fails if chunks are stored in another order than they were sent, as clients would download other bytes: a
+   * cluster that changes its leader may do that.
+   */
   #checkOrder(): void {
     for (let first = this.#sent[0]; first?.sequence !== undefined; first = this.#sent[0]) {
       if (first.sequence <= this.#lastSequence) {
@@ -180,7 +196,7 @@ export class UploadWindow {
     }
   }
 
-  /** Uploads that share the budget share one clock: an upload whose source or space a sibling has has not stalled. */
+  /** Uploads that share the budget share one clock: an upload that waits for another one has not stalled. */
   #checkStall(): void {
     const { stallSeconds: seconds, budget } = this.#options;
     if (budget.idle < seconds * 1000) return;
@@ -208,8 +224,9 @@ export class UploadWindow {
 }
 
 /**
- * The promise of the connection's end outlives all uploads, and keeps whatever its reactions can reach: with the window itself that would be
- * the blocks of every upload. Not a closure of the window's own, whose scope would hold it again.
+ * Tells a window when the connection closes, without keeping the window in memory: the promise of the
+ * connection's end outlives all uploads, and a reaction that reaches the window would keep the blocks of
+ * every upload. A closure inside the class would hold it too.
  */
 function failWhenClosed(closed: Promise<unknown>, window: WeakRef<UploadWindow>): void {
   closed.then(() => window.deref()?.failAsClosed());

@@ -227,16 +227,9 @@ function same(a: FileStamp, b: FileStamp): boolean {
 
 const BLOCK = 1024 * 1024;
 
-/**
- * The file's SHA-256, lower-case hex; read once, remembered in it. A file that changed since the scan, or changes now, is
- * exit 74.
- */
-export async function digest(
-  archive: StampedFile & { sha256: string | undefined },
-  signal?: AbortSignal,
-): Promise<string> {
+/** Returns a file's SHA-256 in lower-case hex. Throws exit 74 if it has changed since the scan, or changes now. */
+export async function digest(archive: StampedFile, signal?: AbortSignal): Promise<string> {
   return withStamped(archive, async (handle) => {
-    if (archive.sha256 !== undefined) return archive.sha256;
     const size = Number(archive.stamp.size);
     const hash = createHash("sha256");
     let hashed = 0;
@@ -248,9 +241,6 @@ export async function digest(
     createSweep()(2 * Math.min(BLOCK, size));
     if (hashed !== size) throw changed(archive.file);
     return hash.digest("hex");
-  }).then((sha256) => {
-    archive.sha256 = sha256;
-    return sha256;
   });
 }
 

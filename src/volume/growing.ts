@@ -76,8 +76,8 @@ export async function whenComplete<T>(
     if ("value" in result && !isNeeded(result.value)) return result.value;
     const error = "error" in result ? result.error : undefined;
     if (error !== undefined && !(error instanceof ProblemError)) throw error;
-    if (patience > 0 && (await mayBeGrowing(file, error?.problem))) {
-      const found = error?.problem;
+    const found = error?.problems[0];
+    if (patience > 0 && (await mayBeGrowing(file, found))) {
       wait ??= new FileWait({ file: found?.file ?? file.file, patience, onWait, signal });
       const end = await wait.forQuiet(pathsOf(file, found), readAt, stillness(found));
       if (end === "changed") continue;

@@ -2,7 +2,7 @@ import type { BigIntStats, Dirent } from "node:fs";
 import { readdir, readlink, realpath, stat } from "node:fs/promises";
 import { basename, dirname, join, resolve } from "node:path";
 import { MAX_FILES } from "../archive/entries.ts";
-import { isSystemError, JobError, type Problem, problem } from "../errors.ts";
+import { finding, isSystemError, JobError, type Problem, problem } from "../errors.ts";
 import { archOf, type Claim } from "../identity.ts";
 import {
   assertInside,
@@ -13,7 +13,7 @@ import {
   type VolumeFile,
 } from "./files.ts";
 import { collectorPlace, formatOf, typeByName, VERSION_FILE } from "./name.ts";
-import { isLikely, isPacked, Siblings, suspect, unrecognised } from "./near-misses.ts";
+import { isLikely, isPacked, Siblings, unrecognised } from "./near-misses.ts";
 import {
   accessTo,
   type FileName,
@@ -124,7 +124,7 @@ async function enter(folder: Folder, { name, bytes }: FileName, volume: Volume):
     volume.files.push({ ...located, name, size: 0, ...extra });
     return;
   }
-  if (isKnown(name)) volume.suspects.push(suspect(folder.file, "volume.near.folder", {}));
+  if (isKnown(name)) volume.suspects.push(finding(folder.file, "volume.near.folder", {}));
   if (depth >= 0) return walk(folder, volume);
   volume.ignored.push({ file: folder.file });
   // nothing is taken from so far down, but a package there was most likely meant to be found
@@ -132,7 +132,7 @@ async function enter(folder: Folder, { name, bytes }: FileName, volume: Volume):
   for (const one of below.filter((child) => !isHidden(child) && !isUnfinished(child))) {
     const file = `${folder.file}/${one}`;
     if (isKnown(one) || collectorPlace(file)) {
-      volume.suspects.push(suspect(file, "volume.near.deep", { depth: DEPTH }));
+      volume.suspects.push(finding(file, "volume.near.deep", { depth: DEPTH }));
     }
   }
 }
@@ -184,7 +184,7 @@ async function danglingLink({ file, path }: Located): Promise<Problem | undefine
   );
   if (!isDangling) return undefined;
   const target = await readlink(path).catch(() => "?");
-  return suspect(file, "volume.near.link", { target });
+  return finding(file, "volume.near.link", { target });
 }
 
 /** Bytes of a regular file, through a link too; else why it is none. */
@@ -194,8 +194,8 @@ async function follow(entry: Dirent<Buffer>, located: Located): Promise<number |
     const found = await stat(path);
     if (found.isFile()) return found.size;
     if (found.isDirectory() && entry.isSymbolicLink())
-      return suspect(file, "volume.near.linked", { target: await readlink(path) });
-    return suspect(file, found.isDirectory() ? "volume.near.folder" : "volume.near.special", {});
+      return finding(file, "volume.near.linked", { target: await readlink(path) });
+    return finding(file, found.isDirectory() ? "volume.near.folder" : "volume.near.special", {});
   } catch (error) {
     if (!isSystemError(error)) throw error;
     // a link into a folder that is closed is judged when it is opened
@@ -296,8 +296,6 @@ export interface TreeEntry extends StampedFile {
   isFolder: boolean;
   /** Permissions. */
   mode: number;
-  /** Lower-case hex; undefined until it has been read. */
-  sha256: string | undefined;
 }
 
 /**
@@ -342,7 +340,6 @@ async function descend(root: VolumeFile, folder: TreeFolder, found: TreeEntry[])
       isFolder,
       mode: Number(stats.mode) & 0o777,
       stamp: stampOf(stats),
-      sha256: undefined,
     });
     if (found.length > MAX_FILES) throw problem(root.file, "archive.limit.files", { limit: MAX_FILES });
     if (isFolder) await descend(root, { name, path }, found);

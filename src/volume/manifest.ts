@@ -1,9 +1,8 @@
 import { realpath } from "node:fs/promises";
 import { join, normalize } from "node:path";
 import type { ErrorObject } from "ajv";
-import { collectProblem, type Problem, problem } from "../errors.ts";
+import { collectProblem, finding, type Problem, problem } from "../errors.ts";
 import { ARCH_NAMES, type Claim, isDescription, isKeyPart, versionOf } from "../identity.ts";
-import type { Params, ReasonId } from "../messages/catalog.ts";
 import type { ManifestRule } from "../messages/volume.ts";
 import { nearest } from "../nearest.ts";
 import { decodeText, fileSize, type Located, locate, readSmall, type VolumeFile } from "./files.ts";
@@ -53,9 +52,9 @@ export async function readManifest(dir: string, patience: Patience = {}): Promis
     const found = await collectProblem(problems, () => fileSize(located));
     if (found === undefined) continue;
     if (typeof found !== "number")
-      problems.push(fault("manifest.missing", { pointer: `${pointer}/file`, path: entry.file }));
+      problems.push(finding(MANIFEST, "manifest.missing", { pointer: `${pointer}/file`, path: entry.file }));
     else if (seen.has(normalize(entry.file)))
-      problems.push(fault("manifest.twice", { pointer: `${pointer}/file`, path: entry.file }));
+      problems.push(finding(MANIFEST, "manifest.twice", { pointer: `${pointer}/file`, path: entry.file }));
     else files.push(claimed(located, name, entry, found));
     seen.add(normalize(entry.file));
   }
@@ -75,11 +74,11 @@ async function readText(manifest: Located): Promise<string | undefined> {
 function badFields({ object, version, description }: ManifestEntry, pointer: string): Problem[] {
   const parts = Object.entries({ object, version }).flatMap(([field, value]) =>
     value !== undefined && !isKeyPart(value)
-      ? [fault("manifest.field", { pointer: `${pointer}/${field}` })]
+      ? [finding(MANIFEST, "manifest.field", { pointer: `${pointer}/${field}` })]
       : [],
   );
   if (description === undefined || isDescription(description)) return parts;
-  return [...parts, fault("manifest.description", { pointer: `${pointer}/description` })];
+  return [...parts, finding(MANIFEST, "manifest.description", { pointer: `${pointer}/description` })];
 }
 
 function claimed(
@@ -120,7 +119,7 @@ async function check(value: unknown): Promise<{ packages: ManifestEntry[]; probl
 function brokenRule({ instancePath, keyword, params }: ErrorObject): Problem {
   const pointer = instancePath || "/";
   const broken = (rule: ManifestRule, detail: unknown) =>
-    fault("manifest.schema", { pointer, rule, detail: String(detail) });
+    finding(MANIFEST, "manifest.schema", { pointer, rule, detail: String(detail) });
   switch (keyword) {
     case "required":
       return broken("missing", params.missingProperty);
@@ -132,7 +131,7 @@ function brokenRule({ instancePath, keyword, params }: ErrorObject): Problem {
       return broken("values", params.allowedValues.join(", "));
     default: // patterns and lengths
       if (instancePath.endsWith("/file")) return broken("path", "");
-      return fault("manifest.field", { pointer });
+      return finding(MANIFEST, "manifest.field", { pointer });
   }
 }
 
@@ -140,11 +139,7 @@ function brokenRule({ instancePath, keyword, params }: ErrorObject): Problem {
 function brokenField(pointer: string, name: string): Problem {
   const near = nearest(name.slice(0, MAX_FIELD), FIELDS);
   const detail = near === undefined ? "" : name;
-  return fault("manifest.schema", { pointer, rule: "unknown", detail, ...(near && { near }) });
-}
-
-function fault<Id extends ReasonId>(reason: Id, params: Params<Id>): Problem {
-  return { file: MANIFEST, reason, params } as unknown as Problem;
+  return finding(MANIFEST, "manifest.schema", { pointer, rule: "unknown", detail, ...(near && { near }) });
 }
 
 /** Where a JSON text goes wrong. The parser's own message is not passed on: it quotes the text, which may be any file's. */

@@ -1,7 +1,6 @@
 import { executableType as kindOf } from "../archive/file-kind.ts";
 import { inspectZip } from "../archive/zip-read.ts";
-import type { Problem } from "../errors.ts";
-import type { Params, ReasonId } from "../messages/catalog.ts";
+import { finding, type Problem } from "../errors.ts";
 import { nearest } from "../nearest.ts";
 import { type Located, withFile } from "./files.ts";
 import { collectorPlace, INSTALLER_NAMES, KNOWN_NAMES, PROBES, parseName } from "./name.ts";
@@ -26,11 +25,6 @@ export function isPacked(name: string): boolean {
   return PACKED.test(name);
 }
 
-/** Makes the warning of something that looks like a mistake. */
-export function suspect<Id extends ReasonId>(file: string, reason: Id, params: Params<Id>): Problem {
-  return { file, reason, params } as unknown as Problem;
-}
-
 /** Whether a file with this name could be a package, as far as its name says. */
 export function isLikely(name: string): boolean {
   return (ARCHIVE.test(name) || PACKAGE.test(name)) && !ABOUT.test(name);
@@ -51,23 +45,23 @@ export async function unrecognised(
     // one warning for all parts, and none where they have been joined
     const [first] = part.parts;
     if (first !== name || (part.command === "cat" && siblings.has(part.whole))) return undefined;
-    return suspect(file.file, "volume.near.split", { command: joinCommand(part, file.file) });
+    return finding(file.file, "volume.near.split", { command: joinCommand(part, file.file) });
   }
   const [, sums] = CHECKSUM.exec(name) ?? [];
-  if (sums !== undefined) return suspect(file.file, "checksum.name", { meant: `${sums}.sha256` });
+  if (sums !== undefined) return finding(file.file, "checksum.name", { meant: `${sums}.sha256` });
   if (!isLikely(name) && (isLink || !PROGRAM.test(name) || !(await isProgram(file)))) return undefined;
   if (!isLink && /\.zip$/i.test(name) && (await isReleasePack(file))) {
-    return suspect(file.file, "volume.near.release", {});
+    return finding(file.file, "volume.near.release", {});
   }
   const folders = file.file.toLowerCase().split("/").slice(0, -1);
-  if (collectorPlace(file.file)) return suspect(file.file, "collector.packed", {});
+  if (collectorPlace(file.file)) return finding(file.file, "collector.packed", {});
   if (folders.includes("collector") || folders.includes("collectors")) {
-    return suspect(file.file, "collector.place", {});
+    return finding(file.file, "collector.place", {});
   }
   const meant = nameMeant(name);
   return meant === undefined
-    ? suspect(file.file, "volume.near.unknown", {})
-    : suspect(file.file, "volume.near.name", { meant });
+    ? finding(file.file, "volume.near.unknown", {})
+    : finding(file.file, "volume.near.name", { meant });
 }
 
 async function isProgram(file: Located): Promise<boolean> {

@@ -1,5 +1,5 @@
 import { connect } from "nats";
-import { inspectFiles } from "../../src/packages/read.ts";
+import { readFiles } from "../../src/packages/read.ts";
 import { Bucket } from "../../src/store/bucket.ts";
 import { fileSource } from "../../src/volume/files.ts";
 import { listVolume } from "../../src/volume/list.ts";
@@ -51,7 +51,7 @@ export async function benchReaders(stage: Stage): Promise<Findings> {
 async function store(stage: Stage, folder: string, chunk: number): Promise<string> {
   const name = stage.newBucket();
   await stage.makeBucket(name, { max_msg_size: messageFor(chunk) });
-  const [archive] = (await inspectFiles((await listVolume(folder)).files)).archives;
+  const [archive] = (await readFiles((await listVolume(folder)).files)).archives;
   if (!archive) throw new Error("no archive");
   const nc = await connect({ servers: stage.nats.url });
   try {

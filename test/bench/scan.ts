@@ -4,7 +4,7 @@ import { join } from "node:path";
 import { pipeline } from "node:stream/promises";
 import { createGunzip } from "node:zlib";
 import yauzl from "yauzl";
-import { inspectFiles } from "../../src/packages/read.ts";
+import { readFiles } from "../../src/packages/read.ts";
 import { listVolume } from "../../src/volume/list.ts";
 import { buildArchive } from "../support/archives.ts";
 import { tempDir } from "../support/guard.ts";
@@ -64,7 +64,7 @@ async function compare(format: "zip" | "tar.gz", content: Content, count: number
     const scan: number[] = [];
     const bare: number[] = [];
     for (let round = 0; round < rounds; round++) {
-      scan.push(await timed(() => inspectFiles(files)));
+      scan.push(await timed(() => readFiles(files)));
       bare.push(await timed(() => (format === "zip" ? readDirectory(path) : gunzip(path))));
     }
     return { scan: spread(scan), bare: spread(bare) };

@@ -96,15 +96,48 @@ describe("the image", () => {
   });
 
   test("is built through a mirror of the base image's registry", async () => {
-    const [, base = ""] =
-      /^FROM \$\{REGISTRY\}\/(\S+) AS node$/m.exec(readFileSync(join(root, "Dockerfile"), "utf8")) ?? [];
-    const mirrored = `mirror.invalid/library/${base}`;
-    await docker("tag", base, mirrored);
+    const [, tag = ""] = /^ARG NODE_TAG=(\S+)$/m.exec(readFileSync(join(root, "Dockerfile"), "utf8")) ?? [];
+    const mirrored = `mirror.invalid/library/node:${tag}`;
+    await docker("tag", `node:${tag}`, mirrored);
+    // The mirror's image is its own: the digest is left empty.
+    const args = ["--build-arg", "REGISTRY=mirror.invalid/library", "--build-arg", "NODE_DIGEST="];
     try {
-      await docker("build", "--build-arg", "REGISTRY=mirror.invalid/library", "--target", "node", root);
+      await docker("build", ...args, "--target", "node", root);
     } finally {
       await docker("rmi", mirrored);
     }
+  });
+
+  test("takes no other image of that tag if a digest is given", async () => {
+    const args = ["build", "--build-arg", `NODE_DIGEST=sha256:${"0".repeat(64)}`, "--target", "node", root];
+    assert.notEqual((await run("docker", args)).code, 0);
+  });
+
+  test("tools/image.sh labels a local build with the commit and the repository, without a login", async () => {
+    const checkout = join(stack.folder, "labelled");
+    for (const name of ["Dockerfile", "tools/image.sh"]) cpSync(join(root, name), join(checkout, name));
+    const bin = join(stack.folder, "labelled-bin");
+    mkdirSync(bin);
+    writeFileSync(join(bin, "docker"), '#!/bin/sh\nprintf "%s\\n" "$@"\n', { mode: 0o755 });
+    const env = { ...process.env, PATH: `${bin}:${process.env.PATH}` };
+    const build = async () =>
+      (await run(join(checkout, "tools/image.sh"), ["-t", "x"], { env })).stdout.split("\n");
+    const git = (...args: string[]) =>
+      run("git", ["-c", "user.name=x", "-c", "user.email=x@example.com", ...args], { cwd: checkout });
+    assert.deepEqual((await build()).slice(0, -2), ["build", "-t", "x"]);
+    await git("init", "-q");
+    await git("add", ".");
+    await git("commit", "-qm", "x");
+    await git("remote", "add", "origin", "https://user:secret@example.com/owner/name.git");
+    const head = (await git("rev-parse", "HEAD")).stdout.trim();
+    const clean = await build();
+    assert.ok(clean.includes(`REVISION=${head}`), clean.join(" "));
+    assert.ok(clean.includes("SOURCE=https://example.com/owner/name"), clean.join(" "));
+    writeFileSync(join(checkout, "Dockerfile"), "changed");
+    await git("remote", "set-url", "origin", "/somewhere/on/this/machine");
+    const changed = (await build()).join(" ");
+    assert.match(changed, new RegExp(`REVISION=${head}-dirty`));
+    assert.doesNotMatch(changed, /SOURCE|somewhere/);
   });
 
   test("passes exit codes through: command line 64, configuration 78, no archive 66", async () => {

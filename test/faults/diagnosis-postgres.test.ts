@@ -95,7 +95,7 @@ describe("Postgres cannot be reached", { concurrency: 4 }, () => {
         reason: `postgres.${layer}.silent`,
         layer,
         cause: /answer/,
-        hint: /hangs/,
+        hint: /log and load/,
         where: where(mute),
       });
       await assertVerdict(env({ port: mute.port }, { DB_SSLMODE }), verdict);
@@ -105,7 +105,7 @@ describe("Postgres cannot be reached", { concurrency: 4 }, () => {
     const verdict = waited({
       reason: "postgres.login.protocol",
       layer: "login",
-      cause: /does not speak like Postgres: it said "INFO /,
+      cause: /listens on this port; it answered "INFO /,
       hint: /DB_HOST and DB_PORT/,
       where: where(nats),
     });
@@ -257,7 +257,7 @@ describe("Postgres' login, database and table", { concurrency: 4 }, () => {
       reason: "postgres.database.missing",
       layer: "database",
       cause: /does not exist/,
-      hint: /create database "late_database"/,
+      hint: /CREATE DATABASE "late_database"/,
       where: where(plain),
     });
     await assertVerdict(env({ name }), verdict);
@@ -272,7 +272,7 @@ describe("Postgres' login, database and table", { concurrency: 4 }, () => {
       reason: "postgres.table.missing",
       layer: "table",
       cause: /node_mgmt_packageversion does not exist/,
-      hint: /migrates/,
+      hint: /migrations/,
       where: where(plain),
     });
     await assertVerdict(env(db), verdict);

@@ -6,13 +6,13 @@ import { connect, headers, type NatsConnection } from "nats";
 import { inParallel } from "../../src/async.ts";
 import type { Archive, Package } from "../../src/packages/package.ts";
 import type { Row } from "../../src/postgres/rows.ts";
-import type { DesiredPackage } from "../../src/reconcile/content.ts";
+import { type Plan, type PlanInput, plan } from "../../src/reconcile/decide.ts";
+import type { DesiredPackage } from "../../src/reconcile/match.ts";
 import { findUnreachable, reclaim, tidyOrphans } from "../../src/reconcile/orphans.ts";
-import { type Plan, type PlanInput, plan } from "../../src/reconcile/plan.ts";
 import { Bucket } from "../../src/store/bucket.ts";
 import { formatDigest, metaSubject, newNuid } from "../../src/store/meta.ts";
 import { isWhole } from "../../src/store/object.ts";
-import { removeObject } from "../../src/store/publish.ts";
+import { removeObject } from "../../src/store/put.ts";
 import { readMetadata, writeMetadata } from "../support/metadata.ts";
 import { type NatsServer, startNats } from "../support/nats.ts";
 import { put } from "../support/put.ts";
@@ -184,7 +184,7 @@ async function publish(bucket: Bucket, key: string, value: unknown): Promise<voi
   const rollup = headers();
   rollup.set("Nats-Rollup", "sub");
   const data = value instanceof Uint8Array ? value : Buffer.from(JSON.stringify(value));
-  await bucket.publish(metaSubject(bucket.name, key), data, rollup);
+  await bucket.send(metaSubject(bucket.name, key), data, rollup);
 }
 
 /** A bucket with objects of ours and of others and with orphans, some of whose metadata somebody has rewritten. */
@@ -215,7 +215,7 @@ async function makeWorld(name: string, dice: Random): Promise<World> {
     pack("installer", "bklite-controller-installer", {
       type: "installer",
       version: "latest",
-      fixedKey: OURS[4] ?? "",
+      keyWithoutRow: OURS[4] ?? "",
     }),
   ];
   for (const pkg of packages) {
@@ -283,7 +283,7 @@ async function initialise({ bucket, rows, contents }: World, purge: boolean): Pr
   const after = await bucket.list();
   await reclaim(bucket, findUnreachable(after), { lock, log, signal });
   const again = await bucket.list();
-  assert.deepEqual(findUnreachable(again).own, [], "no unreachable chunk of ours");
+  assert.deepEqual(findUnreachable(again).ofThisJob, [], "no unreachable chunk of ours");
   return plan({ ...input, rows, objects: again.objects } satisfies PlanInput);
 }
 

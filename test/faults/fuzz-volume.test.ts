@@ -6,10 +6,12 @@ import { Reader } from "../../src/config/env.ts";
 import { readVolumeConfig } from "../../src/config/settings.ts";
 import { JobError } from "../../src/errors.ts";
 import { EXIT } from "../../src/exit.ts";
+import type { ScanContext } from "../../src/job.ts";
 import { createLog } from "../../src/output/log.ts";
 import { describeProblem } from "../../src/output/report.ts";
 import { openTerminal } from "../../src/output/terminal.ts";
-import { findFiles, judge, scan } from "../../src/packages/read.ts";
+import { judge } from "../../src/packages/resolve.ts";
+import { listFiles, scanFiles } from "../../src/reconcile/prepare.ts";
 import { buildArchive } from "../support/archives.ts";
 import { tempDir } from "../support/guard.ts";
 import { sha256 } from "../support/site.ts";
@@ -101,8 +103,8 @@ const silent = createLog({
 async function verdictOn(packagesDir: string): Promise<number> {
   const config = readVolumeConfig(new Reader({ PACKAGES_DIR: packagesDir, WAIT_TIMEOUT: "0" }));
   try {
-    const files = await findFiles({}, config, silent, signal);
-    const archives = await scan(files, {}, config, silent, signal);
+    const job = { args: {}, config, log: silent, signal } as ScanContext;
+    const archives = await scanFiles(await listFiles(job), job, signal);
     const { problems } = await judge(archives, {}, config, signal);
     for (const problem of problems) describeProblem(problem, "zh");
     return problems.length > 0 ? EXIT.invalidPackage : EXIT.ok;

@@ -161,7 +161,7 @@ const HOSTILE: [name: string, ending: "zip" | "tar.gz", bytes: () => Buffer, rea
     /local header/,
   ],
   ["a bomb that admits it", "zip", () => bomb(64 * MIB), /^$/],
-  ["a bomb that does not", "zip", () => bomb(1000), /longer than|another length/],
+  ["a bomb that does not", "zip", () => bomb(1000), /longer than|does not have the length/],
   ["cut short", "zip", () => zip().subarray(0, -10), /central directory/],
   ["a tar that climbs out", "tar.gz", () => tar(tarHeader("../x", 0)), /\.\./],
   ["a tar's absolute name", "tar.gz", () => tar(tarHeader("/etc/passwd", 0)), /absolute/],
@@ -272,7 +272,7 @@ describe("one by one, with the memory that it takes", { concurrency: 2 }, () => 
     writeFileSync(join(dir, "fusion-collectors.zip"), bomb(1000));
     const { verdict, maxRss } = await inspect(dir);
     assert.ok(!verdict.accepted);
-    assert.match(verdict.problems[0]?.reason ?? "", /longer than|another length/);
+    assert.match(verdict.problems[0]?.reason ?? "", /longer than|does not have the length/);
     assert.ok(maxRss < MEMORY, `${maxRss} bytes of memory`);
   });
 

@@ -2,8 +2,9 @@ import { readFileSync } from "node:fs";
 import { inflateRawSync } from "node:zlib";
 import { collectProblem } from "../../src/errors.ts";
 import { describeProblem } from "../../src/output/report.ts";
-import { inspectFiles, verifyArchive } from "../../src/packages/read.ts";
+import { readFiles } from "../../src/packages/read.ts";
 import { resolvePackages } from "../../src/packages/resolve.ts";
+import { verifyArchive } from "../../src/packages/sources.ts";
 import type { VolumeFile } from "../../src/volume/files.ts";
 import { listVolume } from "../../src/volume/list.ts";
 
@@ -18,7 +19,7 @@ export async function judge(dir: string): Promise<Verdict> {
 }
 
 export async function judgeFiles(files: readonly VolumeFile[]): Promise<Verdict> {
-  const { archives, problems } = await inspectFiles(files);
+  const { archives, problems } = await readFiles(files);
   const options = { options: {}, collectors: "auto" as const, definitions: [], archColumn: true };
   problems.push(...(await resolvePackages(archives, options)).problems);
   for (const archive of archives) await collectProblem(problems, () => verifyArchive(archive));

@@ -189,8 +189,8 @@ describe("a bucket whose stream was made by hand", { concurrency: 4 }, () => {
     ["for other subjects", { subjects: ["$O.bklite.C.>"] }, "subjects", /--subjects=/],
     ["with small messages", { max_msg_size: 1000 }, "message-size", /--max-msg-size=-1/],
     ["that acknowledges nothing", { no_ack: true }, "no-ack", /--ack/],
-    ["with interest retention", { retention: "interest" as never }, "retention", /cannot be changed/],
-    ["with work-queue retention", { retention: "workqueue" as never }, "retention", /cannot be changed/],
+    ["with interest retention", { retention: "interest" as never }, "retention", /NATS_NAMESPACE/],
+    ["with work-queue retention", { retention: "workqueue" as never }, "retention", /NATS_NAMESPACE/],
     [
       "that is a mirror",
       { mirror: { name: "ELSE" }, subjects: [] as string[], allow_rollup_hdrs: false },

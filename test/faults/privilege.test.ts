@@ -237,7 +237,7 @@ describe("without one of NATS' subjects it fails and names it", { concurrency: 3
       exits(result, 77);
       const { message = "", hint = "" } = result.report?.error ?? {};
       assert.ok(message.includes(subject.replace(/>$/, "")), `${message} does not name ${subject}`);
-      assert.match(hint, /permissions\.md/);
+      assert.match(hint, /help permissions/);
     });
   }
   test(SUBSCRIBE, async () => {

@@ -1,7 +1,7 @@
 import { join } from "node:path";
 import { parseArguments } from "../../src/cli.ts";
 import { parseDatabaseUrl } from "../../src/config/db-settings.ts";
-import { JobError, type Problem, ProblemsError } from "../../src/errors.ts";
+import { JobError, type Problem, ProblemError } from "../../src/errors.ts";
 import { isKeyPart, isRowName } from "../../src/identity.ts";
 import { CATALOG, type ReasonId } from "../../src/messages/catalog.ts";
 import { fill, LANGUAGES, type Text, type Words } from "../../src/messages/define.ts";
@@ -17,7 +17,7 @@ import { packageTable, planTable } from "../../src/output/tables.ts";
 import { loadCells, openScreen, statusLine, type Terminal, writeNow } from "../../src/output/terminal.ts";
 import type { Archive, Package } from "../../src/packages/package.ts";
 import type { Row } from "../../src/postgres/rows.ts";
-import { type Plan, plan } from "../../src/reconcile/plan.ts";
+import { type Plan, plan } from "../../src/reconcile/decide.ts";
 import { platformsOf } from "../../src/reconcile/platforms.ts";
 import { jsonFault } from "../../src/volume/manifest.ts";
 import { hostileName, SECRET } from "./names.ts";
@@ -165,11 +165,11 @@ function say(log: Log, dice: Random): void {
 function errorOf(dice: Random): unknown {
   const reason = dice.pick(REASONS);
   const params = reason.make(dice) as never;
-  const problem = { file: hostileName(dice), reason: reason.id, params } as unknown as Problem;
+  const problem = { file: hostileName(dice), reason: reason.id, params } as Problem;
   const bug = new Error(`bug\n    at ${hostileName(dice)}`);
   const place = { file: hostileName(dice), server: hostileName(dice) };
   const error = new JobError(reason.id, params, dice.int(2) ? place : { server: place.server });
-  const errors = [undefined, new ProblemsError([problem, problem]), bug, error, hostileName(dice)];
+  const errors = [undefined, new ProblemError([problem, problem]), bug, error, hostileName(dice)];
   return errors[dice.int(errors.length)];
 }
 

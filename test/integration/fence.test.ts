@@ -7,9 +7,9 @@ import { openTerminal } from "../../src/output/terminal.ts";
 import type { Lock } from "../../src/postgres/lock.ts";
 import { findUnreachable, reclaim } from "../../src/reconcile/orphans.ts";
 import { Bucket } from "../../src/store/bucket.ts";
-import { StoreLostError } from "../../src/store/errors.ts";
 import { metaSubject } from "../../src/store/meta.ts";
-import { fence } from "../../src/store/publish.ts";
+import { fence } from "../../src/store/put.ts";
+import { StoreLostError } from "../../src/store/store-errors.ts";
 import { type NatsServer, startNats } from "../support/nats.ts";
 import { type Objects, openObjects } from "../support/objects.ts";
 import { put } from "../support/put.ts";
@@ -83,7 +83,7 @@ test("metadata that comes after another run reclaimed its chunks is never live",
   const before = (await objects.info(KEY))?.nuid;
   const reclaimed = async () => {
     const unreachable = findUnreachable(await late.list());
-    assert.equal(unreachable.own.length, 1, "the upload that waits for its proof");
+    assert.equal(unreachable.ofThisJob.length, 1, "the upload that waits for its proof");
     await reclaim(late, unreachable, { lock, log: silent, signal: new AbortController().signal });
   };
   const seq = (await objects.streamInfo()).state.last_seq;
@@ -102,6 +102,6 @@ test("metadata that was there first is not fenced, and its chunks are not taken 
   const bytes = randomBytes(1_500_000);
   const { nuid } = await upload(bytes, async () => {})();
   assert.equal(await fence(late, nuid), false);
-  assert.deepEqual(findUnreachable(await late.list()), { own: [], others: [] });
+  assert.deepEqual(findUnreachable(await late.list()), { ofThisJob: [], ofOthers: [] });
   assert.equal((await objects.read(KEY)).bytes, bytes.length);
 });

@@ -212,7 +212,7 @@ describe("no such input", () => {
     age(join(site.volume, "empty"));
     const collector = ["--type", "collector", "--object", "Mine"];
     for (const [file, code, reason] of [
-      ["missing.zip", 66, /missing\.zip: there is no such file/],
+      ["missing.zip", 66, /missing\.zip: the file does not exist/],
       ["folder", 66, /folder: is not a regular file/],
       ["empty", 65, /empty: is empty/],
     ] as const) {

@@ -94,7 +94,7 @@ test("chunks that metadata names since the bucket was listed stay, ours and othe
   const other = await leave("OTHERS", 100);
   const listing = await bucket.list();
   const found = findUnreachable(listing);
-  assert.ok(found.own.includes(own) && found.others.includes(other));
+  assert.ok(found.ofThisJob.includes(own) && found.ofOthers.includes(other));
   const size = { size: 100, chunks: 1, digest: "" };
   for (const [name, nuid] of [
     ["late", own],
@@ -137,12 +137,12 @@ test("an upload that is gone by the time it is looked at is nothing to worry abo
   const gone = await leave("SHORTLIVED", 10);
   const listing = await bucket.list();
   await bucket.purgeChunks(gone);
-  const { others } = findUnreachable(listing);
+  const { ofOthers } = findUnreachable(listing);
   assert.deepEqual(
     await tidyOrphans(
       bucket,
       listing,
-      { own: [], others: others.filter((nuid) => nuid === gone) },
+      { ofThisJob: [], ofOthers: ofOthers.filter((nuid) => nuid === gone) },
       { purge: true, log, signal },
     ),
     { objects: 0, bytes: 0 },

@@ -97,7 +97,7 @@ describe("a screen, by its columns", () => {
     const { code, stdout } = await site.run(["scan"], { LOG_FORMAT: "pretty", COLUMNS: "300" });
     assert.equal(code, 65);
     assert.equal(stdout.match(/is an HTML page/g)?.length, 4, stdout);
-    assert.equal(stdout.match(/What to do: the download failed/g)?.length, 2, stdout);
+    assert.equal(stdout.match(/What to do: open the file to read why/g)?.length, 2, stdout);
   });
 });
 

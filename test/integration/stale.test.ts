@@ -5,7 +5,7 @@ import type { EventName } from "../../src/messages/events.ts";
 import type { Log } from "../../src/output/log.ts";
 import type { Lock } from "../../src/postgres/lock.ts";
 import type { Servers } from "../../src/readiness/wait-for-servers.ts";
-import { findStale, tidyStale } from "../../src/reconcile/stale.ts";
+import { findStale, tidyStale } from "../../src/reconcile/orphans.ts";
 import { Bucket } from "../../src/store/bucket.ts";
 import { type NatsServer, startNats } from "../support/nats.ts";
 import { type Objects, openObjects } from "../support/objects.ts";
@@ -54,10 +54,10 @@ after(async () => {
 /** Tidies when the NATS server's clock is so many hours further. */
 async function tidy(hours: number, purge: boolean) {
   const listing = await bucket.list();
-  const ts = new Date(Date.now() + hours * HOUR).toISOString();
-  const info = { ...listing.info, ts } as unknown as typeof listing.info;
+  assert.ok(listing.stream);
+  const stream = { ...listing.stream, time: Date.now() + hours * HOUR };
   const columns = { archColumn: true, hasDigest: true, hasStatus: true };
-  const state = { rows: [], listing: { ...listing, info }, ...columns };
+  const state = { rows: [], listing: { ...listing, stream }, ...columns };
   const stale = findStale(state, { packages: [], collectors: [], definitions: [] });
   const servers = { nats: { bucket }, postgres: {} } as unknown as Servers;
   return tidyStale(stale, state, { servers, lock, log, purge });

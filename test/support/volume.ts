@@ -2,10 +2,10 @@ import assert from "node:assert/strict";
 import { mkdir, mkdtemp, rm, writeFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { dirname, join } from "node:path";
-import { type Problem, ProblemError, ProblemsError } from "../../src/errors.ts";
+import { type Problem, ProblemError } from "../../src/errors.ts";
 import { describeProblem } from "../../src/output/report.ts";
-import type { Archive } from "../../src/packages/package.ts";
-import { inspectFiles } from "../../src/packages/read.ts";
+import type { Archive, ControllerArchive } from "../../src/packages/package.ts";
+import { readFiles } from "../../src/packages/read.ts";
 import { listVolume } from "../../src/volume/list.ts";
 
 /** A folder that stands for the volume, with the given files on it; gone at the end of the block (`await using`). */
@@ -25,17 +25,22 @@ export async function volume(files: Record<string, string | Buffer> = {}) {
 /** Lists and opens everything on the volume; throws what is wrong with it. */
 export async function scan(dir: string): Promise<Archive[]> {
   const { files } = await listVolume(dir);
-  const { archives, problems } = await inspectFiles(files);
-  if (problems.length > 0) throw new ProblemsError(problems);
+  const { archives, problems } = await readFiles(files);
+  if (problems.length > 0) throw new ProblemError(problems);
   return archives;
 }
 
-/** The one archive on the volume. */
-export async function scanOne(dir: string): Promise<Archive> {
+/** The one archive on the volume, which is a controller's. */
+export async function scanOne(dir: string): Promise<ControllerArchive> {
   const [archive, ...others] = await scan(dir);
-  assert.ok(archive);
+  assert.ok(archive?.kind === "controller");
   assert.deepEqual(others, []);
   return archive;
+}
+
+/** An archive's SHA-256, if the scan has computed it. */
+export function knownSha256({ digests, file }: Archive): string | undefined {
+  return digests.files.get(file);
 }
 
 /** A problem with its words in English. */
@@ -68,8 +73,7 @@ function problemsIn(result: unknown): readonly Problem[] {
 }
 
 function problemsThrown(error: unknown): readonly Problem[] {
-  if (error instanceof ProblemsError) return error.problems;
-  if (error instanceof ProblemError) return [error.problem];
+  if (error instanceof ProblemError) return error.problems;
   throw error;
 }
 

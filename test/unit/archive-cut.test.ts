@@ -7,7 +7,7 @@ import { describe, test } from "node:test";
 import { gunzipSync, gzipSync } from "node:zlib";
 import { extract, pack } from "tar-stream";
 import type { Source } from "../../src/archive/types.ts";
-import { ProblemsError } from "../../src/errors.ts";
+import { ProblemError } from "../../src/errors.ts";
 import { EXIT } from "../../src/exit.ts";
 import type { Archive, CollectorDefinition, Package } from "../../src/packages/package.ts";
 import { resolvePackages } from "../../src/packages/resolve.ts";
@@ -39,7 +39,10 @@ const FULL: ArchiveOptions = {
 };
 
 /** The archive's packages with COLLECTOR_PACKAGES=standalone. */
-async function packagesOf(archive: Archive, definitions: CollectorDefinition[] = []): Promise<Package[]> {
+async function packagesOf(
+  archive: Archive,
+  definitions: CollectorDefinition[] = [],
+): Promise<readonly Package[]> {
   const wanted = {
     options: {},
     collectors: "auto",
@@ -48,13 +51,13 @@ async function packagesOf(archive: Archive, definitions: CollectorDefinition[] =
     archColumn: true,
   } as const;
   const { packages, problems } = await resolvePackages([archive], wanted);
-  if (problems.length > 0) throw new ProblemsError(problems);
+  if (problems.length > 0) throw new ProblemError(problems);
   return packages;
 }
 
 async function partOf(archive: Archive, object: string) {
   const pack = (await packagesOf(archive)).find((one) => one.object === object);
-  assert.ok(pack?.made);
+  assert.ok(pack?.derived);
   return pack;
 }
 
@@ -118,7 +121,7 @@ for (const name of [ZIP, TAR]) {
       await buildArchive(on.path(name), FULL);
       const packages = await packagesOf(await scanOne(on.dir));
       assert.deepEqual(
-        packages.map((one) => [one.type, one.object, one.name, one.version, one.made?.path]),
+        packages.map((one) => [one.type, one.object, one.name, one.version, one.derived?.path]),
         [
           ["controller", "Controller", ZIP, "1.0.0", name === TAR ? "" : undefined],
           ["collector", "Telegraf", "telegraf", "1.0.0", "bin/telegraf"],
@@ -378,7 +381,7 @@ describe("archives of other kinds", () => {
       const options = { object: "Telegraf" };
       const wanted = { options, collectors: "auto", standalone, definitions: [], archColumn: true } as const;
       const problem = await problemOf(resolvePackages([archive], wanted));
-      assert.match(problem.reason, /Telegraf, which is a collector in it/);
+      assert.match(problem.reason, /Telegraf is a collector inside this archive/);
       assert.match(problem.hint, /--type collector/);
     }
   });

@@ -2,7 +2,7 @@ import assert from "node:assert/strict";
 import { writeFile } from "node:fs/promises";
 import { describe, test } from "node:test";
 import type { Archive, Package } from "../../src/packages/package.ts";
-import { packageEntries, readFileDigests } from "../../src/packages/sources.ts";
+import { packageEntries, readEntryDigests } from "../../src/packages/sources.ts";
 import { type RawEntry, rawZip } from "../support/raw-zip.ts";
 import { makeZip } from "../support/rebuild.ts";
 import { scanOne, volume } from "../support/volume.ts";
@@ -34,7 +34,7 @@ async function read(bytes: Buffer): Promise<Archive> {
   await using on = await volume({ [NAME]: bytes });
   const archive = await scanOne(on.dir);
   assert.equal(packageEntries(packageOf(archive)), undefined, "nothing was read yet");
-  await readFileDigests(archive, signal);
+  await readEntryDigests(archive, signal);
   return archive;
 }
 
@@ -113,6 +113,6 @@ describe("the digest of a zip's entries", () => {
     await using on = await volume({ [NAME]: rawZip(ENTRIES) });
     const archive = await scanOne(on.dir);
     await writeFile(on.path(NAME), rawZip(ENTRIES.toReversed()));
-    await assert.rejects(readFileDigests(archive, signal), { code: 74 });
+    await assert.rejects(readEntryDigests(archive, signal), { code: 74 });
   });
 });

@@ -70,7 +70,7 @@ describe("what a tar.gz says of itself is found", () => {
   for (const [what, build] of PLACES) {
     test(what, async () => {
       const archive = await scanned(TGZ, gzipSync(await tar(...build())));
-      assert.deepEqual(archive.versions, { from: "VERSION", any: "3.4.5" });
+      assert.deepEqual(archive.versions, [{ from: "VERSION", any: "3.4.5" }]);
       assert.equal(archive.ca?.toString(), CERTIFICATE);
     });
   }

@@ -3,7 +3,7 @@ import { readdirSync, readFileSync, statSync } from "node:fs";
 import { appendFile } from "node:fs/promises";
 import { describe, test } from "node:test";
 import type { Source } from "../../src/archive/types.ts";
-import { ProblemsError } from "../../src/errors.ts";
+import { ProblemError } from "../../src/errors.ts";
 import { EXIT } from "../../src/exit.ts";
 import type { Package } from "../../src/packages/package.ts";
 import { resolvePackages } from "../../src/packages/resolve.ts";
@@ -21,7 +21,7 @@ const CONTENT: ArchiveOptions = {
 };
 
 /** The repacked archive, and each collector by itself. */
-async function packagesOf(dir: string): Promise<Package[]> {
+async function packagesOf(dir: string): Promise<readonly Package[]> {
   const wanted = {
     options: {},
     collectors: "auto",
@@ -30,7 +30,7 @@ async function packagesOf(dir: string): Promise<Package[]> {
     archColumn: true,
   } as const;
   const { packages, problems } = await resolvePackages([await scanOne(dir)], wanted);
-  if (problems.length > 0) throw new ProblemsError(problems);
+  if (problems.length > 0) throw new ProblemError(problems);
   return packages;
 }
 

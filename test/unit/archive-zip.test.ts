@@ -13,7 +13,7 @@ import {
   type RawEntry,
   rawZip,
 } from "../support/raw-zip.ts";
-import { problemOf, scan, scanOne, volume } from "../support/volume.ts";
+import { knownSha256, problemOf, scan, scanOne, volume } from "../support/volume.ts";
 
 const NAME = "fusion-collectors.zip";
 const SIDECAR: RawEntry = {
@@ -48,10 +48,10 @@ describe("a zip that is a package", () => {
     });
     const archive = await scanOne(on.dir);
     assert.equal(archive.format, "zip");
-    assert.equal(archive.top, "fusion-collectors");
-    assert.equal(archive.sidecar, true);
-    assert.equal(archive.sha256, undefined, "only the directory is read");
-    assert.deepEqual(archive.versions, { from: "VERSION", any: "1.0.1" });
+    assert.equal(archive.topFolder, "fusion-collectors");
+    assert.ok(archive.members.has("collector-sidecar"));
+    assert.equal(knownSha256(archive), undefined, "only the directory is read");
+    assert.deepEqual(archive.versions, [{ from: "VERSION", any: "1.0.1" }]);
     assert.deepEqual([...archive.members.keys()].sort(), [
       "VERSION",
       "bin/filebeat/filebeat",
@@ -79,7 +79,7 @@ describe("a zip that is a package", () => {
     for (const [top, entries] of variants) {
       await using on = await volume({ [NAME]: rawZip(entries) });
       const archive = await scanOne(on.dir);
-      assert.equal(archive.top, top);
+      assert.equal(archive.topFolder, top);
       assert.ok(archive.members.has("bin/telegraf"));
     }
   });
@@ -90,7 +90,7 @@ describe("a zip that is a package", () => {
     await buildArchive(on.path("fusion-collectors-b.zip"), { zip64: true, payloadBytes: 300_000 });
     const archives = await scan(on.dir);
     assert.deepEqual(
-      archives.map(({ sidecar }) => sidecar),
+      archives.map((one) => one.kind === "controller" && one.members.has("collector-sidecar")),
       [true, true, true],
     );
   });
@@ -136,7 +136,7 @@ describe("however it is packed", () => {
     add(entries, "fc/log", "directory");
     const problem = await problemOf((async () => add(entries, "fc/lib/more"))());
     assert.equal(problem.id, "archive.limit.files");
-    assert.equal(problem.reason, "contains more than 100,000 files, the most that BK-Lite's installer takes");
+    assert.equal(problem.reason, "contains more than 100,000 files, the limit of BK-Lite's installer");
     assert.equal(entries.finish().length, 100_001);
   });
 
@@ -152,10 +152,14 @@ describe("however it is packed", () => {
 /** What is wrong with it → entries beside the sidecar, words of the reason. */
 const HOSTILE: [what: string, entries: RawEntry[], reason: RegExp][] = [
   ["an absolute path", [{ name: "/etc/passwd" }], /an absolute path: \/etc\/passwd$/],
-  ["a backslash", [{ name: "fusion-collectors\\bin\\telegraf" }], /backslash in it: .*\\bin\\telegraf$/],
-  ["a way up", [{ name: top("bin/../../x") }], /a path with \.\. in it: /],
-  ["a way up at the end", [{ name: top("..") }], /\.\. in it/],
-  ["a NUL in a name", [{ name: top("bin/tele\0graf") }], /NUL in it: .*tele\\u\{0\}graf$/],
+  [
+    "a backslash",
+    [{ name: "fusion-collectors\\bin\\telegraf" }],
+    /a name with a backslash: .*\\bin\\telegraf$/,
+  ],
+  ["a way up", [{ name: top("bin/../../x") }], /a path with \.\.: /],
+  ["a way up at the end", [{ name: top("..") }], /a path with \.\.: /],
+  ["a NUL in a name", [{ name: top("bin/tele\0graf") }], /a NUL character: .*tele\\u\{0\}graf$/],
   ["a drive letter", [{ name: "C:/telegraf" }], /a drive letter: C:\/telegraf$/],
   ["control characters in a name", [{ name: "/\u001b[2Jx\n" }], /absolute path: \/\\u\{1b\}\[2Jx\\u\{a\}$/],
   ["a name too long for a file system", [{ name: top("x".repeat(256)) }], /too long to be unpacked: /],
@@ -181,15 +185,19 @@ const HOSTILE: [what: string, entries: RawEntry[], reason: RegExp][] = [
   [
     "a link to an absolute path",
     [{ name: top("l"), mode: 0o120777, data: "/etc" }],
-    /leads out of it: .*l -> \/etc$/,
+    /leads out of the archive: .*l -> \/etc$/,
   ],
-  ["a link that leads out", [{ name: top("l"), mode: 0o120777, data: "../../x" }], /leads out of it/],
+  [
+    "a link that leads out",
+    [{ name: top("l"), mode: 0o120777, data: "../../x" }],
+    /leads out of the archive/,
+  ],
   [
     "a packed link that leads out",
     [{ name: "l", mode: 0o120777, ...deflated("..") }],
-    /leads out of it: l -> \.\.$/,
+    /leads out of the archive: l -> \.\.$/,
   ],
-  ["a link to nothing", [{ name: top("l"), mode: 0o120777 }], /leads out of it/],
+  ["a link to nothing", [{ name: top("l"), mode: 0o120777 }], /leads out of the archive/],
   [
     "an endless link",
     [{ name: top("l"), mode: 0o120777, data: "a/".repeat(4000) }],
@@ -207,7 +215,11 @@ const HOSTILE: [what: string, entries: RawEntry[], reason: RegExp][] = [
   ],
   ["strong encryption", [{ name: top("secret"), flags: 0x41 }], /is encrypted: fusion-collectors/],
   ["AES encryption", [{ name: top("secret"), method: 99 }], /is encrypted: .*secret$/],
-  ["a method that is not deflate", [{ name: top("b"), method: 12 }], /by method 12, which .* does not know$/],
+  [
+    "a method that is not deflate",
+    [{ name: top("b"), method: 12 }],
+    /with method 12, which .* does not support$/,
+  ],
   [
     "entries that overlap",
     [{ name: top("a"), offset: 0 }],
@@ -242,12 +254,12 @@ const HOSTILE: [what: string, entries: RawEntry[], reason: RegExp][] = [
   [
     "another name in the local header",
     [{ name: top("a"), localName: top("b") }],
-    /local header that does not agree .*: .*a$/,
+    /local header that contradicts .*: .*a$/,
   ],
   [
     "a stored entry of two sizes",
     [{ name: top("a"), data: "abc", size: 4 }],
-    /is damaged: .*a has another length than its directory says$/,
+    /is damaged: .*a does not have the length in the central directory$/,
   ],
 ];
 
@@ -283,11 +295,11 @@ describe("a zip that is refused because it is", () => {
   test("another format than its ending says", async () => {
     assert.match(
       (await refused(Buffer.from("7z\xbc\xaf\x27\x1c and so on", "latin1"))).reason,
-      /^is a 7z file under an archive's name, which BK-Lite cannot unpack$/,
+      /^is a 7z file, which BK-Lite cannot unpack$/,
     );
     const { reason, hint } = await refused(Buffer.from([0x1f, 0x8b, 8, 0, 0, 0]));
-    assert.match(reason, /^is a gzip file, whatever its name says$/);
-    assert.match(hint, /ending/);
+    assert.match(reason, /^is a gzip file, but its name says otherwise$/);
+    assert.match(hint, /rename it: mv -n fusion-collectors\.zip fusion-collectors\.tar\.gz/);
   });
 
   test("without the local header that its directory points to", async () => {
@@ -308,7 +320,7 @@ describe("a zip that is refused because it is", () => {
       const { reason } = await refused(bytes);
       assert.equal(
         reason,
-        "has a local header that does not agree with its directory: fusion-collectors/a",
+        "has a local header that contradicts its central directory: fusion-collectors/a",
         field,
       );
     }
@@ -318,25 +330,25 @@ describe("a zip that is refused because it is", () => {
     const more = { name: top("a") };
     assert.match(
       (await refused([more], { count: 1 })).reason,
-      /not where, or not as long as, its end record says/,
+      /an end record that gives a wrong place or length/,
     );
-    assert.match((await refused([more], { count: 3 })).reason, /not where, or not as long as/);
+    assert.match((await refused([more], { count: 3 })).reason, /an end record that gives a wrong place/);
     assert.match(
       (await refused([more], { directorySize: 10 })).reason,
-      /not where, or not as long as, its end record says/,
+      /an end record that gives a wrong place or length/,
     );
     assert.match((await refused([more], { directoryStart: 0 })).reason, /runs into the central directory/);
     const between = Buffer.from("not of the directory");
     const end = whole.length - 22;
     const parted = Buffer.concat([whole.subarray(0, end), between, whole.subarray(end)]);
-    assert.match((await refused(parted)).reason, /not where, or not as long as, its end record says/);
+    assert.match((await refused(parted)).reason, /an end record that gives a wrong place or length/);
     assert.match(
       (await refused([more], { zip64: { directorySize: 10 } })).reason,
-      /not where, or not as long as, its end record says/,
+      /an end record that gives a wrong place or length/,
     );
     assert.match(
       (await refused([more], { zip64: { count: 1 } })).reason,
-      /not where, or not as long as, its end record says/,
+      /an end record that gives a wrong place or length/,
     );
   });
 
@@ -354,13 +366,13 @@ describe("a zip that is refused because it is", () => {
       await file.close();
     }
     const { reason } = await problemOf(scan(on.dir));
-    assert.equal(reason, "contains more than 100,000 files, the most that BK-Lite's installer takes");
+    assert.equal(reason, "contains more than 100,000 files, the limit of BK-Lite's installer");
   });
 
   test("of many entries in a file that has no room for them", async () => {
     assert.match(
       (await refused([], { zip64: { count: 90_000 } })).reason,
-      /not as long as, its end record says/,
+      /an end record that gives a wrong place or length/,
     );
   });
 });

@@ -52,8 +52,8 @@ describe("the path that exists after BK-Lite installed a shape", () => {
 describe("the shape that is chosen", () => {
   const shape = (definition: CollectorDefinition, program: string, paths: string[], ownFolder: boolean) => {
     const hasFolder = (path: string) => paths.some((one) => one.startsWith(`${path}/`));
-    const { name, zip, place } = arrange(definition, { program, ownFolder, hasFolder });
-    const files = [program, ...paths].flatMap((path) => place(path) ?? []);
+    const { name, zip, pathOf } = arrange(definition, { program, ownFolder, hasFolder });
+    const files = [program, ...paths].flatMap((path) => pathOf(path) ?? []);
     assert.notEqual(installedPath(definition, { name, ...(zip && { files }) }), undefined);
     return [name, ...files];
   };
@@ -135,7 +135,7 @@ test("only what is put elsewhere says so in its origin: the rest stays unchanged
   } as const;
   const { packages } = await resolvePackages([await scanOne(on.dir)], wanted);
   assert.deepEqual(
-    packages.flatMap(({ name, made }) => (made ? [`${name} ${originOf("S", made)}`] : [])),
+    packages.flatMap(({ name, derived }) => (derived ? [`${name} ${originOf("S", derived)}`] : [])),
     [
       "telegraf S:executable/1:bin/telegraf",
       "filebeat.zip S:folder/1:bin/filebeat",

@@ -3,10 +3,10 @@ import { describe, test } from "node:test";
 import type { JobContext } from "../../src/job.ts";
 import { resolvePackages } from "../../src/packages/resolve.ts";
 import { originOf } from "../../src/packages/sources.ts";
-import { decideAll } from "../../src/reconcile/desired.ts";
+import { decideAll } from "../../src/reconcile/state.ts";
 import { type Nuid, ORIGIN_HEADER } from "../../src/store/meta.ts";
-import { LiveNames } from "../../src/store/names.ts";
 import type { StoredObject } from "../../src/store/object.ts";
+import { LiveNames } from "../../src/store/object.ts";
 import { digest } from "../../src/volume/files.ts";
 import { buildArchive } from "../support/archives.ts";
 import { scanOne, volume } from "../support/volume.ts";
@@ -27,9 +27,9 @@ async function decide(stored: (origin: string) => Partial<StoredObject> | undefi
     archColumn: false,
   };
   const { packages } = await resolvePackages([archive], wanted);
-  const made = packages[1]?.made;
-  assert.ok(made);
-  const changes = stored(originOf(await digest(archive), made));
+  const derived = packages[1]?.derived;
+  assert.ok(derived);
+  const changes = stored(originOf(await digest(archive), derived));
   const object = {
     key: KEY,
     nuid: "N" as Nuid,
@@ -41,13 +41,17 @@ async function decide(stored: (origin: string) => Partial<StoredObject> | undefi
   };
   const objects = new Map<string, StoredObject>();
   if (changes) objects.set(KEY, { ...object, headers: {}, sequence: 1, ...changes });
-  const run = { config: { onConflict: "replace" } } as JobContext;
-  const listing = { objects, chunks: new Map(), named: new LiveNames(1), info: undefined };
+  const run = { mode: "plan", config: { onConflict: "replace" } } as JobContext;
+  const listing = { objects, chunks: new Map(), named: new LiveNames(1), stream: undefined };
   const state = { rows: [], listing, archColumn: false, hasDigest: false, hasStatus: false };
   const desired = { packages, collectors: [] };
-  const plan = await decideAll(run, desired, state, { allDigests: true, signal });
+  const plan = await decideAll(run, desired, state, signal);
   const decision = plan.packages.find(({ key }) => key === KEY);
-  return { action: decision?.action, bytes: decision?.desired.bytes, wasCut: made.digest !== undefined };
+  return {
+    action: decision?.action,
+    bytes: decision?.desired.bytes,
+    wasCut: archive.digests.derived.has(derived),
+  };
 }
 
 describe("whether a collector has to be cut out to know what to do with it", () => {

@@ -2,8 +2,8 @@ import assert from "node:assert/strict";
 import { join } from "node:path";
 import { describe, test } from "node:test";
 import { parseArguments } from "../../src/cli.ts";
-import { DEPLOYMENTS, k8s, stackWith } from "./k8s-manifests.ts";
-import { containersOf, kustomize, type Manifest, podSpec } from "./kustomize.ts";
+import { DEPLOYMENTS, k8s, stackWith, withComponents } from "./k8s-manifests.ts";
+import { containersOf, kustomize, type Manifest, podOf, podSpec } from "./kustomize.ts";
 
 /** The one manifest of that kind, and name where there are several. */
 function find(all: readonly Manifest[], kind: string, name?: string): Manifest {
@@ -58,10 +58,16 @@ describe("overlays", () => {
     assert.deepEqual(imagesOf(overlay("pvc/claim")), [image]);
   });
 
-  test("deleting the Job's overlay leaves claim and loader alone", () => {
+  test("deleting a Job's overlay leaves the claim, its loader, and what gated pods read", () => {
+    for (const name of ["pvc", "image"]) {
+      assert.deepEqual(
+        overlay(name).map(({ kind }) => kind),
+        ["Job"],
+      );
+    }
     assert.deepEqual(
-      overlay("pvc").map(({ kind }) => kind),
-      ["ConfigMap", "Job"],
+      overlay("settings").map(({ kind }) => kind),
+      ["ConfigMap"],
     );
     assert.deepEqual(
       overlay("pvc/claim").map(({ kind }) => kind),
@@ -93,15 +99,51 @@ describe("overlays", () => {
 
 describe("components", () => {
   test("openshift: no user or group is pinned anywhere, and pods still may not be root", () => {
-    const all = stackWith(["gate", "openshift"]);
+    const all = stackWith(["gate", "verify", "openshift"]);
     const text = JSON.stringify(all.filter(({ kind }) => kind !== "Secret"));
     assert.doesNotMatch(text, /runAsUser|runAsGroup|fsGroup/);
-    const contexts = [podSpec(find(all, "Job"))?.securityContext, podSpec(find(all, "Pod"))?.securityContext];
-    for (const context of contexts) assert.equal(context.runAsNonRoot, true);
+    for (const kind of ["Job", "CronJob", "Pod"]) {
+      assert.equal(podSpec(find(all, kind))?.securityContext.runAsNonRoot, true);
+    }
     for (const name of ["web", "worker"]) {
       const gate = podSpec(find(all, "Deployment", name))?.initContainers.at(-1);
       assert.equal(gate.securityContext.runAsNonRoot, true);
     }
+  });
+
+  test("verify: every night, the Job's own pod but for its command and label, never two at once", () => {
+    const all = stackWith(["verify"]);
+    const [job, nightly] = [find(all, "Job"), find(all, "CronJob")];
+    const { args, ...container } = podSpec(nightly)?.containers[0] ?? {};
+    assert.deepEqual(args, ["verify", "--deep"]);
+    assert.deepEqual({ ...podSpec(nightly), containers: [{ ...container, args: ["init"] }] }, podSpec(job));
+    const { jobTemplate, concurrencyPolicy } = nightly.spec;
+    assert.deepEqual(jobTemplate.spec.podFailurePolicy, job.spec.podFailurePolicy);
+    assert.equal(concurrencyPolicy, "Forbid");
+  });
+
+  test("verify with the bundle image: its archives come with the image, no claim is mounted", () => {
+    const nightly = find(withComponents("image", ["verify"]), "CronJob");
+    const { containers, volumes } = podSpec(nightly) as Manifest;
+    assert.match(containers[0].image, /package-init-bundle:/);
+    assert.deepEqual(
+      volumes.map(({ name }: Manifest) => name),
+      ["nats-ca"],
+    );
+  });
+
+  test("networkpolicy: selects the pods of Job and verify, and leaves them DNS, Postgres and NATS", () => {
+    const all = stackWith(["verify", "networkpolicy"]);
+    const { podSelector, policyTypes, ingress, egress } = find(all, "NetworkPolicy").spec;
+    const selected = all.filter((one) =>
+      Object.entries(podSelector.matchLabels).every(
+        ([key, value]) => podOf(one)?.metadata.labels?.[key] === value,
+      ),
+    );
+    assert.deepEqual(selected.map(({ kind }) => kind).sort(), ["CronJob", "Job"]);
+    assert.deepEqual([policyTypes, ingress], [["Ingress", "Egress"], undefined]);
+    const ports: number[] = egress.flatMap((rule: Manifest) => rule.ports.map((one: Manifest) => one.port));
+    assert.deepEqual([...new Set(ports)].sort(), [4222, 53, 5353, 5432]);
   });
 
   test("argocd: a hook of the sync phase, made anew each time", () => {

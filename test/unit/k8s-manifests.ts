@@ -1,4 +1,4 @@
-import { mkdirSync, mkdtempSync, rmSync, writeFileSync } from "node:fs";
+import { cpSync, mkdirSync, mkdtempSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join, relative } from "node:path";
 import { stringify } from "yaml";
@@ -7,8 +7,8 @@ import { containersOf, kustomize, type Manifest, readManifests } from "./kustomi
 export const root = join(import.meta.dirname, "../..");
 export const k8s = join(root, "k8s");
 
-export const OVERLAYS = ["pvc", "pvc/claim", "image", "example"];
-export const COMPONENTS = ["gate", "openshift", "argocd", "helm-hooks"];
+export const OVERLAYS = ["settings", "pvc", "pvc/claim", "image", "example"];
+export const COMPONENTS = ["gate", "verify", "networkpolicy", "openshift", "argocd", "helm-hooks"];
 
 /** Somebody's Deployments: with initContainers of its own, without any, and one that is not to be gated. */
 export const DEPLOYMENTS = [
@@ -45,6 +45,7 @@ export function writeStack(components: readonly string[]): string {
     apiVersion: "kustomize.config.k8s.io/v1beta1",
     kind: "Kustomization",
     resources: [
+      at("settings"),
       at("base"),
       at("overlays/pvc/claim"),
       ...DEPLOYMENTS.map((_, index) => `deployment-${index}.yaml`),
@@ -54,6 +55,20 @@ export function writeStack(components: readonly string[]): string {
   mkdirSync(folder, { recursive: true });
   writeFileSync(join(folder, "kustomization.yaml"), stringify(text));
   return folder;
+}
+
+/** What an overlay of ours renders to when an operator lists components in it. */
+export function withComponents(overlay: string, components: readonly string[]): Manifest[] {
+  const copy = mkdtempSync(join(k8s, "overlays/.test-"));
+  try {
+    cpSync(join(k8s, "overlays", overlay), copy, { recursive: true });
+    const [text = {}] = readManifests(join(copy, "kustomization.yaml"));
+    const listed = [...(text.components ?? []), ...components.map((name) => `../../components/${name}`)];
+    writeFileSync(join(copy, "kustomization.yaml"), stringify({ ...text, components: listed }));
+    return kustomize(copy);
+  } finally {
+    rmSync(copy, { recursive: true });
+  }
 }
 
 /** What the components make of such a stack. */
@@ -68,9 +83,12 @@ export function stackWith(components: readonly string[]): Manifest[] {
 
 /** What is given to a cluster, by where it comes from. */
 const READ: Record<string, () => Manifest[]> = {
-  "base/secret.example.yaml": () => readManifests(join(k8s, "base/secret.example.yaml")),
+  "settings/secret.example.yaml": () => readManifests(join(k8s, "settings/secret.example.yaml")),
   ...Object.fromEntries(OVERLAYS.map((name) => [name, () => kustomize(join(k8s, "overlays", name))])),
-  ...Object.fromEntries(COMPONENTS.map((name) => [name, () => stackWith([...new Set(["gate", name])])])),
+  ...Object.fromEntries(
+    COMPONENTS.map((name) => [name, () => stackWith([...new Set(["gate", "verify", name])])]),
+  ),
+  "image with verify": () => withComponents("image", ["verify"]),
 };
 
 /** Every manifest with its origin, for messages. */

@@ -15,8 +15,8 @@ before(() => {
 after(() => rmSync(temporary, { recursive: true, force: true }));
 
 describe("settings and secrets", () => {
-  const [configMap] = readManifests(join(k8s, "base/configmap.yaml"));
-  const [secret] = readManifests(join(k8s, "base/secret.example.yaml"));
+  const [configMap] = readManifests(join(k8s, "settings/configmap.yaml"));
+  const [secret] = readManifests(join(k8s, "settings/secret.example.yaml"));
   const settings: Record<string, string> = configMap?.data;
   const secrets: Record<string, string> = secret?.stringData;
   const known = Object.entries(VARIABLES).flatMap(([name, { file }]) =>

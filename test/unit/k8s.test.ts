@@ -7,7 +7,7 @@ import { after, before, describe, test } from "node:test";
 import { parseAllDocuments } from "yaml";
 import { EXIT } from "../../src/exit.ts";
 import { COMPONENTS, everything, k8s, OVERLAYS, ourContainers, root, writeStack } from "./k8s-manifests.ts";
-import { containersOf, kustomize, type Manifest, podSpec, readManifests } from "./kustomize.ts";
+import { containersOf, kustomize, type Manifest, podOf, podSpec, readManifests } from "./kustomize.ts";
 
 const version: string = JSON.parse(readFileSync(join(root, "package.json"), "utf8")).version;
 
@@ -22,8 +22,10 @@ after(() => rmSync(temporary, { recursive: true, force: true }));
 
 const MODELS: Record<string, string> = {
   ConfigMap: "v1/ConfigMap",
+  CronJob: "batch/v1/CronJob",
   Deployment: "apps/v1/Deployment",
   Job: "batch/v1/Job",
+  NetworkPolicy: "networking.k8s.io/v1/NetworkPolicy",
   PersistentVolumeClaim: "v1/PersistentVolumeClaim",
   Pod: "v1/Pod",
   Secret: "v1/Secret",
@@ -37,12 +39,18 @@ describe("the Kubernetes API's schemas", () => {
     }
   });
 
-  test("no manifest has a field that the API does not know", () => {
-    const models = join(root, "node_modules/kubernetes-models");
-    const lines = [...everything()].map(([, one], index) => {
-      const type = `import("${models}/${MODELS[one.kind]}.js").I${one.kind}`;
-      return `export const manifest${index}: ${type} = ${JSON.stringify(one)};`;
-    });
+  test("the oldest and the newest API (1.26, 1.36) know every field, and miss none that they ask for", () => {
+    const modules = join(root, "node_modules");
+    const newest = (kind: string) => `import("${modules}/kubernetes-models/${MODELS[kind]}.js").I${kind}`;
+    const oldest = (kind: string) => {
+      const [group] = MODELS[kind]?.startsWith("v1/") ? ["core"] : (MODELS[kind]?.split(/[./]/) ?? []);
+      return `import("${modules}/kubernetes-types/${group}/v1.js").${kind}`;
+    };
+    const lines = [...everything()].flatMap(([, one], index) =>
+      [oldest, newest].map(
+        (type, age) => `export const manifest${index}_${age}: ${type(one.kind)} = ${JSON.stringify(one)};`,
+      ),
+    );
     const file = join(temporary, "manifests.ts");
     writeFileSync(file, lines.join("\n"));
     const tsc = join(root, "node_modules/.bin/tsc");
@@ -65,7 +73,7 @@ describe("the Kubernetes API's schemas", () => {
 
   test("every file below k8s/ belongs to something", () => {
     const loose = globSync("**/*.yaml", { cwd: k8s }).filter((path) => !isNamedByKustomization(path));
-    assert.deepEqual(loose, ["base/secret.example.yaml"]);
+    assert.deepEqual(loose, ["settings/secret.example.yaml"]);
     const folders = globSync("{overlays,components}/**/kustomization.yaml", { cwd: k8s }).map(dirname);
     const named = [
       ...OVERLAYS.map((name) => `overlays/${name}`),
@@ -76,9 +84,13 @@ describe("the Kubernetes API's schemas", () => {
 
   test("kubectl renders the same, where there is one", () => {
     const folders = OVERLAYS.map((name) => join(k8s, "overlays", name));
-    const stacks = [[], ["gate"], ["gate", "openshift"], ["argocd"], ["helm-hooks", "openshift"]].map(
-      writeStack,
-    );
+    const stacks = [
+      [],
+      ["gate"],
+      ["verify", "networkpolicy", "openshift"],
+      ["argocd"],
+      ["helm-hooks", "openshift"],
+    ].map(writeStack);
     try {
       for (const folder of [...folders, ...stacks]) {
         const rendered = kubectlKustomize(folder);
@@ -146,6 +158,17 @@ describe("restricted Pod Security", () => {
       if (one.kind !== "Deployment") assert.equal(pod.automountServiceAccountToken, false, origin);
     }
   });
+
+  test("the example's own Deployment is valid, too: `restricted` admits a pod as a whole", () => {
+    const web = kustomize(join(k8s, "overlays/example")).find(({ kind }) => kind === "Deployment") ?? {};
+    for (const container of containersOf(web)) {
+      const context = { ...podSpec(web)?.securityContext, ...container.securityContext };
+      assert.equal(context.runAsNonRoot, true, container.name);
+      assert.deepEqual(context.seccompProfile, { type: "RuntimeDefault" }, container.name);
+      assert.equal(context.allowPrivilegeEscalation, false, container.name);
+      assert.deepEqual(context.capabilities, { drop: ["ALL"] }, container.name);
+    }
+  });
 });
 
 describe("our own rules", () => {
@@ -175,6 +198,7 @@ describe("our own rules", () => {
       assert.equal(final.action, "FailJob");
       assert.equal(final.onExitCodes.operator, "In");
       assert.deepEqual(final.onExitCodes.values, FINAL.map((name) => EXIT[name]).sort());
+      for (const rule of spec.podFailurePolicy.rules) assert.ok(Array.isArray(rule.onPodConditions));
       assert.ok(
         spec.template.spec.containers.some((c: Manifest) => c.name === final.onExitCodes.containerName),
       );
@@ -201,8 +225,8 @@ describe("our own rules", () => {
 
   test("no proxy is put beside a pod that has to end", () => {
     for (const [origin, one] of everything()) {
-      if (!["Job", "Pod"].includes(one.kind)) continue;
-      const { labels, annotations } = one.kind === "Pod" ? one.metadata : one.spec.template.metadata;
+      if (!podOf(one) || one.kind === "Deployment") continue;
+      const { labels, annotations } = (podOf(one) as Manifest).metadata;
       assert.equal(labels["sidecar.istio.io/inject"], "false", origin);
       assert.equal(annotations["linkerd.io/inject"], "disabled", origin);
     }
@@ -211,6 +235,7 @@ describe("our own rules", () => {
 
 function jobs(): Manifest[] {
   const found = [...everything()].map(([, one]) => one).filter((one) => one.kind === "Job");
-  assert.equal(found.length, OVERLAYS.length - 1 + COMPONENTS.length);
+  // Every overlay but the settings and the claim, every component, and the image with `verify`.
+  assert.equal(found.length, OVERLAYS.length - 2 + COMPONENTS.length + 1);
   return found;
 }

@@ -65,8 +65,9 @@ export function kustomize(folder: string, before: readonly Manifest[] = []): Man
   for (const { path, target } of patches) {
     for (const patch of readManifests(join(dirname(file), path))) {
       const chosen = all.filter((one) => (target ? isTarget(one, target) : isSame(one, patch)));
-      // A component may be used where there is nothing for one of its patches.
-      if (chosen.length === 0 && kind !== "Component") throw new Error(`${file}: ${path} patches nothing`);
+      // A component, and a patch with a target, may be used where there is nothing for it.
+      if (chosen.length === 0 && !target && kind !== "Component")
+        throw new Error(`${file}: ${path} patches nothing`);
       all = all.map((one) => (chosen.includes(one) ? patched(one, patch) : one));
     }
   }
@@ -77,9 +78,14 @@ export function kustomize(folder: string, before: readonly Manifest[] = []): Man
   return all;
 }
 
-/** The pod's spec in a Pod, Job or Deployment. */
+/** Returns the pod (metadata and spec) of a Pod, Job, Deployment or CronJob; undefined for what has none. */
+export function podOf({ kind, metadata, spec }: Manifest): Manifest | undefined {
+  if (kind === "Pod") return { metadata, spec };
+  return kind === "CronJob" ? spec.jobTemplate.spec.template : spec?.template;
+}
+
 export function podSpec(manifest: Manifest): Manifest | undefined {
-  return manifest.kind === "Pod" ? manifest.spec : manifest.spec?.template?.spec;
+  return podOf(manifest)?.spec;
 }
 
 /** Init containers and containers. */

@@ -14,17 +14,27 @@ import {
 } from "node:fs/promises";
 import { describe, test } from "node:test";
 import { deflateRawSync } from "node:zlib";
+import type { ExecutableType } from "../../src/archive/types.ts";
 import { EXIT } from "../../src/exit.ts";
-import { inspectFiles, verifyArchive } from "../../src/packages/read.ts";
-import { binaryKind } from "../../src/packages/validate.ts";
-import { digest, fileSource } from "../../src/volume/files.ts";
+import type { ControllerArchive } from "../../src/packages/package.ts";
+import { readFiles } from "../../src/packages/read.ts";
+import { fileDigest, verifyArchive } from "../../src/packages/sources.ts";
+import { readExecutableType } from "../../src/packages/validate.ts";
+import { fileSource } from "../../src/volume/files.ts";
 import { buildArchive } from "../support/archives.ts";
 import { binaryHeader, elfHeader, peHeader } from "../support/binaries.ts";
 import { type RawEntry, rawZip } from "../support/raw-zip.ts";
-import { problemOf, scan, scanOne, volume } from "../support/volume.ts";
+import { knownSha256, problemOf, scan, scanOne, volume } from "../support/volume.ts";
 
 const NAME = "fusion-collectors.zip";
 const never = new AbortController().signal;
+/** The type of `bin/telegraf`. */
+async function typeOf(archive: ControllerArchive): Promise<ExecutableType> {
+  const entry = archive.members.get("bin/telegraf");
+  assert.ok(entry);
+  return readExecutableType(archive, entry);
+}
+
 const sha256 = (bytes: Buffer) => createHash("sha256").update(bytes).digest("hex");
 
 /** Every byte of a source, copied out as an uploader does. */
@@ -40,8 +50,8 @@ describe("an archive's bytes", () => {
     await buildArchive(on.path(NAME), { payloadBytes: 2_500_000 });
     const bytes = await readFile(on.path(NAME));
     const archive = await scanOne(on.dir);
-    assert.equal(await digest(archive, never), sha256(bytes));
-    assert.equal(archive.sha256, sha256(bytes));
+    assert.equal(await fileDigest(archive, never), sha256(bytes));
+    assert.equal(knownSha256(archive), sha256(bytes));
     const source = fileSource(archive);
     assert.equal(source.size, bytes.length);
     for (const blockSize of [1000, 131_072, 1_000_000, bytes.length, 10_000_000]) {
@@ -62,12 +72,12 @@ describe("an archive's bytes", () => {
     }
     const reason = new Error("stopped");
     const signal = AbortSignal.abort(reason);
-    await assert.rejects(digest(archive, signal), reason);
+    await assert.rejects(fileDigest(archive, signal), reason);
     await assert.rejects(verifyArchive(archive, signal), reason);
     await assert.rejects(async () => {
       for await (const _ of fileSource(archive).blocks(1000, signal)) assert.fail();
     }, reason);
-    await assert.rejects(inspectFiles([archive], { signal }), reason);
+    await assert.rejects(readFiles([archive], { signal }), reason);
   });
 });
 
@@ -102,9 +112,9 @@ describe("a file that changed since the scan is exit 74", () => {
       const archive = await scanOne(on.dir);
       await change(on.path(NAME));
       for (const work of [
-        () => digest(archive, never),
+        () => fileDigest(archive, never),
         () => verifyArchive(archive, never),
-        () => binaryKind(archive, "bin/telegraf"),
+        () => typeOf(archive),
         () => drain(fileSource(archive), 4096),
       ]) {
         const problem = await problemOf(work());
@@ -132,7 +142,7 @@ describe("a file that changed since the scan is exit 74", () => {
     await buildArchive(on.path(NAME));
     const archive = await scanOne(on.dir);
     await rm(on.path(NAME));
-    for (const work of [() => digest(archive, never), () => drain(fileSource(archive), 4096)]) {
+    for (const work of [() => fileDigest(archive, never), () => drain(fileSource(archive), 4096)]) {
       const problem = await problemOf(work());
       assert.equal(problem.code, EXIT.fileRead);
       assert.equal(problem.id, "file.unreadable");
@@ -231,18 +241,22 @@ describe("ARCHIVE_CHECK=full", () => {
       [
         "a flipped byte where it is deflated",
         { ...whole, data: broken },
-        /telegraf (cannot be inflated: |has another|does not match its CRC-32)/,
+        /telegraf (cannot be inflated: |does not have|does not match its CRC-32)/,
       ],
       [
         "more bytes than it admits",
         { ...whole, size: content.length - 1 },
-        /telegraf (cannot be inflated: it is longer|has another length)/,
+        /telegraf (cannot be inflated: it is longer|does not have the length)/,
       ],
-      ["fewer bytes than it claims", { ...whole, size: content.length + 1 }, /telegraf has another length/],
+      [
+        "fewer bytes than it claims",
+        { ...whole, size: content.length + 1 },
+        /telegraf does not have the length/,
+      ],
       [
         "an end before its end",
         { ...whole, data: Buffer.concat([whole.data as Buffer, Buffer.alloc(70_000)]) },
-        /telegraf has another length/,
+        /telegraf does not have the length/,
       ],
       [
         "no end",
@@ -272,7 +286,7 @@ describe("ARCHIVE_CHECK=full", () => {
     const problem = await problemOf(verified(...entries));
     assert.match(
       problem.reason,
-      /local header that does not agree with its directory: fusion-collectors\/lib\/1000$/,
+      /local header that contradicts its central directory: fusion-collectors\/lib\/1000$/,
     );
   });
 });
@@ -321,7 +335,8 @@ describe("what a program's first bytes say", () => {
       await buildArchive(on.path("fusion-collectors-a.zip"), options);
       await buildArchive(on.path("fusion-collectors-b.tar.gz"), options);
       for (const archive of await scan(on.dir)) {
-        assert.deepEqual(await binaryKind(archive, "bin/telegraf"), kind, archive.format);
+        assert.ok(archive.kind === "controller");
+        assert.deepEqual(await typeOf(archive), kind, archive.format);
       }
     });
   }
@@ -331,7 +346,7 @@ describe("what a program's first bytes say", () => {
     const data = deflateRawSync(zeros);
     const bomb: RawEntry = { name: "bin/telegraf", data, method: 8, size: zeros.length };
     await using on = await volume({ [NAME]: rawZip([bomb]) });
-    assert.deepEqual(await binaryKind(await scanOne(on.dir), "bin/telegraf"), {
+    assert.deepEqual(await typeOf(await scanOne(on.dir)), {
       format: "elf",
       machine: "x86_64",
     });
@@ -340,7 +355,7 @@ describe("what a program's first bytes say", () => {
   test("of an entry that cannot be inflated is exit 65", async () => {
     const broken: RawEntry = { name: "bin/telegraf", data: Buffer.alloc(100, 0xff), method: 8, size: 1000 };
     await using on = await volume({ [NAME]: rawZip([broken]) });
-    const problem = await problemOf(binaryKind(await scanOne(on.dir), "bin/telegraf"));
+    const problem = await problemOf(typeOf(await scanOne(on.dir)));
     assert.match(problem.reason, /^is damaged: bin\/telegraf cannot be inflated: /);
     assert.equal(problem.code, EXIT.invalidPackage);
   });

@@ -160,12 +160,12 @@ describe("two archives", () => {
           [
             "a/fusion-collectors-linux-amd64.zip",
             EXIT.invalidPackage,
-            `claims to be the same package as b/fusion-collectors-1.0.0.tar.gz: ${identity}`,
+            `has the same identity as b/fusion-collectors-1.0.0.tar.gz: ${identity}`,
           ],
           [
             "b/fusion-collectors-1.0.0.tar.gz",
             EXIT.invalidPackage,
-            `claims to be the same package as a/fusion-collectors-linux-amd64.zip: ${identity}`,
+            `has the same identity as a/fusion-collectors-linux-amd64.zip: ${identity}`,
           ],
         ],
       );
@@ -380,7 +380,7 @@ describe("an archive is refused that", () => {
       "is for windows and says nothing",
       "fusion-collectors.zip",
       { os: "windows" },
-      /^is taken for linux x86_64, but collector-sidecar\.exe is a program for windows x86_64$/,
+      /^is treated as linux x86_64, but collector-sidecar\.exe is a program for windows x86_64$/,
     ],
     [
       "is for linux and says windows",
@@ -398,7 +398,7 @@ describe("an archive is refused that", () => {
       "is for x86_64 and says arm64",
       "fusion-collectors-arm64.tar.gz",
       {},
-      /taken for linux arm64, .* linux x86_64$/,
+      /treated as linux arm64, .* linux x86_64$/,
     ],
     [
       "holds one foreign collector",
@@ -471,14 +471,14 @@ describe("an archive is refused that", () => {
     assert.deepEqual(
       problems.map(({ file, reason }) => `${file} ${reason.split(" ").slice(0, 3).join(" ")}`),
       [
-        "fusion-collectors-1.0.0.zip is taken for",
+        "fusion-collectors-1.0.0.zip is treated as",
         "fusion-collectors-1.0.0.zip does not contain",
         "fusion-collectors-2.0.0.zip contains neither collector-sidecar",
         "fusion-collectors-2.0.0.zip does not contain",
-        "x/fusion-collectors-3.0.0.zip is taken for",
+        "x/fusion-collectors-3.0.0.zip is treated as",
         "x/fusion-collectors-3.0.0.zip does not contain",
-        "fusion-collectors-3.0.0.zip claims to be",
-        "x/fusion-collectors-3.0.0.zip claims to be",
+        "fusion-collectors-3.0.0.zip has the same",
+        "x/fusion-collectors-3.0.0.zip has the same",
       ],
     );
   });

@@ -2,8 +2,8 @@ import assert from "node:assert/strict";
 import { describe, test } from "node:test";
 import type { Archive, Package } from "../../src/packages/package.ts";
 import type { Row } from "../../src/postgres/rows.ts";
-import type { DesiredPackage } from "../../src/reconcile/content.ts";
-import { type PlanInput, plan } from "../../src/reconcile/plan.ts";
+import { type PlanInput, plan } from "../../src/reconcile/decide.ts";
+import type { DesiredPackage } from "../../src/reconcile/match.ts";
 import { type Nuid, ORIGIN_HEADER } from "../../src/store/meta.ts";
 import type { StoredObject } from "../../src/store/object.ts";
 
@@ -22,7 +22,7 @@ function telegraf(changes: Partial<DesiredPackage> = {}): DesiredPackage {
     archive: { file: "fusion-collectors.zip", name: "fusion-collectors.zip", size: 1000 } as Archive,
     name: "telegraf",
     description: "",
-    made: { kind: "executable", path: "bin/telegraf", items: () => [] },
+    derived: { kind: "executable", path: "bin/telegraf", items: () => [] },
   };
   return { package: pack, sha256: undefined, bytes: 100, origin: ORIGIN, ...changes };
 }

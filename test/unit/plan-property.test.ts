@@ -3,10 +3,10 @@ import { describe, test } from "node:test";
 import type { Arch, Identity, Os } from "../../src/identity.ts";
 import type { Archive, Package } from "../../src/packages/package.ts";
 import { isReady, type Row } from "../../src/postgres/rows.ts";
-import type { DesiredPackage } from "../../src/reconcile/content.ts";
+import { type Plan, type PlanInput, plan } from "../../src/reconcile/decide.ts";
 import { findDrift } from "../../src/reconcile/drift.ts";
-import { findRow, keysOf, served } from "../../src/reconcile/key.ts";
-import { type Plan, type PlanInput, plan } from "../../src/reconcile/plan.ts";
+import type { DesiredPackage } from "../../src/reconcile/match.ts";
+import { findRow, keysOf, served } from "../../src/reconcile/match.ts";
 import { type Nuid, REPLACES_HEADER } from "../../src/store/meta.ts";
 import type { StoredObject } from "../../src/store/object.ts";
 
@@ -49,7 +49,7 @@ function makeWorld(seed: number): World {
     const version = type === "installer" ? "latest" : pick(VERSIONS);
     const object = type === "collector" ? "Telegraf" : type === "installer" ? "installer" : "Controller";
     const archive = { file: `${n}.zip`, name: pick(NAMES), size: 100 } as Archive;
-    const fixed = type === "installer" && { fixedKey: `installer/${os}/${arch}/x` };
+    const fixed = type === "installer" && { keyWithoutRow: `installer/${os}/${arch}/x` };
     const pkg: Package = {
       type,
       os,
@@ -99,7 +99,7 @@ function makeWorld(seed: number): World {
   const objects = new Map<string, StoredObject>();
   const keys = [
     ...rows.flatMap((row) => keysOf(row, chance(0.7) ? row.name : pick(NAMES), archColumn)),
-    ...[...packages.values()].flatMap((pkg) => pkg.fixedKey ?? keysOf(pkg, pkg.name, archColumn)),
+    ...[...packages.values()].flatMap((pkg) => pkg.keyWithoutRow ?? keysOf(pkg, pkg.name, archColumn)),
   ];
   for (const [index, key] of keys.entries()) {
     if (chance(0.4)) continue;

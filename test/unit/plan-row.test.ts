@@ -2,8 +2,8 @@ import assert from "node:assert/strict";
 import { describe, test } from "node:test";
 import type { Archive, Package } from "../../src/packages/package.ts";
 import type { Row } from "../../src/postgres/rows.ts";
+import { type PlanInput, plan } from "../../src/reconcile/decide.ts";
 import { findDrift } from "../../src/reconcile/drift.ts";
-import { type PlanInput, plan } from "../../src/reconcile/plan.ts";
 import { type Nuid, ORIGIN_HEADER } from "../../src/store/meta.ts";
 import type { StoredObject } from "../../src/store/object.ts";
 

@@ -2,7 +2,7 @@ import assert from "node:assert/strict";
 import { describe, test } from "node:test";
 import type { Archive, Package } from "../../src/packages/package.ts";
 import type { Row } from "../../src/postgres/rows.ts";
-import { type PlanInput, plan } from "../../src/reconcile/plan.ts";
+import { type PlanInput, plan } from "../../src/reconcile/decide.ts";
 import { type Nuid, REPLACES_HEADER } from "../../src/store/meta.ts";
 import type { StoredObject } from "../../src/store/object.ts";
 
@@ -289,7 +289,12 @@ describe("an object that was replaced under another key, and that a crash kept f
 
   test("is never one that has no other key", () => {
     const KEY_OF = "installer/linux/x86_64/bklite-controller-installer";
-    const installer = pack({ type: "installer", object: "installer", version: "latest", fixedKey: KEY_OF });
+    const installer = pack({
+      type: "installer",
+      object: "installer",
+      version: "latest",
+      keyWithoutRow: KEY_OF,
+    });
     const other = object("linux/installer/latest/x", { sha256: OTHER });
     const own = object(KEY_OF, { headers: { [REPLACES_HEADER]: [other.nuid] } });
     assert.deepEqual(decide({ packages: [installer], objects: [other, own] }).packages[0]?.obsolete, []);
@@ -347,7 +352,12 @@ describe("collectors' rows", () => {
 
 describe("what has no row", () => {
   const KEY_OF = "installer/linux/x86_64/bklite-controller-installer";
-  const installer = pack({ type: "installer", object: "installer", version: "latest", fixedKey: KEY_OF });
+  const installer = pack({
+    type: "installer",
+    object: "installer",
+    version: "latest",
+    keyWithoutRow: KEY_OF,
+  });
 
   test("is stored under its one key, whatever the table looks like", () => {
     for (const archColumn of [true, false]) {

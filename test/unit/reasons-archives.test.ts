@@ -4,7 +4,7 @@ import { describe, test } from "node:test";
 import { gzipSync } from "node:zlib";
 import { type Header, pack } from "tar-stream";
 import type { ReasonId } from "../../src/messages/catalog.ts";
-import { verifyArchive } from "../../src/packages/read.ts";
+import { verifyArchive } from "../../src/packages/sources.ts";
 import { elfHeader } from "../support/binaries.ts";
 import { type RawEnd, type RawEntry, rawZip } from "../support/raw-zip.ts";
 import { problemOf, scan, volume } from "../support/volume.ts";

@@ -68,8 +68,8 @@ const BROKEN: [why: string, content: unknown, en: string, zh: string][] = [
   [
     "an empty version",
     one({ version: "" }),
-    "/packages/0/version: cannot be used: 1 to 100 characters, without blanks, slashes, backslashes or control characters",
-    "/packages/0/version：不可用：须为 1 至 100 个字符，不含空白、斜杠、反斜杠和控制字符",
+    "/packages/0/version: cannot be used: 1 to 100 characters, without spaces, slashes, backslashes or control characters",
+    "/packages/0/version：不可用：须为 1 至 100 个字符，不含空格、斜杠、反斜杠和控制字符",
   ],
 ];
 

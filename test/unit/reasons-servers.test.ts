@@ -8,7 +8,7 @@ import type { ReasonId } from "../../src/messages/catalog.ts";
 import { lineTo, tlsFailure } from "../../src/readiness/endpoint.ts";
 import { loginFailure as natsLoginFailure } from "../../src/readiness/nats-probe.ts";
 import { judge, loginFailure } from "../../src/readiness/postgres-probe.ts";
-import { JS, storeError } from "../../src/store/errors.ts";
+import { JS, storeError } from "../../src/store/store-errors.ts";
 
 /** Errors as the libraries have them, of servers that a test cannot bring to say so at will. */
 const coded = (code: string, message = "said") => Object.assign(new Error(message), { code });

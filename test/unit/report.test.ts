@@ -1,6 +1,6 @@
 import assert from "node:assert/strict";
 import { before, describe, test } from "node:test";
-import { JobError, ProblemsError } from "../../src/errors.ts";
+import { JobError, ProblemError } from "../../src/errors.ts";
 import { EXIT } from "../../src/exit.ts";
 import { formatBytes, LANGUAGES } from "../../src/messages/define.ts";
 import { progressWords } from "../../src/messages/events.ts";
@@ -10,7 +10,7 @@ import { terminationMessage } from "../../src/output/report.ts";
 import { planTable, rowTable } from "../../src/output/tables.ts";
 import { cellWidth, loadCells } from "../../src/output/terminal.ts";
 import type { Archive, Package } from "../../src/packages/package.ts";
-import type { Decision, Plan } from "../../src/reconcile/plan.ts";
+import type { Decision, Plan } from "../../src/reconcile/decide.ts";
 import { checkedReport } from "../support/report.ts";
 
 before(loadCells);
@@ -62,7 +62,7 @@ describe("the termination message", () => {
         reason: "run.timeout",
         layer: "login",
         message: "the run took longer than RUN_TIMEOUT (5 s)",
-        hint: "raise RUN_TIMEOUT, or find out what takes so long: the log has a line every 10 s",
+        hint: "raise RUN_TIMEOUT, or find out which step is slow: the log has a line every 10 s",
       },
     });
   });
@@ -98,7 +98,7 @@ describe("the report", () => {
       reason: "archive.empty" as const,
       params: {},
     }));
-    const { packages, exitCode } = new Recorder("init", "en").report(new ProblemsError(problems));
+    const { packages, exitCode } = new Recorder("init", "en").report(new ProblemError(problems));
     assert.equal(exitCode, 65);
     assert.deepEqual(
       packages.map((p) => [p.file, p.action, p.error?.message]),

@@ -9,8 +9,7 @@ import {
   type ObjectMeta,
   parseNuid,
 } from "../../src/store/meta.ts";
-import { LiveNames } from "../../src/store/names.ts";
-import { readMeta } from "../../src/store/object.ts";
+import { LiveNames, readMeta } from "../../src/store/object.ts";
 
 const BUCKET = "bklite";
 const KEY = "linux/x86_64/Controller/1.0.0/a.zip";

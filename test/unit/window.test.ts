@@ -3,7 +3,7 @@ import { test } from "node:test";
 import { setFlagsFromString } from "node:v8";
 import { runInNewContext } from "node:vm";
 import type { JobError } from "../../src/errors.ts";
-import { StoreLostError } from "../../src/store/errors.ts";
+import { StoreLostError } from "../../src/store/store-errors.ts";
 import { InFlightBudget, UploadWindow } from "../../src/store/window.ts";
 
 function open(limit = 100): UploadWindow {

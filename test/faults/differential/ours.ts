@@ -3,9 +3,9 @@ import { basename } from "node:path";
 import type { Source } from "../../../src/archive/types.ts";
 import { collectProblem } from "../../../src/errors.ts";
 import type { Package } from "../../../src/packages/package.ts";
-import { inspectFiles, verifyArchive } from "../../../src/packages/read.ts";
+import { readFiles } from "../../../src/packages/read.ts";
 import { resolvePackages } from "../../../src/packages/resolve.ts";
-import { packageSources } from "../../../src/packages/sources.ts";
+import { packageSources, verifyArchive } from "../../../src/packages/sources.ts";
 
 /** What the job makes of one archive, up to the bytes that it would store. */
 export interface Ours {
@@ -26,7 +26,7 @@ export interface Stored {
 /** Scans, resolves (each collector by itself) and verifies an archive, and reads what would be stored. */
 export async function takeOurs(path: string): Promise<Ours> {
   const file = basename(path);
-  const { archives, problems } = await inspectFiles([{ file, path, name: file, size: statSync(path).size }]);
+  const { archives, problems } = await readFiles([{ file, path, name: file, size: statSync(path).size }]);
   const resolved = await resolvePackages(archives, {
     options: {},
     collectors: "auto",
@@ -44,7 +44,7 @@ async function store([pkg, source]: [Package, Source]): Promise<Stored> {
   const blocks: Buffer[] = [];
   const { signal } = new AbortController();
   for await (const block of source.blocks(64 * 1024, signal)) blocks.push(Buffer.from(block));
-  const made = pkg.made?.kind;
+  const made = pkg.derived?.kind;
   if (made === "loose-folder" || made === "loose-file") throw new Error("there are no folders here");
-  return { bytes: Buffer.concat(blocks), made, path: pkg.made?.path ?? "" };
+  return { bytes: Buffer.concat(blocks), made, path: pkg.derived?.path ?? "" };
 }

@@ -6,8 +6,9 @@ import type { Package } from "../packages/package.ts";
 const CERTIFICATE = /-----BEGIN CERTIFICATE-----[\s\S]+?-----END CERTIFICATE-----/g;
 
 /**
- * Warns of controllers whose nodes could not connect: the CA in an archive (`certs/ca.crt`) is none, or did not sign the certificate that
- * this NATS server shows. Asked only where NATS_TLS_CA_FILE says that there is a CA of one's own.
+ * Warns of controllers whose nodes could not connect: the archive's CA (`certs/ca.crt`) is not a certificate,
+ * or did not sign the certificate of this NATS server. Checked only with NATS_TLS_CA_FILE, which says that
+ * the installation has its own CA.
  */
 export function checkTrust(
   packages: readonly Package[],
@@ -17,8 +18,8 @@ export function checkTrust(
 ): void {
   if (!nats.tls.ca || chain.length === 0) return;
   for (const { type, archive } of packages) {
+    if (type !== "controller" || archive.kind !== "controller" || !archive.ca) continue;
     const { file, ca } = archive;
-    if (type !== "controller" || !ca) continue;
     const found = certificatesIn(ca);
     const [first] = found;
     if (!first) log.warn("plan.warning", "archive.ca.invalid", {}, { file });
@@ -39,7 +40,7 @@ function certificatesIn(pem: Buffer): X509Certificate[] {
   });
 }
 
-/** Whether it is one of the chain, or what one of the chain was signed with. */
+/** Whether a certificate is in the chain, or has signed one of the chain. */
 function signed(ca: X509Certificate, chain: readonly X509Certificate[]): boolean {
   return chain.some(
     (one) => one.fingerprint256 === ca.fingerprint256 || (one.checkIssued(ca) && one.verify(ca.publicKey)),

@@ -1,21 +1,25 @@
 import { ErrorCode, type NatsConnection, NatsError } from "nats";
-import { JobError, RetryableError } from "../errors.ts";
+import { JobError } from "../errors.ts";
 
-/** NATS is gone, does not answer, or lost something: a clean start may help. */
-export class StoreLostError extends RetryableError {
+/** The connection to NATS was lost, or NATS did not answer or lost chunks. */
+export class StoreLostError extends JobError {
   override readonly name = "StoreLostError";
+  override readonly retryable = true;
 }
 
-/** Somebody else wrote the same key in between: read everything again and decide again. */
-export class StoreConflictError extends RetryableError<"store.contended"> {
+/** Another process wrote the same key in between: everything has to be read and decided again. */
+export class StoreConflictError extends JobError<"store.contended"> {
   override readonly name = "StoreConflictError";
+  override readonly retryable = true;
 
-  constructor(key: string, cause?: unknown) {
-    super("store.contended", { key }, { cause });
+  constructor(key: string) {
+    super("store.contended", { key });
   }
 }
 
-/** JetStream's own error codes (err_code), never the HTTP-like ones: "full" arrives as 503, as does "try again". */
+/**
+ * JetStream's own error codes (err_code), not the HTTP-like ones: 503 means "full" as well as "try again".
+ */
 export const JS = {
   resourcesExceeded: 10002,
   temporarilyUnavailable: 10008,
@@ -40,12 +44,15 @@ const FULL: readonly number[] = [
   JS.storeFailed,
 ];
 
-/** JetStream's err_code, where the server gave one. */
+/** Returns JetStream's err_code if the server sent one. */
 export function jsCode(error: unknown): number | undefined {
   return error instanceof NatsError ? error.api_error?.err_code : undefined;
 }
 
-/** What an error of the library or of JetStream means for the job. `nc` tells a lost connection from a slow answer. */
+/**
+ * Translates an error of the library or of JetStream. `nc` distinguishes a lost connection from a slow
+ * answer.
+ */
 export function storeError(error: unknown, bucket: string, nc: NatsConnection): Error {
   if (!(error instanceof NatsError)) return error as Error;
   const { err_code: code, description } = error.api_error ?? {};

@@ -1,38 +1,41 @@
-import { collectProblem, type Problem, ProblemError, ProblemsError, problemCode } from "../errors.ts";
+import { collectProblem, type Problem, ProblemError, problemCode } from "../errors.ts";
 import { EXIT } from "../exit.ts";
 import type { JobContext } from "../job.ts";
 import type { Log } from "../output/log.ts";
 import { startProgress } from "../output/progress.ts";
+import type { Recorder } from "../output/recorder.ts";
 import { isPart } from "../packages/layouts.ts";
 import { type Archive, type CollectorDefinition, type Package, shownPlatform } from "../packages/package.ts";
-import { reportIgnored } from "../packages/read.ts";
 import { resolvePackages } from "../packages/resolve.ts";
 import {
+  fileDigest,
   isZipOfEntries,
+  knownDigest,
   packageDigests,
   packageEntries,
   packageOrigin,
   packageSize,
-  readFileDigests,
+  readEntryDigests,
 } from "../packages/sources.ts";
 import { readDefinitions } from "../postgres/platform-tables.ts";
+import { type Row, readRows } from "../postgres/rows.ts";
 import type { Servers } from "../readiness/wait-for-servers.ts";
-import { digest } from "../volume/files.ts";
-import { type DesiredPackage, hasEntries, saysEntries } from "./content.ts";
-import type { ObservedState } from "./observed.ts";
+import type { Listing } from "../store/object.ts";
+import { checkTrust } from "./ca.ts";
+import { type Plan, plan, type SharedCollector } from "./decide.ts";
 import {
+  type DesiredPackage,
+  hasEntries,
   isBelieved,
   isSame,
-  type Plan,
-  type PlanInput,
-  plan,
+  type Observed,
   rowOf,
-  type SharedCollector,
+  saysEntries,
   storedFor,
-} from "./plan.ts";
-import { checkTrust } from "./trust.ts";
+} from "./match.ts";
+import { reportResolved } from "./prepare.ts";
 
-/** What the volume asks for. */
+/** What should be stored and registered. */
 export interface Desired {
   packages: readonly Package[];
   collectors: readonly SharedCollector[];
@@ -40,7 +43,9 @@ export interface Desired {
   definitions: readonly CollectorDefinition[];
 }
 
-/** From archives to packages and collectors, as this database's table and its list of collectors want them. */
+/**
+ * Returns the packages and collectors of the archives, for this database's table and its list of collectors.
+ */
 export async function resolveDesired(
   job: JobContext,
   archives: readonly Archive[],
@@ -61,8 +66,8 @@ export async function resolveDesired(
     archColumn,
   });
   const { packages, collectors, problems } = resolved;
-  if (problems.length > 0) throw new ProblemsError(problems);
-  reportIgnored(resolved, config, log);
+  if (problems.length > 0) throw new ProblemError(problems);
+  reportResolved(resolved, config, log);
   checkTrust(packages, nats.chain, config, log);
   const whole = packages.filter((pkg) => !isPart(pkg));
   const parts = [...collectors, ...packages.filter(isPart)];
@@ -86,28 +91,24 @@ export async function resolveDesired(
   return { packages, collectors: shared, definitions };
 }
 
-/** Says in which form an archive is stored, where that is not the one that it has or not the one that it needs. */
-function reportForm({ archive: { file }, name, made, unfit }: Package, log: Log): void {
-  if (made?.reasons) log.info("package.repacked", { file, name, reasons: made.reasons });
-  if (unfit) log.warn("package.unfit", "repack.never", { reasons: unfit }, { file });
+/** Logs that an archive is repacked, or that it would have to be. */
+function reportForm({ archive: { file }, name, derived, repackNeeded }: Package, log: Log): void {
+  if (derived?.kind === "repacked") log.info("package.repacked", { file, name, reasons: derived.reasons });
+  if (repackNeeded) log.warn("package.unfit", "repack.never", { reasons: repackNeeded }, { file });
 }
 
-export interface DecideOptions {
-  /** Read every archive, not only those that have an object to be compared with. */
-  allDigests: boolean;
-  signal: AbortSignal;
-}
-
-/** Compares what the volume asks for with what the servers hold. Reads an archive only where its digest decides something. */
+/**
+ * Compares what is desired with what the servers hold. Reads an archive only if its digest decides something.
+ */
 export async function decideAll(
   job: JobContext,
   desired: Pick<Desired, "packages" | "collectors">,
   state: ObservedState,
-  options: DecideOptions,
+  signal: AbortSignal,
 ): Promise<Plan> {
   const { archColumn, hasDigest, hasStatus, rows, listing } = state;
   const read = { archColumn, rows, objects: listing.objects };
-  const packages = await describeContents(job, desired.packages, read, options);
+  const packages = await describeContents(job, desired.packages, read, signal);
   return plan({
     ...read,
     hasDigest,
@@ -118,17 +119,19 @@ export async function decideAll(
   });
 }
 
-/** Packages with what tells whether a stored object has their content. */
+/** Returns the packages with what decides whether a stored object has their content. */
 async function describeContents(
-  job: Pick<JobContext, "log">,
+  job: Pick<JobContext, "log" | "mode">,
   packages: readonly Package[],
-  read: Pick<PlanInput, "archColumn" | "rows" | "objects">,
-  { allDigests, signal }: DecideOptions,
+  read: Observed,
+  signal: AbortSignal,
 ): Promise<DesiredPackage[]> {
+  // plan and verify tell every digest; apply learns an upload's by sending it.
+  const reports = job.mode !== "apply";
   const described: DesiredPackage[] = [];
   for (const pkg of packages) {
     const stored = storedFor(pkg, read);
-    if (!pkg.made && (allDigests || stored)) await digest(pkg.archive, signal);
+    if (!pkg.derived && (reports || stored)) await fileDigest(pkg.archive, signal);
     const origin = await packageOrigin(pkg, signal);
     const desired = describe(pkg, { ...(origin !== undefined && { origin }) });
     const row = rowOf(pkg, read);
@@ -139,38 +142,41 @@ async function describeContents(
       job.log.debug("content.repackaged", { file: pkg.archive.file, key: stored.key });
     described.push({ ...desired, ...(entries !== undefined && { entries }) });
   }
-  // An archive that was built again may hold the same collector, and another writer's object the same content.
+  // A rebuilt archive may contain the same collector, and another client's object may have the same content.
   const isNeeded = (desired: DesiredPackage) => {
     const stored = storedFor(desired.package, read);
     const row = rowOf(desired.package, read);
-    return desired.package.made && stored !== undefined && !isSame(desired, stored, row);
+    return desired.package.derived && stored !== undefined && !isSame(desired, stored, row);
   };
   const needed = described.filter(isNeeded).map((desired) => desired.package);
   const problems: Problem[] = [];
   for (const group of Map.groupBy(needed, ({ archive }) => archive).values())
     await collectProblem(problems, () => packageDigests(group, signal));
-  // a damaged archive is left to its upload, which fails by itself
-  const left = problems.filter((one) => allDigests || problemCode(one) !== EXIT.invalidPackage);
-  if (left.length > 0) throw new ProblemsError(left);
+  // apply reports a damaged archive at its upload, so that the others are stored.
+  const left = problems.filter((one) => reports || problemCode(one) !== EXIT.invalidPackage);
+  if (left.length > 0) throw new ProblemError(left);
   return described.map((desired) => describe(desired.package, desired));
 }
 
-/** A package with what is known of its bytes by now. */
+/** Returns a package with what is known of its bytes. */
 function describe(
   pkg: Package,
   { origin, entries }: Pick<DesiredPackage, "origin" | "entries">,
 ): DesiredPackage {
-  const { archive, made } = pkg;
+  const known = knownDigest(pkg);
   return {
     package: pkg,
-    sha256: made ? made.digest?.sha256 : archive.sha256,
-    bytes: made?.digest?.bytes ?? packageSize(pkg),
+    sha256: known?.sha256,
+    bytes: known?.bytes ?? packageSize(pkg),
     ...(origin !== undefined && { origin }),
     ...(entries !== undefined && { entries }),
   };
 }
 
-/** The digest of a package's entries; undefined where it has none, or where its archive is damaged, which its check reports. */
+/**
+ * Returns the digest of a package's entries; undefined if it has none, or if its archive is damaged, which
+ * its check reports.
+ */
 async function readEntries(
   pkg: Package,
   { log }: Pick<JobContext, "log">,
@@ -187,12 +193,34 @@ async function readEntries(
     () => read,
   );
   try {
-    await readFileDigests(archive, signal, count);
+    await readEntryDigests(archive, signal, count);
   } catch (error) {
-    if (error instanceof ProblemError && problemCode(error.problem) === EXIT.invalidPackage) return undefined;
+    if (error instanceof ProblemError && error.code === EXIT.invalidPackage) return undefined;
     throw error;
   } finally {
     progress.end();
   }
   return packageEntries(pkg);
+}
+
+/** What the servers hold now. */
+export interface ObservedState {
+  rows: readonly Row[];
+  listing: Listing;
+  archColumn: boolean;
+  /** Whether the table has the columns sha256 and status. */
+  hasDigest: boolean;
+  hasStatus: boolean;
+}
+
+/** Reads table and bucket at the same time. */
+export async function observe({ postgres, nats }: Servers, { support }: Recorder): Promise<ObservedState> {
+  const [rows, listing] = await Promise.all([readRows(postgres.db, postgres.shape), nats.bucket.list()]);
+  if (listing.stream) {
+    const { time, ...stream } = listing.stream;
+    const objects = [...listing.objects.values()].filter(({ deleted }) => !deleted).length;
+    support.store = { ...stream, objects };
+  }
+  const { archColumn, optional } = postgres.shape;
+  return { rows, listing, archColumn, hasDigest: optional.has("sha256"), hasStatus: optional.has("status") };
 }
