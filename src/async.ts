@@ -1,6 +1,8 @@
 import { setTimeout as sleep } from "node:timers/promises";
 
-/** Rejects with the signal's reason as soon as it is aborted; what `promise` does then is nobody's business. */
+/**
+ * Rejects with the signal's reason as soon as it aborts; a later result or rejection of `promise` is ignored.
+ */
 export async function abortable<T>(promise: Promise<T>, signal: AbortSignal): Promise<T> {
   if (signal.aborted) {
     promise.catch(() => {});
@@ -18,17 +20,17 @@ export async function abortable<T>(promise: Promise<T>, signal: AbortSignal): Pr
   }
 }
 
-/** Sleeps for `ms` milliseconds, but not through a stop: rejects with the signal's reason. */
+/** Sleeps for `ms` milliseconds. Rejects with the signal's reason if it aborts. */
 export function pause(ms: number, signal: AbortSignal): Promise<void> {
   return abortable(sleep(ms), signal);
 }
 
-/** Milliseconds between two looks of Patience at the clock. */
+/** Milliseconds between two times that Patience reads the clock. */
 const TICK = 250;
 
 /**
- * Calls `over` after `ms` milliseconds in which an answer could have been heard. A look that comes late counts as two at most:
- * the event loop was blocked, or the machine was busy, and an answer may lie in the socket.
+ * Calls `over` after `ms` milliseconds in which an answer could have arrived. A late tick counts as two at
+ * most: the event loop was blocked, or the machine was busy, and an answer may be in the socket.
  */
 export class Patience {
   readonly #timer: NodeJS.Timeout;
@@ -47,7 +49,7 @@ export class Patience {
     }, tick);
   }
 
-  /** Begins again: there was an answer. */
+  /** Starts again: there was an answer. */
   renew(): void {
     this.#spent = 0;
   }
@@ -58,20 +60,20 @@ export class Patience {
 }
 
 export interface PollOptions<T> {
-  /** Whether the value is what was waited for. */
+  /** Whether the value is the expected one. */
   until: (value: T) => boolean;
-  /** Milliseconds before look number `turn` (1 for the second look); undefined: no further look. */
+  /** Milliseconds before the next read, after `turn` reads; undefined: stop. */
   backoff: (turn: number) => number | undefined;
   signal: AbortSignal;
 }
 
 /**
- * Looks again and again until the value is right, and returns the last value, right or not. The only polling loop of the
- * program; attempts against servers that are not up yet are p-retry's.
+ * Reads a value until it is right, and returns the last value, right or not. The only polling loop of the
+ * program; p-retry repeats attempts against servers that are not up yet.
  */
-export async function poll<T>(look: () => Promise<T>, options: PollOptions<T>): Promise<T> {
+export async function poll<T>(read: () => Promise<T>, options: PollOptions<T>): Promise<T> {
   for (let turn = 1; ; turn += 1) {
-    const value = await look();
+    const value = await read();
     if (options.until(value)) return value;
     const ms = options.backoff(turn);
     if (ms === undefined) return value;
@@ -79,7 +81,7 @@ export async function poll<T>(look: () => Promise<T>, options: PollOptions<T>): 
   }
 }
 
-/** Returns a backoff of `ms` milliseconds that ends with one look at `deadline` (as by performance.now()). */
+/** Returns a backoff of `ms` milliseconds that ends with one read at `deadline` (of performance.now()). */
 export function until(deadline: number, ms: number): () => number | undefined {
   return () => {
     const left = deadline - performance.now();
@@ -90,7 +92,10 @@ export function until(deadline: number, ms: number): () => number | undefined {
 /** Milliseconds between two log lines while nothing changes. */
 const LINE = 10_000;
 
-/** Returns whether a log line of what is waited for is due: it has changed, or the last one is 10 s ago. */
+/**
+ * Returns a function that says whether a log line about a wait is due: it changed, or the last one is 10 s
+ * old.
+ */
 export function createLineClock(): (now: string) => boolean {
   let last = "";
   let lastAt = Number.NEGATIVE_INFINITY;
@@ -102,7 +107,7 @@ export function createLineClock(): (now: string) => boolean {
   };
 }
 
-/** Runs one piece of work at a time, in the order in which they were given; one that fails does not keep the next from running. */
+/** Runs one piece of work at a time, in the order of the calls; the next one runs even if one fails. */
 export function createTurns(): <T>(work: () => Promise<T>) => Promise<T> {
   let last: Promise<unknown> = Promise.resolve();
   return (work) => {
@@ -113,8 +118,8 @@ export function createTurns(): <T>(work: () => Promise<T>) => Promise<T> {
 }
 
 /**
- * Does the work for each item, in their order, for at most `limit` of them at the same time. Ends when all have ended that were begun;
- * after a failure no more are, and the first one is thrown.
+ * Does the work for each item, in their order, for at most `limit` at the same time. After a failure it
+ * starts no more, waits for those that run, and throws the first failure.
  */
 export async function inParallel<T>(
   items: readonly T[],
@@ -124,7 +129,7 @@ export async function inParallel<T>(
   const left = items.values();
   const failures: unknown[] = [];
   const lane = async () => {
-    // one iterator for all lanes: each takes the next item
+    // one iterator for all lanes: each gets the next item
     for (const item of left) {
       if (failures.length > 0) return;
       await work(item).catch((error) => failures.push(error));

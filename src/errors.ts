@@ -10,12 +10,15 @@ export interface JobErrorOptions {
   server?: string | undefined;
   /** How many more failures of the kind there are. The log names them. */
   others?: number;
+  /** Whether the same run may start over: a connection was lost, another process wrote in between. */
+  retryable?: boolean;
   cause?: unknown;
 }
 
 /**
- * An error that the job understands: an entry of the catalog with its parameters. Anything else is a bug (exit 70).
- * `message` is the English cause, for stacks and tests; the words for an operator are made in output/.
+ * An error that the job understands: an entry of the catalog with its parameters. Anything else is a bug
+ * (exit 70). `message` is the English cause, for stacks and tests; the words for an operator are made in
+ * output/.
  */
 export class JobError<Id extends ReasonId = ReasonId> extends Error {
   override readonly name: string = "JobError";
@@ -25,11 +28,10 @@ export class JobError<Id extends ReasonId = ReasonId> extends Error {
   readonly file: string | undefined;
   readonly server: string | undefined;
   readonly others: number;
-  /** Whether the same run may start over: a connection was lost, another process wrote in between. */
-  readonly retryable: boolean = false;
+  readonly retryable: boolean;
 
   constructor(reason: Id, params: Params<Id>, options: JobErrorOptions = {}) {
-    const { layer, file, server, others = 0, cause } = options;
+    const { layer, file, server, others = 0, retryable = false, cause } = options;
     const { message } = formatMessage(reason, params, "en");
     const place = file ?? server;
     super(
@@ -42,6 +44,7 @@ export class JobError<Id extends ReasonId = ReasonId> extends Error {
     this.file = file;
     this.server = server;
     this.others = others;
+    this.retryable = retryable;
   }
 
   /** The exit code of the run that this error ends. */
@@ -54,7 +57,10 @@ export class JobError<Id extends ReasonId = ReasonId> extends Error {
   }
 }
 
-/** What is wrong with a file of the volume, or what a warning says of it. Data: a run reports all of them together. */
+/**
+ * What is wrong with a file of the volume, or what a warning says of it. Data: a run reports all of them
+ * together.
+ */
 export type Problem<Id extends ReasonId = ReasonId> = {
   [Each in Id]: {
     /** Path below PACKAGES_DIR. */
@@ -74,7 +80,9 @@ export class ProblemError extends JobError {
   override readonly name = "ProblemError";
   readonly problems: readonly Problem[];
 
-  /** At least one problem; the first invalid package, or else the first problem, decides reason and exit code. */
+  /**
+   * At least one problem; the first invalid package, or else the first problem, decides reason and exit code.
+   */
   constructor(problems: readonly Problem[]) {
     const first = problems.find((one) => problemCode(one) === EXIT.invalidPackage) ?? problems[0];
     if (!first) throw new Error("ProblemError needs a problem");
@@ -107,7 +115,10 @@ export async function collectProblem<T>(
   }
 }
 
-/** Returns the error that ends a run after these failures: the first, with the number of the others. undefined: there are none. */
+/**
+ * Returns the error that ends a run after these failures: the first, with the number of the others.
+ * undefined: there are none.
+ */
 export function toRunError(failures: readonly unknown[]): unknown {
   const [first] = failures;
   const others = failures.length - 1;

@@ -1,4 +1,6 @@
-/** Exit codes: the one table that SPEC, docs, Kubernetes' podFailurePolicy and the termination message share. */
+/**
+ * Exit codes: the one table that SPEC, docs, Kubernetes' podFailurePolicy and the termination message share.
+ */
 export const EXIT = {
   ok: 0,
   usage: 64,

@@ -9,7 +9,7 @@ const SYNTAX = `bklite-package-init [COMMAND] [--auto | --file PATH]
          [--arch x86_64|arm64] [--object NAME] [--version VERSION]
          [--wait] [--json] [-h|--help] [-V]`;
 
-/** The command line in a few lines, for those who mistyped it. */
+/** The usage in a few lines, for a mistyped command line. */
 export const USAGE: Record<Language, string> = {
   en: `usage:   ${SYNTAX}
 commands: init (the default), plan, verify, wait, gate, scan, version, help`,
@@ -131,12 +131,12 @@ const ZH = `${USAGE.zh}
   73  存储空间不足或已封存
 `;
 
-/** What `--help` prints. */
+/** The page of `--help`. */
 export const HELP: Record<Language, string> = { en: EN, zh: ZH };
 
 /**
- * What `help TOPIC` prints: a page of the documentation that lies beside the program, in a folder `docs` there or one folder up.
- * Throws exit 64 for a topic that there is not.
+ * Returns the page of `help TOPIC`: a page of the documentation in the folder `docs` beside the program or
+ * one folder up. Throws exit 64 for an unknown topic.
  */
 export function helpPage(topic: string | undefined, language: Language, programDir: string): string {
   if (topic === undefined) return HELP[language];

@@ -1,6 +1,6 @@
 /**
- * What a package is called in BK-Lite: its identity, and the one rule for what each part of it may hold. Command line,
- * configuration, packages.json, resolve, and whatever is read from the platform's tables all ask here.
+ * A package's identity in BK-Lite, and the one rule for each of its parts: for the command line,
+ * configuration, packages.json, packages/ and the platform's tables.
  */
 export const PACKAGE_TYPES = ["controller", "collector", "installer", "apm-probe"] as const;
 export type PackageType = (typeof PACKAGE_TYPES)[number];
@@ -8,10 +8,10 @@ export const OPERATING_SYSTEMS = ["linux", "windows"] as const;
 export type Os = (typeof OPERATING_SYSTEMS)[number];
 export type Arch = "x86_64" | "arm64";
 
-/** Every name of an architecture that BK-Lite takes. */
+/** Every name of an architecture that BK-Lite accepts. */
 export const ARCH_NAMES = { x86_64: "x86_64", amd64: "x86_64", arm64: "arm64", aarch64: "arm64" } as const;
 
-/** An architecture by any of its names; undefined for a word that is none. */
+/** Returns an architecture by any of its names; undefined: the word is none. */
 export function archOf(name: string): Arch | undefined {
   const known: Record<string, Arch> = ARCH_NAMES;
   return Object.hasOwn(known, name.toLowerCase()) ? known[name.toLowerCase()] : undefined;
@@ -21,7 +21,7 @@ export function archOf(name: string): Arch | undefined {
 export const PROBE_LANGUAGES = ["java", "python", "nodejs", "go", "dotnet"] as const;
 export type ProbeLanguage = (typeof PROBE_LANGUAGES)[number];
 
-/** What makes two packages the same package; `arch` is part of it only where the table has the column. */
+/** The parts that make two packages the same; `arch` only if the table has the column. */
 export interface Identity {
   type: PackageType;
   os: Os;
@@ -30,31 +30,37 @@ export interface Identity {
   version: string;
 }
 
-/** What somebody said of a file by hand, on the command line or in packages.json; such a file may have any name. */
+/** The parts that the command line or packages.json gives for a file, which may have any name. */
 export type Claim = Partial<Identity> & { description?: string };
 
 /** Column lengths of node_mgmt_packageversion, in characters (BK-Lite's migrations). */
 export const FIELD_LENGTHS = { object: 100, version: 100, name: 100 } as const;
 
 /**
- * Whether a value can stand in a key `{os}/{arch}/{object}/{version}/{name}` and in its column: 1 to 100 characters, no
- * separator, blank, control or format character.
+ * Whether a value can stand in a key `{os}/{arch}/{object}/{version}/{name}` and in its column: 1 to 100
+ * characters, no separator, blank, control or format character.
  */
 export function isKeyPart(value: string): boolean {
   return /^[^\s/\\\p{C}]{1,100}$/u.test(value) && value !== "." && value !== "..";
 }
 
-/** Returns a version as it is stored, whichever way it comes in: a `v` before a digit goes. */
+/** Returns a version as it is stored, wherever it comes from: without a `v` before a digit. */
 export function versionOf(text: string): string {
   return /^v\d/i.test(text) ? text.slice(1) : text;
 }
 
-/** Whether a file's name can be a row's, a key's last part and a download's name: blanks may be in it, what nobody sees may not. */
+/**
+ * Whether a file's name can be a row's name, a key's last part and a download: blanks are allowed, invisible
+ * characters are not.
+ */
 export function isRowName(value: string): boolean {
   return !/^\.{0,2}$|[\p{C}\p{Zl}\p{Zp}/\\]/u.test(value);
 }
 
-/** Whether a row of the table, which anybody may have written, can be the parts of a key. One that cannot has no object. */
+/**
+ * Whether a row of the table, which any user may have written, can be the parts of a key. If not, it has no
+ * object.
+ */
 export function isKeyRow(row: {
   os: string;
   arch: string | null;

@@ -5,7 +5,6 @@ import type { Log } from "./output/log.ts";
 import type { Recorder } from "./output/recorder.ts";
 import { describeError } from "./output/report.ts";
 import type { RunEnd } from "./output/run-output.ts";
-import type { Screen } from "./output/terminal.ts";
 
 /** What `scan` needs, which reads the volume alone. */
 export interface ScanContext {
@@ -15,8 +14,6 @@ export interface ScanContext {
   /** Aborted by a signal or RUN_TIMEOUT; its reason is the JobError that ends the run. */
   signal: AbortSignal;
   recorder: Recorder;
-  /** The screen for people; undefined if there is only the log. */
-  screen: Screen | undefined;
 }
 
 /**

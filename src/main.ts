@@ -16,10 +16,10 @@ import { EXIT, type ExitCode } from "./exit.ts";
 import { helpPage, USAGE } from "./help.ts";
 import { type JobContext, stopSignal } from "./job.ts";
 import { createRedact, escapeLines } from "./output/redact.ts";
-import { openOutput, refuse } from "./output/run-output.ts";
+import { openOutput, printUsageError } from "./output/run-output.ts";
 import { writeNow } from "./output/terminal.ts";
 
-/** Loaded only now: the libraries behind them take longer to start than everything up to the first log line. */
+/** Loaded on demand: their libraries take longer to load than everything up to the first log line. */
 const COMMAND: Record<Command, () => Promise<(job: JobContext) => Promise<void>>> = {
   init: async () => (await import("./commands/init.ts")).init,
   plan: async () => (await import("./commands/plan.ts")).showPlan,
@@ -29,12 +29,15 @@ const COMMAND: Record<Command, () => Promise<(job: JobContext) => Promise<void>>
   scan: async () => (await import("./commands/scan.ts")).scanOnly,
 };
 
-/** The log is synchronous and the report is written: whatever still hangs (a dead peer's socket) is not waited for. */
-function leave(code: ExitCode): void {
+/**
+ * Ends the process. The log is synchronous and the report is written; an open socket of a dead peer is not
+ * waited for.
+ */
+function exit(code: ExitCode): void {
   process.exit(code);
 }
 
-/** pg takes what it is not told from variables of libpq's and of its own: those of an environment that is not ours must not decide. */
+/** Removes libpq's and pg's own variables: pg reads settings from them that the job does not pass. */
 function forgetDriverSettings(environment: NodeJS.ProcessEnv): void {
   for (const name of Object.keys(environment)) {
     if (/^(PG|NODE_PG_)/.test(name)) delete environment[name];
@@ -49,11 +52,11 @@ async function main(): Promise<void> {
   try {
     args = parseArguments(process.argv.slice(2));
     if ("page" in args) {
-      leave(writeNow(1, pageText(args)) ? EXIT.fileRead : EXIT.ok);
+      exit(writeNow(1, pageText(args)) ? EXIT.fileRead : EXIT.ok);
       return;
     }
   } catch (error) {
-    await refuse(error, USAGE[language], process, reader, leave);
+    await printUsageError(error, USAGE[language], process, reader, exit);
     return;
   }
   await run(args, reader);
@@ -74,8 +77,8 @@ async function run(args: Arguments, reader: Reader): Promise<void> {
     problem = error;
   }
   const shown = config ? publicValues(config) : [];
-  const { log, recorder, screen, end } = await openOutput(args, process, reader, shown, leave);
-  // The nats library prints there when a connection breaks; standard output is the log's, or the report's.
+  const { log, recorder, end } = await openOutput(args, process, reader, shown, exit);
+  // the nats library prints there when a connection breaks; standard output is for the log or the report
   console.log = () => {};
   process.on("uncaughtException", (error) => end.finish(error));
   process.on("unhandledRejection", (error) => end.finish(error));
@@ -90,10 +93,10 @@ async function run(args: Arguments, reader: Reader): Promise<void> {
   const signal = stopSignal(process, config, log, end);
   log.info("run.started", { command, version: manifest.version, bucket, packagesDir });
   try {
-    // scan is the one command that looks at no server, and was given what it needs
+    // scan alone needs no server settings
     const mode = command === "init" ? "apply" : command === "plan" ? "plan" : "verify";
-    await (await COMMAND[command]())({ args, config: config as Config, mode, log, signal, recorder, screen });
-    // A stop that came with the last answers is still a stop: what was logged as stopping does not end as a success.
+    await (await COMMAND[command]())({ args, config: config as Config, mode, log, signal, recorder });
+    // a stop that came with the last answers is still a stop
     signal.throwIfAborted();
     end.finish();
   } catch (error) {
@@ -101,10 +104,10 @@ async function run(args: Arguments, reader: Reader): Promise<void> {
   }
 }
 
-// Whatever happens, an end that was not decided on is no success.
+// Default to failure: only an explicit end sets exit code 0.
 process.exitCode = EXIT.internal;
 main().catch((error) => {
   const redact = createRedact(new Reader(process.env).secrets);
   writeNow(2, `${escapeLines(redact(String((error as Error)?.stack ?? error)))}\n`);
-  leave(EXIT.internal);
+  exit(EXIT.internal);
 });

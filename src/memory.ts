@@ -1,12 +1,13 @@
 /**
- * Flat memory for long transfers. V8 counts the bytes behind a buffer late: the copy that the NATS client makes of each chunk, and
- * what zlib returns, lie around by the hundred megabytes otherwise. The program is started with `node --expose-gc` (the bundle's
- * first line, the image's ENTRYPOINT, the npm scripts); started without, it works and takes more memory.
+ * Flat memory for long transfers. V8 counts the bytes behind a buffer late: without this, the NATS client's
+ * copies of chunks and zlib's output fill hundreds of megabytes. `node --expose-gc` starts the program (the
+ * bundle's first line, the image's ENTRYPOINT, the npm scripts); without it the program works and needs more
+ * memory.
  */
 
-/** Bytes of dropped buffers after which they are collected: rarely enough to cost nothing, often enough for a flat memory. */
+/** Bytes of dropped buffers before a collection: few enough for flat memory, too many to cost time. */
 const LIMIT = 4 * 1024 * 1024;
-/** Bytes of buffers, above the fewest since the last full collection, that make another one worth its ten milliseconds. */
+/** Bytes of buffers, above the fewest since the last full collection, that justify another one (10 ms). */
 const GROWN = 12 * 1024 * 1024;
 
 interface Collector {
@@ -17,13 +18,16 @@ interface Collector {
   used: number;
 }
 
-/** Takes the number of bytes that have passed through buffers that are dropped by now, and collects them once there are enough. */
+/** Counts the bytes of buffers that are no longer used, and collects them once there are enough. */
 export type Sweep = (bytes: number) => void;
 
-/** The process has one heap, so one count: a hundred small files drop as much as a large one, though none of them reaches the limit. */
+/**
+ * One heap, one count: a hundred small files drop as much as one large file, but none reaches the limit
+ * alone.
+ */
 let collector: Collector | undefined;
 
-/** A sweep for one transfer; all of them count together. */
+/** Returns a sweep for one transfer; all sweeps share one count. */
 export function createSweep(): Sweep {
   const collect = globalThis.gc;
   if (!collect) return () => {};
@@ -37,13 +41,15 @@ export function createSweep(): Sweep {
   };
 }
 
-/** Most die young. What waited for a slow server meanwhile counts as old, and only a full collection finds it. */
+/**
+ * Most buffers die young. A buffer that waited for a slow server is old, and only a full collection frees it.
+ */
 function sweep(gc: Collector): void {
   gc.collect({ type: "minor", execution: "sync" });
   const held = process.memoryUsage().arrayBuffers;
   gc.used = Math.min(gc.used, held);
   if (held < gc.used + GROWN) return;
   gc.collect({ type: "major", execution: "sync" });
-  // V8 frees them in another thread: the next look tells how many are left.
+  // V8 frees them in another thread: the next sweep sees how many are left
   gc.used = held;
 }

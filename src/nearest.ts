@@ -1,16 +1,16 @@
-/** UTF-16 units that a near name may be longer or shorter: two letters of two units. */
+/** UTF-16 units by which a near name may be longer or shorter: two letters of two units. */
 const LONGER = 4;
 
 /**
- * The name that somebody most likely meant; undefined where none is near: at most one letter in three may be missing, added,
- * other or in its neighbour's place, and never more than two. Upper and lower case are the same.
+ * Returns the name that a user most likely meant; undefined: none is near. At most one letter in three, and
+ * never more than two, may be missing, added, changed or swapped with its neighbour. Case is ignored.
  */
 export function nearest<T extends string>(word: string, names: readonly T[]): T | undefined {
   const typed = word.toLowerCase();
   const limit = Math.min(2, Math.max(1, Math.floor(typed.length / 3)));
   let best: { name: T; distance: number } | undefined;
   for (const name of names) {
-    // Letters that are missing or added count one each: no long text is compared letter by letter.
+    // a missing or added letter counts one: a long text is not compared letter by letter
     if (Math.abs(name.length - typed.length) > LONGER) continue;
     const distance = editDistance(typed, name.toLowerCase());
     if (distance <= limit && distance < (best?.distance ?? Number.POSITIVE_INFINITY))
@@ -19,7 +19,7 @@ export function nearest<T extends string>(word: string, names: readonly T[]): T 
   return best?.name;
 }
 
-/** Letters to change, insert, delete or swap with their neighbour (optimal string alignment). */
+/** Counts the letters to change, insert, delete or swap (optimal string alignment). */
 function editDistance(from: string, to: string): number {
   const a = [...from];
   const b = [...to];

@@ -95,7 +95,7 @@ export async function* pipeThrough(
   zlib: Transform,
 ): AsyncGenerator<Buffer, void, void> {
   const fed = pipeline(packed, zlib);
-  // the stream throws its failure; once nobody listens any more it must not count as unhandled
+  // the stream throws its failure; without a listener it must not count as unhandled
   fed.catch(() => {});
   const sweep = createSweep();
   try {

@@ -3,7 +3,7 @@ import { constants, deflateRaw } from "node:zlib";
 
 /** Bytes that one thread deflates. Fixed, because the output depends on it: not the number of cores. */
 export const BLOCK = 256 * 1024;
-/** deflate looks back this far: the end of a block is the dictionary of the next one, as in pigz. */
+/** deflate refers back this far: the end of a block is the dictionary of the next one, as in pigz. */
 const DICTIONARY = 32 * 1024;
 const LEVEL = 6;
 /** Holds the output in one piece: noise grows by five bytes in 16 KiB, and by a flush. */
@@ -65,7 +65,7 @@ export class BlockPipeline {
   /** Calls `use` when all earlier blocks are done; after it the buffer is free again. */
   add(use: () => Promise<void>): void {
     this.#tail = this.#tail.then(() => (this.#isStopped ? undefined : use()));
-    // thrown where the buffer, or the end, is waited for
+    // thrown by the wait for the buffer or the end
     this.#tail.catch(() => {});
     this.#slot.free = this.#tail;
     this.#turn++;

@@ -24,7 +24,7 @@ export class Entries {
   /** By path, in the archive's order. */
   readonly #entries = new Map<string, Entry>();
   readonly #links = new Set<string>();
-  /** Folders that exist because an entry lies in them. */
+  /** Folders that exist because an entry is in them. */
   readonly #parents = new Set<string>();
   /** Paths of files that the archive has more than once. */
   readonly repeated = new Set<string>();
@@ -159,7 +159,7 @@ function pathFault(name: string) {
   return /^(?:\.\/+)*[A-Za-z]:/.test(name) ? "archive.path.drive" : "archive.path.parent";
 }
 
-/** Whether a link's target, seen from a folder `depth` levels down, lies outside the archive. */
+/** Whether a link's target, seen from a folder `depth` levels down, is outside the archive. */
 function leavesRoot(target: string, depth: number): boolean {
   if (target === "" || /[\\\0]|^\/|^[A-Za-z]:/.test(target)) return true;
   let level = depth;
@@ -208,7 +208,7 @@ export function decodeText(raw: Uint8Array, encoding: "utf-8" | "gbk"): string |
 /** Version of the rule by which entries become one digest. */
 const RULE = 1;
 
-/** What BK-Lite's installer makes of one entry of a zip. */
+/** How BK-Lite's installer unpacks one entry of a zip. */
 export interface EntryFacts {
   /** As the zip has it; a folder's ends in `/`. */
   name: Buffer;

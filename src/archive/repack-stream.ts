@@ -26,7 +26,7 @@ export interface RepackReader<From> {
   close(): Promise<void>;
 }
 
-/** What to make: one file as it is, or a zip of several. */
+/** A target: one file as it is, or a zip of several. */
 export interface RepackTarget<From> {
   zip: boolean;
   items: readonly ZipItem<From>[];
@@ -215,7 +215,7 @@ function planReadings<From>(outputs: readonly Output<From>[], source: RepackSour
   return [...files.values()].flat().sort((a, b) => a.turn - b.turn || place(a) - place(b));
 }
 
-/** One target while it is made. */
+/** One target while it is written. */
 class Output<From> {
   readonly handoff = new Handoff();
   /** Readings that are still to come. */

@@ -107,7 +107,7 @@ export class PaxHeaders {
   read(bytes: Buffer, isGlobal: boolean): boolean {
     const into = isGlobal ? this.#global : this.#local;
     for (let at = 0; at < bytes.length; ) {
-      // GNU tar and Python take NULs for the end
+      // GNU tar and Python read NULs as the end
       if (bytes[at] === 0) return true;
       const space = bytes.indexOf(0x20, at);
       const digits = space < 0 ? "" : bytes.toString("latin1", at, space);

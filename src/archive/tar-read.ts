@@ -82,7 +82,7 @@ function toGzipProblem(file: string, error: unknown): unknown {
   return problem(file, "gzip.damaged", { said: message });
 }
 
-/** What the scan passes now: the content of a file or of an extended header. */
+/** What the scan reads now: the content of a file or of an extended header. */
 interface Content {
   left: number;
   padding: number;

@@ -48,7 +48,7 @@ export type ExecutableType = (
   | { format: "macho" }
   | {
       format: "other";
-      /** The format of a file that stands in a program's place and cannot be one: `lfs`, `html`, … */
+      /** The format of a file with a program's name that cannot be one: `lfs`, `html`, … */
       instead?: string;
     }
 ) & {
@@ -63,7 +63,7 @@ export interface Listing {
   rootEntry?: boolean;
   /** Names that a tar has more than once: the last of them counts. */
   repeated?: readonly string[];
-  /** Lower-case hex of the file; only if the scan had to read all of it (tar.gz). */
+  /** Lower-case hex of the file; only if the scan read all of it (tar.gz). */
   sha256?: string;
   fileDigests?: FileDigests;
 }
@@ -84,11 +84,11 @@ export interface InspectOptions {
 
 /** A one-shot byte stream: a file, or something generated from it. */
 export interface Source {
-  /** Bytes; undefined where it is known only at the end. */
+  /** Bytes; undefined: known only at the end. */
   size: number | undefined;
   /**
-   * Blocks of exactly `blockSize` bytes, the last one possibly shorter. A block is valid until the next is asked for.
-   * Throws exit 74 if the file changed since it was scanned.
+   * Blocks of exactly `blockSize` bytes, the last one possibly shorter. A block is valid until the next is
+   * asked for. Throws exit 74 if the file changed since it was scanned.
    */
   blocks(blockSize: number, signal: AbortSignal): AsyncIterable<Uint8Array>;
 }

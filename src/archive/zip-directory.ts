@@ -12,14 +12,14 @@ const STATED_LENGTH_64 = 44n;
 const END_SIGNATURE = 0x06054b50;
 const END_64_SIGNATURE = 0x06064b50;
 const LOCATOR_SIGNATURE = 0x07064b50;
-/** Python's zipfile and Go's archive/zip look for the end record this far from the end of the file. */
+/** Python's zipfile and Go's archive/zip search the end record this far from the end of the file. */
 const SEARCHED = END + 65_536;
 
 /** Holds the longest directory entry that is possible. */
 const WINDOW = 256 * 1024;
 const HEADER = 46;
 const HEADER_SIGNATURE = 0x02014b50;
-/** These values stand where the real one is in a zip64 field or record. */
+/** These values mean that the real one is in a zip64 field or record. */
 const MAX_16 = 0xffff;
 const MAX_32 = 0xffffffff;
 const ZIP64 = 1;
@@ -31,7 +31,7 @@ const DOS = new Set([0, 10, 11, 14]);
 const DOS_FOLDER = 0x10;
 const DOS_READ_ONLY = 1;
 
-/** Unix file types; Go and Python take any other value for a file. */
+/** Unix file types; Go and Python treat any other value as a file. */
 const KINDS = new Map<number, Entry["kind"]>([
   [0o040000, "directory"],
   [0o120000, "link"],
@@ -72,7 +72,7 @@ export interface ZipEntry extends DecodedName {
 export class ZipDirectory {
   /** The file's name, for messages. */
   readonly file: string;
-  /** Where the directory begins: all data lies before it. */
+  /** Where the directory begins: all data is before it. */
   readonly start: number;
   readonly #end: EndRecord;
   readonly #reader: FileReader;
@@ -165,7 +165,7 @@ export class ZipDirectory {
     return decoded;
   }
 
-  /** The extra fields by their id; the first of two with one id, as Go and Python take it. */
+  /** The extra fields by their id; the first of two with one id, as Go and Python read it. */
   #fields(extra: Buffer, at: number): Map<number, Buffer> {
     const fields = new Map<number, Buffer>();
     for (let position = 0; position + 4 <= extra.length; ) {
@@ -201,7 +201,7 @@ export class ZipDirectory {
   }
 }
 
-/** Permission bits as Go's archive/zip takes them from an entry; 0 for a system that it does not know. */
+/** Permission bits as Go's archive/zip reads them from an entry; 0 for a system that it does not know. */
 function appliedMode(header: Buffer): number {
   const system = header.readUInt8(5);
   const attributes = header.readUInt32LE(38);
@@ -219,7 +219,7 @@ function unicodePath(fields: ReadonlyMap<number, Buffer>, rawName: Buffer): stri
   return decodeText(field.subarray(5), "utf-8");
 }
 
-/** Whether a zip's end record is where readers look for it. */
+/** Whether a zip's end record is where readers search it. */
 export async function hasEndRecord(handle: OpenFile, size: number): Promise<boolean> {
   return (await findEnd(handle, size)) !== undefined;
 }
@@ -269,7 +269,7 @@ async function findEnd(handle: OpenFile, size: number) {
   return undefined;
 }
 
-/** Reads zip64's own record, which lies directly before its locator, as Python wants it. */
+/** Reads zip64's own record, which is directly before its locator, as Python wants it. */
 async function readEnd64(file: string, handle: OpenFile, position: number): Promise<RawEnd | undefined> {
   const before = position - LOCATOR_64 - END_64;
   if (before < 0) return undefined;

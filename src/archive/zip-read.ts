@@ -85,7 +85,7 @@ async function inflateStart(
   return Buffer.concat(head).subarray(0, length);
 }
 
-/** Yields an entry's data as it lies in the zip. A block is valid until the next one is requested. */
+/** Yields an entry's data as it is in the zip. A block is valid until the next one is requested. */
 export async function* readPacked(file: string, handle: OpenFile, entry: Entry, signal: AbortSignal) {
   const at = locationOf(file, entry);
   const start = await findData(file, new FileReader(handle, HEADER_WINDOW), at);
@@ -144,7 +144,7 @@ export async function checkDescriptor(
   if (!isFound) throw problem(file, "zip.descriptor", { entry: decodeName(at.rawName).name });
 }
 
-/** Where an entry lies in the file, without its extra fields and data descriptor. */
+/** Where an entry is in the file, without its extra fields and data descriptor. */
 interface Span {
   start: number;
   end: number;

@@ -151,7 +151,7 @@ async function* readLarge(
   }
 }
 
-/** What an entry's data turned out to be: packed bytes that zlib used, unpacked bytes, and their CRC-32. */
+/** The measured data of an entry: packed bytes that zlib used, unpacked bytes, and their CRC-32. */
 interface EntryData {
   packed: number;
   size: number;

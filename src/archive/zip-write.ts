@@ -17,7 +17,7 @@ const MAX_32 = 0xffffffff;
 const MAX_16 = 0xffff;
 /** An entry of unknown packed size has zip64's fields from this size on: deflate may add a little. */
 const WIDE_FROM = 0xf0000000;
-/** Directory records that are joined into one buffer: a large directory takes less memory. */
+/** Directory records that are joined into one buffer: a large directory needs less memory. */
 const JOINED = 512;
 
 /** One entry of a zip to be written. */
@@ -32,7 +32,7 @@ export interface ZipItem<From = Entry> {
   from: From;
 }
 
-/** An entry's data as it lies in a zip. */
+/** An entry's data as it is in a zip. */
 export interface PackedData {
   /** 0: stored, 8: deflated. */
   method: number;
@@ -179,7 +179,7 @@ function makeDescriptor({ wide }: OpenEntry, { crc32, compressedSize, size }: Pa
 
 /** Returns the end record, with zip64's if there are more entries than the end record can count. */
 function makeEnd(count: number, size: number, offset: number): Buffer {
-  // the zips that are made here are shorter than 4 GiB: the caller rejects a longer one
+  // the zips that are written here are shorter than 4 GiB: the caller rejects a longer one
   const end = Buffer.alloc(22);
   end.writeUInt32LE(0x06054b50, 0);
   end.writeUInt16LE(Math.min(count, MAX_16), 8);

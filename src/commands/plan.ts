@@ -1,7 +1,6 @@
 import { toRunError } from "../errors.ts";
 import type { JobContext } from "../job.ts";
 import type { Log } from "../output/log.ts";
-import { planTable } from "../output/tables.ts";
 import { shownPlatform } from "../packages/package.ts";
 import { checkArchives } from "../reconcile/checks.ts";
 import type { Plan } from "../reconcile/decide.ts";
@@ -29,8 +28,7 @@ export async function showPlan(job: JobContext): Promise<void> {
   logPlanWarnings(log, plan);
   for (const decision of plan.packages) recordDecision(decision, decision.conflict, recorder);
   for (const { values, row, action } of plan.rows) recorder.row(values, row?.id, action);
-  if (job.screen) job.screen.print(planTable(plan, log.language, job.screen));
-  else logPlan(log, plan, state.archColumn);
+  logPlan(log, plan, state.archColumn);
   const incomplete = concludePlatforms(job, afterPlan(state, plan), desired);
   const conflicts = [...plan.packages, ...plan.rows].flatMap((decision) => decision.conflict ?? []);
   const conflict = toRunError(conflicts);

@@ -1,6 +1,5 @@
 import { ProblemError } from "../errors.ts";
 import type { ScanContext } from "../job.ts";
-import { packageTable } from "../output/tables.ts";
 import { shownPlatform } from "../packages/package.ts";
 import { judge } from "../packages/resolve.ts";
 import { packageDigests } from "../packages/sources.ts";
@@ -12,13 +11,13 @@ import { listFiles, reportResolved, scanFiles } from "../reconcile/prepare.ts";
  * BK-Lite (table state C). Throws exit 65, 66 or 74 as init would.
  */
 export async function scanOnly(job: ScanContext): Promise<void> {
-  const { args, config, log, recorder, screen, signal } = job;
+  const { args, config, log, recorder, signal } = job;
   const files = await listFiles(job);
   const archives = await recorder.time("scan", () => scanFiles(files, job, signal));
   const resolved = await recorder.time("check", () => judge(archives, args, config, signal));
   const { packages, problems } = resolved;
   if (problems.length > 0) throw new ProblemError(problems);
-  reportResolved(resolved, config, log);
+  reportResolved(resolved, job);
   const digests = await packageDigests(packages, signal);
   for (const [pkg, { sha256, bytes }] of digests) {
     const [key] = packageKeys(pkg, undefined, pkg.name, true);
@@ -35,5 +34,4 @@ export async function scanOnly(job: ScanContext): Promise<void> {
       bytes,
     });
   }
-  screen?.print(packageTable(screen.redacted(recorder.packages), log.language, screen.width()));
 }

@@ -11,19 +11,22 @@ export interface DbConfig {
   database: string;
   user: string;
   password: string | undefined;
-  /** Quoted by whoever builds SQL with it. */
+  /** Not quoted: the SQL that uses it quotes it. */
   schema: string;
   /** ROW_DEFAULTS: values for columns that the job does not know, by name. */
   rowDefaults: ReadonlyMap<string, string>;
   /** PURGE_ORPHANS: rows that were never finished are removed, which needs DELETE. */
   deletesRows: boolean;
-  /** A server that only reads is none, for commands that only read as well (libpq's target_session_attrs). */
+  /** Whether the session must be able to write, even for commands that only read (target_session_attrs). */
   writable: boolean;
-  /** libpq's meanings (PostgreSQL: "SSL Support", table 34.1); `require` with a CA file verifies the chain, as libpq does. */
+  /**
+   * libpq's meanings (PostgreSQL: "SSL Support", table 34.1); `require` with a CA file verifies the chain, as
+   * libpq does.
+   */
   ssl: { mode: SslMode; ca: Buffer | undefined; cert: Buffer | undefined; key: Buffer | undefined };
 }
 
-/** DATABASE_URL, or the five DB_ variables; where both are there the URL wins. `deletesRows`: as PURGE_ORPHANS has it. */
+/** Reads DATABASE_URL, or else the five DB_ variables. `deletesRows`: PURGE_ORPHANS. */
 export function readDb(reader: Reader, deletesRows: boolean): DbConfig {
   checkEngine(reader);
   const ssl = {
@@ -33,7 +36,7 @@ export function readDb(reader: Reader, deletesRows: boolean): DbConfig {
     key: reader.file("DB_SSL_KEY_FILE"),
   };
   const schema = reader.text("DB_SCHEMA") as string;
-  if (Buffer.byteLength(schema) > 63) reader.complain("config.identifier", { name: "DB_SCHEMA" });
+  if (Buffer.byteLength(schema) > 63) reader.addProblem("config.identifier", { name: "DB_SCHEMA" });
   const given = reader.has("DATABASE_URL");
   const url = given ? readUrl(reader) : undefined;
   const { servers, database, user, password } = url ?? (given ? NOWHERE : fromParts(reader));
@@ -46,7 +49,7 @@ export function readDb(reader: Reader, deletesRows: boolean): DbConfig {
     key: fileOf(url?.files.key, ssl.key),
   };
   if ((all.cert === undefined) !== (all.key === undefined)) {
-    reader.complain("config.pair", { names: ["DB_SSL_CERT_FILE", "DB_SSL_KEY_FILE"] });
+    reader.addProblem("config.pair", { names: ["DB_SSL_CERT_FILE", "DB_SSL_KEY_FILE"] });
   }
   const writable = url?.writable ?? servers.length > 1;
   const rowDefaults = readRowDefaults(reader);
@@ -60,21 +63,21 @@ function checkEngine(reader: Reader): void {
     engine !== undefined &&
     !/(^|[._])(postgres|postgresql|postgresql_psycopg2|postgis|pgsql)$/i.test(engine)
   ) {
-    reader.complain("config.engine", {});
+    reader.addProblem("config.engine", {});
   }
 }
 
 type Server = Pick<DbConfig, "servers" | "database" | "user" | "password">;
 
-/** What stands in for a DATABASE_URL that cannot be read: the run ends with the complaint about it. */
+/** Instead of a DATABASE_URL that cannot be read: the run ends with that problem. */
 const NOWHERE: Server = { servers: [], database: "", user: "", password: undefined };
 
 function fromParts(reader: Reader): Server {
   const host = reader.text("DB_HOST");
-  if (host === undefined) reader.complain("config.missing", { name: "DB_HOST", instead: "DATABASE_URL" });
+  if (host === undefined) reader.addProblem("config.missing", { name: "DB_HOST", instead: "DATABASE_URL" });
   const found = pairHosts(host ?? "nowhere", reader.text("DB_PORT") as string);
-  if (!found.hosts) reader.complain("config.host", { name: "DB_HOST" });
-  else if (!found.servers) reader.complain("config.ports", { name: "DB_PORT" });
+  if (!found.hosts) reader.addProblem("config.host", { name: "DB_HOST" });
+  else if (!found.servers) reader.addProblem("config.ports", { name: "DB_PORT" });
   return {
     servers: found.servers ?? [],
     database: reader.text("DB_NAME") as string,
@@ -93,7 +96,7 @@ function readUrl(reader: Reader): (Server & DatabaseUrl) | undefined {
   return { ...url, password: url.password ?? reader.text("DB_PASSWORD") };
 }
 
-/** What a DATABASE_URL says. */
+/** The parts of a DATABASE_URL. */
 export interface DatabaseUrl {
   servers: readonly DbServer[];
   database: string;
@@ -104,7 +107,7 @@ export interface DatabaseUrl {
   files: { ca: string | undefined; cert: string | undefined; key: string | undefined };
   /** undefined: it does not say. */
   writable: boolean | undefined;
-  /** The password as it stands and decoded, for the redaction. */
+  /** The password, encoded and decoded, for the redaction. */
   secrets: readonly string[];
 }
 
@@ -134,15 +137,16 @@ const PASSED_OVER = [
   "keepalives_count",
   "tcp_user_timeout",
 ];
-/** libpq's words for what a session must be able to do; the others ask for a standby, which this job cannot use. */
+/** libpq's words for the session that is wanted; all others ask for a standby, which this job cannot use. */
 const SESSION: Record<string, boolean> = { any: false, "read-write": true, primary: true };
 
 const SHAPE =
   /^postgres(?:ql)?:\/\/(?:(?<login>[^/?#]*)@)?(?<hosts>[^@/?#]*)(?:\/(?<name>[^@/?#]*))?(?:\?(?<query>[^#]*))?$/i;
 
 /**
- * Reads a connection URI as libpq does (PostgreSQL: "Connection URIs"): lists of hosts and ports, the folder of a socket
- * percent-encoded or as `host`, parameters over parts. On a bad one says what is wrong, never with its text.
+ * Reads a connection URI as libpq does (PostgreSQL: "Connection URIs"): lists of hosts and ports, the folder
+ * of a socket percent-encoded or as `host`, parameters over parts. On a bad one says what is wrong, never
+ * with its text.
  */
 export function parseDatabaseUrl(text: string): DatabaseUrl | { problem: ConfigProblem } {
   const bad = { problem: { reason: "config.url.database", params: {} } } as const;
@@ -193,7 +197,10 @@ function readParts(
   };
 }
 
-/** `[::1]:5433`, `name:5432`, `name`, `%2Frun%2Fpostgresql`, separated by commas; `host` and `port` win over them. */
+/**
+ * `[::1]:5433`, `name:5432`, `name`, `%2Frun%2Fpostgresql`, separated by commas; `host` and `port` win over
+ * them.
+ */
 function serversOf(list: string, query: URLSearchParams): readonly DbServer[] | undefined {
   const places = list.split(",").map((place) => /^(\[[^\]]+\]|[^:[\]]*)(?::(\d*))?$/.exec(place));
   if (!places.every((place) => place !== null)) return undefined;
@@ -204,8 +211,8 @@ function serversOf(list: string, query: URLSearchParams): readonly DbServer[] | 
 }
 
 /**
- * Reads ROW_DEFAULTS: `column=value,…`, with a backslash before a comma or a backslash in a value. Checks its form alone: which
- * columns there are is the table's to say.
+ * Reads ROW_DEFAULTS: `column=value,…`, with a backslash before a comma or a backslash in a value. Checks its
+ * form alone: which columns there are is the table's to say.
  */
 export function readRowDefaults(reader: Reader): ReadonlyMap<string, string> {
   const found = new Map<string, string>();
@@ -213,7 +220,7 @@ export function readRowDefaults(reader: Reader): ReadonlyMap<string, string> {
     const at = pair.indexOf("=");
     const name = pair.slice(0, Math.max(0, at)).trim();
     if (name === "" || found.has(name)) {
-      reader.complain("config.row-defaults", {});
+      reader.addProblem("config.row-defaults", {});
       return new Map();
     }
     found.set(name, pair.slice(at + 1));
@@ -221,7 +228,7 @@ export function readRowDefaults(reader: Reader): ReadonlyMap<string, string> {
   return found;
 }
 
-/** The parts between commas, with their escapes resolved; undefined where a backslash escapes neither comma nor backslash. */
+/** Returns the parts between commas without escapes; undefined: a backslash escapes another character. */
 function splitPairs(text: string): string[] | undefined {
   const pairs = [""];
   for (let at = 0; at < text.length; at += 1) {
@@ -235,7 +242,7 @@ function splitPairs(text: string): string[] | undefined {
   return text === "" ? [] : pairs;
 }
 
-/** One place where Postgres may listen. */
+/** An address of Postgres. */
 export interface DbServer {
   /** A name, an IP address without brackets, or the folder of a socket. */
   host: string;
@@ -254,8 +261,8 @@ export function placeOf({ host, port }: DbServer): string {
 }
 
 /**
- * libpq's lists: hosts and ports separated by commas, one port for each host or one for all. undefined for each that is none.
- * IPv6 with or without brackets.
+ * Parses libpq's lists: hosts and ports separated by commas, one port for each host or one for all. A list
+ * that is invalid is undefined. IPv6 with or without brackets.
  */
 export function pairHosts(hosts: string, ports: string): { hosts?: string[]; servers?: DbServer[] } {
   const names = hosts.split(",").map((host) => host.trim().replace(/^\[(.*)\]$/, "$1"));

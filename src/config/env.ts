@@ -64,18 +64,18 @@ const variables = {
 export type VariableName = keyof typeof variables;
 export const VARIABLES: Readonly<Record<VariableName, Variable>> = variables;
 
-/** Node's timers take 2^31 - 1 milliseconds, 24 days; a longer one would fire at once. */
+/** Node's timers take 2^31 - 1 milliseconds, 24 days; a longer one would fire immediately. */
 const MAX_SECONDS = 2_147_483;
 
 type ParamsOf<Id extends ConfigReason> = Extract<ConfigProblem, { reason: Id }>["params"];
 
 /**
- * Reads variables one by one and collects what is wrong with each, so that the operator hears of all problems at
- * once: env-var by itself throws at the first. An empty value counts as not set (Compose passes `${X:-}` so).
+ * Reads variables and collects the problems, so that an operator sees all of them together: env-var by itself
+ * throws at the first. An empty value counts as not set (Compose passes `${X:-}` so).
  */
 export class Reader {
   readonly problems: ConfigProblem[] = [];
-  /** Secret values met on the way, for the redaction. */
+  /** Secret values, for the redaction. */
   readonly secrets: string[] = [];
   readonly #values: Record<string, string> = {};
 
@@ -85,9 +85,9 @@ export class Reader {
       const value = this.#resolve(environment, name, variable.file ?? false);
       if (value === undefined || value === "") continue;
       if (variable.secret) this.secrets.push(value);
-      const what = stray(value, variable.secret ?? false);
-      if (what) this.complain("config.stray", { name, what });
-      // As it was meant: one complaint about a value is enough.
+      const what = leftover(value, variable.secret ?? false);
+      if (what) this.addProblem("config.stray", { name, what });
+      // read on as it was meant: one problem a value is enough
       this.#values[name] = what ? value.trim().replace(/^(["'])(.*)\1$/s, "$2") : value;
     }
   }
@@ -97,7 +97,7 @@ export class Reader {
     const path = mayBeFile ? environment[`${name}_FILE`] : undefined;
     if (!path) return direct;
     if (direct) {
-      this.complain("config.both", { names: [name, `${name}_FILE`] });
+      this.addProblem("config.both", { names: [name, `${name}_FILE`] });
       return direct;
     }
     return this.#readFile(`${name}_FILE`, path)
@@ -106,7 +106,7 @@ export class Reader {
   }
 
   /** Notes a problem; the run ends before a socket is opened, with all of them. */
-  complain<Id extends ConfigReason>(reason: Id, params: ParamsOf<Id>): void {
+  addProblem<Id extends ConfigReason>(reason: Id, params: ParamsOf<Id>): void {
     this.problems.push({ reason, params } as ConfigProblem);
   }
 
@@ -114,13 +114,15 @@ export class Reader {
     return name in this.#values;
   }
 
-  /** The value as it is, or the default; undefined where neither exists. */
+  /** Returns the value, or the default; undefined: there is neither. */
   text(name: VariableName): string | undefined {
     const { default: fallback }: Variable = VARIABLES[name];
     return this.#values[name] ?? fallback;
   }
 
-  /** The parts of a list, separated by commas or semicolons, in the width of either keyboard; none if it is not set. */
+  /**
+   * Returns the parts of a list, separated by ASCII or Chinese commas and semicolons; none if it is not set.
+   */
   list(name: VariableName): string[] {
     const text = this.text(name);
     return text === undefined ? [] : text.split(/[,;，；、]/u).map((part) => part.trim());
@@ -141,13 +143,13 @@ export class Reader {
 
   flag(name: VariableName): boolean {
     const value = this.#parse(name, (v) => v.asBool());
-    if (value === undefined) this.complain("config.choice", { name, allowed: ["true", "false"] });
+    if (value === undefined) this.addProblem("config.choice", { name, allowed: ["true", "false"] });
     return value ?? false;
   }
 
   oneOf<T extends string>(name: VariableName, allowed: readonly [T, ...T[]]): T {
     const value = allowed.find((word) => word === this.text(name));
-    if (value === undefined) this.complain("config.choice", { name, allowed });
+    if (value === undefined) this.addProblem("config.choice", { name, allowed });
     return value ?? allowed[0];
   }
 
@@ -155,7 +157,7 @@ export class Reader {
   integer(name: VariableName, least: number, most: number): number {
     const value = this.#parse(name, (v) => v.asInt());
     if (value !== undefined && value >= least && value <= most) return value;
-    this.complain("config.number", { name, least, most, whole: true });
+    this.addProblem("config.number", { name, least, most, whole: true });
     return least;
   }
 
@@ -163,7 +165,7 @@ export class Reader {
   seconds(name: VariableName, least = 0): number {
     const value = this.#parse(name, (v) => v.asFloatPositive());
     if (value !== undefined && value >= least && value <= MAX_SECONDS) return value;
-    this.complain("config.seconds", { name, least, most: MAX_SECONDS });
+    this.addProblem("config.seconds", { name, least, most: MAX_SECONDS });
     return least;
   }
 
@@ -173,7 +175,7 @@ export class Reader {
     return path === undefined ? undefined : this.#readFile(name, path);
   }
 
-  /** The content of the file at `path`, which stands in the variable `name`. */
+  /** Returns the content of the file at `path`, which the variable `name` contains. */
   fileAt(name: VariableName, path: string): Buffer | undefined {
     return this.#readFile(name, path);
   }
@@ -183,15 +185,17 @@ export class Reader {
       return readFileSync(path);
     } catch (error) {
       const { code = "" } = error as NodeJS.ErrnoException;
-      if (code === "ENOENT") this.complain("config.file.missing", { name, path });
-      else this.complain("config.file.unreadable", { name, path, said: code });
+      if (code === "ENOENT") this.addProblem("config.file.missing", { name, path });
+      else this.addProblem("config.file.unreadable", { name, path, said: code });
       return undefined;
     }
   }
 }
 
-/** What a CRLF .env file or a shell's quoting leaves in a value; in a secret, blanks and quotes may be meant. */
-function stray(value: string, secret: boolean): "carriage-return" | "quotes" | "blanks" | undefined {
+/**
+ * Returns what a CRLF .env file or a shell's quoting left in a value. A secret may have blanks and quotes.
+ */
+function leftover(value: string, secret: boolean): "carriage-return" | "quotes" | "blanks" | undefined {
   if (value.includes("\r")) return "carriage-return";
   if (secret) return undefined;
   if (/^(["']).*\1$/s.test(value)) return "quotes";
@@ -199,8 +203,8 @@ function stray(value: string, secret: boolean): "carriage-return" | "quotes" | "
 }
 
 /**
- * What BK-Lite's Compose stack calls its logins in its .env. Compose 1.29 cannot say "DB_PASSWORD, or else
- * POSTGRES_PASSWORD", so compose.init.yml hands on both names and the choice is made here.
+ * Names of the logins in the .env of BK-Lite's Compose stack. Compose 1.29 cannot say "DB_PASSWORD, or else
+ * POSTGRES_PASSWORD", so compose.init.yml passes both, and withStackNames chooses.
  */
 export const STACK_NAMES = {
   DB_PASSWORD: "POSTGRES_PASSWORD",
@@ -212,7 +216,10 @@ const POSTGRES_LOGIN = ["DB_PASSWORD", "DB_PASSWORD_FILE"];
 const NATS_LOGIN = ["NATS_USER", "NATS_PASSWORD", "NATS_PASSWORD_FILE", "NATS_TOKEN", "NATS_TOKEN_FILE"];
 const NATS_KEY = ["NATS_CREDS_FILE", "NATS_NKEY_SEED_FILE"];
 
-/** The environment with the stack's logins under the server's names, for each server that no other login is given for. */
+/**
+ * Returns the environment with the stack's logins under the job's names, for each server without another
+ * login.
+ */
 export function withStackNames(environment: Environment): Environment {
   const given = (names: readonly string[]) => names.some((name) => environment[name]);
   return {

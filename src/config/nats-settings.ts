@@ -5,9 +5,9 @@ export interface NatsServer {
   port: number;
   /** From `tls://`, or NATS_TLS_ENABLED. */
   tls: boolean;
-  /** Credentials that stood in the URL: they win over the variables, for this server. */
+  /** The URL's credentials: for this server they win over the variables. */
   auth: NatsAuth | undefined;
-  /** The same, not percent-decoded, where that makes a difference: nats.py reads them so. */
+  /** The same credentials without percent-decoding, if they differ: nats.py reads them so. */
   literalAuth?: NatsAuth | undefined;
 }
 
@@ -45,10 +45,10 @@ export function readNats(reader: Reader): NatsConfig {
     handshakeFirst: reader.flag("NATS_TLS_HANDSHAKE_FIRST"),
   };
   if ((tls.cert === undefined) !== (tls.key === undefined)) {
-    reader.complain("config.pair", { names: ["NATS_TLS_CERT_FILE", "NATS_TLS_KEY_FILE"] });
+    reader.addProblem("config.pair", { names: ["NATS_TLS_CERT_FILE", "NATS_TLS_KEY_FILE"] });
   }
   const bucket = reader.text("NATS_NAMESPACE") as string;
-  if (!/^[A-Za-z0-9_-]+$/.test(bucket)) reader.complain("config.bucket-name", { name: "NATS_NAMESPACE" });
+  if (!/^[A-Za-z0-9_-]+$/.test(bucket)) reader.addProblem("config.bucket-name", { name: "NATS_NAMESPACE" });
   const enabled = reader.flag("NATS_TLS_ENABLED");
   return {
     // A handshake that comes first is one.
@@ -60,13 +60,13 @@ export function readNats(reader: Reader): NatsConfig {
   };
 }
 
-/** Characters that people write between servers where only a comma counts. */
+/** Separators that are not a comma, by mistake. */
 const SEPARATOR = /[，、；;。　]/u;
 
 function readServers(reader: Reader, tlsEnabled: boolean): NatsServer[] {
   const text = reader.text("NATS_SERVERS");
   if (text === undefined) {
-    reader.complain("config.missing", { name: "NATS_SERVERS" });
+    reader.addProblem("config.missing", { name: "NATS_SERVERS" });
     return [];
   }
   const servers: NatsServer[] = [];
@@ -74,14 +74,14 @@ function readServers(reader: Reader, tlsEnabled: boolean): NatsServer[] {
     const server = readServer(part.trim(), tlsEnabled, reader.secrets);
     const separator = SEPARATOR.exec(part)?.[0];
     if (server) servers.push(server);
-    else if (separator !== undefined) reader.complain("config.separator", { character: separator });
-    else reader.complain("config.url.nats", { entry: index + 1 });
+    else if (separator !== undefined) reader.addProblem("config.separator", { character: separator });
+    else reader.addProblem("config.url.nats", { entry: index + 1 });
   }
   return servers;
 }
 
 function readServer(text: string, tlsEnabled: boolean, secrets: string[]): NatsServer | undefined {
-  // The login by hand: URL would encode what is not, and so hide how it stands there.
+  // the login is parsed here: URL would encode it, and hide how it was written
   const parts = /^(?:(nats|tls):\/\/)?(?:([^/?#]*)@)?([^@/?#]+)\/?$/i.exec(text);
   const url = parts && !SEPARATOR.test(parts[3] ?? "") && URL.parse(`nats://${parts[3]}`);
   if (!url || url.hostname === "") return undefined;
@@ -129,7 +129,7 @@ function readAuth(reader: Reader): NatsAuth | undefined {
   const seed = reader.file("NATS_NKEY_SEED_FILE");
   reader.secrets.push(...secretLines(creds), ...secretLines(seed));
   if (password !== undefined && user === undefined) {
-    reader.complain("config.pair", { names: ["NATS_USER", "NATS_PASSWORD"] });
+    reader.addProblem("config.pair", { names: ["NATS_USER", "NATS_PASSWORD"] });
   }
   const given: [string, NatsAuth | false | undefined][] = [
     ["NATS_CREDS_FILE", creds && { kind: "creds", file: creds }],
@@ -138,7 +138,7 @@ function readAuth(reader: Reader): NatsAuth | undefined {
     ["NATS_USER", user !== undefined && { kind: "password", user, password }],
   ];
   const set = given.filter((entry): entry is [string, NatsAuth] => Boolean(entry[1]));
-  if (set.length > 1) reader.complain("config.both", { names: set.map(([name]) => name) });
+  if (set.length > 1) reader.addProblem("config.both", { names: set.map(([name]) => name) });
   return set[0]?.[1];
 }
 

@@ -15,10 +15,10 @@ import {
 } from "node:fs";
 import { dirname, join } from "node:path";
 
-/** Milliseconds that a pipe's reader may take for nothing. */
+/** Milliseconds that a pipe may be full before the report is given up. */
 const PATIENCE = 5000;
 
-/** The job's own streams: written as they are open, as they may be the file that the log goes to. */
+/** The job's own streams. They are not opened again: each may be the log's file. */
 const STREAMS: ReadonlyMap<string, number> = new Map([
   ["/dev/stdout", 1],
   ["/dev/stderr", 2],
@@ -37,8 +37,9 @@ export function reportPaths(value: string | undefined): string[] {
 }
 
 /**
- * Writes a report so that a reader never sees half of it, and leaves nothing else behind. What cannot be replaced (a file that is mounted
- * by itself, a pipe, /dev/stdout) is written in place. Throws the system's error.
+ * Writes a report so that a program that reads it never sees half of it; leaves no temporary file. A file
+ * that cannot be replaced (a mounted file, a pipe, /dev/stdout) is written in place. Throws the system's
+ * error.
  */
 export function writeReport(path: string, text: string): void {
   const stream = STREAMS.get(path);
@@ -63,15 +64,15 @@ export function writeReport(path: string, text: string): void {
 }
 
 /**
- * Tries, by writing and removing a byte, whether a report can be left there. Returns the system's word for why not; undefined: it can. A disk
- * that is full costs the report and not the run, whenever it is full.
+ * Tries, by writing and removing a byte, whether a report can be written; returns the system's error code if
+ * not. A full disk is no error here: it costs the report, not the run.
  */
 export function whyUnwritable(path: string): string | undefined {
   try {
     if (STREAMS.has(path)) return undefined;
     if (statSync(path, { throwIfNoEntry: false })?.isDirectory()) return "EISDIR";
     const target = replaceable(path);
-    // Not even opened: the reader of a pipe would take the closing for the end.
+    // not opened: closing a pipe would tell its other end that this is all
     if (target === undefined) accessSync(path, constants.W_OK);
     else tryBeside(target, path);
     return undefined;
@@ -107,14 +108,14 @@ function tryInPlace(path: string): void {
   }
 }
 
-/** The file that a new one may take the place of, past links; undefined for what is no regular file. */
+/** Returns the file to replace, with links resolved; undefined: it is no regular file. */
 function replaceable(path: string): string | undefined {
   const found = statSync(path, { throwIfNoEntry: false });
   if (found === undefined) return path;
   return found.isFile() ? realpathSync(path) : undefined;
 }
 
-/** Hidden: the scan of a volume passes it over. */
+/** Returns a hidden name, which the scan of a volume ignores. */
 function beside(target: string): string {
   return join(dirname(target), `.${randomUUID()}.tmp`);
 }
@@ -152,7 +153,7 @@ function remove(temporary: string): void {
   try {
     rmSync(temporary, { force: true });
   } catch {
-    // a folder that takes no file has none to remove
+    // a folder that accepts no file has none to remove
   }
 }
 

@@ -1,6 +1,6 @@
 /**
- * config/: from the environment to one frozen, typed configuration, all problems together and before a socket is opened. Knows the
- * variables' names and rules, not what is done with them.
+ * config/: from the environment to one frozen, typed configuration, all problems together and before a socket
+ * is opened. Knows the variables' names and rules, not their use.
  */
 import { JobError } from "../errors.ts";
 import {
@@ -28,13 +28,13 @@ export interface Platform {
   arch: Arch;
 }
 
-/** What a command needs that reads the volume alone. */
+/** The settings of a command that reads only the volume. */
 export interface VolumeConfig {
   packagesDir: string;
   packageVersion: string | undefined;
   collectors: "auto" | "none" | readonly string[];
   collectorPackages: "auto" | "shared" | "standalone";
-  /** Whether archives that BK-Lite's installer could not unpack are made anew as a zip that it can. */
+  /** `auto`: an archive that BK-Lite's installer cannot unpack is repacked as a zip. */
   repack: "auto" | "never";
   onConflict: "replace" | "keep" | "fail";
   /** REQUIRE: platforms that must be complete, */
@@ -60,39 +60,39 @@ export interface Config extends VolumeConfig {
   nats: NatsConfig;
 }
 
-/** What is needed to say anything at all: read first, and never fails. */
+/** The settings of the output: read first, and never an error. */
 export interface OutputConfig {
   logLevel: LogLevel;
   logFormat: "json" | "pretty" | "auto";
   language: Language;
 }
 
-/** How to log, with the defaults where the values are bad: the complaint about them has to come out somehow. */
+/** Reads how to log; a bad value is replaced by the default, so that the problem can be logged. */
 export function readOutput(environment: Environment): OutputConfig {
   const level = LOG_LEVELS.find((l) => l === environment.LOG_LEVEL);
   const format = (["json", "pretty", "auto"] as const).find((f) => f === environment.LOG_FORMAT);
   return { logLevel: level ?? "info", logFormat: format ?? "auto", language: readLanguage(environment) };
 }
 
-/** LOG_LANG; else Chinese where the first of LC_ALL, LC_MESSAGES and LANG that is set says so, as gettext reads them. */
+/** Returns LOG_LANG, or else the language of the first of LC_ALL, LC_MESSAGES and LANG, as gettext does. */
 function readLanguage({ LOG_LANG, LC_ALL, LC_MESSAGES, LANG }: Environment): Language {
   const asked = LANGUAGES.find((language) => language === LOG_LANG);
   const locale = LC_ALL || LC_MESSAGES || LANG || "";
   return asked ?? (/^zh/i.test(locale) ? "zh" : "en");
 }
 
-/** Reads and checks the whole configuration. Throws exit 78 that lists every bad variable by name, never with its value. */
+/** Reads and checks the whole configuration. Throws exit 78 with every bad variable's name, never a value. */
 export function readConfig(reader: Reader): Config {
   const volume = readVolume(reader);
   const config = { ...volume, db: readDb(reader, volume.purgeOrphans), nats: readNats(reader) };
-  complain(reader.problems);
+  throwProblems(reader.problems);
   return Object.freeze(config);
 }
 
-/** The same for a command that talks to no server: what is said of servers is not looked at. */
+/** Does the same for a command without servers: problems of their settings are ignored. */
 export function readVolumeConfig(reader: Reader): VolumeConfig {
   const config = readVolume(reader);
-  complain(reader.problems.filter((problem) => !isAboutServers(problem)));
+  throwProblems(reader.problems.filter((problem) => !isAboutServers(problem)));
   return Object.freeze(config);
 }
 
@@ -101,7 +101,7 @@ function isAboutServers({ params }: ConfigProblem): boolean {
   return names.some((name) => /^(?:DB_|NATS_|DATABASE_|ROW_)/.test(name));
 }
 
-function complain([first, ...others]: readonly ConfigProblem[]): void {
+function throwProblems([first, ...others]: readonly ConfigProblem[]): void {
   if (first && others.length === 0) throw new JobError(first.reason, first.params);
   if (first) throw new JobError("config.several", { problems: [first, ...others] });
 }
@@ -131,7 +131,7 @@ function readVolume(reader: Reader): VolumeConfig {
 
 function readVersion(reader: Reader, name: "PACKAGE_VERSION"): string | undefined {
   const value = reader.text(name);
-  if (value !== undefined && !isKeyPart(value)) reader.complain("config.key-part", { name });
+  if (value !== undefined && !isKeyPart(value)) reader.addProblem("config.key-part", { name });
   return value && versionOf(value);
 }
 
@@ -139,7 +139,7 @@ function readCollectors(reader: Reader): Config["collectors"] {
   const names = reader.list("COLLECTORS");
   const [word] = names.map((name) => name.toLowerCase());
   if (names.length === 1 && (word === "auto" || word === "none")) return word;
-  if (!names.every(isKeyPart)) reader.complain("config.collectors", {});
+  if (!names.every(isKeyPart)) reader.addProblem("config.collectors", {});
   return [...new Set(names)];
 }
 
@@ -157,24 +157,24 @@ function readRequired(reader: Reader): Pick<VolumeConfig, "require" | "requirePr
     else if (more.length === 0 && kind === "apm" && language) requireProbes.push(language);
     else if (more.length === 0 && kind === "region" && /^\d{1,18}$/.test(what)) requireRegions.push(what);
     else {
-      reader.complain("config.platforms", { name: "REQUIRE" });
+      reader.addProblem("config.platforms", { name: "REQUIRE" });
       break;
     }
   }
   return { require, requireProbes, requireRegions };
 }
 
-/** Tried now: a report that cannot be left is found out before any work. */
+/** Tries each path: a report that cannot be written is exit 78 before any work. */
 function readReportFiles(reader: Reader): readonly string[] {
   const paths = reportPaths(reader.text("REPORT_FILE"));
   for (const path of paths) {
     const said = whyUnwritable(path);
-    if (said) reader.complain("config.report", { path, said });
+    if (said) reader.addProblem("config.report", { path, said });
   }
   return paths;
 }
 
-/** Values that are no secret even where somebody chose one of them as a password. */
+/** Returns values that are shown, even if one of them is a password too. */
 export function publicValues(config: Config | VolumeConfig): string[] {
   if (!("db" in config)) return [];
   const { db, nats } = config;

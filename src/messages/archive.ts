@@ -174,8 +174,8 @@ export const archive = {
   ),
   "zip.end": copyAgain("has an end record that gives a wrong place or length of the central directory", "中央目录的位置或长度与结尾记录不符"),
   "zip.split": invalid(
-    ["is one part of a split zip", "join the parts, with all of them in one folder: zip -s 0 FILE --out FILE.part && mv FILE.part FILE; then remove the other parts (.z01, .z02, ...)"],
-    ["是分卷压缩包中的一卷", "请将全部分卷放在同一目录并合并：zip -s 0 FILE --out FILE.part && mv FILE.part FILE；然后删除其余分卷（.z01、.z02 等）"],
+    ["is one part of a split zip", "join the parts, with all of them in one folder: zip -s 0 FILE --out .joined.zip && mv .joined.zip FILE; then remove the other parts (.z01, .z02, ...)"],
+    ["是分卷压缩包中的一卷", "请将全部分卷放在同一目录并合并：zip -s 0 FILE --out .joined.zip && mv .joined.zip FILE；然后删除其余分卷（.z01、.z02 等）"],
   ),
   "zip.name": rebuild<InEntry>(
     ({ entry }) => `contains a name that is marked as UTF-8 but is not: ${entry}`,

@@ -159,7 +159,7 @@ const settings = {
   ),
   "config.row-defaults": setting(
     ["ROW_DEFAULTS: is not a list of column=value with each column once", "write ROW_DEFAULTS as column=value,column=value, with a backslash before a comma or backslash in a value"],
-    ["ROW_DEFAULTS：不是“列名=值”的列表，或同一列出现多次", "请将 ROW_DEFAULTS 写成 列名=值,列名=值；值中的逗号和反斜杠前加反斜杠"],
+    ["ROW_DEFAULTS：不是“列名=值”的列表，或同一列出现多次", "请将 ROW_DEFAULTS 写成 column=value,column=value；值中的逗号和反斜杠前加反斜杠"],
   ),
   "config.report": setting<{ path: string; said: string }>(
     [({ path, said }) => `REPORT_FILE: ${path} cannot be written (${said})`, "set REPORT_FILE to a path in an existing folder that the job's user can write to"],

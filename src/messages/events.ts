@@ -117,6 +117,19 @@ interface Layer {
 /** Seconds of waiting after which a line has the remedy too: the second of those every 10 s. */
 const ADVISE = 20;
 
+/** Names of the layers; English and the log's fields have the key itself. */
+const LAYERS: Readonly<Record<string, string>> = {
+  dns: "解析",
+  tcp: "连接",
+  tls: "TLS",
+  login: "登录",
+  database: "数据库",
+  table: "数据表",
+  privileges: "权限",
+  jetstream: "JetStream",
+  bucket: "存储桶",
+};
+
 const layer = (name: string, zh: string) =>
   event<Layer>({
     about: {
@@ -124,7 +137,7 @@ const layer = (name: string, zh: string) =>
       zh: `${zh}：已通过的最高层、首个失败的层、原因、已等待与剩余秒数；变化时及每 10 秒一行`,
     },
     en: ({ failed, cause, hint, waited, left }) => `waiting (${failed}): ${cause}; ${waited} s waited, ${left} s left${waited < ADVISE ? "" : `. What to do: ${hint}`}`,
-    zh: ({ failed, cause, hint, waited, left }) => `等待中（${failed}）：${cause}；已等待 ${waited} 秒，剩余 ${left} 秒${waited < ADVISE ? "" : `。处理办法：${hint}`}`,
+    zh: ({ failed, cause, hint, waited, left }) => `等待中（${LAYERS[failed] ?? failed}）：${cause}；已等待 ${waited} 秒，剩余 ${left} 秒${waited < ADVISE ? "" : `。处理办法：${hint}`}`,
   });
 
 /** `seconds`: how long the job waited. */
@@ -300,7 +313,7 @@ export const EVENTS = {
     zh: ({ version, where, state }) => `Postgres ${version}（${where}）已就绪：表结构 ${state}`,
   }),
   "wait.nats.layer": layer("NATS", "NATS"),
-  "wait.nats.ready": event<Ready & { bucket: string; exists: boolean }>({
+  "wait.nats.ready": event<Ready & { tls: boolean; bucket: string; exists: boolean }>({
     about: { en: "NATS is usable, down to the bucket", zh: "NATS 可用，包括存储桶" },
     en: ({ version, where, bucket, exists }) => `NATS ${version} at ${where} is ready: bucket "${bucket}"${exists ? "" : " does not exist yet"}`,
     zh: ({ version, where, bucket, exists }) => `NATS ${version}（${where}）已就绪：存储桶“${bucket}”${exists ? "" : "尚不存在"}`,
@@ -321,6 +334,14 @@ export const EVENTS = {
     },
     en: ({ archives, bytes }) => `on the volume: ${plural(archives, "package")}, ${formatBytes(bytes)}`,
     zh: ({ archives, bytes }) => `目录中共有 ${archives} 个探针包，${formatBytes(bytes)}`,
+  }),
+  "scan.packages": event<{ where: string; files: number; packages: number; bytes: number }>({
+    about: {
+      en: "what the volume (or the one file) becomes: files that are used, packages, bytes",
+      zh: "卷（或指定的文件）的内容：使用的文件数、探针包数、字节数",
+    },
+    en: ({ where, files, packages, bytes }) => `${where}: ${plural(files, "file")}, ${plural(packages, "package")}, ${formatBytes(bytes)}`,
+    zh: ({ where, files, packages, bytes }) => `${where}：${files} 个文件，${packages} 个探针包，${formatBytes(bytes)}`,
   }),
   "scan.growing": event<{ file: string; seconds: number; left: number }>({
     about: {

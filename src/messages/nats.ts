@@ -147,6 +147,19 @@ const again = (en: Text<StoreSaid>, zh: Text<StoreSaid>, check: Record<Language,
   interrupted([en, `check ${check.en}, then run again: stored objects are not uploaded again`], [zh, `请检查${check.zh}后重新运行，已存储的内容不会再次上传`]);
 
 /** NATS: the connection, the bucket, and the objects in it. */
+/** A NATS server speaks first, unless its TLS block has handshake_first. */
+const silent = failed<At & { seconds: number }>(
+  69,
+  [
+    ({ seconds }) => `the connection is open, but the server gave no answer within ${seconds} s`,
+    "check the nats-server's log and load, NATS_SERVERS, and whether another program listens on this port; if its tls block has handshake_first, set NATS_TLS_HANDSHAKE_FIRST=true",
+  ],
+  [
+    ({ seconds }) => `连接已建立，但 ${seconds} 秒内没有应答`,
+    "请查看 nats-server 日志与负载，检查 NATS_SERVERS，并确认该端口上不是其他程序；如其 tls 段配置了 handshake_first，请设置 NATS_TLS_HANDSHAKE_FIRST=true",
+  ],
+);
+
 export const nats = {
   // Connection, login and JetStream.
   "nats.dns": connection.dns,
@@ -160,7 +173,7 @@ export const nats = {
   "nats.tls.rejected": connection.rejected,
   "nats.tls.handshake": connection.handshake,
   "nats.tls.broken": connection.broken,
-  "nats.tls.silent": connection.mute,
+  "nats.tls.silent": silent,
   "nats.tls.required": failed<At>(
     77,
     ["the server requires TLS, but the job is set up without it", "use tls:// in NATS_SERVERS or set NATS_TLS_ENABLED=true, and set NATS_TLS_CA_FILE"],
@@ -171,28 +184,22 @@ export const nats = {
     ["the server offers no TLS, but the job is set up for it", "use nats:// in NATS_SERVERS and set NATS_TLS_ENABLED=false, or give the server a certificate"],
     ["服务端未提供 TLS，而本任务已启用", "请在 NATS_SERVERS 中使用 nats:// 并设置 NATS_TLS_ENABLED=false，或为服务端配置证书"],
   ),
-  "nats.tls.first": failed<At>(
-    78,
-    ["the server waits for the TLS handshake before it sends anything (handshake_first)", "set NATS_TLS_HANDSHAKE_FIRST=true"],
-    ["服务端要求先完成 TLS 握手（handshake_first）", "请设置 NATS_TLS_HANDSHAKE_FIRST=true"],
-  ),
   "nats.tls.not-first": said(
     78,
     ["the server sends data before the TLS handshake", "unset NATS_TLS_HANDSHAKE_FIRST, or set handshake_first in the server's tls block (nats-server 2.10 or later)"],
     ["服务端在 TLS 握手之前就已发送数据", "请取消 NATS_TLS_HANDSHAKE_FIRST，或在服务端 tls 段中配置 handshake_first（nats-server 2.10 起）"],
   ),
-  "nats.login.silent": failed<At & { seconds: number }>(
-    69,
-    [
-      ({ seconds }) => `the connection is open, but the server gave no answer within ${seconds} s`,
-      "check the nats-server's log and load, NATS_SERVERS, and whether another program listens on this port",
-    ],
-    [({ seconds }) => `连接已建立，但 ${seconds} 秒内没有应答`, "请查看 nats-server 日志与负载，检查 NATS_SERVERS，并确认该端口上不是其他程序"],
-  ),
+  "nats.login.silent": silent,
   "nats.login.protocol": failed<Said>(
     69,
-    [({ said }) => `another program than nats-server listens on this port: it sent no INFO, but "${said}"`, "check NATS_SERVERS, and the nats-server's log"],
-    [({ said }) => `该端口上的程序不是 nats-server：未收到 INFO，而是“${said}”`, "请检查 NATS_SERVERS，并查看 nats-server 日志"],
+    [
+      ({ said }) => `another program than nats-server listens on this port: it sent no INFO, but "${said}"`,
+      "check NATS_SERVERS, and the nats-server's log; if its tls block has handshake_first, set NATS_TLS_HANDSHAKE_FIRST=true",
+    ],
+    [
+      ({ said }) => `该端口上的程序不是 nats-server：未收到 INFO，而是“${said}”`,
+      "请检查 NATS_SERVERS，并查看 nats-server 日志；如其 tls 段配置了 handshake_first，请设置 NATS_TLS_HANDSHAKE_FIRST=true",
+    ],
   ),
   "nats.login.refused": said(
     77,

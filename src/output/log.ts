@@ -1,5 +1,5 @@
 import { styleText } from "node:util";
-import { type Logger, pino } from "pino";
+import { pino } from "pino";
 import type { LogLevel } from "../config/settings.ts";
 import { formatMessage, type Params, type ReasonId } from "../messages/catalog.ts";
 import { JOIN, type Language } from "../messages/define.ts";
@@ -11,9 +11,19 @@ import {
   type ReasonEvent,
   sentence,
 } from "../messages/events.ts";
-import { escapeDeep, escapeJson, escapeLines, escapeText, type Redact, redactDeep } from "./redact.ts";
-import type { ReportError, Warning } from "./report.ts";
-import { cellWidth, type Draw, shorten, statusLine, type Terminal, wrap, writeNow } from "./terminal.ts";
+import {
+  escapeDeep,
+  escapeJson,
+  escapeLines,
+  escapePainted,
+  escapeText,
+  type Redact,
+  redactDeep,
+} from "./redact.ts";
+import type { Report, ReportError, Warning } from "./report.ts";
+import { isShown, reachedLine, type ScreenOptions, shortDigests, summarize } from "./screen.ts";
+import { type Draw, shorten, statusLine, type Terminal, wrap, writeNow } from "./terminal.ts";
+import type { Difference } from "./verdict.ts";
 
 export type Fields = Record<string, unknown>;
 
@@ -30,6 +40,8 @@ export interface Log {
   readonly language: Language;
   /** On a terminal: a line that stays below the log until it is replaced or, with undefined, removed; made for a number of cells. */
   status?: (draw: Draw | undefined) => void;
+  /** In pretty output: the end of the screen. `stack`: of a bug. JSON lines end with an event. */
+  finish?: (report: Report, stack?: string) => void;
 }
 
 export interface LogOptions {
@@ -42,51 +54,46 @@ export interface LogOptions {
   onWarning?: (warning: Warning) => void;
 }
 
+type Level = "debug" | "info" | "warn" | "error";
+type Said = Pick<Warning, "reason" | "message" | "hint">;
+
+/** Where the lines of a log go, in one of its formats; they are without secrets. */
+type Sink = Pick<Log, "status" | "finish"> & {
+  write(level: Level, event: EventName, message: string, fields: Fields): void;
+};
+
 /** Opens the log. Synchronous, so that the last line survives the exit. */
 export function createLog(options: LogOptions): Log {
-  const { level, terminal, redact } = options;
-  const isPretty = options.format === "pretty";
-  const settings = {
-    level,
-    base: null,
-    timestamp: pino.stdTimeFunctions.isoTime,
-    formatters: { level: (label: string) => ({ level: label }) },
-  };
-  const logger = pino(settings, isPretty ? prettyStream(terminal, options.language) : jsonStream(terminal));
-  const status = isPretty && terminal.interactive ? statusLine(terminal, redact) : undefined;
-  const write = (method: Level, event: EventName, message: string, fields: Fields = {}): void => {
-    if (!(logger as Logger).isLevelEnabled(method)) return;
-    status?.hide();
-    logger[method]({ event, ...redactDeep(fields, redact) }, redactDeep(message, redact));
-    status?.show();
-  };
+  const { language, redact, onWarning } = options;
+  const { write: put, ...sink } = options.format === "pretty" ? prettySink(options) : jsonSink(options);
+  const write: Sink["write"] = (level, event, message, fields) =>
+    put(level, event, redactDeep(message, redact), redactDeep(fields, redact));
   const told =
-    (method: "debug" | "info") =>
+    (level: "debug" | "info") =>
     <E extends EventName>(event: E, fields: EventFields<E>) => {
       const entry = EVENTS[event] as unknown as LogEvent<EventFields<E>>;
-      write(method, event, sentence(entry, escapeDeep(fields), options.language), fields as Fields);
+      write(level, event, sentence(entry, escapeDeep(fields), language), fields as Fields);
     };
-  const spoken = (method: "warn" | "error", event: EventName, said: Said, fields: Fields): void => {
-    const { language } = options;
+  const spoken = (level: "warn" | "error", event: EventName, said: Said, fields: Fields = {}): void => {
     const { lead } = EVENTS[event] as ReasonEvent;
     const place = typeof fields.file === "string" ? `${escapeText(fields.file)}${JOIN[language].colon}` : "";
     const { reason, message, hint } = said;
     // An error of one file begins with its name already.
     const begin = lead ? lead[language](fields) : message.startsWith(place) ? "" : place;
-    write(method, event, `${begin}${message}${JOIN[language].remedy}${hint}`, { ...fields, reason, hint });
+    write(level, event, `${begin}${message}${JOIN[language].remedy}${hint}`, { ...fields, reason, hint });
   };
   const complained =
-    (method: "warn" | "error") =>
+    (level: "warn" | "error") =>
     <Id extends ReasonId>(event: EventName, reason: Id, params: Params<Id>, fields: Fields = {}) => {
       const { file } = fields;
       const path = typeof file === "string" ? escapeText(file) : undefined;
-      const said = { reason, ...formatMessage(reason, escapeDeep(params), options.language, path) };
-      if (method === "warn") options.onWarning?.({ ...said, ...(typeof file === "string" && { file }) });
-      spoken(method, event, said, fields);
+      const said = { reason, ...formatMessage(reason, escapeDeep(params), language, path) };
+      if (level === "warn") onWarning?.({ ...said, ...(typeof file === "string" && { file }) });
+      spoken(level, event, said, fields);
     };
   return {
-    ...(status && { status: status.set }),
-    language: options.language,
+    ...sink,
+    language,
     debug: told("debug"),
     info: told("info"),
     warn: complained("warn"),
@@ -96,85 +103,112 @@ export function createLog(options: LogOptions): Log {
   };
 }
 
-type Level = "debug" | "info" | "warn" | "error";
-type Said = Pick<Warning, "reason" | "message" | "hint">;
-
-/** Writes pino's lines as they are, but for what nobody sees. */
-function jsonStream({ fd }: Terminal) {
-  return { write: (line: string) => void writeNow(fd, escapeJson(line)) };
+/** JSON lines, for machines. */
+function jsonSink({ level, terminal }: LogOptions): Sink {
+  const settings = {
+    level,
+    base: null,
+    timestamp: pino.stdTimeFunctions.isoTime,
+    formatters: { level: (label: string) => ({ level: label }) },
+  };
+  const logger = pino(settings, { write: (line) => void writeNow(terminal.fd, escapeJson(line)) });
+  return { write: (method, event, message, fields) => logger[method]({ event, ...fields }, message) };
 }
 
-/** Writes pino's lines as people read them. A remedy that holds for several lines in a row is said once. */
-function prettyStream({ fd, colour, width }: Terminal, language: Language) {
-  let said: string | undefined;
+const LEVELS: readonly LogLevel[] = ["trace", "debug", "info", "warn", "error", "fatal", "silent"];
+
+/** One screen, for people. What is not on it is at debug. */
+function prettySink({ level, terminal, redact, language }: LogOptions): Sink {
+  const { fd, colour, plain, width } = terminal;
+  const isEnabled = (other: LogLevel) => LEVELS.indexOf(other) >= LEVELS.indexOf(level);
+  const status = terminal.interactive ? statusLine(terminal, redact) : undefined;
+  const differences: Difference[] = [];
+  const print = (lines: readonly string[]) => {
+    if (lines.length === 0) return;
+    status?.hide();
+    writeNow(fd, escapePainted(`${lines.join("\n")}\n`));
+    status?.show();
+  };
   return {
-    write: (line: string) => {
-      const record = JSON.parse(line) as LogRecord & { event: EventName };
-      const repeated = record.hint !== undefined && record.hint === said && record.event !== "run.failed";
-      said = record.hint;
-      writeNow(fd, prettyLine(record, { language, colour, width: width(), withoutRemedy: repeated }));
+    ...(status && { status: status.set }),
+    write(method, event, message, fields) {
+      if (event === "verify.failed") differences.push(differenceOf(message, fields, language));
+      if (!isEnabled(isShown(event, fields) ? method : "debug")) {
+        const reached = isEnabled(method)
+          ? reachedLine(event, fields, { language, colour, plain, width: width() })
+          : undefined;
+        print(reached === undefined ? [] : [reached]);
+        return;
+      }
+      const record = { level: method, time: new Date(), msg: message, ...fields };
+      print(prettyLines(record, { language, colour, width: width() }));
+    },
+    finish(report, stack) {
+      status?.set(undefined);
+      if (stack !== undefined) print(stackLines(stack, width()));
+      for (const { level: from, lines } of summarize(report, differences, {
+        language,
+        colour,
+        plain,
+        width: width(),
+      }))
+        if (isEnabled(from)) print(lines);
     },
   };
 }
 
-/** One line of the log, as pino has it. */
+/** One line of the log. */
 export interface LogRecord {
-  level: string;
-  time: string;
+  level: Level;
+  time: Date;
   msg: string;
   hint?: string;
   stack?: string;
 }
 
-export interface PrettyOptions {
-  language: Language;
-  colour: boolean;
-  /** Cells of a line. */
-  width: number;
-  /** Leaves the remedy out. */
-  withoutRemedy?: boolean;
-}
-
-/** SHA-256 in hexadecimal. */
-const DIGEST = /\b([0-9a-f]{12})[0-9a-f]{52}\b/g;
-
-const COLOURS: Record<string, "red" | "yellow" | "green" | "blue" | "gray"> = {
-  fatal: "red",
-  error: "red",
-  warn: "yellow",
-  info: "green",
-  debug: "blue",
-};
+const COLOURS = { error: "red", warn: "yellow", info: "green", debug: "blue" } as const;
 
 /**
  * A line of the log for people: local time and zone, level, sentence; the remedy on a line of its own. No line is wider than the
  * terminal: they are parted at blanks, below their own beginning.
  */
-export function prettyLine(
+export function prettyLines(
   record: LogRecord,
-  { language, colour, width, withoutRemedy = false }: PrettyOptions,
-): string {
-  const level = record.level.toUpperCase().padEnd(5);
-  const head = `${clock(new Date(record.time))} ${level} `;
-  const room = Math.max(20, width - head.length);
-  const [said = "", ...remedy] = parts(record, language).map(escapeLines);
-  // Enough to tell two digests apart; the log's JSON and the report have all of them.
-  const cause = cellWidth(said) > room ? said.replace(DIGEST, "$1…") : said;
-  const lines = [cause, ...(withoutRemedy ? [] : remedy)].flatMap((part) => wrap(part, room));
-  const painted = colour
-    ? head.replace(level, styleText(COLOURS[record.level] ?? "gray", level, { validateStream: false }))
-    : head;
+  { language, colour, width }: Pick<ScreenOptions, "language" | "colour" | "width">,
+): string[] {
+  const level = record.level === "info" ? "" : `${record.level.toUpperCase()} `;
+  const head = `${clock(record.time)} ${level}`;
+  const space = Math.max(20, width - head.length);
+  const lines = parts(record, language).flatMap((part) =>
+    wrap(shortDigests(escapeLines(part), space), space),
+  );
+  const painted =
+    colour && level !== ""
+      ? head.replace(level, styleText(COLOURS[record.level], level, { validateStream: false }))
+      : head;
   const indent = " ".repeat(head.length);
-  const stack = (record.stack ?? "").split("\n").filter((line) => line !== "");
   return [
     ...lines.map((line, index) => (index === 0 ? painted : indent) + line),
-    ...stack.map((line) => shorten(escapeText(line), width)),
-    "",
-  ].join("\n");
+    ...stackLines(record.stack ?? "", width),
+  ];
+}
+
+function stackLines(stack: string, width: number): string[] {
+  const lines = stack.split("\n").filter((line) => line !== "");
+  return lines.map((line) => shorten(escapeText(line), width));
+}
+
+function differenceOf(msg: string, fields: Fields, language: Language): Difference {
+  const [message = "", hint = ""] = parts({ msg, hint: String(fields.hint) }, language);
+  return {
+    ...(fields as unknown as Difference),
+    message,
+    hint: hint.slice(JOIN[language].remedyLine.length),
+  };
 }
 
 /** Cause, and remedy where there is one. */
-function parts({ msg, hint }: LogRecord, language: Language): string[] {
+function parts({ msg, hint }: Pick<LogRecord, "msg" | "hint">, language: Language): string[] {
   const { remedy, remedyLine } = JOIN[language];
   const end = `${remedy}${hint}`;
   if (hint === undefined || !msg.endsWith(end)) return [msg];

@@ -17,13 +17,11 @@ import {
   type Warning,
   writeTerminationLog,
 } from "./report.ts";
-import { platformTable, rowTable } from "./tables.ts";
-import { loadCells, openScreen, openTerminal, type Screen, wrap, writeNow } from "./terminal.ts";
+import { loadCells, openTerminal, wrap, writeNow } from "./terminal.ts";
 
 export interface Output {
   log: Log;
   recorder: Recorder;
-  screen: Screen | undefined;
   end: RunEnd;
 }
 
@@ -45,22 +43,20 @@ export async function openOutput(
   const recorder = new Recorder(args.command, language);
   const onWarning = (warning: Warning) => recorder.warning(warning);
   const log = createLog({ level: logLevel, format, terminal, redact, language, onWarning });
-  const screen = format === "pretty" ? openScreen(terminal, redact) : undefined;
   const end = new RunEnd({
     command: args.command,
     json: args.json,
     log,
     redact,
     recorder,
-    screen,
     reportPaths: reportPaths(reader.text("REPORT_FILE")),
     leave,
   });
-  return { log, recorder, screen, end };
+  return { log, recorder, end };
 }
 
 /** A command line that says nothing: a person sees why and the usage, a machine gets its report all the same. */
-export async function refuse(
+export async function printUsageError(
   error: unknown,
   usage: string,
   process: NodeJS.Process,
@@ -98,7 +94,6 @@ export interface RunEndOptions {
   log: Log;
   redact: Redact;
   recorder: Recorder;
-  screen: Screen | undefined;
   reportPaths: readonly string[];
   /** Ends the process. */
   leave: (code: ExitCode) => void;
@@ -146,38 +141,29 @@ export class RunEnd {
     }
   }
 
-  #say({ packages, rows, platforms, orphans, durationMs }: Report, error: unknown): void {
-    const { command, log, screen } = this.#options;
-    const counts = { packages: countActions(packages), rows: countActions(rows), orphans, durationMs };
-    log.status?.(undefined);
-    // plan has printed a table of its own.
-    if (screen) {
-      const width = screen.width();
-      const tables = [
-        command === "plan" ? "" : rowTable(rows, log.language, width),
-        platforms.length > 0 ? platformTable(platforms, log.language, width) : "",
-      ].filter((text) => text !== "");
-      if (tables.length > 0) screen.print(tables.join("\n\n"));
+  #say(report: Report, error: unknown): void {
+    const { log } = this.#options;
+    const stack = report.exitCode === EXIT.internal ? framesOf(error) : undefined;
+    if (log.finish) {
+      log.finish(report, stack);
+      return;
     }
+    const { command, packages, rows, orphans, durationMs } = report;
+    const counts = { packages: countActions(packages), rows: countActions(rows), orphans, durationMs };
     if (error === undefined) {
       log.info("run.done", { command, ...counts });
       return;
     }
-    if (error instanceof ProblemError) this.#sayProblems(error);
+    for (const one of error instanceof ProblemError ? error.problems : []) {
+      const described = describeProblem(one, log.language);
+      log.failure("error", "package.invalid", described, { file: one.file, cause: described.message });
+    }
     const described = describeError(error, log.language);
     log.failure("error", "run.failed", described, {
       command,
       ...counts,
-      ...(described.code === EXIT.internal && { stack: framesOf(error) }),
+      ...(stack !== undefined && { stack }),
     });
-  }
-
-  #sayProblems({ problems }: ProblemError): void {
-    const { log } = this.#options;
-    for (const one of problems) {
-      const described = describeProblem(one, log.language);
-      log.failure("error", "package.invalid", described, { file: one.file, cause: described.message });
-    }
   }
 }
 

@@ -1,8 +1,7 @@
 import { writeSync } from "node:fs";
 import type { WriteStream } from "node:tty";
-import { styleText } from "node:util";
 import type { Environment } from "../config/env.ts";
-import { escapePainted, escapeText, type Redact, redactDeep } from "./redact.ts";
+import { escapeText, type Redact } from "./redact.ts";
 
 /** Cells of a line where nobody says how many there are. */
 const WIDTH = 80;
@@ -14,13 +13,17 @@ export interface Terminal {
   /** Whether a line can be drawn again and again. */
   interactive: boolean;
   colour: boolean;
+  /** Whether only signs that are in every character set can be shown. */
+  plain: boolean;
   /** Cells of a line, now: windows are resized. */
   width(): number;
 }
 
 /** What is known of the stream that the log goes to. TERM=dumb can neither paint nor go back in a line; CI keeps every state of it. */
 export function openTerminal(fd: 1 | 2, stream: WriteStream, environment: Environment): Terminal {
-  const { NO_COLOR, TERM, CI, COLUMNS } = environment;
+  const { NO_COLOR, TERM, CI, COLUMNS, LC_ALL, LC_CTYPE, LANG } = environment;
+  // A container has no locale, and whatever shows its log has UTF-8.
+  const locale = LC_ALL || LC_CTYPE || LANG || "UTF-8";
   const terminal = stream.isTTY === true;
   const width = () => (terminal ? stream.getWindowSize()[0] : Number(COLUMNS)) || WIDTH;
   return {
@@ -28,32 +31,7 @@ export function openTerminal(fd: 1 | 2, stream: WriteStream, environment: Enviro
     isTerminal: terminal,
     interactive: terminal && TERM !== "dumb" && !CI,
     colour: terminal && TERM !== "dumb" && !NO_COLOR,
-    width,
-  };
-}
-
-/** Paints a text for a terminal; without colours it gives it back as it is. */
-export type Paint = (colour: "green" | "yellow" | "red" | "gray", text: string) => string;
-
-/** What people read besides the log. */
-export interface Screen {
-  /** Prints below the log. */
-  print(text: string): void;
-  /** What a table is made of, without secrets: a cell that is shortened could hide half of one. */
-  redacted<T>(value: T): T;
-  paint: Paint;
-  /** Cells of a line. */
-  width(): number;
-}
-
-/** What tables are shown on: written at once, without secrets. */
-export function openScreen({ fd, colour, width }: Terminal, redact: Redact): Screen {
-  return {
-    print: (text) => {
-      writeNow(fd, `\n${escapePainted(redact(text))}\n\n`);
-    },
-    redacted: (value) => redactDeep(value, redact),
-    paint: (name, text) => (colour ? styleText(name, text, { validateStream: false }) : text),
+    plain: !/utf-?8/i.test(locale),
     width,
   };
 }

@@ -19,7 +19,7 @@ import { collectProblem, finding, JobError, type Problem, ProblemError, problem 
 import type { Claim, PackageType } from "../identity.ts";
 import { type Expected, expectedDigests, hasSums, sumsLists } from "../volume/checksums.ts";
 import { type FileStamp, type VolumeFile, withFile } from "../volume/files.ts";
-import { type Patience, whenComplete } from "../volume/growing.ts";
+import { type WaitOptions, whenComplete } from "../volume/growing.ts";
 import { findFile, type Ignored, listVolume, readTree, type TreeEntry } from "../volume/list.ts";
 import { MANIFEST, readManifest } from "../volume/manifest.ts";
 import { formatOf, type Named, parseName } from "../volume/name.ts";
@@ -57,7 +57,7 @@ export interface FoundFiles {
 export async function findFiles(
   args: ScanArguments,
   { packagesDir, allowEmpty }: VolumeConfig,
-  patience: Patience,
+  patience: WaitOptions,
 ): Promise<FoundFiles> {
   if (args.file !== undefined) {
     return { files: [await findFile(args.file, packagesDir, args)], ignored: [], warnings: [] };
@@ -72,7 +72,7 @@ export async function findFiles(
   const isOther = ({ file }: { file: string }) => !names.has(file);
   const files = [...volume.files.filter(isOther), ...declared];
   const ignored = volume.ignored.filter(isOther);
-  const warnings = volume.suspects.filter(isOther);
+  const warnings = volume.warnings.filter(isOther);
   if (files.length > 0 || allowEmpty) return { files, ignored, warnings };
   const others = [...volume.others, ...ignored.map(({ file }) => file)].sort();
   return { files, ignored, warnings, error: emptyVolume(packagesDir, warnings, others) };
@@ -95,7 +95,10 @@ export interface ReadFiles {
 }
 
 /** Reads every file as the package that it is declared to be, and compares it with its checksum files. */
-export async function readFiles(files: readonly VolumeFile[], patience: Patience = {}): Promise<ReadFiles> {
+export async function readFiles(
+  files: readonly VolumeFile[],
+  patience: WaitOptions = {},
+): Promise<ReadFiles> {
   const { signal } = patience;
   const lists = new ChecksumLists();
   const inTurn = createTurns();

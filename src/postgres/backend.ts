@@ -2,22 +2,30 @@ import type { Socket } from "node:net";
 import type pg from "pg";
 import { Patience } from "../async.ts";
 
-/** Milliseconds without an answer after which the look for a pooler that shares the session is given up. */
+/** Milliseconds without an answer after which the check for a pooler that shares the session is given up. */
 const SILENCE = 3000;
-/** A pool lends the session that was given back last, so one look mostly tells; each further one is for whoever came in between. */
-const LOOKS = 6;
-/** Milliseconds; longer than any statement of ours takes, shorter than what it is given up after. */
+/**
+ * A pool lends the session that was given back last, so one comparison is mostly enough; the others are for
+ * connections in between.
+ */
+const COMPARISONS = 6;
+/**
+ * Milliseconds; longer than any statement of the job takes, shorter than the limit after which it is given
+ * up.
+ */
 const STATEMENT_TIMEOUT = 25_000;
 
 /**
- * Where names without a schema are looked up: the server's own catalog and nothing else. A search_path of the role or of the database
- * may put another schema before it, with a now() or pg_locks of its own. The packages' table is always named with its schema.
+ * Where names without a schema are searched: the server's own catalog and nothing else. A search_path of the
+ * role or of the database may put another schema before it, with a now() or pg_locks of its own. The
+ * packages' table is always named with its schema.
  */
 const SEARCH_PATH = "pg_catalog, pg_temp";
 
 /**
- * What this session asks of the server, whatever its defaults: not to be ended for its silence during an upload, and to be noticed soon
- * when its line is gone. Seconds and milliseconds as PostgreSQL's "Client Connection Defaults" and "Connections" have them.
+ * Settings of the session, whatever the server's defaults are: it is not ended while it is idle during an
+ * upload, and the server soon notices a lost connection. Units: PostgreSQL's "Client Connection Defaults" and
+ * "Connections".
  */
 const SETTINGS = {
   search_path: SEARCH_PATH,
@@ -31,113 +39,111 @@ const SETTINGS = {
   tcp_user_timeout: "30000",
 };
 
-/** Begins a transaction with that path: for a session that others are lent, where nothing may stay set. */
+/**
+ * Begins a transaction with that path: for a session that is lent to others, in which nothing may stay set.
+ */
 export const BEGIN_LOCAL = `BEGIN; SET LOCAL search_path = ${SEARCH_PATH}`;
 
-/** A session as the server knows it; the time tells it from a later one with the same pid. */
+/** A session as the server knows it; the time distinguishes it from a later one with the same pid. */
 export interface Backend {
   pid: number;
   startedAt: string;
 }
 
 /** A client of pg, and its connection. */
-export interface Session {
-  client: pg.Client;
-  socket: Socket;
-}
+export type Client = pg.Client & { socket: Socket };
 
 // These run before search_path is set, so every name and operator has its schema.
 const BACKEND = `pg_catalog.pg_backend_pid() AS pid,
   (SELECT backend_start::pg_catalog.text
      FROM pg_catalog.pg_stat_get_activity(pg_catalog.pg_backend_pid())) AS "startedAt"`;
-/** Applies those SETTINGS that this server knows: not as start-up parameters, which poolers refuse. */
-const KEPT = `SELECT pg_catalog.set_config(known.name, wanted.value, false)
+/** Applies those SETTINGS that this server knows: not as start-up parameters, which poolers reject. */
+const APPLY = `SELECT pg_catalog.set_config(known.name, wanted.value, false)
   FROM pg_catalog.json_each_text($1::pg_catalog.json) AS wanted (name, value)
   JOIN pg_catalog.pg_settings AS known ON known.name OPERATOR(pg_catalog.=) wanted.name`;
-const KEPT_VALUES = [JSON.stringify(SETTINGS)];
-
-/** Which session serves this connection now. */
-async function readBackend(client: pg.Client): Promise<Backend> {
-  const { rows } = await client.query<Backend>(`SELECT ${BACKEND}`);
-  return { pid: Number(rows[0]?.pid), startedAt: rows[0]?.startedAt ?? "" };
-}
+const APPLY_VALUES = [JSON.stringify(SETTINGS)];
 
 /**
- * Reads which session serves this connection, and, if it is surely its own, applies SETTINGS: in one statement, for lines that are
- * slow. A pooler gives itself away by a cancel key whose pid is not the session's.
+ * Reads which session serves this connection, and, if the session is surely its own, applies SETTINGS: in one
+ * statement, because each is a round trip. A pooler shows in a cancel key whose pid is not the session's.
  */
-export async function openSession(client: pg.Client): Promise<{ backend: Backend; own: boolean }> {
-  const { processID = null } = client as pg.Client & { processID?: number | null };
+export async function openSession(client: Client): Promise<{ backend: Backend; own: boolean }> {
+  const { processID = null } = client as Client & { processID?: number | null };
   const { rows } = await client.query<Backend>(
-    `SELECT ${BACKEND}, ARRAY(${KEPT}
+    `SELECT ${BACKEND}, ARRAY(${APPLY}
       WHERE pg_catalog.pg_backend_pid() OPERATOR(pg_catalog.=) $2::pg_catalog.int4)`,
-    [...KEPT_VALUES, processID],
+    [...APPLY_VALUES, processID],
   );
   const backend = { pid: Number(rows[0]?.pid), startedAt: rows[0]?.startedAt ?? "" };
   return { backend, own: backend.pid === processID };
 }
 
 /** Applies SETTINGS to a session that a pooler keeps for this connection. */
-export async function keepSession(client: pg.Client): Promise<void> {
-  await client.query(KEPT, KEPT_VALUES);
+export async function keepSession(client: Client): Promise<void> {
+  await client.query(APPLY, APPLY_VALUES);
 }
 
 /**
- * Whether several connections take turns on one session, as with pgbouncer's `pool_mode = transaction`: what a session holds (a
- * lock, a setting) is then not ours. It shows when a second connection is busy. Others may come in between, so it is looked at
- * several times. `answered` is told of each answer.
+ * Returns whether several connections share one session one after the other, as with pgbouncer's `pool_mode =
+ * transaction`: a lock or a setting in the session then does not belong to this connection. It shows while a
+ * second connection is in a transaction. Calls `answered` for each answer.
  */
 export async function isShared(
-  client: pg.Client,
-  open: (heard: () => void) => Promise<Session>,
+  client: Client,
+  open: (onAnswer: () => void) => Promise<Client>,
   answered: () => void,
 ): Promise<boolean> {
   const { promise: silent, reject: giveUp } = Promise.withResolvers<never>();
   silent.catch(() => {});
   const patience = new Patience(SILENCE, () => giveUp(new Error("no answer to the second connection")));
-  const heard = () => {
+  const onAnswer = () => {
     patience.renew();
     answered();
   };
   const ask = async <T>(answer: Promise<T>): Promise<T> => {
     const value = await answer;
-    heard();
+    onAnswer();
     return value;
   };
-  const opening = open(heard);
-  const look = async () => {
-    const { client: other } = await opening;
-    other.on("error", () => {}); // it is only looked through
+  const pidOf = async (one: Client) => {
+    const { rows } = await ask(one.query<{ pid: number }>("SELECT pg_catalog.pg_backend_pid() AS pid"));
+    return rows[0]?.pid;
+  };
+  const opening = open(onAnswer);
+  const compare = async () => {
+    const other = await opening;
+    other.on("error", () => {}); // its errors do not matter
     await ask(other.connect());
-    const { pid } = await ask(readBackend(client));
-    const moved = async () => (await ask(readBackend(client))).pid !== pid;
-    for (let turn = 0; turn < LOOKS; turn += 1) {
+    const pid = await pidOf(client);
+    for (let turn = 0; turn < COMPARISONS; turn += 1) {
       await ask(other.query("BEGIN"));
-      if ((await ask(readBackend(other))).pid === pid || (await moved())) return true;
+      if ((await pidOf(other)) === pid || (await pidOf(client)) !== pid) return true;
       await ask(other.query("COMMIT"));
-      if (await moved()) return true;
+      if ((await pidOf(client)) !== pid) return true;
     }
     return false;
   };
   try {
-    return await Promise.race([look(), silent]);
+    return await Promise.race([compare(), silent]);
   } catch {
-    return false; // no second connection to be had: the lock's own proof decides
+    return false; // without a second connection the lock's own proof decides
   } finally {
     patience.end();
     answered();
-    opening
-      .then(({ client: other, socket }) => {
-        other.end().catch(() => {});
-        socket.destroySoon();
-      })
-      .catch(() => {});
+    const close = (other: Client) => {
+      other.end().catch(() => {});
+      other.socket.destroySoon();
+    };
+    opening.then(close).catch(() => {});
   }
 }
 
 type Query = <R extends pg.QueryResultRow>(sql: string, values?: unknown[]) => Promise<R[]>;
 
-/** Ends a session of ours that was lost: it may hold the lock until the server notices that nobody is there. */
+/**
+ * Ends a session of this job that was lost: it may hold the lock until the server notices that the connection
+ * is gone.
+ */
 export async function endSession({ query }: { query: Query }, { pid, startedAt }: Backend): Promise<void> {
   await query(
     "SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE pid = $1 AND backend_start::text = $2",

@@ -2,21 +2,33 @@ import type { Socket } from "node:net";
 import type { ConnectionOptions } from "node:tls";
 import pg from "pg";
 import { createTurns, Patience } from "../async.ts";
-import { type DbConfig, type DbServer, isSocketFolder } from "../config/db-settings.ts";
+import type { DbConfig, DbServer } from "../config/db-settings.ts";
 import { JobError } from "../errors.ts";
 import type { CatalogPurpose } from "../messages/postgres.ts";
-import { type Backend, BEGIN_LOCAL, isShared, keepSession, openSession, type Session } from "./backend.ts";
+import { type Backend, BEGIN_LOCAL, type Client, isShared, keepSession, openSession } from "./backend.ts";
 
-/** Milliseconds without an answer after which a query is given up: none of ours takes a second on a server that lives. */
+/**
+ * Milliseconds without an answer after which a query is given up: none of the job's takes a second on a
+ * healthy server.
+ */
 const QUERY_TIMEOUT = 30_000;
 
-/** A connection that says when it is lost; nothing else in the job listens to pg's events. */
+export interface QueryOptions {
+  /** Milliseconds without an answer after which the connection counts as lost. */
+  timeout?: number;
+  /**
+   * What a statement asks the database's catalog for: a server that does not know it is another product (exit
+   * 78).
+   */
+  about?: CatalogPurpose;
+}
+
+/** A connection that reports when it is lost; nothing else in the job listens to pg's events. */
 export interface Database {
-  /** `timeout` in milliseconds, where the answer matters sooner than usual. */
   query<R extends pg.QueryResultRow = pg.QueryResultRow>(
     sql: string,
     values?: unknown[],
-    timeout?: number,
+    options?: QueryOptions,
   ): Promise<R[]>;
   /** Whether a statement is under way. */
   busy(): boolean;
@@ -29,104 +41,89 @@ export interface Database {
   close(): Promise<void>;
 }
 
-/** The connection is gone: a clean start may help, a repeated statement may not. */
-export class DatabaseLostError extends JobError<"run.postgres.lost"> {
-  override readonly name = "DatabaseLostError";
-  override readonly retryable = true;
-
-  constructor(cause: unknown) {
-    const said = cause instanceof Error && cause.message ? cause.message : "it was closed";
-    super("run.postgres.lost", { said }, { cause });
-  }
-}
-
-/** A statement did not fit the table: a migration of BK-Lite's server has changed it since it was looked at. Look again. */
-export class TableChangedError extends JobError<"table.changed"> {
-  override readonly name = "TableChangedError";
-  override readonly retryable = true;
-
-  constructor(said: string, cause?: unknown) {
-    super("table.changed", { said }, { cause });
-  }
-}
-
 /** How a database is reached. */
 export interface Access {
-  /** Opens a connection, TLS and all, for a login. Tells `heard` of each answer on the way, and of each that the login gets. */
-  connect: (heard: () => void) => Promise<Socket>;
-  /** Told of each statement that the server has answered. */
+  /**
+   * Opens a connection, with TLS, for a login. Calls `onAnswer` for each answer on the way, and for each to
+   * the login.
+   */
+  connect: (onAnswer: () => void) => Promise<Socket>;
+  /** Called for each statement that the server has answered. */
   answered: () => void;
 }
 
-/** Opens one session. Throws what pg throws; readiness/postgres.ts knows what it means, and how long an answer may take. */
+/**
+ * Opens one session. Throws what pg throws, or exit 78 for another product; readiness/ decides what that
+ * means, and how long an answer may take.
+ */
 export async function openDatabase(
   config: DbConfig,
   server: DbServer,
   { connect, answered }: Access,
 ): Promise<Database> {
-  const { client, socket } = await openClient(config, server, connect, () => {});
+  const open = async (onAnswer: () => void): Promise<Client> =>
+    createClient(config, server, await connect(onAnswer));
+  const client = await open(() => {});
   const lost = new AbortController();
   let closing = false;
   const lose = (cause?: unknown) => {
-    if (!closing) lost.abort(new DatabaseLostError(cause));
+    const said = cause instanceof Error && cause.message ? cause.message : "it was closed";
+    if (!closing) lost.abort(new JobError("run.postgres.lost", { said }, { cause, retryable: true }));
   };
   client.on("error", lose);
   client.on("end", () => lose());
-  let backend: Backend;
-  let shared: boolean;
   const prepare = async () => {
-    const session = await openSession(client);
+    const { backend, own } = await openSession(client);
     answered();
-    const openOther = (heard: () => void) => openClient(config, server, connect, heard);
-    const isLent = !session.own && (await isShared(client, openOther, answered));
-    // What is set in a session that others are lent would be theirs as well.
-    if (!session.own && !isLent) await keepSession(client);
-    return { shared: isLent, backend: session.backend };
+    const shared = !own && (await isShared(client, open, answered));
+    // A setting in a session that is lent to others would be theirs too.
+    if (!own && !shared) await keepSession(client);
+    return { shared, backend };
   };
+  let session: { shared: boolean; backend: Backend };
   try {
     await client.connect();
-    ({ shared, backend } = await prepare().catch(async (error) => {
-      const query = async <R extends pg.QueryResultRow>(sql: string) => (await client.query<R>(sql)).rows;
-      throw await catalogError({ query }, "session", error);
-    }));
+    session = await prepare().catch(async (error) => {
+      throw (await catalogFailure(client, "session", error)) ?? error;
+    });
   } catch (error) {
     closing = true;
-    client.end().catch(() => {}); // the socket may be half open; there is nobody to tell
+    client.end().catch(() => {}); // the socket may be half open
     throw error;
   }
   let underWay = 0;
-  // pg has a queue of its own, which it means to drop; and each statement has its full time this way
+  // pg's own queue is deprecated, and this way each statement has its full time.
   const inTurn = createTurns();
+  const run = async <R extends pg.QueryResultRow>(sql: string, values: unknown[], options: QueryOptions) => {
+    if (lost.signal.aborted) throw lost.signal.reason;
+    const { timeout = QUERY_TIMEOUT, about } = options;
+    const onSilence = () => client.socket.destroy(new Error(`no answer within ${timeout / 1000} s`));
+    const patience = new Patience(timeout, onSilence);
+    const ask = async (text: string, parameters?: unknown[]) => {
+      try {
+        return (await client.query<R>(text, parameters)).rows;
+      } finally {
+        patience.renew();
+        answered();
+      }
+    };
+    try {
+      return await (session.shared ? inTransaction(ask, () => ask(sql, values)) : ask(sql, values));
+    } catch (error) {
+      const failure = about && (await catalogFailure(client, about, error));
+      throw failure ?? statementFailure(error, lost.signal, lose);
+    } finally {
+      patience.end();
+    }
+  };
   return {
-    backend,
-    shared,
+    ...session,
     lost: lost.signal,
     busy: () => underWay > 0,
-    async query<R extends pg.QueryResultRow>(sql: string, values: unknown[] = [], limit = QUERY_TIMEOUT) {
+    async query(sql, values = [], options = {}) {
       underWay += 1;
       try {
-        return await inTurn(async () => {
-          if (lost.signal.aborted) throw lost.signal.reason;
-          const patience = new Patience(limit, () =>
-            socket.destroy(new Error(`no answer within ${limit / 1000} s`)),
-          );
-          const ask = async (text: string, parameters?: unknown[]) => {
-            try {
-              return await client.query<R>(text, parameters);
-            } finally {
-              patience.renew();
-              answered();
-            }
-          };
-          const run = () => ask(sql, values);
-          try {
-            return (await (shared ? inTransaction(ask, run) : run())).rows;
-          } catch (error) {
-            throw statementError(error, lost.signal, lose);
-          } finally {
-            patience.end();
-          }
-        });
+        return await inTurn(() => run(sql, values, options));
       } finally {
         underWay -= 1;
       }
@@ -154,16 +151,10 @@ async function inTransaction<T>(ask: (sql: string) => Promise<unknown>, run: () 
   }
 }
 
-/** A client of pg on a connection of ours; it has yet to log in. */
-async function openClient(
-  config: DbConfig,
-  server: DbServer,
-  connect: Access["connect"],
-  heard: () => void,
-): Promise<Session> {
-  const socket = await connect(heard);
+/** Creates a client of pg on an open connection; it has yet to log in. */
+function createClient(config: DbConfig, server: DbServer, socket: Socket): Client {
   const stream = Object.assign(socket, {
-    // pg connects its stream by itself: this one is connected, and encrypted, already.
+    // pg connects its stream itself: this one is connected, and encrypted, already.
     connect() {
       queueMicrotask(() => {
         socket.emit("connect");
@@ -171,7 +162,8 @@ async function openClient(
       });
       return socket;
     },
-    // pg's parser throws at what no Postgres says, where nobody could catch it.
+    // pg's parser throws inside a listener, where nothing could catch it, if the server does not speak
+    // Postgres' protocol.
     on(event: string, listener: (...args: unknown[]) => void) {
       const guarded = (piece: unknown) => {
         if (socket.destroyed) return;
@@ -189,93 +181,83 @@ async function openClient(
     port: server.port,
     database: config.database,
     user: config.user,
-    // A function, so that pg does not fall back on PGPASSWORD of an environment that is not ours.
+    // A function, so that pg does not fall back on the environment's PGPASSWORD.
     password: () => config.password ?? "",
     ssl: false,
     stream: () => stream,
     application_name: "bklite-package-init",
   });
-  return { client, socket };
+  return Object.assign(client, { socket });
 }
-
-/** A statement's failure, sorted into: connection gone, table changed (both retried), a unique key taken (rows.ts knows what it means), and what no retry of ours mends. */
-function statementError(error: unknown, lost: AbortSignal, lose: (cause?: unknown) => void): unknown {
-  const { code, message } = error as Error & { code?: string };
-  // Class 08: connection exception; 57P01 to 57P03: the server is shutting down or starting. Anything without an SQLSTATE is pg's own socket trouble.
-  if (code === undefined || !/^[0-9A-Z]{5}$/.test(code) || code.startsWith("08") || code.startsWith("57P")) {
-    lose(error);
-    return lost.reason ?? error;
-  }
-  const said = `${message} (${code})`;
-  if (code === "42501") return new JobError("row.denied", { said }, { layer: "privileges", cause: error });
-  // not_null_violation, undefined_column, undefined_table
-  if (["23502", "42703", "42P01"].includes(code)) return new TableChangedError(said, error);
-  return code === "23505" ? error : refusal(error, code, said);
-}
-
-/** What Postgres refuses for reasons of its own. SQLSTATE: https://www.postgresql.org/docs/15/errcodes-appendix.html */
-function refusal(cause: unknown, code: string, said: string): JobError {
-  if (code === "53100") return new JobError("row.disk.full", { said }, { cause });
-  if (code === "25006") return new JobError("row.readonly", { said }, { cause });
-  // Class 53: resources; 40: rolled back for another's sake; 55P03, 57014: a lock or a statement took too long.
-  if (/^(53|40|55P03|57014)/.test(code)) return new JobError("row.busy", { said }, { cause });
-  return new JobError("row.refused", { said }, { cause });
-}
-
-/** DB_SSLMODE as node:tls options, after libpq: `require` verifies the chain only where a CA is given. */
-export function tlsOptions({ ssl }: DbConfig): ConnectionOptions {
-  const verified = ssl.mode !== "require" || ssl.ca !== undefined;
-  return {
-    ...(ssl.ca && { ca: ssl.ca }),
-    ...(ssl.cert && { cert: ssl.cert, key: ssl.key }),
-    rejectUnauthorized: verified,
-    // Only verify-full compares the name.
-    ...(ssl.mode !== "verify-full" && { checkServerIdentity: () => undefined }),
-  };
-}
-
-/** As libpq: no TLS on a socket of this machine. */
-export function wantsTls({ ssl }: DbConfig, { host }: DbServer): boolean {
-  return ssl.mode !== "disable" && !isSocketFolder(host);
-}
-
-/** What can be asked: a Database, or a session that is not one yet. */
-interface Asked {
-  query<R extends object>(sql: string, values?: unknown[]): Promise<R[]>;
-}
-
-/** undefined_table, undefined_column, undefined_function, undefined_object, syntax_error, feature_not_supported */
-const REFUSED = ["42P01", "42703", "42883", "42704", "42601", "0A000"];
 
 /**
- * Runs a statement of ours about the database's own catalog. A server that does not know what is in it speaks Postgres' protocol and
- * is another product: throws exit 78 that says what the statement was for. To wait for it would be in vain.
+ * undefined_table, undefined_column, undefined_function, undefined_object, syntax_error,
+ * feature_not_supported
  */
-export async function askCatalog<R extends object>(
-  db: Asked,
-  purpose: CatalogPurpose,
-  sql: string,
-  values: unknown[] = [],
-): Promise<R[]> {
-  try {
-    return await db.query<R>(sql, values);
-  } catch (error) {
-    throw await catalogError(db, purpose, error);
-  }
-}
+const UNKNOWN = ["42P01", "42703", "42883", "42704", "42601", "0A000"];
 
-/** What it means that the server refused a statement about its catalog; other errors stay what they are. */
-export async function catalogError(db: Asked, purpose: CatalogPurpose, error: unknown): Promise<unknown> {
+/**
+ * Returns exit 78 if the server does not know its catalog as Postgres does, so that waiting cannot help;
+ * undefined for other errors.
+ */
+async function catalogFailure(
+  client: Client,
+  purpose: CatalogPurpose,
+  error: unknown,
+): Promise<JobError | undefined> {
   const { code, message } = serverError(error);
-  if (!REFUSED.includes(code)) return error;
-  const [row] = await db.query<{ version: string }>("SELECT version() AS version").catch(() => []);
-  const params = { purpose, version: row?.version ?? "?", said: `${message} (${code})` };
+  if (!UNKNOWN.includes(code)) return undefined;
+  const answer = client.query<{ version: string }>("SELECT pg_catalog.version() AS version");
+  const version = await answer.then(({ rows }) => rows[0]?.version ?? "?").catch(() => "?");
+  const params = { purpose, version, said: `${message} (${code})` };
   return new JobError("postgres.catalog", params, { layer: "table", cause: error });
 }
 
-/** Returns SQLSTATE and words of an error as the server sent it, also if the job has given it a reason; "" for any other error. */
+/**
+ * Returns SQLSTATE and words of an error as the server sent it, also if the job has given it a reason; "" for
+ * any other error.
+ */
 export function serverError(error: unknown): { code: string; message: string } {
   const cause = error instanceof JobError ? error.cause : error;
   const { code = "", message = "" } = (cause ?? {}) as { code?: string; message?: string };
   return { code, message };
+}
+
+/**
+ * Returns what a failed statement means. Retried from a clean start: a connection that is gone, and a table
+ * that a migration of BK-Lite's server has changed. A unique key that is taken stays pg's error: rows.ts
+ * decides what it means. SQLSTATE: https://www.postgresql.org/docs/15/errcodes-appendix.html
+ */
+function statementFailure(cause: unknown, lost: AbortSignal, lose: (cause?: unknown) => void): unknown {
+  const { code, message } = serverError(cause);
+  // Class 08: connection exception; 57P01 to 57P03: the server shuts down or starts. Without an SQLSTATE it
+  // is pg's socket error.
+  if (!/^(?=.*\d)[0-9A-Z]{5}$/.test(code) || code.startsWith("08") || code.startsWith("57P")) {
+    lose(cause);
+    return lost.reason ?? cause;
+  }
+  const said = { said: `${message} (${code})` };
+  if (code === "23505") return cause;
+  if (code === "42501") return new JobError("row.denied", said, { layer: "privileges", cause });
+  // not_null_violation, undefined_column, undefined_table
+  if (["23502", "42703", "42P01"].includes(code))
+    return new JobError("table.changed", said, { cause, retryable: true });
+  if (code === "53100") return new JobError("row.disk.full", said, { cause });
+  if (code === "25006") return new JobError("row.readonly", said, { cause });
+  // Class 53: resources; 40: rolled back in favour of another transaction; 55P03, 57014: a lock or a
+  // statement took too long.
+  return new JobError(/^(53|40|55P03|57014)/.test(code) ? "row.busy" : "row.refused", said, { cause });
+}
+
+/**
+ * Returns DB_SSLMODE as node:tls options, after libpq: `require` verifies the chain only if a CA is given.
+ */
+export function tlsOptions({ ssl }: DbConfig): ConnectionOptions {
+  return {
+    ...(ssl.ca && { ca: ssl.ca }),
+    ...(ssl.cert && { cert: ssl.cert, key: ssl.key }),
+    rejectUnauthorized: ssl.mode !== "require" || ssl.ca !== undefined,
+    // Only verify-full compares the name.
+    ...(ssl.mode !== "verify-full" && { checkServerIdentity: () => undefined }),
+  };
 }

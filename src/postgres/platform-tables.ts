@@ -1,6 +1,6 @@
 import { archOf, isKeyPart, OPERATING_SYSTEMS, type Os } from "../identity.ts";
 import type { CollectorDefinition } from "../packages/package.ts";
-import { askCatalog, type Database } from "./database.ts";
+import type { Database } from "./database.ts";
 import { COLLECTOR_TABLE, MIGRATIONS_TABLE, quote } from "./table.ts";
 
 interface DefinitionRow {
@@ -11,24 +11,23 @@ interface DefinitionRow {
   package: string | null;
 }
 
-/** What is in `node_mgmt_collector`. */
+/** The collectors that `node_mgmt_collector` defines. */
 export interface Definitions {
   definitions: CollectorDefinition[];
-  /** Names of definitions that are passed over: they could not be part of a key. */
+  /** Names of definitions that are skipped because they cannot be part of a key. */
   unusable: string[];
 }
 
 /**
- * The platform's own list of collectors, from `node_mgmt_collector`; none where the table does not exist or has no rows yet
- * (`node_init` fills it). Databases before state C have no cpu_architecture there, old ones no package_name.
+ * Reads the platform's own list of collectors; none if the table does not exist or has no rows yet
+ * (`node_init` fills it). Before state C it has no cpu_architecture, and in old databases no package_name.
  */
 export async function readDefinitions(db: Database, schema: string): Promise<Definitions> {
-  const columns = await askCatalog<{ name: string }>(
-    db,
-    "collectors",
+  const columns = await db.query<{ name: string }>(
     `SELECT column_name::text AS name FROM information_schema.columns
       WHERE table_schema = $1::text AND table_name = $2::text`,
     [schema, COLLECTOR_TABLE],
+    { about: "collectors" },
   );
   const has = new Set(columns.map((column) => column.name));
   if (!["name", "node_operating_system", "executable_path"].every((column) => has.has(column)))
@@ -55,8 +54,9 @@ function definitionOf({ name, os, arch, path, package: packageName }: Definition
 }
 
 /**
- * Returns what follows the top folder in `/opt/fusion-collectors/bin/telegraf` or `C:\fusion-collectors\bin\telegraf.exe`; undefined for a
- * path elsewhere. Doubled separators say nothing, and neither do capitals on Windows.
+ * Returns what follows the top folder in `/opt/fusion-collectors/bin/telegraf` or
+ * `C:\fusion-collectors\bin\telegraf.exe`; undefined for a path elsewhere. Doubled separators are ignored,
+ * and so is case on Windows.
  */
 function belowTop(path: string, os: Os): string | undefined {
   const plain = `/${path.replaceAll("\\", "/")}`.replaceAll(/\/(?:\.?\/)+/g, "/");
@@ -64,27 +64,29 @@ function belowTop(path: string, os: Os): string | undefined {
   return /\/fusion-collectors\/(.+)$/is.exec(plain)?.[1]?.replace(/^bin\//i, "bin/");
 }
 
-/** How far BK-Lite's first start has come, as its tables show it. */
+/** The progress of BK-Lite's first start, as its tables show it. */
 export interface StartProgress {
-  /** Migrations that are applied, and whether the newest is younger than a minute; undefined: not to be seen. */
+  /**
+   * The number of applied migrations, and whether the newest is younger than a minute; undefined: it cannot
+   * be read.
+   */
   migrations: { count: number; young: boolean } | undefined;
-  /** The list of migrations is there, but this user may not read it. */
+  /** The list of migrations exists, but this user may not read it. */
   unreadable: boolean;
-  /** The list of collectors is there and has no row: `node_init` has yet to fill it. */
+  /** The list of collectors exists and has no row: `node_init` has yet to fill it. */
   definitionsEmpty: boolean;
 }
 
-/** Reads how far BK-Lite's first start has come. Time is the database's. */
+/** Reads the progress of BK-Lite's first start. Ages are by the database's clock. */
 export async function readStartProgress(db: Database, schema: string): Promise<StartProgress> {
   const qualified = (table: string) => `${quote(schema)}.${quote(table)}`;
   const [migrations, collectors] = [qualified(MIGRATIONS_TABLE), qualified(COLLECTOR_TABLE)];
   // null: there is no such table
-  const [may] = await askCatalog<{ migrations: boolean | null; collectors: boolean | null }>(
-    db,
-    "collectors",
+  const [may] = await db.query<{ migrations: boolean | null; collectors: boolean | null }>(
     `SELECT has_table_privilege(to_regclass($1::text), 'SELECT') AS migrations,
             has_table_privilege(to_regclass($2::text), 'SELECT') AS collectors`,
     [migrations, collectors],
+    { about: "collectors" },
   );
   const applied = may?.migrations
     ? `SELECT count(*)::int AS count, coalesce(max(applied) > now() - interval '1 minute', false) AS young FROM ${migrations}`

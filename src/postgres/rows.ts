@@ -1,15 +1,15 @@
 import { JobError } from "../errors.ts";
-import { askCatalog, type Database, serverError, TableChangedError } from "./database.ts";
+import { type Database, serverError } from "./database.ts";
 import { CHANGED, changedColumns, quote, type RowColumn, type TableShape } from "./table.ts";
 
-/** Who writes the rows that the platform makes by itself; anybody else in created_by is a person. */
+/** created_by of the rows that the platform writes itself; any other value is a person. */
 export const SYSTEM = "system";
-/** The one status in which BK-Lite offers and installs a package. */
+/** The only status in which BK-Lite offers and installs a package. */
 export const READY = "ready";
-/** The status of a row whose object is still on its way. */
+/** The status of a row whose object is not uploaded yet. */
 export const PENDING = "pending";
 
-/** What a row says, in the table's own terms. */
+/** The values of a row, in the table's own terms. */
 export interface RowValues {
   type: string;
   os: string;
@@ -30,7 +30,7 @@ export interface Row extends RowValues {
   createdBy: string;
 }
 
-/** True for a row that the job may change. */
+/** Returns whether the job may change a row. */
 export function isSystemRow(row: Row): boolean {
   return row.createdBy === SYSTEM;
 }
@@ -40,17 +40,17 @@ export function isReady({ status }: Pick<RowValues, "status">): boolean {
   return (status ?? READY) === READY;
 }
 
-/** The columns in which a row differs from what it should say, of those that the job changes. */
+/** Returns the columns in which a row differs from its wanted values, of those that the job updates. */
 export function differingColumns(row: Row, values: RowValues): RowColumn[] {
   return CHANGED.filter((column) => row[column] !== values[column]);
 }
 
-/** Every row of the table. */
+/** Reads every row of the table. */
 export async function readRows(db: Database, shape: TableShape): Promise<Row[]> {
   return read(db, shape, "");
 }
 
-/** The rows with these ids, as they are now. */
+/** Reads the rows with these ids. */
 export async function readSome(db: Database, shape: TableShape, ids: readonly number[]): Promise<Row[]> {
   return read(db, shape, "WHERE id = ANY ($1::bigint[])", [ids]);
 }
@@ -69,22 +69,15 @@ async function read(db: Database, shape: TableShape, where: string, values: unkn
 
 const DOMAIN = "domain.com";
 
-/** Somebody else wrote a row in between: read everything again and decide again. */
-export class RowConflictError extends JobError<"row.contended"> {
-  override readonly name = "RowConflictError";
-  override readonly retryable = true;
-
-  constructor(said: string, cause?: unknown) {
-    super("row.contended", { said }, { cause });
-  }
-}
-
-/** A row that is missing, or one of `system` with what it should say; `columns` are those that differ. */
+/** A row to insert, or one of `system` to update; `columns` are those that differ. */
 export type RowChange =
   | { row: undefined; values: RowValues }
   | { row: Row; values: RowValues; columns: readonly RowColumn[] };
 
-/** Writes all changes in one transaction; returns each row's id in the order of the changes. Throws RowConflictError. */
+/**
+ * Writes all changes in one transaction; returns each row's id in the order of the changes. Throws retryable
+ * `row.contended`.
+ */
 export async function writeRows(
   db: Database,
   shape: TableShape,
@@ -102,8 +95,8 @@ export async function writeRows(
 }
 
 /**
- * Inserts a row and takes it back, where ROW_DEFAULTS has values whose meaning only the database knows. Throws exit 78 with its words
- * if it does not accept them.
+ * Inserts a row and rolls that back: only the database knows whether it accepts the values of ROW_DEFAULTS.
+ * Throws exit 78 with its words if it does not.
  */
 export async function tryDefaults(db: Database, shape: TableShape, values: RowValues): Promise<void> {
   try {
@@ -112,9 +105,9 @@ export async function tryDefaults(db: Database, shape: TableShape, values: RowVa
       await assertWritten(db, shape, new Map([[id, { row: undefined, values }]]));
     });
   } catch (error) {
-    if (error instanceof TableChangedError) throw error;
+    if (error instanceof JobError && error.retryable) throw error;
     const { code, message } = serverError(error);
-    // Class 22: data; 23: constraints, but for a key that is taken; 42, 428C9: a column or a type.
+    // Class 22: data; 23: constraints, except a key that is taken; 42: a column or a type.
     if (!/^(22|23|42)/.test(code) || code === "23505" || code === "42501") throw error;
     const columns = [...shape.defaults.keys()].join(", ");
     const said = `${message} (${code})`;
@@ -122,7 +115,10 @@ export async function tryDefaults(db: Database, shape: TableShape, values: RowVa
   }
 }
 
-/** Deletes a row that was never finished, unless somebody has touched it within a day, by the database's clock. Returns whether it did. */
+/**
+ * Deletes a row that was never finished, unless it changed within a day by the database's clock. Returns
+ * whether it did.
+ */
 export async function deleteStale(db: Database, shape: TableShape, { id }: Row): Promise<boolean> {
   const gone = await db.query(
     `DELETE FROM ${shape.table}
@@ -145,26 +141,28 @@ async function inTransaction<T>(
     await db.query(end);
     return result;
   } catch (error) {
-    await db.query("ROLLBACK").catch(() => {}); // a lost connection has rolled back by itself
+    await db.query("ROLLBACK").catch(() => {}); // the server rolls back when the connection is lost
     const { code, message, constraint } = error as Error & { code?: string; constraint?: string };
     if (code !== "23505") throw error;
     await checkSequence(db, shape, constraint);
-    throw new RowConflictError(message, error);
+    throw new JobError("row.contended", { said: message }, { cause: error, retryable: true });
   }
 }
 
-/** A primary key that is taken is nobody's doing: the sequence that makes it lags behind, as a restored dump leaves it. */
+/**
+ * Throws exit 78 if the taken key is the primary one: its sequence lags behind the ids, as a restored dump
+ * leaves it.
+ */
 async function checkSequence(
   db: Database,
   { table }: TableShape,
   constraint: string | undefined,
 ): Promise<void> {
-  const [found] = await askCatalog<{ sequence: string }>(
-    db,
-    "sequence",
+  const [found] = await db.query<{ sequence: string }>(
     `SELECT pg_get_serial_sequence($1, 'id') AS sequence FROM pg_constraint
       WHERE conrelid = to_regclass($1) AND contype = 'p' AND conname = $2`,
     [table, constraint],
+    { about: "sequence" },
   );
   if (found) throw new JobError("row.sequence.behind", { table, sequence: found.sequence });
 }
@@ -180,7 +178,7 @@ async function insert(db: Database, shape: TableShape, values: RowValues): Promi
     version: values.version,
     name: values.name,
     description: values.description,
-    // Django keeps its defaults to itself: the columns have none (BKLITE.md).
+    // Django applies its defaults itself: the columns have none (BKLITE.md).
     ...(optional.has("domain") && { domain: DOMAIN }),
     ...(optional.has("updated_by_domain") && { updated_by_domain: DOMAIN }),
     ...(shape.archColumn && { cpu_architecture: values.arch }),
@@ -217,23 +215,24 @@ async function update(
   const [now] = await readSome(db, shape, [row.id]);
   const isSame = now && isSystemRow(now) && differingColumns(row, now).length === 0;
   if (isSame) throw new JobError("row.suppressed", { table: shape.table, statement: "UPDATE" });
-  throw new RowConflictError(`row ${row.id} was changed by somebody else`);
+  const said = `row ${row.id} was changed by somebody else`;
+  throw new JobError("row.contended", { said }, { retryable: true });
 }
 
-/** Reads back what was written, before it is committed: a trigger or a column's type may have changed it. */
+/** Reads the rows back before they are committed: a trigger or a column's type may have changed a value. */
 async function assertWritten(
   db: Database,
   shape: TableShape,
   changes: ReadonlyMap<number, RowChange>,
 ): Promise<void> {
-  // Triggers that wait for the end of the transaction have their say now.
+  // Run deferred triggers now.
   await db.query("SET CONSTRAINTS ALL IMMEDIATE");
   const rows = new Map((await readSome(db, shape, [...changes.keys()])).map((row) => [row.id, row]));
   for (const [id, change] of changes) {
     const found = rows.get(id);
     const { table } = shape;
     if (!found) throw new JobError("row.suppressed", { table, statement: change.row ? "UPDATE" : "INSERT" });
-    // A description is nobody's identity: another process may have changed it before.
+    // A description is not part of the identity: a user may have changed it before.
     const { description, ...values } = change.values;
     const wanted = change.row ? values : { ...values, description, createdBy: SYSTEM };
     for (const [column, value] of Object.entries(wanted)) {

@@ -1,9 +1,10 @@
 /**
- * postgres/: the table of packages in Postgres: its shape, its rows, and the lock. Nothing else knows SQL; it knows nothing of
- * archives or of NATS.
+ * postgres/: the table of packages in Postgres, its rows, and the lock. Only this folder knows SQL; it knows
+ * nothing of archives or of NATS.
  */
 import { JobError } from "../errors.ts";
-import { askCatalog, type Database } from "./database.ts";
+import type { Params, ReasonId } from "../messages/catalog.ts";
+import type { Database } from "./database.ts";
 
 export const TABLE = "node_mgmt_packageversion";
 export const COLLECTOR_TABLE = "node_mgmt_collector";
@@ -29,31 +30,34 @@ const REQUIRED = [
   "description",
 ] as const;
 const OPTIONAL = ["domain", "updated_by_domain", "cpu_architecture", "sha256", "status"] as const;
-export type OptionalColumn = (typeof OPTIONAL)[number];
+type OptionalColumn = (typeof OPTIONAL)[number];
 const KNOWN: ReadonlySet<string> = new Set(["id", ...REQUIRED, ...OPTIONAL]);
 
-/** Columns of an existing row that the job changes where they differ, if the table has them. */
+/** Columns of an existing row that the job updates if they differ, and if the table has them. */
 export const CHANGED = ["name", "sha256", "status"] as const;
 export type RowColumn = (typeof CHANGED)[number];
 
-/** What the table looks like on this server. */
+/** The columns of the table on this server. */
 export interface TableShape {
   /** Quoted and qualified, ready for SQL. */
   table: string;
-  /** The newest known column: E has status, D sha256, C cpu_architecture, B domain, A none of them. */
+  /** By the newest known column: E has status, D sha256, C cpu_architecture, B domain, A none of them. */
   state: "A" | "B" | "C" | "D" | "E";
   optional: ReadonlySet<OptionalColumn>;
   /** State C and later: the architecture is part of a package's identity and key. */
   archColumn: boolean;
-  /** The sequence behind `id` where that is a bigserial; an identity column needs no privilege of its own. */
+  /** The sequence behind `id` if that is a bigserial; an identity column needs no privilege of its own. */
   sequence: string | undefined;
   /** Columns that the job does not know, with their values from ROW_DEFAULTS, as an INSERT names them. */
   defaults: ReadonlyMap<string, string>;
-  /** Why a command that writes cannot work with this table; those that only read do not care. */
+  /** Why a command that writes cannot work with this table; a command that only reads can. */
   refusal: JobError | undefined;
 }
 
-/** What the catalog says of the table, as a shape that the job works with. Throws exit 78 where a column is missing that it cannot do without. */
+/**
+ * Returns the table's shape from what the catalog says. Throws exit 78 if a column is missing that the job
+ * cannot do without.
+ */
 export function shapeOf(
   facts: TableFacts,
   schema: string,
@@ -62,8 +66,7 @@ export function shapeOf(
   const table = `${quote(schema)}.${quote(TABLE)}`;
   const byName = new Map(facts.columns.map((column) => [column.name, column]));
   const missing = ["id", ...REQUIRED].filter((name) => !byName.has(name));
-  if (missing.length > 0)
-    throw new JobError("table.incomplete", { table, columns: missing.join(", ") }, { layer: "table" });
+  if (missing.length > 0) throw refuse("table.incomplete", { table, columns: missing.join(", ") });
   const optional = new Set(OPTIONAL.filter((name) => byName.has(name)));
   const defaults = new Map([...rowDefaults].filter(([name]) => byName.has(name) && !KNOWN.has(name)));
   return {
@@ -84,45 +87,47 @@ function stateOf(optional: ReadonlySet<OptionalColumn>): TableShape["state"] {
   return optional.has("domain") ? "B" : "A";
 }
 
-/** Where to go on would be to guess: what a column means, or what makes two rows the same. */
+function refuse<Id extends ReasonId>(reason: Id, params: Params<Id>): JobError<Id> {
+  return new JobError(reason, params, { layer: "table" });
+}
+
+/** Returns why the job would have to guess what a column means, or what makes two rows the same. */
 function refusalOf(
   table: string,
   { columns, unique }: TableFacts,
   rowDefaults: ReadonlyMap<string, string>,
 ): JobError | undefined {
   const known = [...rowDefaults.keys()].filter((name) => KNOWN.has(name));
-  if (known.length > 0)
-    return new JobError("row.defaults.known", { columns: known.join(", ") }, { layer: "table" });
+  if (known.length > 0) return refuse("row.defaults.known", { columns: known.join(", ") });
   const guessed = unique.filter((name) => !KNOWN.has(name));
-  if (guessed.length > 0)
-    return new JobError("table.unique", { table, columns: guessed.join(", ") }, { layer: "table" });
+  if (guessed.length > 0) return refuse("table.unique", { table, columns: guessed.join(", ") });
   const isOpen = ({ name, needed }: ColumnFacts) => needed && !KNOWN.has(name) && !rowDefaults.has(name);
   const open = columns.filter(isOpen);
   if (open.length === 0) return undefined;
   const names = open.map(({ name }) => name);
   const types = open.map(({ name, type }) => `${name} ${type}`).join(", ");
-  return new JobError("table.unknown", { table, names, types }, { layer: "table" });
+  return refuse("table.unknown", { table, names, types });
 }
 
 /** What a command does with the table. */
-export interface TableUse {
+interface TableUse {
   writes: boolean;
   /** Removes rows that were never finished (PURGE_ORPHANS). */
   deletes: boolean;
 }
 
-/** Columns that an INSERT names, without the identity. */
-export function insertedColumns({ optional, defaults }: TableShape): string[] {
+/** Returns the columns that an INSERT names, without the identity. */
+function insertedColumns({ optional, defaults }: TableShape): string[] {
   return [...REQUIRED, ...optional, ...defaults.keys()];
 }
 
-/** Columns of an existing row that may change on this server. */
+/** Returns the columns of an existing row that the job may update on this server. */
 export function changedColumns({ optional }: TableShape): RowColumn[] {
   return CHANGED.filter((name) => name === "name" || optional.has(name));
 }
 
 /** A column of the packages' table, and what this user may do with it. */
-export interface ColumnFacts {
+interface ColumnFacts {
   name: string;
   /** In SQL's words: `character varying(10)`. */
   type: string;
@@ -134,23 +139,26 @@ export interface ColumnFacts {
 }
 
 /** One row-level security policy that applies to this user. */
-export interface PolicyFacts {
+interface PolicyFacts {
   /** ALL, SELECT, INSERT, UPDATE or DELETE. */
   command: string;
   permissive: boolean;
-  /** It is a plain `true`, so all rows pass. */
+  /** It is a plain `true`, so that it lets all rows pass. */
   open: boolean;
 }
 
 /** What the database's catalog says of the packages' table. */
-export interface TableFacts {
+interface TableFacts {
   version: string;
   readOnly: boolean;
   user: string;
   found: boolean;
-  /** Those that this user may see: all of them with SELECT. */
+  /** The columns that this user may see: all of them with SELECT. */
   columns: readonly ColumnFacts[];
-  /** Columns of unique and exclusion constraints and unique indexes, also in an expression or a WHERE; the primary key's among them. */
+  /**
+   * Columns of unique and exclusion constraints and unique indexes, also in an expression or a WHERE; the
+   * primary key's among them.
+   */
   unique: readonly string[];
   mayRead: boolean;
   mayDelete: boolean;
@@ -163,8 +171,9 @@ export interface TableFacts {
 }
 
 /**
- * One statement, because each is a round trip. The views of the SQL standard and documented functions, where they know it:
- * KingbaseES has Postgres' own tables under other names. pg_index: the standard knows constraints, but no unique index.
+ * One statement, because each is a round trip. It reads the views of the SQL standard if they have the fact:
+ * KingbaseES has Postgres' own tables under other names. pg_index, because the standard has constraints but
+ * no unique index.
  */
 const FACTS = `
   SELECT current_setting('server_version') AS version,
@@ -211,7 +220,45 @@ const FACTS = `
 export async function readFacts(db: Database, schema: string): Promise<TableFacts> {
   const qualified = (table: string) => `${quote(schema)}.${quote(table)}`;
   const values = [schema, TABLE, qualified(TABLE), qualified(COLLECTOR_TABLE)];
-  const [facts] = await askCatalog<TableFacts>(db, "table", FACTS, values);
+  const [facts] = await db.query<TableFacts>(FACTS, values, { about: "table" });
   if (!facts) throw new Error("the catalog's answer has no row");
   return facts;
+}
+
+/** Returns the GRANT statements that would give this user what the job lacks (PostgreSQL: "Privileges"). */
+export function missingGrants(facts: TableFacts, schema: string, shape: TableShape, use: TableUse): string[] {
+  const { table, sequence } = shape;
+  const to = quote(facts.user);
+  const lacks = (what: "insert" | "update", names: readonly string[]) =>
+    use.writes && !names.every((name) => facts.columns.find((column) => column.name === name)?.[what]);
+  const updated = [...changedColumns(shape), "updated_at", "updated_by"];
+  const missing: string[] = [];
+  if (lacks("insert", insertedColumns(shape))) missing.push(`GRANT INSERT ON ${table} TO ${to}`);
+  if (lacks("update", updated)) missing.push(`GRANT UPDATE (${updated.join(", ")}) ON ${table} TO ${to}`);
+  if (deletesRows(shape, use) && !facts.mayDelete) missing.push(`GRANT DELETE ON ${table} TO ${to}`);
+  if (use.writes && sequence !== undefined && facts.sequence?.usable === false)
+    missing.push(`GRANT USAGE ON SEQUENCE ${sequence} TO ${to}`);
+  if (facts.mayReadCollectors === false)
+    missing.push(`GRANT SELECT ON ${quote(schema)}.${quote(COLLECTOR_TABLE)} TO ${to}`);
+  return missing;
+}
+
+/** Returns whether rows are deleted: only a table with a status has rows that were never finished. */
+function deletesRows({ optional }: TableShape, { writes, deletes }: TableUse): boolean {
+  return writes && deletes && optional.has("status");
+}
+
+/**
+ * Returns the statement that lets this user reach all rows if row-level security hides some; undefined: none
+ * is hidden.
+ */
+export function missingPolicy(facts: TableFacts, shape: TableShape, use: TableUse): string | undefined {
+  if (!facts.secured) return undefined;
+  const open = facts.policies.filter((policy) => policy.permissive && policy.open);
+  const closed = facts.policies.some((policy) => !policy.permissive && !policy.open);
+  const covered = (command: string) => open.some((one) => one.command === "ALL" || one.command === command);
+  const commands = ["SELECT", ...(use.writes ? ["INSERT", "UPDATE"] : [])];
+  if (deletesRows(shape, use)) commands.push("DELETE");
+  if (!closed && commands.every(covered)) return undefined;
+  return `CREATE POLICY package_init ON ${shape.table} TO ${quote(facts.user)} USING (true) WITH CHECK (true)`;
 }

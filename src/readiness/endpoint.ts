@@ -1,3 +1,7 @@
+/**
+ * readiness/: whether Postgres and NATS can really be used, layer by layer, until a deadline, and the verdict
+ * if they cannot. Changes nothing except that it creates a missing bucket.
+ */
 import type { LookupAddress } from "node:dns";
 import { lookup } from "node:dns/promises";
 import { once } from "node:events";
@@ -5,47 +9,83 @@ import { isIP, type Socket, connect as tcpConnect } from "node:net";
 import { type ConnectionOptions, type TLSSocket, connect as tlsConnect } from "node:tls";
 import { abortable } from "../async.ts";
 import { type DbServer, isSocketFolder, placeOf } from "../config/db-settings.ts";
-import { type Attempt, LayerFailure, type Service, words } from "./probe.ts";
+import { JobError } from "../errors.ts";
+import type { Params, ReasonId } from "../messages/catalog.ts";
 
-/** Where one server of a service listens. */
-export interface Line extends DbServer {
+/** The layers of each service, in the order in which a probe passes them. */
+export const LAYERS = {
+  postgres: ["dns", "tcp", "tls", "login", "database", "table", "privileges"],
+  nats: ["dns", "tcp", "tls", "login", "jetstream", "bucket"],
+} as const;
+export type Layer = (typeof LAYERS)[Service][number];
+
+export type Service = "postgres" | "nats";
+
+/** The address of one server of a service. */
+export interface Endpoint extends DbServer {
   service: Service;
   /** host:port, for messages. */
   where: string;
 }
 
-/** The line to one server of a service. */
-export function lineTo(service: Service, { host, port }: DbServer): Line {
+/** Returns the endpoint of a server. */
+export function endpointOf(service: Service, { host, port }: DbServer): Endpoint {
   return { service, host, port, where: placeOf({ host, port }) };
+}
+
+/** What a probe reports of its progress. Only this counts as progress; bytes alone do not. */
+export interface Attempt {
+  signal: AbortSignal;
+  /** The layer before is passed, and this one is tried. */
+  enter(layer: Layer): void;
+  /** The server has given one whole answer: to a statement, a request, or a step of the login. */
+  answered(): void;
+  /** Sets the connection whose bytes distinguish a slow server from a silent one; undefined: none does. */
+  watch(socket: Socket | undefined): void;
+  /** Runs a step that only one probe may take at a time. */
+  inTurn<R>(work: () => Promise<R>): Promise<R>;
+}
+
+/** Returns the error of a probe that fails at `layer`. */
+export function layerError<Id extends ReasonId>(
+  layer: Layer,
+  reason: Id,
+  params: Params<Id>,
+  cause?: unknown,
+): JobError {
+  return new JobError(reason, params, { layer, cause }) as unknown as JobError;
 }
 
 /** Milliseconds for each address of a name that has several; node gives up a slow one after 250 otherwise. */
 const ADDRESS_TIMEOUT = 2000;
 
-/** Resolves a host as any client would; an address needs no resolving. Throws LayerFailure `dns`. */
-async function resolveHost({ service, host, where }: Line, signal: AbortSignal): Promise<LookupAddress[]> {
+/** Resolves a host as any client would; an address needs no resolving. Throws JobError of the layer `dns`. */
+async function resolveHost(
+  { service, host, where }: Endpoint,
+  signal: AbortSignal,
+): Promise<LookupAddress[]> {
   const family = isIP(host);
   if (family !== 0) return [{ address: host, family }];
   try {
     return await abortable(lookup(host, { all: true }), signal);
   } catch (error) {
-    throw LayerFailure.of("dns", `${service}.dns`, { where, said: words(error) }, error);
+    throw layerError("dns", `${service}.dns`, { where, said: causeOf(error) }, error);
   }
 }
 
 /**
- * Opens a connection, which is destroyed when the attempt ends without success. Throws LayerFailure `dns` or `tcp`. It does not
- * read yet: whoever reads first hears the first byte.
+ * Opens a connection, which is destroyed when the attempt's signal aborts. It is not read yet, so the first
+ * reader gets the first byte. Throws JobError of the layer `dns` or `tcp`.
  */
 export async function dial(
-  line: Line,
+  endpoint: Endpoint,
   attempt: Pick<Attempt, "signal" | "enter" | "watch">,
 ): Promise<Socket> {
-  const { service, host, port, where } = line;
+  const { service, host, port, where } = endpoint;
   const { signal } = attempt;
   attempt.enter("dns");
   const local = isSocketFolder(host);
-  const addresses = local ? [] : await resolveHost(line, signal);
+  const addresses = local ? [] : await resolveHost(endpoint, signal);
   attempt.enter("tcp");
   const socket = tcpConnect({
     ...(local ? { path: where } : { host, port, lookup: (_name, _options, done) => done(null, addresses) }),
@@ -58,20 +98,20 @@ export async function dial(
   attempt.watch(socket);
   try {
     await once(socket, "connect", { signal });
-    socket.on("error", () => {}); // whoever reads from it hears of it
+    socket.on("error", () => {}); // its reader gets the error
     return socket;
   } catch (error) {
     socket.destroy();
-    const said = words(error);
-    if (local) throw LayerFailure.of("tcp", "postgres.socket", { where, said }, error);
+    const said = causeOf(error);
+    if (local) throw layerError("tcp", "postgres.socket", { where, said }, error);
     const refused = said.includes("ECONNREFUSED");
-    throw LayerFailure.of("tcp", `${service}.tcp.${refused ? "refused" : "failed"}`, { where, said }, error);
+    throw layerError("tcp", `${service}.tcp.${refused ? "refused" : "failed"}`, { where, said }, error);
   }
 }
 
-/** Makes a connection a TLS one; throws LayerFailure `tls`. */
-export async function handshake(
-  line: Line,
+/** Starts TLS on a connection. Throws JobError of the layer `tls`. */
+export async function startTls(
+  endpoint: Endpoint,
   socket: Socket,
   options: ConnectionOptions,
   { signal, watch }: Pick<Attempt, "signal" | "watch">,
@@ -81,20 +121,23 @@ export async function handshake(
     secure = tlsConnect({ ...options, socket });
     await once(secure, "secureConnect", { signal });
     secure.on("error", () => {});
-    // From here on what is decrypted counts: a server's session tickets are no answer.
+    // From here on decrypted bytes count: a server's session tickets are no answer.
     watch(secure);
     return secure;
   } catch (error) {
     secure?.destroy();
     socket.destroy();
-    const failure = tlsFailure(line, error);
+    const failure = tlsFailure(endpoint, error);
     if (failure) throw failure;
-    const said = words(error);
-    throw LayerFailure.of("tls", `${line.service}.tls.broken`, { where: line.where, said }, error);
+    const said = causeOf(error);
+    throw layerError("tls", `${endpoint.service}.tls.broken`, { where: endpoint.where, said }, error);
   }
 }
 
-/** What arrives until `enough`, at most 64 KiB. Throws if the connection ends before; leaves the rest to the next reader. */
+/**
+ * Reads until `enough`, at most 64 KiB, and leaves the rest to the next reader. Throws EndedError if the
+ * connection ends before.
+ */
 export function readUntil(
   socket: Socket,
   enough: (data: Buffer) => boolean,
@@ -123,7 +166,7 @@ export function readUntil(
   });
 }
 
-/** The server closed the connection, or said too much; `data`: what it did say. */
+/** The server closed the connection, or sent too much; `data`: what it sent. */
 export class EndedError extends Error {
   override readonly name = "EndedError";
   readonly data: Buffer;
@@ -134,8 +177,8 @@ export class EndedError extends Error {
   }
 }
 
-/** The beginning of what a stranger said, as far as it can be read. */
-export function firstWords(data: Buffer): string {
+/** Returns the beginning of what another program said, as printable characters. */
+export function excerpt(data: Buffer): string {
   const text =
     data
       .subarray(0, 60)
@@ -157,11 +200,11 @@ const UNTRUSTED = [
   "UNABLE_TO_VERIFY_LEAF_SIGNATURE",
 ];
 
-/** What a TLS error means; undefined where it is none. Waiting mends none of these. */
-export function tlsFailure({ service, where }: Line, error: unknown): LayerFailure | undefined {
+/** Returns what a TLS error means; undefined for any other error. Waiting helps against none of these. */
+export function tlsFailure({ service, where }: Endpoint, error: unknown): JobError | undefined {
   const { code = "" } = (error ?? {}) as NodeJS.ErrnoException;
   const id = tlsReason(code);
-  return id && LayerFailure.of("tls", `${service}.tls.${id}`, { where, said: words(error) }, error);
+  return id && layerError("tls", `${service}.tls.${id}`, { where, said: causeOf(error) }, error);
 }
 
 function tlsReason(code: string) {
@@ -170,4 +213,18 @@ function tlsReason(code: string) {
   if (UNTRUSTED.includes(code)) return "untrusted";
   if (/^ERR_SSL_.*(ALERT|CERTIFICATE)/.test(code)) return "rejected";
   return /^ERR_(SSL|OSSL)_/.test(code) ? "handshake" : undefined;
+}
+
+/** Formats an error as one line, in the words of whatever raised it. */
+export function causeOf(error: unknown): string {
+  if (error instanceof AggregateError && error.errors.length > 0) {
+    // Node tries each address of a name (happy eyeballs) and reports an error for each.
+    return [...new Set(error.errors.map(causeOf))].join(", ");
+  }
+  if (error instanceof Error) {
+    const { code } = error as NodeJS.ErrnoException;
+    const text = error.message.trim() || error.name; // OpenSSL ends its messages with a line feed
+    return code && !text.includes(code) && /^E[A-Z_]+$/.test(code) ? `${code}: ${text}` : text;
+  }
+  return String(error);
 }

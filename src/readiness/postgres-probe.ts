@@ -1,251 +1,248 @@
 import type { Socket } from "node:net";
-import type { DbConfig, DbServer } from "../config/db-settings.ts";
+import { type DbConfig, type DbServer, isSocketFolder } from "../config/db-settings.ts";
 import { JobError } from "../errors.ts";
-import { EXIT } from "../exit.ts";
-import type { Params } from "../messages/catalog.ts";
+import { type Database, openDatabase, tlsOptions } from "../postgres/database.ts";
 import {
-  type Database,
-  DatabaseLostError,
-  openDatabase,
-  TableChangedError,
-  tlsOptions,
-  wantsTls,
-} from "../postgres/database.ts";
-import { missingGrants, missingPolicy } from "../postgres/privileges.ts";
-import { quote, readFacts, shapeOf, TABLE, type TableShape } from "../postgres/table.ts";
-import { dial, firstWords, handshake, type Line, lineTo, readUntil, tlsFailure } from "./endpoint.ts";
+  missingGrants,
+  missingPolicy,
+  quote,
+  readFacts,
+  shapeOf,
+  TABLE,
+  type TableShape,
+} from "../postgres/table.ts";
 import {
   type Attempt,
+  causeOf,
+  dial,
   type Endpoint,
-  type Layer,
-  LayerFailure,
-  POSTGRES_LAYERS,
-  type Probe,
-  words,
-} from "./probe.ts";
+  endpointOf,
+  excerpt,
+  layerError,
+  readUntil,
+  startTls,
+  tlsFailure,
+} from "./endpoint.ts";
+import type { Probe } from "./probe.ts";
 
 export interface PostgresReady {
   db: Database;
   shape: TableShape;
-  /** host:port of the server that was taken. */
+  /** host:port of the server that was chosen. */
   where: string;
   /** server_version, for the report. */
   version: string;
 }
 
-/** How to become ready on a usable table. `writes`: whether the command needs INSERT and UPDATE. */
-export function postgresProbe(config: DbConfig, writes: boolean): Probe<PostgresReady> {
-  const endpoints = config.servers.map((server) => endpointOf(server, config, writes));
-  return { service: "postgres", layers: POSTGRES_LAYERS, endpoints };
+/**
+ * Returns how to become ready on a usable table, for each server. `writes`: whether the command needs INSERT
+ * and UPDATE.
+ */
+export function postgresProbes(config: DbConfig, writes: boolean): Probe<PostgresReady>[] {
+  return config.servers.map((server) => probeOf(server, config, writes));
 }
 
-function endpointOf(server: DbServer, config: DbConfig, writes: boolean): Endpoint<PostgresReady> {
-  const line = lineTo("postgres", server);
+function probeOf(server: DbServer, config: DbConfig, writes: boolean): Probe<PostgresReady> {
+  const endpoint = endpointOf("postgres", server);
+  const { where } = endpoint;
   return {
-    where: line.where,
+    endpoint,
     async connect(attempt) {
-      const db = await logIn(line, config, attempt);
+      const db = await logIn(endpoint, config, attempt);
       try {
         attempt.enter("table");
-        return { ...(await inspect(line, db, config, writes)), where: line.where };
+        const { shape, version } = await checkTable(db, config, where, writes);
+        return { db, shape, version, where };
       } catch (error) {
         db.close().catch(() => {});
-        throw error;
+        throw checkFailure(config, where, error);
       }
     },
     close: ({ db }) => void db.close(),
   };
 }
 
-/** Connects and logs in. Throws LayerFailure `dns` to `database`. */
-export async function logIn(line: Line, config: DbConfig, attempt: LoginAttempt): Promise<Database> {
-  const { signal } = attempt;
-  const { promise: stranger, reject: failed } = Promise.withResolvers<never>();
-  stranger.catch(() => {});
-  const listening: (() => void)[] = [];
-  const connect = async (heard: () => void) => {
-    const answered = () => {
-      attempt.answered();
-      heard();
+type LoginAttempt = Pick<Attempt, "signal" | "enter" | "answered" | "watch">;
+
+/** Connects and logs in. Throws JobError of the layers `dns` to `database`. */
+export async function logIn(endpoint: Endpoint, config: DbConfig, attempt: LoginAttempt): Promise<Database> {
+  const { signal, answered } = attempt;
+  const { promise: rejected, reject } = Promise.withResolvers<never>();
+  rejected.catch(() => {});
+  const observers: (() => void)[] = [];
+  const connect = async (onAnswer: () => void) => {
+    const bothAnswered = () => {
+      answered();
+      onAnswer();
     };
-    // A second connection only shows whether a pooler shares the session: the first one's layers count.
-    const isFirst = listening.length === 0;
-    const enter: Attempt["enter"] = isFirst ? attempt.enter : answered;
+    // A second connection only shows whether a pooler shares the session: the layers are those of the first.
+    const isFirst = observers.length === 0;
+    const enter: Attempt["enter"] = isFirst ? attempt.enter : bothAnswered;
     const watch: Attempt["watch"] = isFirst ? attempt.watch : () => {};
-    const socket = await reach(line, config, { signal, answered, enter, watch });
+    const socket = await reachLogin(endpoint, config, { signal, answered: bothAnswered, enter, watch });
     enter("login");
-    answered();
-    const accepted = () => enter("database");
-    listening.push(listenToLogin(line, socket, config, { answered, accepted, failed }));
+    bothAnswered();
+    const onFirst = (response: Buffer) => {
+      const failure = firstResponseFailure(endpoint, response, config);
+      if (!failure) return;
+      reject(failure);
+      socket.destroy();
+    };
+    const onMessage = (message: Buffer) => {
+      if (isAuthenticationOk(message)) enter("database"); // the rest is about the database
+      bothAnswered();
+    };
+    observers.push(observeLogin(socket, onFirst, onMessage));
     return socket;
   };
   try {
-    const { answered } = attempt;
-    return await Promise.race([openDatabase(config, line, { connect, answered }), stranger]);
+    return await Promise.race([openDatabase(config, endpoint, { connect, answered }), rejected]);
   } catch (error) {
     signal.throwIfAborted();
-    if (error instanceof LayerFailure) throw error;
-    if (error instanceof JobError) throw LayerFailure.from("login", error, `Postgres at ${line.where}`);
-    throw loginFailure(line, config, error);
+    if (!(error instanceof JobError)) throw loginFailure(endpoint, config, error);
+    throw withPlace(error, "login", endpoint.where);
   } finally {
-    for (const stop of listening) stop();
+    for (const stop of observers) stop();
   }
 }
 
-type LoginAttempt = Pick<Attempt, "signal" | "enter" | "answered" | "watch">;
+/** Adds layer and place to an error that has its reason already; one of this probe names its place. */
+function withPlace(error: JobError, layer: string, where: string): JobError {
+  if ("where" in error.params) return error;
+  return new JobError(error.reason, error.params, { layer, server: `Postgres at ${where}`, cause: error });
+}
 
 /** Goes as far as the login: TCP and TLS. */
-async function reach(line: Line, config: DbConfig, attempt: LoginAttempt): Promise<Socket> {
-  const { signal } = attempt;
-  const socket = await dial(line, attempt);
-  if (!wantsTls(config, line)) return socket;
+async function reachLogin(endpoint: Endpoint, config: DbConfig, attempt: LoginAttempt): Promise<Socket> {
+  const socket = await dial(endpoint, attempt);
+  const { host, where } = endpoint;
+  // As libpq: no TLS on a socket of this machine.
+  if (config.ssl.mode === "disable" || isSocketFolder(host)) return socket;
   try {
     attempt.enter("tls");
-    const offered = await asksForTls(socket, signal);
+    const response = await requestTls(socket, attempt.signal);
     attempt.answered();
-    if (offered instanceof Buffer) judge(line, offered, config);
-    if (offered !== true) throw LayerFailure.of("tls", "postgres.tls.off", { where: line.where });
-    const options = { host: line.host, ...serverName(line.host), ...tlsOptions(config) };
-    return await handshake(line, socket, options, attempt);
+    if (response === "N") throw layerError("tls", "postgres.tls.off", { where });
+    if (response !== "S") {
+      const failure = firstResponseFailure(endpoint, response, config);
+      throw failure ?? loginFailure(endpoint, config, parseErrorResponse(response));
+    }
+    // An IP address must not be sent as SNI.
+    const servername = /^[\d.]+$|:/.test(host) ? {} : { servername: host };
+    return await startTls(endpoint, socket, { host, ...servername, ...tlsOptions(config) }, attempt);
   } catch (error) {
     socket.destroy();
     throw error;
   }
 }
 
-/** An IP address must not be sent as SNI. */
-function serverName(host: string): { servername?: string } {
-  return /^[\d.]+$|:/.test(host) ? {} : { servername: host };
-}
-
-/** Who logs in, and where to. */
-export interface Login {
-  user: string;
-  database: string;
-  password: string | undefined;
-}
-
-/** What Postgres, or a pooler before it, said in an ErrorResponse. */
-export interface ServerError {
-  /** SQLSTATE. */
-  code: string;
-  message: string;
-}
-
-/** Asks for TLS (PostgreSQL: "SSL Session Encryption"). True: go on with the handshake; false: there is none here. */
-export async function asksForTls(socket: Socket, signal: AbortSignal): Promise<boolean | Buffer> {
+/**
+ * Asks for TLS (PostgreSQL: "SSL Session Encryption"). Returns S (start it), N (there is none), or what else
+ * the server says.
+ */
+async function requestTls(socket: Socket, signal: AbortSignal): Promise<"S" | "N" | Buffer> {
   const request = Buffer.alloc(8);
   request.writeInt32BE(8, 0);
   request.writeInt32BE(80_877_103, 4);
   socket.write(request);
-  const answer = await readUntil(socket, (data) => data.length > 0, signal);
-  if (answer.length === 1 && answer[0] === 0x53) return true; // S
-  return answer.length === 1 && answer[0] === 0x4e ? false : answer; // N
-}
-
-interface Listener {
-  /** Called for each whole message. */
-  answered: () => void;
-  /** Called when the server has accepted the login; what follows is about the database. */
-  accepted: () => void;
-  /** Called once, with a LayerFailure, where pg would not understand what the server says. */
-  failed: (failure: unknown) => void;
+  const response = await readUntil(
+    socket,
+    (data) => data.length >= 5 || /^[SN]/.test(data.toString("latin1")),
+    signal,
+  );
+  const letter = response.toString("latin1");
+  return letter === "S" || letter === "N" ? letter : response;
 }
 
 /**
- * Listens to the answers to a login that pg makes on this socket: which product answers, and how it wants the login. Returns what
- * ends the listening.
+ * Reads along while pg logs in on the socket. `onFirst` receives the server's first response, as far as it
+ * has come, `onMessage` each whole message. Returns what ends the reading.
  */
-export function listenToLogin(line: Line, socket: Socket, login: Login, listener: Listener): () => void {
-  let heard: Buffer = Buffer.alloc(0);
-  let judged = false;
-  const judgeOnce = (answer: Buffer) => {
-    judged = true;
-    try {
-      judge(line, answer, login);
-    } catch (error) {
-      // What Postgres says in an ErrorResponse, pg understands.
-      if (!(error instanceof LayerFailure)) return;
-      listener.failed(error);
-      socket.destroy();
-    }
+function observeLogin(
+  socket: Socket,
+  onFirst: (response: Buffer) => void,
+  onMessage: (message: Buffer) => void,
+): () => void {
+  let unread: Buffer = Buffer.alloc(0);
+  let isFirst = true;
+  const reportFirst = () => {
+    if (isFirst) onFirst(unread);
+    isFirst = false;
   };
   const onData = (piece: Buffer) => {
-    heard = Buffer.concat([heard, piece]);
-    if (!judged && isWhole(heard)) judgeOnce(heard);
-    for (let end = endOfMessage(heard); end !== undefined && end <= heard.length; end = endOfMessage(heard)) {
-      if (isAuthenticationOk(heard)) listener.accepted();
-      heard = heard.subarray(end);
-      listener.answered();
+    unread = Buffer.concat([unread, piece]);
+    if (unread.length >= 5 && (!isLoginMessage(unread) || unread.length >= messageEnd(unread))) reportFirst();
+    while (unread.length >= 5 && unread.length >= messageEnd(unread)) {
+      const end = messageEnd(unread);
+      onMessage(unread.subarray(0, end));
+      unread = unread.subarray(end);
     }
   };
-  // A stranger that hangs up: what it has said tells who it is.
+  // Another product that hangs up: what it has said so far identifies it.
   const onEnd = () => {
-    if (!judged && heard.length > 0 && !isMessage(heard)) judgeOnce(heard);
+    if (unread.length > 0 && !isLoginMessage(unread)) reportFirst();
   };
   socket.on("data", onData).on("end", onEnd).on("close", onEnd);
   return () => socket.off("data", onData).off("end", onEnd).off("close", onEnd);
 }
 
-/** Where the first message ends; undefined: its length has not come yet. */
-function endOfMessage(data: Buffer): number | undefined {
-  return data.length < 5 ? undefined : 1 + Math.max(4, data.readInt32BE(1));
+/** Returns where the message at the beginning ends: a type of one byte, then its length. */
+function messageEnd(data: Buffer): number {
+  return 1 + Math.max(4, data.readInt32BE(1));
+}
+
+/**
+ * Types of the messages that may come first: AuthenticationX, ErrorResponse, NegotiateProtocolVersion,
+ * NoticeResponse.
+ */
+const FIRST = "REvN";
+
+/** Returns whether the data begin as a server's response to a login does. */
+function isLoginMessage(data: Buffer): boolean {
+  if (!FIRST.includes(String.fromCharCode(data[0] ?? 0))) return false;
+  return data.length < 5 || (data.readInt32BE(1) >= 4 && data.readInt32BE(1) < 30_000);
 }
 
 function isAuthenticationOk(message: Buffer): boolean {
   return message[0] === 0x52 && message.readInt32BE(1) === 8 && message.readInt32BE(5) === 0;
 }
 
-/** Types of the messages that may come first: AuthenticationX, ErrorResponse, NegotiateProtocolVersion, NoticeResponse. */
-const FIRST = "REvN";
-
-/** Whether the data begin with a whole message that decides, or with what no Postgres says. */
-function isWhole(data: Buffer): boolean {
-  if (data.length === 0) return false;
-  if (!isMessage(data)) return data.length >= 5;
-  return data.length >= 5 && data.length > data.readInt32BE(1);
-}
-
-function isMessage(data: Buffer): boolean {
-  if (!FIRST.includes(String.fromCharCode(data[0] ?? 0))) return false;
-  return data.length < 5 || (data.readInt32BE(1) >= 4 && data.readInt32BE(1) < 30_000);
-}
-
-/** Judges a first answer; throws where the login cannot go on. */
-export function judge(line: Line, answer: Buffer, login: Login): void {
-  const { where } = line;
-  const fail = (failure: LayerFailure) => {
-    throw failure;
-  };
-  if (!isMessage(answer)) {
-    const product = productOf(answer);
-    if (product) fail(LayerFailure.of("login", "postgres.login.product", { where, product }));
-    fail(LayerFailure.of("login", "postgres.login.protocol", { where, said: firstWords(answer) }));
+/**
+ * Returns why the login cannot go on after a server's first response; undefined: pg understands the response.
+ */
+export function firstResponseFailure(
+  { where }: Endpoint,
+  response: Buffer,
+  { password, user }: Pick<DbConfig, "password" | "user">,
+): JobError | undefined {
+  if (!isLoginMessage(response)) {
+    const product = productOf(response);
+    if (product) return layerError("login", "postgres.login.product", { where, product });
+    return layerError("login", "postgres.login.protocol", { where, said: excerpt(response) });
   }
-  const type = String.fromCharCode(answer[0] as number);
-  const end = 1 + answer.readInt32BE(1);
-  const body = answer.subarray(5, end);
-  if (type === "E") throw serverError(body);
-  // What only says something by the way.
-  if (type !== "R") {
-    if (answer.length > end) judge(line, answer.subarray(end), login);
-    return;
-  }
+  let request = response;
+  // A notice or a protocol version may come before the request.
+  while (request.length >= 5 && (request[0] === 0x4e || request[0] === 0x76))
+    request = request.subarray(messageEnd(request));
+  if (request[0] !== 0x52 || request.length < 5 || request.length < messageEnd(request)) return undefined;
+  const body = request.subarray(5, messageEnd(request));
   const method = foreignMethod(body);
-  if (method) fail(LayerFailure.of("login", "postgres.login.method", { where, method }));
-  if (body.readInt32BE(0) !== 0 && login.password === undefined) {
-    fail(LayerFailure.of("login", "postgres.login.no-password", { where, user: login.user }));
-  }
+  if (method) return layerError("login", "postgres.login.method", { where, method });
+  if (body.readInt32BE(0) === 0 || password !== undefined) return undefined;
+  return layerError("login", "postgres.login.no-password", { where, user });
 }
 
-/** MySQL and MariaDB speak first: length, sequence 0, protocol 10 and the version, or 255 and an error (MySQL: "Protocol::Handshake"). */
+/**
+ * MySQL and MariaDB speak first: length, sequence 0, protocol 10 and the version, or 255 and an error (MySQL:
+ * "Protocol::Handshake").
+ */
 function productOf(data: Buffer): string | undefined {
   if (data.length < 5 || data[3] !== 0 || (data[4] !== 10 && data[4] !== 255)) return undefined;
-  const version = data[4] === 10 ? firstWords(data.subarray(5, Math.max(5, data.indexOf(0, 5)))) : "";
+  const version = data[4] === 10 ? excerpt(data.subarray(5, Math.max(5, data.indexOf(0, 5)))) : "";
   return `${/mariadb/i.test(version) ? "MariaDB" : "MySQL"}${version && ` ${version}`}`;
 }
 
-/** Authentication requests that PostgreSQL's clients answer in other ways (PostgreSQL: "Message Formats", Authentication…). */
+/** Authentication requests that pg does not answer (PostgreSQL: "Message Formats", Authentication…). */
 const METHODS: Record<number, string> = {
   2: "Kerberos V5",
   7: "GSSAPI",
@@ -254,123 +251,105 @@ const METHODS: Record<number, string> = {
   13: "openGauss' SM3 (authentication request 13)",
 };
 
-/** The name of a login method that pg does not know; undefined: it does. */
+/** Returns the name of a login method that pg does not know; undefined: it does. */
 function foreignMethod(body: Buffer): string | undefined {
   const request = body.readInt32BE(0);
   if ([0, 3, 5].includes(request)) return undefined;
   if (request !== 10) return METHODS[request] ?? `authentication request ${request}`;
   const mechanisms = body.subarray(4).toString("latin1").split("\0").filter(Boolean);
   if (mechanisms.includes("SCRAM-SHA-256")) return undefined;
-  // openGauss uses the number of SASL for its own: a method's number, a salt and a token instead of names.
+  // openGauss uses the number of SASL for its own method: a number, a salt and a token instead of names.
   const named = mechanisms.length > 0 && mechanisms.every((name) => /^[A-Z][A-Z0-9-]{2,}$/.test(name));
   return named ? mechanisms.join(", ") : "openGauss' and GaussDB's SHA256 (authentication request 10)";
 }
 
-/** ErrorResponse: fields of one byte and a text. */
-function serverError(body: Buffer): ServerError {
-  const fields = new Map(
-    body
-      .toString("utf8")
-      .split("\0")
-      .map((field) => [field.slice(0, 1), field.slice(1)]),
-  );
-  return { code: fields.get("C") ?? "", message: fields.get("M") ?? firstWords(body) };
+/** Parses an ErrorResponse: fields of one byte and a text. */
+function parseErrorResponse(response: Buffer): { code: string; message: string } {
+  const body = response.subarray(5, messageEnd(response)).toString("utf8");
+  const fields = new Map(body.split("\0").map((field) => [field.slice(0, 1), field.slice(1)]));
+  return { code: fields.get("C") ?? "", message: fields.get("M") ?? excerpt(response) };
 }
 
 /**
- * What a login that failed means: an ErrorResponse of Postgres or of a pooler, or pg's own words.
+ * Returns what a failed login means: an ErrorResponse of Postgres or of a pooler, or an error of pg's own.
  * SQLSTATE: https://www.postgresql.org/docs/15/errcodes-appendix.html
  */
-export function loginFailure(line: Line, config: DbConfig, error: unknown): LayerFailure {
-  const { where } = line;
+export function loginFailure(endpoint: Endpoint, config: DbConfig, error: unknown): JobError {
+  const { where } = endpoint;
   const { database, user } = config;
   const { code = "", message = "" } = error as { code?: string; message?: string };
-  const said = error instanceof Error ? words(error) : message;
-  const login = <Id extends "password" | "refused" | "starting" | "connections" | "failed">(
-    id: Id,
-    params: Params<`postgres.login.${Id}`>,
-  ) => LayerFailure.of("login", `postgres.login.${id}`, params, error);
-
-  const tls = config.ssl.mode === "disable" ? undefined : tlsFailure(line, error);
+  const said = error instanceof Error ? causeOf(error) : message;
+  const tls = config.ssl.mode === "disable" ? undefined : tlsFailure(endpoint, error);
   if (tls) return tls;
-  if (code === "3D000" || /^no such database/.test(message)) {
-    return LayerFailure.of("database", "postgres.database.missing", { where, said, database }, error);
-  }
-  if (code === "42501") {
-    return LayerFailure.of("database", "postgres.database.denied", { where, said, database, user }, error);
-  }
-  if (/unsupported startup parameter/.test(message)) {
-    return LayerFailure.of("login", "postgres.pooler.parameter", { where, said }, error);
-  }
-  // pgbouncer has one code for all that it refuses.
+  if (code === "3D000" || /^no such database/.test(message))
+    return layerError("database", "postgres.database.missing", { where, said, database }, error);
+  if (code === "42501")
+    return layerError("database", "postgres.database.denied", { where, said, database, user }, error);
+  if (/unsupported startup parameter/.test(message))
+    return layerError("login", "postgres.pooler.parameter", { where, said }, error);
+  // pgbouncer has one code for everything that it rejects.
   if (
     code === "28P01" ||
     /password authentication failed|SASL authentication failed|no such user/.test(message)
-  ) {
-    return login("password", { where, said, user });
-  }
-  if (code === "28000") return login("refused", { where, said });
-  if (code === "57P03") return login("starting", { where, said });
-  if (code === "53300" || /no more connections allowed/.test(message))
-    return login("connections", { where, said });
-  return login("failed", { where, said });
+  )
+    return layerError("login", "postgres.login.password", { where, said, user }, error);
+  const isFull = code === "53300" || /no more connections allowed/.test(message);
+  const id = isFull ? "connections" : code === "28000" ? "refused" : code === "57P03" ? "starting" : "failed";
+  return layerError("login", `postgres.login.${id}`, { where, said }, error);
 }
 
-/** Reads what the table looks like and what may be done with it. Throws LayerFailure `table`, `privileges` or `login`. */
-export async function inspect(
-  line: Line,
+/**
+ * Reads what the table looks like, and checks that the command can do its work with it. Throws JobError
+ * `table` or `privileges`.
+ */
+async function checkTable(
   db: Database,
   config: DbConfig,
+  where: string,
   writes: boolean,
-): Promise<{ db: Database; shape: TableShape; version: string }> {
-  const { where } = line;
+): Promise<{ shape: TableShape; version: string }> {
   const { schema, user, database } = config;
-  try {
-    const facts = await readFacts(db, schema);
-    if (!facts.found) {
-      const table = `${schema}.${TABLE}`;
-      throw LayerFailure.of("table", "postgres.table.missing", { where, table, database });
-    }
-    if (!facts.mayRead) {
-      // Without SELECT the catalog shows this user only a part of the table.
-      const table = `${quote(schema)}.${quote(TABLE)}`;
-      const grants = [`GRANT SELECT ON ${table} TO ${quote(facts.user)}`];
-      throw LayerFailure.of("privileges", "postgres.privileges", { where, user, grants });
-    }
-    const use = { writes, deletes: config.deletesRows };
-    const shape = shapeOf(facts, schema, config.rowDefaults);
-    if (writes && shape.refusal) throw shape.refusal;
-    const grants = missingGrants(facts, { schema, shape, use });
-    if (grants.length > 0) {
-      throw LayerFailure.of("privileges", "postgres.privileges", { where, user, grants });
-    }
-    const policy = missingPolicy(facts, shape, use);
-    if (policy) {
-      const { table } = shape;
-      throw LayerFailure.of("privileges", "postgres.row-security", { where, user, table, policy });
-    }
-    if ((writes || config.writable) && facts.readOnly) {
-      throw LayerFailure.of("privileges", "postgres.read-only", { where });
-    }
-    return { db, shape, version: facts.version };
-  } catch (error) {
-    throw inspectFailure(line, config, error);
+  const facts = await readFacts(db, schema);
+  if (!facts.found) {
+    const table = `${schema}.${TABLE}`;
+    throw layerError("table", "postgres.table.missing", { where, table, database });
   }
+  const lacking = (grants: string[]) =>
+    layerError("privileges", "postgres.privileges", { where, user, grants });
+  // Without SELECT the catalog shows this user only a part of the table.
+  if (!facts.mayRead)
+    throw lacking([`GRANT SELECT ON ${quote(schema)}.${quote(TABLE)} TO ${quote(facts.user)}`]);
+  const use = { writes, deletes: config.deletesRows };
+  const shape = shapeOf(facts, schema, config.rowDefaults);
+  if (writes && shape.refusal) throw shape.refusal;
+  const grants = missingGrants(facts, schema, shape, use);
+  if (grants.length > 0) throw lacking(grants);
+  const policy = missingPolicy(facts, shape, use);
+  if (policy) {
+    const { table } = shape;
+    throw layerError("privileges", "postgres.row-security", { where, user, table, policy });
+  }
+  if ((writes || config.writable) && facts.readOnly)
+    throw layerError("privileges", "postgres.read-only", { where });
+  return { shape, version: facts.version };
 }
 
-function inspectFailure({ where }: Line, { schema, user }: DbConfig, error: unknown): unknown {
-  const said = words(error);
-  if (error instanceof DatabaseLostError) {
-    return LayerFailure.of("login", "postgres.lost", { where, said }, error);
-  }
-  if (error instanceof TableChangedError) {
-    return LayerFailure.of("table", "postgres.table.changing", { where, said }, error);
-  }
+/** Returns what a failed check of the table means. */
+function checkFailure({ schema, user }: DbConfig, where: string, error: unknown): unknown {
   if (!(error instanceof JobError)) return error;
-  // The registry's own verdicts: an unknown shape (78), a server that is busy (69), and a schema that may not be used.
-  if (error.code === EXIT.denied) {
-    const params = { where, said: words(error.cause ?? error), schema: quote(schema), user: quote(user) };
-    return LayerFailure.of("privileges", "postgres.schema.denied", params, error);
+  const said = causeOf(error);
+  switch (error.reason) {
+    case "run.postgres.lost":
+      return layerError("login", "postgres.lost", { where, said }, error);
+    case "table.changed":
+      return layerError("table", "postgres.table.changing", { where, said }, error);
+    case "row.denied": {
+      // Only USAGE of the schema can be missing here: the catalog told of every other privilege.
+      const params = { where, said: causeOf(error.cause), schema: quote(schema), user: quote(user) };
+      return layerError("privileges", "postgres.schema.denied", params, error);
+    }
+    default:
+      // A table of an unknown shape (78), a server that is busy (69).
+      return withPlace(error, error.layer ?? "table", where);
   }
-  return LayerFailure.from((error.layer ?? "table") as Layer, error, `Postgres at ${where}`);
 }

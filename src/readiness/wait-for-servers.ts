@@ -1,11 +1,14 @@
 import { JobError } from "../errors.ts";
 import { EXIT, type ExitCode } from "../exit.ts";
 import type { JobContext } from "../job.ts";
-import { type NatsReady, natsProbe } from "./nats-probe.ts";
-import { type PostgresReady, postgresProbe } from "./postgres-probe.ts";
-import { type ProbeOptions, waitUntilReady } from "./probe.ts";
+import { type NatsReady, natsProbes } from "./nats-probe.ts";
+import { type PostgresReady, postgresProbes } from "./postgres-probe.ts";
+import { type WaitOptions, waitUntilReady } from "./probe.ts";
 
-/** Both servers, usable, connected. */
+/** Milliseconds that an attempt under way may still take when the other service has failed for good. */
+const LAST_CALL = 3000;
+
+/** Connections to both servers, which can be used. */
 export interface Servers {
   postgres: PostgresReady;
   nats: NatsReady;
@@ -13,9 +16,10 @@ export interface Servers {
 }
 
 /**
- * Waits for Postgres and NATS at the same time, at most WAIT_TIMEOUT seconds. A final failure of one ends the waiting for the other,
- * except for an attempt under way, whose verdict is waited for briefly. `writes`: whether the command writes, and so needs the
- * privileges and may make the bucket. Throws 69, 73, 77 or 78; if both servers failed the message names both.
+ * Waits for Postgres and NATS at the same time, at most WAIT_TIMEOUT seconds. A final failure of one ends the
+ * waiting for the other; only an attempt under way may still end within LAST_CALL. `writes`: whether the
+ * command writes, and so needs the privileges and may create the bucket. Throws exit 69, 73, 77 or 78; if
+ * both servers failed, the message names both.
  */
 export async function waitForServers(
   job: JobContext,
@@ -24,12 +28,14 @@ export async function waitForServers(
 ): Promise<Servers> {
   const started = performance.now();
   const enough = new AbortController();
-  const options: ProbeOptions = {
+  const lastCall = new AbortController();
+  const options: WaitOptions = {
     started,
     deadline: started + job.config.waitTimeout * 1000,
     log: job.log,
     signal,
     enough: enough.signal,
+    lastCall: lastCall.signal,
     onPassed: (service, layer) => job.recorder.passed(service, layer),
   };
   const postgres = waitForPostgres(job, writes, options);
@@ -37,6 +43,7 @@ export async function waitForServers(
   const stop = (error: unknown) => {
     if (error instanceof JobError && error.code === EXIT.unavailable) return; // the other has the same deadline
     enough.abort(error);
+    setTimeout(() => lastCall.abort(), LAST_CALL).unref();
   };
   postgres.catch(stop);
   nats.catch(stop);
@@ -56,9 +63,9 @@ export async function waitForServers(
 async function waitForPostgres(
   { config, log, recorder }: JobContext,
   writes: boolean,
-  options: ProbeOptions,
+  options: WaitOptions,
 ): Promise<PostgresReady> {
-  const ready = await waitUntilReady(postgresProbe(config.db, writes), options);
+  const ready = await waitUntilReady(postgresProbes(config.db, writes), options);
   const { version, where, shape } = ready;
   recorder.support.postgres = { version, state: shape.state };
   const { database } = config.db;
@@ -70,21 +77,28 @@ async function waitForPostgres(
 async function waitForNats(
   { args, config, log, recorder }: JobContext,
   writes: boolean,
-  options: ProbeOptions,
+  options: WaitOptions,
 ): Promise<NatsReady> {
-  // plan says what init would come to; what only reads takes the bucket as it is.
   const needs = {
-    // A run that has failed already makes nothing.
-    get makes() {
+    // A run that has failed already creates nothing.
+    get creates() {
       return writes && !options.enough.aborted;
     },
+    // `plan` says what `init` would do; other commands that only read accept the bucket as it is.
     settings: writes || args.command === "plan",
   };
-  const ready = await waitUntilReady(natsProbe(config.nats, needs, log), options);
+  const ready = await waitUntilReady(natsProbes(config.nats, needs, log), options);
   const { version, where, exists, bucket } = ready;
   recorder.support.nats = { version, server: bucket.nc.getServer() };
   const seconds = secondsSince(options.started);
-  log.info("wait.nats.ready", { where, bucket: bucket.name, exists, version, seconds });
+  log.info("wait.nats.ready", {
+    where,
+    tls: ready.chain.length > 0,
+    bucket: bucket.name,
+    exists,
+    version,
+    seconds,
+  });
   return ready;
 }
 
@@ -92,7 +106,7 @@ function secondsSince(started: number): number {
   return Number(((performance.now() - started) / 1000).toFixed(3));
 }
 
-/** The reason of a run that both servers keep from working, by its exit code: a final failure's before one that time might mend. */
+/** The reason of a run for which neither server is ready, by its exit code. */
 const BOTH: Partial<
   Record<ExitCode, "wait.both" | "wait.both.denied" | "wait.both.config" | "wait.both.full">
 > = {
@@ -102,9 +116,12 @@ const BOTH: Partial<
   [EXIT.storeFull]: "wait.both.full",
 };
 
-/** What one failure, or the failures of Postgres and NATS, end the run with. */
+/**
+ * Returns the run's error for one failure, or for those of Postgres and NATS. The exit code is that of a
+ * final failure, if there is one.
+ */
 function verdictOf([first, second]: unknown[]): unknown {
-  // The same error for both: a stop, or the one's failure that came before any verdict on the other.
+  // The same error for both: a stop, or a failure of one that came before any verdict on the other.
   if (second === undefined || first === second) return first;
   if (!(first instanceof JobError)) return first;
   if (!(second instanceof JobError)) return second;

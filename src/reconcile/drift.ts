@@ -2,19 +2,34 @@ import { finding, JobError, type Problem } from "../errors.ts";
 import { formatMessage } from "../messages/catalog.ts";
 import type { Log } from "../output/log.ts";
 import type { Recorder } from "../output/recorder.ts";
+import { shownPlatform } from "../packages/package.ts";
 import { differingColumns } from "../postgres/rows.ts";
 import { isUnreadable, isWhole } from "../store/object.ts";
 import type { Decision, Plan, RowDecision } from "./decide.ts";
 
-/** One thing that differs from what the volume asks for. */
-export type Drift = Problem;
+/** One thing that differs from what the volume asks for, and of which package. */
+export type Drift = Problem & {
+  identity: { os: string | null; arch: string | null; object: string; version: string };
+};
 
 /** Returns what init would still have to do; empty if everything is stored and registered. */
 export function findDrift({ packages, rows }: Plan): Drift[] {
-  return [...packages.flatMap(packageDrift), ...rows.flatMap(rowDrift)];
+  const ofPackages = packages.flatMap((decision) => {
+    const { object, version } = decision.desired.package;
+    const row = rows.find(({ after, hasObject }) => hasObject && after === decision);
+    const platform = row
+      ? { os: row.values.os, arch: row.values.arch }
+      : shownPlatform(decision.desired.package);
+    return packageDrift(decision).map((one) => ({ ...one, identity: { ...platform, object, version } }));
+  });
+  const ofRows = rows.flatMap((decision) => {
+    const { os, arch, object, version } = decision.values;
+    return rowDrift(decision).map((one) => ({ ...one, identity: { os, arch, object, version } }));
+  });
+  return [...ofPackages, ...ofRows];
 }
 
-function packageDrift({ action, conflict, stored, key: target, desired }: Decision): Drift[] {
+function packageDrift({ action, conflict, stored, key: target, desired }: Decision): Problem[] {
   const { file } = desired.package.archive;
   const key = stored?.key ?? target;
   if (conflict) return [finding(file, conflict.reason, conflict.params)];
@@ -29,7 +44,7 @@ function packageDrift({ action, conflict, stored, key: target, desired }: Decisi
   return [finding(file, "drift.object.different", { key, ...digests })];
 }
 
-function rowDrift({ action, values, row, after, conflict }: RowDecision): Drift[] {
+function rowDrift({ action, values, row, after, conflict }: RowDecision): Problem[] {
   const { file } = after.desired.package.archive;
   const { type, os, arch, object, version, name } = values;
   const identity = { type, os, arch, object, version };
@@ -37,7 +52,7 @@ function rowDrift({ action, values, row, after, conflict }: RowDecision): Drift[
   if (action === "inserted") return [finding(file, "drift.row.missing", identity)];
   if (action !== "updated" || !row) return [];
   const what = { ...identity, id: row.id };
-  return differingColumns(row, values).flatMap((column): Drift[] => {
+  return differingColumns(row, values).flatMap((column): Problem[] => {
     if (column === "name")
       return [finding(file, "drift.row.name", { ...what, name: row.name, expected: name })];
     if (column === "status")
@@ -50,7 +65,8 @@ function rowDrift({ action, values, row, after, conflict }: RowDecision): Drift[
 
 /** Logs one line for each difference. */
 export function logDrift(log: Log, found: readonly Drift[]): void {
-  for (const { file, reason, params } of found) log.error("verify.failed", reason, params, { file });
+  for (const { file, reason, params, identity } of found)
+    log.error("verify.failed", reason, params, { file, ...identity });
 }
 
 /** Returns the first difference in words, for use inside a sentence. */

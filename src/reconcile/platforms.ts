@@ -170,7 +170,7 @@ export function afterPlan(state: Installable, { packages, rows }: Plan): Install
  * a part that REQUIRE names is missing, to be thrown when nothing worse has happened.
  */
 export function concludePlatforms(
-  { config, log, recorder, screen }: ScanContext,
+  { config, log, recorder }: ScanContext,
   observed: Installable,
   { packages, definitions }: Pick<Desired, "packages" | "definitions">,
 ): JobError | undefined {
@@ -181,7 +181,7 @@ export function concludePlatforms(
     complete: missing.length === 0,
     missing: missing.map((part) => MISSING_WORDS[part][log.language]),
   }));
-  for (const one of recorder.platforms) if (!screen) log.info("platform.summary", one);
+  for (const one of recorder.platforms) log.info("platform.summary", one);
   for (const one of platforms) warnOf(one, log);
   const probes = probesOf(state.listing.objects);
   recorder.probes = probes.map(({ language, ...probe }) => probe);

@@ -10,7 +10,7 @@ import { readStartProgress, type StartProgress } from "../postgres/platform-tabl
 import type { PostgresReady } from "../readiness/postgres-probe.ts";
 import { type Servers, waitForServers } from "../readiness/wait-for-servers.ts";
 import type { VolumeFile } from "../volume/files.ts";
-import type { Patience } from "../volume/growing.ts";
+import type { WaitOptions } from "../volume/growing.ts";
 import type { Ignored } from "../volume/list.ts";
 
 /** The connected servers, and the archives on the volume. */
@@ -77,20 +77,29 @@ export async function scanFiles(
 }
 
 /** Waits for files that are still being written, a quarter of WAIT_TIMEOUT in all. */
-function patienceOf({ waitTimeout }: VolumeConfig, log: Log, signal: AbortSignal): Patience {
+function patienceOf({ waitTimeout }: VolumeConfig, log: Log, signal: AbortSignal): WaitOptions {
   return { signal, patience: waitTimeout / 4, onWait: (wait) => log.info("scan.growing", wait) };
 }
 
-/** Logs the files that do not become packages, and warnings. Throws exit 66 if there is no package. */
+/**
+ * Logs how many files become how many packages, those that become none, and warnings. Throws exit 66 if there is
+ * no package.
+ */
 export function reportResolved(
   { packages, ignored, warnings }: Resolved,
-  { packagesDir, allowEmpty }: VolumeConfig,
-  log: Log,
+  { args, config: { packagesDir, allowEmpty }, log }: ScanContext,
 ): void {
   reportFindings(log, { ignored, warnings });
-  if (packages.length > 0 || allowEmpty) return;
-  const files = ignored.map(({ file }) => file);
-  throw emptyVolume(packagesDir, warnings, files);
+  if (packages.length === 0 && !allowEmpty)
+    throw emptyVolume(
+      packagesDir,
+      warnings,
+      ignored.map(({ file }) => file),
+    );
+  const archives = new Set(packages.map(({ archive }) => archive));
+  const bytes = [...archives].reduce((sum, { size }) => sum + size, 0);
+  const where = args.file ?? packagesDir;
+  log.info("scan.packages", { where, files: archives.size, packages: packages.length, bytes });
 }
 
 function reportFindings(

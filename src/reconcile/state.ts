@@ -67,7 +67,7 @@ export async function resolveDesired(
   });
   const { packages, collectors, problems } = resolved;
   if (problems.length > 0) throw new ProblemError(problems);
-  reportResolved(resolved, config, log);
+  reportResolved(resolved, job);
   checkTrust(packages, nats.chain, config, log);
   const whole = packages.filter((pkg) => !isPart(pkg));
   const parts = [...collectors, ...packages.filter(isPart)];

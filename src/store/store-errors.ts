@@ -49,6 +49,13 @@ export function jsCode(error: unknown): number | undefined {
   return error instanceof NatsError ? error.api_error?.err_code : undefined;
 }
 
+/** Returns what JetStream itself said, `description (err_code)`, if it is the cause of a job's error. */
+export function jetStreamText(error: unknown): string | undefined {
+  const { cause } = error as Error;
+  const { description, err_code: code } = (cause instanceof NatsError && cause.api_error) || {};
+  return description && `${description} (${code})`;
+}
+
 /**
  * Translates an error of the library or of JetStream. `nc` distinguishes a lost connection from a slow
  * answer.

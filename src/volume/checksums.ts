@@ -5,7 +5,7 @@ import { besideAndAbove, decodeText, type Located, readSmall, type VolumeFile } 
 const LIST = "SHA256SUMS";
 const MAX_LENGTH = 1024 * 1024;
 
-/** What a checksum file says an archive's SHA-256 is. */
+/** An archive's SHA-256 by a checksum file. */
 export interface Expected {
   /** Lower-case hex. */
   sha256: string;
@@ -14,9 +14,9 @@ export interface Expected {
 }
 
 /**
- * Returns the digests that `NAME.sha256` and `SHA256SUMS` have for a file: the list in its own folder by its name, those in the folders
- * above by its path. Lines for other files are passed over; a line for this one that cannot be read is exit 65, for a check that was
- * meant must not be left out.
+ * Returns a file's digests in `NAME.sha256` and `SHA256SUMS`: by its name in the list of its own folder, by
+ * its path in the lists above. Lines of other files do not count. A line of this file that cannot be read is
+ * exit 65.
  */
 export async function expectedDigests(archive: VolumeFile): Promise<Expected[]> {
   const found = await fromOwn(archive);
@@ -26,12 +26,14 @@ export async function expectedDigests(archive: VolumeFile): Promise<Expected[]> 
   return found;
 }
 
-/** Returns the lists that an archive may be in: in its own folder, then in those above, up to the volume's. */
+/**
+ * Returns the lists that an archive may be in: in its own folder, then in those above, up to the volume's.
+ */
 export function sumsLists(archive: VolumeFile): readonly Located[] {
   return besideAndAbove(archive, LIST);
 }
 
-/** Whether there is such a list. */
+/** Whether the list exists. */
 export function hasSums({ path }: Located): Promise<boolean> {
   return stat(path).then(
     (found) => found.isFile(),
@@ -50,7 +52,7 @@ async function fromList(archive: VolumeFile, list: Located, isAbove: boolean): P
   if (bad) throw problem(list.file, "checksum.line", { line: bad.number, cut: isCut(bad.text) });
   const names = lines.flatMap(({ says }) => (says?.name === undefined ? [] : [{ ...says, name: says.name }]));
   const found = names.filter((line) => isOurs(line.name));
-  // a list of several folders may have the name more than once: the one beside it is meant, if it says so
+  // a list of several folders may have the name more than once: the line without a folder counts first
   const beside = found.filter((line) => [name, `./${name}`].includes(line.name));
   const exact = found.filter((line) => line.name.endsWith(`/${name}`));
   const [chosen = found] = isAbove ? [] : [beside, exact].filter((some) => some.length > 0);
@@ -72,7 +74,7 @@ async function fromOwn({ name, file, path, root }: VolumeFile): Promise<Expected
   return ours.map(({ sha256 }) => ({ sha256, from: own.file }));
 }
 
-/** Whether a line that cannot be read is about a file: its name is in it. */
+/** Whether a line that cannot be read mentions a file. */
 function isAbout(text: string, name: string): boolean {
   return text.replaceAll("\\", "/").toLowerCase().includes(name.toLowerCase());
 }
@@ -81,15 +83,15 @@ interface ReadLine {
   /** From 1. */
   number: number;
   text: string;
-  /** undefined: it cannot be read. */
+  /** undefined: the line cannot be read. */
   says: Line | undefined;
 }
 
-/** The file's lines without blank ones and comments; undefined where there is no such file. */
+/** Returns the file's lines without blank ones and comments; undefined: there is no such file. */
 async function readLines(list: Located): Promise<ReadLine[] | undefined> {
   const found = await readSmall(list, MAX_LENGTH);
   if (found === "missing") return undefined;
-  // a link that leads nowhere: a check was meant
+  // a dangling link, too: a check was intended
   if (found === "irregular") throw problem(list.file, "checksum.irregular", {});
   if (found.size > MAX_LENGTH) throw problem(list.file, "checksum.long", {});
   const text = decodeText(found.bytes);
@@ -103,20 +105,20 @@ async function readLines(list: Located): Promise<ReadLine[] | undefined> {
 
 /** Characters of a SHA-256 in hex. */
 const LENGTH = 64;
-/** Characters of a line; a longer one is no checksum. */
+/** Characters of the longest line that is read. */
 const MAX_LINE = 4096;
 
-/** What a line of a checksum file says. */
+/** A line of a checksum file. */
 export interface Line {
   /** Lower-case hex. */
   sha256: string;
-  /** undefined where the digest stands alone. */
+  /** undefined: the line has only the digest. */
   name: string | undefined;
 }
 
 /**
- * Reads a line in the forms of coreutils (`digest  name`, `digest *name`, the digest alone), BSD (`SHA256 (name) = digest`) and openssl
- * (`SHA2-256(name)= digest`); undefined for any other. Takes one pass over the line.
+ * Reads a line in the forms of coreutils (`digest  name`, `digest *name`, the digest alone), BSD (`SHA256
+ * (name) = digest`) and openssl (`SHA2-256(name)= digest`); undefined for any other. Reads the line once.
  */
 export function parseLine(text: string): Line | undefined {
   if (text.length > MAX_LINE) return undefined;
@@ -125,7 +127,7 @@ export function parseLine(text: string): Line | undefined {
 }
 
 function parseListed(line: string): Line | undefined {
-  // coreutils puts a backslash before a line with escapes in the name
+  // coreutils begins a line with a backslash if the name has escapes
   const start = line.startsWith("\\") ? 1 : 0;
   const sha256 = digestAt(line, start);
   const rest = line.slice(start + LENGTH);
@@ -150,7 +152,7 @@ function parseTagged(line: string): Line | undefined {
   return { sha256, name: name === "stdin" ? undefined : name };
 }
 
-/** A path with `/` between its folders, whichever system's it was. */
+/** Returns a path with `/` between its folders. */
 function pathOf(name: string, escaped: boolean): string {
   return (escaped ? name.replaceAll("\\\\", "\\") : name).replaceAll("\\", "/");
 }
@@ -161,7 +163,7 @@ function digestAt(line: string, start: number): string | undefined {
   return digest.length === LENGTH && isHex(digest) ? digest.toLowerCase() : undefined;
 }
 
-/** Whether a line is a digest of which the end is missing. */
+/** Whether a line is the beginning of a digest. */
 export function isCut(line: string): boolean {
   return line.length < LENGTH && isHex(line);
 }
@@ -170,7 +172,7 @@ function isHex(text: string): boolean {
   return /^[0-9a-f]+$/i.test(text);
 }
 
-/** Whether two names are one file's, for systems that do not tell capitals or ways to write an accent apart. */
+/** Whether two names are equal on systems that ignore case and Unicode normalization. */
 export function isSameName(listed: string, name: string): boolean {
   return folded(listed.slice(listed.lastIndexOf("/") + 1)) === folded(name);
 }

@@ -1,10 +1,10 @@
 /**
- * volume/: what lies in PACKAGES_DIR: files with a claim (names, VERSION files, packages.json), their checksum files, and whether
- * they hold still. Knows how to read them, not what BK-Lite makes of them.
+ * volume/: what is in PACKAGES_DIR: files and what their names, VERSION files and packages.json say of them,
+ * their checksum files, and whether they are complete. Knows how to read them, not what BK-Lite does with
+ * them.
  */
-
 import { createHash } from "node:crypto";
-import { constants } from "node:fs";
+import { type BigIntStats, constants } from "node:fs";
 import { open, readdir, readlink, realpath, stat } from "node:fs/promises";
 import { basename, join } from "node:path";
 import { blocks, readFully } from "../archive/blocks.ts";
@@ -15,6 +15,7 @@ import { createSweep } from "../memory.ts";
 import type { CollectorPlace } from "./name.ts";
 import {
   changed,
+  exists,
   type FileName,
   type FilePath,
   folderOf,
@@ -22,7 +23,6 @@ import {
   isBelow,
   isDenied,
   isNowhere,
-  isThere,
   linkTarget,
   readName,
   unreadable,
@@ -40,22 +40,25 @@ export interface Located {
   linkAllowed?: true;
 }
 
-/** What is to be read: a regular file whose name or claim says what it is, or what lies in a collector's place. Nothing of it has been read yet. */
+/**
+ * A regular file whose name or claim says what it is, or an entry of the bundle's collector folders. Not read
+ * yet.
+ */
 export interface VolumeFile extends Located {
   /** Base name; becomes the row's name and the object's description. */
   name: string;
-  /** The name's bytes, where they are not UTF-8. */
+  /** The name with its bytes escaped, if they are not UTF-8. */
   bytes?: string;
   /** Bytes. */
   size: number;
   claim?: Claim;
-  /** In a collector's place: a package if the platform has a collector of that name. */
+  /** In a collector folder: a package if the platform defines a collector of that name. */
   place?: CollectorPlace;
-  /** A folder in such a place. */
+  /** A folder in a collector folder. */
   isFolder?: boolean;
 }
 
-/** What stat says of a file that must not change under our hands. */
+/** The part of stat that shows whether a file changed. */
 export interface FileStamp {
   dev: bigint;
   ino: bigint;
@@ -70,8 +73,8 @@ export interface StampedFile extends Located {
 }
 
 /**
- * Returns where files of this name would lie that belong to a file: in its own folder first, then in the folders above it, up to the
- * volume's. Of a file from the command line its own folder alone counts.
+ * Returns where a companion of this name may be: in the file's own folder first, then in each folder above
+ * it, up to the volume's. For a file from the command line only its own folder counts.
  */
 export function besideAndAbove(of: Located, name: string): [Located, ...Located[]] {
   const parts = of.linkAllowed ? [] : of.file.split("/").slice(0, -1);
@@ -81,15 +84,16 @@ export function besideAndAbove(of: Located, name: string): [Located, ...Located[
   const found: [Located, ...Located[]] = [{ file: `${own}${name}`, path: inFolder(folder, name), ...root }];
   for (let depth = parts.length - 1; depth >= 0; depth -= 1) {
     folder = folderOf(folder);
-    const above = parts.slice(0, depth);
-    found.push({ file: [...above, name].join("/"), path: inFolder(folder, name), ...root });
+    const file = [...parts.slice(0, depth), name].join("/");
+    found.push({ file, path: inFolder(folder, name), ...root });
   }
   return found;
 }
 
 /**
- * Opens a file of the volume, gives `use` its handle and its stamp, and closes it. If the file changed meanwhile that is the
- * error (exit 74, worth another run), whatever else `use` found wrong with it; so is a read that failed.
+ * Opens a file, gives `use` its handle and its stamp, and closes it. If the file changed meanwhile, that is
+ * the error (exit 74), whatever else `use` found wrong. A failed read is exit 74 too, or 66 without
+ * permission.
  */
 export async function withFile<T>(
   file: Located,
@@ -112,158 +116,17 @@ export async function withFile<T>(
   }
 }
 
-/** The same for a file that has been read before: it must still be the same file. */
+/** Does the same for a file that was read before: it must still be the same file. */
 export function withStamped<T>(archive: StampedFile, use: (handle: OpenFile) => Promise<T>): Promise<T> {
   return withFile(archive, (handle, stamp) => {
-    if (!same(stamp, archive.stamp)) throw changed(archive.file);
+    if (!isSame(stamp, archive.stamp)) throw changed(archive.file);
     return use(handle);
   });
 }
 
-/** Throws exit 74 unless the open file is still what its stamp says. */
-export async function assertUnchanged(handle: OpenFile, archive: StampedFile): Promise<void> {
-  if (!same(await stampOf(handle, archive.file), archive.stamp)) throw changed(archive.file);
-}
-
-/** Opens a file; the caller closes it. Throws exit 65 for a link that ends outside the volume. */
-export async function openFile(file: Located): Promise<{ handle: OpenFile; stamp: FileStamp }> {
-  await assertInside(file);
-  // without O_NONBLOCK, a FIFO that has taken the file's place would block for ever
-  const handle = await open(file.path, constants.O_RDONLY | constants.O_NONBLOCK);
-  try {
-    // a link may have taken the file's place since: what counts is where the open file lies
-    const place = await readlink(`/proc/self/fd/${handle.fd}`, "buffer").catch(() => undefined);
-    if (place && !isInside(file, place)) throw problem(file.file, "file.link", {});
-    return { handle, stamp: await stampOf(handle, file.file) };
-  } catch (error) {
-    await handle.close();
-    throw error;
-  }
-}
-
-/** Throws exit 65 for a symbolic link that ends outside the volume; the system's error for a path that leads nowhere. */
-export async function assertInside(file: Located): Promise<void> {
-  if (file.root === undefined || file.linkAllowed) return;
-  const place = await realpath(file.path, "buffer").catch((error: unknown) => {
-    // a link into a folder that is closed to this user
-    const target = isSystemError(error) && isDenied(error) ? linkTarget(file.path) : undefined;
-    if (target !== undefined && !isInside(file, target)) return Buffer.from(target);
-    throw error;
-  });
-  if (!isInside(file, place)) throw problem(file.file, "file.link", {});
-}
-
-function isInside({ root, linkAllowed }: Located, place: string | Buffer): boolean {
-  return root === undefined || linkAllowed === true || isBelow(place, root);
-}
-
 /**
- * Returns where a file lies below a folder that somebody named as it is shown, or whose bytes Node could not read as an argument: names on
- * the volume need not be UTF-8.
- */
-export async function locate(folder: string, file: string): Promise<{ path: FilePath; name: FileName }> {
-  const path = join(folder, file);
-  const asItIs = { path, name: { name: basename(path), raw: basename(path) } };
-  if (await isThere(path)) return asItIs;
-  let found: { path: FilePath; name: FileName } = { ...asItIs, path: folder };
-  for (const part of file.split("/").filter((one) => one !== "")) {
-    const names = await readdir(found.path, { encoding: "buffer" }).catch(() => []);
-    const raw = names.find((one) => readName(one).name === part || one.toString() === part);
-    if (raw === undefined) return asItIs;
-    const name = readName(raw);
-    found = { path: inFolder(found.path, name.raw), name };
-  }
-  return found;
-}
-
-/** Returns a regular file's size; why there is none: nothing lies there, or something else does, or a link that leads nowhere. */
-export async function fileSize(file: Located): Promise<number | "missing" | "irregular"> {
-  try {
-    await assertInside(file);
-    const found = await stat(file.path);
-    return found.isFile() ? found.size : "irregular";
-  } catch (error) {
-    if (!isSystemError(error)) throw error;
-    if (!isNowhere(error)) throw unreadable(file.file, file.path, error);
-    return (await isThere(file.path)) ? "irregular" : "missing";
-  }
-}
-
-/** Reads a small file, `limit` bytes of it at most. */
-export async function readSmall(
-  file: Located,
-  limit: number,
-): Promise<{ bytes: Buffer; size: number } | "missing" | "irregular"> {
-  const size = await fileSize(file);
-  if (typeof size !== "number") return size;
-  return withFile(file, async (handle, stamp) => {
-    const length = Math.min(limit, Number(stamp.size));
-    const bytes = await readFully(handle, Buffer.alloc(length), length, 0);
-    return { bytes, size: Number(stamp.size) };
-  });
-}
-
-async function stampOf(handle: OpenFile, file: string): Promise<FileStamp> {
-  const stats = await handle.stat({ bigint: true });
-  if (!stats.isFile()) throw changed(file);
-  return {
-    dev: stats.dev,
-    ino: stats.ino,
-    size: stats.size,
-    mtimeNs: stats.mtimeNs,
-    ctimeNs: stats.ctimeNs,
-  };
-}
-
-function same(a: FileStamp, b: FileStamp): boolean {
-  return (
-    a.dev === b.dev &&
-    a.ino === b.ino &&
-    a.size === b.size &&
-    a.mtimeNs === b.mtimeNs &&
-    a.ctimeNs === b.ctimeNs
-  );
-}
-
-const BLOCK = 1024 * 1024;
-
-/** Returns a file's SHA-256 in lower-case hex. Throws exit 74 if it has changed since the scan, or changes now. */
-export async function digest(archive: StampedFile, signal?: AbortSignal): Promise<string> {
-  return withStamped(archive, async (handle) => {
-    const size = Number(archive.stamp.size);
-    const hash = createHash("sha256");
-    let hashed = 0;
-    for await (const block of blocks(handle, { size }, BLOCK, signal)) {
-      hash.update(block);
-      hashed += block.length;
-    }
-    // the two buffers that took turns
-    createSweep()(2 * Math.min(BLOCK, size));
-    if (hashed !== size) throw changed(archive.file);
-    return hash.digest("hex");
-  });
-}
-
-/** A file's own bytes for an upload; readStream says what is checked. */
-export function fileSource(file: StampedFile): Source {
-  const size = Number(file.stamp.size);
-  return {
-    size,
-    blocks: (blockSize, signal) =>
-      readStream(file, async function* (handle) {
-        let read = 0;
-        for await (const block of blocks(handle, { size }, blockSize, signal)) {
-          read += block.length;
-          yield block;
-        }
-        if (read !== size) throw changed(file.file);
-      }),
-  };
-}
-
-/**
- * What `read` makes of a file's bytes. That the file is the one that was scanned is checked when it is opened and when
- * the last byte has been taken, so a consumer that saw the end has seen that very file (else exit 74).
+ * Yields what `read` makes of a file's bytes. The file is compared with its stamp after opening and after the
+ * last byte, so a consumer that saw the end has read exactly the scanned file (else exit 74).
  */
 export async function* readStream(
   file: StampedFile,
@@ -283,30 +146,157 @@ export async function* readStream(
   }
 }
 
+/** Returns a file's own bytes for an upload; readStream says what is checked. */
+export function fileSource(file: StampedFile): Source {
+  const size = Number(file.stamp.size);
+  return {
+    size,
+    blocks: (blockSize, signal) =>
+      readStream(file, async function* (handle) {
+        let read = 0;
+        for await (const block of blocks(handle, { size }, blockSize, signal)) {
+          read += block.length;
+          yield block;
+        }
+        if (read !== size) throw changed(file.file);
+      }),
+  };
+}
+
+/** Throws exit 74 unless the open file is still what its stamp says. */
+export async function assertUnchanged(handle: OpenFile, archive: StampedFile): Promise<void> {
+  if (!isSame(await stampOf(handle, archive.file), archive.stamp)) throw changed(archive.file);
+}
+
+/** Opens a file; the caller closes it. Throws exit 65 for a link that ends outside the volume. */
+export async function openFile(file: Located): Promise<{ handle: OpenFile; stamp: FileStamp }> {
+  await assertInside(file);
+  // O_NONBLOCK: a FIFO that replaced the file must not block
+  const handle = await open(file.path, constants.O_RDONLY | constants.O_NONBLOCK);
+  try {
+    // a link may have replaced the file since: what counts is where the open file is
+    const place = await readlink(`/proc/self/fd/${handle.fd}`, "buffer").catch(() => undefined);
+    if (place && !isInside(file, place)) throw problem(file.file, "file.link", {});
+    return { handle, stamp: await stampOf(handle, file.file) };
+  } catch (error) {
+    await handle.close();
+    throw error;
+  }
+}
+
 /**
- * The text of a small file, in whatever encoding an editor or a shell has written it: UTF-8 or UTF-16 (with a byte order mark, or by its
- * NULs), else what a Chinese Windows writes. undefined: it is no text.
+ * Throws exit 65 for a symbolic link that ends outside the volume, and the system's error for a path without
+ * a file.
+ */
+export async function assertInside(file: Located): Promise<void> {
+  if (file.root === undefined || file.linkAllowed) return;
+  const place = await realpath(file.path, "buffer").catch((error: unknown) => {
+    // a link into a folder that this user may not enter
+    const target = isSystemError(error) && isDenied(error) ? linkTarget(file.path) : undefined;
+    if (target !== undefined && !isInside(file, target)) return Buffer.from(target);
+    throw error;
+  });
+  if (!isInside(file, place)) throw problem(file.file, "file.link", {});
+}
+
+function isInside({ root, linkAllowed }: Located, place: string | Buffer): boolean {
+  return root === undefined || linkAllowed === true || isBelow(place, root);
+}
+
+/**
+ * Returns where a file is that was named as it is shown, or with bytes that Node could not read as an
+ * argument: names on the volume need not be UTF-8.
+ */
+export async function locate(folder: string, file: string): Promise<{ path: FilePath; name: FileName }> {
+  const path = join(folder, file);
+  const asGiven = { path, name: { name: basename(path), raw: basename(path) } };
+  if (await exists(path)) return asGiven;
+  let found: { path: FilePath; name: FileName } = { ...asGiven, path: folder };
+  for (const part of file.split("/").filter((one) => one !== "")) {
+    const names = await readdir(found.path, { encoding: "buffer" }).catch(() => []);
+    const raw = names.find((one) => readName(one).name === part || one.toString() === part);
+    if (raw === undefined) return asGiven;
+    const name = readName(raw);
+    found = { path: inFolder(found.path, name.raw), name };
+  }
+  return found;
+}
+
+/** Returns a regular file's size, or why there is none; a dangling link is `irregular`. */
+export async function fileSize(file: Located): Promise<number | "missing" | "irregular"> {
+  try {
+    await assertInside(file);
+    const found = await stat(file.path);
+    return found.isFile() ? found.size : "irregular";
+  } catch (error) {
+    if (!isSystemError(error)) throw error;
+    if (!isNowhere(error)) throw unreadable(file.file, file.path, error);
+    return (await exists(file.path)) ? "irregular" : "missing";
+  }
+}
+
+/** Reads the first `limit` bytes of a small file. */
+export async function readSmall(
+  file: Located,
+  limit: number,
+): Promise<{ bytes: Buffer; size: number } | "missing" | "irregular"> {
+  const found = await fileSize(file);
+  if (typeof found !== "number") return found;
+  return withFile(file, async (handle, { size }) => {
+    const length = Math.min(limit, Number(size));
+    return { bytes: await readFully(handle, Buffer.alloc(length), length, 0), size: Number(size) };
+  });
+}
+
+async function stampOf(handle: OpenFile, file: string): Promise<FileStamp> {
+  const stats = await handle.stat({ bigint: true });
+  if (!stats.isFile()) throw changed(file);
+  return toStamp(stats);
+}
+
+/** Returns the part of stat that shows whether a file changed. */
+export function toStamp({ dev, ino, size, mtimeNs, ctimeNs }: BigIntStats): FileStamp {
+  return { dev, ino, size, mtimeNs, ctimeNs };
+}
+
+function isSame(a: FileStamp, b: FileStamp): boolean {
+  return (Object.keys(a) as (keyof FileStamp)[]).every((part) => a[part] === b[part]);
+}
+
+const BLOCK = 1024 * 1024;
+
+/** Returns a file's SHA-256, lower-case hex. Throws exit 74 if it has changed since the scan, or changes now. */
+export async function digest(archive: StampedFile, signal?: AbortSignal): Promise<string> {
+  return withStamped(archive, async (handle) => {
+    const size = Number(archive.stamp.size);
+    const hash = createHash("sha256");
+    let hashed = 0;
+    for await (const block of blocks(handle, { size }, BLOCK, signal)) {
+      hash.update(block);
+      hashed += block.length;
+    }
+    // blocks() reads into two buffers
+    createSweep()(2 * Math.min(BLOCK, size));
+    if (hashed !== size) throw changed(archive.file);
+    return hash.digest("hex");
+  });
+}
+
+/**
+ * Returns the text of a small file: UTF-8 or UTF-16 with a byte order mark, or else GB18030, which editors on
+ * a Chinese Windows write. undefined: it is not text.
  */
 export function decodeText(bytes: Buffer): string | undefined {
-  const text = new TextDecoder(wide(bytes) ?? narrow(bytes)).decode(bytes);
+  const mark = bytes.toString("hex", 0, 2);
+  const wide = mark === "fffe" ? "utf-16le" : mark === "feff" ? "utf-16be" : undefined;
+  const text = wide ? new TextDecoder(wide).decode(bytes) : decodeNarrow(bytes);
   return text.includes("\0") ? undefined : text;
 }
 
-function wide(bytes: Buffer): "utf-16le" | "utf-16be" | undefined {
-  const mark = bytes.toString("hex", 0, 2);
-  // PowerShell's -Encoding Unicode has a mark, other tools' UTF-16 has none; ASCII in it has a NUL in every second place
-  if (mark === "fffe" || (bytes.length >= 4 && bytes[0] !== 0 && bytes[1] === 0 && bytes[3] === 0))
-    return "utf-16le";
-  return mark === "feff" || (bytes.length >= 4 && bytes[0] === 0 && bytes[2] === 0 && bytes[1] !== 0)
-    ? "utf-16be"
-    : undefined;
-}
-
-function narrow(bytes: Buffer): "utf-8" | "gb18030" {
+function decodeNarrow(bytes: Buffer): string {
   try {
-    new TextDecoder("utf-8", { fatal: true }).decode(bytes);
-    return "utf-8";
+    return new TextDecoder("utf-8", { fatal: true }).decode(bytes);
   } catch {
-    return "gb18030";
+    return new TextDecoder("gb18030").decode(bytes);
   }
 }

@@ -5,19 +5,19 @@ import type { ReasonId } from "../messages/catalog.ts";
 import type { Located } from "./files.ts";
 import type { FilePath } from "./paths.ts";
 
-/** Milliseconds within which a file that is cut short may still be on its way. */
+/** Milliseconds since its last change in which a file that is cut short may still be being copied. */
 const YOUNG = 60_000;
-/** Milliseconds between two looks at a file that grows. */
+/** Milliseconds between two reads of a growing file's size. */
 const POLL = 250;
 /** Milliseconds without a change after which it is read again. */
 const QUIET = 1000;
-/** Milliseconds without a change after which what looks damaged is. */
+/** Milliseconds without a change after which a file that looks damaged is damaged. */
 const STILL = 5000;
-/** Milliseconds of a wait before it is told, and between two lines. */
+/** Milliseconds before the first log line of a wait, and between two lines. */
 const FIRST_LINE = 2000;
 const LINE = 10_000;
 
-/** What says that a file ends too early. */
+/** Problems of a file that ends too early. */
 const CUT_SHORT: ReadonlySet<ReasonId> = new Set<ReasonId>([
   "archive.empty",
   "file.changed",
@@ -26,7 +26,10 @@ const CUT_SHORT: ReadonlySet<ReasonId> = new Set<ReasonId>([
   "tar.truncated",
   "zip.truncated",
 ]);
-/** What a file may look like that had its length from the start, and is being filled: waited for, but damage if nothing more comes. */
+/**
+ * Problems of a file that got its full length first and is being filled: it is damaged if nothing more is
+ * written.
+ */
 const UNFILLED: ReadonlySet<ReasonId> = new Set<ReasonId>([
   "archive.kind.zeros",
   "gzip.damaged",
@@ -48,7 +51,7 @@ export interface Wait {
 
 export type OnWait = (wait: Wait) => void;
 
-export interface Patience {
+export interface WaitOptions {
   signal?: AbortSignal;
   /** Seconds that a file is waited for in all; none unless given. */
   patience?: number;
@@ -56,14 +59,15 @@ export interface Patience {
 }
 
 /**
- * Reads a file that may still be being written: where it changes, or is cut short and young, waits until it has been quiet for a moment and
- * reads it again, until `patience` is over; then throws exit 74: nothing can be said of it yet. The same for what belongs to it: its
- * checksum file, a file in its folder. What `isNeeded` denies is not waited for.
+ * Reads a file that may still be being written. If it changes, or is cut short and young, waits until it has
+ * been quiet for a moment and reads it again; throws exit 74 when `patience` is over. The same goes for the
+ * files that a problem names: its checksum file, a file in its folder. A value that `isNeeded` denies is
+ * returned without a wait.
  */
 export async function whenComplete<T>(
   file: Located,
   read: () => Promise<T>,
-  { signal = new AbortController().signal, patience = 0, onWait = () => {} }: Patience,
+  { signal = new AbortController().signal, patience = 0, onWait = () => {} }: WaitOptions,
   isNeeded: (value: T) => boolean = () => true,
 ): Promise<T> {
   let wait: FileWait | undefined;
@@ -88,7 +92,7 @@ export async function whenComplete<T>(
   }
 }
 
-/** Whether a read that ended so may have met a file that is being written. */
+/** Whether the file may be being written, after a read that found this problem, or none. */
 async function mayBeGrowing(file: Located, found: Problem | undefined): Promise<boolean> {
   const [own] = await statAll([file.path]);
   if (!found) return own !== undefined && isRecent(Number(own.ctimeMs), QUIET);
@@ -98,7 +102,7 @@ async function mayBeGrowing(file: Located, found: Problem | undefined): Promise<
   return stats.some((one) => one?.isFile() && isRecent(Number(one.mtimeMs), YOUNG, YOUNG));
 }
 
-/** Milliseconds that are waited for a change of a file that was read so: what is cut short is waited for to the end. */
+/** Returns how many milliseconds to wait for a change: for a file that is cut short, to the end. */
 function stillness(found: Problem | undefined): number {
   if (!found) return 0;
   return CUT_SHORT.has(found.reason) ? Number.POSITIVE_INFINITY : STILL;
@@ -110,12 +114,15 @@ function isRecent(time: number, past: number, future = 0): boolean {
   return age < past && age >= -future;
 }
 
-/** A text that breaks off. */
+/** Whether a text ends in the middle. */
 function isCut(found: Problem): boolean {
   return (found.reason === "checksum.line" || found.reason === "manifest.json") && found.params.cut === true;
 }
 
-/** Where the files lie that a problem is about: the one that was read, the one that it names, the list that contradicts it. */
+/**
+ * Returns the paths of a problem's files: the one that was read, the one that it names, the list that
+ * contradicts it.
+ */
 function pathsOf({ file, path }: Located, found: Problem | undefined): FilePath[] {
   if (!found || typeof path !== "string" || !path.endsWith(file)) return [path];
   const root = path.slice(0, path.length - file.length);
@@ -127,7 +134,7 @@ function statAll(paths: readonly FilePath[]) {
   return Promise.all(paths.map((path) => stat(path, { bigint: true }).catch(() => undefined)));
 }
 
-/** The one wait for a file, however often it is read again. */
+/** The wait for a file; it goes on when the file is read again. */
 class FileWait {
   readonly #options: { file: string; patience: number; onWait: OnWait; signal: AbortSignal };
   readonly #startedAt = performance.now();
@@ -138,8 +145,9 @@ class FileWait {
   }
 
   /**
-   * Waits until the files have been quiet for a moment, after a change or `still` ms without one. `changed`: they changed since `readAt`,
-   * when the read began, and are quiet now; `moving`: they are not, and the time is over; `same`: nothing changed.
+   * Waits until the files have been quiet for a moment, after a change or `still` ms without one. `changed`:
+   * they changed since `readAt`, when the read began, and are quiet now; `moving`: the time is over first;
+   * `same`: nothing changed.
    */
   async forQuiet(
     paths: readonly FilePath[],
@@ -155,7 +163,7 @@ class FileWait {
     let lastAt = performance.now() - Math.min(Math.max(age, 0), QUIET);
     await poll(
       async () => {
-        this.#say();
+        this.#logIfDue();
         const now = textOf(await statAll(paths));
         if (now !== last) lastAt = performance.now();
         last = now;
@@ -185,7 +193,7 @@ class FileWait {
     return this.#options.patience * 1000 - this.#waited();
   }
 
-  #say(): void {
+  #logIfDue(): void {
     const waited = this.#waited();
     if (waited < this.#nextLine) return;
     this.#nextLine = waited + LINE;

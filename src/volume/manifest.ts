@@ -6,16 +6,16 @@ import { ARCH_NAMES, type Claim, isDescription, isKeyPart, versionOf } from "../
 import type { ManifestRule } from "../messages/volume.ts";
 import { nearest } from "../nearest.ts";
 import { decodeText, fileSize, type Located, locate, readSmall, type VolumeFile } from "./files.ts";
-import { type Patience, whenComplete } from "./growing.ts";
+import { type WaitOptions, whenComplete } from "./growing.ts";
 import schema from "./packages.schema.json" with { type: "json" };
 import type { FileName } from "./paths.ts";
 
 export const MANIFEST = "packages.json";
-/** Bytes: thousands of packages. */
+/** Bytes: enough for thousands of packages. */
 const MAX_LENGTH = 1024 * 1024;
-/** More than anybody corrects before the next run. */
+/** The most problems that are reported. */
 const MAX_PROBLEMS = 1000;
-/** Longer than any field's name. */
+/** Characters; longer than any field's name. */
 const MAX_FIELD = 32;
 const FIELDS = ["packages", ...Object.keys(schema.properties.packages.items.properties)];
 
@@ -25,19 +25,19 @@ interface ManifestEntry extends Omit<Claim, "arch"> {
 }
 
 export interface Manifest {
-  /** The files that it names, with what it says of them. */
+  /** The files that it names, with their claims. */
   files: VolumeFile[];
-  /** Everything that is wrong with it, each by its JSON pointer. */
+  /** Everything that is wrong with it, by JSON pointer. */
   problems: Problem[];
 }
 
-/** Reads `packages.json` on the volume; undefined: there is none. One that is still being written is waited for. */
-export async function readManifest(dir: string, patience: Patience = {}): Promise<Manifest | undefined> {
+/** Reads `packages.json`; undefined: there is none. Waits while the file is still being written. */
+export async function readManifest(dir: string, options: WaitOptions = {}): Promise<Manifest | undefined> {
   const problems: Problem[] = [];
   const root = await realpath(dir).catch(() => dir);
   const manifest: Located = { file: MANIFEST, path: join(dir, MANIFEST), root };
   const value = await collectProblem(problems, () =>
-    whenComplete(manifest, async () => parseJson(await readText(manifest)), patience),
+    whenComplete(manifest, async () => parseJson(await readText(manifest)), options),
   );
   if (value === undefined) return problems.length > 0 ? { files: [], problems } : undefined;
   const parsed = await check(value.json);
@@ -61,7 +61,7 @@ export async function readManifest(dir: string, patience: Patience = {}): Promis
   return { files, problems: problems.slice(0, MAX_PROBLEMS) };
 }
 
-/** undefined: there is no such file. A FIFO is not waited for, and what has no end is not read. */
+/** Returns undefined if there is no such file. A FIFO does not block, and only MAX_LENGTH bytes are read. */
 async function readText(manifest: Located): Promise<string | undefined> {
   const found = await readSmall(manifest, MAX_LENGTH);
   if (found === "missing") return undefined;
@@ -70,7 +70,7 @@ async function readText(manifest: Located): Promise<string | undefined> {
   return decodeText(found.bytes) ?? found.bytes.toString();
 }
 
-/** The one rule for every field (identity.ts), which the schema's pattern cannot hold in full. */
+/** Checks the one rule for every field (identity.ts), which the schema's pattern cannot express in full. */
 function badFields({ object, version, description }: ManifestEntry, pointer: string): Problem[] {
   const parts = Object.entries({ object, version }).flatMap(([field, value]) =>
     value !== undefined && !isKeyPart(value)
@@ -105,17 +105,17 @@ function parseJson(text: string | undefined): { json: unknown } | undefined {
 }
 
 async function check(value: unknown): Promise<{ packages: ManifestEntry[]; problems: Problem[] }> {
-  // Loaded only for a volume that has a manifest.
+  // loaded only for a volume with a manifest
   const { Ajv } = await import("ajv");
   const validate = new Ajv({ allErrors: true, verbose: true }).compile<{ packages: ManifestEntry[] }>(schema);
   if (validate(value)) return { packages: value.packages, problems: [] };
   const errors = (validate.errors ?? []).filter(({ keyword }) => keyword !== "if");
   const problems = errors.slice(0, MAX_PROBLEMS).map(brokenRule);
-  // An empty field breaks two rules of one kind.
+  // an empty field breaks two rules of one kind
   return { packages: [], problems: [...new Map(problems.map((one) => [JSON.stringify(one), one])).values()] };
 }
 
-/** An error of ajv's as a reason with words of its own. */
+/** Returns an error of ajv as a problem. */
 function brokenRule({ instancePath, keyword, params }: ErrorObject): Problem {
   const pointer = instancePath || "/";
   const broken = (rule: ManifestRule, detail: unknown) =>
@@ -135,29 +135,34 @@ function brokenRule({ instancePath, keyword, params }: ErrorObject): Problem {
   }
 }
 
-/** A field that does not exist; it is named only where it is nearly one that does, for a file's content is not quoted. */
+/**
+ * Returns the problem of an unknown field. It is named only if it is nearly a known one: no content is
+ * quoted.
+ */
 function brokenField(pointer: string, name: string): Problem {
   const near = nearest(name.slice(0, MAX_FIELD), FIELDS);
   const detail = near === undefined ? "" : name;
   return finding(MANIFEST, "manifest.schema", { pointer, rule: "unknown", detail, ...(near && { near }) });
 }
 
-/** Where a JSON text goes wrong. The parser's own message is not passed on: it quotes the text, which may be any file's. */
+/** The place of a JSON text's first error. The parser's own message is dropped: it quotes the text. */
 export interface JsonFault {
   /** From 1. */
   line: number;
   column: number;
-  /** Nothing is wrong up to its end: it is cut short. */
+  /** The text is right up to its end, and cut short. */
   cut: boolean;
 }
 
-/** Finds the first character that no JSON text can go on with, in a text that does not parse: by halves, as each beginning before it is sound. */
+/**
+ * Finds the first character that makes a text invalid JSON, by bisection: each beginning before it is valid.
+ */
 export function jsonFault(text: string): JsonFault {
   let sound = 0;
   let wrong = text.length + 1;
   while (wrong - sound > 1) {
     const middle = (sound + wrong) >> 1;
-    if (couldGoOn(text.slice(0, middle))) sound = middle;
+    if (isValidBeginning(text.slice(0, middle))) sound = middle;
     else wrong = middle;
   }
   const before = text.slice(0, sound);
@@ -165,7 +170,7 @@ export function jsonFault(text: string): JsonFault {
   return { line: lines.length, column: (lines.at(-1) ?? "").length + 1, cut: sound === text.length };
 }
 
-function couldGoOn(beginning: string): boolean {
+function isValidBeginning(beginning: string): boolean {
   try {
     JSON.parse(beginning);
     return true;

@@ -1,17 +1,19 @@
 import { type Arch, archOf, OPERATING_SYSTEMS, type Os, type PackageType } from "../identity.ts";
 
-/** An archive's name: the ending says how it is packed, the rest what it is for. */
+/** A controller archive's name: the words, and the ending that gives the format. */
 const ARCHIVE = /^fusion-collectors(.*)\.(zip|tar\.gz|tgz)$/is;
 const ENDING = /\.(?:zip|tar\.gz|tgz|exe)$/i;
-/** What browsers and file managers add to a second copy: ` (1)`, ` - Copy`, ` copy 2`, ` - 副本`. */
+/** Marks that browsers and file managers add to a second copy: ` (1)`, ` - Copy`, ` copy 2`, ` - 副本`. */
 const COPY = /\s*\(\d{1,3}\)|\s*[-_ ]\s*(?:copy|副本|拷贝)(?:\s*\d{1,3})?(?![a-z])|副本/giu;
-/** What words are made of; Chinese stands right beside them, without a blank. */
+/** A word's characters; Chinese may follow a word without a blank. */
 const LETTER = "[[\\p{L}\\p{N}]--\\p{Script=Han}]";
 const OS_OR_ARCH = new RegExp(
   `(?<!${LETTER})(linux|windows|amd64|x86[_\\-]64|arm64|aarch64)(?!${LETTER}|\\+)`,
   "giv",
 );
-/** `-rc1`, `-beta.2`: only words that mean a stage of release, so that `-linux` or `-offline` is never one. */
+/**
+ * `-rc1`, `-beta.2`: only words that mean a stage of release, so that `-linux` or `-offline` is never one.
+ */
 const STAGE =
   "-(?:alpha|beta|rc|pre|preview|dev|snapshot|nightly|build|hotfix|patch|fix|sp|ga|p|r)(?:[.\\-]?\\d+)?";
 const BUILD = "\\+[0-9a-z]+(?:[.\\-][0-9a-z]+)*";
@@ -21,12 +23,15 @@ const VERSION = new RegExp(
 );
 /** A commit's hash: at least one digit and one letter in it. */
 const HASH = `(?=[0-9a-f]*\\d)(?=\\d*[a-f])[0-9a-f]{7,40}(?!${LETTER})`;
-/** What is left of a name and looks like a version all the same: `2.1`, `1_2_3`, `v2`, `20251021`, `r1.2.3`. */
+/** The rest of a name, if it still looks like a version: `2.1`, `1_2_3`, `v2`, `20251021`, `r1.2.3`. */
 const LIKE_VERSION = new RegExp(
   `(?<!${LETTER}|\\+)v?\\d[\\p{L}\\d.,_+~\\-]*|[\\p{L}\\d]*\\d(?:[._,]\\d+)+|(?<!${LETTER})g?${HASH}`,
   "giv",
 );
-/** What makes a version another one, behind it but not as it is written: `1.2.3_rc1`, `1.2.3-b7`, `1.2.3 build 7`, a commit. */
+/**
+ * A suffix that makes it another version, in a form that is not read: `1.2.3_rc1`, `1.2.3-b7`, `1.2.3 build
+ * 7`, a commit.
+ */
 const STAGE_APART = new RegExp(
   [
     "\\0[\\-_.~# ]?\\d\\S*(?<!\\s\\d{1,3})",
@@ -47,28 +52,28 @@ const MEANING: Record<string, { os: Os } | { arch: Arch }> = {
   aarch64: { arch: "arm64" },
 };
 
-/** What a file's name says. */
+/** The parts that a file's name gives. */
 export interface Named {
   os?: Os;
   arch?: Arch;
   version?: string;
 }
 
-/** What is wrong with a name, as a reason of the catalog. */
+/** A problem of a name, as a reason of the catalog. */
 export type NameProblem =
   | { reason: "name.ambiguous"; params: { what: keyof Named; values: string[] } }
   | { reason: "name.version.unreadable"; params: { text: string } };
 
-/** How a file with this name is packed; undefined for a name that is not an archive's. */
+/** Returns the format of a controller's archive by its name; undefined: it is no such name. */
 export function formatOf(name: string): "zip" | "tar.gz" | undefined {
   const ending = ARCHIVE.exec(name)?.[2]?.toLowerCase();
   return ending === undefined ? undefined : ending === "zip" ? "zip" : "tar.gz";
 }
 
 /**
- * What an archive's name says, its words in any order after `fusion-collectors`; unknown words say nothing. A name that says two different
- * things about the same, or something like a version that is none, is a problem (exit 65), for whoever reads it cannot know what is
- * meant; unless `given` says it. Of a file that somebody named on the command line the whole name is read.
+ * Parses an archive's name: words in any order after `fusion-collectors`; unknown words are ignored. Two
+ * values for one part, or a text that looks like a version but is none, are a problem (exit 65), unless
+ * `given` has the part. Any other name is parsed as a whole.
  */
 export function parseName(
   name: string,
@@ -76,7 +81,7 @@ export function parseName(
 ): { named: Named } | { problem: NameProblem } {
   const said = { os: new Set<Os>(), arch: new Set<Arch>(), version: new Set<string>() };
   const words = plain(ARCHIVE.exec(name)?.[1] ?? name.replace(ENDING, ""));
-  // x86_64 holds a separator and digits, so these words go before a version is looked for
+  // x86_64 contains a separator and digits: removed before the version is searched
   const rest = words.replace(OS_OR_ARCH, (word) => {
     const meaning = MEANING[word.toLowerCase()];
     if (meaning && "os" in meaning) said.os.add(meaning.os);
@@ -99,7 +104,10 @@ export function parseName(
   return { named: { ...(os && { os }), ...(arch && { arch }), ...(version && { version }) } };
 }
 
-/** Full-width characters as plain ones, what a download left encoded (`%20`, `%2B`), and no mark of a second copy. */
+/**
+ * Returns the words with full-width characters and URL encoding (`%20`) resolved, and without the mark of a
+ * second copy.
+ */
 function plain(words: string): string {
   const decoded = words.replace(/%([2-7][0-9a-f])/gi, (_, hex: string) =>
     String.fromCharCode(Number.parseInt(hex, 16)),
@@ -108,8 +116,8 @@ function plain(words: string): string {
 }
 
 /**
- * What cannot be read as a version but looks like one. Where there is a version as well, only what makes it another one counts (`1.2.3-4`,
- * a package's revision), or has dots.
+ * Returns a text that looks like a version but cannot be read as one. Next to a version, only a suffix counts
+ * that makes it another one (`1.2.3-4`, a package's revision), or a number with dots.
  */
 function likeVersion(left: string, hasVersion: boolean): string | undefined {
   if (!hasVersion) return left.match(LIKE_VERSION)?.[0];
@@ -117,18 +125,18 @@ function likeVersion(left: string, hasVersion: boolean): string | undefined {
   return apart ?? left.replaceAll("\0", " ").match(/\d+(?:\.\d+)+/)?.[0];
 }
 
-/** The name under which BK-Lite keeps an installer; one name for each os (BKLITE.md, "Objects without rows"). */
+/** BK-Lite's name of the installer for each os (BKLITE.md, "Objects without rows"). */
 export const INSTALLER_NAMES: Record<Os, string> = {
   linux: "bklite-controller-installer",
   windows: "bklite-controller-installer.exe",
 };
-/** The program by which BK-Lite starts the installer on a Windows machine from afar. */
+/** The program that starts the installer on a remote Windows machine. */
 export const BOOTSTRAP_NAME = "bklite-controller-bootstrap.exe";
 
-/** The name that the Windows installer had before. */
+/** The Windows installer's former name. */
 const FORMER_INSTALLER = "collector-sidecar-installer.exe";
 
-/** What BK-Lite hands to applications, by name, and the part of its key that says for which language. */
+/** APM probes by name, with the language in their keys. */
 export const PROBES: Readonly<Record<string, string>> = {
   "opentelemetry-javaagent.jar": "java",
   "opentelemetry-python-wheels.tar.gz": "python",
@@ -137,7 +145,7 @@ export const PROBES: Readonly<Record<string, string>> = {
   "opentelemetry-dotnet-auto-linux-glibc-x64.zip": "dotnet",
 };
 
-/** Every name that alone says what a file is. */
+/** Every name that identifies a package by itself. */
 export const KNOWN_NAMES: readonly string[] = [
   ...Object.values(INSTALLER_NAMES),
   BOOTSTRAP_NAME,
@@ -147,7 +155,7 @@ export const KNOWN_NAMES: readonly string[] = [
 /** Versions for the archives in the same folder. */
 export const VERSION_FILE = "VERSION";
 
-/** What a file of this name is, wherever it lies; undefined where its name does not say. Capitals do not count. */
+/** Returns the type of a file with a known name, in any folder and any case; undefined: not a known name. */
 export function typeByName(name: string): PackageType | undefined {
   const known = knownName(name);
   if (known === undefined) return undefined;
@@ -160,14 +168,17 @@ export function knownName(name: string): string | undefined {
   return lower === FORMER_INSTALLER ? INSTALLER_NAMES.windows : KNOWN_NAMES.find((known) => known === lower);
 }
 
-/** Where in the official bundle's layout something lies. */
+/** A collector folder of the official bundle. */
 export interface CollectorPlace {
   os: Os;
-  /** undefined where no folder says it. */
+  /** undefined: no folder names one. */
   arch?: Arch;
 }
 
-/** `collector/linux/telegraf`, `collector/windows/amd64/vector.exe`: a place for one collector; undefined for any other. */
+/**
+ * Returns the os and architecture of a path such as `collector/windows/amd64/vector.exe`; undefined: no
+ * collector folder.
+ */
 export function collectorPlace(file: string): CollectorPlace | undefined {
   const [name, ...above] = file.split("/").reverse();
   if (name === undefined) return undefined;

@@ -1,79 +1,75 @@
-import { executableType as kindOf } from "../archive/file-kind.ts";
+import { executableType } from "../archive/file-kind.ts";
 import { inspectZip } from "../archive/zip-read.ts";
 import { finding, type Problem } from "../errors.ts";
 import { nearest } from "../nearest.ts";
 import { type Located, withFile } from "./files.ts";
-import { collectorPlace, INSTALLER_NAMES, KNOWN_NAMES, PROBES, parseName } from "./name.ts";
+import { BOOTSTRAP_NAME, collectorPlace, INSTALLER_NAMES, KNOWN_NAMES, PROBES, parseName } from "./name.ts";
 
-/** How archives end, also those that BK-Lite does not take; anywhere in a name. */
+/** An archive's ending, anywhere in a name; BK-Lite does not unpack them all. */
 const ARCHIVE = /\.(?:zip|zipx|tar|tgz|txz|tbz2|gz|xz|bz2|zst|7z|rar|jar|rpm|deb|msi)(?![\p{L}\p{N}])/iu;
-/** How names of packages begin, or what is in them. */
+/** Other names of packages. */
 const PACKAGE = /^bklite-|^opentelemetry-|installer|fusion.?collector|\.exe$/i;
 /** Signatures and descriptions of a package. */
-const ABOUT =
+const COMPANION =
   /\.(?:sha256|asc|sig|sign|minisig|sigstore|pem|crt|cert|json|ya?ml|md|html?|log|pdf|docx?|meta4?|torrent)$/i;
-/** An archive's checksum under a name that is not read. */
+/** A checksum file of an archive with a name that the job does not read. */
 const CHECKSUM = /^(.+\.(?:zip|gz|tgz))\.(?:sha256sum|sha256\.txt|sha512|sha1|md5|digest|sum)$/i;
-/** Names that may be a program's: without an ending of letters, or with one of a program's own. */
+/** Names of files that may be programs: no ending of letters, or a program's own. Only these are opened. */
 const PROGRAM = /^[^.]*$|\.(?:bin|run|elf)$|\.[^.]*\d[^.]*$/i;
-/** How things are packed that BK-Lite does not unpack on a node. */
+/** Endings of a collector that BK-Lite does not unpack on a node. */
 const PACKED = /\.(?:tar|tar\.\w+|tgz|txz|gz|xz|bz2|zst|7z|rar|rpm|deb|msi)$/i;
-const HEAD = 4096;
+const FIRST_BYTES = 4096;
 
-/** Whether a collector of that name is packed in a way that BK-Lite does not unpack. */
+/** Whether a collector of this name is packed in a form that BK-Lite does not unpack. */
 export function isPacked(name: string): boolean {
   return PACKED.test(name);
 }
 
-/** Whether a file with this name could be a package, as far as its name says. */
+/** Whether a file could be a package, by its name. */
 export function isLikely(name: string): boolean {
-  return (ARCHIVE.test(name) || PACKAGE.test(name)) && !ABOUT.test(name);
+  return (ARCHIVE.test(name) || PACKAGE.test(name)) && !COMPANION.test(name);
 }
 
 /**
- * Returns the one warning for a file that was not recognised but could be a package: an archive, a program, or a name like a package's;
- * undefined for any other. `siblings`: what lies beside it; `isLink`: it is not opened.
+ * Returns the one warning for a file that was not recognised but could be a package by its name or as a
+ * program. `siblings`: the files beside it; `isLink`: it is not opened.
  */
 export async function unrecognised(
-  file: Located,
+  located: Located,
   name: string,
   siblings: Siblings,
   isLink: boolean,
 ): Promise<Problem | undefined> {
+  const { file } = located;
   const part = siblings.splitPart(name);
   if (part) {
-    // one warning for all parts, and none where they have been joined
-    const [first] = part.parts;
-    if (first !== name || (part.command === "cat" && siblings.has(part.whole))) return undefined;
-    return finding(file.file, "volume.near.split", { command: joinCommand(part, file.file) });
+    // one warning for all parts, and none once they are joined
+    if (part.parts[0] !== name || (part.command === "cat" && siblings.has(part.whole))) return undefined;
+    return finding(file, "volume.near.split", { command: joinCommand(part, file) });
   }
-  const [, sums] = CHECKSUM.exec(name) ?? [];
-  if (sums !== undefined) return finding(file.file, "checksum.name", { meant: `${sums}.sha256` });
-  if (!isLikely(name) && (isLink || !PROGRAM.test(name) || !(await isProgram(file)))) return undefined;
-  if (!isLink && /\.zip$/i.test(name) && (await isReleasePack(file))) {
-    return finding(file.file, "volume.near.release", {});
+  const [, archive] = CHECKSUM.exec(name) ?? [];
+  if (archive !== undefined) return finding(file, "checksum.name", { meant: `${archive}.sha256` });
+  if (!isLikely(name) && (isLink || !PROGRAM.test(name) || !(await isProgram(located)))) return undefined;
+  if (!isLink && /\.zip$/i.test(name) && (await isReleasePack(located))) {
+    return finding(file, "volume.near.release", {});
   }
-  const folders = file.file.toLowerCase().split("/").slice(0, -1);
-  if (collectorPlace(file.file)) return finding(file.file, "collector.packed", {});
-  if (folders.includes("collector") || folders.includes("collectors")) {
-    return finding(file.file, "collector.place", {});
-  }
-  const meant = nameMeant(name);
+  if (collectorPlace(file)) return finding(file, "collector.packed", {});
+  if (/(?:^|\/)collectors?\//i.test(file)) return finding(file, "collector.place", {});
+  const meant = meantName(name);
   return meant === undefined
-    ? finding(file.file, "volume.near.unknown", {})
-    : finding(file.file, "volume.near.name", { meant });
+    ? finding(file, "volume.near.unknown", {})
+    : finding(file, "volume.near.name", { meant });
 }
 
 async function isProgram(file: Located): Promise<boolean> {
-  const head = await withFile(file, async (handle) => {
-    const { buffer, bytesRead } = await handle.read(Buffer.alloc(HEAD), 0, HEAD, 0);
+  const bytes = await withFile(file, async (handle) => {
+    const { buffer, bytesRead } = await handle.read(Buffer.alloc(FIRST_BYTES), 0, FIRST_BYTES, 0);
     return buffer.subarray(0, bytesRead);
   }).catch(() => Buffer.alloc(0));
-  const { format } = kindOf(head);
-  return format === "elf" || format === "pe";
+  return ["elf", "pe"].includes(executableType(bytes).format);
 }
 
-/** Whether a zip is what BK-Lite imports on its page, with monitoring templates (BKLITE.md). */
+/** Whether a zip is a release pack, which BK-Lite imports on its page (BKLITE.md). */
 async function isReleasePack(file: Located): Promise<boolean> {
   return withFile(file, async (handle, { size }) => {
     const { entries } = await inspectZip(file.file, handle, Number(size), {});
@@ -88,45 +84,47 @@ export function isRelease(paths: readonly string[]): boolean {
   return folder !== undefined && paths.some((path) => path.startsWith(`${folder}artifacts/`));
 }
 
-/** Returns what a file would have to be called, as far as its own name says; undefined where it says nothing. */
-function nameMeant(name: string): string | undefined {
+/** Returns the name that was most likely meant; undefined: the name does not say which package it is. */
+function meantName(name: string): string | undefined {
   const lower = name.toLowerCase();
-  const isWindows = lower.endsWith(".exe") || lower.includes("windows");
-  if (lower.includes("bootstrap") && lower.startsWith("bklite-")) return "bklite-controller-bootstrap.exe";
-  if (lower.startsWith("opentelemetry-")) return probeMeant(lower);
-  if (/fusion|collectors/.test(lower) && !lower.includes("installer")) return archiveMeant(name);
+  const isInstaller = lower.includes("installer");
+  if (/fusion|collectors/.test(lower) && !isInstaller) return meantArchive(name);
   const near = nearest(lower, KNOWN_NAMES);
   if (near !== undefined) return near;
-  return lower.includes("installer") ? INSTALLER_NAMES[isWindows ? "windows" : "linux"] : undefined;
+  if (/^bklite-.*bootstrap/.test(lower)) return BOOTSTRAP_NAME;
+  if (lower.startsWith("opentelemetry-")) return meantProbe(lower);
+  const os = /\.exe$|windows/.test(lower) ? "windows" : "linux";
+  return isInstaller ? INSTALLER_NAMES[os] : undefined;
 }
 
-function probeMeant(lower: string): string {
+/** Returns the probe of the language in the name, or all of them. */
+function meantProbe(lower: string): string {
   const probes = Object.keys(PROBES);
   const languages = probes.filter((probe) => {
     const [, word = ""] = /^opentelemetry-(java|[a-z]+)/.exec(probe) ?? [];
     return lower.includes(`-${word}`);
   });
-  return nearest(lower, probes) ?? (languages.length > 0 ? languages : probes).join(", ");
+  return (languages.length > 0 ? languages : probes).join(", ");
 }
 
-/** A controller's archive by what its name says: `fusion-collectors-linux-arm64-1.2.3.zip`. */
-function archiveMeant(name: string): string {
+/** Returns a controller archive's name as it should be: `fusion-collectors-linux-arm64-1.2.3.zip`. */
+function meantArchive(name: string): string {
   const ending = /\.(?:tar\.gz|tgz)/i.test(name) ? ".tar.gz" : ".zip";
   const end = name.search(ARCHIVE);
   const read = parseName(end > 0 ? name.slice(0, end) : name);
-  const { os, arch, version } = "named" in read ? read.named : {};
+  if (!("named" in read)) return `fusion-collectors-linux-amd64-1.2.3${ending}`;
+  const { os, arch, version } = read.named;
   const words = [os, arch === "x86_64" ? "amd64" : arch, version].filter((word) => word !== undefined);
-  const parts = "named" in read ? words : ["linux", "amd64", "1.2.3"];
-  return `${["fusion-collectors", ...parts].join("-")}${ending}`;
+  return `${["fusion-collectors", ...words].join("-")}${ending}`;
 }
 
-/** A file that is one part of another, as `split`, 7-Zip and network disks make them. */
+/** A file that is one part of another, as `split`, 7-Zip and network disks write them. */
 export interface SplitPart {
   /** The whole file's name. */
   whole: string;
-  /** The names of the parts that lie beside it, in order. */
+  /** The names of the parts beside it, in order. */
   parts: readonly string[];
-  /** What joins them. */
+  /** The program that joins them. */
   command: "cat" | "zip" | "7z";
 }
 
@@ -136,7 +134,7 @@ const NUMBERED = /^(.+\.(?:zip|tar|tgz|gz|xz|bz2|zst|7z|rar|jar|exe))[._-](?:par
 const ZIPPED = /^(.+)\.z\d{2,4}$/i;
 const VOLUME = /^(.+)\.part\d{1,4}\.(?:rar|7z|zip)$/i;
 
-/** The names in a folder, and which of them are parts of one file; each name is read once, however many parts there are. */
+/** The names in a folder, and which of them are parts of one file; each name is read once for each form. */
 export class Siblings {
   readonly #names: readonly string[];
   #all: ReadonlySet<string> | undefined;
@@ -151,21 +149,20 @@ export class Siblings {
     return this.#all.has(name);
   }
 
-  /** Returns what a name says of a part of a split file; undefined for a name that is no part's. */
+  /** Returns the split file that a name is a part of; undefined for any other name. */
   splitPart(name: string): SplitPart | undefined {
     const [, whole, number = ""] = NUMBERED.exec(name) ?? [];
     if (whole !== undefined) {
       const parts = this.#partsOf(whole, NUMBERED);
-      // `wget` calls a second copy `.1`
+      // `wget` names a second copy `.1`
       const isCopy = /^\d$/.test(number) && (parts.length < 2 || this.has(whole)) && !/part/i.test(name);
       return isCopy ? undefined : { whole, parts, command: "cat" };
     }
     const [, zip] = ZIPPED.exec(name) ?? [];
     if (zip !== undefined) return { whole: `${zip}.zip`, parts: this.#partsOf(zip, ZIPPED), command: "zip" };
     const [, stem] = VOLUME.exec(name) ?? [];
-    return stem === undefined
-      ? undefined
-      : { whole: stem, parts: this.#partsOf(stem, VOLUME), command: "7z" };
+    if (stem !== undefined) return { whole: stem, parts: this.#partsOf(stem, VOLUME), command: "7z" };
+    return undefined;
   }
 
   #partsOf(whole: string, form: RegExp): readonly string[] {
@@ -180,26 +177,29 @@ export class Siblings {
 }
 
 const NUMERIC = new Intl.Collator("en", { numeric: true });
+/** The most parts that a command lists by name. */
+const LISTED = 8;
 
-/** Parts that a command names one by one. */
-const NAMED = 8;
-
-/** Returns the command that joins the parts, to be run in their folder. */
-export function joinCommand({ whole, parts, command }: SplitPart, file: string): string {
+/** Returns the command that joins the parts, relative to the volume. */
+function joinCommand({ whole, parts, command }: SplitPart, file: string): string {
   const folder = file.slice(0, file.lastIndexOf("/") + 1);
   const into = folder === "" ? "" : `cd ${quoted(folder)} && `;
-  if (command === "zip") return `${into}zip -s 0 ${quoted(whole)} --out ${quoted(`joined-${whole}`)}`;
+  if (command === "zip") {
+    // a hidden file is not read, should the job run meanwhile
+    const others = `${quoted(whole.slice(0, -".zip".length))}.z[0-9]*`;
+    return `${into}zip -s 0 ${quoted(whole)} --out .joined.zip && mv .joined.zip ${quoted(whole)} && rm ${others}`;
+  }
   const [first = "", last = ""] = [parts[0], parts.at(-1)];
   if (command === "7z") return `${into}7z x ${quoted(first)}`;
-  // parts of equal length are in order as the shell lists them
+  // the shell sorts names of equal length as the parts are numbered
   const listed =
-    parts.length > NAMED && first.length === last.length
+    parts.length > LISTED && first.length === last.length
       ? `${quoted(whole)}${first.slice(whole.length).replace(/[a-z\d]{1,4}$/i, (end) => "?".repeat(end.length))}`
       : parts.map(quoted).join(" ");
   return `${into}cat ${listed} > ${quoted(whole)}`;
 }
 
-/** A name as a shell takes it. */
+/** Quotes a name for a shell. */
 function quoted(name: string): string {
   return /^[\w./+-]+$/.test(name) && !name.startsWith("-") ? name : `'${name.replaceAll("'", "'\\''")}'`;
 }

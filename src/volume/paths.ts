@@ -2,7 +2,7 @@ import { readlinkSync, statSync } from "node:fs";
 import { lstat } from "node:fs/promises";
 import { dirname, join, resolve } from "node:path";
 import { getegid, geteuid } from "node:process";
-import { decodeText as decoded } from "../archive/entries.ts";
+import { decodeText } from "../archive/entries.ts";
 import { type ProblemError, problem } from "../errors.ts";
 import { isRowName } from "../identity.ts";
 import type { Access } from "../messages/volume.ts";
@@ -20,11 +20,13 @@ export interface FileName {
   bytes?: string;
 }
 
-/** Returns a name as text: UTF-8, else GBK, as a Chinese Windows leaves it, else with `_` for each byte that is not UTF-8. */
+/**
+ * Returns a name as text: UTF-8, else GBK (a Chinese Windows), else with `_` for each byte that is not UTF-8.
+ */
 export function readName(raw: Buffer): FileName {
-  const name = decoded(raw, "utf-8");
+  const name = decodeText(raw, "utf-8");
   if (name !== undefined) return { name, raw: name };
-  const chinese = decoded(raw, "gbk");
+  const chinese = decodeText(raw, "gbk");
   const shown = chinese !== undefined && isRowName(chinese) ? chinese : withUnderscores(raw);
   return { name: shown, raw, bytes: withEscapes(raw) };
 }
@@ -33,14 +35,14 @@ function withUnderscores(raw: Buffer): string {
   let name = "";
   for (let at = 0; at < raw.length; ) {
     const length = sequenceLength(raw[at] as number);
-    const text = length === 0 ? undefined : decoded(raw.subarray(at, at + length), "utf-8");
+    const text = length === 0 ? undefined : decodeText(raw.subarray(at, at + length), "utf-8");
     name += text ?? "_";
     at += text === undefined ? 1 : length;
   }
   return name;
 }
 
-/** Bytes of the UTF-8 sequence that begins with this byte; 0 where none does. */
+/** Returns the bytes of the UTF-8 sequence that begins with this byte; 0: none does. */
 function sequenceLength(first: number): number {
   if (first < 0x80) return 1;
   if (first < 0xc2 || first > 0xf4) return 0;
@@ -53,61 +55,67 @@ function withEscapes(raw: Buffer): string {
   return Array.from(raw, shown).join("");
 }
 
-/** The path of a name in a folder. */
+/** Returns the path of a name in a folder. */
 export function inFolder(folder: FilePath, name: FilePath): FilePath {
   if (typeof folder === "string" && typeof name === "string") return join(folder, name);
   return Buffer.concat([Buffer.from(folder as string), Buffer.from("/"), Buffer.from(name as string)]);
 }
 
-/** The path of the folder that holds a path. */
+/** Returns the folder of a path. */
 export function folderOf(path: FilePath): FilePath {
   if (typeof path === "string") return dirname(path);
   const slash = path.lastIndexOf(0x2f);
   return slash > 0 ? path.subarray(0, slash) : "/";
 }
 
-/** Whether a path lies in a folder or below it; both without links. */
+/** Whether a path is below a folder; both must be without links. */
 export function isBelow(path: FilePath, folder: FilePath): boolean {
   const bytes = Buffer.from(path as string).toString("latin1");
   const outer = Buffer.from(folder as string).toString("latin1");
   return bytes.startsWith(outer.endsWith("/") ? outer : `${outer}/`);
 }
 
-/** The file is another than the one that was looked at before: exit 74. */
+/** Returns exit 74: the file is no longer the one that was read before. */
 export function changed(file: string): ProblemError {
   return problem(file, "file.changed", {});
 }
 
-/** The file could not be read: exit 66 where a permission is missing, else 74. `path` is where it lies, `file` how it is called. */
+/**
+ * Returns exit 66 if a permission is missing, else 74. `path` is where the file is, `file` how messages name
+ * it.
+ */
 export function unreadable(file: string, path: FilePath, error: NodeJS.ErrnoException): ProblemError {
   if (isDenied(error)) return problem(file, "file.denied", accessTo(path));
-  return problem(file, "file.unreadable", { code: error.code ?? "", said: said(error) });
+  return problem(file, "file.unreadable", { code: error.code ?? "", said: systemWords(error) });
 }
 
-/** Whether a permission is what is missing. */
+/** Whether a permission is missing. */
 export function isDenied({ code }: NodeJS.ErrnoException): boolean {
   return code === "EACCES" || code === "EPERM";
 }
 
-/** Whether a path leads nowhere: no such file, or a link to none. */
+/** Whether there is no such file, or only a dangling link. */
 export function isNowhere({ code }: NodeJS.ErrnoException): boolean {
   return ["ENOENT", "ENOTDIR", "ELOOP", "ENAMETOOLONG"].includes(code ?? "");
 }
 
-/** Whether something is there all the same: a link that leads nowhere. */
-export function isThere(path: FilePath): Promise<boolean> {
+/** Whether a path exists, even as a dangling link. */
+export function exists(path: FilePath): Promise<boolean> {
   return lstat(path).then(
     () => true,
     () => false,
   );
 }
 
-/** The system's own words, without the path, which stands before them. */
-export function said({ code, message }: NodeJS.ErrnoException): string {
+/** Returns the system's own words, without the path. */
+export function systemWords({ code, message }: NodeJS.ErrnoException): string {
   return message.replace(/ '.*'$/s, "") || (code ?? "");
 }
 
-/** Who owns it, who may read it, and who tries to; of the folder on the way that is closed, where it cannot be looked at itself. */
+/**
+ * Returns owner, mode and the user that reads; of the closed folder above, if the file itself cannot be
+ * inspected.
+ */
 export function accessTo(path: FilePath): Access {
   const user = `${geteuid?.() ?? "?"}:${getegid?.() ?? "?"}`;
   const target = linkTarget(path) ?? path;
@@ -122,7 +130,7 @@ export function accessTo(path: FilePath): Access {
   }
 }
 
-/** Where a link leads, as far as that can be seen; undefined where it is none. */
+/** Returns the target of a link; undefined if it is no link or cannot be read. */
 export function linkTarget(path: FilePath): string | undefined {
   try {
     return resolve(dirname(path.toString()), readlinkSync(path));

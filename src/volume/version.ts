@@ -2,9 +2,9 @@ import { type Os, versionOf } from "../identity.ts";
 import { besideAndAbove, decodeText, type Located, readSmall } from "./files.ts";
 import { VERSION_FILE } from "./name.ts";
 
-/** What a VERSION file says: one version, or one for each os. */
+/** The content of a VERSION file: one version, or one for each os. */
 export type Versions = PerOs & {
-  /** Where the file is, in words for messages; undefined where there is none. */
+  /** The file's name in messages; undefined: there is no file. */
   from?: string;
   /** The numbers of lines that look like a version and cannot be read as one. */
   unread?: PerOs<number>;
@@ -12,17 +12,17 @@ export type Versions = PerOs & {
 
 type PerOs<T = string> = { [os in Os | "any"]?: T };
 
-/** `LINUX_SIDECAR_VERSION="1.0.1"`, `WINDOWS_…`, or any other `…VERSION=`: for whatever os. */
+/** `LINUX_SIDECAR_VERSION="1.0.1"`, `WINDOWS_…`, or any other `…VERSION=`, which is for every os. */
 const ASSIGNMENT =
   /^(?:export\s+)?["']?(?:(LINUX|WINDOWS)_)?(?:\w*_)?VERSION["']?\s*[=:]\s*(["']?)([^"']*)\2$/i;
 const VERSION = /^(?:v?\d[\w.+-]*|latest)$/i;
 
-/** More than a version file can need; the rest is not read. */
+/** Bytes that are read; more than a VERSION file can need. */
 export const VERSION_FILE_LENGTH = 4096;
 
 /**
- * What a VERSION file says: a bare version, or one for each os (BK-Lite writes both forms). The first word on a thing
- * stands; lines that are no version say nothing, but those that seem to be meant as one are kept for who needs it.
+ * Parses a VERSION file: a bare version, or one for each os (BK-Lite writes both forms). The first version of
+ * an os counts; other lines do not, but the number of one that looks like a version is kept.
  */
 export function parseVersionFile(bytes: Buffer, from: string): Versions {
   const versions: Versions = { from };
@@ -53,7 +53,10 @@ function osOf(word: string | undefined): Os | "any" {
   return os === "linux" || os === "windows" ? os : "any";
 }
 
-/** Returns what the VERSION files beside and above an archive say, the nearest first. One that cannot be read is exit 65, 66 or 74. */
+/**
+ * Reads the VERSION files beside and above an archive, the nearest first. Exit 65, 66 or 74 if one cannot be
+ * read.
+ */
 export async function versionsAround(archive: Located): Promise<Versions[]> {
   const around: Versions[] = [];
   for (const one of besideAndAbove(archive, VERSION_FILE)) {
@@ -64,7 +67,7 @@ export async function versionsAround(archive: Located): Promise<Versions[]> {
   return around;
 }
 
-/** Returns the version that the first of these files has for an os. */
+/** Returns the first version that these files have for an os. */
 export function versionFor(files: readonly Versions[], os: Os): string | undefined {
   return files.map((said) => said[os] ?? said.any).find((version) => version !== undefined);
 }

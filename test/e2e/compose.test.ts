@@ -259,7 +259,7 @@ for (const { command: compose, version } of composes) {
 
     test("one package by hand", async () => {
       writeFileSync(join(stack.folder, "telegraf"), binaryHeader("linux", "x86_64"), { mode: 0o755 });
-      await succeed(inStack(block("One package by hand")));
+      await succeed(inStack(block("A single package")));
       const rows = await stack.sql(
         "SELECT type, os, version, name FROM node_mgmt_packageversion WHERE version = '1.34.0'",
       );

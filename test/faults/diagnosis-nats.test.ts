@@ -55,7 +55,7 @@ const refused = (verdict: Omit<Verdict, "code">): Verdict => ({
 const waited = (verdict: Omit<Verdict, "code">): Verdict => ({ code: 69, ...verdict });
 
 async function works(more: Record<string, string>): Promise<void> {
-  exits(await job(["wait"], env({ WAIT_TIMEOUT: "10", ...more })).done, 0);
+  exits(await job(["wait"], env({ WAIT_TIMEOUT: "60", ...more })).done, 0);
 }
 
 describe("NATS cannot be reached", { concurrency: 4 }, () => {

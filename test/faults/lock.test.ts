@@ -4,7 +4,7 @@ import { describe, test } from "node:test";
 import { setTimeout as sleep } from "node:timers/promises";
 import { Reader } from "../../src/config/env.ts";
 import { readConfig } from "../../src/config/settings.ts";
-import { lineTo } from "../../src/readiness/endpoint.ts";
+import { endpointOf } from "../../src/readiness/endpoint.ts";
 import { logIn } from "../../src/readiness/postgres-probe.ts";
 import { startIdleDropRelay } from "../support/idle-drop-relay.ts";
 import { startPgbouncer } from "../support/pgbouncer.ts";
@@ -201,7 +201,7 @@ test("the server notices within 90 seconds that a holder's machine is gone", asy
   const [server] = config.servers;
   assert.ok(server);
   const attempt = { signal: new AbortController().signal, enter() {}, answered() {}, watch() {} };
-  const db = await logIn(lineTo("postgres", server), config, attempt);
+  const db = await logIn(endpointOf("postgres", server), config, attempt);
   try {
     const rows = await db.query<{ name: string; setting: string }>(
       "SELECT name, setting FROM pg_settings WHERE name ~ '^tcp_|^idle_session_timeout$'",

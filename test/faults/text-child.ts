@@ -13,8 +13,7 @@ import { Recorder } from "../../src/output/recorder.ts";
 import { createRedact, redactDeep } from "../../src/output/redact.ts";
 import { describeError, terminationMessage } from "../../src/output/report.ts";
 import { RunEnd } from "../../src/output/run-output.ts";
-import { packageTable, planTable } from "../../src/output/tables.ts";
-import { loadCells, openScreen, statusLine, type Terminal, writeNow } from "../../src/output/terminal.ts";
+import { loadCells, statusLine, type Terminal, writeNow } from "../../src/output/terminal.ts";
 import type { Archive, Package } from "../../src/packages/package.ts";
 import type { Row } from "../../src/postgres/rows.ts";
 import { type Plan, plan } from "../../src/reconcile/decide.ts";
@@ -156,7 +155,12 @@ function say(log: Log, dice: Random): void {
   for (let lines = dice.int(6); lines >= 0; lines--) {
     const reason = dice.pick(REASONS);
     const fields = dice.int(2) ? { file: hostileName(dice), names: [hostileName(dice)] } : {};
-    log[dice.pick(["warn", "error"] as const)]("scan.suspect", reason.id, reason.make(dice) as never, fields);
+    log[dice.pick(["warn", "error"] as const)](
+      dice.pick(["scan.suspect", "verify.failed"] as const),
+      reason.id,
+      reason.make(dice) as never,
+      fields,
+    );
     const event = dice.pick(EVENT_MAKERS);
     log[dice.pick(["info", "debug"] as const)](event.name, event.make(dice) as never);
   }
@@ -183,10 +187,11 @@ function round(number: number): void {
     isTerminal: pretty,
     interactive: false,
     colour: false,
+    plain: dice.int(2) === 1,
     width: () => width,
   };
   const redact = createRedact([SECRET, hostileName(dice)].filter((secret) => secret.length > 8));
-  const recorder = new Recorder(dice.pick(["init", "plan"]), language);
+  const recorder = new Recorder(dice.pick(["init", "plan", "verify", "scan"]), language);
   const format = pretty ? "pretty" : "json";
   const onWarning = recorder.warning.bind(recorder);
   const log = createLog({ level: "debug", format, terminal, redact, language, onWarning });
@@ -204,10 +209,7 @@ function round(number: number): void {
   for (const { desired, name, key, action } of decided.packages)
     recorder.package(desired.package, { action, key, name, sha256: undefined, bytes: 1, bytesUploaded: 0 });
   const error = errorOf(dice);
-  const screen = openScreen(terminal, redact);
   if (pretty) {
-    screen.print(planTable(decided, language, screen));
-    screen.print(packageTable(screen.redacted(recorder.packages), language, width));
     const file = hostileName(dice);
     statusLine(terminal, redact).set((cells, hide) =>
       progressBar(snapshot({ phase: "upload", file: hide(file), total: 9 }, 3, 1), "upload", language, cells),
@@ -215,14 +217,12 @@ function round(number: number): void {
     writeNow(1, "\n");
   }
   const reportPaths = [join(folder, "report.json")];
-  const shown = pretty ? screen : undefined;
   const end = {
     command: "init",
     json: true,
     log,
     redact,
     recorder,
-    screen: shown,
     reportPaths,
     leave: () => {},
   };
@@ -277,6 +277,7 @@ function linear(): string[] {
     isTerminal: false,
     interactive: false,
     colour: false,
+    plain: false,
     width: () => width,
   };
   const redact = createRedact([SECRET, "a".repeat(50)]);
@@ -299,8 +300,7 @@ function linear(): string[] {
           ...{ collectors: { installable: [name, name], listed: [] }, complete: true, missing: [] },
         },
       ];
-      const screen = openScreen(terminal, redact);
-      const end = { command: "init", json: false, log: logs[0] as Log, redact, recorder, screen };
+      const end = { command: "init", json: false, log: logs[0] as Log, redact, recorder };
       new RunEnd({ ...end, reportPaths: [], leave: () => {} }).finish(new Error(name));
     },
     nearest: (word) => nearest(word, ["packages", "version"]),

@@ -82,22 +82,34 @@ describe("a screen, by its columns", () => {
     await site.archive(ARCHIVE, { seed: "other" });
     const { code, stdout } = await site.run([], {
       ON_CONFLICT: "fail",
+      LOG_LEVEL: "info",
       LOG_FORMAT: "pretty",
       COLUMNS: "300",
     });
     assert.equal(code, 65);
-    assert.match(stdout, new RegExp(`ERROR ${ARCHIVE}: linux Controller 1\\.0\\.0 is already stored`));
-    assert.doesNotMatch(stdout, /verified: /);
+    assert.match(
+      stdout,
+      new RegExp(
+        `^✘ init failed \\(exit 65\\): ${ARCHIVE}: linux Controller 1\\.0\\.0 is already stored`,
+        "m",
+      ),
+    );
+    assert.equal(stdout.match(/is already stored/g)?.length, 1);
+    assert.doesNotMatch(stdout, /succeeded|verified: /);
   });
 
-  test("a remedy that holds for line after line is said once, and again at the end", async () => {
+  test("what is wrong with several files is said once, with the remedy that they have in common", async () => {
     const site = await servers.site();
     for (const name of ["a", "b", "c"])
       writeFileSync(join(site.volume, `fusion-collectors-${name}.zip`), "<!DOCTYPE html><html></html>");
-    const { code, stdout } = await site.run(["scan"], { LOG_FORMAT: "pretty", COLUMNS: "300" });
+    const { code, stdout } = await site.run(["scan"], {
+      LOG_FORMAT: "pretty",
+      LOG_LEVEL: "info",
+      COLUMNS: "300",
+    });
     assert.equal(code, 65);
-    assert.equal(stdout.match(/is an HTML page/g)?.length, 4, stdout);
-    assert.equal(stdout.match(/What to do: open the file to read why/g)?.length, 2, stdout);
+    assert.equal(stdout.match(/is an HTML page/g)?.length, 3, stdout);
+    assert.equal(stdout.match(/What to do: open the file to read why/g)?.length, 1, stdout);
   });
 });
 

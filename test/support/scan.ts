@@ -26,7 +26,7 @@ export async function scanInProcess(
   const work = async () => {
     const parsed = parseArguments(["scan", ...args]) as Arguments;
     const config = readVolumeConfig(new Reader({ ...env }));
-    await scanOnly({ args: parsed, config, log, signal, recorder, screen: undefined });
+    await scanOnly({ args: parsed, config, log, signal, recorder });
   };
   const error: unknown = await work().then(
     () => undefined,

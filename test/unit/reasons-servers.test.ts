@@ -5,15 +5,18 @@ import { Reader } from "../../src/config/env.ts";
 import { readConfig } from "../../src/config/settings.ts";
 import { JobError } from "../../src/errors.ts";
 import type { ReasonId } from "../../src/messages/catalog.ts";
-import { lineTo, tlsFailure } from "../../src/readiness/endpoint.ts";
+import { endpointOf, tlsFailure } from "../../src/readiness/endpoint.ts";
 import { loginFailure as natsLoginFailure } from "../../src/readiness/nats-probe.ts";
-import { judge, loginFailure } from "../../src/readiness/postgres-probe.ts";
+import { firstResponseFailure, loginFailure } from "../../src/readiness/postgres-probe.ts";
 import { JS, storeError } from "../../src/store/store-errors.ts";
 
 /** Errors as the libraries have them, of servers that a test cannot bring to say so at will. */
 const coded = (code: string, message = "said") => Object.assign(new Error(message), { code });
 const { db } = readConfig(new Reader({ DB_HOST: "postgres", DB_SSLMODE: "require", NATS_SERVERS: "nats" }));
-const [postgres, nats] = [lineTo("postgres", { host: "h", port: 1 }), lineTo("nats", { host: "h", port: 1 })];
+const [postgres, nats] = [
+  endpointOf("postgres", { host: "h", port: 1 }),
+  endpointOf("nats", { host: "h", port: 1 }),
+];
 
 describe("a login to Postgres that failed is", () => {
   const LOGINS: [id: ReasonId, error: Error][] = [
@@ -34,9 +37,7 @@ describe("a login to Postgres that failed is", () => {
   test("postgres.login.protocol", () => {
     const id: ReasonId = "postgres.login.protocol";
     const answer = Buffer.from("HTTP/1.1 400 Bad Request\r\n");
-    assert.throws(() => judge(postgres, answer, { user: "u", database: "d", password: "p" } as never), {
-      reason: id,
-    });
+    assert.equal(firstResponseFailure(postgres, answer, { user: "u", password: "p" })?.reason, id);
   });
 });
 

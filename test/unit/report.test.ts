@@ -7,10 +7,8 @@ import { progressWords } from "../../src/messages/events.ts";
 import { progressBar, snapshot } from "../../src/output/progress.ts";
 import { Recorder } from "../../src/output/recorder.ts";
 import { terminationMessage } from "../../src/output/report.ts";
-import { planTable, rowTable } from "../../src/output/tables.ts";
 import { cellWidth, loadCells } from "../../src/output/terminal.ts";
 import type { Archive, Package } from "../../src/packages/package.ts";
-import type { Decision, Plan } from "../../src/reconcile/decide.ts";
 import { checkedReport } from "../support/report.ts";
 
 before(loadCells);
@@ -151,57 +149,6 @@ describe("warnings", () => {
     assert.deepEqual(JSON.parse(terminationMessage(report)).platforms, { "linux/arm64": "incomplete" });
     assert.throws(() => checkedReport({ ...report, schema: 1 }), /schema must be equal to constant/);
     assert.throws(() => checkedReport({ ...report, outcome: "ok" }), /not as its schema says/);
-  });
-});
-
-describe("tables", () => {
-  test("of rows are the guide's, with the architecture only where there is one", () => {
-    const row = { id: 1, ...ROW, action: "inserted" as const };
-    assert.equal(
-      rowTable([row], "en", 100),
-      [
-        "    type    |  os   |   object   | version |               name                |  action",
-        "------------+-------+------------+---------+-----------------------------------+----------",
-        ` controller | linux | Controller | 1.0.0   | ${FILE} | inserted`,
-      ].join("\n"),
-    );
-    assert.match(rowTable([{ ...row, arch: "arm64" }], "en", 100).split("\n")[0] ?? "", /\barch\b/);
-  });
-
-  test("of a plan read like a diff, with sizes and totals", () => {
-    const decision = (action: Decision["action"], more: Partial<Decision> = {}): Decision => ({
-      desired: { package: pack(), sha256: "ab", bytes: 2048 },
-      action,
-      key: `key/${action}`,
-      name: FILE,
-      row: undefined,
-      stored: undefined,
-      upload: action === "uploaded" || action === "replaced",
-      obsolete: [],
-      ...more,
-    });
-    const uploaded = decision("uploaded");
-    const plan: Plan = {
-      packages: [
-        uploaded,
-        decision("replaced"),
-        decision("unchanged"),
-        decision("kept", { conflict: new JobError("archive.empty", {}) }),
-      ],
-      rows: [{ action: "inserted", row: undefined, values: ROW, hasObject: true, after: uploaded }],
-      warnings: [],
-    };
-    const lines = planTable(plan, "en", {
-      paint: (colour, text) => `${colour}:${text}`,
-      width: () => 120,
-      redacted: (value) => value,
-    }).split("\n");
-    assert.match(lines[2] ?? "", /^green: \+ upload .*key\/uploaded.*2\.0 KiB/);
-    assert.match(lines[3] ?? "", /^yellow: ~ replace/);
-    assert.match(lines[4] ?? "", /^gray: = unchanged/);
-    assert.match(lines[5] ?? "", /^red: ! conflict/);
-    assert.match(lines[6] ?? "", /^green: \+ insert .*controller linux Controller 1\.0\.0/);
-    assert.equal(lines.at(-1), "2 of 4 objects to send (4.0 KiB), 1 of 1 row to write, 1 in conflict");
   });
 });
 

@@ -30,8 +30,8 @@ describe("what is on the volume", () => {
       "fusion-collectors-windows-amd64.zip.sha256": "",
       "other.sha256": "",
     });
-    const { files, ignored, suspects } = await listVolume(on.dir);
-    assert.deepEqual(suspects, [
+    const { files, ignored, warnings } = await listVolume(on.dir);
+    assert.deepEqual(warnings, [
       { file: "a/b/c/d/e/fusion-collectors.tgz", reason: "volume.near.deep", params: { depth: 4 } },
     ]);
     assert.deepEqual(files, [
@@ -83,7 +83,7 @@ describe("what is on the volume", () => {
       "opentelemetry-javagent.jar": "",
       "fusion-colectors-1.2.3.zip": "",
     });
-    const { files, ignored, suspects } = await listVolume(on.dir);
+    const { files, ignored, warnings } = await listVolume(on.dir);
     const said = files.map(({ file, place, isFolder }) => [file, place ?? null, isFolder ?? false]);
     assert.deepEqual(said, [
       ["Bklite-Controller-Bootstrap.EXE", null, false],
@@ -101,7 +101,7 @@ describe("what is on the volume", () => {
       "opentelemetry-javagent.jar",
     ]);
     assert.deepEqual(
-      suspects.map(({ file, reason, params }) => [file, reason, params]),
+      warnings.map(({ file, reason, params }) => [file, reason, params]),
       [
         [
           "bklite-controller-installer-linux-arm64",
@@ -153,7 +153,7 @@ describe("what is on the volume", () => {
 
   test("an empty volume is an empty list", async () => {
     await using on = await volume();
-    assert.deepEqual(await listVolume(on.dir), { files: [], ignored: [], suspects: [], others: [] });
+    assert.deepEqual(await listVolume(on.dir), { files: [], ignored: [], warnings: [], others: [] });
   });
 
   test("system folders and unfinished downloads are passed over, whatever their capitals, and never entered", async (t) => {
@@ -186,8 +186,8 @@ describe("what is on the volume", () => {
       }
     }
     try {
-      const { files, ignored, suspects } = await listVolume(on.dir);
-      assert.deepEqual({ files, ignored, suspects }, { files: [], ignored: [], suspects: [] });
+      const { files, ignored, warnings } = await listVolume(on.dir);
+      assert.deepEqual({ files, ignored, warnings }, { files: [], ignored: [], warnings: [] });
     } finally {
       for (const folder of folders)
         for (const at of [folder, `pkgs/${folder}`, `collector/linux/${folder}`])

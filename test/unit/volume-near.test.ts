@@ -64,8 +64,8 @@ const NAMES: [name: string, meant: string | null, content?: Buffer][] = [
 
 async function warned(files: Record<string, string | Buffer>) {
   await using on = await volume(files);
-  const { suspects } = await listVolume(on.dir);
-  return suspects.map(({ file, reason, params }) => [file, reason, params]);
+  const { warnings } = await listVolume(on.dir);
+  return warnings.map(({ file, reason, params }) => [file, reason, params]);
 }
 
 describe("a file that could be a package and was not recognised", () => {
@@ -98,7 +98,10 @@ describe("a file that could be a package and was not recognised", () => {
     [[`${ZIP}.aa`, `${ZIP}.ab`], `cat ${ZIP}.aa ${ZIP}.ab > ${ZIP}`],
     [[`${ZIP}.1`, `${ZIP}.2`], `cat ${ZIP}.1 ${ZIP}.2 > ${ZIP}`],
     [Array.from({ length: 12 }, (_, n) => `${ZIP}.${`${n}`.padStart(3, "0")}`), `cat ${ZIP}.??? > ${ZIP}`],
-    [["fusion-collectors.z01"], "zip -s 0 fusion-collectors.zip --out joined-fusion-collectors.zip"],
+    [
+      ["fusion-collectors.z01"],
+      "zip -s 0 fusion-collectors.zip --out .joined.zip && mv .joined.zip fusion-collectors.zip && rm fusion-collectors.z[0-9]*",
+    ],
     [["a $(x) '.zip.00"], `cat 'a $(x) '\\''.zip.00' > 'a $(x) '\\''.zip'`],
   ];
   for (const [parts, command] of SPLIT) {
@@ -129,9 +132,9 @@ describe("a file that could be a package and was not recognised", () => {
     await symlink("data/x", on.path("telegraf"));
     await symlink("/", on.path("root"));
     await symlink("/", on.path("fusion-collectors.zip"));
-    const { suspects } = await listVolume(on.dir);
+    const { warnings } = await listVolume(on.dir);
     assert.deepEqual(
-      suspects.map(({ file, reason }) => [file, reason]),
+      warnings.map(({ file, reason }) => [file, reason]),
       [
         ["data/x", "volume.near.unknown"],
         ["fusion-collectors.zip", "volume.near.linked"],

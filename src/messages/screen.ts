@@ -1,0 +1,148 @@
+import { countWords, formatBytes, type Language, plural } from "./define.ts";
+
+/** How a difference between servers and volume is called in a list; its reason in the catalog has the details. */
+const DIFFERENCES = {
+  "drift.object.missing": { en: "not stored", zh: "未存储" },
+  "drift.object.damaged": { en: "damaged", zh: "已损坏" },
+  "drift.object.unreadable": { en: "unreadable", zh: "不可读" },
+  "drift.object.different": { en: "other content stored", zh: "已存储的内容不同" },
+  "drift.row.missing": { en: "not registered", zh: "未登记" },
+  "drift.row.name": { en: "other name registered", zh: "登记的名称不同" },
+  "drift.row.status": { en: "not ready", zh: "未就绪" },
+  "drift.row.digest": { en: "other SHA-256 registered", zh: "登记的 SHA-256 不同" },
+} as const;
+
+/** What was done, or (`plan`) would be done, to a package or its row. */
+const DONE: Record<string, Record<Language, string>> = {
+  uploaded: { en: "uploaded", zh: "已上传" },
+  repaired: { en: "repaired", zh: "已修复" },
+  replaced: { en: "replaced", zh: "已替换" },
+  kept: { en: "kept: other content is stored", zh: "保留已存储的其他内容" },
+  failed: { en: "failed", zh: "失败" },
+  inserted: { en: "registered", zh: "已登记" },
+  updated: { en: "row updated", zh: "已更新记录" },
+  found: { en: "", zh: "" },
+};
+const PLANNED: typeof DONE = {
+  uploaded: { en: "would be uploaded", zh: "将上传" },
+  repaired: { en: "would be repaired", zh: "将修复" },
+  replaced: { en: "would be replaced", zh: "将替换" },
+  kept: { en: "would be kept: other content is stored", zh: "将保留已存储的其他内容" },
+  failed: { en: "would fail", zh: "将失败" },
+  inserted: { en: "would be registered", zh: "将登记" },
+  updated: { en: "row would be updated", zh: "将更新记录" },
+};
+
+/** The counts of a verdict. */
+export interface Counts {
+  command: string;
+  seconds: number;
+  packages: Readonly<Record<string, number>>;
+  rows: Readonly<Record<string, number>>;
+}
+
+const sum = (counts: Readonly<Record<string, number>>) => Object.values(counts).reduce((total, count) => total + count, 0);
+const written = ({ unchanged, ...changed }: Readonly<Record<string, number>>) => changed;
+
+const took = (seconds: number) => (seconds < 10 ? Number(seconds.toFixed(1)) : Math.round(seconds));
+
+/** The words of the screen, beside the sentences of events and reasons. */
+export const SCREEN = {
+  en: {
+    files: (files: number, packages: number, to: string) => `${plural(files, "file")} ${to} ${plural(packages, "package")}`,
+    tableState: (state: string) => `table state ${state}`,
+    bucket: (name: string, exists: boolean) => `bucket ${name}${exists ? "" : " (not there yet)"}`,
+    unchanged: (count: number) => `${plural(count, "package")} unchanged`,
+    others: (count: number) => `and ${plural(count, "other")}`,
+    heads: ["platform", "controller", "installer", "collectors"],
+    yes: "yes",
+    no: "missing",
+    noBootstrap: "no bootstrap",
+    notNeeded: "not needed",
+    cannotInstall: "cannot be installed from the page",
+    onlyListed: (count: number) => `${count} only listed`,
+    probes: "APM probes",
+    notStored: (names: string) => `not stored: ${names}`,
+    above: (count: number) => `and ${count} more above`,
+    unusable: (count: number) => `${plural(count, "file")} cannot be used`,
+    failures: (count: number) => plural(count, "failure"),
+    differences: (count: number, each: string) => `${plural(count, "difference")}${each === "" ? "" : `: ${each}`}`,
+    failed: (command: string, code: number) => `${command} failed (exit ${code}): `,
+    succeeded: (command: string) => `${command} succeeded`,
+    warned: (said: string, count: number) => `${said} with ${plural(count, "warning")}`,
+    warnedAbove: (said: string, count: number) => `${said}, with ${plural(count, "warning")} above`,
+  },
+  zh: {
+    files: (files: number, packages: number, to: string) => `${files} 个文件 ${to} ${packages} 个探针包`,
+    tableState: (state: string) => `表结构 ${state}`,
+    bucket: (name: string, exists: boolean) => `存储桶 ${name}${exists ? "" : "（尚不存在）"}`,
+    unchanged: (count: number) => `${count} 个探针包未变`,
+    others: (count: number) => `及另外 ${count} 个`,
+    heads: ["平台", "控制器", "安装器", "采集器"],
+    yes: "有",
+    no: "缺少",
+    noBootstrap: "缺少引导程序",
+    notNeeded: "不需要",
+    cannotInstall: "无法从页面安装",
+    onlyListed: (count: number) => `${count} 个仅登记`,
+    probes: "APM 探针",
+    notStored: (names: string) => `未存储：${names}`,
+    above: (count: number) => `另有 ${count} 项见上文`,
+    unusable: (count: number) => `${count} 个文件无法使用`,
+    failures: (count: number) => `${count} 处失败`,
+    differences: (count: number, each: string) => `${count} 处不一致${each === "" ? "" : `：${each}`}`,
+    failed: (command: string, code: number) => `${command} 失败（退出码 ${code}）：`,
+    succeeded: (command: string) => `${command} 成功`,
+    warned: (said: string, count: number) => `${said}，有 ${count} 条告警`,
+    warnedAbove: (said: string, count: number) => `${said}，有 ${count} 条告警（见上文）`,
+  },
+} as const;
+
+/** What was done to a package or row, in a list; `command` plan only says what would be done. */
+export function doneWords(action: string, command: string, language: Language): string {
+  return (command === "plan" ? PLANNED[action] : undefined)?.[language] ?? DONE[action]?.[language] ?? action;
+}
+
+/** A difference in a list. */
+export function differenceWords(reason: string, language: Language): string {
+  return (DIFFERENCES as Record<string, Record<Language, string>>)[reason]?.[language] ?? reason;
+}
+
+/** What a run that succeeded came to. */
+export function successWords({ command, seconds, packages, rows }: Counts, language: Language): string {
+  const zh = language === "zh";
+  const total = sum(packages);
+  const changes = countWords(written(packages), language);
+  const registered = sum(written(rows));
+  const time = zh ? `（${took(seconds)} 秒）` : ` (${took(seconds)} s)`;
+  const begin = SCREEN[language].succeeded(command);
+  const colon = zh ? "：" : ": ";
+  switch (command) {
+    case "plan": {
+      const nothing = sum(written(packages)) + registered === 0;
+      if (nothing) return zh ? "plan 未写入任何内容；init 将不做任何改动" : "plan wrote nothing; init would change nothing";
+      return zh
+        ? `plan 未写入任何内容；init 的结果将是：探针包 ${changes.replaceAll("已", "")}，写入记录 ${registered} 条`
+        : `plan wrote nothing; init would come to: packages ${changes}; ${plural(registered, "row")} written`;
+    }
+    case "verify":
+      return `${begin}${colon}${zh ? `${total} 个探针包均已完整存储并登记` : `${plural(total, "package")} stored, whole and registered`}${time}`;
+    case "scan":
+      return `${begin}${colon}${zh ? `${total} 个探针包` : plural(total, "package")}${time}`;
+    case "init": {
+      if (total === 0) return `${begin}${time}`;
+      const all = [sum(written(packages)) > 0 ? changes : "", registered > 0 ? (zh ? `写入记录 ${registered} 条` : `${plural(registered, "row")} written`) : ""].filter((part) => part !== "");
+      return `${begin}${colon}${all.join(zh ? "，" : ", ") || (zh ? "没有改动" : "nothing to change")}${time}`;
+    }
+    default:
+      return `${begin}${time}`;
+  }
+}
+
+/** How far the uploads of a run are, in parts: those of least use are last. */
+export function uploadParts({ bytes, total, bytesPerSecond, secondsLeft }: { bytes: number; total: number | null; bytesPerSecond: number; secondsLeft: number | null }, language: Language): string[] {
+  const zh = language === "zh";
+  const amount = total === null ? formatBytes(bytes) : zh ? `${formatBytes(bytes)}，共 ${formatBytes(total)}` : `${formatBytes(bytes)} of ${formatBytes(total)}`;
+  const left = secondsLeft === null ? [] : [zh ? `剩余 ${secondsLeft} 秒` : `${secondsLeft} s left`];
+  return [amount, `${formatBytes(bytesPerSecond)}/s`, ...left];
+}

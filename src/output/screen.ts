@@ -1,0 +1,344 @@
+import { styleText } from "node:util";
+import type { LogLevel } from "../config/settings.ts";
+import { formatBytes, JOIN, type Language } from "../messages/define.ts";
+import type { EventFields, EventName, PlatformEntry } from "../messages/events.ts";
+import { differenceWords, doneWords, SCREEN } from "../messages/screen.ts";
+import { escapeLines } from "./redact.ts";
+import type { Report } from "./report.ts";
+import { type Cell, columns, someOf } from "./tables.ts";
+import { cellWidth, shorten, wrap } from "./terminal.ts";
+import { type Difference, type Said, type Verdict, verdictOf } from "./verdict.ts";
+
+/**
+ * What people read: what was reached, what changes, what can be installed where, and the verdict last. Everything else of the log is at
+ * debug there; JSON lines have all of it.
+ */
+
+/** Events that a person sees when they happen, because something is waited for or takes long. */
+const SHOWN: ReadonlySet<EventName> = new Set<EventName>([
+  "wait.postgres.layer",
+  "wait.nats.layer",
+  "scan.growing",
+  "lock.waiting",
+  "migrations.waiting",
+  "definitions.waiting",
+  "check.progress",
+  "upload.progress",
+  "verify.waiting",
+  "gate.waiting",
+  "run.retry",
+]);
+
+/** Whether an event is a line of the screen of its own, when it happens. */
+export function isShown(event: EventName, fields: Readonly<Record<string, unknown>>): boolean {
+  return SHOWN.has(event) && (fields.step ?? "progress") === "progress";
+}
+
+/** What a line begins with, where the locale is UTF-8, and where it is not. */
+const MARKS = {
+  ok: ["✔", "+", "green"],
+  bad: ["✘", "x", "red"],
+  warning: ["!", "!", "yellow"],
+  new: ["+", "+", "green"],
+  changed: ["~", "~", "yellow"],
+  same: ["=", "=", "gray"],
+  none: [" ", " ", "gray"],
+} as const;
+export type Mark = keyof typeof MARKS;
+
+export interface ScreenOptions {
+  language: Language;
+  /** Cells of a line. */
+  width: number;
+  colour: boolean;
+  /** Signs that are in every character set. */
+  plain: boolean;
+}
+
+/** Cells of a mark and the blank behind it. */
+const HEAD = 2;
+
+/** Columns of the lines that say what was reached: these come one by one, and still stand below each other. */
+const REACHED = { least: [14, 21], drop: [2] };
+
+const PLAIN_ARROW = "->";
+
+/** Begins a line with its mark; without UTF-8 the marks of the layout's own are plain too. */
+function marked(mark: Mark, line: string, { colour, plain }: ScreenOptions): string {
+  const [sign, ascii, name] = MARKS[mark];
+  const shown = plain ? ascii : sign;
+  const painted = colour ? styleText(name, shown, { validateStream: false }) : shown;
+  const text = plain ? line.replaceAll("…", "~") : line;
+  return mark === "none" ? `  ${text}` : `${painted} ${text}`;
+}
+
+/** The line of an event that says what was reached; undefined for any other. */
+export function reachedLine(event: EventName, fields: object, options: ScreenOptions): string | undefined {
+  const words = SCREEN[options.language];
+  const cells = (): string[] | undefined => {
+    if (event === "wait.postgres.ready") {
+      const { version, where, database, state } = fields as EventFields<"wait.postgres.ready">;
+      return [`Postgres ${version}`, `${where}/${database}`, words.tableState(state)];
+    }
+    if (event === "wait.nats.ready") {
+      const { version, where, tls, bucket, exists } = fields as EventFields<"wait.nats.ready">;
+      return [`NATS ${version}`, `${where}${tls ? " TLS" : ""}`, words.bucket(bucket, exists)];
+    }
+    if (event !== "scan.packages") return undefined;
+    const { where, files, packages, bytes } = fields as EventFields<"scan.packages">;
+    return [where, words.files(files, packages, options.plain ? PLAIN_ARROW : "→"), formatBytes(bytes)];
+  };
+  const found = cells();
+  if (!found) return undefined;
+  const [line = ""] = columns([found], { ...REACHED, width: options.width - HEAD });
+  return marked("ok", line, options);
+}
+
+/** Everything that is said when the run is over, by what LOG_LEVEL it is shown from. */
+export interface Summary {
+  level: Extract<LogLevel, "info" | "warn" | "error">;
+  lines: readonly string[];
+}
+
+/** Lines of changes beyond which what belongs to one platform and version shares one. */
+const MANY = 40;
+
+/** Makes the end of the screen from the report. `differences` are those of `verify`. */
+export function summarize(
+  report: Report,
+  differences: readonly Difference[],
+  options: ScreenOptions,
+): Summary[] {
+  const verdict = verdictOf(report, differences, options.language);
+  return [
+    { level: "info", lines: [...changes(report, differences, options), ...matrix(report, options)] },
+    { level: "error", lines: verdict.failures.flatMap((one) => paragraph("bad", one, options)) },
+    { level: "warn", lines: verdict.warnings.flatMap((one) => paragraph("warning", one, options)) },
+    { level: LEVEL[verdict.mark], lines: verdictLines(verdict, options) },
+  ];
+}
+
+const LEVEL = { ok: "info", warning: "warn", bad: "error" } as const;
+
+/** The verdict, and what it names below it. A remedy that all have in common is said once. */
+function verdictLines({ mark, head, named }: Verdict, options: ScreenOptions): string[] {
+  const hints = new Set(named.map(({ hint }) => hint).filter((hint) => hint !== ""));
+  const [common = ""] = hints.size === 1 ? hints : [];
+  return [
+    ...paragraph(mark, head, options),
+    ...named.flatMap(({ message, hint }) =>
+      paragraph("none", { message: `- ${message}`, hint: common === "" ? hint : "" }, options),
+    ),
+    ...(common === ""
+      ? []
+      : paragraph("none", { message: `${JOIN[options.language].remedyLine}${common}`, hint: "" }, options)),
+  ];
+}
+
+/** SHA-256 in hexadecimal. */
+const DIGEST = /\b([0-9a-f]{12})[0-9a-f]{52}\b/g;
+
+/** A text that is longer than a line, with digests shortened: enough to tell two apart. JSON and the report have all of them. */
+export function shortDigests(text: string, cells: number): string {
+  return cellWidth(text) > cells ? text.replace(DIGEST, "$1…") : text;
+}
+
+/** A message and its remedy, below each other and below the mark. */
+function paragraph(mark: Mark, { message, hint }: Said, options: ScreenOptions): string[] {
+  const { remedyLine } = JOIN[options.language];
+  const width = options.width - HEAD;
+  const [first = "", ...more] = wrap(shortDigests(escapeLines(message), width), width);
+  return [
+    marked(mark, first, options),
+    ...[...more, ...(hint === "" ? [] : wrap(escapeLines(`${remedyLine}${hint}`), width))].map((line) =>
+      marked("none", line, options),
+    ),
+  ];
+}
+
+/** One line of the list. */
+interface Change {
+  mark: Mark;
+  what: string;
+  done: string;
+  /** What shares a line where there are many. */
+  group: string;
+  bytes: number;
+}
+
+const ACTION_MARKS: Record<string, Mark> = {
+  uploaded: "new",
+  inserted: "new",
+  found: "new",
+  repaired: "changed",
+  replaced: "changed",
+  updated: "changed",
+  kept: "warning",
+  failed: "bad",
+};
+
+interface Identity {
+  os: string | null;
+  arch: string | null;
+  object: string | null;
+  version: string | null;
+}
+
+const platformOf = ({ os, arch }: Pick<Identity, "os" | "arch">) =>
+  [os, arch].filter((part) => part !== null).join("/");
+const nameOf = (one: Identity) =>
+  [platformOf(one), one.object, one.version].filter((part) => part !== null && part !== "").join(" ");
+
+/** What changes, a line each; what is unchanged is a number. */
+function changes(report: Report, differences: readonly Difference[], options: ScreenOptions): string[] {
+  const { language } = options;
+  const { command } = report;
+  const words = SCREEN[language];
+  const found =
+    differences.length > 0
+      ? differing(differences, language)
+      : [...packageChanges(report, language), ...rowChanges(report, language)];
+  const changed = found.length > MANY ? grouped(found, language) : found;
+  const cells = changed.map(({ what, done, bytes }): Cell[] => [
+    what,
+    fitting([bytes > 0 ? `${done} ${formatBytes(bytes)}`.trimStart() : done, done]),
+  ]);
+  const lines = columns(cells, { width: options.width - HEAD, drop: [1], least: [37] });
+  const same = report.packages.filter(({ action }) => action === "unchanged").length;
+  return [
+    ...(same > 0 && command !== "verify" ? [marked("same", words.unchanged(same), options)] : []),
+    ...changed.map(({ mark }, index) => marked(mark, lines[index] ?? "", options)),
+  ];
+}
+
+/** The first text that fits, else the last one, shortened. */
+function fitting(texts: readonly string[]): Cell {
+  return (cells) => texts.find((text) => cellWidth(text) <= cells) ?? shorten(texts.at(-1) ?? "", cells);
+}
+
+function packageChanges({ packages, command, error }: Report, language: Language): Change[] {
+  const failures = new Set<string>();
+  return packages.flatMap((one): Change[] => {
+    const { action, object, file, version } = one;
+    if (action === "unchanged") return [];
+    if (one.error) failures.add(one.error.message);
+    const bytes = action === "found" || command === "plan" ? (one.bytes ?? 0) : one.bytesUploaded;
+    const done = doneWords(action, command, language);
+    const reason = one.error && error ? `${done}${JOIN[language].colon}${one.error.reason}` : done;
+    const what = object === null ? file : nameOf(one);
+    return [
+      {
+        mark: ACTION_MARKS[action] ?? "changed",
+        what,
+        done: reason,
+        group: `${platformOf(one)} ${version} ${reason}`,
+        bytes: one.error ? 0 : bytes,
+      },
+    ];
+  });
+}
+
+/** Rows that were written though their package did not change, or that have none. */
+function rowChanges({ rows, packages, command }: Report, language: Language): Change[] {
+  const changed = new Set(packages.filter(({ action }) => action !== "unchanged").map(nameOf));
+  return rows.flatMap((one): Change[] => {
+    if (one.action === "unchanged" || changed.has(nameOf(one))) return [];
+    const done = doneWords(one.action, command, language);
+    return [
+      {
+        mark: ACTION_MARKS[one.action] ?? "changed",
+        what: nameOf(one),
+        done,
+        group: `${platformOf(one)} ${one.version} ${done}`,
+        bytes: 0,
+      },
+    ];
+  });
+}
+
+function differing(differences: readonly Difference[], language: Language): Change[] {
+  const packages = Map.groupBy(differences, nameOf);
+  return [...packages].map(([what, all]) => {
+    const done = all.map(({ reason }) => differenceWords(reason, language)).join(JOIN[language].comma);
+    return {
+      mark: "bad",
+      what,
+      done,
+      group: `${platformOf(all[0] as Difference)} ${all[0]?.version} ${done}`,
+      bytes: 0,
+    };
+  });
+}
+
+/** The changes of one platform and version that came to the same share a line. */
+function grouped(changed: readonly Change[], language: Language): Change[] {
+  return [...Map.groupBy(changed, ({ group }) => group).values()].map((all) => {
+    const [first] = all as [Change, ...Change[]];
+    const others = all.length > 1 ? ` ${SCREEN[language].others(all.length - 1)}` : "";
+    return {
+      ...first,
+      what: `${first.what}${others}`,
+      bytes: all.reduce((total, { bytes }) => total + bytes, 0),
+    };
+  });
+}
+
+/** What can be installed on which platform, and the APM probes, where there are any. */
+function matrix({ platforms, probes }: Report, options: ScreenOptions): string[] {
+  const words = SCREEN[options.language];
+  const present = probes.filter(({ stored }) => stored === "whole").map(probeLanguage);
+  const rows = platforms.map((one) => platformCells(one, options.language));
+  const needed = platforms.some(({ installer, bootstrap }) => installer !== null || bootstrap !== null);
+  const lines = columns(platforms.length > 0 ? [words.heads as readonly Cell[], ...rows] : [], {
+    width: options.width - HEAD,
+    // what is dropped first is said by the page as well
+    drop: needed ? [3] : [2, 3],
+    least: [15],
+  });
+  const shown = lines.map((line, index) =>
+    marked(index === 0 ? "none" : platforms[index - 1]?.complete ? "ok" : "bad", line, options),
+  );
+  if (present.length === 0) return shown;
+  const missing = probes.filter(({ stored }) => stored !== "whole").map(probeLanguage);
+  const all = [present.join(" "), missing.length > 0 ? words.notStored(missing.join(" ")) : ""];
+  return [
+    ...shown,
+    marked(
+      "ok",
+      columns([[words.probes, ...all]], { width: options.width - HEAD, drop: [2], least: [15] })[0] ?? "",
+      options,
+    ),
+  ];
+}
+
+/** `java` of `apm/probe/java/NAME`. */
+const probeLanguage = ({ key }: Report["probes"][number]) => key.split("/")[2] ?? key;
+
+function platformCells(
+  { os, arch, controller, installer, bootstrap, collectors, complete }: PlatformEntry,
+  language: Language,
+): Cell[] {
+  const words = SCREEN[language];
+  const installed =
+    installer === null && bootstrap === null
+      ? words.notNeeded
+      : installer === false
+        ? words.no
+        : bootstrap === false
+          ? words.noBootstrap
+          : words.yes;
+  const listed = collectors.listed.length > 0 ? words.onlyListed(collectors.listed.length) : "";
+  const names = (cells: number) => {
+    const space = listed === "" ? cells : cells - listed.length - JOIN[language].comma.length;
+    const some = someOf(collectors.installable, space);
+    return [some, listed].filter((part) => part !== "").join(JOIN[language].comma);
+  };
+  // The newest controllers are what somebody looks for.
+  const versions = someOf(controller.toReversed(), 12);
+  return [
+    platformOf({ os, arch }),
+    versions || (controller.length > 0 ? `…(${controller.length})` : words.no),
+    installed,
+    complete ? names : (cells) => (cellWidth(words.cannotInstall) <= cells ? words.cannotInstall : ""),
+  ];
+}
