@@ -14,10 +14,11 @@ import {
 } from "./config/job-settings.ts";
 import { EXIT, type ExitCode } from "./exit.ts";
 import { helpPage, USAGE } from "./help.ts";
-import { type JobContext, stopSignal } from "./job.ts";
+import { type JobContext, type Mode, stopSignal } from "./job.ts";
 import { createRedact, escapeLines } from "./output/redact.ts";
 import { openOutput, printUsageError } from "./output/run-output.ts";
 import { writeNow } from "./output/terminal.ts";
+import { Signatures } from "./volume/signatures.ts";
 
 /** Loaded on demand: their libraries take longer to load than everything up to the first log line. */
 const COMMAND: Record<Command, () => Promise<(job: JobContext) => Promise<void>>> = {
@@ -94,8 +95,10 @@ async function run(args: Arguments, reader: Reader): Promise<void> {
   log.info("run.started", { command, version: manifest.version, bucket, packagesDir });
   try {
     // scan alone needs no server settings
-    const mode = command === "init" ? "apply" : command === "plan" ? "plan" : "verify";
-    await (await COMMAND[command]())({ args, config: config as Config, mode, log, signal, recorder });
+    const mode: Mode = command === "init" ? "apply" : command === "plan" ? "plan" : "verify";
+    const signatures = config.verifyKeys && new Signatures(config.verifyKeys);
+    const context = { args, mode, log, signal, recorder, signatures };
+    await (await COMMAND[command]())({ ...context, config: config as Config });
     // a stop that came with the last answers is still a stop
     signal.throwIfAborted();
     end.finish();

@@ -165,7 +165,10 @@ const settings = {
     ["ROW_DEFAULTS：不是“列名=值”的列表，或同一列出现多次", "请将 ROW_DEFAULTS 写成 column=value,column=value；值中的逗号和反斜杠前加反斜杠"],
   ),
   "config.keys.inside": setting<{ path: string }>(
-    [({ path }) => `VERIFY_KEY_FILE: ${path} lies in PACKAGES_DIR, where whoever changes the packages could change it too`, "move the file out of PACKAGES_DIR, and set VERIFY_KEY_FILE to its new path"],
+    [
+      ({ path }) => `VERIFY_KEY_FILE: ${path} lies in PACKAGES_DIR, where whoever changes the packages could change it too`,
+      "move the file out of PACKAGES_DIR, and set VERIFY_KEY_FILE to its new path",
+    ],
     [({ path }) => `VERIFY_KEY_FILE：${path} 位于 PACKAGES_DIR 中，能改动探针包的人也能改动该文件`, "请将该文件移到 PACKAGES_DIR 之外，并将 VERIFY_KEY_FILE 设为新路径"],
   ),
   "config.keys.empty": setting<{ path: string }>(
@@ -174,8 +177,7 @@ const settings = {
   ),
   "config.keys.line": setting<{ path: string; line: number; fault: "form" | "type" | "option"; word: string }>(
     [
-      ({ path, line, fault, word }) =>
-        `VERIFY_KEY_FILE: line ${line} of ${path} ${{ form: "is not a public key", type: `has a key of type ${word}`, option: `has the option ${word}` }[fault]}`,
+      ({ path, line, fault, word }) => `VERIFY_KEY_FILE: line ${line} of ${path} ${{ form: "is not a public key", type: `has a key of type ${word}`, option: `has the option ${word}` }[fault]}`,
       "use lines as in an Ed25519 key's .pub file, or lines of allowed_signers with no options other than namespaces, valid-after and valid-before",
     ],
     [

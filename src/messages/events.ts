@@ -351,6 +351,14 @@ export const EVENTS = {
     en: ({ file, seconds, left }) => `${file}: is still being written, waited ${seconds} s, ${left} s left`,
     zh: ({ file, seconds, left }) => `${file}：仍在写入，已等待 ${seconds} 秒，剩余 ${left} 秒`,
   }),
+  "scan.signed": event<{ list: string; signer: string }>({
+    about: {
+      en: "a list of checksums is signed by a key of VERIFY_KEY_FILE: `signer`, its fingerprint and comment",
+      zh: "校验和清单已由 VERIFY_KEY_FILE 中的密钥签名：`signer` 为其指纹与注释",
+    },
+    en: ({ list, signer }) => `${list}: signed by ${signer}`,
+    zh: ({ list, signer }) => `${list}：签名密钥 ${signer}`,
+  }),
   "scan.ignored": event<{ file: string; bytes?: string }>({
     about: { en: "a file on the volume that is ignored (debug)", zh: "目录中已忽略的文件（debug）" },
     en: ({ file }) => `${file}: is not a package, ignored`,

@@ -65,10 +65,7 @@ export async function findFiles(
   if (args.file !== undefined) {
     return { files: [await findFile(args.file, packagesDir, args)], ignored: [], warnings: [] };
   }
-  const [volume, manifest] = await Promise.all([
-    listVolume(packagesDir),
-    readManifest(packagesDir, options),
-  ]);
+  const [volume, manifest] = await Promise.all([listVolume(packagesDir), readManifest(packagesDir, options)]);
   if (manifest && manifest.problems.length > 0) throw new ProblemError(manifest.problems);
   const declared = manifest?.files ?? [];
   const names = new Set([MANIFEST, ...declared.map(({ file }) => file)]);
@@ -103,10 +100,7 @@ export interface ReadFiles {
 }
 
 /** Reads every file as the package that it is declared to be, and compares it with its checksum files. */
-export async function readFiles(
-  files: readonly VolumeFile[],
-  options: ReadOptions = {},
-): Promise<ReadFiles> {
+export async function readFiles(files: readonly VolumeFile[], options: ReadOptions = {}): Promise<ReadFiles> {
   const { signal, signatures } = options;
   const lists = new ChecksumLists();
   const inTurn = createTurns();

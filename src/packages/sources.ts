@@ -173,6 +173,12 @@ function targetOf<From>(
   return { zip, items: derived.items(), ...(zip && { limit: MAX_ZIP, tooLong }) };
 }
 
+/** Returns the files on the volume that a package's bytes are made of. */
+export function sourceFiles({ archive, derived }: Package): StampedFile[] {
+  if (!derived || !isFromFolder(derived)) return [archive];
+  return derived.items().flatMap(({ from }) => (from.isFolder ? [] : [from]));
+}
+
 /** Returns a package's stored bytes; undefined if they are derived and not known beforehand. */
 export function packageSize({ archive, derived }: Package): number | undefined {
   return derived ? derivedSize(archive, derived) : archive.size;

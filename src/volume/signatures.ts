@@ -87,7 +87,8 @@ export class Signatures {
 
   async #signer(list: Located, bytes: Buffer): Promise<SigningKey> {
     const { file } = list;
-    const path = typeof list.path === "string" ? `${list.path}.sig` : Buffer.concat([list.path, Buffer.from(".sig")]);
+    const path =
+      typeof list.path === "string" ? `${list.path}.sig` : Buffer.concat([list.path, Buffer.from(".sig")]);
     const found = await readSmall({ ...list, file: `${file}.sig`, path }, MAX_SIGNATURE);
     if (typeof found === "string") throw problem(file, "signature.missing", { list: file });
     const signature = found.size > MAX_SIGNATURE ? undefined : parseSignature(found.bytes.toString("latin1"));

@@ -49,6 +49,7 @@ describe("defaults", () => {
       requireProbes: [],
       requireRegions: [],
       allowEmpty: false,
+      verifyKeys: undefined,
       purgeOrphans: false,
       archiveCheck: "full",
       natsTimeout: 60,
