@@ -4,26 +4,26 @@ import type { Log } from "./log.ts";
 import { escapeText } from "./redact.ts";
 import { cellWidth, type Draw, shorten } from "./terminal.ts";
 
-/** Milliseconds between log lines, and between looks at a terminal's bar. */
+/** Milliseconds between log lines, and between updates of a terminal's bar. */
 const LINE = 10_000;
 const BAR = 200;
-/** Cells of the bar: where the longer one has no room, the shorter. */
+/** Cells of the bar: the shorter one is for lines that are too short for the longer. */
 const BAR_WIDTHS = [20, 10] as const;
-/** Cells of a file's name that are worth more than the bar. */
+/** The bar is left out if fewer cells would remain for the file's name. */
 const NAME_WIDTH = 16;
 
 export interface Progress {
-  /** Bytes so far, and which file it is now, if that changes. */
+  /** Reports the bytes so far, and the file if it has changed. */
   update(bytes: number, index?: number): void;
   end(): void;
 }
 
-/** What is being done to which file. */
+/** A task and its file. */
 export interface Task {
-  /** Reading an archive's entries, or sending. */
+  /** Checking an archive's entries, or uploading. */
   phase: "check" | "upload";
   file: string;
-  /** Bytes; undefined: not known before the end. */
+  /** Bytes; undefined if unknown before the end. */
   total: number | undefined;
   /** File `index` of `count`, from 1. */
   index?: number;
@@ -47,18 +47,18 @@ export function snapshot({ file, total, index, count }: Task, bytes: number, sec
 
 const CHECKING: Record<Language, string> = { en: "checking ", zh: "检查 " };
 
-/** `[#######.......] 2/5 fusion-collectors.zip 43% of …` in `cells` cells, for a terminal. */
+/** Returns `[#######.......] 2/5 fusion-collectors.zip 43% of …` in `cells` cells, for a terminal. */
 export function progressBar(now: Snapshot, phase: Task["phase"], language: Language, cells: number): string {
   const { index, count, percent, total } = now;
   const place = index !== null && count !== null && count > 1 ? `${index}/${count} ` : "";
   const words = `${phase === "check" ? CHECKING[language] : ""}${place}`;
   const numbers = ` ${progressWords(now, language)}`;
-  const room = cells - cellWidth(words) - cellWidth(numbers);
+  const space = cells - cellWidth(words) - cellWidth(numbers);
   const bars = total === null ? [] : BAR_WIDTHS.map((width) => bar(percent ?? 0, width));
   const file = escapeText(now.file);
   const least = Math.min(NAME_WIDTH, cellWidth(file));
-  const shown = bars.find((one) => room - one.length >= least) ?? "";
-  const name = shorten(file, Math.max(0, room - shown.length));
+  const shown = bars.find((one) => space - one.length >= least) ?? "";
+  const name = shorten(file, Math.max(0, space - shown.length));
   return shorten(`${shown}${words}${name}${numbers}`, cells);
 }
 
@@ -67,14 +67,14 @@ function bar(percent: number, width: number): string {
   return `[${"#".repeat(full)}${".".repeat(width - full)}] `;
 }
 
-/** A task that has not ended. */
+/** A running task. */
 interface Running {
   phase: Task["phase"];
-  /** Whether there are bytes to come. */
+  /** Whether bytes are still to come. */
   goesOn: () => boolean;
 }
 
-/** On a terminal there is room for one bar: that of what is being sent, else of the check that is waited for. */
+/** Shows one bar on a terminal: that of the running upload, or else of the running check. */
 const running = new WeakMap<Log, Set<Running>>();
 
 function isForemost(task: Running, all: ReadonlySet<Running> = new Set([task])): boolean {
@@ -83,8 +83,8 @@ function isForemost(task: Running, all: ReadonlySet<Running> = new Set([task])):
 }
 
 /**
- * Shows how far a task is: of an upload one log line at each end, and of every task one each 10 s; on a terminal a bar in between.
- * `read` says how far, where nobody calls `update`.
+ * Shows a task's progress: a log line at both ends of an upload, one every 10 s for every task, and a bar on
+ * a terminal. `read` returns the bytes so far if `update` is not called.
  */
 export function startProgress(log: Log, task: Task, read?: () => number): Progress {
   const started = performance.now();
@@ -95,12 +95,12 @@ export function startProgress(log: Log, task: Task, read?: () => number): Progre
     return snapshot(at, read?.() ?? bytes, (performance.now() - started) / 1000);
   };
   const line = (step: "start" | "progress" | "end") => {
-    // Where a bar shows them, begin and end of each upload would be noise.
+    // With a bar, lines for the beginning and end of each upload would be noise.
     if (task.phase === "upload" && !log.status) log.info("upload.progress", { step, ...now() });
     else if (task.phase === "check" && step === "progress") log.info("check.progress", now());
   };
   line("start");
-  // Timers, not the updates: a stalled upload has none, and that is when somebody looks.
+  // Timers, not the updates: a stalled upload has no updates, and its progress matters most.
   const draw: Draw = (cells, redact) => {
     const at = now();
     return progressBar({ ...at, file: redact(at.file) }, task.phase, log.language, cells);
@@ -127,16 +127,19 @@ export function startProgress(log: Log, task: Task, read?: () => number): Progre
   };
 }
 
-/** The progress of uploads that run at the same time: of all their bytes. */
+/** The progress of parallel uploads: of all their bytes together. */
 export interface UploadsProgress {
-  /** Bytes so far of one of them. */
+  /** Reports the bytes so far of one upload. */
   sent(upload: object, bytes: number): void;
-  /** One of them is stored. */
+  /** Reports that one upload is stored. */
   stored(): void;
   end(): void;
 }
 
-/** Shows uploads of one file's as one task; `sizes` in bytes, `index` is the first one's place among all `count` of the run. */
+/**
+ * Shows the uploads of one file as one task; `sizes` in bytes, `index` is the first upload's number among all
+ * `count` of the run.
+ */
 export function startUploads(
   log: Log,
   {

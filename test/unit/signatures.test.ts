@@ -71,6 +71,8 @@ test("a signed volume is accepted, with lists of one key or several", async () =
   const { report } = await scanSigned();
   assert.equal(report.outcome, "ok", JSON.stringify(report.error));
   assert.ok(report.packages.some(({ object, version }) => object === "Controller" && version === "1.2.3"));
+  for (const { source } of report.packages)
+    assert.match(source.signedBy ?? "", /^SHA256:\S+ release@example\.com$/);
   const others = `${signingKey("old").line}release ${KEY.line}`;
   assert.equal((await scanSigned(undefined, { keys: others })).report.outcome, "ok");
 });
