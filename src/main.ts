@@ -17,7 +17,7 @@ import { helpPage, USAGE } from "./help.ts";
 import { type JobContext, stopSignal } from "./job.ts";
 import { createRedact, escapeLines } from "./output/redact.ts";
 import { openOutput, printUsageError } from "./output/run-output.ts";
-import { writeNow } from "./output/terminal.ts";
+import { loadCells, openTerminal, writeNow } from "./output/terminal.ts";
 
 /** Loaded on demand: their libraries take longer to load than everything up to the first log line. */
 const COMMAND: Record<Command, () => Promise<(job: JobContext) => Promise<void>>> = {
@@ -52,7 +52,7 @@ async function main(): Promise<void> {
   try {
     args = parseArguments(process.argv.slice(2));
     if ("page" in args) {
-      exit(writeNow(1, pageText(args)) ? EXIT.fileRead : EXIT.ok);
+      exit(writeNow(1, await pageText(args)) ? EXIT.fileRead : EXIT.ok);
       return;
     }
   } catch (error) {
@@ -62,10 +62,12 @@ async function main(): Promise<void> {
   await run(args, reader);
 }
 
-function pageText(asked: Page): string {
+async function pageText(asked: Page): Promise<string> {
   if (asked.page === "version") return `${manifest.name} ${manifest.version}\n`;
   const program = dirname(realpathSync(process.argv[1] as string));
-  return helpPage(asked.topic, readOutput(process.env).language, program);
+  await loadCells();
+  const { width } = openTerminal(1, process.stdout, process.env);
+  return helpPage(asked.topic, { language: readOutput(process.env).language, width: width() }, program);
 }
 
 async function run(args: Arguments, reader: Reader): Promise<void> {
