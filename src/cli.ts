@@ -23,7 +23,7 @@ export interface Arguments {
   json: boolean;
   /** `verify --wait`: poll until it holds. */
   wait: boolean;
-  /** One package by hand instead of the volume. */
+  /** A single file instead of the volume. */
   file?: string;
   type?: PackageType;
   os?: Os;
@@ -86,7 +86,7 @@ function pageOf(word: string, [topic, ...more]: string[], flags: Given["flags"])
   return word === "version" ? { page: "version" } : { page: "help", ...(topic !== undefined && { topic }) };
 }
 
-/** What was said of one file by hand. */
+/** The options that describe a single file. */
 function claim(values: Given["values"]): Omit<Arguments, "command" | "json" | "wait"> {
   const { file } = values;
   if (file === "") throw new JobError("usage.value.missing", { option: "--file" });
@@ -136,7 +136,10 @@ function isOption(name: string): name is Option {
   return Object.hasOwn(OPTIONS, name);
 }
 
-/** Node's parser takes the words apart; what is wrong with them is said here, in the operator's language. */
+/**
+ * Node's parser splits the words; the job checks them itself, so that messages are in the operator's
+ * language.
+ */
 function read(argv: readonly string[]): Given {
   const { tokens } = parseArgs({
     args: [...argv],

@@ -38,7 +38,7 @@ Commands
 
 Options
   --auto             everything in PACKAGES_DIR (the default)
-  --file PATH        one package by hand; a bare name is also looked for in
+  --file PATH        a single file; a bare name is also looked for in
                      PACKAGES_DIR
   --type TYPE        controller (the default), collector, installer, apm-probe
   --os OS            linux or windows; wins over what the file's name says
@@ -79,7 +79,7 @@ Exit codes (* worth another run)
 
 const ZH = `${USAGE.zh}
 
-为蓝鲸 Lite 准备节点安装包：将挂载卷上的文件存入 NATS 对象存储，在 Postgres
+为蓝鲸 Lite 准备节点探针包：将挂载卷上的文件存入 NATS 对象存储，在 Postgres
 中登记，逐一校验，并说明各平台可以安装什么。重复运行不会产生任何改动。
 
 命令
@@ -96,12 +96,12 @@ const ZH = `${USAGE.zh}
 
 选项
   --auto             处理 PACKAGES_DIR 中的全部文件（默认）
-  --file PATH        手工指定一个文件；只给文件名时也会在 PACKAGES_DIR 中查找
+  --file PATH        指定单个文件；只给文件名时也会在 PACKAGES_DIR 中查找
   --type TYPE        controller（默认）、collector、installer、apm-probe
   --os OS            linux 或 windows，优先于文件名中的信息
   --arch ARCH        x86_64（amd64）或 arm64（aarch64）
   --object NAME      Controller（默认）、Telegraf、Vector 等
-  --version VERSION  安装包版本，如 1.0.0 或 latest
+  --version VERSION  探针包版本，如 1.0.0 或 latest
   --json             报告写到标准输出，日志写到标准错误
 
 示例
@@ -127,7 +127,7 @@ const ZH = `${USAGE.zh}
 退出码（带 * 的可重试）
    0  已存储、登记并校验               74* 文件或输出读写失败
   64  命令行错误                       75* 未及时获得锁，或超过 RUN_TIMEOUT
-  65  安装包无效                       76* 校验失败，或 REQUIRE 中的平台不完整
+  65  探针包无效                       76* 校验失败，或 REQUIRE 中的平台不完整
   66  卷不存在或为空                   77  登录、证书或权限问题
   69* Postgres 或 NATS 未就绪          78  配置、数据表或存储桶问题
   70  程序缺陷                        130*、143* 被信号停止

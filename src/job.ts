@@ -1,5 +1,5 @@
 import type { Arguments } from "./cli.ts";
-import type { Config, VolumeConfig } from "./config/settings.ts";
+import type { Config, VolumeConfig } from "./config/job-settings.ts";
 import { JobError } from "./errors.ts";
 import type { Log } from "./output/log.ts";
 import type { Recorder } from "./output/recorder.ts";

@@ -11,7 +11,7 @@ import {
   readOutput,
   readVolumeConfig,
   type VolumeConfig,
-} from "./config/settings.ts";
+} from "./config/job-settings.ts";
 import { EXIT, type ExitCode } from "./exit.ts";
 import { helpPage, USAGE } from "./help.ts";
 import { type JobContext, stopSignal } from "./job.ts";

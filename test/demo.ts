@@ -15,7 +15,9 @@ import { psqlTable } from "./support/psql.ts";
 import { ENTRY, jobEnv, NODE_FLAGS } from "./support/run.ts";
 import { type PackageRow, rows } from "./support/tables.ts";
 
-/** The official bundle's folder: archives, installers and collectors as BK-Lite's own bootstrap lays them out. */
+/**
+ * The official bundle's folder: archives, installers and collectors as BK-Lite's own bootstrap lays them out.
+ */
 const ARCHIVES = [
   { file: "controller/fusion-collectors-linux-amd64.zip", os: "linux", arch: "x86_64" },
   { file: "controller/fusion-collectors-linux-arm64.zip", os: "linux", arch: "arm64" },
@@ -31,7 +33,10 @@ const PROGRAMS = [
 ] as const;
 const SETTINGS = { file: "collector/linux/filebeat/filebeat.yml", text: "filebeat.inputs: []\n" };
 const KEY = "linux/x86_64/Controller/1.2.0/fusion-collectors-linux-amd64.zip";
-/** Controllers at VERSION's number, the archives' collectors with them, those that lie by themselves at `latest`. */
+/**
+ * Controllers at VERSION's number, the archives' collectors with them, those that lie by themselves at
+ * `latest`.
+ */
 const EXPECTED = [
   ...["linux x86_64", "linux arm64", "windows x86_64"].flatMap((platform) => [
     `controller ${platform} Controller 1.2.0`,

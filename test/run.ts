@@ -7,8 +7,8 @@ import { parseArgs } from "node:util";
 
 /**
  * Runs suites one after another: `node test/run.ts [--only NAME] [--rounds N] [--seed S] SUITE... [FILE...]`.
- * SUITE is unit, integration or faults; FILE is a test file's name or a part of it. Without --rounds the fault
- * suite has its short form. The seed is printed; the same one makes the same faults.
+ * SUITE is unit, integration or faults; FILE is a test file's name or a part of it. Without --rounds the
+ * fault suite has its short form. The seed is printed; the same one makes the same faults.
  */
 const SUITES = ["unit", "integration", "faults"];
 const { values, positionals } = parseArgs({
@@ -20,7 +20,9 @@ if (!Number.isInteger(rounds) || rounds < 0) throw new Error("--rounds should be
 const seed = values.seed ?? (rounds > 0 ? String(Date.now() % 1_000_000) : "1");
 const parts = positionals.filter((name) => !SUITES.includes(name));
 
-/** One file more than processors: half of a test's time is waiting, for a server or for a file to keep still. */
+/**
+ * One file more than processors: half of a test's time is waiting, for a server or for a file to keep still.
+ */
 const CONCURRENCY = Math.min(8, availableParallelism() + 1);
 
 for (const suite of SUITES.filter((name) => positionals.includes(name))) {

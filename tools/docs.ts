@@ -1,7 +1,6 @@
 /**
- * npm run docs
- * Writes what of docs/ is made of the code: the pages of reasons, and the table of events in the pages on output. A test asks
- * that they are as this would write them.
+ * npm run docs Writes what of docs/ is made of the code: the pages of reasons, and the table of events in the
+ * pages on output. A test asks that they are as this would write them.
  */
 
 import { readFileSync, writeFileSync } from "node:fs";

@@ -1,7 +1,7 @@
 /**
- * node tools/notices.ts [NAME=FILE ...] > THIRD-PARTY-NOTICES
- * The licences of everything that the bundle may hold, from the lock file and node_modules, and of what the image holds
- * beside it (NAME=FILE; a file that the base image lacks is named as such). Exits 1 where a package states no licence.
+ * node tools/notices.ts [NAME=FILE ...] > THIRD-PARTY-NOTICES The licences of everything that the bundle may
+ * hold, from the lock file and node_modules, and of what the image holds beside it (NAME=FILE; a file that
+ * the base image lacks is named as such). Exits 1 where a package states no licence.
  */
 import { existsSync, readdirSync, readFileSync } from "node:fs";
 import { join } from "node:path";

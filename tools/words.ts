@@ -1,7 +1,7 @@
 /**
- * npm run lint
- * Checks what a machine can check of how the project writes: comments stay within 110 columns, English text has none of the words
- * below, and Chinese text has full-width punctuation and the operators' own terms. Prints each violation and exits 1.
+ * npm run lint Checks what a machine can check of how the project writes: comments stay within 110 columns,
+ * English text has none of the words below, and Chinese text has full-width punctuation and the operators'
+ * own terms. Prints each violation and exits 1.
  */
 
 import { execFileSync } from "node:child_process";
@@ -19,11 +19,13 @@ const ENGLISH = /^(?:src\/.*\.ts|docs\/[^/]*\.md|(?:CHANGELOG|CONTRIBUTING|RELEA
 const CHINESE = /^(?:src\/.*\.ts|docs\/zh-CN\/.*\.md)$/;
 
 /** Violations that stay, as `path: text`, and why. */
-const EXCEPTIONS: Readonly<Record<string, string>> = {};
+const EXCEPTIONS: Readonly<Record<string, string>> = {
+  "src/volume/name.ts: 贝)": "a regular expression",
+};
 
 /** `take` in the sense of accept; the uses after it are those of duration and possession. */
 const TAKES =
-  /\btakes\b(?! (?:\d|up to|at most|about|some|the lock|over|longer|too long|place|part|effect|precedence|minutes|seconds|time|as long|turns|most|half|less|no time))/i;
+  /\btakes\b(?! (?:\d|up to|at most|about|some|the lock|the bucket's advisory lock|over|longer|too long|place|part|effect|precedence|minutes|seconds|time|as long|turns|most|half|less|no time))/i;
 
 /** What is not written, and what is written instead. */
 const WORDS: readonly (readonly [pattern: RegExp, instead: string])[] = [

@@ -1,5 +1,5 @@
 import { createLineClock, poll, until } from "../async.ts";
-import type { Platform } from "../config/settings.ts";
+import type { Platform } from "../config/job-settings.ts";
 import { JobError } from "../errors.ts";
 import { archOf } from "../identity.ts";
 import type { JobContext } from "../job.ts";

@@ -49,14 +49,16 @@ export const CATALOG = {
 };
 
 export type ReasonId = keyof typeof CATALOG;
-/** Entry by entry: as one union, the two forms of each text would multiply beyond the type checker's limit. */
+/**
+ * Entry by entry: as one union, the two forms of each text would multiply beyond the type checker's limit.
+ */
 type ParamsById = { [Id in ReasonId]: (typeof CATALOG)[Id] extends Reason<infer P> ? P : never };
 /** The parameters of a reason; of several reasons, those of any one of them. */
 export type Params<Id extends ReasonId> = ParamsById[Id];
 
 /**
- * Returns cause and remedy of a reason in words. `params` are those of `id`: the functions that raise a reason check that (JobError,
- * problem, log.warn). `file` stands in the remedy's commands.
+ * Returns cause and remedy of a reason in words. `params` are those of `id`: the functions that raise a
+ * reason check that (JobError, problem, log.warn). `file` stands in the remedy's commands.
  */
 export function formatMessage(id: ReasonId, params: unknown, language: Language, file?: string): { message: string; hint: string } {
   const [cause, remedy] = (CATALOG[id] as unknown as Reason<unknown>)[language];

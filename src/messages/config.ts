@@ -3,7 +3,10 @@ import { fill, type Language, list, type Reason, type Words } from "./define.ts"
 
 type Named = { name: string };
 
-/** An entry about a variable: exit 78. Its words never contain the value, which may be a secret in the wrong place. */
+/**
+ * An entry about a variable: exit 78. Its words never contain the value, which may be a secret in the wrong
+ * place.
+ */
 function setting<P extends object = Record<never, never>>(en: Words<P>, zh: Words<P>): Reason<P> {
   return { exit: EXIT.config, en, zh };
 }
@@ -174,7 +177,9 @@ export type ConfigProblem = {
   [Id in ConfigReason]: { reason: Id; params: Settings[Id] extends Reason<infer P> ? P : never };
 }[ConfigReason];
 
-/** ConfigProblems, typed loosely: the type checker would compare the union of all parameters again and again. */
+/**
+ * ConfigProblems, typed loosely: the type checker would compare the union of all parameters again and again.
+ */
 type Several = { problems: readonly { reason: string; params: unknown }[] };
 
 function each(problems: Several["problems"], language: Language, part: 0 | 1): string[] {

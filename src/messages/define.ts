@@ -1,13 +1,15 @@
 /**
- * messages/: every sentence that an operator reads, in English and Chinese. A reason is a refusal, a failure or a warning: a stable
- * id, an exit code, typed parameters, a cause and a remedy. An event is a line of the log. Errors carry id and parameters; `formatMessage`
- * returns the words where they are printed. `npm run docs` writes docs/reasons.md and the events of docs/output.md from both.
+ * messages/: every sentence that an operator reads, in English and Chinese. A reason is a refusal, a failure
+ * or a warning: a stable id, an exit code, typed parameters, a cause and a remedy. An event is a line of the
+ * log. Errors carry id and parameters; `formatMessage` returns the words where they are printed. `npm run
+ * docs` writes docs/reasons.md and the events of docs/output.md from both.
  *
- * This folder imports only exit.ts: an entry is data and pure functions of its parameters. Add one to the file of its area
- * (`archive.ts`, `postgres.ts`, …), and raise it with `new JobError(id, params)`, `problem(file, id, params)` or `log.warn`.
+ * This folder imports only exit.ts: an entry is data and pure functions of its parameters. Add one to the
+ * file of its area (`archive.ts`, `postgres.ts`, …), and raise it with `new JobError(id, params)`,
+ * `problem(file, id, params)` or `log.warn`.
  *
- * A remedy is an imperative that can be pasted. FILE in it becomes the file's path, STEM the path without an archive's ending, both
- * as a shell accepts them; the commands run in the volume's folder.
+ * A remedy is an imperative that can be pasted. FILE in it becomes the file's path, STEM the path without an
+ * archive's ending, both as a shell accepts them; the commands run in the volume's folder.
  */
 import { EXIT, type ExitCode } from "../exit.ts";
 
@@ -18,8 +20,8 @@ export type Language = (typeof LANGUAGES)[number];
 export type Text<P> = string | ((params: P) => string);
 
 /**
- * Cause and remedy. The cause has no full stop; if it is about a file on the volume, it continues the sentence that begins with the
- * file's name ("FILE: is cut short"). The remedy begins with a verb.
+ * Cause and remedy. The cause has no full stop; if it is about a file on the volume, it continues the
+ * sentence that begins with the file's name ("FILE: is cut short"). The remedy begins with a verb.
  */
 export type Words<P> = readonly [cause: Text<P>, remedy: Text<P>];
 
@@ -126,7 +128,10 @@ export function saidFailure<P extends Said = Said>(service: "Postgres" | "NATS",
   return failure<P>(service, exit, [(p) => `${fill(en[0], p)} ("${p.said}")`, en[1]], [(p) => `${fill(zh[0], p)}（“${p.said}”）`, zh[1]]);
 }
 
-/** Returns the reasons that the connections of both services have in common. `settings` names the settings of this service. */
+/**
+ * Returns the reasons that the connections of both services have in common. `settings` names the settings of
+ * this service.
+ */
 export function connectionReasons(service: "Postgres" | "NATS", settings: { host: string; tls: Record<Language, string>; ca: string; certificate: readonly [string, string]; hostname?: string }) {
   const { host, tls, ca, certificate, hostname } = settings;
   const pair = { en: certificate.join(" and "), zh: certificate.join(" 和 ") };
@@ -202,7 +207,10 @@ export function connectionReasons(service: "Postgres" | "NATS", settings: { host
   };
 }
 
-/** What stands between a cause and its remedy, between a name and its sentence, and between the parts of a list. */
+/**
+ * What stands between a cause and its remedy, between a name and its sentence, and between the parts of a
+ * list.
+ */
 export const JOIN: Record<Language, { remedy: string; remedyLine: string; colon: string; comma: string; semicolon: string }> = {
   en: { remedy: ". What to do: ", remedyLine: "What to do: ", colon: ": ", comma: ", ", semicolon: "; " },
   zh: { remedy: "。处理办法：", remedyLine: "处理办法：", colon: "：", comma: "，", semicolon: "；" },

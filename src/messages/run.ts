@@ -4,7 +4,10 @@ interface LostSaid {
   said: string;
 }
 
-/** Why the gate is still closed: a run is at work, a row has no whole object, all controllers are for other platforms, or no init has run. */
+/**
+ * Why the gate is still closed: a run is at work, a row has no whole object, all controllers are for other
+ * platforms, or no init has run.
+ */
 export type GateHint = "running" | "object" | "platform" | "init";
 
 const HINT: Record<GateHint, Record<"en" | "zh", string>> = {

@@ -92,7 +92,10 @@ const SCHEMA = {
 const at = <P extends AtPointer>(cause: Record<Language, (params: P) => string>) =>
   invalid<P>([(params) => `${params.pointer}: ${cause.en(params)}`, SCHEMA.en], [(params) => `${params.pointer}：${cause.zh(params)}`, SCHEMA.zh]);
 
-/** The schema's rules in words; ajv's own would be regular expressions. `detail` is a field, a type, or the values allowed. */
+/**
+ * The schema's rules in words; ajv's own would be regular expressions. `detail` is a field, a type, or the
+ * values allowed.
+ */
 const RULES = {
   missing: {
     en: ({ detail }) => `field "${detail}" is missing`,

@@ -1,6 +1,6 @@
 import { styleText } from "node:util";
 import { pino } from "pino";
-import type { LogLevel } from "../config/settings.ts";
+import type { LogLevel } from "../config/job-settings.ts";
 import { formatMessage, type Params, type ReasonId } from "../messages/catalog.ts";
 import { JOIN, type Language } from "../messages/define.ts";
 import {

@@ -1,6 +1,6 @@
 import type { Reader } from "../config/env.ts";
+import { readOutput } from "../config/job-settings.ts";
 import { reportPaths, writeReport } from "../config/report-file.ts";
-import { readOutput } from "../config/settings.ts";
 import { JobError, ProblemError } from "../errors.ts";
 import { EXIT, type ExitCode } from "../exit.ts";
 import { JOIN } from "../messages/define.ts";

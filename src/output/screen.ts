@@ -1,5 +1,5 @@
 import { styleText } from "node:util";
-import type { LogLevel } from "../config/settings.ts";
+import type { LogLevel } from "../config/job-settings.ts";
 import { formatBytes, JOIN, type Language } from "../messages/define.ts";
 import type { EventFields, EventName, PlatformEntry } from "../messages/events.ts";
 import { differenceWords, doneWords, SCREEN } from "../messages/screen.ts";

@@ -43,8 +43,8 @@ export function builtinDefinitions(os: Os): CollectorDefinition[] {
 }
 
 /**
- * Returns the platform's own definitions for an os and architecture; the built-in ones if it has none. `arch` is null
- * if the table has no architecture column.
+ * Returns the platform's own definitions for an os and architecture; the built-in ones if it has none. `arch`
+ * is null if the table has no architecture column.
  */
 export function definitionsFor(
   { os, arch }: { os: Os; arch: Arch | null },
@@ -86,7 +86,10 @@ function pathsOf(name: string | undefined): string[] {
   return PROGRAM_ENDINGS.flatMap((ending) => [`${BIN}${name}${ending}`, `${BIN}${name}/${name}${ending}`]);
 }
 
-/** Returns an executable's path, and the same in bin/ and in a folder of its name; on Windows also without `.exe`. */
+/**
+ * Returns an executable's path, and the same in bin/ and in a folder of its name; on Windows also without
+ * `.exe`.
+ */
 function spellings(executable: string, os: Os): string[] {
   const bare = executable.replace(/\.exe$/i, "");
   const name = baseOf(bare);
@@ -136,7 +139,9 @@ export interface Arranged {
   target: string;
   /** Whether the program's whole folder is stored, rather than its libraries alone. */
   whole: boolean;
-  /** Returns the path in the zip for a path in the source; undefined for a file that is not the collector's. */
+  /**
+   * Returns the path in the zip for a path in the source; undefined for a file that is not the collector's.
+   */
   pathOf(path: string): string | undefined;
 }
 
@@ -147,9 +152,9 @@ const WITH_LIBRARIES = /^ansible-executor(?:\.exe)?$/i;
 export const LIBRARIES = "_internal";
 
 /**
- * Returns the path below fusion-collectors/ at which BK-Lite finds the collector's program after it has downloaded an
- * object to bin/ and unpacked it there; undefined if the definition's path does not exist then. A zip that was not
- * opened is assumed to have it.
+ * Returns the path below fusion-collectors/ at which BK-Lite finds the collector's program after it has
+ * downloaded an object to bin/ and unpacked it there; undefined if the definition's path does not exist then.
+ * A zip that was not opened is assumed to have it.
  */
 export function installedPath(definition: CollectorDefinition, { name, files }: Shape): string | undefined {
   const wanted = startPaths(definition);
@@ -159,8 +164,8 @@ export function installedPath(definition: CollectorDefinition, { name, files }: 
 }
 
 /**
- * Returns how to store a program and its files: as a plain file, or as a zip with the folder that the definition names.
- * All collectors share bin/ itself, so only the program and its libraries go there.
+ * Returns how to store a program and its files: as a plain file, or as a zip with the folder that the
+ * definition names. All collectors share bin/ itself, so only the program and its libraries go there.
  */
 export function arrange(definition: CollectorDefinition, source: ProgramSource): Arranged {
   const { program, ownFolder, hasFolder } = source;
@@ -181,7 +186,10 @@ export function arrange(definition: CollectorDefinition, source: ProgramSource):
   return { name, zip, target, whole, pathOf };
 }
 
-/** Returns a collector's program in a zip of any layout: executable before others, then near the root, then large. */
+/**
+ * Returns a collector's program in a zip of any layout: executable before others, then near the root, then
+ * large.
+ */
 export function findProgram<E extends Pick<Entry, "path" | "kind" | "mode" | "size">>(
   definition: CollectorDefinition,
   entries: readonly E[],
@@ -197,7 +205,10 @@ export function findProgram<E extends Pick<Entry, "path" | "kind" | "mode" | "si
     .toSorted((a, b) => runs(b.mode) - runs(a.mode) || depth(a.path) - depth(b.path) || b.size - a.size)[0];
 }
 
-/** Returns the paths of a program: the definition's, or those of its package_name if another program starts it. */
+/**
+ * Returns the paths of a program: the definition's, or those of its package_name if another program starts
+ * it.
+ */
 function startPaths({ executable, packageName, os }: CollectorDefinition): string[] {
   if (executable === undefined)
     return packageName === undefined ? [] : PROGRAM_ENDINGS.map((ending) => `${BIN}${packageName}${ending}`);
@@ -206,7 +217,10 @@ function startPaths({ executable, packageName, os }: CollectorDefinition): strin
   return os === "windows" && !/\.exe$/i.test(executable) ? [executable, `${executable}.exe`] : [executable];
 }
 
-/** Whether a definition's path is below bin/ and can be a row's name: it comes from the table, so it is not trusted. */
+/**
+ * Whether a definition's path is below bin/ and can be a row's name: it comes from the table, so it is not
+ * trusted.
+ */
 function isBelowBin(path: string): boolean {
   const parts = path.slice(BIN.length).split("/");
   return path.startsWith(BIN) && parts.every((part) => !["", ".", ".."].includes(part) && isRowName(part));

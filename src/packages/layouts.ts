@@ -49,8 +49,8 @@ export function siblingsIn(archives: readonly Archive[]): FindSibling {
 type Stored = Pick<Package, "name" | "derived" | "unstartable">;
 
 /**
- * Returns the collectors in a slot of the bundle layout (`collector/linux/telegraf`), by the platform's definitions.
- * Throws exit 65 for a program of another platform.
+ * Returns the collectors in a slot of the bundle layout (`collector/linux/telegraf`), by the platform's
+ * definitions. Throws exit 65 for a program of another platform.
  */
 export function slotCollectors(
   archive: CollectorFile | CollectorFolder,
@@ -77,8 +77,8 @@ export function slotCollectors(
 }
 
 /**
- * Returns the form in which BK-Lite can start a collector's own file, folder or zip: unchanged if possible. `program` is
- * the path of a plain program, with its folder's name.
+ * Returns the form in which BK-Lite can start a collector's own file, folder or zip: unchanged if possible.
+ * `program` is the path of a plain program, with its folder's name.
  */
 export function storedForm(
   archive: CollectorFile | CollectorFolder,
@@ -144,7 +144,10 @@ function programAndLibraries(archive: CollectorFile, libraries: CollectorFolder 
   return [{ path: name, entry: own }, ...others];
 }
 
-/** Returns files as a zip, or the one that is started. Modes are normalized, because a copy may have lost them. */
+/**
+ * Returns files as a zip, or the one that is started. Modes are normalized, because a copy may have lost
+ * them.
+ */
 function deriveFromFiles(
   { zip, pathOf }: Arranged,
   program: string,
@@ -162,7 +165,10 @@ function deriveFromFiles(
   return { kind: zip ? "loose-folder" : "loose-file", path: "", items: () => items };
 }
 
-/** Returns a collector of a controller's archive as a package of its own (SPEC §5). Throws exit 65 if that is impossible. */
+/**
+ * Returns a collector of a controller's archive as a package of its own (SPEC §5). Throws exit 65 if that is
+ * impossible.
+ */
 export function standalone(
   { object, executable, definition }: FoundCollector,
   { os, arch, version }: Package,
@@ -175,8 +181,8 @@ export function standalone(
 }
 
 /**
- * Cuts a collector out of an archive, links replaced by the files that they name. `program` is its path below the
- * archive's top folder.
+ * Cuts a collector out of an archive, links replaced by the files that they name. `program` is its path below
+ * the archive's top folder.
  */
 function cutOut(
   archive: ControllerArchive | CollectorFile,
@@ -265,7 +271,10 @@ export function probeKey(language: string, name: string): string {
 /** The key of the program by which BK-Lite starts the installer on a remote Windows machine. */
 export const BOOTSTRAP_KEY = `installer/windows/x86_64/${BOOTSTRAP_NAME}`;
 
-/** Returns an installer's package, for the platform in its header. Throws exit 65 if its name or claim contradicts it. */
+/**
+ * Returns an installer's package, for the platform in its header. Throws exit 65 if its name or claim
+ * contradicts it.
+ */
 export function installerPackage(archive: InstallerFile): Package {
   const { executable, file, claim: declared } = archive;
   const found = platformOf(executable);

@@ -1,6 +1,6 @@
 /**
- * packages/: what the files on the volume are in BK-Lite: controllers, collectors, installers and APM probes, their
- * identities, and the form in which they are stored. Knows neither Postgres nor NATS.
+ * packages/: what the files on the volume are in BK-Lite: controllers, collectors, installers and APM probes,
+ * their identities, and the form in which they are stored. Knows neither Postgres nor NATS.
  */
 import type { Entry, ExecutableType, FileDigests } from "../archive/types.ts";
 import type { ZipItem } from "../archive/zip-write.ts";
@@ -86,7 +86,9 @@ export class DigestCache {
   }
 }
 
-/** Returns the type of a file: as declared, else by its slot, else by its name, else a controller's archive. */
+/**
+ * Returns the type of a file: as declared, else by its slot, else by its name, else a controller's archive.
+ */
 export function packageType({
   claim,
   place,
@@ -130,7 +132,10 @@ export interface Digest {
 }
 
 interface DerivedBase {
-  /** Below the source's top folder, for messages and the origin: `bin/telegraf`, `bin/filebeat`; "" for all of it. */
+  /**
+   * Below the source's top folder, for messages and the origin: `bin/telegraf`, `bin/filebeat`; "" for all of
+   * it.
+   */
   path: string;
   /** The program's path below bin/ on a node, if it differs from the source's: the bytes depend on it. */
   target?: string;
@@ -151,7 +156,10 @@ export interface Repacked extends DerivedBase {
   items(): readonly ZipItem[];
 }
 
-/** `loose-folder`: a folder on the volume as a zip. `loose-file`: one file of it. The names are part of the origin. */
+/**
+ * `loose-folder`: a folder on the volume as a zip. `loose-file`: one file of it. The names are part of the
+ * origin.
+ */
 export interface DerivedFromFolder extends DerivedBase {
   kind: "loose-folder" | "loose-file";
   /** Returns files and folders in the zip's order; a folder's name ends in `/`. */
@@ -221,8 +229,8 @@ const NUMBERED = /^(\d+(?:\.\d+)*)(?:-([^+]+))?/;
 const NATURAL = new Intl.Collator("en", { numeric: true });
 
 /**
- * Compares two versions, the newer being the greater: by number, a pre-release before its release. `latest` is the
- * newest; a version without a number is the oldest.
+ * Compares two versions, the newer being the greater: by number, a pre-release before its release. `latest`
+ * is the newest; a version without a number is the oldest.
  */
 export function compareVersions(a: string, b: string): number {
   const [left, right] = [parse(a), parse(b)];

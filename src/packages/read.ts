@@ -14,7 +14,7 @@ import type { Entry, ExecutableType, Listing, OpenFile } from "../archive/types.
 import { hasEndRecord } from "../archive/zip-directory.ts";
 import { inspectZip, readEntryHead } from "../archive/zip-read.ts";
 import { createTurns } from "../async.ts";
-import type { VolumeConfig } from "../config/settings.ts";
+import type { VolumeConfig } from "../config/job-settings.ts";
 import { collectProblem, finding, JobError, type Problem, ProblemError, problem } from "../errors.ts";
 import type { Claim, PackageType } from "../identity.ts";
 import { type Expected, expectedDigests, hasSums, sumsLists } from "../volume/checksums.ts";
@@ -38,7 +38,9 @@ import { contentsOf } from "./repack.ts";
 import { fileDigest } from "./sources.ts";
 import { checkComplete, holdsExecutable } from "./validate.ts";
 
-/** The file that the command line names, with its identity as far as it is given; else the identity of all. */
+/**
+ * The file that the command line names, with its identity as far as it is given; else the identity of all.
+ */
 export type ScanArguments = Claim & { file?: string };
 
 /** The files to read, and findings to be logged. */
@@ -51,8 +53,8 @@ export interface FoundFiles {
 }
 
 /**
- * Lists the files to read: the one that the command line names, or those on the volume. Throws exit 66 for a missing
- * file or volume, 65 for an invalid `packages.json`.
+ * Lists the files to read: the one that the command line names, or those on the volume. Throws exit 66 for a
+ * missing file or volume, 65 for an invalid `packages.json`.
  */
 export async function findFiles(
   args: ScanArguments,
@@ -89,7 +91,9 @@ export function emptyVolume(path: string, warnings: readonly Problem[], others: 
 
 export interface ReadFiles {
   archives: Archive[];
-  /** Everything that is wrong with any of the files: exit 65, or 66 and 74 for a file that could not be read. */
+  /**
+   * Everything that is wrong with any of the files: exit 65, or 66 and 74 for a file that could not be read.
+   */
   problems: Problem[];
   warnings: Problem[];
 }
@@ -291,7 +295,9 @@ async function readFirstBytes(
   return Buffer.concat(pieces).subarray(0, VERSION_FILE_LENGTH);
 }
 
-/** Returns a program's type. Throws exit 65 for one that is shorter than its header says, or only NUL bytes. */
+/**
+ * Returns a program's type. Throws exit 65 for one that is shorter than its header says, or only NUL bytes.
+ */
 function examine({ file, size }: { file: string; size: number }, start: Buffer): ExecutableType {
   const type = examineExecutable(start, size);
   checkComplete(file, type);
@@ -309,8 +315,8 @@ async function readInstaller(file: Opened, handle: OpenFile): Promise<Executable
 }
 
 /**
- * Reads a collector's file. BK-Lite unpacks one whose name ends in `.zip`, so that must be a zip without links; its
- * program is the one with the zip's name. Any other file may be anything that runs.
+ * Reads a collector's file. BK-Lite unpacks one whose name ends in `.zip`, so that must be a zip without
+ * links; its program is the one with the zip's name. Any other file may be anything that runs.
  */
 async function readCollector(
   file: Opened & { nameInfo: Named },
@@ -340,8 +346,9 @@ function isMain(path: string, zip: string): boolean {
 }
 
 /**
- * Reads a file in a slot of the bundle layout. If BK-Lite has had no collector of this name it may be anything, such as
- * a log file: a problem is kept, and is an error only if the platform defines such a collector.
+ * Reads a file in a slot of the bundle layout. If BK-Lite has had no collector of this name it may be
+ * anything, such as a log file: a problem is kept, and is an error only if the platform defines such a
+ * collector.
  */
 async function readSlotFile(file: VolumeFile, signal: AbortSignal | undefined): Promise<CollectorFile> {
   const read = () =>

@@ -20,7 +20,9 @@ const TOP = "fusion-collectors";
 const RUNS = /(?:^|\/)(?:collector-sidecar|[^/]+\.(?:sh|exe|bat|cmd|ps1))$/i;
 /** BK-Lite's certificate of NATS' issuer. */
 const CA = "certs/ca.crt";
-/** Bytes of a zip that is made here: BK-Lite's installer accepts no more, nor does a zip without zip64 fields. */
+/**
+ * Bytes of a zip that is made here: BK-Lite's installer accepts no more, nor does a zip without zip64 fields.
+ */
 export const MAX_ZIP = 4 * 1024 ** 3 - 1;
 
 /** Files that file managers and archivers leave beside a folder that they pack. */
@@ -41,8 +43,8 @@ const LEFT_BEHIND = new Set([
 const DEPTH = 16;
 
 /**
- * Whether a file is left behind by macOS (`__MACOSX/`, `.DS_Store`, `._NAME` beside NAME or at the root) or, at the
- * root, by another file manager.
+ * Whether a file is left behind by macOS (`__MACOSX/`, `.DS_Store`, `._NAME` beside NAME or at the root) or,
+ * at the root, by another file manager.
  */
 export function isJunk(path: string, has: (path: string) => boolean): boolean {
   const parts = path.split("/");
@@ -62,8 +64,8 @@ interface TopFolder {
 }
 
 /**
- * Returns the folder with `collector-sidecar` or `bin/` in it, else the only folder. Other files beside a complete
- * `fusion-collectors` do not count.
+ * Returns the folder with `collector-sidecar` or `bin/` in it, else the only folder. Other files beside a
+ * complete `fusion-collectors` do not count.
  */
 function findTopFolder(entries: readonly Entry[]): TopFolder {
   let first: TopFolder | undefined;
@@ -129,7 +131,10 @@ export function contentsOf(
   return { topFolder: top, members, ca };
 }
 
-/** Returns why BK-Lite's installer could not unpack an archive: it accepts zips with one top folder, files and folders. */
+/**
+ * Returns why BK-Lite's installer could not unpack an archive: it accepts zips with one top folder, files and
+ * folders.
+ */
 function repackReasons({ format, entries, rootEntry }: ControllerArchive): FormReason[] {
   const { top, hasOthers } = findTopFolder(entries);
   const isJunkAtRoot = ({ path }: Entry) => isJunk(path.split("/")[0] ?? "", () => false);
@@ -159,8 +164,8 @@ function isBareFolder({ kind, location }: Entry): boolean {
 }
 
 /**
- * Returns a controller's package in the form that a node can install (SPEC §5): repacked if it is not in that form
- * already. Throws exit 65 if it cannot be repacked.
+ * Returns a controller's package in the form that a node can install (SPEC §5): repacked if it is not in that
+ * form already. Throws exit 65 if it cannot be repacked.
  */
 export function repackIfNeeded(
   pkg: Package,
@@ -186,7 +191,10 @@ function repacked(archive: ControllerArchive, reasons: readonly FormReason[]): R
   return derived;
 }
 
-/** Throws exit 65 if a zip would be longer than BK-Lite's installer accepts, as far as that is known beforehand. */
+/**
+ * Throws exit 65 if a zip would be longer than BK-Lite's installer accepts, as far as that is known
+ * beforehand.
+ */
 export function checkLength(archive: Archive, derived: Derived): void {
   if ((derivedSize(archive, derived) ?? 0) > MAX_ZIP) throw problem(archive.file, "repack.too-long", {});
 }
@@ -209,7 +217,9 @@ export function plainEntries(file: string, entries: readonly Entry[]): PlainEntr
   return followed.entries.filter(({ path }) => !isJunk(path, (other) => paths.has(other)));
 }
 
-/** Returns a file or folder under its name in the new zip, with its permissions, or usual ones if it has none. */
+/**
+ * Returns a file or folder under its name in the new zip, with its permissions, or usual ones if it has none.
+ */
 export function itemOf(name: string, from: Entry): ZipItem {
   const permissions = safePermissions(from.mode & 0o777);
   if (from.kind === "directory") return { name: `${name}/`, mode: 0o40000 | (permissions || 0o755), from };
@@ -217,7 +227,9 @@ export function itemOf(name: string, from: Entry): ZipItem {
   return RUNS.test(name) ? { name, mode: 0o100755, from } : { name, mode: 0o100644, guessMode: true, from };
 }
 
-/** Returns permissions with umask 022 if anybody may write the file: the programs run as root on every node. */
+/**
+ * Returns permissions with umask 022 if anybody may write the file: the programs run as root on every node.
+ */
 function safePermissions(permissions: number): number {
   return permissions & 0o002 ? permissions & ~0o022 : permissions;
 }

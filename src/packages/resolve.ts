@@ -1,4 +1,4 @@
-import type { VolumeConfig } from "../config/settings.ts";
+import type { VolumeConfig } from "../config/job-settings.ts";
 import { collectProblem, finding, type Problem, problem } from "../errors.ts";
 import type { Identity } from "../identity.ts";
 import type { Ignored } from "../volume/list.ts";
@@ -50,7 +50,10 @@ export interface Resolved {
   packages: readonly Package[];
   /** Collectors that have only a row. */
   collectors: readonly Collector[];
-  /** Contradictions: contents and declaration, two archives with one identity, a collector of COLLECTORS that is missing. */
+  /**
+   * Contradictions: contents and declaration, two archives with one identity, a collector of COLLECTORS that
+   * is missing.
+   */
   problems: readonly Problem[];
   /** Files and folders in slots of the bundle layout that do not become packages. */
   ignored: readonly Ignored[];
@@ -107,8 +110,8 @@ export async function resolvePackages(
 }
 
 /**
- * Returns what archives would become without a server, and their problems: on today's BK-Lite (table state C), with the
- * built-in collectors. `archiveCheck: full` also reads every entry.
+ * Returns what archives would become without a server, and their problems: on today's BK-Lite (table state
+ * C), with the built-in collectors. `archiveCheck: full` also reads every entry.
  */
 export async function judge(
   archives: readonly Archive[],
@@ -265,7 +268,10 @@ function packageOf(archive: ControllerArchive | CollectorFile, wanted: ResolveOp
   };
 }
 
-/** Returns the collectors of COLLECTORS without files of their own. Throws exit 65 for a named one that is missing. */
+/**
+ * Returns the collectors of COLLECTORS without files of their own. Throws exit 65 for a named one that is
+ * missing.
+ */
 function selectCollectors(
   { file }: Archive,
   found: readonly FoundCollector[],
@@ -283,9 +289,9 @@ function selectCollectors(
 }
 
 /**
- * Gives a collector one version on all architectures of an os, because BK-Lite offers a node this version whatever its
- * architecture (BKLITE.md): if one has a file of its own without a version (`moving`), those in archives for other
- * architectures lose theirs, and come from the newest archive.
+ * Gives a collector one version on all architectures of an os, because BK-Lite offers a node this version
+ * whatever its architecture (BKLITE.md): if one has a file of its own without a version (`moving`), those in
+ * archives for other architectures lose theirs, and come from the newest archive.
  */
 function alignVersions<Part extends Identity>(parts: readonly Part[], moving: readonly Identity[]): Part[] {
   const moves = (part: Part) => moving.some((one) => isSameCollector(one, part));
@@ -309,7 +315,9 @@ function isSameCollector(a: Pick<Identity, "os" | "object">, b: Pick<Identity, "
 /** A package or a row. */
 type Claimed = Identity & { archive: Pick<Archive, "file">; keyWithoutRow?: string };
 
-/** Returns the problems of two packages with one identity, each naming the other; one pair for two archives. */
+/**
+ * Returns the problems of two packages with one identity, each naming the other; one pair for two archives.
+ */
 function findClashes(packages: readonly Claimed[], archColumn: boolean): Problem[] {
   const first = new Map<string, Claimed>();
   const problems = new Map<string, Problem[]>();

@@ -37,9 +37,9 @@ const TARGET_RULE = 2;
 const BLOCK = 1024 * 1024;
 
 /**
- * Returns the bytes of packages as they are stored: a file's own, or derived ones. All that is derived from one tar.gz
- * is read in one pass, at the pace of the slowest: read such sources in parallel, and close one that is given up.
- * `onRead` is called after each read, also one for another source.
+ * Returns the bytes of packages as they are stored: a file's own, or derived ones. All that is derived from
+ * one tar.gz is read in one pass, at the pace of the slowest: read such sources in parallel, and close one
+ * that is given up. `onRead` is called after each read, also one for another source.
  */
 export function packageSources(packages: readonly Package[], onRead = () => {}): Map<Package, Source> {
   const sources = new Map<Package, Source>(packages.map((pkg) => [pkg, ownSource(pkg, onRead)]));
@@ -56,8 +56,8 @@ export function packageSources(packages: readonly Package[], onRead = () => {}):
 }
 
 /**
- * Returns how many of the packages out of one archive to read in parallel: all of a tar.gz, which is then read once. For
- * a zip, several took more memory and no less time.
+ * Returns how many of the packages out of one archive to read in parallel: all of a tar.gz, which is then
+ * read once. For a zip, several took more memory and no less time.
  */
 export function lanesFor(packages: readonly Package[]): number {
   return packages.some(isOfTar) ? packages.length : 1;
@@ -99,8 +99,8 @@ function streamSource<From>(stream: RepackStream<From>, index: number, size: num
 }
 
 /**
- * Returns all that is derived from one tar.gz, which is unpacked once. At the start and before the last byte of each it
- * is checked that the file is the one that was scanned (else exit 74).
+ * Returns all that is derived from one tar.gz, which is unpacked once. At the start and before the last byte
+ * of each it is checked that the file is the one that was scanned (else exit 74).
  */
 function tarStream(
   archive: ControllerArchive,
@@ -179,8 +179,8 @@ export function packageSize({ archive, derived }: Package): number | undefined {
 }
 
 /**
- * Returns the SHA-256 of an archive, or of another file of the volume that belongs to it, in hex; reads each file once a
- * run. Throws exit 74 for a file that has changed since the scan.
+ * Returns the SHA-256 of an archive, or of another file of the volume that belongs to it, in hex; reads each
+ * file once a run. Throws exit 74 for a file that has changed since the scan.
  */
 export async function fileDigest(
   archive: Archive,
@@ -203,7 +203,9 @@ export function knownDigest({ archive, derived }: Package): Digest | undefined {
   return sha256 === undefined ? undefined : { sha256, bytes: size };
 }
 
-/** Returns the digests of packages' stored bytes; derives each once a run, those out of a tar.gz in one pass. */
+/**
+ * Returns the digests of packages' stored bytes; derives each once a run, those out of a tar.gz in one pass.
+ */
 export async function packageDigests(
   packages: readonly Package[],
   signal: AbortSignal,
@@ -240,8 +242,9 @@ async function readDigest(source: Source, signal: AbortSignal): Promise<Digest> 
 }
 
 /**
- * Returns the origin for a stored object's headers: the digest of the source and the rule by which the bytes are
- * derived. Equal origins mean equal bytes, without deriving them again. undefined for a package that is its file.
+ * Returns the origin for a stored object's headers: the digest of the source and the rule by which the bytes
+ * are derived. Equal origins mean equal bytes, without deriving them again. undefined for a package that is
+ * its file.
  */
 export async function packageOrigin(
   { archive, derived }: Package,
@@ -280,8 +283,8 @@ export function packageTitle({ archive, derived }: Package): string {
 }
 
 /**
- * Reads every entry of a zip (ARCHIVE_CHECK=full). Throws exit 65 that names the first damaged one. The scan has read
- * every byte of a tar.gz already.
+ * Reads every entry of a zip (ARCHIVE_CHECK=full). Throws exit 65 that names the first damaged one. The scan
+ * has read every byte of a tar.gz already.
  */
 export async function verifyArchive(
   archive: Archive,
@@ -293,7 +296,10 @@ export async function verifyArchive(
   await withStamped(archive, (handle) => verifyEntries(file, handle, size, { ...options, signal }));
 }
 
-/** Reads every entry of a zip once a run, so that `packageEntries` has their digests. Throws as verifyArchive does. */
+/**
+ * Reads every entry of a zip once a run, so that `packageEntries` has their digests. Throws as verifyArchive
+ * does.
+ */
 export async function readEntryDigests(
   archive: Archive,
   signal: AbortSignal,
@@ -307,15 +313,19 @@ export async function readEntryDigests(
 }
 
 /**
- * Whether a package is the same in every packaging of the same files. Others are compared by their bytes: a program, an
- * installer, an APM probe (a host compares its SHA-256); a folder on the volume is compared by its origin.
+ * Whether a package is the same in every packaging of the same files. Others are compared by their bytes: a
+ * program, an installer, an APM probe (a host compares its SHA-256); a folder on the volume is compared by
+ * its origin.
  */
 export function isZipOfEntries({ archive, derived, type }: Package): boolean {
   if (derived) return derived.kind === "folder" || derived.kind === "repacked";
   return isZip(archive) && (type === "controller" || type === "collector");
 }
 
-/** Returns one digest of a package's entries; undefined if they do not count, or its archive was not read in full. */
+/**
+ * Returns one digest of a package's entries; undefined if they do not count, or its archive was not read in
+ * full.
+ */
 export function packageEntries(pkg: Package): string | undefined {
   const { archive, derived } = pkg;
   const { entries: digests } = archive.digests;

@@ -27,8 +27,8 @@ import type {
 import { isJunk } from "./repack.ts";
 
 /**
- * Returns a warning if VERSION files exist and none has a version. Throws exit 65 if the first that applies to the os
- * has a line that looks like a version and is none: it must not silently become another version.
+ * Returns a warning if VERSION files exist and none has a version. Throws exit 65 if the first that applies
+ * to the os has a line that looks like a version and is none: it must not silently become another version.
  */
 export function checkVersion(
   { claim, nameInfo, versions, file }: ControllerArchive,
@@ -70,7 +70,9 @@ export function checkParts({ members, file }: ControllerArchive, os: Os): void {
   if (missing.length > 0) throw problem(file, "package.incomplete", { missing });
 }
 
-/** Throws exit 65 for a program in a controller's archive that is empty, incomplete, or for another platform. */
+/**
+ * Throws exit 65 for a program in a controller's archive that is empty, incomplete, or for another platform.
+ */
 export async function checkExecutables(
   archive: ControllerArchive,
   target: Target,
@@ -98,8 +100,8 @@ export async function readExecutableType(
 }
 
 /**
- * Returns a collector's zip with the type of the program that BK-Lite starts, by the definitions: it decides which
- * platform the zip is for. `object` is set if the collector was declared.
+ * Returns a collector's zip with the type of the program that BK-Lite starts, by the definitions: it decides
+ * which platform the zip is for. `object` is set if the collector was declared.
  */
 export async function withProgram(
   archive: CollectorFile,
@@ -124,7 +126,10 @@ interface Target {
   arch: Arch;
 }
 
-/** Returns the platform that a program is for; undefined if its first bytes do not say, or it is for another system. */
+/**
+ * Returns the platform that a program is for; undefined if its first bytes do not say, or it is for another
+ * system.
+ */
 export function platformOf(type: ExecutableType | undefined): Target | undefined {
   if (type?.format !== "elf" && type?.format !== "pe") return undefined;
   if (type.machine === "other") return undefined;
@@ -135,7 +140,10 @@ export function platformOf(type: ExecutableType | undefined): Target | undefined
   };
 }
 
-/** Throws exit 65 for a program that is shorter than its header says; `entry` is its path in the archive or folder. */
+/**
+ * Throws exit 65 for a program that is shorter than its header says; `entry` is its path in the archive or
+ * folder.
+ */
 export function checkComplete(file: string, type: ExecutableType, entry = ""): void {
   if (type.cut) throw problem(file, "program.truncated", { entry, ...type.cut });
 }
@@ -223,8 +231,8 @@ const FORBIDDEN = /[<>:"|?*\x00-\x1f]|[. ]$/;
 const RESERVED = /^(?:con|prn|aux|nul|com[1-9¹²³]|lpt[1-9¹²³]|conin\$|conout\$) *(?:\.|$)/i;
 
 /**
- * Throws exit 65 for names that a Windows node cannot unpack: with characters that it rejects, of devices, with ends
- * that it drops, and two names that differ only in case.
+ * Throws exit 65 for names that a Windows node cannot unpack: with characters that it rejects, of devices,
+ * with ends that it drops, and two names that differ only in case.
  */
 export function checkWindowsNames(archive: Archive): void {
   const { file } = archive;

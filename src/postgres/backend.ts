@@ -10,7 +10,7 @@ const SILENCE = 3000;
  */
 const COMPARISONS = 6;
 /**
- * Milliseconds; longer than any statement of the job takes, shorter than the limit after which it is given
+ * Milliseconds; longer than any statement of the job needs, shorter than the limit after which it is given
  * up.
  */
 const STATEMENT_TIMEOUT = 25_000;

@@ -8,7 +8,7 @@ import type { CatalogPurpose } from "../messages/postgres.ts";
 import { type Backend, BEGIN_LOCAL, type Client, isShared, keepSession, openSession } from "./backend.ts";
 
 /**
- * Milliseconds without an answer after which a query is given up: none of the job's takes a second on a
+ * Milliseconds without an answer after which a query is given up: none of the job's needs a second on a
  * healthy server.
  */
 const QUERY_TIMEOUT = 30_000;

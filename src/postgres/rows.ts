@@ -215,7 +215,7 @@ async function update(
   const [now] = await readSome(db, shape, [row.id]);
   const isSame = now && isSystemRow(now) && differingColumns(row, now).length === 0;
   if (isSame) throw new JobError("row.suppressed", { table: shape.table, statement: "UPDATE" });
-  const said = `row ${row.id} was changed by somebody else`;
+  const said = `row ${row.id} was changed by another program`;
   throw new JobError("row.contended", { said }, { retryable: true });
 }
 

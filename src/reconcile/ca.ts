@@ -1,5 +1,5 @@
 import { X509Certificate } from "node:crypto";
-import type { Config } from "../config/settings.ts";
+import type { Config } from "../config/job-settings.ts";
 import type { Log } from "../output/log.ts";
 import type { Package } from "../packages/package.ts";
 

@@ -202,8 +202,8 @@ function wrongArchitectures(verdicts: readonly Verdict[], input: PlanInput): Pro
     const { package: pkg } = desired;
     return otherArchitectures(pkg, input).flatMap((row): Problem[] => {
       const object = served(rowKeys(row, true), input.objects);
-      const mended = verdicts.some((other) => other.row === row && other.upload);
-      if (!object || mended || !sameContent(desired, object)) return [];
+      const replaced = verdicts.some((other) => other.row === row && other.upload);
+      if (!object || replaced || !sameContent(desired, object)) return [];
       const { object: what, version, arch } = pkg;
       const params = { id: row.id, object: what, version, arch, rowArch: row.arch || "x86_64" };
       return [finding(pkg.archive.file, "row.architecture", params)];

@@ -1,4 +1,4 @@
-import type { Platform } from "../config/settings.ts";
+import type { Platform } from "../config/job-settings.ts";
 import { JobError } from "../errors.ts";
 import { type Arch, archOf, type Identity, OPERATING_SYSTEMS, type Os } from "../identity.ts";
 import type { ScanContext } from "../job.ts";

@@ -1,5 +1,5 @@
 import { createLineClock, poll, until } from "../async.ts";
-import type { VolumeConfig } from "../config/settings.ts";
+import type { VolumeConfig } from "../config/job-settings.ts";
 import { JobError, type Problem, ProblemError } from "../errors.ts";
 import { type JobContext, type ScanContext, writes } from "../job.ts";
 import type { Log } from "../output/log.ts";
@@ -58,7 +58,10 @@ export async function listFiles({ args, config, log, signal }: ScanContext): Pro
   return found.files;
 }
 
-/** Reads the files as the packages that they are declared to be. Throws ProblemError with all problems of all files. */
+/**
+ * Reads the files as the packages that they are declared to be. Throws ProblemError with all problems of all
+ * files.
+ */
 export async function scanFiles(
   files: readonly VolumeFile[],
   { args, config, log }: ScanContext,

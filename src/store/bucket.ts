@@ -26,7 +26,7 @@ import { JS, jsCode, storeError } from "./store-errors.ts";
  * at 300 kB/s.
  */
 export const API_TIMEOUT = 30_000;
-/** Milliseconds; a day: longer than any chunk takes, and within what a timer can hold. */
+/** Milliseconds; a day: longer than any chunk needs, and within what a timer can hold. */
 const CHUNK_TIMEOUT = 86_400_000;
 /** Metadata messages that are read at the same time. */
 const READERS = 16;

@@ -265,7 +265,9 @@ function isSame(a: FileStamp, b: FileStamp): boolean {
 
 const BLOCK = 1024 * 1024;
 
-/** Returns a file's SHA-256, lower-case hex. Throws exit 74 if it has changed since the scan, or changes now. */
+/**
+ * Returns a file's SHA-256, lower-case hex. Throws exit 74 if it has changed since the scan, or changes now.
+ */
 export async function digest(archive: StampedFile, signal?: AbortSignal): Promise<string> {
   return withStamped(archive, async (handle) => {
     const size = Number(archive.stamp.size);

@@ -60,9 +60,10 @@ export type Verdict =
   | { refused: "expired" | "early" | "forbidden"; fingerprint: string };
 
 /**
- * Returns the keys of a key file: lines as in `id_ed25519.pub`, or as in `allowed_signers` (ssh-keygen(1), ALLOWED SIGNERS), of which
- * the options `namespaces`, `valid-after` and `valid-before` are obeyed. Any other option, and any key that is not Ed25519, is a bad
- * line: passing it over could accept what ssh-keygen refuses.
+ * Returns the keys of a key file: lines as in `id_ed25519.pub`, or as in `allowed_signers` (ssh-keygen(1),
+ * ALLOWED SIGNERS), of which the options `namespaces`, `valid-after` and `valid-before` are obeyed. Any other
+ * option, and any key that is not Ed25519, is a bad line: passing it over could accept what ssh-keygen
+ * refuses.
  */
 export function parseKeys(text: string): { keys: SigningKey[]; bad: BadKeyLine[] } {
   const keys: SigningKey[] = [];
@@ -136,7 +137,10 @@ function parseTime(text: string): number | undefined {
   return same && hour < 24 && minute < 60 && second < 60 ? time.getTime() : undefined;
 }
 
-/** Parses a detached signature; undefined if one byte is not as ssh-keygen writes it. Its source: OpenSSH's PROTOCOL.sshsig. */
+/**
+ * Parses a detached signature; undefined if one byte is not as ssh-keygen writes it. Its source: OpenSSH's
+ * PROTOCOL.sshsig.
+ */
 export function parseSignature(text: string): Signature | undefined {
   if (!text.startsWith(BEGIN) || !text.endsWith(END) || text.length < BEGIN.length + END.length)
     return undefined;
@@ -187,7 +191,10 @@ export function checkSignature(
   return signer ? { signer } : { refused: "expired", fingerprint };
 }
 
-/** Whether a name is on a list of OpenSSH's patterns (ssh_config(5), PATTERNS): `*`, `?`, and `!` before one that must not match. */
+/**
+ * Whether a name is on a list of OpenSSH's patterns (ssh_config(5), PATTERNS): `*`, `?`, and `!` before one
+ * that must not match.
+ */
 function matchesPatterns(list: string, name: string): boolean {
   let matched = false;
   for (const pattern of list.split(",")) {
@@ -214,7 +221,9 @@ function armour(blob: Buffer): string {
   return `${BEGIN}${lines.map((line) => `${line}\n`).join("")}${END}`;
 }
 
-/** Decodes base64 in its one canonical form; undefined for any other text, which node would decode as well. */
+/**
+ * Decodes base64 in its one canonical form; undefined for any other text, which node would decode as well.
+ */
 function decodeBase64(text: string): Buffer | undefined {
   const bytes = Buffer.from(text, "base64");
   return text !== "" && bytes.toString("base64") === text ? bytes : undefined;

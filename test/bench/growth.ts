@@ -24,7 +24,10 @@ interface Step {
   rounds: Rounds;
 }
 
-/** Time and memory of `init` as archives get larger and more: what grows faster than the work shows in the time of each further unit. */
+/**
+ * Time and memory of `init` as archives get larger and more: what grows faster than the work shows in the
+ * time of each further unit.
+ */
 export async function benchGrowth(stage: Stage): Promise<Findings> {
   const sizes: Step[] = [];
   const skipped: string[] = [];

@@ -9,7 +9,9 @@ export interface Measured {
   seconds: number;
   /** From the start of the process to the first byte on its standard output; undefined: there was none. */
   firstOutput: number | undefined;
-  /** Bytes that were resident at most, as the kernel counts them (VmHWM); undefined where there is no /proc. */
+  /**
+   * Bytes that were resident at most, as the kernel counts them (VmHWM); undefined where there is no /proc.
+   */
   peak: number | undefined;
   stdout: string;
 }
@@ -59,7 +61,9 @@ export async function measure({ program, args, env = {}, discard = false }: Comm
   return { seconds, firstOutput, peak, stdout };
 }
 
-/** The kernel's own high-water mark, so that no peak between two looks is missed but one in the last moment. */
+/**
+ * The kernel's own high-water mark, so that no peak between two looks is missed but one in the last moment.
+ */
 function highWater(pid: number | undefined): number | undefined {
   try {
     const kib = /^VmHWM:\s+(\d+) kB/m.exec(readFileSync(`/proc/${pid}/status`, "utf8"))?.[1];

@@ -23,8 +23,8 @@ export interface RealArchives {
   /** The tar, unpacked: what is deflated when the tar.gz is repacked. */
   tar: string;
   /**
-   * All bytes that stand-alone stores in one file: the archive, and each collector's program. Of the tar.gz it is the same, but for
-   * some bytes: repacked, it is as large as the zip.
+   * All bytes that stand-alone stores in one file: the archive, and each collector's program. Of the tar.gz
+   * it is the same, but for some bytes: repacked, it is as large as the zip.
    */
   everything: string;
   /** Bytes of `tar` and of `everything`. */
@@ -36,8 +36,10 @@ export interface RealArchives {
 }
 
 /**
- * Makes a zip and a tar.gz, deflated at level 6, of this machine's programs under the names of collectors: node, nats-servers, natscli and Postgres' binaries,
- * the largest first. Real programs deflate to two fifths, and unevenly, as noise and text do not. Linux only: other systems' programs are not what the archive's name says.
+ * Makes a zip and a tar.gz, deflated at level 6, of this machine's programs under the names of collectors:
+ * node, nats-servers, natscli and Postgres' binaries, the largest first. Real programs deflate to two fifths,
+ * and unevenly, as noise and text do not. Linux only: other systems' programs are not what the archive's name
+ * says.
  */
 export async function makeRealArchives(): Promise<RealArchives> {
   const programs = await largestPrograms();
@@ -81,7 +83,10 @@ async function archiveOf(entries: readonly ArchiveEntry[], format: "zip" | "tar.
   return { folder, files: [file], bytes: statSync(file).size };
 }
 
-/** Programs until there are enough bytes or no more names: the largest are the collectors, the last is the sidecar. */
+/**
+ * Programs until there are enough bytes or no more names: the largest are the collectors, the last is the
+ * sidecar.
+ */
 async function largestPrograms(): Promise<{ file: string; name: string }[]> {
   const paths = builtinDefinitions("linux").flatMap(({ executable }) =>
     executable === undefined || executable.endsWith(".jar") ? [] : [executable],

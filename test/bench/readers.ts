@@ -13,7 +13,10 @@ import { messageFor } from "./window.ts";
 const BYTES = 200 * 1024 * 1024;
 const CHUNKS = [131_072, 1_000_000];
 
-/** How long independent clients read what we wrote, by chunk size: the nats library's get, and BK-Lite's own, nats.py's. */
+/**
+ * How long independent clients read what we wrote, by chunk size: the nats library's get, and BK-Lite's own,
+ * nats.py's.
+ */
 export async function benchReaders(stage: Stage): Promise<Findings> {
   const volume = await makeVolume(BYTES);
   const buckets = new Map<number, string>();

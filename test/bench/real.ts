@@ -6,7 +6,10 @@ import type { Stage, Volume } from "./stage.ts";
 
 const MIB = 1024 * 1024;
 
-/** Our runs: each format, what becomes of its collectors, and whether a tar.gz is made a zip, which costs more than everything else. */
+/**
+ * Our runs: each format, what becomes of its collectors, and whether a tar.gz is made a zip, which costs more
+ * than everything else.
+ */
 const CASES = [
   { format: "zip", collectors: "shared", repack: "auto" },
   { format: "targz", collectors: "shared", repack: "auto" },
@@ -31,7 +34,10 @@ const PIGZ = "pigz -6 of the tar";
 const GUNZIP = { gzip: "gzip -dc of the tar.gz", pigz: "pigz -dc of the tar.gz" } as const;
 const SUM = { zip: "sha256sum of the zip", targz: "sha256sum of the tar.gz" } as const;
 
-/** How fast archives of real programs get into the bucket, in every form, beside what any part of the work costs others. */
+/**
+ * How fast archives of real programs get into the bucket, in every form, beside what any part of the work
+ * costs others.
+ */
 export async function benchReal(stage: Stage): Promise<Findings> {
   stage.options.log("real: making archives …");
   const archives = await makeRealArchives();

@@ -62,8 +62,8 @@ export interface Twice {
 }
 
 /**
- * `init` into an empty bucket and table, and once more; and with `rebuilt` in the volume's place, if it is given. Throws if a run after the
- * first writes to the bucket.
+ * `init` into an empty bucket and table, and once more; and with `rebuilt` in the volume's place, if it is
+ * given. Throws if a run after the first writes to the bucket.
  */
 export async function initTwice(
   stage: Stage,

@@ -9,7 +9,10 @@ const INIT = "init";
 const PUBLISH = "raw publish";
 const NATSCLI = "natscli's put";
 
-/** `init` of 512 MiB on each nats-server that is given, or that the tests and `npm run servers` have, beside natscli and a raw publish on the same one. */
+/**
+ * `init` of 512 MiB on each nats-server that is given, or that the tests and `npm run servers` have, beside
+ * natscli and a raw publish on the same one.
+ */
 export async function benchServers({ options }: Stage): Promise<Findings> {
   const programs = options.servers ?? (await findNats()).map(({ program }) => program);
   const natscli = (await findPeers()).has("nats");

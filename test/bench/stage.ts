@@ -66,7 +66,10 @@ export class Stage {
     this.#jsm = jsm;
   }
 
-  /** @param server another nats-server than the tests' usual one, or another place for JetStream's files than where everything else is */
+  /**
+   * @param server another nats-server than the tests' usual one, or another place for JetStream's files than
+   * where everything else is
+   */
   static async open(options: Options, server: { program?: string; storeDir?: string } = {}): Promise<Stage> {
     const nats = await startNats(server);
     const postgres = await startPostgres();

@@ -2,7 +2,10 @@ import { type Measured, spread } from "./measure.ts";
 import { atMost, type Findings, mebibytes, milliseconds, range } from "./report.ts";
 import type { Stage } from "./stage.ts";
 
-/** What it takes before anything happens: to the first log line, and a whole `wait` against servers that are ready. */
+/**
+ * What it takes before anything happens: to the first log line, and a whole `wait` against servers that are
+ * ready.
+ */
 export async function benchStart(stage: Stage): Promise<Findings> {
   const db = await stage.database();
   const bucket = stage.newBucket();

@@ -41,7 +41,10 @@ interface Result {
   served: number;
 }
 
-/** How fast archives get into the bucket, and with how much memory: ours, and everybody else's, in alternation. */
+/**
+ * How fast archives get into the bucket, and with how much memory: ours, and everybody else's, in
+ * alternation.
+ */
 export async function benchUpload(stage: Stage, only?: readonly Contender[]): Promise<Findings> {
   const { rounds, sizes } = stage.options;
   const rivals: Contender[] = ["sha256sum", "publish", "library"];

@@ -25,7 +25,10 @@ interface Cell {
   rates: number[];
 }
 
-/** Our uploader's rate for chunk sizes and windows, over lines with a delay: what the constants in src/store were chosen by. */
+/**
+ * Our uploader's rate for chunk sizes and windows, over lines with a delay: what the constants in src/store
+ * were chosen by.
+ */
 export async function benchWindow(stage: Stage): Promise<Findings> {
   const cells = ROUND_TRIPS.flatMap((roundTrip) =>
     CHUNKS.flatMap((chunk) => WINDOWS.map((window): Cell => ({ roundTrip, chunk, window, rates: [] }))),

@@ -11,10 +11,16 @@ import { PASSWORDS, Stack } from "./stack.ts";
 const { version } = JSON.parse(readFileSync(join(root, "package.json"), "utf8"));
 const TAG = `registry.example.com/bklite/package-init:${version}`;
 
-/** Where docs/kubernetes.md is run: on kubectl's current cluster (KUBERNETES=real), else through test/e2e/kubectl.ts. */
+/**
+ * Where docs/kubernetes.md is run: on kubectl's current cluster (KUBERNETES=real), else through
+ * test/e2e/kubectl.ts.
+ */
 export const isReal = process.env.KUBERNETES === "real";
 
-/** A copy of the repository with packages and certificates, and a cluster with Postgres and NATS to run its commands on. */
+/**
+ * A copy of the repository with packages and certificates, and a cluster with Postgres and NATS to run its
+ * commands on.
+ */
 export class Cluster {
   readonly #temp: TempDir = tempDir("kubernetes");
   readonly checkout = join(this.#temp.path, "checkout");
@@ -64,7 +70,10 @@ export class Cluster {
     writeFileSync(join(this.#bin, name), `#!/bin/sh\n${text}\n`, { mode: 0o755 });
   }
 
-  /** Postgres and NATS in a namespace of their own; their images run as root, which bk-lite's `restricted` refuses. */
+  /**
+   * Postgres and NATS in a namespace of their own; their images run as root, which bk-lite's `restricted`
+   * refuses.
+   */
   async #startServers(certs: string): Promise<void> {
     const kubectl = async (...args: string[]) => {
       const { code, stderr } = await run("kubectl", args);

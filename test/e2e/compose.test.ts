@@ -21,7 +21,10 @@ function block(heading: string, index = 0): string {
   return found;
 }
 
-/** What Compose says, by the reason that the page's last table gives: a cell holds the words of v2, then those of 1.29. */
+/**
+ * What Compose says, by the reason that the page's last table gives: a cell holds the words of v2, then those
+ * of 1.29.
+ */
 function wordsFor(reason: string): string[] {
   const lines = readFileSync(join(root, "docs/compose.md"), "utf8").split("\n");
   const [, cell = ""] = lines.find((line) => line.startsWith("|") && line.includes(reason))?.split("|") ?? [];

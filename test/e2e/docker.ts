@@ -18,7 +18,9 @@ export interface RunOptions {
   env?: NodeJS.ProcessEnv;
 }
 
-/** Runs a program to its end, whatever its exit code. Rejects only where it cannot be started or was killed. */
+/**
+ * Runs a program to its end, whatever its exit code. Rejects only where it cannot be started or was killed.
+ */
 export function run(command: string, args: readonly string[], options: RunOptions = {}): Promise<Result> {
   return new Promise((resolve, reject) => {
     execFile(command, args, { ...options, maxBuffer: 64 * 1024 * 1024 }, (error, stdout, stderr) => {
@@ -64,7 +66,8 @@ async function composeAt(...command: string[]): Promise<Compose | undefined> {
 
 /**
  * Returns every Compose that the tests run with, and prints their versions: those that COMPOSE_BIN lists
- * (`docker compose,/opt/compose-2.26/docker-compose`), else the plugin and the program on the PATH. Throws if there is none.
+ * (`docker compose,/opt/compose-2.26/docker-compose`), else the plugin and the program on the PATH. Throws if
+ * there is none.
  */
 export async function findComposes(): Promise<[Compose, ...Compose[]]> {
   if (!(await works("docker", "info"))) {

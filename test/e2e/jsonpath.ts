@@ -1,4 +1,7 @@
-/** Fills in a template of kubectl's `-o jsonpath=`, as far as our scripts use it: paths, filters, range, quoted text. */
+/**
+ * Fills in a template of kubectl's `-o jsonpath=`, as far as our scripts use it: paths, filters, range,
+ * quoted text.
+ */
 export function jsonPath(template: string, data: unknown): string {
   const parts = template.split(/(\{[^}]*\})/).filter((part) => part !== "");
   return render(parts, data);

@@ -1,9 +1,10 @@
 /**
- * A stand-in for kubectl where no cluster is at hand: objects are files of a folder, pods are Docker containers, and a
- * process of its own does the Job controller's work. It knows the commands of docs/kubernetes.md, of k8s/wait.sh and of
- * fill.sh, and fails as the real one does: it refuses what is not there, and `exec` hangs if the receiver ends early.
- * Environment: KUBECTL_STATE (folder), KUBECTL_NETWORK (Docker's network), KUBECTL_CLAIM (folder or volume of the claim),
- * KUBECTL_STALL (set: what is sent to a receiver stays on the way).
+ * A stand-in for kubectl where no cluster is at hand: objects are files of a folder, pods are Docker
+ * containers, and a process of its own does the Job controller's work. It knows the commands of
+ * docs/kubernetes.md, of k8s/wait.sh and of fill.sh, and fails as the real one does: it refuses what is not
+ * there, and `exec` hangs if the receiver ends early. Environment: KUBECTL_STATE (folder), KUBECTL_NETWORK
+ * (Docker's network), KUBECTL_CLAIM (folder or volume of the claim), KUBECTL_STALL (set: what is sent to a
+ * receiver stays on the way).
  */
 import { execFileSync, spawn } from "node:child_process";
 import { mkdirSync, readdirSync, readFileSync, rmSync, writeFileSync } from "node:fs";
@@ -178,7 +179,10 @@ function event(namespace: string, object: string, reason: string, message: strin
   write({ kind: "Event", metadata, involvedObject: { name: object }, type: "Warning", reason, message });
 }
 
-/** The Job controller: one pod after the other until one succeeds, a rule ends the Job, or there were too many. */
+/**
+ * The Job controller: one pod after the other until one succeeds, a rule ends the Job, or there were too
+ * many.
+ */
 async function control(namespace: string, job: string): Promise<void> {
   const { spec } = read(namespace, "Job", job);
   const [{ onExitCodes }] = spec.podFailurePolicy.rules;

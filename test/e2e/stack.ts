@@ -13,7 +13,10 @@ export const PASSWORDS = {
   NATS_ADMIN_USERNAME: "admin",
   NATS_ADMIN_PASSWORD: "made-up-2",
 };
-/** As the documentation has operators do it; the flags hold for every container that the tests run from the image. */
+/**
+ * As the documentation has operators do it; the flags hold for every container that the tests run from the
+ * image.
+ */
 const HARDENED = ["--read-only", "--cap-drop", "ALL", "--security-opt", "no-new-privileges"];
 
 export interface JobOptions {
@@ -169,7 +172,8 @@ export class Stack {
 
   /** Ends and removes everything: containers, network, volumes, folder. */
   async remove(): Promise<void> {
-    // By the stack's own file: the job's container is an orphan to it, and a broken compose.init.yml does not matter.
+    // By the stack's own file: the job's container is an orphan to it, and a broken compose.init.yml does not
+    // matter.
     const { code, stderr } = await this.compose("down", "-v", "--remove-orphans");
     this.#temp.remove();
     if (code !== 0) throw new Error(`the stack's containers were not removed:\n${stderr}`);

@@ -19,7 +19,10 @@ let path: string;
 /** The node that a round has killed. */
 let down: NatsServer | undefined;
 
-/** Brings the killed node back; a start that is too slow for one try gets another, so that later rounds have three nodes. */
+/**
+ * Brings the killed node back; a start that is too slow for one try gets another, so that later rounds have
+ * three nodes.
+ */
 async function restore(): Promise<void> {
   for (let tries = 3; down; tries -= 1) {
     try {
@@ -71,7 +74,8 @@ for (let round = 0; round < 1 + rounds(1); round++) {
         await running.waitForEvent("bucket.created");
         const leader = await cluster.leaderOf(`OBJ_${bucket}`);
         await running.waitForEvent("upload.progress");
-        // Where it is by then depends on the machine; that it is some time in the upload, or right after, does not.
+        // Where it is by then depends on the machine; that it is some time in the upload, or right after,
+        // does not.
         await new Promise((resolve) => setTimeout(resolve, share * 8));
         down = leader;
         await leader.kill();

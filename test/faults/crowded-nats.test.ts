@@ -12,7 +12,8 @@ import { type JobResult, jobEnv } from "../support/run.ts";
 import { explain } from "../support/site.ts";
 import { exits, job } from "./stage.ts";
 
-// A nats-server with max_connections turns clients away before TLS, in plain text: INFO, if it speaks first, -ERR, and it hangs up.
+// A nats-server with max_connections turns clients away before TLS, in plain text: INFO, if it speaks first,
+// -ERR, and it hangs up.
 
 const { ca, server: tls } = natsCertificates();
 const config = { max_connections: 1 };

@@ -32,7 +32,10 @@ async function damage(path: string, program: string, at = 3_000_000): Promise<vo
   age(path);
 }
 
-/** What is served and registered is this and nothing else, all of it can be downloaded, and no chunk is left over. */
+/**
+ * What is served and registered is this and nothing else, all of it can be downloaded, and no chunk is left
+ * over.
+ */
 async function assertHolds(site: Site, ...systems: string[]): Promise<void> {
   const expected = systems.flatMap((os) => OBJECTS.map((object) => `${os} ${object}`)).sort();
   const served = await site.objects.list();

@@ -5,8 +5,8 @@ import { judgeFiles, zipIsDamaged } from "./inspector.ts";
 import { type Random, random } from "./options.ts";
 
 /**
- * `fuzz-child.ts ARCHIVE COPY ROUNDS`: mutates a valid archive, lets the job's own reader judge each mutant, and compares with a full
- * read of another kind. Prints what was found as JSON.
+ * `fuzz-child.ts ARCHIVE COPY ROUNDS`: mutates a valid archive, lets the job's own reader judge each mutant,
+ * and compares with a full read of another kind. Prints what was found as JSON.
  */
 const [path = "", copy = "", count = "0"] = process.argv.slice(2);
 const format = path.endsWith(".zip") ? "zip" : "tar.gz";

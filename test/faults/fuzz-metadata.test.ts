@@ -187,7 +187,10 @@ async function publish(bucket: Bucket, key: string, value: unknown): Promise<voi
   await bucket.send(metaSubject(bucket.name, key), data, rollup);
 }
 
-/** A bucket with objects of ours and of others and with orphans, some of whose metadata somebody has rewritten. */
+/**
+ * A bucket with objects of ours and of others and with orphans, some of whose metadata somebody has
+ * rewritten.
+ */
 async function makeWorld(name: string, dice: Random): Promise<World> {
   const bucket = await Bucket.open(name, nc);
   await bucket.create(1);

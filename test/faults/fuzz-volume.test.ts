@@ -3,7 +3,7 @@ import { readFileSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { before, test } from "node:test";
 import { Reader } from "../../src/config/env.ts";
-import { readVolumeConfig } from "../../src/config/settings.ts";
+import { readVolumeConfig } from "../../src/config/job-settings.ts";
 import { JobError } from "../../src/errors.ts";
 import { EXIT } from "../../src/exit.ts";
 import type { ScanContext } from "../../src/job.ts";

@@ -43,7 +43,10 @@ async function inspect(dir: string, uid?: number): Promise<{ verdict: Verdict; m
   return JSON.parse(stdout);
 }
 
-/** The job's own end on a volume, and the most memory that it took. No server is there: a bad volume is heard of all the same. */
+/**
+ * The job's own end on a volume, and the most memory that it took. No server is there: a bad volume is heard
+ * of all the same.
+ */
 async function runOn(dir: string): Promise<{ result: JobResult; peak: number }> {
   const REPORT_FILE = join(folder.path, `report-${++count}.json`);
   const servers = { DB_HOST: "127.0.0.1", DB_PORT: "9", NATS_SERVERS: "127.0.0.1:9" };
@@ -112,7 +115,9 @@ const sidecarInTar = [
 const END = Buffer.alloc(1024);
 const tar = (...blocks: Buffer[]) => gzipSync(Buffer.concat([...sidecarInTar, ...blocks, END]));
 
-/** A gzip of so many megabytes of zeros behind `head`, in the time that it takes to write down its members. */
+/**
+ * A gzip of so many megabytes of zeros behind `head`, in the time that it takes to write down its members.
+ */
 function zerosBehind(head: Buffer, megabytes: number): Buffer {
   const member = gzipSync(Buffer.alloc(32 * MIB), { level: constants.Z_BEST_COMPRESSION });
   return Buffer.concat([gzipSync(head), ...Array(Math.ceil(megabytes / 32)).fill(member)]);

@@ -32,8 +32,9 @@ export async function judgeFiles(files: readonly VolumeFile[]): Promise<Verdict>
 }
 
 /**
- * Whether a full read of a zip finds damage. Deliberately another way than the job's: the whole file in memory, each entry inflated
- * from where its local header says, compared with the directory's size and CRC-32.
+ * Whether a full read of a zip finds damage. Deliberately another way than the job's: the whole file in
+ * memory, each entry inflated from where its local header says, compared with the directory's size and
+ * CRC-32.
  */
 export function zipIsDamaged(path: string, crc32: (data: Buffer) => number): boolean {
   try {

@@ -12,8 +12,9 @@ const SECRET = ["DB_PASSWORD", "NATS_PASSWORD", "NATS_TOKEN", "DATABASE_URL", "N
 const SECRET_FILES = ["NATS_CREDS_FILE", "NATS_NKEY_SEED_FILE", "NATS_TLS_KEY_FILE", "DB_SSL_KEY_FILE"];
 
 /**
- * What holds of every end of the job that it chose itself, whatever happened: a code of the contract and never the one for a bug, no
- * unhandled rejection and no warning of Node's, the report says what the exit says, and no secret in any output.
+ * What holds of every end of the job that it chose itself, whatever happened: a code of the contract and
+ * never the one for a bug, no unhandled rejection and no warning of Node's, the report says what the exit
+ * says, and no secret in any output.
  */
 export function assertInvariants(result: JobResult, env: Env = {}): void {
   assert.ok(result.code !== null, `ended by ${result.signal} and not by itself\n${explain(result)}`);

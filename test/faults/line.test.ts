@@ -136,7 +136,8 @@ describe("a line that stalls", { concurrency: 4 }, () => {
 });
 
 describe("a slow line", { concurrency: 2 }, () => {
-  // What counts is progress, not duration. The long form is the real thing: 200 MB with the default NATS_TIMEOUT.
+  // What counts is progress, not duration. The long form is the real thing: 200 MB with the default
+  // NATS_TIMEOUT.
   const [bytes, rate, timeout] = LONG ? [200_000_000, 5_000_000, undefined] : [20 * MIB, 2_500_000, "4"];
   test(`${rate} bytes a second: ${bytes} bytes arrive`, async () => {
     const { stage, path } = await withArchive(bytes);

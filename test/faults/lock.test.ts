@@ -3,7 +3,7 @@ import { rmSync } from "node:fs";
 import { describe, test } from "node:test";
 import { setTimeout as sleep } from "node:timers/promises";
 import { Reader } from "../../src/config/env.ts";
-import { readConfig } from "../../src/config/settings.ts";
+import { readConfig } from "../../src/config/job-settings.ts";
 import { endpointOf } from "../../src/readiness/endpoint.ts";
 import { logIn } from "../../src/readiness/postgres-probe.ts";
 import { startIdleDropRelay } from "../support/idle-drop-relay.ts";

@@ -20,7 +20,10 @@ const ORDINARY = [
 ];
 const PATHS = ["../", "..\\", "/", "\\", ".", "..", "%2e%2e/", "C:", "*", ">", "~"];
 
-/** A name as an enemy gives it: of up to eight parts, each ordinary, of a path, hostile, or any character at all. No part is cut. */
+/**
+ * A name as an enemy gives it: of up to eight parts, each ordinary, of a path, hostile, or any character at
+ * all. No part is cut.
+ */
 export function hostileName(dice: Random, longest = 400): string {
   let name = "";
   for (let parts = dice.int(8); parts >= 0; parts--) {

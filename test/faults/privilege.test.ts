@@ -40,7 +40,10 @@ after(async () => {
   folder.remove();
 });
 
-/** A database of production's name cannot exist many times: its name is the only word of the README's that is replaced. */
+/**
+ * A database of production's name cannot exist many times: its name is the only word of the README's that is
+ * replaced.
+ */
 async function database(grants: readonly string[], serial = false): Promise<Db> {
   const db = await postgres.createDatabase({ state: "E", serial });
   const rows = [

@@ -20,7 +20,10 @@ const REASON: Record<Signal, ReasonId> = {
 /** SPEC: 5 s from the signal to the end, as Docker gives ten; the rest is for a busy machine. */
 const LIMIT = 9_000;
 
-/** In time by the job's own clock: how long a busy machine takes to start and to end the process does not count. */
+/**
+ * In time by the job's own clock: how long a busy machine takes to start and to end the process does not
+ * count.
+ */
 function assertInTime(result: JobResult): void {
   const [first, last] = [result.events.find(({ event }) => event === "run.stopping"), result.events.at(-1)];
   const own = first ? Date.parse(String(last?.time)) - Date.parse(String(first.time)) : 0;

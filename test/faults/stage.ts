@@ -116,7 +116,10 @@ export function crash(stage: Stage, running: RunningJob): void {
 
 const OBJECTS = ["Controller", "NATS-Executor", "Telegraf", "Vector"];
 
-/** Everything that exit 0 promises, through a client that is not ours: rows, bytes, and no chunk that nothing names. */
+/**
+ * Everything that exit 0 promises, through a client that is not ours: rows, bytes, and no chunk that nothing
+ * names.
+ */
 export async function assertConverged(stage: Site, path: string, name = ARCHIVE): Promise<void> {
   const rows = await stage.rows();
   assert.deepEqual(
@@ -135,7 +138,10 @@ export async function assertConverged(stage: Site, path: string, name = ARCHIVE)
   assert.deepEqual(await stage.objects.unreachable(), []);
 }
 
-/** What holds at any moment, also right after a crash: the object of each controller's row can be read to its end. */
+/**
+ * What holds at any moment, also right after a crash: the object of each controller's row can be read to its
+ * end.
+ */
 export async function assertServed(stage: Site): Promise<void> {
   for (const row of (await stage.rows()).filter(({ type }) => type === "controller")) {
     await stage.objects.read(`${row.os}/${row.object}/${row.version}/${row.name}`);

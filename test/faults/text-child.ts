@@ -23,8 +23,9 @@ import { hostileName, SECRET } from "./names.ts";
 import { type Random, random } from "./options.ts";
 
 /**
- * `text-child.ts rounds COUNT FOLDER` brings hostile names to every output: standard output gets what each would have said, for the
- * parent to look at. `text-child.ts linear` says on standard output what grows faster than its text.
+ * `text-child.ts rounds COUNT FOLDER` brings hostile names to every output: standard output gets what each
+ * would have said, for the parent to look at. `text-child.ts linear` says on standard output what grows
+ * faster than its text.
  */
 const [mode, count = "0", folder = ""] = process.argv.slice(2);
 
@@ -64,7 +65,10 @@ function parameters(texts: readonly Text<never>[]): string[] {
 
 type Make = (dice: Random) => Record<string, unknown>;
 
-/** Makes hostile parameters for texts: of strings, lists or numbers, whichever they can be said with; undefined where none will do. */
+/**
+ * Makes hostile parameters for texts: of strings, lists or numbers, whichever they can be said with;
+ * undefined where none will do.
+ */
 function maker(texts: readonly Text<never>[]): Make | undefined {
   const names = parameters(texts);
   const kinds = [

@@ -138,7 +138,8 @@ for (const given of GIVEN)
       const stage = await withArchive(given);
       stage.nats.throttle(given.slow);
       exits(await stage.run([], { NATS_TIMEOUT: "2" }), 0);
-      // each one's metadata is compared with what came in the meantime: the others' chunks are not fetched for that
+      // each one's metadata is compared with what came in the meantime: the others' chunks are not fetched
+      // for that
       assert.ok(stage.nats.stats.bytesDown < 500_000, `${stage.nats.stats.bytesDown} bytes came back`);
       stage.nats.throttle(Number.POSITIVE_INFINITY);
       await assertComplete(stage, given);

@@ -13,7 +13,10 @@ const servers = useServers();
 const LINUX = "/opt/fusion-collectors/bin/";
 const WINDOWS = "C:\\fusion-collectors\\bin\\";
 const STANDALONE = { COLLECTOR_PACKAGES: "standalone" };
-/** States of the table, and what the official layout is run with there; `unknown`: a column that the job does not know. */
+/**
+ * States of the table, and what the official layout is run with there; `unknown`: a column that the job does
+ * not know.
+ */
 const STATES: [
   state: TableState,
   options: { arm64: boolean; env?: Record<string, string>; unknown?: string },

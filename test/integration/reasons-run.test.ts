@@ -19,7 +19,10 @@ async function assertRaised(site: Site, id: ReasonId, args: string[] = [], env: 
   assert.ok(reasonsIn(result).has(id), explain(result));
 }
 
-/** What Postgres raises when a row is written → the reason. SQLSTATEs that no server of a test can be brought to say by itself. */
+/**
+ * What Postgres raises when a row is written → the reason. SQLSTATEs that no server of a test can be brought
+ * to say by itself.
+ */
 const STATES: [id: ReasonId, sqlstate: string][] = [
   ["row.denied", "42501"],
   ["row.disk.full", "53100"],

@@ -17,7 +17,8 @@ import { age, buildArchive } from "../support/archives.ts";
 import type { JobResult } from "../support/run.ts";
 import { ARCHIVE, explain, type Site, useServers } from "../support/site.ts";
 
-// Each test brings a failure about, does what its remedy says (the command is taken out of the message), and runs again.
+// Each test brings a failure about, does what its remedy says (the command is taken out of the message), and
+// runs again.
 
 const servers = useServers();
 const TABLE = "node_mgmt_packageversion";

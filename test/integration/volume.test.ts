@@ -22,7 +22,10 @@ async function assertRefused(
   await assertNothing(site, run, code, files);
 }
 
-/** Nothing is served or registered, and no chunk is left: what is damaged inside is found while it is being stored. */
+/**
+ * Nothing is served or registered, and no chunk is left: what is damaged inside is found while it is being
+ * stored.
+ */
 async function assertNothing(
   site: Site,
   run: JobResult,

@@ -7,7 +7,9 @@ import { unzip } from "./unzip.ts";
 
 /** What a node starts, as the platform defines it (`node_mgmt_collector`). */
 export interface Started {
-  /** `/opt/fusion-collectors/bin/telegraf`, `C:\fusion-collectors\bin\filebeat\filebeat.exe`, `/usr/bin/java`. */
+  /**
+   * `/opt/fusion-collectors/bin/telegraf`, `C:\fusion-collectors\bin\filebeat\filebeat.exe`, `/usr/bin/java`.
+   */
   executable_path: string;
   package_name?: string;
 }
@@ -24,8 +26,9 @@ const FILE = 0o100000;
 const FOLDER = 0o040000;
 
 /**
- * Does to a stored object what BK-Lite's agent does (BKLITE.md): downloads it to a temporary file, renames it to bin/NAME, and unzips it
- * there if the name ends in `.zip`; any other file is made executable. Its unzipper takes regular files and folders alone.
+ * Does to a stored object what BK-Lite's agent does (BKLITE.md): downloads it to a temporary file, renames it
+ * to bin/NAME, and unzips it there if the name ends in `.zip`; any other file is made executable. Its
+ * unzipper takes regular files and folders alone.
  */
 export async function installCollector(site: Site, key: string): Promise<Node> {
   const folder = tempDir("node");

@@ -10,7 +10,10 @@ import { ZipFile } from "yazl";
 import type { Arch, Os } from "../../src/identity.ts";
 import { binaryHeader } from "./binaries.ts";
 
-/** Dates a file back by an hour: one that is cut short and younger than a minute is taken for one that is still being written. */
+/**
+ * Dates a file back by an hour: one that is cut short and younger than a minute is taken for one that is
+ * still being written.
+ */
 export function age(path: string): void {
   const then = Date.now() / 1000 - 3600;
   utimesSync(path, then, then);
@@ -63,14 +66,16 @@ interface ZipHow extends How {
   zip64: boolean;
 }
 
-/** A zip's clock is local and a tar's is UTC: each in its own terms, so that the time zone changes no byte. */
+/**
+ * A zip's clock is local and a tar's is UTC: each in its own terms, so that the time zone changes no byte.
+ */
 const ZIP_TIME = new Date(2025, 9, 21, 12, 0, 0);
 const TAR_TIME = new Date(Date.UTC(2025, 9, 21, 12, 0, 0));
 const BLOCK = 1024 * 1024;
 
 /**
- * Writes an archive with the layout of the guide's section 6.2. The same options give the same bytes. Streams, so that
- * `payloadBytes` may be gigabytes.
+ * Writes an archive with the layout of the guide's section 6.2. The same options give the same bytes.
+ * Streams, so that `payloadBytes` may be gigabytes.
  */
 export async function buildArchive(path: string, options: ArchiveOptions = {}): Promise<void> {
   const format = options.format ?? (path.endsWith(".zip") ? "zip" : "tar.gz");

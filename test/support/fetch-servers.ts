@@ -1,6 +1,6 @@
 /**
- * `npm run servers`: fetches the other majors of Postgres and the other nats-servers that BK-Lite meets into the tests' cache, where
- * test/faults/majors.test.ts finds them. Not part of `npm ci`: it is some 400 MB.
+ * `npm run servers`: fetches the other majors of Postgres and the other nats-servers that BK-Lite meets into
+ * the tests' cache, where test/faults/majors.test.ts finds them. Not part of `npm ci`: it is some 400 MB.
  */
 import { execFile } from "node:child_process";
 import { existsSync } from "node:fs";

@@ -5,9 +5,10 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 
 /**
- * Nothing that a test starts may outlive it, not even after Ctrl-C or kill -9. No exit hook runs then, so a shell waits
- * at the other end of a pipe: when the pipe closes, for whatever reason, it ends what is still on the list.
- * `quit` is SIGQUIT, Postgres' immediate shutdown, which takes its children and shared memory with it.
+ * Nothing that a test starts may outlive it, not even after Ctrl-C or kill -9. No exit hook runs then, so a
+ * shell waits at the other end of a pipe: when the pipe closes, for whatever reason, it ends what is still on
+ * the list. `quit` is SIGQUIT, Postgres' immediate shutdown, which takes its children and shared memory with
+ * it.
  */
 const WATCHER = `
 last=
@@ -48,7 +49,10 @@ function publish(): void {
   watcher.stdin?.write(`${[...guarded].join("|")}\n`);
 }
 
-/** Has `item` ended or removed if this process goes away. Returns the release, for when that has been done in order. */
+/**
+ * Has `item` ended or removed if this process goes away. Returns the release, for when that has been done in
+ * order.
+ */
 function guard(item: string): () => void {
   guarded.add(item);
   publish();

@@ -9,8 +9,8 @@ export interface IdleDropRelay {
 }
 
 /**
- * A relay that forgets a connection after `ms` without traffic, as NAT and IPVS do: both ends stay open and hear nothing any more. New
- * connections work.
+ * A relay that forgets a connection after `ms` without traffic, as NAT and IPVS do: both ends stay open and
+ * hear nothing any more. New connections work.
  */
 export async function startIdleDropRelay(target: number, ms: number): Promise<IdleDropRelay> {
   const sockets = new Set<Socket>();

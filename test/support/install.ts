@@ -13,8 +13,8 @@ export async function download(site: Site, key: string): Promise<Buffer> {
 }
 
 /**
- * What a node has below bin/ after BK-Lite installed the collector (BK-Lite fact): the object is downloaded to bin/NAME; if the
- * name ends in .zip it is unzipped there, otherwise it is only made executable.
+ * What a node has below bin/ after BK-Lite installed the collector (BK-Lite fact): the object is downloaded
+ * to bin/NAME; if the name ends in .zip it is unzipped there, otherwise it is only made executable.
  */
 export async function install(site: Site, key: string): Promise<Map<string, Unzipped>> {
   const bytes = await download(site, key);
@@ -35,7 +35,10 @@ export async function filesOf(archive: Buffer): Promise<Map<string, Unzipped>> {
   return new Map(files.map(([path, file]) => [path.slice(path.indexOf("/") + 1), file]));
 }
 
-/** Files and folders (with a `/` at the end) of a zip or tar.gz archive by path, read by an independent reader. */
+/**
+ * Files and folders (with a `/` at the end) of a zip or tar.gz archive by path, read by an independent
+ * reader.
+ */
 export async function filesIn(archive: Buffer): Promise<Map<string, Unzipped>> {
   if (archive.subarray(0, 2).toString() === "PK") return unzip(archive);
   const found = new Map<string, Unzipped>();

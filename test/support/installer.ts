@@ -9,9 +9,10 @@ const TYPE = 0o170000;
 const SPECIAL = [0o120000, 0o010000, 0o140000, 0o020000, 0o060000];
 
 /**
- * What a node has below /opt after BK-Lite installed a controller from these bytes (BK-Lite facts): sidecar-installer unpacks a zip,
- * strips the one top folder that all entries share, takes regular files and folders, and looks for `install.sh` (`install.ps1`) in what
- * is left; the way of 2025 needs the folder to be called `fusion-collectors`. Throws where it would not go well.
+ * What a node has below /opt after BK-Lite installed a controller from these bytes (BK-Lite facts):
+ * sidecar-installer unpacks a zip, strips the one top folder that all entries share, takes regular files and
+ * folders, and looks for `install.sh` (`install.ps1`) in what is left; the way of 2025 needs the folder to be
+ * called `fusion-collectors`. Throws where it would not go well.
  */
 export async function installController(zip: Buffer): Promise<Map<string, Unzipped>> {
   assert.ok(zip.length <= MAX_PACKED, "at most 4 GiB packed");

@@ -37,7 +37,10 @@ async function listening(server: Server): Promise<Listener> {
   };
 }
 
-/** TLS before the first byte, then whatever listens on `target`: what `handshake_first` looks like, with any nats-server behind it. */
+/**
+ * TLS before the first byte, then whatever listens on `target`: what `handshake_first` looks like, with any
+ * nats-server behind it.
+ */
 export async function startTlsFront(pair: KeyAndCert, target: number): Promise<Listener> {
   return listening(
     createTlsServer({ ...pair }, (client) => {
@@ -50,7 +53,10 @@ export async function startTlsFront(pair: KeyAndCert, target: number): Promise<L
   );
 }
 
-/** Before a nats-server: what follows its INFO arrives only when the client has begun to talk, as it may on any line. */
+/**
+ * Before a nats-server: what follows its INFO arrives only when the client has begun to talk, as it may on
+ * any line.
+ */
 export async function startSlowWords(target: number): Promise<Listener> {
   return startListener((client) => {
     const server = dial(target, "127.0.0.1");
@@ -73,7 +79,10 @@ export async function startSlowWords(target: number): Promise<Listener> {
   });
 }
 
-/** Before a nats-server: the first connection lasts there until the second has been turned away, though its client has left. */
+/**
+ * Before a nats-server: the first connection lasts there until the second has been turned away, though its
+ * client has left.
+ */
 export async function startLingerer(target: number): Promise<Listener> {
   const second = Promise.withResolvers<void>();
   let count = 0;
@@ -93,7 +102,10 @@ export async function startLingerer(target: number): Promise<Listener> {
   });
 }
 
-/** A port that takes no notice of connection requests, as behind a firewall that drops them: its queue is full and nobody empties it. */
+/**
+ * A port that takes no notice of connection requests, as behind a firewall that drops them: its queue is full
+ * and nobody empties it.
+ */
 export async function startPacketDropper(): Promise<Listener> {
   const port = await freePort();
   const script = `require("net").createServer().listen({ port: ${port}, host: "127.0.0.1", backlog: 1 }, () => console.log("up"))`;

@@ -17,7 +17,10 @@ export interface Found {
   version: string;
 }
 
-/** Every Postgres of this machine, one for each major: POSTGRES_BINS, the development dependency, the cache, Debian's. */
+/**
+ * Every Postgres of this machine, one for each major: POSTGRES_BINS, the development dependency, the cache,
+ * Debian's.
+ */
 export async function findPostgres(): Promise<Found[]> {
   const platform = `${process.platform}-${process.arch}`;
   return oneOfEach(
@@ -31,7 +34,9 @@ export async function findPostgres(): Promise<Found[]> {
   );
 }
 
-/** Every nats-server of this machine, one for each minor: NATS_SERVER_BINS, the one the tests use, the cache. */
+/**
+ * Every nats-server of this machine, one for each minor: NATS_SERVER_BINS, the one the tests use, the cache.
+ */
 export async function findNats(): Promise<Found[]> {
   return oneOfEach(
     [

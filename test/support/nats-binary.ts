@@ -35,8 +35,8 @@ export interface FindOptions {
 }
 
 /**
- * Path of a nats-server: NATS_SERVER_BIN, the PATH, the cache, or fetched into the cache: the pinned release, or else
- * Debian's package. Throws with an install hint and with why each way failed.
+ * Path of a nats-server: NATS_SERVER_BIN, the PATH, the cache, or fetched into the cache: the pinned release,
+ * or else Debian's package. Throws with an install hint and with why each way failed.
  */
 export async function findNatsServer(options: FindOptions = {}): Promise<string> {
   const { env = process.env, releases = RELEASES, checksums = SHA256 } = options;
@@ -51,7 +51,8 @@ export async function findNatsServer(options: FindOptions = {}): Promise<string>
   }
   const cache = join(env.XDG_CACHE_HOME || join(homedir(), ".cache"), "bklite-package-init");
   const reasons: string[] = [];
-  // More than once: apt-get in another test process may hold the lock, and fill the cache meanwhile. ENOENT: no apt-get.
+  // More than once: apt-get in another test process may hold the lock, and fill the cache meanwhile. ENOENT:
+  // no apt-get.
   for (let attempt = 0; attempt < 3; attempt++) {
     if (attempt > 0) await sleep(2_000);
     for (const name of ["release", "debian"]) {
@@ -134,7 +135,9 @@ function listed(sums: string, file: string): string {
   return line.trim().split(/\s+/)[0] as string;
 }
 
-/** The body at `url`. Four seconds for an answer: where there is no internet, this must not hold up the tests. */
+/**
+ * The body at `url`. Four seconds for an answer: where there is no internet, this must not hold up the tests.
+ */
 async function download(url: string): Promise<Buffer> {
   const answered = new AbortController();
   const timer = setTimeout(() => answered.abort(new Error(`no answer from ${new URL(url).host}`)), 4_000);

@@ -8,7 +8,10 @@ export interface NatsCluster {
   servers: string;
   /** The running node that leads the stream now; waits while there is none. */
   leaderOf(stream: string): Promise<NatsServer>;
-  /** Waits until every running node knows the same leader of JetStream, and until that leader sees them all current. */
+  /**
+   * Waits until every running node knows the same leader of JetStream, and until that leader sees them all
+   * current.
+   */
   ready(): Promise<void>;
   stop(): Promise<void>;
 }

@@ -12,7 +12,10 @@ export interface Operator {
   foreignCreds(): string;
 }
 
-/** Operator, system account and one account with JetStream, as `nsc` would make them (NATS' JWT claims, version 2). */
+/**
+ * Operator, system account and one account with JetStream, as `nsc` would make them (NATS' JWT claims,
+ * version 2).
+ */
 export function createOperator(): Operator {
   const operator = nkeys.createOperator();
   const system = nkeys.createAccount();

@@ -10,8 +10,9 @@ export interface NatsOptions {
   /** Path of another nats-server than the tests' usual one. */
   program?: string;
   /**
-   * More configuration, in nats-server's own format, or as an object of top-level settings: accounts, permissions, limits,
-   * operator and resolver, and whatever else the server knows. Not for what the options below set.
+   * More configuration, in nats-server's own format, or as an object of top-level settings: accounts,
+   * permissions, limits, operator and resolver, and whatever else the server knows. Not for what the options
+   * below set.
    */
   config?: string | Readonly<Record<string, unknown>>;
   /** One user for everything; the url has no credentials. */
@@ -74,7 +75,9 @@ interface Varz {
   jetstream?: { config?: unknown };
 }
 
-/** A nats-server of the test's own on 127.0.0.1, which answers, with JetStream if that is not switched off. */
+/**
+ * A nats-server of the test's own on 127.0.0.1, which answers, with JetStream if that is not switched off.
+ */
 export async function startNats(options: NatsOptions = {}): Promise<NatsServer> {
   const program = options.program ?? (await findNatsServer());
   const { jetstream = true, name = "nats-test" } = options;
@@ -207,8 +210,9 @@ function launchServer(program: string, configFile: string, logFile: string): Chi
 }
 
 /**
- * A single server opens its port when JetStream is up; in a cluster JetStream follows when it has a leader. The monitor is asked, not
- * the port: the server would count that connection a while longer than its client, and take it for the one that it may have.
+ * A single server opens its port when JetStream is up; in a cluster JetStream follows when it has a leader.
+ * The monitor is asked, not the port: the server would count that connection a while longer than its client,
+ * and take it for the one that it may have.
  */
 async function ready(
   server: ChildProcess,

@@ -25,7 +25,10 @@ export interface Objects {
   info(key: string): Promise<ObjectInfo | null>;
   /** Metadata of all objects that are not deleted, by name. */
   list(): Promise<ObjectInfo[]>;
-  /** Reads the object to its end; the library compares its digest. Throws if it cannot be read, also when nothing comes. */
+  /**
+   * Reads the object to its end; the library compares its digest. Throws if it cannot be read, also when
+   * nothing comes.
+   */
   read(key: string): Promise<StoredObject>;
   /** Throws if there is no bucket. */
   streamInfo(): Promise<StreamInfo>;
@@ -52,7 +55,10 @@ export interface NatsLogin {
   token?: string | undefined;
 }
 
-/** How long an answer or a read's next byte may take, on a busy machine too: a library's get never ends when all chunks are gone (BK-Lite fact). */
+/**
+ * How long an answer or a read's next byte may take, on a busy machine too: a library's get never ends when
+ * all chunks are gone (BK-Lite fact).
+ */
 const SILENCE_MS = 60_000;
 
 /** Opens the bucket for reading, without making it. `options` for TLS and other logins. */

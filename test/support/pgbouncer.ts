@@ -19,8 +19,8 @@ interface Program {
 }
 
 /**
- * PGBOUNCER_BIN, the PATH, the cache, or Debian's package fetched into the cache. undefined where there is none: it is no part of
- * BK-Lite, so a test that cannot have it plays its part by hand and says so.
+ * PGBOUNCER_BIN, the PATH, the cache, or Debian's package fetched into the cache. undefined where there is
+ * none: it is no part of BK-Lite, so a test that cannot have it plays its part by hand and says so.
  */
 export async function findPgbouncer(): Promise<Program | undefined> {
   const folders = [...(process.env.PATH ?? "").split(delimiter), "/usr/sbin"];
@@ -71,7 +71,10 @@ export interface Pgbouncer extends Login {
   stop(): Promise<void>;
 }
 
-/** A pgbouncer of the test's own before `postgres`, with its defaults but for `settings`. undefined: there is none here. */
+/**
+ * A pgbouncer of the test's own before `postgres`, with its defaults but for `settings`. undefined: there is
+ * none here.
+ */
 export async function startPgbouncer(
   postgres: Login,
   settings: Readonly<Record<string, string>> = {},

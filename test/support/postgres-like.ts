@@ -30,7 +30,9 @@ export function startLoginOnly(answer: Buffer): Promise<Listener> {
   });
 }
 
-/** A MySQL server's first word (Protocol::Handshake, version 10), said before the client has said anything. */
+/**
+ * A MySQL server's first word (Protocol::Handshake, version 10), said before the client has said anything.
+ */
 export function startMysqlLike(version: string): Promise<Listener> {
   const rest = Buffer.concat([int32(1), Buffer.from("saltsalt\0"), Buffer.alloc(30)]);
   const body = Buffer.concat([Buffer.from([10]), Buffer.from(`${version}\0`), rest]);
@@ -40,7 +42,10 @@ export function startMysqlLike(version: string): Promise<Listener> {
   });
 }
 
-/** A pooler that knows four start-up parameters and refuses every other, as pgbouncer does; behind it, whatever listens on `target`. */
+/**
+ * A pooler that knows four start-up parameters and refuses every other, as pgbouncer does; behind it,
+ * whatever listens on `target`.
+ */
 export function startPicky(target: number, known: readonly string[]): Promise<Listener> {
   return startListener((client) => {
     client.once("data", (first) => {

@@ -176,7 +176,10 @@ function isReady(data: string, pid: number | undefined): boolean {
   }
 }
 
-/** Kills every process that works in `data`; says how many there were. Linux only: elsewhere they go by themselves. */
+/**
+ * Kills every process that works in `data`; says how many there were. Linux only: elsewhere they go by
+ * themselves.
+ */
 function killWorkers(data: string): number {
   if (process.platform !== "linux") return 0;
   let found = 0;
@@ -210,7 +213,10 @@ function databaseFactory(login: Login, admin: Db): PostgresAccess["createDatabas
   };
 }
 
-/** The name of the state's template database. Makes it if no test file that shares this server has made it yet. */
+/**
+ * The name of the state's template database. Makes it if no test file that shares this server has made it
+ * yet.
+ */
 async function template(login: Login, state: DatabaseOptions["state"], serial: boolean): Promise<string> {
   if (state === "none") return "template1";
   const name = `template_${state.toLowerCase()}${serial ? "_serial" : ""}`;

@@ -37,7 +37,9 @@ export class Lane {
   /** When a throttled lane may send again. */
   #free = 0;
 
-  /** @param pass told of each piece in the moment it is forwarded; gives the number of its bytes that may go */
+  /**
+   * @param pass told of each piece in the moment it is forwarded; gives the number of its bytes that may go
+   */
   constructor(source: Socket, sink: Socket, rules: LaneRules, pass: (piece: Buffer) => number) {
     this.#source = source;
     this.#sink = sink;
@@ -100,7 +102,8 @@ export class Lane {
       this.#head++;
     }
     this.#queued -= bytes.length;
-    // Time lost to a late timer is made up for, 50 ms of it at most: else the rate would depend on the machine's load.
+    // Time lost to a late timer is made up for, 50 ms of it at most: else the rate would depend on the
+    // machine's load.
     const now = performance.now();
     this.#free = Math.max(this.#free, now - 50) + (1000 * bytes.length) / rate;
     const allowed = this.#pass(bytes);

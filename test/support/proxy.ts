@@ -12,8 +12,8 @@ export interface ProxyStats {
 
 export interface ProxyOptions {
   /**
-   * Called for each piece before it is forwarded; `stats` do not count it yet. Whatever it does at once (killing a process,
-   * cut()) happens while the piece is still on this side.
+   * Called for each piece before it is forwarded; `stats` do not count it yet. Whatever it does at once
+   * (killing a process, cut()) happens while the piece is still on this side.
    */
   onBytes?: (direction: Direction, piece: Buffer, stats: Readonly<ProxyStats>) => void;
 }
@@ -33,8 +33,8 @@ export interface Proxy {
   /** Bytes per second in each direction of each connection; Infinity: as fast as it goes. */
   throttle(bytesPerSecond: number): void;
   /**
-   * Holds each piece back for `ms`, to the millisecond or two that timers have; order and bandwidth stay. One way: with `both`, a
-   * round trip takes 2 × ms longer, with `up` or `down` just ms.
+   * Holds each piece back for `ms`, to the millisecond or two that timers have; order and bandwidth stay. One
+   * way: with `both`, a round trip takes 2 × ms longer, with `up` or `down` just ms.
    */
   delay(ms: number, direction?: Direction | "both"): void;
   /** Resets every connection when `bytes` more have gone up; no more than those reach the target. Once. */

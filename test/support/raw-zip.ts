@@ -26,7 +26,9 @@ export interface RawEnd {
   count?: number;
   directorySize?: number;
   directoryStart?: number;
-  /** zip64's end record too, with the true numbers or these; the old record then has its "see there" values. */
+  /**
+   * zip64's end record too, with the true numbers or these; the old record then has its "see there" values.
+   */
   zip64?: { count?: number; directorySize?: number };
 }
 

@@ -20,7 +20,10 @@ export interface JobOptions {
   /** The job's whole environment, besides PATH, HOME and node's compile cache. */
   env?: Readonly<Record<string, string>>;
   args?: readonly string[];
-  /** Milliseconds, to end a hang; a job that is still running then is killed, and that is an error of the test. */
+  /**
+   * Milliseconds, to end a hang; a job that is still running then is killed, and that is an error of the
+   * test.
+   */
   timeoutMs?: number;
   /** Sends SIGTERM. */
   signal?: AbortSignal;

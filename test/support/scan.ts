@@ -1,14 +1,17 @@
 import { type Arguments, parseArguments } from "../../src/cli.ts";
 import { scanOnly } from "../../src/commands/scan.ts";
 import { Reader } from "../../src/config/env.ts";
-import { readVolumeConfig } from "../../src/config/settings.ts";
+import { readVolumeConfig } from "../../src/config/job-settings.ts";
 import { createLog } from "../../src/output/log.ts";
 import { Recorder } from "../../src/output/recorder.ts";
 import { openTerminal } from "../../src/output/terminal.ts";
 import { checkedReport } from "./report.ts";
 import type { JobReport } from "./run.ts";
 
-/** Runs `scan` in this process, as the entry point would, and returns its report: a process costs many times a scan. */
+/**
+ * Runs `scan` in this process, as the entry point would, and returns its report: a process costs many times a
+ * scan.
+ */
 export async function scanInProcess(
   args: readonly string[],
   env: Readonly<Record<string, string>>,

@@ -45,8 +45,8 @@ export interface OwnServers extends Servers {
 }
 
 /**
- * The servers that every test file of a run shares (servers.ts), or, if a file runs by itself, servers of its own.
- * Removes the sites that were made after the file's tests.
+ * The servers that every test file of a run shares (servers.ts), or, if a file runs by itself, servers of its
+ * own. Removes the sites that were made after the file's tests.
  */
 export function useServers(): Servers {
   const shared = sharedServers();

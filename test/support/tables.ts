@@ -1,6 +1,9 @@
 import type { Db } from "./database.ts";
 
-/** The states of node_mgmt_packageversion that are in use (BK-Lite fact): the oldest, the guide's, 2026-08's, and the two since. */
+/**
+ * The states of node_mgmt_packageversion that are in use (BK-Lite fact): the oldest, the guide's, 2026-08's,
+ * and the two since.
+ */
 export type TableState = "A" | "B" | "C" | "D" | "E";
 
 const COLUMNS_A = [
@@ -50,7 +53,9 @@ export async function migrateToStateC(db: Db): Promise<void> {
     COMMIT`);
 }
 
-/** What BK-Lite's migrations 0045 (to state D) and 0048 (to state E) do to a table of state C, rows or not. */
+/**
+ * What BK-Lite's migrations 0045 (to state D) and 0048 (to state E) do to a table of state C, rows or not.
+ */
 export async function migrateToStateE(db: Db): Promise<void> {
   await db.query(`BEGIN;
     ALTER TABLE node_mgmt_packageversion ADD sha256 varchar(64) NOT NULL DEFAULT '';
@@ -115,7 +120,9 @@ export async function rows(db: Db): Promise<PackageRow[]> {
   return found.map((row) => ({ ...row, id: Number(row.id) }));
 }
 
-/** Inserts a row the way the server does: what `values` leaves out gets Django's value. Returns the row's id. */
+/**
+ * Inserts a row the way the server does: what `values` leaves out gets Django's value. Returns the row's id.
+ */
 export async function insertRow(
   db: Db,
   values: Partial<Omit<PackageRow, "id" | "xmin">> = {},
@@ -162,7 +169,8 @@ export interface CollectorRow {
 
 /**
  * Creates and fills node_mgmt_collector, the platform's own definitions of collectors (BK-Lite fact).
- * @param options.state C and later have cpu_architecture; @param options.packageName whether package_name is there: old databases lack it
+ * @param options.state C and later have cpu_architecture; @param options.packageName whether package_name is
+ * there: old databases lack it
  */
 export async function createCollectorTable(
   db: Db,

@@ -9,7 +9,10 @@ export interface Unzipped {
   bytes: Buffer;
 }
 
-/** A zip's files and folders (with a `/` at the end) by name, read by an independent reader, in the zip's order. */
+/**
+ * A zip's files and folders (with a `/` at the end) by name, read by an independent reader, in the zip's
+ * order.
+ */
 export async function unzip(zip: Buffer): Promise<Map<string, Unzipped>> {
   const opened = await yauzl.fromBufferPromise(zip, { lazyEntries: true });
   const found = new Map<string, Unzipped>();

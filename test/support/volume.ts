@@ -8,7 +8,10 @@ import type { Archive, ControllerArchive } from "../../src/packages/package.ts";
 import { readFiles } from "../../src/packages/read.ts";
 import { listVolume } from "../../src/volume/list.ts";
 
-/** A folder that stands for the volume, with the given files on it; gone at the end of the block (`await using`). */
+/**
+ * A folder that stands for the volume, with the given files on it; gone at the end of the block (`await
+ * using`).
+ */
 export async function volume(files: Record<string, string | Buffer> = {}) {
   const dir = await mkdtemp(join(tmpdir(), "bklite-volume-"));
   for (const [file, content] of Object.entries(files)) {

@@ -12,7 +12,10 @@ const ENTRIES: RawEntry[] = ["collector-sidecar", "bin/telegraf"].map((name) => 
 const PREFIX = Buffer.from("#!/bin/sh\nexit 0\n".repeat(20));
 const END = 22;
 
-/** Which numbers the old end record has, of count, size and offset; the others say that zip64's record has them. */
+/**
+ * Which numbers the old end record has, of count, size and offset; the others say that zip64's record has
+ * them.
+ */
 type Said = readonly ("count" | "size" | "offset")[];
 
 /** A zip with zip64's end record, perhaps behind a prefix that its places count or not. */

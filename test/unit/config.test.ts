@@ -4,7 +4,7 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { after, describe, test } from "node:test";
 import { type Environment, Reader } from "../../src/config/env.ts";
-import { type Config, readConfig } from "../../src/config/settings.ts";
+import { type Config, readConfig } from "../../src/config/job-settings.ts";
 import { JobError } from "../../src/errors.ts";
 import { EXIT } from "../../src/exit.ts";
 import { PROBE_LANGUAGES } from "../../src/identity.ts";

@@ -32,8 +32,8 @@ export function deployment(name: string, gate: string, initContainers?: Manifest
 }
 
 /**
- * A kustomization as an operator writes it: base, loader and somebody's Deployments under some components. Made in a
- * folder of its own, because kustomize reads nothing but files. The caller removes it.
+ * A kustomization as an operator writes it: base, loader and somebody's Deployments under some components.
+ * Made in a folder of its own, because kustomize reads nothing but files. The caller removes it.
  */
 export function writeStack(components: readonly string[]): string {
   const folder = mkdtempSync(join(tmpdir(), "k8s-stack-"));

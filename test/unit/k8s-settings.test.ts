@@ -4,7 +4,7 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { after, before, describe, test } from "node:test";
 import { Reader, VARIABLES, type VariableName } from "../../src/config/env.ts";
-import { readConfig } from "../../src/config/settings.ts";
+import { readConfig } from "../../src/config/job-settings.ts";
 import { k8s, ourContainers } from "./k8s-manifests.ts";
 import { type Manifest, podSpec, readManifests } from "./kustomize.ts";
 

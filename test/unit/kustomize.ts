@@ -30,7 +30,9 @@ interface Kustomization {
   images?: { name: string; newName: string; newTag: string }[];
 }
 
-/** An operation of a JSON patch (RFC 6902), as far as our manifests need it: something at the end of a list. */
+/**
+ * An operation of a JSON patch (RFC 6902), as far as our manifests need it: something at the end of a list.
+ */
 interface Operation {
   op: string;
   path: string;
@@ -40,7 +42,8 @@ interface Operation {
 const FIELDS = ["apiVersion", "kind", "namespace", "resources", "components", "patches", "images"];
 
 /**
- * What `kubectl kustomize` prints for a folder, as far as our manifests need it; throws at a field that it does not know.
+ * What `kubectl kustomize` prints for a folder, as far as our manifests need it; throws at a field that it
+ * does not know.
  */
 export function kustomize(folder: string, before: readonly Manifest[] = []): Manifest[] {
   const file = join(folder, "kustomization.yaml");

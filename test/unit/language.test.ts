@@ -1,6 +1,6 @@
 import assert from "node:assert/strict";
 import { describe, test } from "node:test";
-import { readOutput } from "../../src/config/settings.ts";
+import { readOutput } from "../../src/config/job-settings.ts";
 
 describe("the language of what people read", () => {
   const cases: [string, Record<string, string>, "en" | "zh"][] = [

@@ -6,7 +6,10 @@ import { fileURLToPath } from "node:url";
 
 const SRC = fileURLToPath(new URL("../../src", import.meta.url));
 
-/** From the top down; a folder imports from the levels below its own. A single file of src is in `(ground)` if it is not named here. */
+/**
+ * From the top down; a folder imports from the levels below its own. A single file of src is in `(ground)` if
+ * it is not named here.
+ */
 const LEVELS: readonly (readonly string[])[] = [
   ["main.ts"],
   ["commands"],
@@ -25,7 +28,10 @@ const LEVELS: readonly (readonly string[])[] = [
 /** The folder that alone imports a client library. */
 const CLIENTS: Readonly<Record<string, string>> = { nats: "store", pg: "postgres" };
 
-/** Imports that break a rule today. An entry that breaks none any more fails the test, so that the list only gets shorter. */
+/**
+ * Imports that break a rule today. An entry that breaks none any more fails the test, so that the list only
+ * gets shorter.
+ */
 const KNOWN: readonly string[] = [];
 
 /** What each file imports: a file of src by its path, a package by its name. */
@@ -58,7 +64,10 @@ function folderOf(file: string): string {
 
 const levelOf = (file: string) => LEVELS.findIndex((level) => level.includes(folderOf(file)));
 
-/** Imports that lead up, or sideways: to another folder of the level, or from one command to another. The lowest level is one. */
+/**
+ * Imports that lead up, or sideways: to another folder of the level, or from one command to another. The
+ * lowest level is one.
+ */
 function upwardImports(graph: Imports): string[] {
   const isWrong = (from: string, to: string) => {
     if (levelOf(from) === -1) return true; // a folder that LEVELS does not have

@@ -10,7 +10,10 @@ globalThis.gc ??= runInNewContext("gc");
 
 const MIB = 1024 * 1024;
 
-/** The most MiB of buffers that were there at once while 512 MiB went through, each kept until `kept` more have come. */
+/**
+ * The most MiB of buffers that were there at once while 512 MiB went through, each kept until `kept` more
+ * have come.
+ */
 function most(kept: number): number {
   const sweep = createSweep();
   const before = process.memoryUsage().arrayBuffers;

@@ -23,7 +23,9 @@ const SIDECAR: RawEntry = { name: top("collector-sidecar"), data: "#!/bin/sh\n",
 const link = (data: string, name = "l"): RawEntry => ({ name: top(name), mode: 0o120777, data });
 const zip = (entries: RawEntry[], end?: RawEnd) => rawZip([SIDECAR, ...entries], end);
 
-/** An honest zip with some bytes of it changed: what a signature is followed by, and what is written there. */
+/**
+ * An honest zip with some bytes of it changed: what a signature is followed by, and what is written there.
+ */
 function changed(signature: number, offset: number, byte: number, which = 0, end: RawEnd = {}): Buffer {
   const bytes = zip([{ name: top("bin/telegraf"), data: "t".repeat(300) }], end);
   const mark = Buffer.alloc(4);

@@ -2,7 +2,7 @@ import assert from "node:assert/strict";
 import { describe, test } from "node:test";
 import { type Arguments, parseArguments } from "../../src/cli.ts";
 import { Reader } from "../../src/config/env.ts";
-import { readConfig } from "../../src/config/settings.ts";
+import { readConfig } from "../../src/config/job-settings.ts";
 import { JobError } from "../../src/errors.ts";
 import type { ReasonId } from "../../src/messages/catalog.ts";
 

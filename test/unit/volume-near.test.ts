@@ -11,7 +11,10 @@ const ELF = binaryHeader("linux", "x86_64");
 const PROBES =
   "opentelemetry-javaagent.jar, opentelemetry-python-wheels.tar.gz, opentelemetry-js-auto.tgz, opentelemetry-go-sdk.zip, opentelemetry-dotnet-auto-linux-glibc-x64.zip";
 
-/** What each name would have to be: `""` where the name does not say which package, null where it is left alone without a word. */
+/**
+ * What each name would have to be: `""` where the name does not say which package, null where it is left
+ * alone without a word.
+ */
 const NAMES: [name: string, meant: string | null, content?: Buffer][] = [
   ["fusion-collector-1.2.3.zip", ZIP],
   ["fusion_collectors-1.2.3.zip", ZIP],

@@ -4,7 +4,10 @@ import { Writable } from "node:stream";
 import { pipeline } from "node:stream/promises";
 import { type Entry, openPromise } from "yauzl";
 
-/** Inflates every entry of a zip and discards the bytes, as many entries at once as there are cores, the largest first. Argument: file. */
+/**
+ * Inflates every entry of a zip and discards the bytes, as many entries at once as there are cores, the
+ * largest first. Argument: file.
+ */
 const [file = ""] = process.argv.slice(2);
 const zip = await openPromise(file, { lazyEntries: true, autoClose: false });
 const entries: Entry[] = [];

@@ -2,9 +2,9 @@ import { open } from "node:fs/promises";
 import { connect } from "nats";
 
 /**
- * The ceiling: publishes a file to a stream, chunk after chunk, with a window of chunks in flight, and does nothing else. No digest,
- * no check, no metadata.
- * Arguments: server, subject, file, chunk bytes, chunks in flight.
+ * The ceiling: publishes a file to a stream, chunk after chunk, with a window of chunks in flight, and does
+ * nothing else. No digest, no check, no metadata. Arguments: server, subject, file, chunk bytes, chunks in
+ * flight.
  */
 const [server = "", subject = "", file = "", chunk = "1000000", inFlight = "8"] = process.argv.slice(2);
 const nc = await connect({ servers: server, noAsyncTraces: true });

@@ -107,7 +107,9 @@ const add = (
 /** The trait of a hard link whose target comes again with other bytes. */
 export const HARD_LINK_REPLACED = "hard link, then another target";
 
-/** Things that are in archives and make them doubtful; a link to what is there is the only one that may stay. */
+/**
+ * Things that are in archives and make them doubtful; a link to what is there is the only one that may stay.
+ */
 const SPOILERS: Record<string, Spoiler> = {
   link: add("link", (below) => below("bin/also"), "telegraf"),
   "link to a folder": add("link", (below) => below("plugins"), "bin"),

@@ -18,7 +18,10 @@ export type Kind = "zip" | "tar.gz";
 export interface Peer {
   name: string;
   kind: Kind;
-  /** Unpacks into an empty folder. Returns what it says of an archive that it refuses, undefined where it takes it. */
+  /**
+   * Unpacks into an empty folder. Returns what it says of an archive that it refuses, undefined where it
+   * takes it.
+   */
   unpack(archive: string, into: string): Promise<string | undefined>;
 }
 
