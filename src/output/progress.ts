@@ -1,5 +1,6 @@
 import type { Language } from "../messages/define.ts";
-import { progressWords, type Snapshot } from "../messages/events.ts";
+import type { Snapshot } from "../messages/events.ts";
+import { PHASES, uploadParts } from "../messages/screen.ts";
 import type { Log } from "./log.ts";
 import { escapeText } from "./redact.ts";
 import { cellWidth, type Draw, shorten } from "./terminal.ts";
@@ -7,8 +8,10 @@ import { cellWidth, type Draw, shorten } from "./terminal.ts";
 /** Milliseconds between log lines, and between looks at a terminal's bar. */
 const LINE = 10_000;
 const BAR = 200;
-/** Cells of the bar: where the longer one has no room, the shorter. */
-const BAR_WIDTHS = [20, 10] as const;
+/** Milliseconds of a task before a terminal has a bar of it. */
+const SOON = 1000;
+/** Cells of the bar. */
+const BAR_WIDTH = 12;
 /** Cells of a file's name that are worth more than the bar. */
 const NAME_WIDTH = 16;
 
@@ -20,14 +23,16 @@ export interface Progress {
 
 /** What is being done to which file. */
 export interface Task {
-  /** Reading an archive's entries, or sending. */
-  phase: "check" | "upload";
+  /** Reading a file's bytes, reading an archive's entries, or sending. */
+  phase: keyof typeof PHASES;
   file: string;
   /** Bytes; undefined: not known before the end. */
   total: number | undefined;
   /** File `index` of `count`, from 1. */
   index?: number;
   count?: number;
+  /** Of an upload: bytes of the run's uploads before this one, and of all of them; undefined: not known. */
+  run?: { before: number; total: number | undefined };
 }
 
 /** `seconds` since the start. */
@@ -45,26 +50,43 @@ export function snapshot({ file, total, index, count }: Task, bytes: number, sec
   };
 }
 
-const CHECKING: Record<Language, string> = { en: "checking ", zh: "检查 " };
+/** Shown in turn while a task goes on. */
+const SPINNER = ["⠋", "⠙", "⠹", "⠸", "⠼", "⠴", "⠦", "⠧", "⠇", "⠏"];
+/** Milliseconds of each of them. */
+const TURN = 100;
 
-/** `[#######.......] 2/5 fusion-collectors.zip 43% of …` in `cells` cells, for a terminal. */
+/**
+ * Returns a terminal's bar in `cells` cells: `⠸ 11/18 [########....] 64 %  39 of 61 MiB  92 MiB/s  1 s left`; of a
+ * single file with its name. Where it does not fit rate, amount and bar go, one after the other.
+ */
 export function progressBar(now: Snapshot, phase: Task["phase"], language: Language, cells: number): string {
   const { index, count, percent, total } = now;
-  const place = index !== null && count !== null && count > 1 ? `${index}/${count} ` : "";
-  const words = `${phase === "check" ? CHECKING[language] : ""}${place}`;
-  const numbers = ` ${progressWords(now, language)}`;
-  const room = cells - cellWidth(words) - cellWidth(numbers);
-  const bars = total === null ? [] : BAR_WIDTHS.map((width) => bar(percent ?? 0, width));
-  const file = escapeText(now.file);
+  const isOneOfMany = index !== null && count !== null && count > 1;
+  const verb = PHASES[phase][language];
+  const place = [verb, isOneOfMany ? `${index}/${count}` : ""].filter((part) => part !== "").join(" ");
+  const file = phase === "upload" && isOneOfMany ? "" : escapeText(now.file);
+  const spinner = SPINNER[Math.floor(performance.now() / TURN) % SPINNER.length] as string;
+  const done = total === null ? [] : [bar(percent ?? 0), `${percent ?? 100} %`];
+  const [amount = "", rate = "", ...left] = uploadParts(now, language);
+  const line = (name: string, head: readonly string[], tail: readonly string[]) =>
+    [[spinner, place, name, ...head].filter((part) => part !== "").join(" "), ...tail].join("  ");
+  const shapes: [head: readonly string[], tail: readonly string[]][] = [
+    [done, [amount, rate, ...left]],
+    [done, [amount, ...left]],
+    [done, left],
+    [done.slice(1), left],
+  ];
   const least = Math.min(NAME_WIDTH, cellWidth(file));
-  const shown = bars.find((one) => room - one.length >= least) ?? "";
-  const name = shorten(file, Math.max(0, room - shown.length));
-  return shorten(`${shown}${words}${name}${numbers}`, cells);
+  const [head, tail] =
+    shapes.find(([one, other]) => cellWidth(line("", one, other)) + (file === "" ? 0 : least + 1) <= cells) ??
+    (shapes.at(-1) as (typeof shapes)[number]);
+  const space = cells - cellWidth(line("", head, tail)) - 1;
+  return shorten(line(shorten(file, Math.max(0, space)), head, tail), cells);
 }
 
-function bar(percent: number, width: number): string {
-  const full = Math.round((percent / 100) * width);
-  return `[${"#".repeat(full)}${".".repeat(width - full)}] `;
+function bar(percent: number): string {
+  const full = Math.round((Math.min(100, percent) / 100) * BAR_WIDTH);
+  return `[${"#".repeat(full)}${".".repeat(BAR_WIDTH - full)}]`;
 }
 
 /** A task that has not ended. */
@@ -74,12 +96,13 @@ interface Running {
   goesOn: () => boolean;
 }
 
-/** On a terminal there is room for one bar: that of what is being sent, else of the check that is waited for. */
+/** Tasks that run now. */
 const running = new WeakMap<Log, Set<Running>>();
 
+/** Whether a task is the one to be shown: an upload before the check that goes on beside it, and both before their reading. */
 function isForemost(task: Running, all: ReadonlySet<Running> = new Set([task])): boolean {
-  const sending = [...all].find(({ phase, goesOn }) => phase === "upload" && goesOn());
-  return task === (sending ?? [...all].find(({ phase }) => phase === "check") ?? task);
+  const of = (phase: Task["phase"]) => [...all].find((one) => one.phase === phase && one.goesOn());
+  return task === (of("upload") ?? of("check") ?? of("read") ?? task);
 }
 
 /**
@@ -98,20 +121,24 @@ export function startProgress(log: Log, task: Task, read?: () => number): Progre
     // Where a bar shows them, begin and end of each upload would be noise.
     if (task.phase === "upload" && !log.status) log.info("upload.progress", { step, ...now() });
     else if (task.phase === "check" && step === "progress") log.info("check.progress", now());
+    // a file that is checked or sent is read for that
+    else if (task.phase === "read" && step === "progress" && isForemost(me, running.get(log)))
+      log.info("read.progress", now());
   };
-  line("start");
   // Timers, not the updates: a stalled upload has none, and that is when somebody looks.
   const draw: Draw = (cells, redact) => {
-    const at = now();
-    return progressBar({ ...at, file: redact(at.file) }, task.phase, log.language, cells);
+    const at = { ...now(), file: redact(task.file) };
+    return progressBar(ofRun(at, task.run), task.phase, log.language, cells);
   };
   const me: Running = {
     phase: task.phase,
     goesOn: () => task.total === undefined || now().bytes < task.total,
   };
   running.set(log, (running.get(log) ?? new Set()).add(me));
+  line("start");
+  const isDue = () => performance.now() - started > SOON && isForemost(me, running.get(log));
   const timer = log.status
-    ? setInterval(() => isForemost(me, running.get(log)) && log.status?.(draw), BAR)
+    ? setInterval(() => isDue() && log.status?.(draw), BAR)
     : setInterval(() => line("progress"), LINE);
   return {
     update(value, place) {
@@ -124,6 +151,41 @@ export function startProgress(log: Log, task: Task, read?: () => number): Progre
       log.status?.(undefined);
       line("end");
     },
+  };
+}
+
+/** A snapshot of all of a run's uploads, at the rate of the one that runs now. */
+function ofRun(now: Snapshot, run: Task["run"]): Snapshot {
+  if (!run) return now;
+  const bytes = run.before + now.bytes;
+  const { total = null } = run;
+  const { bytesPerSecond: rate } = now;
+  const percent = total === null ? null : total === 0 ? 100 : Math.floor((bytes / total) * 100);
+  return {
+    ...now,
+    bytes,
+    total,
+    percent,
+    secondsLeft: total !== null && rate > 0 ? Math.ceil((total - bytes) / rate) : null,
+  };
+}
+
+/** What is told how much of a file has been read. */
+export interface Reading {
+  add(bytes: number): void;
+  end(): void;
+}
+
+/** Shows how far the reading of a file of `total` bytes is, whatever it is read for. */
+export function startReading(log: Log, file: string, total: number): Reading {
+  let read = 0;
+  // parts of an archive are read twice
+  const progress = startProgress(log, { phase: "read", file, total }, () => Math.min(read, total));
+  return {
+    add: (bytes) => {
+      read += bytes;
+    },
+    end: progress.end,
   };
 }
 
@@ -144,11 +206,12 @@ export function startUploads(
     sizes,
     index,
     count,
-  }: { file: string; sizes: (number | undefined)[]; index: number; count: number },
+    run,
+  }: { file: string; sizes: (number | undefined)[]; index: number; count: number; run?: Task["run"] },
 ): UploadsProgress {
   const known = sizes.filter((size) => size !== undefined);
   const total = known.length === sizes.length ? known.reduce((sum, size) => sum + size, 0) : undefined;
-  const progress = startProgress(log, { phase: "upload", file, total, index, count });
+  const progress = startProgress(log, { phase: "upload", file, total, index, count, ...(run && { run }) });
   const last = index + sizes.length - 1;
   const parts = new Map<object, number>();
   let sum = 0;

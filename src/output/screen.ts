@@ -22,6 +22,7 @@ const SHOWN: ReadonlySet<EventName> = new Set<EventName>([
   "lock.waiting",
   "migrations.waiting",
   "definitions.waiting",
+  "read.progress",
   "check.progress",
   "upload.progress",
   "verify.waiting",

@@ -40,7 +40,7 @@ export function openTerminal(fd: 1 | 2, stream: WriteStream, environment: Enviro
 export type Draw = (cells: number, redact: Redact) => string;
 
 /** A line that stays below the log; drawn anew for each width, so that a resized window keeps no rests of it. */
-export function statusLine({ fd, width }: Terminal, redact: Redact) {
+export function statusLine({ fd, plain, width }: Terminal, redact: Redact) {
   let draw: Draw | undefined;
   let drawn = "";
   const hide = () => {
@@ -52,7 +52,8 @@ export function statusLine({ fd, width }: Terminal, redact: Redact) {
   };
   const show = () => {
     // In the last cell the cursor would be on the next line already.
-    drawn = draw ? escapeText(draw(width() - 1, redact)) : "";
+    const text = draw ? escapeText(draw(width() - 1, redact)) : "";
+    drawn = plain ? text.replace(/[\u2800-\u28ff]/, "-").replaceAll("…", "~") : text;
     if (drawn !== "") writeNow(fd, drawn);
   };
   const set = (next: typeof draw) => {

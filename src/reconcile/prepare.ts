@@ -3,6 +3,7 @@ import type { VolumeConfig } from "../config/job-settings.ts";
 import { JobError, type Problem, ProblemError } from "../errors.ts";
 import { type JobContext, type ScanContext, writes } from "../job.ts";
 import type { Log } from "../output/log.ts";
+import { startReading } from "../output/progress.ts";
 import type { Archive } from "../packages/package.ts";
 import { emptyVolume, findFiles, readFiles } from "../packages/read.ts";
 import { judge, type Resolved } from "../packages/resolve.ts";
@@ -55,7 +56,7 @@ export async function prepare(job: JobContext): Promise<Prepared> {
 export async function listFiles({ args, config, log, signal }: ScanContext): Promise<VolumeFile[]> {
   const found = await findFiles(args, config, patienceOf(config, log, signal));
   reportFindings(log, found);
-  return found.files;
+  return found.files.map((file) => ({ ...file, watch: () => startReading(log, file.file, file.size) }));
 }
 
 /**
