@@ -179,14 +179,14 @@ describe("progress", () => {
   test("is a bar with the number of the package, in one line wherever it is shown", () => {
     const now = snapshot({ ...task(2 ** 30), index: 2, count: 5 }, 2 ** 29, 100);
     const bar = (cells: number) => progressBar(now, "upload", "en", cells).replace(/^./u, "*");
-    assert.equal(bar(80), "* 2/5 [######......] 50 %  0.5 of 1.0 GiB  5.1 MiB/s  1 min 40 s left");
-    assert.equal(bar(60), "* 2/5 [######......] 50 %  0.5 of 1.0 GiB  1 min 40 s left");
-    assert.equal(bar(45), "* 2/5 [######......] 50 %  1 min 40 s left");
-    assert.equal(bar(30), "* 2/5 50 %  1 min 40 s left");
+    assert.equal(bar(80), "* 2/5 [######......] 50 %  0.5 of 1.0 GiB  5.1 MiB/s  1 min 41 s left");
+    assert.equal(bar(60), "* 2/5 [######......] 50 %  0.5 of 1.0 GiB  1 min 41 s left");
+    assert.equal(bar(45), "* 2/5 [######......] 50 %  1 min 41 s left");
+    assert.equal(bar(30), "* 2/5 50 %  1 min 41 s left");
     const reading = snapshot(task(2 ** 30), 2 ** 29, 100);
     assert.match(
       progressBar(reading, "read", "en", 79),
-      /^. reading fus.*….*zip \[######\.{6}\] 50 % {2}0\.5 of 1\.0 GiB {2}1 min 40 s left$/u,
+      /^. reading fus.*….*zip \[######\.{6}\] 50 % {2}0\.5 of 1\.0 GiB {2}1 min 41 s left$/u,
     );
     for (const language of LANGUAGES) {
       for (const cells of [10, 30, 50, 60, 79]) {
