@@ -8,14 +8,15 @@ import { renderMarkdown, renderTable, type Table, tablesOf } from "./output/mark
 const SYNTAX = `bklite-package-init [COMMAND] [--auto | --file PATH]
          [--type controller|collector|installer|apm-probe] [--os linux|windows]
          [--arch x86_64|arm64] [--object NAME] [--version VERSION]
-         [--wait] [--json] [-h|--help] [-V]`;
+         [--require LIST] [--wait] [--json|--html] [-h|--help] [-V]`;
 
 /** The usage in a few lines, for a mistyped command line. */
 export const USAGE: Record<Language, string> = {
   en: `usage:   ${SYNTAX}
-commands: init (the default), plan, verify, wait, gate, scan, version, help`,
+commands: init (the default), plan, verify, status, wait, gate, scan,
+          version, help`,
   zh: `用法：   ${SYNTAX}
-命令：   init（默认）、plan、verify、wait、gate、scan、version、help`,
+命令：   init（默认）、plan、verify、status、wait、gate、scan、version、help`,
 };
 
 const EN = `${USAGE.en}
@@ -29,6 +30,8 @@ Commands
   plan      show what init would do; writes nothing
   verify    check that everything on the volume is stored and registered;
             with --wait until it is, or until WAIT_TIMEOUT
+  status    show what table and bucket hold, and what can be installed; needs
+            no volume, writes nothing
   wait      wait until Postgres (and the table) and NATS (and JetStream) work
   gate      open once a controller is registered and stored; needs no volume
   scan      read and judge the volume alone; needs no server
@@ -45,7 +48,9 @@ Options
   --arch ARCH        x86_64 (amd64) or arm64 (aarch64)
   --object NAME      Controller (the default), Telegraf, Vector, ...
   --version VERSION  the package's version, such as 1.0.0 or latest
+  --require LIST     what must be complete, in the place of REQUIRE
   --json             the report on standard output, the log on standard error
+  --html             the report as a page to print, keep and sign, likewise
 
 Examples
   bklite-package-init
@@ -64,7 +69,8 @@ Variables that matter (help configuration has them all)
   ON_CONFLICT        same version, different content: replace, keep, fail
   REQUIRE            what must be complete: linux/x86_64,apm/java,...
   WAIT_TIMEOUT       seconds to wait for the servers and for the lock; 300
-  REPORT_FILE        where to leave the JSON report; several with commas
+  REPORT_FILE        where to leave the report; several with commas; a name in
+                     .html gets a page
   LOG_LEVEL, LOG_FORMAT (json, pretty), LOG_LANG (en, zh)
 
 Exit codes (* worth another run)
@@ -87,6 +93,7 @@ const ZH = `${USAGE.zh}
   plan      显示 init 将执行的操作，不写入任何内容
   verify    检查卷上的内容是否均已存储并登记；加 --wait 则持续检查，
             直至通过或超过 WAIT_TIMEOUT
+  status    显示数据表与存储桶的现状以及可安装的内容；不需要卷，不写入任何内容
   wait      等待 Postgres（及数据表）与 NATS（及 JetStream）可用
   gate      有控制器已登记并存储后放行，不需要卷
   scan      仅读取并检查卷，不需要任何服务
@@ -102,7 +109,9 @@ const ZH = `${USAGE.zh}
   --arch ARCH        x86_64（amd64）或 arm64（aarch64）
   --object NAME      Controller（默认）、Telegraf、Vector 等
   --version VERSION  探针包版本，如 1.0.0 或 latest
+  --require LIST     必须完整的内容，代替 REQUIRE
   --json             报告写到标准输出，日志写到标准错误
+  --html             同上，但报告为可打印、存档和签字的页面
 
 示例
   bklite-package-init
@@ -121,7 +130,7 @@ const ZH = `${USAGE.zh}
   ON_CONFLICT        版本相同而内容不同时：replace、keep、fail
   REQUIRE            必须完整的平台和探针，如 linux/x86_64,apm/java
   WAIT_TIMEOUT       等待服务和锁的秒数，默认 300
-  REPORT_FILE        JSON 报告的路径，多个以逗号分隔
+  REPORT_FILE        报告的路径，多个以逗号分隔；以 .html 结尾时为页面
   LOG_LEVEL, LOG_FORMAT（json、pretty）, LOG_LANG（en、zh）
 
 退出码（带 * 的可重试）

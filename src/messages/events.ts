@@ -4,7 +4,8 @@ import { actionWord, countWords, fill, formatBytes, type Language, plural, type 
 export type PackageAction = "unchanged" | "uploaded" | "repaired" | "replaced" | "kept";
 export type RowAction = "inserted" | "updated" | "unchanged";
 
-export interface RowEntry {
+/** A row of the table, and what was done to it. */
+export interface RowLine {
   id: number | null;
   type: string;
   os: string;
@@ -13,6 +14,33 @@ export interface RowEntry {
   version: string;
   name: string;
   action: RowAction;
+}
+
+/**
+ * What is stored of a row's object. `not-ready`: by its status BK-Lite does not offer the row, whatever is
+ * stored.
+ */
+export type StoredState = "whole" | "damaged" | "missing" | "not-ready";
+
+/**
+ * What an installation of a row from BK-Lite's page comes to. `unknown`: no collector is defined by its name;
+ * `unstartable`: what is installed cannot be unpacked or started.
+ */
+export type InstallState = "installable" | Exclude<StoredState, "whole"> | "unknown" | "unstartable";
+
+export const INSTALL_WORDS: Record<InstallState, Record<Language, string>> = {
+  installable: { en: "can be installed", zh: "可以安装" },
+  missing: { en: "no object: download, installation and deletion fail", zh: "没有对象：下载、安装、删除都会失败" },
+  damaged: { en: "damaged object: download and installation fail", zh: "对象损坏：下载、安装都会失败" },
+  "not-ready": { en: "not ready: BK-Lite does not offer it", zh: "未就绪：BK-Lite 不提供" },
+  unknown: { en: "no definition of this name: installation fails", zh: "没有同名的定义：安装会失败" },
+  unstartable: { en: "cannot be unpacked or started on a node", zh: "节点上无法解压或启动" },
+};
+
+/** A row as the report has it. */
+export interface RowEntry extends RowLine {
+  /** null: nobody has looked. */
+  stored: StoredState | null;
 }
 
 /** What can be installed on one platform from BK-Lite's pages. */
@@ -94,7 +122,7 @@ function succeeded(done: Done, language: Language): string {
   const { command, packages } = done;
   const zh = language === "zh";
   const begin = zh ? `${command} 成功` : `${command} succeeded`;
-  if (command === "wait" || command === "gate") return begin;
+  if (command === "wait" || command === "gate" || command === "status") return begin;
   const stop = zh ? "。" : "; ";
   const scanned = zh ? `探针包：${countWords(packages, language)}` : `packages: ${countWords(packages, language)}`;
   return `${begin}${stop}${command === "scan" ? scanned : counts(done, language)}`;
@@ -226,7 +254,7 @@ interface Stored extends PackageLine {
 
 const platform = (os: string | null, arch: string | null) => [os, arch].filter((part) => part !== null).join("/");
 
-function row({ id, type, os, arch, object, version, name }: RowEntry): string {
+function row({ id, type, os, arch, object, version, name }: RowLine): string {
   return `${id ?? "-"}: ${type} ${object} ${version} ${platform(os, arch)} (${name})`;
 }
 
@@ -428,7 +456,7 @@ export const EVENTS = {
     en: ({ file, action, key }) => `${file}: would be ${action}: ${key}`,
     zh: ({ file, action, key }) => `${file}：将${actionWord(action, "zh").replace(/^已/, "")}：${key}`,
   }),
-  "plan.row": event<RowEntry>({
+  "plan.row": event<RowLine>({
     about: { en: "what init would do with a row (plan)", zh: "init 将对记录执行的操作（plan）" },
     en: (line) => `row ${row(line)}: would be ${line.action}`,
     zh: (line) => `记录 ${row(line)}：将${actionWord(line.action, "zh").replace(/^已/, "")}`,
@@ -512,17 +540,17 @@ export const EVENTS = {
     en: ({ objects, rows }) => `removed ${plural(objects, "staged object")} and ${plural(rows, "pending row")}`,
     zh: ({ objects, rows }) => `已清除暂存对象 ${objects} 个、pending 记录 ${rows} 条`,
   }),
-  "row.inserted": event<RowEntry>({
+  "row.inserted": event<RowLine>({
     about: { en: "a row was written", zh: "新增一条记录" },
     en: (line) => `row ${row(line)}: inserted`,
     zh: (line) => `记录 ${row(line)}：已新增`,
   }),
-  "row.updated": event<RowEntry & { columns: string[]; oldName: string }>({
+  "row.updated": event<RowLine & { columns: string[]; oldName: string }>({
     about: { en: "a row was changed: which columns", zh: "更新一条记录：哪些列" },
     en: (line) => `row ${row(line)}: updated (${line.columns.join(", ")})${was(line, ", the name was ")}`,
     zh: (line) => `记录 ${row(line)}：已更新（${line.columns.join("、")}）${was(line, "，原名称为 ")}`,
   }),
-  "row.unchanged": event<RowEntry>({
+  "row.unchanged": event<RowLine>({
     about: { en: "a row was already correct (debug)", zh: "记录原本就正确（debug）" },
     en: (line) => `row ${row(line)}: unchanged`,
     zh: (line) => `记录 ${row(line)}：未变`,
@@ -609,6 +637,23 @@ export const EVENTS = {
   "platform.warning": reasonEvent({
     en: "a part that a platform lacks, and what will fail in BK-Lite",
     zh: "平台缺少的内容，以及 BK-Lite 中会失败的操作",
+  }),
+  "status.row": event<RowLine & { stored: StoredState; install: InstallState }>({
+    about: {
+      en: "status: a row, its object, and what its installation would come to (one line each)",
+      zh: "status：一条记录、对应的对象以及安装的结果（每条一行）",
+    },
+    en: (fields) => `${row(fields)}: ${INSTALL_WORDS[fields.install].en}`,
+    zh: (fields) => `${row(fields)}：${INSTALL_WORDS[fields.install].zh}`,
+  }),
+  "status.object": event<{ key: string; bytes: number; stored: "whole" | "damaged" }>({
+    about: { en: "status: an object under a package's key that no row is served by", zh: "status：探针包键下没有记录的对象" },
+    en: ({ key, bytes }) => `${key}: no row (${formatBytes(bytes)})`,
+    zh: ({ key, bytes }) => `${key}：没有记录（${formatBytes(bytes)}）`,
+  }),
+  "objects.unlisted": reasonEvent({
+    en: "status: objects under packages' keys that no row is served by: how many, and their bytes",
+    zh: "status：探针包键下没有记录的对象：数量与字节数",
   }),
   "scan.package": event<ScanFound>({
     about: {

@@ -1,5 +1,5 @@
 import type { ExitCode } from "../exit.ts";
-import { type At, connectionReasons, failure, formatBytes, type Language, plural, reason, type Said, saidFailure, type Text, type Words, warning } from "./define.ts";
+import { type At, connectionReasons, failure, formatBytes, type Language, list, plural, reason, type Said, saidFailure, type Text, type Words, warning } from "./define.ts";
 
 const connection = connectionReasons("NATS", {
   host: "NATS_SERVERS",
@@ -367,6 +367,17 @@ export const nats = {
       "set PURGE_ORPHANS=true to remove those over a day old",
     ],
     [({ objects, rows }) => `页面上传尚未结束：暂存对象 ${objects} 个，pending 记录 ${rows} 条（已中断或正在进行）`, "请设置 PURGE_ORPHANS=true 以清除其中超过一天的内容"],
+  ),
+  "store.unlisted": warning<{ bucket: string; count: number; bytes: number; keys: readonly string[] }>(
+    [
+      ({ count, bytes, keys }) =>
+        list(`${plural(count, "object")} (${formatBytes(bytes)}) without a row, which BK-Lite's page does not show${count > keys.length ? `; the first ${keys.length}` : ""}:`, keys),
+      ({ bucket, keys }) => `put the packages on the volume and run the job to register them again, or remove each object: nats object rm ${bucket} ${keys[0] ?? "KEY"}`,
+    ],
+    [
+      ({ count, bytes, keys }) => list(`${count} 个对象（${formatBytes(bytes)}）没有记录，BK-Lite 页面不显示${count > keys.length ? `；前 ${keys.length} 个` : ""}：`, keys),
+      ({ bucket, keys }) => `请将对应的探针包放入目录并重新运行本任务以登记，或逐个删除对象：nats object rm ${bucket} ${keys[0] ?? "KEY"}`,
+    ],
   ),
   "orphans.found": warning<{ objects: number; bytes: number; atLeast: boolean }>(
     [

@@ -1,7 +1,9 @@
 import { countWords, formatBytes, type Language, plural } from "./define.ts";
 import { duration, type Snapshot } from "./events.ts";
 
-/** How a difference between servers and volume is called in a list; its reason in the catalog has the details. */
+/**
+ * The name of a difference between servers and volume in a list; its reason in the catalog has the details.
+ */
 const DIFFERENCES = {
   "drift.object.missing": { en: "not stored", zh: "未存储" },
   "drift.object.damaged": { en: "damaged", zh: "已损坏" },
@@ -13,7 +15,7 @@ const DIFFERENCES = {
   "drift.row.digest": { en: "other SHA-256 registered", zh: "登记的 SHA-256 不同" },
 } as const;
 
-/** What was done, or (`plan`) would be done, to a package or its row. */
+/** The action on a package or its row, done or (`plan`) intended. */
 const DONE: Record<string, Record<Language, string>> = {
   uploaded: { en: "uploaded", zh: "已上传" },
   repaired: { en: "repaired", zh: "已修复" },
@@ -99,7 +101,7 @@ export const SCREEN = {
   },
 } as const;
 
-/** What was done to a package or row, in a list; `command` plan only says what would be done. */
+/** Returns the word for an action in a list; with the command `plan` it is only intended. */
 export function doneWords(action: string, command: string, language: Language): string {
   return (command === "plan" ? PLANNED[action] : undefined)?.[language] ?? DONE[action]?.[language] ?? action;
 }
@@ -109,7 +111,7 @@ export function differenceWords(reason: string, language: Language): string {
   return (DIFFERENCES as Record<string, Record<Language, string>>)[reason]?.[language] ?? reason;
 }
 
-/** What a run that succeeded came to. */
+/** Returns the verdict of a successful run. */
 export function successWords({ command, seconds, packages, rows }: Counts, language: Language): string {
   const zh = language === "zh";
   const total = sum(packages);

@@ -5,28 +5,28 @@ import type { Log } from "./log.ts";
 import { escapeText } from "./redact.ts";
 import { cellWidth, type Draw, shorten } from "./terminal.ts";
 
-/** Milliseconds between log lines, and between looks at a terminal's bar. */
+/** Milliseconds between log lines, and between updates of a terminal's bar. */
 const LINE = 10_000;
 const BAR = 200;
-/** Milliseconds of a task before a terminal has a bar of it. */
+/** Milliseconds of a task before a terminal has a bar for it. */
 const SOON = 1000;
 /** Cells of the bar. */
 const BAR_WIDTH = 12;
-/** Cells of a file's name that are worth more than the bar. */
+/** The bar is left out if fewer cells would remain for the file's name. */
 const NAME_WIDTH = 16;
 
 export interface Progress {
-  /** Bytes so far, and which file it is now, if that changes. */
+  /** Reports the bytes so far, and the file if it has changed. */
   update(bytes: number, index?: number): void;
   end(): void;
 }
 
-/** What is being done to which file. */
+/** A task and its file. */
 export interface Task {
-  /** Reading a file's bytes, reading an archive's entries, or sending. */
+  /** Reading a file, checking an archive's entries, or uploading. */
   phase: keyof typeof PHASES;
   file: string;
-  /** Bytes; undefined: not known before the end. */
+  /** Bytes; undefined if unknown before the end. */
   total: number | undefined;
   /** File `index` of `count`, from 1. */
   index?: number;
@@ -50,14 +50,14 @@ export function snapshot({ file, total, index, count }: Task, bytes: number, sec
   };
 }
 
-/** Shown in turn while a task goes on. */
+/** Signs of a running task, one after the other. */
 const SPINNER = ["⠋", "⠙", "⠹", "⠸", "⠼", "⠴", "⠦", "⠧", "⠇", "⠏"];
-/** Milliseconds of each of them. */
+/** Milliseconds of each sign. */
 const TURN = 100;
 
 /**
- * Returns a terminal's bar in `cells` cells: `⠸ 11/18 [########....] 64 %  39 of 61 MiB  92 MiB/s  1 s left`; of a
- * single file with its name. Where it does not fit rate, amount and bar go, one after the other.
+ * Returns a terminal's bar in `cells` cells: `⠸ 11/18 [########....] 64 %  39 of 61 MiB  92 MiB/s  1 s left`; for
+ * a single file with its name. If it does not fit, first the rate is left out, then the amount, then the bar.
  */
 export function progressBar(now: Snapshot, phase: Task["phase"], language: Language, cells: number): string {
   const { index, count, percent, total } = now;
@@ -89,25 +89,25 @@ function bar(percent: number): string {
   return `[${"#".repeat(full)}${".".repeat(BAR_WIDTH - full)}]`;
 }
 
-/** A task that has not ended. */
+/** A running task. */
 interface Running {
   phase: Task["phase"];
-  /** Whether there are bytes to come. */
+  /** Whether bytes are still to come. */
   goesOn: () => boolean;
 }
 
-/** Tasks that run now. */
+/** Running tasks. */
 const running = new WeakMap<Log, Set<Running>>();
 
-/** Whether a task is the one to be shown: an upload before the check that goes on beside it, and both before their reading. */
+/** Whether a task is the one to show: an upload first, then a check, then the reading of a file for either. */
 function isForemost(task: Running, all: ReadonlySet<Running> = new Set([task])): boolean {
   const of = (phase: Task["phase"]) => [...all].find((one) => one.phase === phase && one.goesOn());
   return task === (of("upload") ?? of("check") ?? of("read") ?? task);
 }
 
 /**
- * Shows how far a task is: of an upload one log line at each end, and of every task one each 10 s; on a terminal a bar in between.
- * `read` says how far, where nobody calls `update`.
+ * Shows a task's progress: a log line at both ends of an upload, one every 10 s for every task, and a bar on
+ * a terminal. `read` returns the bytes so far if `update` is not called.
  */
 export function startProgress(log: Log, task: Task, read?: () => number): Progress {
   const started = performance.now();
@@ -118,14 +118,14 @@ export function startProgress(log: Log, task: Task, read?: () => number): Progre
     return snapshot(at, read?.() ?? bytes, (performance.now() - started) / 1000);
   };
   const line = (step: "start" | "progress" | "end") => {
-    // Where a bar shows them, begin and end of each upload would be noise.
+    // With a bar, lines for the beginning and end of each upload would be noise.
     if (task.phase === "upload" && !log.status) log.info("upload.progress", { step, ...now() });
     else if (task.phase === "check" && step === "progress") log.info("check.progress", now());
-    // a file that is checked or sent is read for that
+    // A check or an upload also reads its file.
     else if (task.phase === "read" && step === "progress" && isForemost(me, running.get(log)))
       log.info("read.progress", now());
   };
-  // Timers, not the updates: a stalled upload has none, and that is when somebody looks.
+  // Timers, not the updates: a stalled upload has no updates, and its progress matters most.
   const draw: Draw = (cells, redact) => {
     const at = { ...now(), file: redact(task.file) };
     return progressBar(ofRun(at, task.run), task.phase, log.language, cells);
@@ -154,7 +154,7 @@ export function startProgress(log: Log, task: Task, read?: () => number): Progre
   };
 }
 
-/** A snapshot of all of a run's uploads, at the rate of the one that runs now. */
+/** Returns the progress of all uploads of a run, at the rate of the current one. */
 function ofRun(now: Snapshot, run: Task["run"]): Snapshot {
   if (!run) return now;
   const bytes = run.before + now.bytes;
@@ -170,16 +170,16 @@ function ofRun(now: Snapshot, run: Task["run"]): Snapshot {
   };
 }
 
-/** What is told how much of a file has been read. */
+/** Counts the bytes that are read from a file. */
 export interface Reading {
   add(bytes: number): void;
   end(): void;
 }
 
-/** Shows how far the reading of a file of `total` bytes is, whatever it is read for. */
+/** Shows the progress of reading a file of `total` bytes, whatever it is read for. */
 export function startReading(log: Log, file: string, total: number): Reading {
   let read = 0;
-  // parts of an archive are read twice
+  // Parts of an archive are read twice.
   const progress = startProgress(log, { phase: "read", file, total }, () => Math.min(read, total));
   return {
     add: (bytes) => {
@@ -189,16 +189,19 @@ export function startReading(log: Log, file: string, total: number): Reading {
   };
 }
 
-/** The progress of uploads that run at the same time: of all their bytes. */
+/** The progress of parallel uploads: of all their bytes together. */
 export interface UploadsProgress {
-  /** Bytes so far of one of them. */
+  /** Reports the bytes so far of one upload. */
   sent(upload: object, bytes: number): void;
-  /** One of them is stored. */
+  /** Reports that one upload is stored. */
   stored(): void;
   end(): void;
 }
 
-/** Shows uploads of one file's as one task; `sizes` in bytes, `index` is the first one's place among all `count` of the run. */
+/**
+ * Shows the uploads of one file as one task; `sizes` in bytes, `index` is the first upload's number among all
+ * `count` of the run.
+ */
 export function startUploads(
   log: Log,
   {

@@ -5,7 +5,7 @@ import type { Log } from "../output/log.ts";
 import { startUploads, type UploadsProgress } from "../output/progress.ts";
 import { describeError } from "../output/report.ts";
 import { type Archive, isMoving, type Package, shownPlatform } from "../packages/package.ts";
-import { cutEntry, lanesFor, packageSources, packageTitle } from "../packages/sources.ts";
+import { cutEntry, lanesFor, packageSources, packageTitle, sourceOf } from "../packages/sources.ts";
 import type { Lock } from "../postgres/lock.ts";
 import { differingColumns, isSystemRow, type RowChange, tryDefaults, writeRows } from "../postgres/rows.ts";
 import type { Servers } from "../readiness/wait-for-servers.ts";
@@ -14,7 +14,7 @@ import type { StoredObject } from "../store/object.ts";
 import { discard, publish, removeObject, type Staged, stage, type Upload } from "../store/put.ts";
 import { InFlightBudget } from "../store/window.ts";
 import { type CheckContext, checkEntries } from "./checks.ts";
-import { type Decision, isUploaded, type Plan, type RowDecision } from "./decide.ts";
+import { contentNow, type Decision, isUploaded, type Plan, type RowDecision } from "./decide.ts";
 import { headersOf } from "./match.ts";
 
 export interface ApplyContext extends StageContext {
@@ -98,7 +98,14 @@ function recordResult(
   if (!result) return;
   const { desired, key, name } = decision;
   const action = result.error === undefined ? decision.action : "failed";
-  recorder.package(desired.package, { ...result, action, key, name });
+  const done = { sha256: result.sha256 ?? null, bytes: result.bytes ?? null };
+  const content = result.bytesUploaded > 0 ? done : contentNow(decision);
+  recorder.package(desired.package, {
+    ...result,
+    action,
+    source: sourceOf(desired.package),
+    stored: { key, name, ...content },
+  });
   if (result.error !== undefined) failures.set(decision, result.error);
   digests.set(decision, result.sha256);
 }

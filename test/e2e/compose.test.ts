@@ -289,7 +289,7 @@ for (const { command: compose, version } of composes) {
       const web = { ...services.web, depends_on: ["nats"] };
       writeFileSync(file, JSON.stringify({ services: { ...services, web }, networks }));
       for (const text of [block("Set up"), block("Set up", 1)]) {
-        assert.equal((await shell.run(text, text.includes("build") ? root : stack.folder)).code, 0);
+        assert.equal((await shell.run(text, text.includes("image.sh") ? root : stack.folder)).code, 0);
       }
       await buildArchive(join(stack.packages, ARCHIVE));
       assert.equal((await stack.compose("up", "-d", "nats")).code, 0);

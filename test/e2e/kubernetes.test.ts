@@ -63,7 +63,7 @@ describe("docs/kubernetes.md, as printed", () => {
   });
   after(() => cluster.remove());
 
-  test("wait.sh ends at once if there is no Job", async () => {
+  test("wait.sh ends immediately if there is no Job", async () => {
     await refuse(
       sh(WAIT),
       1,
@@ -127,7 +127,7 @@ describe("docs/kubernetes.md, as printed", () => {
     await refuse(sh(`${FILL} --delete . -n bk-lite`), 1, /not a name below the claim/);
   });
 
-  test("a truncated archive that was filled a moment ago is 65 at once: one pod, and wait.sh has its code", async () => {
+  test("a truncated archive that was filled a moment ago is 65 immediately: one pod, and wait.sh has its code", async () => {
     const bad = join(cluster.packages, "controller/fusion-collectors-linux-amd64-2.0.0.zip");
     await buildArchive(bad);
     cutShort(bad);

@@ -52,7 +52,7 @@ function assertNames(run: JobResult, ...damaged: [file: string, program: string]
   const failed = run.report?.packages.filter(({ action }) => action === "failed") ?? [];
   assert.equal(failed.length, damaged.length * OBJECTS.length, explain(run));
   for (const [file, program] of damaged) {
-    for (const { error } of failed.filter((one) => one.file === file)) {
+    for (const { error } of failed.filter((one) => one.source.file === file)) {
       assert.equal(error?.reason, "zip.crc");
       assert.match(error?.message ?? "", new RegExp(`bin/${program}`));
     }

@@ -264,7 +264,7 @@ test("all of them on one volume, through the entry point: exit 65, and each is n
   for (const [index, [name, ending, , reason]] of table.entries()) {
     if (name === "a bomb that does not") continue;
     const entry = result.report?.packages.find(
-      ({ file }) => file === `fusion-collectors-1.0.${index}.${ending}`,
+      ({ source }) => source.file === `fusion-collectors-1.0.${index}.${ending}`,
     );
     assert.equal(entry?.error?.code, 65, `${name}: ${explain(result)}`);
     assert.match(entry?.error?.message ?? "", reason, name);

@@ -66,7 +66,7 @@ describe("the guide's three examples, options as printed there", () => {
     const key = `linux/Controller/2.0.0/${ARCHIVE}`;
     assert.equal((await site.objects.read(key)).sha256, await sha256(path));
     assert.deepEqual(
-      run.report?.packages.map((p) => [p.file, p.key]),
+      run.report?.packages.map((p) => [p.source.file, p.stored.key]),
       [[ARCHIVE, key]],
     );
     const before = await site.state();
@@ -86,7 +86,7 @@ describe("the guide's three examples, options as printed there", () => {
     assert.deepEqual(await guideRows(site), ["collector linux Telegraf 1.0.0 telegraf-collector.zip"]);
     const key = "linux/Telegraf/1.0.0/telegraf-collector.zip";
     assert.deepEqual(
-      run.report?.packages.map((p) => [p.file, p.type, p.key, p.bytes, p.action]),
+      run.report?.packages.map((p) => [p.source.file, p.type, p.stored.key, p.stored.bytes, p.action]),
       [["telegraf-collector.zip", "collector", key, bytes.length, "uploaded"]],
     );
     assert.equal((await site.objects.read(key)).info.description, "telegraf-collector.zip");

@@ -170,7 +170,7 @@ describe("APM probes", () => {
     const run = await ok(site);
     const probes = run.report?.packages.filter(({ type }) => type === "apm-probe") ?? [];
     assert.deepEqual(
-      probes.map(({ os, arch, object, version, key }) => [os, arch, object, version, key]),
+      probes.map(({ os, arch, object, version, stored }) => [os, arch, object, version, stored.key]),
       Object.values(FILES)
         .sort((a, b) => (a.split("/")[3] as string).localeCompare(b.split("/")[3] as string))
         .map((key) => [null, null, key.split("/")[2], "latest", key]),

@@ -198,6 +198,6 @@ test("an archive with its folder far down is installable", async () => {
   assert.equal(run.code, 0, explain(run));
   const [controller] = run.report?.packages ?? [];
   assert.equal(controller?.version, "2.0.0");
-  const installed = await installController(await download(site, controller?.key ?? ""));
+  const installed = await installController(await download(site, controller?.stored.key ?? ""));
   assert.ok(installed.has("install.sh") && installed.has("bin/telegraf"));
 });

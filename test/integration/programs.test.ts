@@ -161,7 +161,7 @@ describe("a collector's zip is opened, for BK-Lite unzips it on the node", () =>
     await put(site, "filebeat.zip", rawZip([entry("filebeat/filebeat", binaryHeader("linux", "arm64"))]));
     const run = await site.run();
     assert.equal(run.code, 0, explain(run));
-    assert.equal(run.report?.packages[0]?.bytes, (await readFile(join(site.volume, FILE))).length);
+    assert.equal(run.report?.packages[0]?.stored.bytes, (await readFile(join(site.volume, FILE))).length);
     const claimed = await site.run(["init", "--file", join(site.volume, "filebeat.zip"), ...CLAIM.slice(2)]);
     assert.equal(claimed.code, 0, explain(claimed));
     assert.equal(claimed.report?.packages[0]?.arch, "arm64");

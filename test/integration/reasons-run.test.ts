@@ -54,7 +54,7 @@ async function settled(): Promise<Site & { key: string }> {
   const site = await servers.site();
   await site.archive();
   const { report } = await site.run();
-  const key = report?.packages[0]?.key;
+  const key = report?.packages[0]?.stored.key;
   assert.ok(key);
   return { ...site, key };
 }

@@ -71,8 +71,8 @@ describe("an archive that was built again with the same entries", () => {
       }
       assert.deepEqual(await site.state(), before);
       const [controller] = again.report?.packages ?? [];
-      const object = await site.objects.read(controller?.key ?? "");
-      assert.deepEqual([controller?.sha256, controller?.bytes], [object.sha256, object.bytes]);
+      const object = await site.objects.read(controller?.stored.key ?? "");
+      assert.deepEqual([controller?.stored.sha256, controller?.stored.bytes], [object.sha256, object.bytes]);
     });
   }
 

@@ -36,8 +36,9 @@ async function assertNothing(
   assert.deepEqual([await site.rows(), await site.objects.list()], [[], []]);
   assert.deepEqual(await site.objects.unreachable(), []);
   const failed = run.report?.packages.filter((p) => p.action === "failed") ?? [];
-  assert.deepEqual(failed.map((p) => p.file).sort(), Object.keys(files).sort());
-  for (const { file, error } of failed) {
+  assert.deepEqual(failed.map((p) => p.source.file).sort(), Object.keys(files).sort());
+  for (const { source, error } of failed) {
+    const { file } = source;
     assert.match(error?.message ?? "", files[file] as RegExp);
     assert.ok(error?.hint, `${file} has no remedy`);
   }
@@ -124,7 +125,7 @@ describe("bad archives: 65, all of them in one run, before anything is written",
       logged.sort(),
       run.report?.packages
         .filter((p) => p.action === "failed")
-        .map((p) => p.file)
+        .map((p) => p.source.file)
         .sort(),
     );
   });
@@ -184,7 +185,9 @@ describe("bad archives: 65, all of them in one run, before anything is written",
     }
     const run = await site.run();
     exitsWith(run, 65);
-    const failed = run.report?.packages.filter((p) => p.error?.reason === "zip.crc").map((p) => p.file);
+    const failed = run.report?.packages
+      .filter((p) => p.error?.reason === "zip.crc")
+      .map((p) => p.source.file);
     assert.deepEqual(failed?.sort(), files.toSorted());
     assert.deepEqual(await site.rows(), rows);
     assert.equal((await site.objects.list()).length, 1);

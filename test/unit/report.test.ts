@@ -40,7 +40,8 @@ const ROW = {
   sha256: null,
   status: null,
 };
-const RESULT = { key: "k", name: FILE, sha256: "ab", bytes: 2048 };
+const CONTENT = { bytes: 2048, sha256: "ab".repeat(32) };
+const RESULT = { source: { file: FILE, ...CONTENT }, stored: { name: FILE, key: "k", ...CONTENT } };
 
 describe("the termination message", () => {
   test("has outcome, counts and error", () => {
@@ -99,7 +100,7 @@ describe("the report", () => {
     const { packages, exitCode } = new Recorder("init", "en").report(new ProblemError(problems));
     assert.equal(exitCode, 65);
     assert.deepEqual(
-      packages.map((p) => [p.file, p.action, p.error?.message]),
+      packages.map((p) => [p.source.file, p.action, p.error?.message]),
       [
         ["a.zip", "failed", "is empty"],
         ["b.zip", "failed", "is empty"],
@@ -130,7 +131,7 @@ describe("warnings", () => {
 
   test("are in a report that its schema knows, with what can be installed", () => {
     const recorder = new Recorder("init", "zh");
-    recorder.package(pack(), { ...RESULT, sha256: "ab".repeat(32), action: "uploaded", bytesUploaded: 1 });
+    recorder.package(pack(), { ...RESULT, action: "uploaded", bytesUploaded: 1 });
     recorder.warning(warning);
     recorder.platforms = [
       {
@@ -147,7 +148,7 @@ describe("warnings", () => {
     const report = recorder.report(new JobError("run.sigterm", {}));
     assert.equal(checkedReport(report).warnings.length, 1);
     assert.deepEqual(JSON.parse(terminationMessage(report)).platforms, { "linux/arm64": "incomplete" });
-    assert.throws(() => checkedReport({ ...report, schema: 1 }), /schema must be equal to constant/);
+    assert.throws(() => checkedReport({ ...report, schema: 2 }), /schema must be equal to constant/);
     assert.throws(() => checkedReport({ ...report, outcome: "ok" }), /not as its schema says/);
   });
 });
