@@ -171,7 +171,10 @@ describe("the help", () => {
     const held = help("lock.held");
     assert.match(held, /^lock\.held \(exit 75, again yes\)\n {2}cause: [\s\S]+\n {2}what to do: /);
     assert.doesNotMatch(held, /lock\.lost/);
-    assert.match(help("76"), /^exit .*\n76 .*platform is incomplete +yes\nreason: [\s\S]*drift\.row\.missing/);
+    assert.match(
+      help("76"),
+      /^exit .*\n76 .*platform is incomplete +yes\nreason: [\s\S]*drift\.row\.missing/,
+    );
     assert.doesNotMatch(help("76"), /lock\.held/);
     assert.match(help("lock.held", "zh"), /^lock\.held （?\(?退出码 75/);
     assert.throws(() => help("lock.hled"), { message: /did you mean "lock\.held"/ });
