@@ -147,9 +147,9 @@ const ZH = `${USAGE.zh}
 export const HELP: Record<Language, string> = { en: EN, zh: ZH };
 
 /**
- * Returns the page of `help TOPIC` in lines of `width` terminal cells: an exit code, a reason, or a page of the
- * documentation, which lies in the folder `docs` beside the program or one folder up. Throws exit 64 for an
- * unknown topic.
+ * Returns the page of `help TOPIC` in lines of `width` terminal cells: an exit code, a reason, or a page of
+ * the documentation, from the folder `docs` beside the program or one folder up. Throws exit 64 for an unknown
+ * topic.
  */
 export function helpPage(
   topic: string | undefined,
@@ -182,7 +182,7 @@ export interface HelpOptions {
   width: number;
 }
 
-/** Returns the row of an exit code or a reason; for an exit code also the ids of the reasons that end a run with it. */
+/** Returns the row of an exit code or a reason; for an exit code also the reasons that end a run with it. */
 function rowsOf(markdown: string, topic: string): Table[] {
   const tables = tablesOf(markdown);
   const own = tables.flatMap(({ heads, rows }) => {

@@ -1,5 +1,5 @@
 import { type FormReason, formWords } from "./archive.ts";
-import { actionWord, countWords, fill, formatBytes, type Language, plural, type Text } from "./define.ts";
+import { actionWord, countWords, fill, formatBytes, JOIN, type Language, plural, type Text } from "./define.ts";
 
 export type PackageAction = "unchanged" | "uploaded" | "repaired" | "replaced" | "kept";
 export type RowAction = "inserted" | "updated" | "unchanged";
@@ -28,14 +28,21 @@ export type StoredState = "whole" | "damaged" | "missing" | "not-ready";
  */
 export type InstallState = "installable" | Exclude<StoredState, "whole"> | "unknown" | "unstartable";
 
-export const INSTALL_WORDS: Record<InstallState, Record<Language, string>> = {
-  installable: { en: "can be installed", zh: "可以安装" },
-  missing: { en: "no object: download, installation and deletion fail", zh: "没有对象：下载、安装、删除都会失败" },
-  damaged: { en: "damaged object: download and installation fail", zh: "对象损坏：下载、安装都会失败" },
-  "not-ready": { en: "not ready: BK-Lite does not offer it", zh: "未就绪：BK-Lite 不提供" },
-  unknown: { en: "no definition of this name: installation fails", zh: "没有同名的定义：安装会失败" },
-  unstartable: { en: "cannot be unpacked or started on a node", zh: "节点上无法解压或启动" },
+/** What is found, and what follows from it. */
+const INSTALL_WORDS: Record<InstallState, Record<Language, readonly [found: string, then?: string]>> = {
+  installable: { en: ["can be installed"], zh: ["可以安装"] },
+  missing: { en: ["no object", "download, installation and deletion fail"], zh: ["没有对象", "下载、安装、删除都会失败"] },
+  damaged: { en: ["damaged object", "download and installation fail"], zh: ["对象损坏", "下载、安装都会失败"] },
+  "not-ready": { en: ["not ready", "BK-Lite does not offer it"], zh: ["未就绪", "BK-Lite 不提供"] },
+  unknown: { en: ["no definition of this name", "installation fails"], zh: ["没有同名的定义", "安装会失败"] },
+  unstartable: { en: ["cannot be unpacked or started on a node"], zh: ["节点上无法解压或启动"] },
 };
+
+/** What an installation comes to: in full, and in few words. */
+export function installWords(state: InstallState, language: Language): [full: string, short: string] {
+  const [found, then] = INSTALL_WORDS[state][language];
+  return [then === undefined ? found : `${found}${JOIN[language].colon}${then}`, found];
+}
 
 /** A row as the report has it. */
 export interface RowEntry extends RowLine {
@@ -643,8 +650,8 @@ export const EVENTS = {
       en: "status: a row, its object, and what its installation would come to (one line each)",
       zh: "status：一条记录、对应的对象以及安装的结果（每条一行）",
     },
-    en: (fields) => `${row(fields)}: ${INSTALL_WORDS[fields.install].en}`,
-    zh: (fields) => `${row(fields)}：${INSTALL_WORDS[fields.install].zh}`,
+    en: (fields) => `${row(fields)}: ${installWords(fields.install, "en")[0]}`,
+    zh: (fields) => `${row(fields)}：${installWords(fields.install, "zh")[0]}`,
   }),
   "status.object": event<{ key: string; bytes: number; stored: "whole" | "damaged" }>({
     about: { en: "status: an object under a package's key that no row is served by", zh: "status：探针包键下没有记录的对象" },

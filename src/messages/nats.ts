@@ -397,12 +397,12 @@ export const nats = {
   }),
   "store.full.bucket": full(
     "bucket",
-    (bucket) => `bucket "${bucket}" has no space for this run`,
-    (bucket) => `存储桶“${bucket}”空间不足`,
+    (bucket) => `bucket "${bucket}" has no space for this archive`,
+    (bucket) => `存储桶“${bucket}”没有足够空间存储该探针包`,
   ),
   "store.full.account": full(
     "account",
-    (bucket) => `the NATS account has no space for bucket "${bucket}" and this run`,
-    (bucket) => `NATS 账户没有足够空间供存储桶“${bucket}”使用`,
+    (bucket) => `the NATS account has no space for this archive (bucket "${bucket}")`,
+    (bucket) => `NATS 账户没有足够空间存储该探针包（存储桶“${bucket}”）`,
   ),
 };

@@ -54,7 +54,7 @@ export const SCREEN = {
   en: {
     files: (files: number, packages: number, to: string) => `${plural(files, "file")} ${to} ${plural(packages, "package")}`,
     tableState: (state: string) => `table state ${state}`,
-    bucket: (name: string, exists: boolean) => `bucket ${name}${exists ? "" : " (not there yet)"}`,
+    bucket: (name: string, exists: boolean) => `bucket ${name}${exists ? "" : " (does not exist yet)"}`,
     unchanged: (count: number) => `${plural(count, "package")} unchanged`,
     others: (count: number) => `and ${plural(count, "other")}`,
     heads: ["platform", "controller", "installer", "collectors"],

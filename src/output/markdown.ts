@@ -90,7 +90,7 @@ function toTable(lines: readonly string[]): Table[] {
   return heads && rule ? [{ heads, rows }] : [];
 }
 
-/** Without links, emphasis and marks of code; a list's items stay on lines of their own, other lines are joined. */
+/** Removes links, emphasis and marks of code, and joins lines; the items of a list keep theirs. */
 function plain(text: string): string {
   return text
     .replace(/\n(?!- |\d+\. )/g, " ")

@@ -307,14 +307,14 @@ function packageCells(one: PackageEntry, words: PageWords, language: Language): 
   const same = source.sha256 !== null && source.sha256 === stored.sha256;
   return [
     html`<b>${one.object ?? stored.name}</b> ${one.version ?? ""}<br><small>${what.join(" · ")}</small><br>${actionBadge(one.action, language)}`,
-    html`${path(source.file)}${size(source.bytes)}${sum(source.sha256, words)}${
+    html`${path(source.file)}${size(source.bytes)}${sum(source.sha256, error ? words.unread : words.folder)}${
       source.signedBy === undefined
         ? NOTHING
         : html`<br><small>${words.labels.signedBy} ${source.signedBy}</small>`
     }`,
     error
       ? html`<span class="wrong">${lines(error.message)}</span><br><small><b>${words.whatToDo}</b>${lines(error.hint)} <span class="code">${error.reason}</span></small>`
-      : html`${path(stored.key ?? stored.name)}${size(stored.bytes)}${sum(stored.sha256, words)}${
+      : html`${path(stored.key ?? stored.name)}${size(stored.bytes)}${sum(stored.sha256, words.unread)}${
           same ? html`<br><small class="same">= ${words.identical}</small>` : NOTHING
         }${repacked ? html`<br><small>${repacked.join(", ")}</small>` : NOTHING}`,
   ];
@@ -324,8 +324,9 @@ function size(bytes: number | null): Html {
   return bytes === null ? NOTHING : html` <small class="size">${formatBytes(bytes)}</small>`;
 }
 
-function sum(sha256: string | null, words: PageWords): Html {
-  return html`<br>${sha256 === null ? html`<small>SHA-256: ${words.unknown}</small>` : digest(sha256)}`;
+/** A digest on a line of its own, or why there is none. */
+function sum(sha256: string | null, why: string): Html {
+  return html`<br>${sha256 === null ? html`<small>SHA-256: ${why}</small>` : digest(sha256)}`;
 }
 
 function rows({ rows }: Report, words: PageWords, language: Language): Html {

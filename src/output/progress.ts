@@ -56,8 +56,9 @@ const SPINNER = ["⠋", "⠙", "⠹", "⠸", "⠼", "⠴", "⠦", "⠧", "⠇", 
 const TURN = 100;
 
 /**
- * Returns a terminal's bar in `cells` cells: `⠸ 11/18 [########....] 64 %  39 of 61 MiB  92 MiB/s  1 s left`; for
- * a single file with its name. If it does not fit, first the rate is left out, then the amount, then the bar.
+ * Returns a terminal's bar in `cells` cells; for a single file with its name:
+ * `⠸ 11/18 [########....] 64 %  39 of 61 MiB  92 MiB/s  1 s left`.
+ * If it does not fit, first the rate is left out, then the amount, then the bar.
  */
 export function progressBar(now: Snapshot, phase: Task["phase"], language: Language, cells: number): string {
   const { index, count, percent, total } = now;
@@ -99,7 +100,7 @@ interface Running {
 /** Running tasks. */
 const running = new WeakMap<Log, Set<Running>>();
 
-/** Whether a task is the one to show: an upload first, then a check, then the reading of a file for either. */
+/** Whether a task is the one to show: an upload first, then a check, then the reading of a file. */
 function isForemost(task: Running, all: ReadonlySet<Running> = new Set([task])): boolean {
   const of = (phase: Task["phase"]) => [...all].find((one) => one.phase === phase && one.goesOn());
   return task === (of("upload") ?? of("check") ?? of("read") ?? task);

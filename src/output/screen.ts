@@ -1,7 +1,7 @@
 import { styleText } from "node:util";
 import type { LogLevel } from "../config/job-settings.ts";
 import { formatBytes, JOIN, type Language } from "../messages/define.ts";
-import { type EventFields, type EventName, INSTALL_WORDS, type PlatformEntry } from "../messages/events.ts";
+import { type EventFields, type EventName, installWords, type PlatformEntry } from "../messages/events.ts";
 import { differenceWords, doneWords, SCREEN } from "../messages/screen.ts";
 import { escapeLines } from "./redact.ts";
 import type { Report } from "./report.ts";
@@ -98,9 +98,12 @@ export function reachedLine(event: EventName, fields: object, options: ScreenOpt
 
 /** A row, and what its installation would come to. */
 function installLine(fields: EventFields<"status.row">, options: ScreenOptions): string {
-  const words = INSTALL_WORDS[fields.install][options.language];
-  const width = options.width - HEAD;
-  const [line = ""] = columns([[nameOf(fields), fields.name, words]], { width, drop: [1], least: [37] });
+  const words = fitting(installWords(fields.install, options.language));
+  const [line = ""] = columns([[nameOf(fields), words]], {
+    width: options.width - HEAD,
+    drop: [],
+    least: [37],
+  });
   return marked(fields.install === "installable" ? "ok" : "bad", line, options);
 }
 

@@ -32,13 +32,13 @@ describe("the command line", () => {
     assert.deepEqual(parsed([]), { command: "init", wait: false });
   });
 
-  test("takes one form of the report for standard output", () => {
+  test("accepts one form of the report for standard output", () => {
     assert.equal(parsed(["--json"]).report, "json");
     assert.equal(parsed(["verify", "--html"]).report, "html");
     assert.equal(refusal(["--json", "--html"]).reason, "usage.together");
   });
 
-  test("takes the guide's examples", () => {
+  test("accepts the guide's examples", () => {
     assert.equal(parsed(["--auto"]).command, "init");
     const { file, version } = parsed(["--file", "fusion-collectors-linux-amd64.zip", "--version", "2.0.0"]);
     assert.deepEqual([file, version], ["fusion-collectors-linux-amd64.zip", "2.0.0"]);
@@ -68,12 +68,12 @@ describe("the command line", () => {
     assert.equal(parsed(["plan", "--arch", "AARCH64"]).arch, "arm64");
   });
 
-  test("takes what is no controller by --type", () => {
+  test("accepts what is no controller by --type", () => {
     const types = ["installer", "apm-probe"].map((type) => parsed(["--file", "x", "--type", type]).type);
     assert.deepEqual(types, ["installer", "apm-probe"]);
   });
 
-  test("takes the last of an option that is given twice, and words behind --", () => {
+  test("uses the last of an option that is given twice, and words behind --", () => {
     assert.equal(parsed(["--os", "linux", "--os=Windows"]).os, "windows");
     assert.equal(parsed(["--", "plan"]).command, "plan");
   });
@@ -106,7 +106,7 @@ describe("the command line", () => {
     ["--wait without verify", ["plan", "--wait"], "usage.only"],
   ];
   for (const [name, argv, reason, nearest] of bad) {
-    test(`refuses ${name}${nearest ? " with the nearest name" : ""}`, () => {
+    test(`rejects ${name}${nearest ? " with the nearest name" : ""}`, () => {
       const error = refusal(argv);
       assert.deepEqual([error.code, error.reason], [EXIT.usage, reason]);
       const { message } = describeError(error, "zh");
