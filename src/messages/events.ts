@@ -382,7 +382,10 @@ export const EVENTS = {
   }),
   "package.unfit": reasonEvent({ en: "REPACK=never: an archive is stored in a form that BK-Lite's installer cannot unpack", zh: "REPACK=never：压缩包以 BK-Lite 安装器无法解压的形式存储" }),
   "read.progress": event<Snapshot>({
-    about: { en: "a large file is being read, for its structure or its digest: bytes, percent, rate, seconds left; every 10 s", zh: "正在读取较大的文件（检查结构或计算摘要）：字节数、百分比、速率、剩余秒数；每 10 秒一行" },
+    about: {
+      en: "a large file is being read, for its structure or its digest: bytes, percent, rate, seconds left; every 10 s",
+      zh: "正在读取较大的文件（检查结构或计算摘要）：字节数、百分比、速率、剩余秒数；每 10 秒一行",
+    },
     en: (fields) => `reading ${place(fields, "en")}: ${progressWords(fields, "en")}`,
     zh: (fields) => `正在读取 ${place(fields, "zh")}：${progressWords(fields, "zh")}`,
   }),
