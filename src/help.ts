@@ -20,9 +20,9 @@ commands: init (the default), plan, verify, status, wait, gate, scan,
 
 const EN = `${USAGE.en}
 
-Fills BlueKing Lite's node packages: stores what lies on a mounted volume in
-NATS, registers it in Postgres, proves that it is there, and says what can be
-installed on which platform. A second run changes nothing.
+Fills BlueKing Lite's node packages: stores the files of a mounted volume in
+NATS, registers them in Postgres, verifies both, and shows what can be installed
+on which platform. A second run changes nothing.
 
 Commands
   init      wait for the servers, read the volume, upload, register, verify
@@ -33,7 +33,7 @@ Commands
             no volume, writes nothing
   wait      wait until Postgres (and the table) and NATS (and JetStream) work
   gate      open once a controller is registered and stored; needs no volume
-  scan      read and judge the volume alone; needs no server
+  scan      read and check the volume only; needs no server
   version   the program's version (also -V)
   help      this page; help TOPIC shows a page of the documentation
 
@@ -42,13 +42,13 @@ Options
   --file PATH        a single file; a bare name is also looked for in
                      PACKAGES_DIR
   --type TYPE        controller (the default), collector, installer, apm-probe
-  --os OS            linux or windows; wins over what the file's name says
+  --os OS            linux or windows; overrides the file's name
   --arch ARCH        x86_64 (amd64) or arm64 (aarch64)
   --object NAME      Controller (the default), Telegraf, Vector, ...
   --version VERSION  the package's version, such as 1.0.0 or latest
-  --require LIST     what must be complete, in the place of REQUIRE
+  --require LIST     what must be complete, instead of REQUIRE
   --json             the report on standard output, the log on standard error
-  --html             the report as a page to print, keep and sign, likewise
+  --html             the report as an HTML page, likewise
 
 Examples
   bklite-package-init
@@ -56,22 +56,22 @@ Examples
   bklite-package-init --file fusion-collectors-linux-amd64.zip --version 2.0.0
   bklite-package-init --file telegraf --type collector --object Telegraf
 
-Variables that matter (help configuration has them all)
+Common variables (help configuration lists all)
   PACKAGES_DIR       the volume; /packages
   DB_HOST, DB_PORT, DB_NAME, DB_USER, DB_PASSWORD (or DATABASE_URL)
                      Postgres of BK-Lite; DB_PASSWORD_FILE for a mounted secret
   NATS_SERVERS, NATS_USER, NATS_PASSWORD, NATS_NAMESPACE
                      NATS of BK-Lite, and the bucket; bklite
   NATS_TLS_CA_FILE   the CA of its certificate
-  PACKAGE_VERSION    for controller archives that name no version
+  PACKAGE_VERSION    for controller archives whose names have none
   ON_CONFLICT        same version, different content: replace, keep, fail
   REQUIRE            what must be complete: linux/x86_64,apm/java,...
   WAIT_TIMEOUT       seconds to wait for the servers and for the lock; 300
-  REPORT_FILE        where to leave the report; several with commas; a name in
+  REPORT_FILE        path of the report; several with commas; a name in
                      .html gets a page
   LOG_LEVEL, LOG_FORMAT (json, pretty), LOG_LANG (en, zh)
 
-Exit codes (* worth another run)
+Exit codes (* a retry may help)
    0  stored, registered, verified     74* a file, or the output, failed
   64  command line                     75* lock not free in time, RUN_TIMEOUT
   65  a package is invalid             76* verification failed, or a platform
