@@ -17,7 +17,7 @@ import { helpPage, USAGE } from "./help.ts";
 import { type JobContext, type Mode, stopSignal } from "./job.ts";
 import { createRedact, escapeLines } from "./output/redact.ts";
 import { openOutput, printUsageError } from "./output/run-output.ts";
-import { writeNow } from "./output/terminal.ts";
+import { loadCells, openTerminal, writeNow } from "./output/terminal.ts";
 import { Signatures } from "./volume/signatures.ts";
 
 /** The commit; the image's build puts it in (package.json, `build`). */
@@ -62,7 +62,7 @@ async function main(): Promise<void> {
   try {
     args = parseArguments(process.argv.slice(2));
     if ("page" in args) {
-      exit(writeNow(1, pageText(args)) ? EXIT.fileRead : EXIT.ok);
+      exit(writeNow(1, await pageText(args)) ? EXIT.fileRead : EXIT.ok);
       return;
     }
   } catch (error) {
@@ -72,10 +72,12 @@ async function main(): Promise<void> {
   await run(args, reader);
 }
 
-function pageText(asked: Page): string {
+async function pageText(asked: Page): Promise<string> {
   if (asked.page === "version") return `${manifest.name} ${manifest.version}\n`;
   const program = dirname(realpathSync(process.argv[1] as string));
-  return helpPage(asked.topic, readOutput(process.env).language, program);
+  await loadCells();
+  const { width } = openTerminal(1, process.stdout, process.env);
+  return helpPage(asked.topic, { language: readOutput(process.env).language, width: width() }, program);
 }
 
 async function run(args: Arguments, reader: Reader): Promise<void> {

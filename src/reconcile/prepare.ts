@@ -3,6 +3,7 @@ import type { Config } from "../config/job-settings.ts";
 import { JobError, type Problem, ProblemError } from "../errors.ts";
 import { type JobContext, type ScanContext, writes } from "../job.ts";
 import type { Log } from "../output/log.ts";
+import { startReading } from "../output/progress.ts";
 import type { Archive } from "../packages/package.ts";
 import { emptyVolume, findFiles, type ReadOptions, readFiles } from "../packages/read.ts";
 import { judge, type Resolved } from "../packages/resolve.ts";
@@ -62,7 +63,7 @@ export async function listFiles(job: ScanContext): Promise<VolumeFile[]> {
   const { args, config, log, signal } = job;
   const found = await findFiles(args, config, readOptions(job, signal));
   reportFindings(log, found);
-  return found.files;
+  return found.files.map((file) => ({ ...file, watch: () => startReading(log, file.file, file.size) }));
 }
 
 /**
