@@ -3,6 +3,7 @@ import { join } from "node:path";
 import { JobError } from "./errors.ts";
 import type { Language } from "./messages/define.ts";
 import { nearest } from "./nearest.ts";
+import { renderMarkdown, renderTable, type Table, tablesOf } from "./output/markdown.ts";
 
 const SYNTAX = `bklite-package-init [COMMAND] [--auto | --file PATH]
          [--type controller|collector|installer|apm-probe] [--os linux|windows]
@@ -39,7 +40,8 @@ Commands
   gate      open once a controller is registered and stored; needs no volume
   scan      read and check the volume only; needs no server
   version   the program's version (also -V)
-  help      this page; help TOPIC shows a page of the documentation
+  help      this page; help TOPIC shows a page of the documentation,
+            an exit code (help 76) or a reason (help lock.held)
 
 Options
   --auto             everything in PACKAGES_DIR (the default)
@@ -104,7 +106,8 @@ const ZH = `${USAGE.zh}
   gate      有控制器已登记并存储后放行，不需要卷
   scan      仅读取并检查卷，不需要任何服务
   version   程序版本（同 -V）
-  help      显示本页；help TOPIC 显示相应文档
+  help      显示本页；help TOPIC 显示相应文档、
+            退出码（help 76）或原因（help lock.held）
 
 选项
   --auto             处理 PACKAGES_DIR 中的全部文件（默认）
@@ -154,20 +157,54 @@ const ZH = `${USAGE.zh}
 export const HELP: Record<Language, string> = { en: EN, zh: ZH };
 
 /**
- * Returns the page of `help TOPIC`: a page of the documentation in the folder `docs` beside the program or
- * one folder up. Throws exit 64 for an unknown topic.
+ * Returns the page of `help TOPIC` in lines of `width` terminal cells: an exit code, a reason, or a page of
+ * the documentation, from the folder `docs` beside the program or one folder up. Throws exit 64 for an
+ * unknown topic.
  */
-export function helpPage(topic: string | undefined, language: Language, programDir: string): string {
+export function helpPage(
+  topic: string | undefined,
+  { language, width }: HelpOptions,
+  programDir: string,
+): string {
   if (topic === undefined) return HELP[language];
   const folders = [join(programDir, "docs"), join(programDir, "..", "docs")];
   const docs = folders.find((folder) => topicsIn(folder).length > 0) ?? "";
   const topics = topicsIn(docs);
-  if (!topics.includes(topic)) {
-    throw new JobError("usage.topic", { topic, topics, nearest: nearest(topic, topics) });
-  }
-  const own = join(docs, "zh-CN", `${topic}.md`);
-  const translated = language === "zh" && topicsIn(join(docs, "zh-CN")).includes(topic);
-  return readFileSync(translated ? own : join(docs, `${topic}.md`), "utf8");
+  const page = (name: string) => {
+    const own = join(docs, "zh-CN", `${name}.md`);
+    const translated = language === "zh" && topicsIn(join(docs, "zh-CN")).includes(name);
+    return readFileSync(translated ? own : join(docs, `${name}.md`), "utf8");
+  };
+  if (topics.includes(topic)) return renderMarkdown(page(topic), width);
+  const found = ["output", "reasons"]
+    .filter((name) => topics.includes(name))
+    .flatMap((name) => rowsOf(page(name), topic));
+  if (found.length > 0) return `${found.flatMap((table) => renderTable(table, width)).join("\n")}\n`;
+  const reasons = topics.includes("reasons")
+    ? tablesOf(page("reasons")).flatMap(({ rows }) => rows.map(([id = ""]) => id))
+    : [];
+  throw new JobError("usage.topic", { topic, topics, nearest: nearest(topic, [...topics, ...reasons]) });
+}
+
+export interface HelpOptions {
+  language: Language;
+  /** Terminal cells of a line. */
+  width: number;
+}
+
+/** Returns the row of an exit code or a reason; for an exit code also the reasons that end a run with it. */
+function rowsOf(markdown: string, topic: string): Table[] {
+  const tables = tablesOf(markdown);
+  const own = tables.flatMap(({ heads, rows }) => {
+    const [row] = rows.filter(([first]) => first === topic);
+    return row && (/^\d+$/.test(topic) || topic.includes(".")) ? [{ heads, rows: [row] }] : [];
+  });
+  // in the page of reasons the second column is the exit code
+  const ids = tables.flatMap(({ rows }) =>
+    rows.flatMap(([id = "", exit, again]) => (exit === topic && again ? [id] : [])),
+  );
+  const head = tables[0]?.heads[0] ?? "";
+  return ids.length > 0 && own.length === 0 ? [{ heads: [""], rows: [[`${head}: ${ids.join(", ")}`]] }] : own;
 }
 
 function topicsIn(folder: string): string[] {

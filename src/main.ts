@@ -17,7 +17,8 @@ import { helpPage, USAGE } from "./help.ts";
 import { type JobContext, type Mode, stopSignal } from "./job.ts";
 import { createRedact, escapeLines } from "./output/redact.ts";
 import { openOutput, printUsageError } from "./output/run-output.ts";
-import { writeNow } from "./output/terminal.ts";
+import { loadCells, openTerminal, writeNow } from "./output/terminal.ts";
+import { Signatures } from "./volume/signatures.ts";
 
 /** The commit; the image's build puts it in (package.json, `build`). */
 declare const REVISION: string | undefined;
@@ -62,7 +63,7 @@ async function main(): Promise<void> {
   try {
     args = parseArguments(process.argv.slice(2));
     if ("page" in args) {
-      exit(writeNow(1, pageText(args)) ? EXIT.fileRead : EXIT.ok);
+      exit(writeNow(1, await pageText(args)) ? EXIT.fileRead : EXIT.ok);
       return;
     }
   } catch (error) {
@@ -72,10 +73,12 @@ async function main(): Promise<void> {
   await run(args, reader);
 }
 
-function pageText(asked: Page): string {
+async function pageText(asked: Page): Promise<string> {
   if (asked.page === "version") return `${manifest.name} ${manifest.version}\n`;
   const program = dirname(realpathSync(process.argv[1] as string));
-  return helpPage(asked.topic, readOutput(process.env).language, program);
+  await loadCells();
+  const { width } = openTerminal(1, process.stdout, process.env);
+  return helpPage(asked.topic, { language: readOutput(process.env).language, width: width() }, program);
 }
 
 function modeOf({ command, prune }: Arguments): Mode {
@@ -111,7 +114,9 @@ async function run(args: Arguments, reader: Reader): Promise<void> {
   try {
     // scan alone needs no server settings
     const mode = modeOf(args);
-    await (await COMMAND[command]())({ args, config: config as Config, mode, log, signal, recorder });
+    const signatures = config.verifyKeys && new Signatures(config.verifyKeys);
+    const context = { args, mode, log, signal, recorder, signatures };
+    await (await COMMAND[command]())({ ...context, config: config as Config });
     // a stop that came with the last answers is still a stop
     signal.throwIfAborted();
     end.finish();

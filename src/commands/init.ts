@@ -105,6 +105,7 @@ async function reconcile(
     objects: state.listing.objects,
     stallSeconds: config.natsTimeout,
     full: config.archiveCheck === "full",
+    signatures: job.signatures,
     log,
     recorder,
     signal,

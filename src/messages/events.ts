@@ -191,10 +191,9 @@ interface Layer {
   /** Seconds. */
   waited: number;
   left: number;
+  /** Which line of this service's it is; the remedy is in the sentence from the second on. */
+  line: number;
 }
-
-/** Seconds of waiting after which a line has the remedy too: the second of those every 10 s. */
-const ADVISE = 20;
 
 /** Names of the layers; English and the log's fields have the key itself. */
 const LAYERS: Readonly<Record<string, string>> = {
@@ -215,8 +214,8 @@ const layer = (name: string, zh: string) =>
       en: `${name}: highest layer passed, first failed, why, seconds waited and left; when it changes and every 10 s`,
       zh: `${zh}：已通过的最高层、首个失败的层、原因、已等待与剩余秒数；变化时及每 10 秒一行`,
     },
-    en: ({ failed, cause, hint, waited, left }) => `waiting (${failed}): ${cause}; ${waited} s waited, ${left} s left${waited < ADVISE ? "" : `. What to do: ${hint}`}`,
-    zh: ({ failed, cause, hint, waited, left }) => `等待中（${LAYERS[failed] ?? failed}）：${cause}；已等待 ${waited} 秒，剩余 ${left} 秒${waited < ADVISE ? "" : `。处理办法：${hint}`}`,
+    en: ({ failed, cause, hint, waited, left, line }) => `waiting (${failed}): ${cause}; ${waited} s waited, ${left} s left${line < 2 ? "" : `. What to do: ${hint}`}`,
+    zh: ({ failed, cause, hint, waited, left, line }) => `等待中（${LAYERS[failed] ?? failed}）：${cause}；已等待 ${waited} 秒，剩余 ${left} 秒${line < 2 ? "" : `。处理办法：${hint}`}`,
   });
 
 /** `seconds`: how long the job waited. */
@@ -403,6 +402,14 @@ export const EVENTS = {
     en: ({ file, seconds, left }) => `${file}: is still being written, waited ${seconds} s, ${left} s left`,
     zh: ({ file, seconds, left }) => `${file}：仍在写入，已等待 ${seconds} 秒，剩余 ${left} 秒`,
   }),
+  "scan.signed": event<{ list: string; signer: string }>({
+    about: {
+      en: "a list of checksums is signed by a key of VERIFY_KEY_FILE: `signer`, its fingerprint and comment",
+      zh: "校验和清单已由 VERIFY_KEY_FILE 中的密钥签名：`signer` 为其指纹与注释",
+    },
+    en: ({ list, signer }) => `${list}: signed by ${signer}`,
+    zh: ({ list, signer }) => `${list}：签名密钥 ${signer}`,
+  }),
   "scan.ignored": event<{ file: string; bytes?: string }>({
     about: { en: "a file on the volume that is ignored (debug)", zh: "目录中已忽略的文件（debug）" },
     en: ({ file }) => `${file}: is not a package, ignored`,
@@ -426,6 +433,14 @@ export const EVENTS = {
     zh: ({ file, name, reasons }) => `${file}：无法按原样安装（${formWords(reasons, "zh")}），转换为 BK-Lite 可安装的 zip，存储为 ${name}`,
   }),
   "package.unfit": reasonEvent({ en: "REPACK=never: an archive is stored in a form that BK-Lite's installer cannot unpack", zh: "REPACK=never：压缩包以 BK-Lite 安装器无法解压的形式存储" }),
+  "read.progress": event<Snapshot>({
+    about: {
+      en: "a large file is being read, for its structure or its digest: bytes, percent, rate, seconds left; every 10 s",
+      zh: "正在读取较大的文件（检查结构或计算摘要）：字节数、百分比、速率、剩余秒数；每 10 秒一行",
+    },
+    en: (fields) => `reading ${place(fields, "en")}: ${progressWords(fields, "en")}`,
+    zh: (fields) => `正在读取 ${place(fields, "zh")}：${progressWords(fields, "zh")}`,
+  }),
   "check.progress": event<Snapshot>({
     about: { en: "a large archive is being checked: bytes, percent, rate, seconds left; every 10 s", zh: "正在检查较大的压缩包：字节数、百分比、速率、剩余秒数；每 10 秒一行" },
     en: (fields) => `checking ${place(fields, "en")}: ${progressWords(fields, "en")}`,

@@ -1,5 +1,5 @@
 import { countWords, formatBytes, type Language, plural } from "./define.ts";
-import { pruneWords, type RemovedCounts, removedWords } from "./events.ts";
+import { duration, pruneWords, type RemovedCounts, removedWords, type Snapshot } from "./events.ts";
 
 /**
  * The name of a difference between servers and volume in a list; its reason in the catalog has the details.
@@ -152,10 +152,25 @@ export function successWords({ command, seconds, packages, rows, removed }: Coun
   }
 }
 
-/** Returns the progress of a run's uploads in parts, the least useful last. */
-export function uploadParts({ bytes, total, bytesPerSecond, secondsLeft }: { bytes: number; total: number | null; bytesPerSecond: number; secondsLeft: number | null }, language: Language): string[] {
-  const zh = language === "zh";
-  const amount = total === null ? formatBytes(bytes) : zh ? `${formatBytes(bytes)}，共 ${formatBytes(total)}` : `${formatBytes(bytes)} of ${formatBytes(total)}`;
-  const left = secondsLeft === null ? [] : [zh ? `剩余 ${secondsLeft} 秒` : `${secondsLeft} s left`];
+/** What is being done, before a bar. */
+export const PHASES = {
+  read: { en: "reading", zh: "读取" },
+  check: { en: "checking", zh: "检查" },
+  upload: { en: "", zh: "" },
+} as const;
+
+/** `39 of 61 MiB`, in the unit of the whole. */
+function amountOf(bytes: number, total: number, language: Language): string {
+  const [size = "", unit = ""] = formatBytes(total).split(" ");
+  const part = Number(size) > 0 ? (bytes / total) * Number(size) : 0;
+  const digits = Number(size) < 10 && unit !== "B" ? 1 : 0;
+  return `${part.toFixed(digits)}${language === "zh" ? " / " : " of "}${Number(size).toFixed(digits)} ${unit}`;
+}
+
+/** How far something is, in parts: amount, rate, and the time that is left. */
+export function uploadParts({ bytes, total, bytesPerSecond, secondsLeft }: Pick<Snapshot, "bytes" | "total" | "bytesPerSecond" | "secondsLeft">, language: Language): string[] {
+  const amount = total === null ? formatBytes(bytes) : amountOf(bytes, total, language);
+  const isOver = secondsLeft === null || (total !== null && bytes >= total);
+  const left = isOver ? [] : [language === "zh" ? `剩余 ${duration(secondsLeft, language)}` : `${duration(secondsLeft, language)} left`];
   return [amount, `${formatBytes(bytesPerSecond)}/s`, ...left];
 }

@@ -22,6 +22,7 @@ const SHOWN: ReadonlySet<EventName> = new Set<EventName>([
   "lock.waiting",
   "migrations.waiting",
   "definitions.waiting",
+  "read.progress",
   "check.progress",
   "upload.progress",
   "verify.waiting",
@@ -60,7 +61,7 @@ export interface ScreenOptions {
 const HEAD = 2;
 
 /** Columns of the lines about servers and volume, which appear one at a time but are aligned. */
-const REACHED = { least: [14, 21], drop: [2] };
+const REACHED = { least: [14, 22], drop: [2] };
 
 const PLAIN_ARROW = "->";
 

@@ -46,7 +46,7 @@ export type Draw = (cells: number, redact: Redact) => string;
  * A line that stays below the log; it is drawn again for each width, so that a resized window has no remains
  * of it.
  */
-export function statusLine({ fd, width }: Terminal, redact: Redact) {
+export function statusLine({ fd, plain, width }: Terminal, redact: Redact) {
   let draw: Draw | undefined;
   let drawn = "";
   const hide = () => {
@@ -58,7 +58,8 @@ export function statusLine({ fd, width }: Terminal, redact: Redact) {
   };
   const show = () => {
     // After the last cell the cursor would already be on the next line.
-    drawn = draw ? escapeText(draw(width() - 1, redact)) : "";
+    const text = draw ? escapeText(draw(width() - 1, redact)) : "";
+    drawn = plain ? text.replace(/[\u2800-\u28ff]/, "-").replaceAll("…", "~") : text;
     if (drawn !== "") writeNow(fd, drawn);
   };
   const set = (next: typeof draw) => {

@@ -49,6 +49,7 @@ describe("defaults", () => {
       requireProbes: [],
       requireRegions: [],
       allowEmpty: false,
+      verifyKeys: undefined,
       purgeOrphans: false,
       keepVersions: 0,
       archiveCheck: "full",
