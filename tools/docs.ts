@@ -33,7 +33,7 @@ const FAMILIES: [title: Record<Language, string>, prefixes: string[]][] = [
     ["conflict", "content", "drift", "verification"],
   ],
   [{ en: "What can be installed", zh: "可安装的内容" }, ["platform", "gate"]],
-  [{ en: "The run", zh: "运行" }, ["lock", "run", "internal"]],
+  [{ en: "The run", zh: "运行" }, ["lock", "run", "prune", "internal"]],
 ];
 
 /** Parameters that a text takes apart, so that a hole would not do. */
@@ -59,6 +59,13 @@ const EXAMPLES: Record<string, object> = {
     entry: "{entry}",
     found: "linux arm64",
     source: "archive",
+  },
+  "prune.kept": {
+    id: 7,
+    what: "linux/x86_64 Telegraf 1.0.0",
+    version: "1.0.0",
+    user: "admin",
+    why: "volume",
   },
   "postgres.catalog": { purpose: "table", version: "{version}", said: "{said}" },
   "platform.incomplete": { incomplete: [{ platform: "linux/arm64", missing: ["installer"] }] },

@@ -50,6 +50,8 @@ export interface VolumeConfig {
   verifyKeys: readonly SigningKey[] | undefined;
   allowEmpty: boolean;
   purgeOrphans: boolean;
+  /** KEEP_VERSIONS: how many versions of each package stay after a successful init; 0: all. */
+  keepVersions: number;
   archiveCheck: "full" | "quick";
   /** Seconds without progress after which an upload is given up. */
   natsTimeout: number;
@@ -89,7 +91,7 @@ function readLanguage({ LOG_LANG, LC_ALL, LC_MESSAGES, LANG }: Environment): Lan
 /** Reads and checks the whole configuration. Throws exit 78 with every bad variable's name, never a value. */
 export function readConfig(reader: Reader): Config {
   const volume = readVolume(reader);
-  const config = { ...volume, db: readDb(reader, volume.purgeOrphans), nats: readNats(reader) };
+  const config = { ...volume, db: readDb(reader), nats: readNats(reader) };
   throwProblems(reader.problems);
   return Object.freeze(config);
 }
@@ -123,6 +125,7 @@ function readVolume(reader: Reader): VolumeConfig {
     verifyKeys: readKeys(reader),
     allowEmpty: reader.flag("ALLOW_EMPTY"),
     purgeOrphans: reader.flag("PURGE_ORPHANS"),
+    keepVersions: reader.integer("KEEP_VERSIONS", 0, 999_999),
     archiveCheck: reader.oneOf("ARCHIVE_CHECK", ["full", "quick"]),
     natsTimeout: reader.seconds("NATS_TIMEOUT", 1),
     waitTimeout: reader.seconds("WAIT_TIMEOUT"),

@@ -222,6 +222,10 @@ export const config = {
     [({ option, value, nearest }) => `${option} cannot be "${value}"${near.en(nearest)}`, ({ option, allowed }) => `use one of these values for ${option}: ${allowed.join(", ")}`],
     [({ option, value, nearest }) => `选项 ${option} 的取值“${value}”无效${near.zh(nearest)}`, ({ option, allowed }) => `请将 ${option} 设为以下之一：${allowed.join("、")}`],
   ),
+  "usage.value.count": usage<{ option: string }>(
+    [({ option }) => `${option} should be a whole number from 1`, ({ option }) => `give ${option} a number from 1 to 999999`],
+    [({ option }) => `选项 ${option} 应为不小于 1 的整数`, ({ option }) => `请将 ${option} 设为 1 至 999999 的整数`],
+  ),
   "usage.value.form": usage<{ option: string }>(
     [({ option }) => `${option} has a value that cannot be part of an object's key`, ({ option }) => `give ${option} 1 to 100 characters without "/", "\\", spaces and control characters`],
     [({ option }) => `选项 ${option} 的取值不能作为对象键的一部分`, ({ option }) => `请将 ${option} 设为 1 至 100 个字符，不含“/”、“\\”、空格和控制字符`],

@@ -231,6 +231,11 @@ export function isMoving({ version }: Pick<Identity, "version">): boolean {
 const NUMBERED = /^(\d+(?:\.\d+)*)(?:-([^+]+))?/;
 const NATURAL = new Intl.Collator("en", { numeric: true });
 
+/** Whether a version has a place among others: numbers, maybe a pre-release, maybe build metadata. */
+export function isOrdered(version: string): boolean {
+  return /^\d+(?:\.\d+)*(?:-[^+]+)?(?:\+.+)?$/.test(version);
+}
+
 /**
  * Compares two versions, the newer being the greater: by number, a pre-release before its release. `latest`
  * is the newest; a version without a number is the oldest.

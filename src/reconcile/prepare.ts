@@ -35,9 +35,9 @@ export interface Prepared {
  * reported without minutes of waiting. The first failure ends both.
  */
 export async function prepare(job: JobContext): Promise<Prepared> {
-  const { config, recorder } = job;
+  const { args, config, recorder } = job;
   refuseRegions(config);
-  const files = await listFiles(job);
+  const files = args.command === "prune" ? await listFilesIfAny(job) : await listFiles(job);
   const sibling = new AbortController();
   const signal = AbortSignal.any([job.signal, sibling.signal]);
   const stop = (error: unknown): never => {
@@ -64,6 +64,17 @@ export async function listFiles(job: ScanContext): Promise<VolumeFile[]> {
   const found = await findFiles(args, config, readOptions(job, signal));
   reportFindings(log, found);
   return found.files.map((file) => ({ ...file, watch: () => startReading(log, file.file, file.size) }));
+}
+
+/** Lists the files of a volume that need not be there. */
+async function listFilesIfAny(job: ScanContext): Promise<VolumeFile[]> {
+  try {
+    return await listFiles(job);
+  } catch (error) {
+    const isNone = error instanceof JobError && /^volume\.(?:missing|empty)$/.test(error.reason);
+    if (isNone) return [];
+    throw error;
+  }
 }
 
 /**

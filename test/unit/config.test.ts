@@ -51,6 +51,7 @@ describe("defaults", () => {
       allowEmpty: false,
       verifyKeys: undefined,
       purgeOrphans: false,
+      keepVersions: 0,
       archiveCheck: "full",
       natsTimeout: 60,
       waitTimeout: 300,
