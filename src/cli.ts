@@ -23,6 +23,8 @@ export interface Arguments {
   json: boolean;
   /** `verify --wait`: poll until it holds. */
   wait: boolean;
+  /** `--deep`: read the bytes of every object back. */
+  deep: boolean;
   /** A single file instead of the volume. */
   file?: string;
   type?: PackageType;
@@ -44,12 +46,19 @@ const OPTIONS = {
   object: { type: "string" },
   version: { type: "string" },
   wait: { type: "boolean" },
+  deep: { type: "boolean" },
   json: { type: "boolean" },
   help: { type: "boolean", short: "h" },
   "program-version": { type: "boolean", short: "V" },
 } as const;
 
 type Option = keyof typeof OPTIONS;
+
+/** The commands that an option goes with; the others go with all. */
+const ONLY: Partial<Record<Option, readonly Command[]>> = {
+  wait: ["verify"],
+  deep: ["init", "plan", "verify"],
+};
 
 interface Given {
   words: string[];
@@ -71,10 +80,14 @@ export function parseArguments(argv: readonly string[]): Arguments | Page {
   if (flags.has("auto") && values.file !== undefined) {
     throw new JobError("usage.together", { option: "--auto", other: "--file" });
   }
-  if (flags.has("wait") && command !== "verify") {
-    throw new JobError("usage.only", { option: "--wait", command: "verify" });
+  for (const option of flags) {
+    const only = ONLY[option];
+    if (only?.includes(command) === false) {
+      throw new JobError("usage.only", { option: `--${option}`, commands: only });
+    }
   }
-  return { command, json: flags.has("json"), wait: flags.has("wait"), ...claim(values) };
+  const given = { json: flags.has("json"), wait: flags.has("wait"), deep: flags.has("deep") };
+  return { command, ...given, ...claim(values) };
 }
 
 function pageOf(word: string, [topic, ...more]: string[], flags: Given["flags"]): Page | undefined {
@@ -87,7 +100,7 @@ function pageOf(word: string, [topic, ...more]: string[], flags: Given["flags"])
 }
 
 /** The options that describe a single file. */
-function claim(values: Given["values"]): Omit<Arguments, "command" | "json" | "wait"> {
+function claim(values: Given["values"]): Omit<Arguments, "command" | "json" | "wait" | "deep"> {
   const { file } = values;
   if (file === "") throw new JobError("usage.value.missing", { option: "--file" });
   const type = choice("type", values.type, PACKAGE_TYPES);

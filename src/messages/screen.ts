@@ -4,6 +4,7 @@ import { countWords, formatBytes, type Language, plural } from "./define.ts";
 const DIFFERENCES = {
   "drift.object.missing": { en: "not stored", zh: "未存储" },
   "drift.object.damaged": { en: "damaged", zh: "已损坏" },
+  "drift.object.bytes": { en: "damaged: other bytes", zh: "已损坏：内容不符" },
   "drift.object.unreadable": { en: "unreadable", zh: "不可读" },
   "drift.object.different": { en: "other content stored", zh: "已存储的内容不同" },
   "drift.row.missing": { en: "not registered", zh: "未登记" },

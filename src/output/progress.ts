@@ -20,8 +20,8 @@ export interface Progress {
 
 /** What is being done to which file. */
 export interface Task {
-  /** Reading an archive's entries, or sending. */
-  phase: "check" | "upload";
+  /** Reading an archive's entries, sending, or reading the stored objects back. */
+  phase: "check" | "upload" | "deep";
   file: string;
   /** Bytes; undefined: not known before the end. */
   total: number | undefined;
@@ -45,13 +45,18 @@ export function snapshot({ file, total, index, count }: Task, bytes: number, sec
   };
 }
 
-const CHECKING: Record<Language, string> = { en: "checking ", zh: "检查 " };
+/** What the bar begins with. */
+const DOING: Record<Task["phase"], Record<Language, string>> = {
+  check: { en: "checking ", zh: "检查 " },
+  deep: { en: "reading back ", zh: "回读 " },
+  upload: { en: "", zh: "" },
+};
 
 /** `[#######.......] 2/5 fusion-collectors.zip 43% of …` in `cells` cells, for a terminal. */
 export function progressBar(now: Snapshot, phase: Task["phase"], language: Language, cells: number): string {
   const { index, count, percent, total } = now;
   const place = index !== null && count !== null && count > 1 ? `${index}/${count} ` : "";
-  const words = `${phase === "check" ? CHECKING[language] : ""}${place}`;
+  const words = `${DOING[phase][language]}${place}`;
   const numbers = ` ${progressWords(now, language)}`;
   const room = cells - cellWidth(words) - cellWidth(numbers);
   const bars = total === null ? [] : BAR_WIDTHS.map((width) => bar(percent ?? 0, width));
@@ -97,7 +102,7 @@ export function startProgress(log: Log, task: Task, read?: () => number): Progre
   const line = (step: "start" | "progress" | "end") => {
     // Where a bar shows them, begin and end of each upload would be noise.
     if (task.phase === "upload" && !log.status) log.info("upload.progress", { step, ...now() });
-    else if (task.phase === "check" && step === "progress") log.info("check.progress", now());
+    else if (task.phase !== "upload" && step === "progress") log.info(`${task.phase}.progress`, now());
   };
   line("start");
   // Timers, not the updates: a stalled upload has none, and that is when somebody looks.

@@ -23,6 +23,7 @@ const SHOWN: ReadonlySet<EventName> = new Set<EventName>([
   "migrations.waiting",
   "definitions.waiting",
   "check.progress",
+  "deep.progress",
   "upload.progress",
   "verify.waiting",
   "gate.waiting",

@@ -28,7 +28,7 @@ function refusal(argv: readonly string[]): JobError {
 
 describe("the command line", () => {
   test("without arguments is init", () => {
-    assert.deepEqual(parsed([]), { command: "init", json: false, wait: false });
+    assert.deepEqual(parsed([]), { command: "init", json: false, wait: false, deep: false });
   });
 
   test("takes the guide's examples", () => {
@@ -54,6 +54,10 @@ describe("the command line", () => {
     ];
     const { object, type } = parsed(third);
     assert.deepEqual([object, type], ["Telegraf", "collector"]);
+  });
+
+  test("--deep goes with each command that looks at all objects", () => {
+    for (const command of ["init", "plan", "verify"]) assert.ok(parsed([command, "--deep"]).deep);
   });
 
   test("knows both spellings of an architecture", () => {
@@ -97,6 +101,7 @@ describe("the command line", () => {
     ["an installer without a file", ["--type", "installer"], "usage.needs"],
     ["--auto with --file", ["--auto", "--file", "x"], "usage.together"],
     ["--wait without verify", ["plan", "--wait"], "usage.only"],
+    ["--deep where no object is looked at", ["scan", "--deep"], "usage.only"],
   ];
   for (const [name, argv, reason, nearest] of bad) {
     test(`refuses ${name}${nearest ? " with the nearest name" : ""}`, () => {
