@@ -22,7 +22,8 @@ RUN npm ci --ignore-scripts ${NPM_REGISTRY:+--registry="$NPM_REGISTRY"}
 COPY tsconfig.json ./
 COPY src src
 COPY tools/notices.ts tools/
-RUN npm run build
+ARG REVISION=unknown
+RUN REVISION="$REVISION" npm run build
 WORKDIR /image
 # The image has no `env`: its program names node by its path. /lib64 is where x86_64 looks for the loader.
 RUN mkdir -p app etc usr/local/bin \

@@ -1,12 +1,13 @@
 #!/bin/sh
 # Waits until the Job has ended, shows its newest pod's log, and says how it ended: wait.sh [kubectl's options, such as -n bk-lite]
-# Exits 0 if the Job succeeded, with the job's own exit code if it failed, and with 1 as soon as it is clear that it
-# cannot start: no Job, no image, no Secret.
+# Exits 0 if the Job succeeded, with the job's own exit code if it failed, and with 1 if it cannot start: immediately if
+# there is no Job, after half a minute if there is no image or a key is missing.
 set -eu
 job=bklite-package-init
 
 fail() {
-  echo "wait.sh: $1" >&2
+  # Without the lines of kubectl's own log.
+  echo "wait.sh: $(printf '%s\n' "$1" | grep -v '^[EIW][0-9]\{4\} ')" >&2
   exit "${2:-1}"
 }
 
@@ -51,7 +52,7 @@ warning() {
     --sort-by=.metadata.creationTimestamp -o 'jsonpath={range .items[*]}{.reason}: {.message}{"\n"}{end}' 2>/dev/null | tail -n 1
 }
 
-seen='' shown='' stuck='' misses=0
+seen='' shown='' stuck=0 misses=0
 while :; do
   if ! conditions=$(kubectl "$@" get job "$job" -o \
     'jsonpath={range .status.conditions[?(@.status=="True")]}{.type}|{.reason}: {.message}{"\n"}{end}' 2>&1); then
@@ -98,8 +99,9 @@ Failed|'*)
     CreateContainerConfigError | CreateContainerError | ImagePullBackOff | InvalidImageName | ErrImageNeverPull) ;;
     *) reason='' ;;
   esac
-  # Twice in a row: a Secret that is applied a moment later is no failure.
-  if [ -n "$reason" ] && [ "$reason" = "$stuck" ]; then
+  # A Secret that is applied a moment later is no failure: the kubelet tries again every ten seconds or so.
+  if [ -n "$reason" ]; then stuck=$((stuck + 1)); else stuck=0; fi
+  if [ "$stuck" -gt 6 ]; then
     words=$(kubectl "$@" get pod "$pod" -o 'jsonpath={.status.containerStatuses[*].state.waiting.message}' 2>/dev/null) || words=''
     case $reason in
       CreateContainer*) remedy="create Secret and settings as docs/kubernetes.md has it (\"Settings and Secret\"); the pod then starts by itself" ;;
@@ -108,7 +110,6 @@ Failed|'*)
     fail "pod $pod cannot start: $reason: $words
 $remedy"
   fi
-  stuck=$reason
 
   if [ -z "$pod" ]; then
     now="no pod yet${conditions:+ ($conditions)}: $(warning "$job" "$@")"

@@ -13,14 +13,20 @@ import {
 } from "./identity.ts";
 import { nearest } from "./nearest.ts";
 
-const COMMANDS = ["init", "plan", "verify", "wait", "gate", "scan"] as const;
+const COMMANDS = ["init", "plan", "verify", "status", "wait", "gate", "scan"] as const;
 export type Command = (typeof COMMANDS)[number];
 /** Commands that print a page and do nothing else. */
 const PAGES = ["version", "help"] as const;
 
+/** How a report is written: for machines, or as a page for people. */
+export type ReportForm = "json" | "html";
+
 export interface Arguments {
   command: Command;
-  json: boolean;
+  /** `--json`, `--html`: the form in which the report goes to standard output. */
+  report?: ReportForm;
+  /** In REQUIRE's place. */
+  require?: string;
   /** `verify --wait`: poll until it holds. */
   wait: boolean;
   /** `--deep`: read the bytes of every object back. */
@@ -45,9 +51,11 @@ const OPTIONS = {
   arch: { type: "string" },
   object: { type: "string" },
   version: { type: "string" },
+  require: { type: "string" },
   wait: { type: "boolean" },
   deep: { type: "boolean" },
   json: { type: "boolean" },
+  html: { type: "boolean" },
   help: { type: "boolean", short: "h" },
   "program-version": { type: "boolean", short: "V" },
 } as const;
@@ -57,7 +65,7 @@ type Option = keyof typeof OPTIONS;
 /** The commands that an option goes with; the others go with all. */
 const ONLY: Partial<Record<Option, readonly Command[]>> = {
   wait: ["verify"],
-  deep: ["init", "plan", "verify"],
+  deep: ["init", "plan", "verify", "status"],
 };
 
 interface Given {
@@ -86,8 +94,18 @@ export function parseArguments(argv: readonly string[]): Arguments | Page {
       throw new JobError("usage.only", { option: `--${option}`, commands: only });
     }
   }
-  const given = { json: flags.has("json"), wait: flags.has("wait"), deep: flags.has("deep") };
-  return { command, ...given, ...claim(values) };
+  if (flags.has("json") && flags.has("html")) {
+    throw new JobError("usage.together", { option: "--json", other: "--html" });
+  }
+  const report = (["json", "html"] as const).find((form) => flags.has(form));
+  return {
+    command,
+    ...(report && { report }),
+    wait: flags.has("wait"),
+    deep: flags.has("deep"),
+    ...required(values),
+    ...claim(values),
+  };
 }
 
 function pageOf(word: string, [topic, ...more]: string[], flags: Given["flags"]): Page | undefined {
@@ -99,8 +117,12 @@ function pageOf(word: string, [topic, ...more]: string[], flags: Given["flags"])
   return word === "version" ? { page: "version" } : { page: "help", ...(topic !== undefined && { topic }) };
 }
 
+function required({ require }: Given["values"]): Pick<Arguments, "require"> {
+  return require === undefined ? {} : { require };
+}
+
 /** The options that describe a single file. */
-function claim(values: Given["values"]): Omit<Arguments, "command" | "json" | "wait" | "deep"> {
+function claim(values: Given["values"]): Omit<Arguments, "command" | "report" | "require" | "wait" | "deep"> {
   const { file } = values;
   if (file === "") throw new JobError("usage.value.missing", { option: "--file" });
   const type = choice("type", values.type, PACKAGE_TYPES);

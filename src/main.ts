@@ -17,12 +17,21 @@ import { helpPage, USAGE } from "./help.ts";
 import { type JobContext, stopSignal } from "./job.ts";
 import { createRedact, escapeLines } from "./output/redact.ts";
 import { openOutput, printUsageError } from "./output/run-output.ts";
-import { writeNow } from "./output/terminal.ts";
+import { loadCells, openTerminal, writeNow } from "./output/terminal.ts";
+
+/** The commit; the image's build puts it in (package.json, `build`). */
+declare const REVISION: string | undefined;
+
+const program = {
+  version: manifest.version,
+  revision: typeof REVISION === "string" && REVISION !== "unknown" ? REVISION : null,
+};
 
 /** Loaded on demand: their libraries take longer to load than everything up to the first log line. */
 const COMMAND: Record<Command, () => Promise<(job: JobContext) => Promise<void>>> = {
   init: async () => (await import("./commands/init.ts")).init,
   plan: async () => (await import("./commands/plan.ts")).showPlan,
+  status: async () => (await import("./commands/status.ts")).showStatus,
   verify: async () => (await import("./commands/verify.ts")).verify,
   wait: async () => (await import("./commands/wait.ts")).waitOnly,
   gate: async () => (await import("./commands/gate.ts")).gate,
@@ -52,32 +61,35 @@ async function main(): Promise<void> {
   try {
     args = parseArguments(process.argv.slice(2));
     if ("page" in args) {
-      exit(writeNow(1, pageText(args)) ? EXIT.fileRead : EXIT.ok);
+      exit(writeNow(1, await pageText(args)) ? EXIT.fileRead : EXIT.ok);
       return;
     }
   } catch (error) {
-    await printUsageError(error, USAGE[language], process, reader, exit);
+    await printUsageError(error, { usage: USAGE[language], program }, process, reader, exit);
     return;
   }
   await run(args, reader);
 }
 
-function pageText(asked: Page): string {
+async function pageText(asked: Page): Promise<string> {
   if (asked.page === "version") return `${manifest.name} ${manifest.version}\n`;
   const program = dirname(realpathSync(process.argv[1] as string));
-  return helpPage(asked.topic, readOutput(process.env).language, program);
+  await loadCells();
+  const { width } = openTerminal(1, process.stdout, process.env);
+  return helpPage(asked.topic, { language: readOutput(process.env).language, width: width() }, program);
 }
 
 async function run(args: Arguments, reader: Reader): Promise<void> {
   let config: VolumeConfig | undefined;
   let problem: unknown;
   try {
+    if (args.require !== undefined) reader.set("REQUIRE", args.require);
     config = args.command === "scan" ? readVolumeConfig(reader) : readConfig(reader);
   } catch (error) {
     problem = error;
   }
   const shown = config ? publicValues(config) : [];
-  const { log, recorder, end } = await openOutput(args, process, reader, shown, exit);
+  const { log, recorder, end } = await openOutput({ ...args, program }, process, reader, shown, exit);
   // the nats library prints there when a connection breaks; standard output is for the log or the report
   console.log = () => {};
   process.on("uncaughtException", (error) => end.finish(error));

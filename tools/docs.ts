@@ -1,6 +1,7 @@
 /**
- * npm run docs Writes what of docs/ is made of the code: the pages of reasons, and the table of events in the
- * pages on output. A test asks that they are as this would write them.
+ * npm run docs
+ * Writes the parts of docs/ that come from the code: the pages of reasons, and the table of events in the
+ * pages on output. A test checks that the pages are up to date.
  */
 
 import { readFileSync, writeFileSync } from "node:fs";
@@ -26,7 +27,7 @@ const FAMILIES: [title: Record<Language, string>, prefixes: string[]][] = [
   [{ en: "Both servers", zh: "两个服务端" }, ["wait"]],
   [
     { en: "Content that differs, and what is missing", zh: "内容不一致与缺失" },
-    ["conflict", "content", "drift", "verification"],
+    ["conflict", "content", "drift", "object", "verification"],
   ],
   [{ en: "What can be installed", zh: "可安装的内容" }, ["platform", "gate"]],
   [{ en: "The run", zh: "运行" }, ["lock", "run", "internal"]],
@@ -63,6 +64,7 @@ const EXAMPLES: Record<string, object> = {
   "store.full.bucket": { bucket: "{bucket}", ...capacity() },
   "repack.never": { reasons: ["repack.tar-gz", "repack.links"] },
   "table.unknown": { table: "{table}", names: ["{column}"], types: "{column} {type}" },
+  "store.unlisted": { bucket: "{bucket}", count: 1, bytes: 64 * 1024 ** 2, keys: ["{key}"] },
   "store.denied": { action: "publish to", subject: "{subject}" },
   "wait.both": halves("postgres.tcp.refused", "nats.dns"),
   "wait.both.config": halves("postgres.tcp.refused", "nats.tls.first"),

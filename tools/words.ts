@@ -1,7 +1,8 @@
 /**
- * npm run lint Checks what a machine can check of how the project writes: comments stay within 110 columns,
- * English text has none of the words below, and Chinese text has full-width punctuation and the operators'
- * own terms. Prints each violation and exits 1.
+ * npm run lint
+ * Checks what a machine can check of how the project writes: comments stay within 110 columns, English text
+ * has none of the words below, and Chinese text has full-width punctuation and the operators' own terms.
+ * Prints each violation, and exits 1 if there is one.
  */
 
 import { execFileSync } from "node:child_process";

@@ -2,7 +2,7 @@ import { ProblemError } from "../errors.ts";
 import type { ScanContext } from "../job.ts";
 import { shownPlatform } from "../packages/package.ts";
 import { judge } from "../packages/resolve.ts";
-import { packageDigests } from "../packages/sources.ts";
+import { fileDigest, packageDigests, sourceOf } from "../packages/sources.ts";
 import { packageKeys } from "../reconcile/match.ts";
 import { listFiles, reportResolved, scanFiles } from "../reconcile/prepare.ts";
 
@@ -19,9 +19,17 @@ export async function scanOnly(job: ScanContext): Promise<void> {
   if (problems.length > 0) throw new ProblemError(problems);
   reportResolved(resolved, job);
   const digests = await packageDigests(packages, signal);
+  // of what is delivered, to be compared with the vendor's list, whatever it becomes
+  for (const { archive } of packages)
+    if (archive.kind !== "collector-folder") await fileDigest(archive, signal);
   for (const [pkg, { sha256, bytes }] of digests) {
     const [key] = packageKeys(pkg, undefined, pkg.name, true);
-    recorder.package(pkg, { action: "found", key, name: pkg.name, sha256, bytes, bytesUploaded: 0 });
+    recorder.package(pkg, {
+      action: "found",
+      source: sourceOf(pkg),
+      stored: { name: pkg.name, key, bytes, sha256 },
+      bytesUploaded: 0,
+    });
     const { type, object, version } = pkg;
     log.info("scan.package", {
       file: pkg.archive.file,

@@ -110,6 +110,12 @@ export class Reader {
     this.problems.push({ reason, params } as ConfigProblem);
   }
 
+  /** Sets a variable to what the command line says in its place. */
+  set(name: VariableName, value: string): void {
+    if (value === "") delete this.#values[name];
+    else this.#values[name] = value;
+  }
+
   has(name: VariableName): boolean {
     return name in this.#values;
   }

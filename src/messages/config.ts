@@ -16,30 +16,18 @@ function usage<P extends object>(en: Words<P>, zh: Words<P>): Reason<P> {
   return { exit: EXIT.usage, en, zh };
 }
 
-const HELP = {
-  en: "run bklite-package-init --help for the commands and options",
-  zh: "请运行 bklite-package-init --help 查看命令与选项",
-};
+const HELP = { en: "run bklite-package-init --help for the commands and options", zh: "请运行 bklite-package-init --help 查看命令与选项" };
 
 /** `(did you mean "init"?)`, or nothing if no name is near. */
-const near = {
-  en: (name: string | undefined) => (name === undefined ? "" : ` (did you mean "${name}"?)`),
-  zh: (name: string | undefined) => (name === undefined ? "" : `（是否想输入“${name}”？）`),
-};
+const near = { en: (name: string | undefined) => (name === undefined ? "" : ` (did you mean "${name}"?)`), zh: (name: string | undefined) => (name === undefined ? "" : `（是否想输入“${name}”？）`) };
 
 const STRAY = {
-  "carriage-return": {
-    en: ["contains a carriage return", "save the file with Unix line ends (LF)"],
-    zh: ["含有回车符", "将文件保存为 Unix 换行（LF）"],
-  },
+  "carriage-return": { en: ["contains a carriage return", "save the file with Unix line ends (LF)"], zh: ["含有回车符", "将文件保存为 Unix 换行（LF）"] },
   quotes: {
     en: ["has quotes around it that are part of the value", "remove the quotes, which docker run --env-file and Kubernetes keep"],
     zh: ["值带有引号", "去掉引号，docker run --env-file 和 Kubernetes 会原样保留引号"],
   },
-  blanks: {
-    en: ["begins or ends with a space", "remove the spaces at both ends"],
-    zh: ["首尾有空格", "去掉首尾的空格"],
-  },
+  blanks: { en: ["begins or ends with a space", "remove the spaces at both ends"], zh: ["首尾有空格", "去掉首尾的空格"] },
 } as const;
 
 const regionNames = (regions: readonly string[], comma: string) => regions.map((id) => `region/${id}`).join(comma);

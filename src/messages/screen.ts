@@ -1,6 +1,9 @@
 import { countWords, formatBytes, type Language, plural } from "./define.ts";
+import { duration, type Snapshot } from "./events.ts";
 
-/** How a difference between servers and volume is called in a list; its reason in the catalog has the details. */
+/**
+ * The name of a difference between servers and volume in a list; its reason in the catalog has the details.
+ */
 const DIFFERENCES = {
   "drift.object.missing": { en: "not stored", zh: "未存储" },
   "drift.object.damaged": { en: "damaged", zh: "已损坏" },
@@ -13,7 +16,7 @@ const DIFFERENCES = {
   "drift.row.digest": { en: "other SHA-256 registered", zh: "登记的 SHA-256 不同" },
 } as const;
 
-/** What was done, or (`plan`) would be done, to a package or its row. */
+/** The action on a package or its row, done or (`plan`) intended. */
 const DONE: Record<string, Record<Language, string>> = {
   uploaded: { en: "uploaded", zh: "已上传" },
   repaired: { en: "repaired", zh: "已修复" },
@@ -52,7 +55,7 @@ export const SCREEN = {
   en: {
     files: (files: number, packages: number, to: string) => `${plural(files, "file")} ${to} ${plural(packages, "package")}`,
     tableState: (state: string) => `table state ${state}`,
-    bucket: (name: string, exists: boolean) => `bucket ${name}${exists ? "" : " (not there yet)"}`,
+    bucket: (name: string, exists: boolean) => `bucket ${name}${exists ? "" : " (does not exist yet)"}`,
     unchanged: (count: number) => `${plural(count, "package")} unchanged`,
     others: (count: number) => `and ${plural(count, "other")}`,
     heads: ["platform", "controller", "installer", "collectors"],
@@ -99,7 +102,7 @@ export const SCREEN = {
   },
 } as const;
 
-/** What was done to a package or row, in a list; `command` plan only says what would be done. */
+/** Returns the word for an action in a list; with the command `plan` it is only intended. */
 export function doneWords(action: string, command: string, language: Language): string {
   return (command === "plan" ? PLANNED[action] : undefined)?.[language] ?? DONE[action]?.[language] ?? action;
 }
@@ -109,7 +112,7 @@ export function differenceWords(reason: string, language: Language): string {
   return (DIFFERENCES as Record<string, Record<Language, string>>)[reason]?.[language] ?? reason;
 }
 
-/** What a run that succeeded came to. */
+/** Returns the verdict of a successful run. */
 export function successWords({ command, seconds, packages, rows }: Counts, language: Language): string {
   const zh = language === "zh";
   const total = sum(packages);
@@ -140,10 +143,26 @@ export function successWords({ command, seconds, packages, rows }: Counts, langu
   }
 }
 
-/** How far the uploads of a run are, in parts: those of least use are last. */
-export function uploadParts({ bytes, total, bytesPerSecond, secondsLeft }: { bytes: number; total: number | null; bytesPerSecond: number; secondsLeft: number | null }, language: Language): string[] {
-  const zh = language === "zh";
-  const amount = total === null ? formatBytes(bytes) : zh ? `${formatBytes(bytes)}，共 ${formatBytes(total)}` : `${formatBytes(bytes)} of ${formatBytes(total)}`;
-  const left = secondsLeft === null ? [] : [zh ? `剩余 ${secondsLeft} 秒` : `${secondsLeft} s left`];
+/** What is being done, before a bar. */
+export const PHASES = {
+  deep: { en: "reading back", zh: "回读" },
+  read: { en: "reading", zh: "读取" },
+  check: { en: "checking", zh: "检查" },
+  upload: { en: "", zh: "" },
+} as const;
+
+/** `39 of 61 MiB`, in the unit of the whole. */
+function amountOf(bytes: number, total: number, language: Language): string {
+  const [size = "", unit = ""] = formatBytes(total).split(" ");
+  const part = Number(size) > 0 ? (bytes / total) * Number(size) : 0;
+  const digits = Number(size) < 10 && unit !== "B" ? 1 : 0;
+  return `${part.toFixed(digits)}${language === "zh" ? " / " : " of "}${Number(size).toFixed(digits)} ${unit}`;
+}
+
+/** How far something is, in parts: amount, rate, and the time that is left. */
+export function uploadParts({ bytes, total, bytesPerSecond, secondsLeft }: Pick<Snapshot, "bytes" | "total" | "bytesPerSecond" | "secondsLeft">, language: Language): string[] {
+  const amount = total === null ? formatBytes(bytes) : amountOf(bytes, total, language);
+  const isOver = secondsLeft === null || (total !== null && bytes >= total);
+  const left = isOver ? [] : [language === "zh" ? `剩余 ${duration(secondsLeft, language)}` : `${duration(secondsLeft, language)} left`];
   return [amount, `${formatBytes(bytesPerSecond)}/s`, ...left];
 }

@@ -34,14 +34,8 @@ const HEALTH = {
     code === "ESTALE" ? "请重新挂载卷（PACKAGES_DIR），再重新运行：NFS 服务端已更换或重启" : "请检查卷（PACKAGES_DIR）所在的磁盘或网络存储（存储日志、dmesg），再重新运行",
 };
 
-const MOUNT = {
-  en: "mount the folder that holds the packages there, or set PACKAGES_DIR",
-  zh: "请将存放探针包的目录挂载到该处，或设置 PACKAGES_DIR",
-};
-const REGULAR_FILE = {
-  en: "give --file the path of a regular file, as seen from inside the container",
-  zh: "请用 --file 指定容器内可见的普通文件路径",
-};
+const MOUNT = { en: "mount the folder that holds the packages there, or set PACKAGES_DIR", zh: "请将存放探针包的目录挂载到该处，或设置 PACKAGES_DIR" };
+const REGULAR_FILE = { en: "give --file the path of a regular file, as seen from inside the container", zh: "请用 --file 指定容器内可见的普通文件路径" };
 const RENAME = {
   en: "rename the file so that its name says each thing once, as in fusion-collectors-linux-amd64-1.2.3.zip",
   zh: "请重命名该文件，使每项信息只出现一次，例如 fusion-collectors-linux-amd64-1.2.3.zip",
@@ -50,10 +44,7 @@ const SUMS = {
   en: "write it again with sha256sum, in the folder of the packages: sha256sum NAME > NAME.sha256, or sha256sum *.zip > SHA256SUMS",
   zh: "请在探针包所在目录用 sha256sum 重新生成：sha256sum NAME > NAME.sha256，或 sha256sum *.zip > SHA256SUMS",
 };
-const RELEASE = {
-  en: "import it on BK-Lite's page, and remove it from the volume",
-  zh: "请在 BK-Lite 页面上导入，并从目录中移除",
-};
+const RELEASE = { en: "import it on BK-Lite's page, and remove it from the volume", zh: "请在 BK-Lite 页面上导入，并从目录中移除" };
 
 /** A volume without a usable package. */
 interface Emptiness {
@@ -97,22 +88,13 @@ const at = <P extends AtPointer>(cause: Record<Language, (params: P) => string>)
  * values allowed.
  */
 const RULES = {
-  missing: {
-    en: ({ detail }) => `field "${detail}" is missing`,
-    zh: ({ detail }) => `缺少字段“${detail}”`,
-  },
+  missing: { en: ({ detail }) => `field "${detail}" is missing`, zh: ({ detail }) => `缺少字段“${detail}”` },
   unknown: {
     en: ({ detail, near }) => (near ? `there is no field "${detail}" (did you mean "${near}"?)` : "has a field that does not exist"),
     zh: ({ detail, near }) => (near ? `没有字段“${detail}”（是否应为“${near}”？）` : "含有不存在的字段"),
   },
-  type: {
-    en: ({ detail }) => `should be ${TYPES[detail]?.en ?? detail}`,
-    zh: ({ detail }) => `应为${TYPES[detail]?.zh ?? detail}`,
-  },
-  values: {
-    en: ({ detail }) => `should be one of ${detail}`,
-    zh: ({ detail }) => `取值应为以下之一：${detail}`,
-  },
+  type: { en: ({ detail }) => `should be ${TYPES[detail]?.en ?? detail}`, zh: ({ detail }) => `应为${TYPES[detail]?.zh ?? detail}` },
+  values: { en: ({ detail }) => `should be one of ${detail}`, zh: ({ detail }) => `取值应为以下之一：${detail}` },
   path: {
     en: () => 'should be a path below PACKAGES_DIR, with "/" between folders; not absolute, and without "." and ".."',
     zh: () => "应为 PACKAGES_DIR 下的相对路径，目录间用“/”分隔，不含“.”和“..”",
@@ -340,23 +322,14 @@ export const volume = {
     [({ line, column, cut }) => `is not valid JSON: ${cut ? "it ends too early, in" : "the error is in"} line ${line}, column ${column}`, SCHEMA.en],
     [({ line, column, cut }) => `不是有效的 JSON：${cut ? "内容不完整，止于" : "错误位于"}第 ${line} 行第 ${column} 列`, SCHEMA.zh],
   ),
-  "manifest.schema": at<AtPointer & Broken & { rule: ManifestRule }>({
-    en: (params) => RULES[params.rule].en(params),
-    zh: (params) => RULES[params.rule].zh(params),
-  }),
+  "manifest.schema": at<AtPointer & Broken & { rule: ManifestRule }>({ en: (params) => RULES[params.rule].en(params), zh: (params) => RULES[params.rule].zh(params) }),
   "manifest.field": at<AtPointer>({
     en: () => "cannot be used: 1 to 100 characters, without spaces, slashes, backslashes or control characters",
     zh: () => "不可用：须为 1 至 100 个字符，不含空格、斜杠、反斜杠和控制字符",
   }),
   "manifest.description": at<AtPointer>({ en: () => "contains a control character", zh: () => "包含控制字符" }),
-  "manifest.missing": at<AtPointer & { path: string }>({
-    en: ({ path }) => `there is no file ${path} on the volume`,
-    zh: ({ path }) => `卷（PACKAGES_DIR）中没有文件 ${path}`,
-  }),
-  "manifest.twice": at<AtPointer & { path: string }>({
-    en: ({ path }) => `${path} is named twice`,
-    zh: ({ path }) => `${path} 出现了两次`,
-  }),
+  "manifest.missing": at<AtPointer & { path: string }>({ en: ({ path }) => `there is no file ${path} on the volume`, zh: ({ path }) => `卷（PACKAGES_DIR）中没有文件 ${path}` }),
+  "manifest.twice": at<AtPointer & { path: string }>({ en: ({ path }) => `${path} is named twice`, zh: ({ path }) => `${path} 出现了两次` }),
   "manifest.long": invalid<{ limit: number }>([({ limit }) => `is longer than ${limit} bytes`, SCHEMA.en], [({ limit }) => `超过 ${limit} 字节`, SCHEMA.zh]),
   "manifest.irregular": invalid(["is not a regular file", "replace it with a regular file, or remove it"], ["不是普通文件", "请换成普通文件，或将其删除"]),
 };

@@ -1,45 +1,55 @@
+import { hostname } from "node:os";
 import { ProblemError } from "../errors.ts";
 import { EXIT } from "../exit.ts";
 import type { Language } from "../messages/define.ts";
-import type { PlatformEntry, RowAction, RowEntry } from "../messages/events.ts";
+import type { PlatformEntry, RowAction, RowEntry, RowLine, StoredState } from "../messages/events.ts";
 import {
   describeError,
   describeProblem,
   type PackageEntry,
   type Phase,
   type ProbeEntry,
+  type RegionEntry,
+  type RemovedEntry,
   type Report,
   type ReportError,
+  type ServersEntry,
+  type SourceEntry,
+  type StoredEntry,
   type Support,
   type Warning,
 } from "./report.ts";
 
-/** What happened to one package. */
+/** The outcome of one package. */
 export interface PackageResult {
   action: PackageEntry["action"];
-  key: string | null;
-  name: string;
-  sha256: string | undefined;
-  bytes: number | undefined;
+  source: SourceEntry;
+  stored: StoredEntry;
   bytesUploaded: number;
   error?: unknown;
 }
 
-/** What the report says of a package, whatever happens to it. */
+/** The fields of a package that do not depend on its outcome. */
 export interface ReportedPackage {
-  archive: { file: string };
-  /** How its bytes differ from the file's, and why. */
+  /** How its bytes differ from the file, and why. */
   derived?: { kind: string; reasons?: readonly string[] };
   type: string;
   os: string;
   arch: string;
-  /** For whatever platform. */
+  /** For any platform. */
   anywhere?: boolean;
   object: string;
   version: string;
 }
 
-/** Collects what happens during a run. A package that is stored in one attempt and found in the next counts as stored. */
+/** What identifies a row; the unique constraint leaves the type out. */
+type RowIdentity = Pick<RowEntry, "os" | "arch" | "object" | "version">;
+
+const rowId = ({ os, arch, object, version }: RowIdentity) => [os, arch, object, version].join("/");
+
+/**
+ * Collects the outcomes of a run. A package that one attempt stored and the next one found counts as stored.
+ */
 export class Recorder {
   readonly #command: string;
   readonly #language: Language;
@@ -48,10 +58,16 @@ export class Recorder {
   readonly #packages = new Map<string, PackageEntry>();
   readonly #rows = new Map<string, RowEntry>();
   readonly #warnings = new Map<string, Warning>();
+  /** When the run was over: a report that is written twice says the same twice. */
+  #ended: number | undefined;
+  program: Report["program"] = { version: "", revision: null };
   bucket: string | null = null;
-  /** What can be installed, as it was last seen. */
+  readonly servers: ServersEntry = { postgres: null, nats: null };
+  /** What can be installed, as last read. */
   platforms: PlatformEntry[] = [];
   probes: ProbeEntry[] = [];
+  regions: RegionEntry[] = [];
+  removed: RemovedEntry[] = [];
   orphans = { objects: 0, bytes: 0 };
   readonly support: Support = {
     layers: { postgres: null, nats: null },
@@ -60,7 +76,7 @@ export class Recorder {
     store: null,
     phases: {},
   };
-  /** undefined until the table has been seen. */
+  /** undefined until the table has been read. */
   archColumn: boolean | undefined;
 
   constructor(command: string, language: Language) {
@@ -68,12 +84,12 @@ export class Recorder {
     this.#language = language;
   }
 
-  /** The highest layer that a service has passed. */
+  /** Records the highest layer that a service has passed. */
   passed(service: keyof Support["layers"], layer: string | undefined): void {
     this.support.layers[service] = layer ?? null;
   }
 
-  /** Runs a phase and counts its time, failed or not. */
+  /** Runs a phase and adds its time, even if it fails. */
   async time<T>(phase: Phase, work: () => Promise<T>): Promise<T> {
     const started = performance.now();
     try {
@@ -85,20 +101,17 @@ export class Recorder {
   }
 
   package(pkg: ReportedPackage, result: PackageResult): void {
-    const id = `${pkg.archive.file} ${pkg.object}`;
+    const id = `${result.source.file} ${pkg.object}`;
     const earlier = this.#packages.get(id);
     const sent = earlier !== undefined && earlier.bytesUploaded > 0 && result.action === "unchanged";
     this.#packages.set(id, {
-      file: pkg.archive.file,
-      bytes: result.bytes ?? null,
-      sha256: result.sha256 ?? null,
+      source: result.source,
+      stored: result.stored,
       type: pkg.type,
       os: pkg.anywhere ? null : pkg.os,
       arch: pkg.anywhere || this.archColumn === false ? null : pkg.arch,
       object: pkg.object,
       version: pkg.version,
-      name: result.name,
-      key: result.key,
       action: sent ? earlier.action : result.action,
       bytesUploaded: result.bytesUploaded + (earlier?.bytesUploaded ?? 0),
       ...(pkg.derived?.reasons && pkg.derived.reasons.length > 0 && { repacked: pkg.derived.reasons }),
@@ -106,28 +119,25 @@ export class Recorder {
     });
   }
 
-  /** A file that never became a package. */
+  /** Records a file that did not become a package. */
   refused(file: string, error: ReportError): void {
     this.#packages.set(file, {
-      file,
-      bytes: null,
-      sha256: null,
+      source: { file, bytes: null, sha256: null },
+      stored: { name: file.split("/").at(-1) ?? file, key: null, bytes: null, sha256: null },
       type: null,
       os: null,
       arch: null,
       object: null,
       version: null,
-      name: file.split("/").at(-1) ?? file,
-      key: null,
       action: "failed",
       bytesUploaded: 0,
       error,
     });
   }
 
-  row(values: Omit<RowEntry, "id" | "action">, id: number | undefined, action: RowAction): void {
+  row(values: Omit<RowLine, "id" | "action">, id: number | undefined, action: RowAction): void {
     const { type, os, arch, object, version, name } = values;
-    const identity = [os, arch, object, version].join("/");
+    const identity = rowId(values);
     const earlier = this.#rows.get(identity);
     this.#rows.set(identity, {
       id: id ?? null,
@@ -138,10 +148,17 @@ export class Recorder {
       version,
       name,
       action: earlier && action === "unchanged" ? earlier.action : action,
+      stored: earlier?.stored ?? null,
     });
   }
 
-  /** A warning; one that a further attempt of the same run repeats counts once. */
+  /** What is stored of the object of a row, if the report has that row. */
+  rowStored(row: RowIdentity, stored: StoredState): void {
+    const entry = this.#rows.get(rowId(row));
+    if (entry) this.#rows.set(rowId(row), { ...entry, stored });
+  }
+
+  /** Records a warning; a warning that another attempt of the run repeats counts once. */
   warning(warning: Warning): void {
     this.#warnings.set([warning.reason, warning.file, warning.message].join(" "), warning);
   }
@@ -154,23 +171,29 @@ export class Recorder {
     return [...this.#rows.values()];
   }
 
-  /** The report as it stands; `error` is what ended the run. */
+  /** Returns the report so far; `error` is the error that ended the run. */
   report(error?: unknown): Report {
     if (error instanceof ProblemError) this.#addProblems(error);
     const described = error === undefined ? undefined : describeError(error, this.#language);
+    this.#ended ??= performance.now();
     return {
-      schema: 2,
+      schema: 3,
       command: this.#command,
+      program: this.program,
+      host: hostname(),
+      servers: this.servers,
       outcome: described ? "failed" : "ok",
       exitCode: described?.code ?? EXIT.ok,
       startedAt: this.#startedAt.toISOString(),
-      durationMs: Math.round(performance.now() - this.#started),
+      durationMs: Math.round(this.#ended - this.#started),
       bucket: this.bucket,
       ...(described && { error: described }),
       packages: this.packages,
       rows: this.rows,
-      platforms: this.platforms,
       probes: this.probes,
+      platforms: this.platforms,
+      regions: this.regions,
+      removed: this.removed,
       warnings: [...this.#warnings.values()],
       orphans: this.orphans,
       support: this.support,
@@ -181,8 +204,8 @@ export class Recorder {
     for (const one of problems) {
       const { file } = one;
       const error = describeProblem(one, this.#language);
-      const entries = this.packages.filter((candidate) => candidate.file === file);
-      // one of several packages of an archive: its own entry says so already
+      const entries = this.packages.filter((candidate) => candidate.source.file === file);
+      // a package of an archive: its own entry already has the error
       if (entries.some((candidate) => candidate.object !== null && candidate.action === "failed")) continue;
       const [entry] = entries;
       if (entry) Object.assign(entry, { action: "failed", error });

@@ -1,6 +1,6 @@
 /**
- * output/: everything that leaves the program: log, tables, progress, report, termination message, without secrets and in the
- * operator's language. Knows how things are said, not how they are done.
+ * output/: everything that leaves the program: log, tables, progress, report, termination message, without
+ * secrets and in the operator's language. Knows how to present a run, not how to perform it.
  */
 import { closeSync, constants, openSync, writeSync } from "node:fs";
 import { JobError, type Problem, problemCode } from "../errors.ts";
@@ -18,34 +18,85 @@ export interface ReportError {
   hint: string;
 }
 
-export interface PackageEntry {
+/** A file as it was delivered, to be compared with the vendor's list. */
+export interface SourceEntry {
   file: string;
   bytes: number | null;
   sha256: string | null;
+  /** Fingerprint and comment of the key that signed it. */
+  signedBy?: string;
+}
+
+/** What BK-Lite serves, or would serve: the object. */
+export interface StoredEntry {
+  name: string;
+  key: string | null;
+  bytes: number | null;
+  sha256: string | null;
+}
+
+export interface PackageEntry {
+  source: SourceEntry;
+  stored: StoredEntry;
   type: string | null;
   os: string | null;
   arch: string | null;
   object: string | null;
   version: string | null;
-  name: string;
-  key: string | null;
   /** `found`: by scan, which stores nothing. */
   action: PackageAction | "failed" | "found";
   bytesUploaded: number;
-  /** Why the archive was stored in another form than it has on the volume. */
+  /** Why the archive is stored in another form than it has on the volume. */
   repacked?: readonly string[];
   error?: ReportError;
 }
 
 /** An APM probe that BK-Lite knows. */
 export interface ProbeEntry {
-  /** The file's. */
+  /** The file's digest. */
   name: string;
   key: string;
   stored: "whole" | "damaged" | "missing";
 }
 
-/** Something that ends no run, but that somebody should know. */
+/** A cloud region's mirror of the bucket. */
+export interface RegionEntry {
+  id: number;
+  name: string;
+  reachable: boolean;
+  /** Messages that the mirror still lacks; null if it was not reached. */
+  lag: number | null;
+  /** Keys. */
+  missing: string[];
+  damaged: string[];
+  /** Chunks of replaced objects that the mirror keeps; null if it was not reached. */
+  deadBytes: number | null;
+}
+
+/** An old version that was removed, or would be. */
+export interface RemovedEntry {
+  /** The row's id; null if only an object was left. */
+  row: number | null;
+  key: string | null;
+  bytes: number | null;
+  /** false: only shown. */
+  done: boolean;
+}
+
+/** The servers that the command reached. */
+export interface ServersEntry {
+  postgres: {
+    host: string;
+    port: number;
+    database: string;
+    schema: string;
+    version: string;
+    tableState: string;
+  } | null;
+  nats: { server: string; version: string; bucket: string } | null;
+}
+
+/** Something that ends no run, but that a person should know. */
 export interface Warning {
   reason: ReasonId;
   message: string;
@@ -53,10 +104,15 @@ export interface Warning {
   file?: string;
 }
 
-/** The report, as REPORT_FILE and --json hold it; report.schema.json says the same to machines. */
+/** The report of REPORT_FILE and --json; report.schema.json describes it for machines. */
 export interface Report {
-  schema: 2;
+  schema: 3;
   command: string;
+  /** `revision`: the commit that it was built from; null if the build did not name it. */
+  program: { version: string; revision: string | null };
+  /** The machine, container or pod that it ran on. */
+  host: string;
+  servers: ServersEntry;
   outcome: "ok" | "failed";
   exitCode: ExitCode;
   startedAt: string;
@@ -65,8 +121,10 @@ export interface Report {
   error?: ReportError;
   packages: PackageEntry[];
   rows: RowEntry[];
-  platforms: PlatformEntry[];
   probes: ProbeEntry[];
+  platforms: PlatformEntry[];
+  regions: RegionEntry[];
+  removed: RemovedEntry[];
   warnings: Warning[];
   orphans: { objects: number; bytes: number };
   support: Support;
@@ -74,13 +132,13 @@ export interface Report {
 
 export type Phase = "wait" | "scan" | "lock" | "read" | "check" | "upload" | "rows" | "verify";
 
-/** What BK-Lite's support asks for when something does not work. */
+/** Facts that BK-Lite's support asks for. */
 export interface Support {
-  /** The highest layer of readiness that was passed; null for none. */
+  /** The highest layer of readiness that was passed; null if none. */
   layers: { postgres: string | null; nats: string | null };
   postgres: { version: string; state: string } | null;
   nats: { version: string; server: string } | null;
-  /** Configuration and usage of the bucket's stream, as it was last read. */
+  /** Configuration and usage of the bucket's stream, as last read. */
   store: {
     replicas: number;
     maxBytes: number;
@@ -91,17 +149,17 @@ export interface Support {
     lastSequence: number;
     objects: number;
   } | null;
-  /** Milliseconds by phase; waiting and scanning go on at the same time. */
+  /** Milliseconds by phase; waiting and scanning run at the same time. */
   phases: Partial<Record<Phase, number>>;
 }
 
-/** How many problems more than the one named, in words. */
+/** How many more problems there are. */
 const MORE: Record<Language, (others: number) => string> = {
   en: (others) => ` (and ${others} more, see the log)`,
   zh: (others) => `（另有 ${others} 个问题，见日志）`,
 };
 
-/** Any error as code, reason, message and remedy; what the job does not know is a bug of its own. */
+/** Returns an error's code, reason, message and remedy; an unknown error is a bug of the job. */
 export function describeError(error: unknown, language: Language): ReportError {
   if (!(error instanceof JobError)) {
     const cause = error instanceof Error ? error.message : String(error);
@@ -125,7 +183,7 @@ export function describeError(error: unknown, language: Language): ReportError {
   };
 }
 
-/** A problem by itself, as the report has it for its file. */
+/** Returns a problem as the report has it for its file. */
 export function describeProblem(problem: Problem, language: Language): ReportError {
   const { message, hint } = formatMessage(
     problem.reason,
@@ -136,12 +194,16 @@ export function describeProblem(problem: Problem, language: Language): ReportErr
   return { code: problemCode(problem), reason: problem.reason, message, hint };
 }
 
-/** The report as REPORT_FILE and --json have it. */
+/**
+ * The report as REPORT_FILE and --json have it. Every `<` is escaped, so that the page can hold the same
+ * bytes.
+ */
 export function toJson(report: Report, redact: Redact): string {
-  return `${escapeJson(JSON.stringify(redactDeep(report, redact), null, 2))}\n`;
+  const json = JSON.stringify(redactDeep(report, redact), null, 2);
+  return `${escapeJson(json).replaceAll("<", "\\u003c")}\n`;
 }
 
-/** Counts by action: `{uploaded: 1, unchanged: 2}`. */
+/** Returns counts by action: `{uploaded: 1, unchanged: 2}`. */
 export function countActions(entries: readonly { action: string }[]): Record<string, number> {
   const counts: Record<string, number> = {};
   for (const { action } of entries) counts[action] = (counts[action] ?? 0) + 1;
@@ -149,8 +211,8 @@ export function countActions(entries: readonly { action: string }[]): Record<str
 }
 
 /**
- * Outcome, counts, what can be installed and the error in at most `limit` bytes of JSON, for Kubernetes' termination message
- * (4096 bytes there). Where it is too long the error's words are cut.
+ * Returns outcome, counts, installable platforms and the error in at most `limit` bytes of JSON, for
+ * Kubernetes' termination message (4096 bytes). Cuts the error's words if the text is too long.
  */
 export function terminationMessage(report: Report, limit = 4096): string {
   let keep = limit;
@@ -184,14 +246,17 @@ function shortened(error: ReportError, keep: number): ReportError {
   return { ...error, message: cut(error.message), hint: cut(error.hint) };
 }
 
-/** Where Kubernetes looks for a container's last words. */
+/** The file from which Kubernetes reads a container's termination message. */
 export const TERMINATION_LOG = "/dev/termination-log";
 
-/** Leaves the termination message of a report without secrets where the file exists and is writable; elsewhere there is nobody to read it. */
+/**
+ * Writes the termination message of a redacted report if the file exists and is writable; otherwise no one
+ * would read it.
+ */
 export function writeTerminationLog(path: string, report: Report): void {
   let fd: number | undefined;
   try {
-    // Without O_CREAT: on a machine that is no Kubernetes node there is no such file, and there should be none.
+    // Without O_CREAT: the file must not appear on a machine that is not a Kubernetes node.
     fd = openSync(path, constants.O_WRONLY | constants.O_TRUNC | constants.O_NONBLOCK);
     writeSync(fd, terminationMessage(report));
   } catch {

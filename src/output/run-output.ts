@@ -1,10 +1,12 @@
+import type { Arguments, ReportForm } from "../cli.ts";
 import type { Reader } from "../config/env.ts";
 import { readOutput } from "../config/job-settings.ts";
 import { reportPaths, writeReport } from "../config/report-file.ts";
 import { JobError, ProblemError } from "../errors.ts";
 import { EXIT, type ExitCode } from "../exit.ts";
-import { JOIN } from "../messages/define.ts";
+import { JOIN, type Language } from "../messages/define.ts";
 import { createLog, type Log } from "./log.ts";
+import { reportPage } from "./page.ts";
 import { Recorder } from "./recorder.ts";
 import { createRedact, escapeLines, type Redact, redactDeep } from "./redact.ts";
 import {
@@ -25,27 +27,31 @@ export interface Output {
   end: RunEnd;
 }
 
-/** Opens log, report and screen as the environment asks for; `shown` are values of the configuration that are no secret. */
+/**
+ * Opens log, report and screen as the environment configures them; `shown` are public values of the
+ * configuration.
+ */
 export async function openOutput(
-  args: { command: string; json: boolean },
+  args: Pick<Arguments, "command" | "report"> & { program: Report["program"] },
   process: NodeJS.Process,
   reader: Reader,
   shown: readonly string[],
   leave: (code: ExitCode) => void,
 ): Promise<Output> {
   const redact = createRedact(reader.secrets, shown);
-  const terminal = args.json
+  const terminal = args.report
     ? openTerminal(2, process.stderr, process.env)
     : openTerminal(1, process.stdout, process.env);
   const { logLevel, logFormat, language } = readOutput(process.env);
   const format = logFormat === "auto" ? (terminal.isTerminal ? "pretty" : "json") : logFormat;
   if (format === "pretty") await loadCells();
   const recorder = new Recorder(args.command, language);
+  recorder.program = args.program;
   const onWarning = (warning: Warning) => recorder.warning(warning);
   const log = createLog({ level: logLevel, format, terminal, redact, language, onWarning });
   const end = new RunEnd({
     command: args.command,
-    json: args.json,
+    report: args.report,
     log,
     redact,
     recorder,
@@ -55,19 +61,21 @@ export async function openOutput(
   return { log, recorder, end };
 }
 
-/** A command line that says nothing: a person sees why and the usage, a machine gets its report all the same. */
+/** Reports an invalid command line: message and usage for people, and the report if one was requested. */
 export async function printUsageError(
   error: unknown,
-  usage: string,
+  { usage, program }: { usage: string; program: Report["program"] },
   process: NodeJS.Process,
   reader: Reader,
   leave: (code: ExitCode) => void,
 ): Promise<void> {
-  // Somebody may have meant a URL with a password in it.
+  // The word may be a URL with a password.
   const redact = createRedact(reader.secrets);
   const { language } = readOutput(process.env);
-  const report = new Recorder("init", language).report(error);
-  const json = toJson(report, redact);
+  const recorder = new Recorder("init", language);
+  recorder.program = program;
+  const report = recorder.report(error);
+  const form = { redact, language };
   const write = (text: string) => writeNow(2, escapeLines(redact(text)));
   const { isTerminal, width } = openTerminal(2, process.stderr, process.env);
   if (isTerminal) await loadCells();
@@ -76,21 +84,22 @@ export async function printUsageError(
   write(`${isTerminal ? wrap(escapeLines(said), width()).join("\n") : said}\n\n${usage}\n`);
   for (const path of reportPaths(reader.text("REPORT_FILE"))) {
     try {
-      writeReport(path, json);
+      writeReport(path, render(report, formOf(path), form));
     } catch (failure) {
       const said = (failure as NodeJS.ErrnoException).code ?? String(failure);
       write(`${describeError(new JobError("report.unwritable", { path, said }), language).message}\n`);
     }
   }
   writeTerminationLog(TERMINATION_LOG, redactDeep(report, redact));
-  if (process.argv.includes("--json")) writeNow(1, json);
+  for (const wanted of ["json", "html"] as const)
+    if (process.argv.includes(`--${wanted}`)) writeNow(1, render(report, wanted, form));
   leave(report.exitCode);
 }
 
 export interface RunEndOptions {
   command: string;
-  /** Whether the report goes to standard output. */
-  json: boolean;
+  /** The form in which the report goes to standard output, if it does. */
+  report: ReportForm | undefined;
   log: Log;
   redact: Redact;
   recorder: Recorder;
@@ -99,7 +108,7 @@ export interface RunEndOptions {
   leave: (code: ExitCode) => void;
 }
 
-/** Everything that is written when the run is over: last line, table, report, termination message. */
+/** Writes the end of a run: last line, table, report, termination message. */
 export class RunEnd {
   readonly #options: RunEndOptions;
   #over = false;
@@ -108,17 +117,18 @@ export class RunEnd {
     this.#options = options;
   }
 
-  /** Says how it ended and ends the process. The first call counts. */
+  /** Writes how the run ended and ends the process. Only the first call counts. */
   finish(error?: unknown): void {
     if (this.#over) return;
     this.#over = true;
-    const { recorder, redact, json, leave } = this.#options;
-    // A bad REPORT_FILE is what the run has ended with already.
+    const { recorder, redact, report: form, log, leave } = this.#options;
+    // The run has already ended with the bad REPORT_FILE.
     this.#writeFiles(
       recorder.report(error),
       !(error instanceof JobError && error.reason.startsWith("config.")),
     );
-    const failure = json ? writeNow(1, toJson(recorder.report(error), redact)) : undefined;
+    const { language } = log;
+    const failure = form && writeNow(1, render(recorder.report(error), form, { redact, language }));
     if (failure) {
       error ??= new JobError("output.unwritable", { said: wordOf(failure) }, { cause: failure });
       this.#writeFiles(recorder.report(error), false);
@@ -129,12 +139,12 @@ export class RunEnd {
     leave(report.exitCode);
   }
 
-  /** Leaves the report at each of its places. A disk that has become full costs the report, not the run. */
+  /** Writes the report to each of its paths. A full disk costs the report, not the run. */
   #writeFiles(report: Report, warns: boolean): void {
     const { reportPaths, redact, log } = this.#options;
     for (const path of reportPaths) {
       try {
-        writeReport(path, toJson(report, redact));
+        writeReport(path, render(report, formOf(path), { redact, language: log.language }));
       } catch (failure) {
         if (warns) log.warn("report.failed", "report.unwritable", { path, said: wordOf(failure) });
       }
@@ -167,12 +177,30 @@ export class RunEnd {
   }
 }
 
-/** The system's word for an error. */
+/** The form of a report at a path of REPORT_FILE. */
+function formOf(path: string): ReportForm {
+  return /\.html$/i.test(path) ? "html" : "json";
+}
+
+/** The report in one of its forms. */
+function render(
+  report: Report,
+  form: ReportForm,
+  { redact, language }: { redact: Redact; language: Language },
+): string {
+  const json = toJson(report, redact);
+  return form === "json" ? json : reportPage(redactDeep(report, redact), json, language);
+}
+
+/** Returns the system's word for an error. */
 function wordOf(failure: unknown): string {
   return (failure as NodeJS.ErrnoException).code ?? String(failure);
 }
 
-/** Where an error was thrown, without its message: that is in the line already, and may look like a stack. */
+/**
+ * Returns where an error was thrown, without its message, which the line already has and which may look like
+ * a stack.
+ */
 function framesOf(error: unknown): string {
   const { stack = "", message = "" } = (error ?? {}) as Partial<Error>;
   return stack.slice(stack.indexOf(message) + message.length).trimStart();

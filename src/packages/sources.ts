@@ -277,6 +277,21 @@ async function folderDigest(
   return hash.digest("hex");
 }
 
+/**
+ * Returns the file or folder that a package comes from, as it was delivered. `sha256`: null as long as the
+ * file was not read in full, and for a folder of several files.
+ */
+export function sourceOf({ archive, derived }: Package): {
+  file: string;
+  bytes: number;
+  sha256: string | null;
+} {
+  const fromFolder = derived && isFromFolder(derived) ? derived.items().map(({ from }) => from) : undefined;
+  const [only, ...others] = fromFolder?.filter(({ isFolder }) => !isFolder) ?? [archive];
+  const sha256 = only && others.length === 0 ? archive.digests.files.get(only.file) : undefined;
+  return { file: archive.file, bytes: archive.size, sha256: sha256 ?? null };
+}
+
 /** Returns a package's title for progress and messages: the file, and its part of it. */
 export function packageTitle({ archive, derived }: Package): string {
   return derived && derived.path !== "" ? `${archive.file} (${derived.path})` : archive.file;

@@ -28,7 +28,9 @@ import type { Probe } from "./probe.ts";
 export interface PostgresReady {
   db: Database;
   shape: TableShape;
-  /** host:port of the server that was chosen. */
+  /** Of the server that answered, with `where` for both in one. */
+  host: string;
+  port: number;
   where: string;
   /** server_version, for the report. */
   version: string;
@@ -44,7 +46,7 @@ export function postgresProbes(config: DbConfig, writes: boolean): Probe<Postgre
 
 function probeOf(server: DbServer, config: DbConfig, writes: boolean): Probe<PostgresReady> {
   const endpoint = endpointOf("postgres", server);
-  const { where } = endpoint;
+  const { host, port, where } = endpoint;
   return {
     endpoint,
     async connect(attempt) {
@@ -52,7 +54,7 @@ function probeOf(server: DbServer, config: DbConfig, writes: boolean): Probe<Pos
       try {
         attempt.enter("table");
         const { shape, version } = await checkTable(db, config, where, writes);
-        return { db, shape, version, where };
+        return { db, shape, version, host, port, where };
       } catch (error) {
         db.close().catch(() => {});
         throw checkFailure(config, where, error);

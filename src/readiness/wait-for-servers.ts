@@ -66,9 +66,10 @@ async function waitForPostgres(
   options: WaitOptions,
 ): Promise<PostgresReady> {
   const ready = await waitUntilReady(postgresProbes(config.db, writes), options);
-  const { version, where, shape } = ready;
+  const { host, port, version, where, shape } = ready;
+  const { database, schema } = config.db;
   recorder.support.postgres = { version, state: shape.state };
-  const { database } = config.db;
+  recorder.servers.postgres = { host, port, database, schema, version, tableState: shape.state };
   const seconds = secondsSince(options.started);
   log.info("wait.postgres.ready", { where, database, state: shape.state, version, seconds });
   return ready;
@@ -90,6 +91,7 @@ async function waitForNats(
   const ready = await waitUntilReady(natsProbes(config.nats, needs, log), options);
   const { version, where, exists, bucket } = ready;
   recorder.support.nats = { version, server: bucket.nc.getServer() };
+  recorder.servers.nats = { server: where, version, bucket: bucket.name };
   const seconds = secondsSince(options.started);
   log.info("wait.nats.ready", {
     where,

@@ -5,7 +5,7 @@ import type { Log } from "../output/log.ts";
 import { startUploads, type UploadsProgress } from "../output/progress.ts";
 import { describeError } from "../output/report.ts";
 import { type Archive, isMoving, type Package, shownPlatform } from "../packages/package.ts";
-import { cutEntry, lanesFor, packageSources, packageTitle } from "../packages/sources.ts";
+import { cutEntry, lanesFor, packageSources, packageTitle, sourceOf } from "../packages/sources.ts";
 import type { Lock } from "../postgres/lock.ts";
 import { differingColumns, isSystemRow, type RowChange, tryDefaults, writeRows } from "../postgres/rows.ts";
 import type { Servers } from "../readiness/wait-for-servers.ts";
@@ -14,7 +14,7 @@ import type { StoredObject } from "../store/object.ts";
 import { discard, publish, removeObject, type Staged, stage, type Upload } from "../store/put.ts";
 import { InFlightBudget } from "../store/window.ts";
 import { type CheckContext, checkEntries } from "./checks.ts";
-import { type Decision, isUploaded, type Plan, type RowDecision } from "./decide.ts";
+import { contentNow, type Decision, isUploaded, type Plan, type RowDecision } from "./decide.ts";
 import { headersOf } from "./match.ts";
 
 export interface ApplyContext extends StageContext {
@@ -46,23 +46,35 @@ const PUBLISHED_TOGETHER = 4;
  */
 export async function applyPackages(plan: Plan, context: ApplyContext): Promise<Applied> {
   const applied: Applied = { failures: new Map(), digests: new Map() };
-  const count = plan.packages.filter(isUploaded).length;
+  const all = plan.packages.filter(isUploaded);
+  const count = all.length;
+  const total = sizeOf(all);
   const budget = new InFlightBudget();
   let index = 1;
+  let before = 0;
   for (const group of Map.groupBy(plan.packages, ({ desired }) => desired.package.archive).values()) {
     const results = new Map<Decision, Result>();
     const uploads = group.filter(isUploaded);
     for (const decision of group.filter((one) => !isUploaded(one)))
       results.set(decision, resultOf(decision, context));
     try {
-      await storeArchive(uploads, results, { budget, index, count }, context);
+      await storeArchive(uploads, results, { budget, index, count, before, total }, context);
     } finally {
       // In the packages' order; finished packages are recorded even if the run starts again.
       for (const decision of group) recordResult(decision, results.get(decision), applied, context);
     }
     index += uploads.length;
+    before += sizeOf(uploads) ?? 0;
   }
   return applied;
+}
+
+/** Returns the bytes of uploads together; undefined if one is not known before it is sent. */
+function sizeOf(uploads: readonly Decision[]): number | undefined {
+  return uploads.reduce<number | undefined>(
+    (sum, { desired: { bytes } }) => (sum === undefined || bytes === undefined ? undefined : sum + bytes),
+    0,
+  );
 }
 
 /** Returns the result of a package that is not uploaded. */
@@ -86,7 +98,14 @@ function recordResult(
   if (!result) return;
   const { desired, key, name } = decision;
   const action = result.error === undefined ? decision.action : "failed";
-  recorder.package(desired.package, { ...result, action, key, name });
+  const done = { sha256: result.sha256 ?? null, bytes: result.bytes ?? null };
+  const content = result.bytesUploaded > 0 ? done : contentNow(decision);
+  recorder.package(desired.package, {
+    ...result,
+    action,
+    source: sourceOf(desired.package),
+    stored: { key, name, ...content },
+  });
   if (result.error !== undefined) failures.set(decision, result.error);
   digests.set(decision, result.sha256);
 }
@@ -215,6 +234,9 @@ export interface RunUploads {
   /** The number of the archive's first upload among all `count` of the run, from 1. */
   index: number;
   count: number;
+  /** Bytes of the uploads before these, and of all of the run; undefined: not known before they are sent. */
+  before: number;
+  total: number | undefined;
 }
 
 /** A package whose chunks are sent. */
@@ -233,7 +255,7 @@ export interface StagedPackage {
 export async function stageArchive(
   archive: Archive,
   uploads: readonly Decision[],
-  { budget, index, count }: RunUploads,
+  { budget, index, count, ...run }: RunUploads,
   context: StageContext,
 ): Promise<StagedPackage[]> {
   const { bucket } = context.servers.nats;
@@ -243,7 +265,7 @@ export async function stageArchive(
   const { chunkSize } = await checkCapacity(bucket, sizes);
   const stop = new AbortController();
   const signal = AbortSignal.any([context.signal, stop.signal]);
-  const progress = trackUploads(packages, { sizes, index, count }, context.log);
+  const progress = trackUploads(packages, { sizes, index, count, run }, context.log);
   const staged = new Map<Decision, StagedPackage>();
   const sendOne = async (decision: Decision) => {
     signal.throwIfAborted();
@@ -317,13 +339,13 @@ function uploadOf(
 
 function trackUploads(
   packages: readonly Package[],
-  { sizes, index, count }: { sizes: (number | undefined)[]; index: number; count: number },
+  options: Omit<Parameters<typeof startUploads>[1], "file">,
   log: Log,
 ): UploadsProgress {
   const [first, ...others] = packages;
   if (!first) throw new Error("there is nothing to upload");
   const file = others.length === 0 ? packageTitle(first) : first.archive.file;
-  return startUploads(log, { file, sizes, index, count });
+  return startUploads(log, { file, ...options });
 }
 
 /**

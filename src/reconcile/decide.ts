@@ -254,6 +254,16 @@ export function isUploaded({ upload, conflict }: Decision): boolean {
   return upload && !conflict;
 }
 
+/** Digest and size of what is stored of a package now, as far as a client can read it. */
+export function contentNow({ stored }: Pick<Decision, "stored">): {
+  sha256: string | null;
+  bytes: number | null;
+} {
+  return stored && isWhole(stored)
+    ? { sha256: stored.sha256 ?? null, bytes: stored.size }
+    : { sha256: null, bytes: null };
+}
+
 /** A decision before it is known which objects it makes obsolete. */
 export type Verdict = Omit<Decision, "obsolete">;
 

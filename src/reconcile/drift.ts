@@ -3,9 +3,10 @@ import { formatMessage } from "../messages/catalog.ts";
 import type { Log } from "../output/log.ts";
 import type { Recorder } from "../output/recorder.ts";
 import { shownPlatform } from "../packages/package.ts";
+import { sourceOf } from "../packages/sources.ts";
 import { differingColumns } from "../postgres/rows.ts";
 import { isUnreadable, isWhole } from "../store/object.ts";
-import type { Decision, Plan, RowDecision } from "./decide.ts";
+import { contentNow, type Decision, isUploaded, type Plan, type RowDecision } from "./decide.ts";
 import { bytesOf } from "./deep.ts";
 
 /** One thing that differs from what the volume asks for, and of which package. */
@@ -99,12 +100,12 @@ export function recordVerdict({ packages, rows }: Plan, recorder: Recorder): voi
 /** Puts a decision in the report that has not been carried out. */
 export function recordDecision(decision: Decision, error: JobError | undefined, recorder: Recorder): void {
   const { desired, action, key, name } = decision;
+  const { sha256 = null, bytes = null } = desired;
+  const content = !error && isUploaded(decision) ? { sha256, bytes } : contentNow(decision);
   recorder.package(desired.package, {
     action: error ? "failed" : action,
-    key,
-    name,
-    sha256: desired.sha256,
-    bytes: desired.bytes,
+    source: sourceOf(desired.package),
+    stored: { key, name, ...content },
     bytesUploaded: 0,
     ...(error && { error }),
   });

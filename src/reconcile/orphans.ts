@@ -127,7 +127,10 @@ export interface Stale {
 }
 
 /** Returns staged objects, and rows that wait for one. */
-export function findStale({ rows, listing, archColumn }: ObservedState, desired: Desired): Stale {
+export function findStale(
+  { rows, listing, archColumn }: ObservedState,
+  desired: Pick<Desired, "packages" | "collectors">,
+): Stale {
   const finished = new Set(
     [...desired.packages, ...desired.collectors].map((identity) => findRow(identity, rows, archColumn)),
   );
@@ -147,6 +150,17 @@ function isStaged(key: string): boolean {
   const parts = key.split("/");
   const [folder = ""] = parts.splice(-2, 1);
   return STAGING.test(folder) && parseKey(parts.join("/"))?.arch !== undefined;
+}
+
+/**
+ * Finds objects under a package's key that no row is served by. What other applications store has other keys.
+ */
+export function findUnlisted({ rows, listing, archColumn }: ObservedState): StoredObject[] {
+  const inUse = new Set(rows.map((row) => served(rowKeys(row, archColumn), listing.objects)));
+  return [...listing.objects.values()].filter(
+    (object) =>
+      !object.deleted && !inUse.has(object) && !isStaged(object.key) && parseKey(object.key) !== undefined,
+  );
 }
 
 export interface TidyContext {

@@ -2,6 +2,7 @@ import type { Platform } from "../config/job-settings.ts";
 import { JobError } from "../errors.ts";
 import { type Arch, archOf, type Identity, OPERATING_SYSTEMS, type Os } from "../identity.ts";
 import type { ScanContext } from "../job.ts";
+import type { InstallState, StoredState } from "../messages/events.ts";
 import { MISSING_WORDS, type MissingPart } from "../messages/packages.ts";
 import type { Log } from "../output/log.ts";
 import type { ProbeEntry } from "../output/report.ts";
@@ -28,8 +29,8 @@ export interface Installable {
   unstartable?: readonly Identity[];
 }
 
-/** Whether a row's package can be installed, or why not. */
-type Standing = "installable" | "no-object" | "unknown" | "unstartable";
+/** Why a collector is only listed. */
+type ListedFor = "no-object" | "unknown" | "unstartable";
 
 /** What can be installed on one platform from BK-Lite's pages. */
 export interface PlatformState {
@@ -43,7 +44,7 @@ export interface PlatformState {
   bootstrap: boolean | null;
   collectors: { installable: string[]; listed: string[] };
   /** Why collectors are only listed. */
-  listed: Record<Exclude<Standing, "installable">, string[]>;
+  listed: Record<ListedFor, string[]>;
   missing: MissingPart[];
 }
 
@@ -68,9 +69,8 @@ export function platformsOf(state: Installable, require: readonly Platform[] = [
     return platform;
   };
   for (const row of state.rows) {
-    const os = OPERATING_SYSTEMS.find((known) => known === row.os);
-    const arch = archColumn ? archOf(row.arch || "x86_64") : null;
-    if (os && arch !== undefined) addRow(at(os, arch), row, standingOf(row, { os, arch }, state));
+    const platform = platformOf(row, archColumn);
+    if (platform) addRow(at(platform.os, platform.arch), row, installStateOf(row, state));
   }
   if (archColumn) {
     for (const os of OPERATING_SYSTEMS)
@@ -84,20 +84,38 @@ export function platformsOf(state: Installable, require: readonly Platform[] = [
 }
 
 /**
- * Whether a node can install a row's package: the object that the server would serve is whole, and BK-Lite
- * finds the program in it. Objects of others are judged by their name; a zip is not opened.
+ * What an installation of a row comes to: the object that the server would serve must be whole, and BK-Lite
+ * must find in it what it starts. What others stored is judged by its name; a zip is not opened.
  */
-function standingOf(row: Row, { os, arch }: { os: Os; arch: Arch | null }, state: Installable): Standing {
-  const { listing, archColumn, definitions = [], unstartable = [] } = state;
-  const object = served(rowKeys(row, archColumn), listing.objects);
-  if (!isReady(row) || !object || !isWhole(object)) return "no-object";
+export function installStateOf(row: Row, state: Installable): InstallState {
+  const { archColumn, definitions = [], unstartable = [] } = state;
+  const stored = storedOf(row, state);
+  if (stored !== "whole") return stored;
   if (row.type === "controller") return /\.zip$/i.test(row.name) ? "installable" : "unstartable";
   if (row.type !== "collector") return "installable";
-  const own = definitionsFor({ os, arch }, definitions).filter((one) => one.object === row.object);
+  const platform = platformOf(row, archColumn);
+  const own = platform
+    ? definitionsFor(platform, definitions).filter((one) => one.object === row.object)
+    : [];
   if (own.length === 0) return "unknown";
   const isBroken = unstartable.some((pkg) => findRow(pkg, [row], archColumn) !== undefined);
   const starts = own.some((one) => installedPath(one, { name: row.name }) !== undefined);
   return starts && !isBroken ? "installable" : "unstartable";
+}
+
+/** The platform of a row; undefined for one that BK-Lite has no packages for. */
+function platformOf(row: Row, archColumn: boolean): { os: Os; arch: Arch | null } | undefined {
+  const os = OPERATING_SYSTEMS.find((known) => known === row.os);
+  const arch = archColumn ? archOf(row.arch || "x86_64") : null;
+  return os && arch !== undefined ? { os, arch } : undefined;
+}
+
+/** What is stored of a row's object. */
+export function storedOf(row: Row, { listing, archColumn }: Installable): StoredState {
+  if (!isReady(row)) return "not-ready";
+  const object = served(rowKeys(row, archColumn), listing.objects);
+  if (!object) return "missing";
+  return isWhole(object) ? "whole" : "damaged";
 }
 
 function isThere(key: string, { listing }: Installable): boolean {
@@ -119,11 +137,11 @@ function emptyPlatform(os: Os, arch: Arch | null, state: Installable): PlatformS
   };
 }
 
-function addRow({ controller, collectors, listed }: PlatformState, row: Row, standing: Standing): void {
-  if (row.type === "controller" && standing === "installable") controller.push(row.version);
+function addRow({ controller, collectors, listed }: PlatformState, row: Row, state: InstallState): void {
+  if (row.type === "controller" && state === "installable") controller.push(row.version);
   if (row.type !== "collector") return;
-  if (standing === "installable") collectors.installable.push(row.object);
-  else listed[standing].push(row.object);
+  if (state === "installable") collectors.installable.push(row.object);
+  else listed[state === "unknown" || state === "unstartable" ? state : "no-object"].push(row.object);
 }
 
 function finished(platform: PlatformState): PlatformState {
@@ -181,6 +199,7 @@ export function concludePlatforms(
     complete: missing.length === 0,
     missing: missing.map((part) => MISSING_WORDS[part][log.language]),
   }));
+  for (const row of state.rows) recorder.rowStored(row, storedOf(row, state));
   for (const one of recorder.platforms) log.info("platform.summary", one);
   for (const one of platforms) warnOf(one, log);
   const probes = probesOf(state.listing.objects);

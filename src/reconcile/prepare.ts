@@ -1,8 +1,9 @@
 import { createLineClock, poll, until } from "../async.ts";
-import type { VolumeConfig } from "../config/job-settings.ts";
+import type { Config, VolumeConfig } from "../config/job-settings.ts";
 import { JobError, type Problem, ProblemError } from "../errors.ts";
 import { type JobContext, type ScanContext, writes } from "../job.ts";
 import type { Log } from "../output/log.ts";
+import { startReading } from "../output/progress.ts";
 import type { Archive } from "../packages/package.ts";
 import { emptyVolume, findFiles, readFiles } from "../packages/read.ts";
 import { judge, type Resolved } from "../packages/resolve.ts";
@@ -12,6 +13,14 @@ import { type Servers, waitForServers } from "../readiness/wait-for-servers.ts";
 import type { VolumeFile } from "../volume/files.ts";
 import type { WaitOptions } from "../volume/growing.ts";
 import type { Ignored } from "../volume/list.ts";
+
+/**
+ * Throws exit 78 if REQUIRE names cloud regions, which nothing looks at yet: what is required may not pass
+ * unseen.
+ */
+export function refuseRegions({ requireRegions: regions }: Pick<Config, "requireRegions">): void {
+  if (regions.length > 0) throw new JobError("config.regions", { name: "REQUIRE", regions });
+}
 
 /** The connected servers, and the archives on the volume. */
 export interface Prepared {
@@ -27,9 +36,7 @@ export interface Prepared {
  */
 export async function prepare(job: JobContext): Promise<Prepared> {
   const { config, recorder } = job;
-  const { requireRegions: regions } = config;
-  // No requirement may be ignored silently.
-  if (regions.length > 0) throw new JobError("config.regions", { name: "REQUIRE", regions });
+  refuseRegions(config);
   const files = await listFiles(job);
   const sibling = new AbortController();
   const signal = AbortSignal.any([job.signal, sibling.signal]);
@@ -55,7 +62,7 @@ export async function prepare(job: JobContext): Promise<Prepared> {
 export async function listFiles({ args, config, log, signal }: ScanContext): Promise<VolumeFile[]> {
   const found = await findFiles(args, config, patienceOf(config, log, signal));
   reportFindings(log, found);
-  return found.files;
+  return found.files.map((file) => ({ ...file, watch: () => startReading(log, file.file, file.size) }));
 }
 
 /**
@@ -85,8 +92,8 @@ function patienceOf({ waitTimeout }: VolumeConfig, log: Log, signal: AbortSignal
 }
 
 /**
- * Logs how many files become how many packages, those that become none, and warnings. Throws exit 66 if there is
- * no package.
+ * Logs how many files become how many packages, those that become none, and warnings. Throws exit 66 if there
+ * is no package.
  */
 export function reportResolved(
   { packages, ignored, warnings }: Resolved,

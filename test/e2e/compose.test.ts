@@ -116,7 +116,7 @@ for (const { command: compose, version } of composes) {
       assert.deepEqual(services.trim().split("\n").sort(), ["nats", "postgres", "server", "web"]);
     });
 
-    test("PACKAGE_INIT_PULL takes what the page says", async () => {
+    test("PACKAGE_INIT_PULL accepts what the page says", async () => {
       for (const value of ["never", "if_not_present", "always"]) {
         await succeed(stack.composeWithInit(["config"], { PACKAGE_INIT_PULL: value }));
       }
@@ -260,7 +260,7 @@ for (const { command: compose, version } of composes) {
       assertSays(await shell.run("docker compose up -d", "/"), "another folder");
     });
 
-    test("one package by hand", async () => {
+    test("a single package", async () => {
       writeFileSync(join(stack.folder, "telegraf"), binaryHeader("linux", "x86_64"), { mode: 0o755 });
       await succeed(inStack(block("A single package")));
       const rows = await stack.sql(
@@ -289,7 +289,7 @@ for (const { command: compose, version } of composes) {
       const web = { ...services.web, depends_on: ["nats"] };
       writeFileSync(file, JSON.stringify({ services: { ...services, web }, networks }));
       for (const text of [block("Set up"), block("Set up", 1)]) {
-        assert.equal((await shell.run(text, text.includes("build") ? root : stack.folder)).code, 0);
+        assert.equal((await shell.run(text, text.includes("image.sh") ? root : stack.folder)).code, 0);
       }
       await buildArchive(join(stack.packages, ARCHIVE));
       assert.equal((await stack.compose("up", "-d", "nats")).code, 0);

@@ -52,7 +52,7 @@ function assertNames(run: JobResult, ...damaged: [file: string, program: string]
   const failed = run.report?.packages.filter(({ action }) => action === "failed") ?? [];
   assert.equal(failed.length, damaged.length * OBJECTS.length, explain(run));
   for (const [file, program] of damaged) {
-    for (const { error } of failed.filter((one) => one.file === file)) {
+    for (const { error } of failed.filter((one) => one.source.file === file)) {
       assert.equal(error?.reason, "zip.crc");
       assert.match(error?.message ?? "", new RegExp(`bin/${program}`));
     }
@@ -158,7 +158,7 @@ test("the space for all objects of an archive is checked before its first chunk;
   await assertHolds(stage, "windows");
 });
 
-test("what was staged of a damaged archive takes no space from the next one", async () => {
+test("what was staged of a damaged archive leaves the space to the next one", async () => {
   const stage = await openStage();
   await addStream(stage.objects, stage.bucket, { max_bytes: 50_000_000 });
   await damage(await linux(stage), "vector");

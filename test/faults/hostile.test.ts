@@ -264,14 +264,14 @@ test("all of them on one volume, through the entry point: exit 65, and each is n
   for (const [index, [name, ending, , reason]] of table.entries()) {
     if (name === "a bomb that does not") continue;
     const entry = result.report?.packages.find(
-      ({ file }) => file === `fusion-collectors-1.0.${index}.${ending}`,
+      ({ source }) => source.file === `fusion-collectors-1.0.${index}.${ending}`,
     );
     assert.equal(entry?.error?.code, 65, `${name}: ${explain(result)}`);
     assert.match(entry?.error?.message ?? "", reason, name);
   }
 });
 
-describe("one by one, with the memory that it takes", { concurrency: 2 }, () => {
+describe("one by one, with the memory that it needs", { concurrency: 2 }, () => {
   test("a bomb that does not admit its size is found by the full check", async () => {
     const dir = newVolume();
     writeFileSync(join(dir, "fusion-collectors.zip"), bomb(1000));

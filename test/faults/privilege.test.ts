@@ -85,10 +85,15 @@ async function server(
   return started;
 }
 
-function run(db: Db, nats: NatsServer, more: Record<string, string> = {}): Promise<JobResult> {
+function run(
+  db: Db,
+  nats: NatsServer,
+  more: Record<string, string> = {},
+  args: string[] = [],
+): Promise<JobResult> {
   const login = { url: nats.url, user: "job", password: NATS_PASSWORD };
   const report = { REPORT_FILE: join(folder.path, `report-${++count}.json`), WAIT_TIMEOUT: "5" };
-  return job([], { ...jobEnv({ db, nats: login, packages: folder.path }, report), ...more }).done;
+  return job(args, { ...jobEnv({ db, nats: login, packages: folder.path }, report), ...more }).done;
 }
 
 test("the page's blocks are there to be tested", () => {
@@ -98,6 +103,34 @@ test("the page's blocks are there to be tested", () => {
     SUBJECTS.join(),
   );
   assert.match(SUBSCRIBE, /^_INBOX/);
+});
+
+test("reading commands need what the page lists for them, and nothing more", async () => {
+  const grants = [
+    ...GRANTS.filter((grant) => /CONNECT|USAGE ON SCHEMA|SELECT ON node_mgmt_collector/.test(grant)),
+    `GRANT SELECT ON node_mgmt_packageversion TO ${ROLE}`,
+  ];
+  const subjects = SUBJECTS.filter((subject) => /INFO|MSG\.GET/.test(subject));
+  assert.deepEqual([grants.length, subjects.length], [4, 2]);
+  const [db, nats] = await Promise.all([database(grants), server(subjects)]);
+  const stored = async ({ url }: NatsServer) => {
+    const admin = await openObjects({ url, user: "admin", password: "planted-nats-admin" });
+    await admin.putForeign(`linux/x86_64/Controller/1.0.0/${ARCHIVE}`, Buffer.from("any"));
+    await admin.close();
+  };
+  await stored(nats);
+  await insertRow(adminOf(db));
+  for (const command of ["status", "wait", "gate", "plan"]) exits(await run(db, nats, {}, [command]), 0);
+  exits(await run(db, nats, {}, ["verify"]), 76);
+  for (const grant of grants) {
+    const lacking = await database(grants.filter((one) => one !== grant));
+    exits(await run(lacking, nats, {}, ["status"]), 77);
+  }
+  for (const subject of subjects) {
+    const without = await server(subjects.filter((one) => one !== subject));
+    await stored(without);
+    exits(await run(db, without, {}, ["status"]), 77);
+  }
 });
 
 describe("with exactly what the page lists", { concurrency: 2 }, () => {
@@ -131,6 +164,7 @@ describe("with exactly what the page lists", { concurrency: 2 }, () => {
         for (const key of keys) await objects.damage(key);
         exits(await run(db, nats, { PACKAGES_DIR: volume.path }), 0);
         for (const key of keys) await objects.read(key);
+        exits(await run(db, nats, { PACKAGES_DIR: volume.path }, ["verify", "--deep"]), 0);
         await objects.close();
       } finally {
         volume.remove();

@@ -12,7 +12,7 @@ import { progressBar, snapshot } from "../../src/output/progress.ts";
 import { Recorder } from "../../src/output/recorder.ts";
 import { createRedact, redactDeep } from "../../src/output/redact.ts";
 import { describeError, terminationMessage } from "../../src/output/report.ts";
-import { RunEnd } from "../../src/output/run-output.ts";
+import { RunEnd, type RunEndOptions } from "../../src/output/run-output.ts";
 import { loadCells, statusLine, type Terminal, writeNow } from "../../src/output/terminal.ts";
 import type { Archive, Package } from "../../src/packages/package.ts";
 import type { Row } from "../../src/postgres/rows.ts";
@@ -211,7 +211,12 @@ function round(number: number): void {
   );
   for (const { id, ...values } of rows) recorder.row(values, id, "unchanged");
   for (const { desired, name, key, action } of decided.packages)
-    recorder.package(desired.package, { action, key, name, sha256: undefined, bytes: 1, bytesUploaded: 0 });
+    recorder.package(desired.package, {
+      action,
+      source: { file: desired.package.archive.file, sha256: null, bytes: 1 },
+      stored: { key, name, sha256: null, bytes: 1 },
+      bytesUploaded: 0,
+    });
   const error = errorOf(dice);
   if (pretty) {
     const file = hostileName(dice);
@@ -221,9 +226,9 @@ function round(number: number): void {
     writeNow(1, "\n");
   }
   const reportPaths = [join(folder, "report.json")];
-  const end = {
+  const end: RunEndOptions = {
     command: "init",
-    json: true,
+    report: number % 2 === 0 ? "json" : "html",
     log,
     redact,
     recorder,
@@ -304,7 +309,7 @@ function linear(): string[] {
           ...{ collectors: { installable: [name, name], listed: [] }, complete: true, missing: [] },
         },
       ];
-      const end = { command: "init", json: false, log: logs[0] as Log, redact, recorder };
+      const end = { command: "init", report: undefined, log: logs[0] as Log, redact, recorder };
       new RunEnd({ ...end, reportPaths: [], leave: () => {} }).finish(new Error(name));
     },
     nearest: (word) => nearest(word, ["packages", "version"]),

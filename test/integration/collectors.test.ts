@@ -528,7 +528,7 @@ describe("one version of a collector on every architecture", () => {
     const run = await ok(site);
     assert.deepEqual(await versions(site), ["arm64 Telegraf latest", "x86_64 Telegraf latest"]);
     const cut = run.report?.packages.find(({ arch, object }) => arch === "arm64" && object === "Telegraf");
-    assert.equal(cut?.file, "fusion-collectors-linux-arm64-1.0.10.zip");
+    assert.equal(cut?.source.file, "fusion-collectors-linux-arm64-1.0.10.zip");
     const before = await site.state();
     await ok(site);
     assert.deepEqual(await site.state(), before);

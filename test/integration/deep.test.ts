@@ -54,12 +54,17 @@ test("one flipped byte in each of three objects: found by verify --deep, repaire
     );
   assert.equal(named.length, 3);
 
+  const status = await site.run(["status", "--deep"]);
+  assert.equal(status.code, 76, explain(status));
+  const damaged = status.report?.rows.filter(({ stored }) => stored === "damaged");
+  assert.deepEqual(damaged?.map(({ object }) => object).sort(), ["Controller", "Telegraf"]);
+
   const plan = await site.run(["plan", "--deep"]);
   assert.equal(plan.code, 0, explain(plan));
   const repaired = ({ report }: typeof plan) =>
     report?.packages
       .filter(({ action }) => action === "repaired")
-      .map(({ key }) => key)
+      .map(({ stored }) => stored.key)
       .sort();
   assert.deepEqual(repaired(plan), [...broken].sort());
   assert.deepEqual(await site.state(), before, "a command that only reads has written");
@@ -97,7 +102,7 @@ describe("what a client cannot read is found and repaired", { concurrency: 2 }, 
 });
 
 describe("what the volume does not hold", { concurrency: 2 }, () => {
-  test("a damaged object of another version, and one without a row: named by all three, never touched", async () => {
+  test("a damaged object of another version, and one without a row: named by every command, never touched", async () => {
     const site = await filled();
     const jar = join(site.volume, JAR);
     rmSync(jar);
@@ -107,7 +112,7 @@ describe("what the volume does not hold", { concurrency: 2 }, () => {
     assert.equal(init.code, 0, explain(init));
     for (const key of [CONTROLLER, PROBE]) await site.objects.rewrite(key, flip);
     const before = await site.state();
-    for (const command of ["verify", "plan", "init"]) {
+    for (const command of ["verify", "plan", "init", "status"]) {
       const result = await site.run([command, "--deep"]);
       assert.equal(result.code, 76, explain(result));
       const named = result.events.filter(({ event }) => event === "object.damaged");

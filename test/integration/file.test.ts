@@ -66,7 +66,7 @@ describe("the guide's three examples, options as printed there", () => {
     const key = `linux/Controller/2.0.0/${ARCHIVE}`;
     assert.equal((await site.objects.read(key)).sha256, await sha256(path));
     assert.deepEqual(
-      run.report?.packages.map((p) => [p.file, p.key]),
+      run.report?.packages.map((p) => [p.source.file, p.stored.key]),
       [[ARCHIVE, key]],
     );
     const before = await site.state();
@@ -86,7 +86,7 @@ describe("the guide's three examples, options as printed there", () => {
     assert.deepEqual(await guideRows(site), ["collector linux Telegraf 1.0.0 telegraf-collector.zip"]);
     const key = "linux/Telegraf/1.0.0/telegraf-collector.zip";
     assert.deepEqual(
-      run.report?.packages.map((p) => [p.file, p.type, p.key, p.bytes, p.action]),
+      run.report?.packages.map((p) => [p.source.file, p.type, p.stored.key, p.stored.bytes, p.action]),
       [["telegraf-collector.zip", "collector", key, bytes.length, "uploaded"]],
     );
     assert.equal((await site.objects.read(key)).info.description, "telegraf-collector.zip");
@@ -121,7 +121,7 @@ describe("a collector's own file", () => {
     assert.equal(String(await download(site, `linux/x86_64/Mine/latest/${name}`)), "a script, say");
   });
 
-  test("a program's header says the platform where nothing else does; what it contradicts is refused", async () => {
+  test("a program's header says the platform where nothing else does; what it contradicts is rejected", async () => {
     const site = await servers.site({ state: "C" });
     await writeFile(join(site.volume, "mine"), binaryHeader("windows", "arm64"));
     const args = ["--file", join(site.volume, "mine"), "--type", "collector", "--object", "Mine"];
@@ -131,7 +131,7 @@ describe("a collector's own file", () => {
     assert.deepEqual(await guideRows(site), ["collector windows arm64 Mine 1.0.0 mine"]);
   });
 
-  test("a program that was cut off is refused", async () => {
+  test("a program that was cut off is rejected", async () => {
     const site = await servers.site();
     const program = await readFile(process.execPath);
     await writeFile(join(site.volume, "mine"), program.subarray(0, program.length - 1000));
@@ -141,7 +141,7 @@ describe("a collector's own file", () => {
     assert.equal((await refused(site, await site.run(args), 65)).reason, "program.truncated");
   });
 
-  test("a name that says two things is refused, until an option says which", async () => {
+  test("a name that says two things is rejected, until an option says which", async () => {
     const site = await servers.site();
     await writeFile(join(site.volume, "windows-to-linux"), "anything");
     const args = ["--file", "windows-to-linux", "--type", "collector", "--object", "Mine"];

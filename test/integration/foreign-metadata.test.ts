@@ -43,7 +43,7 @@ async function assertSound(site: Site, ...keys: string[]): Promise<void> {
   assert.deepEqual(await site.objects.unreachable(), []);
 }
 
-describe("a nuid that somebody wrote purges nothing of others", () => {
+describe("a nuid that another program wrote purges nothing of others", () => {
   const nuids: [string, (site: Site) => Promise<string>][] = [
     ["*", async () => "*"],
     [">", async () => ">"],
@@ -121,7 +121,7 @@ describe("metadata that no client of BK-Lite can read is a damaged object", () =
       assert.ok(verify.events.some(({ reason }) => reason === "drift.object.unreadable"));
       const init = await site.run();
       assert.equal(init.code, 0, explain(init));
-      assert.equal(init.report?.packages.find(({ key }) => key === CONTROLLER)?.action, "repaired");
+      assert.equal(init.report?.packages.find(({ stored }) => stored.key === CONTROLLER)?.action, "repaired");
       await assertSound(site, JOB_FILE, CONTROLLER, INSTALLER);
       await runs(site, 0, ["verify"]);
     }

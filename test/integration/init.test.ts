@@ -46,14 +46,14 @@ describe("the first run and the second", () => {
         if (state === "C") assert.equal(row.cpu_architecture, "x86_64");
       }
       assert.deepEqual(
-        first.report?.packages.map((p) => [p.file, p.key, p.action, p.bytesUploaded, p.arch]),
+        first.report?.packages.map((p) => [p.source.file, p.stored.key, p.action, p.bytesUploaded, p.arch]),
         [[ARCHIVE, key, "uploaded", statSync(path).size, state === "C" ? "x86_64" : null]],
       );
       assert.deepEqual(
         first.report?.rows.map((row) => row.action),
         Array(4).fill("inserted"),
       );
-      assert.equal(first.report?.packages[0]?.sha256, await sha256(path));
+      assert.equal(first.report?.packages[0]?.stored.sha256, await sha256(path));
 
       const before = await site.state();
       const second = await site.run([], shared);
@@ -339,7 +339,7 @@ describe("plan, verify and wait write nothing", () => {
     const plan = await site.run(["plan"]);
     assert.equal(plan.code, 0, explain(plan));
     assert.deepEqual(
-      plan.report?.packages.map((p) => [p.action, p.key, p.bytesUploaded]),
+      plan.report?.packages.map((p) => [p.action, p.stored.key, p.bytesUploaded]),
       [["uploaded", KEY, 0]],
     );
     assert.deepEqual(
@@ -357,7 +357,7 @@ describe("plan, verify and wait write nothing", () => {
     assert.deepEqual(await site.rows(), []);
   });
 
-  test("plan says no to what init would refuse", async () => {
+  test("plan says no to what init would reject", async () => {
     const site = await servers.site();
     await site.archive();
     assert.equal((await site.run()).code, 0);

@@ -20,7 +20,12 @@ describe("scan", () => {
     const result = await scan(folder.path, { DB_PORT: "nonsense", NATS_REPLICAS: "99" });
     assert.equal(result.code, 0, explain(result));
     assert.deepEqual(
-      result.report?.packages.map(({ object, version, key, action }) => [object, version, key, action]),
+      result.report?.packages.map(({ object, version, stored, action }) => [
+        object,
+        version,
+        stored.key,
+        action,
+      ]),
       [
         ["Controller", "1.2.3", `linux/x86_64/Controller/1.2.3/${ARCHIVE}`, "found"],
         ["Telegraf", "1.2.3", "linux/x86_64/Telegraf/1.2.3/telegraf", "found"],
@@ -70,7 +75,7 @@ describe("gate", () => {
     await site.archive();
     const init = await site.run();
     assert.equal(init.code, 0, explain(init));
-    const key = init.report?.packages.find(({ type }) => type === "controller")?.key as string;
+    const key = init.report?.packages.find(({ type }) => type === "controller")?.stored.key as string;
     await site.objects.damage(key);
     assert.equal((await site.run(["gate"], { ...SHORT, ...nothing })).code, 76);
   });
@@ -88,7 +93,7 @@ describe("gate", () => {
     assert.doesNotMatch(shut.report?.error?.message ?? "", /x86_64/);
   });
 
-  test("is not shut again by what somebody deletes later but the last controller", async () => {
+  test("is not shut again by later deletions other than that of the last controller", async () => {
     const site = await servers.site({ state: "C" });
     await site.archive();
     assert.equal((await site.run()).code, 0);

@@ -71,8 +71,8 @@ describe("an archive that was built again with the same entries", () => {
       }
       assert.deepEqual(await site.state(), before);
       const [controller] = again.report?.packages ?? [];
-      const object = await site.objects.read(controller?.key ?? "");
-      assert.deepEqual([controller?.sha256, controller?.bytes], [object.sha256, object.bytes]);
+      const object = await site.objects.read(controller?.stored.key ?? "");
+      assert.deepEqual([controller?.stored.sha256, controller?.stored.bytes], [object.sha256, object.bytes]);
     });
   }
 
@@ -183,7 +183,7 @@ describe("an archive that was built again with something else in it", () => {
     assert.deepEqual(actions(await ok(site.run())), UNCHANGED);
   });
 
-  test("a damaged one is refused, whatever the object says", async () => {
+  test("a damaged one is rejected, whatever the object says", async () => {
     const { site, path } = await stored(ARCHIVE);
     const before = { objects: await site.objects.list(), rows: await site.rows() };
     await rebuild(path);

@@ -120,7 +120,7 @@ describe("a file is repaired by the remedy's command", { concurrency: 2 }, () =>
     put(site, `${ARCHIVE}.002`, bytes.subarray(200_000));
     paste(site, await fails(site, 66, "volume.empty"), "split archive: ");
     const { report } = await succeeds(site);
-    assert.equal(report?.packages[0]?.sha256, createHash("sha256").update(bytes).digest("hex"));
+    assert.equal(report?.packages[0]?.stored.sha256, createHash("sha256").update(bytes).digest("hex"));
   });
 
   test("parts of zip: the remedy of the problem, and the remedy of the warning", async () => {

@@ -58,7 +58,7 @@ async function tidy(hours: number, purge: boolean) {
   const stream = { ...listing.stream, time: Date.now() + hours * HOUR };
   const columns = { archColumn: true, hasDigest: true, hasStatus: true };
   const state = { rows: [], listing: { ...listing, stream }, ...columns };
-  const stale = findStale(state, { packages: [], collectors: [], definitions: [] });
+  const stale = findStale(state, { packages: [], collectors: [] });
   const servers = { nats: { bucket }, postgres: {} } as unknown as Servers;
   return tidyStale(stale, state, { servers, lock, log, purge });
 }

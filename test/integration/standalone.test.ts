@@ -26,7 +26,9 @@ async function ok(run: Promise<JobResult>): Promise<JobResult> {
   const result = await run;
   assert.equal(result.code, 0, explain(result));
   assert.deepEqual(
-    result.report?.packages.filter((p) => p.sha256 === null || p.bytes === null).map((p) => p.key),
+    result.report?.packages
+      .filter((p) => p.stored.sha256 === null || p.stored.bytes === null)
+      .map((p) => p.stored.key),
     [],
     "every package's digest and size are in the report",
   );
@@ -64,7 +66,7 @@ describe("COLLECTOR_PACKAGES=standalone", () => {
         "Vector vector",
       ]);
       assert.deepEqual(
-        first.report?.packages.map((p) => [p.file, p.type, p.object, p.name, p.action]),
+        first.report?.packages.map((p) => [p.source.file, p.type, p.object, p.stored.name, p.action]),
         [
           [name, "controller", "Controller", name.replace(".tar.gz", ".zip"), "uploaded"],
           [name, "collector", "Telegraf", "telegraf", "uploaded"],
@@ -83,7 +85,7 @@ describe("COLLECTOR_PACKAGES=standalone", () => {
         const entries: JobReport["packages"] =
           first.report?.packages.filter((p) => p.object === object) ?? [];
         assert.deepEqual(
-          entries.map((p) => [p.key, p.sha256, p.bytes, p.bytesUploaded]),
+          entries.map((p) => [p.stored.key, p.stored.sha256, p.stored.bytes, p.bytesUploaded]),
           [[key(object), digest, bytes, bytes]],
         );
         assert.equal(info.description, key(object).split("/").at(-1));
@@ -101,8 +103,8 @@ describe("COLLECTOR_PACKAGES=standalone", () => {
       assert.deepEqual(await site.state(), before, "the second run writes nothing");
       assert.deepEqual(new Set(Object.values(actions(second))), new Set(["unchanged"]));
       assert.deepEqual(
-        second.report?.packages.map((p) => [p.key, p.sha256, p.bytes]),
-        first.report?.packages.map((p) => [p.key, p.sha256, p.bytes]),
+        second.report?.packages.map((p) => [p.stored.key, p.stored.sha256, p.stored.bytes]),
+        first.report?.packages.map((p) => [p.stored.key, p.stored.sha256, p.stored.bytes]),
       );
       await ok(site.run(["verify"], STANDALONE));
       await ok(site.run(["plan"], STANDALONE));
@@ -205,7 +207,7 @@ describe("COLLECTOR_PACKAGES=standalone", () => {
   });
 });
 
-describe("an archive that was built anew", () => {
+describe("an archive that was built again", () => {
   test("replaces what has other bytes, and only that", async () => {
     const site = await servers.site();
     await site.archive(ARCHIVE, CONTENT);
@@ -256,7 +258,7 @@ describe("an archive that was built anew", () => {
   });
 });
 
-describe("what is lost, and what is somebody's", () => {
+describe("what is lost, and a user's package", () => {
   test("lost chunks, objects and rows come back", async () => {
     const site = await servers.site();
     await site.archive(ARCHIVE, CONTENT);
@@ -273,7 +275,7 @@ describe("what is lost, and what is somebody's", () => {
       Vector: "uploaded",
       Filebeat: "repaired",
     });
-    for (const { key, sha256: digest } of first.report?.packages ?? []) {
+    for (const { key, sha256: digest } of first.report?.packages.map((p) => p.stored) ?? []) {
       assert.equal((await site.objects.read(key)).sha256, digest);
     }
     await ok(site.run(["verify"], STANDALONE));

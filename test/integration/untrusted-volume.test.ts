@@ -215,7 +215,7 @@ describe("names are bytes", () => {
     assert.deepEqual([row?.version, row?.name], ["2.0.0", stored]);
     const warning = run.report?.warnings.find(({ reason }) => reason === "name.bytes");
     assert.match(warning?.message ?? "", /2\.0\.0 - \\xb8\\xb1\\xb1\\xbe\.zip/);
-    assert.deepEqual(run.report?.packages.filter(({ name }) => name === stored).length, 1);
+    assert.deepEqual(run.report?.packages.filter((one) => one.stored.name === stored).length, 1);
   });
 });
 

@@ -35,6 +35,19 @@ export interface JobOptions {
 export interface JobReport {
   schema: number;
   command: string;
+  program: { version: string; revision: string | null };
+  host: string;
+  servers: {
+    postgres: {
+      host: string;
+      port: number;
+      database: string;
+      schema: string;
+      version: string;
+      tableState: string;
+    } | null;
+    nats: { server: string; version: string; bucket: string } | null;
+  };
   outcome: "ok" | "failed";
   exitCode: number;
   startedAt: string;
@@ -42,16 +55,13 @@ export interface JobReport {
   bucket: string;
   error?: { code: number; reason: string; layer?: string; message: string; hint: string };
   packages: {
-    file: string;
-    bytes: number;
-    sha256: string;
+    source: { file: string; bytes: number; sha256: string; signedBy?: string };
+    stored: { name: string; key: string; bytes: number; sha256: string };
     type: string;
     os: string;
     arch: string | null;
     object: string;
     version: string;
-    name: string;
-    key: string;
     action: string;
     bytesUploaded: number;
     repacked?: string[];
@@ -66,6 +76,7 @@ export interface JobReport {
     version: string;
     name: string;
     action: string;
+    stored: "whole" | "damaged" | "missing" | "not-ready" | null;
   }[];
   platforms: {
     os: string;

@@ -1,13 +1,14 @@
 import assert from "node:assert/strict";
 import { mkdirSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
-import { describe, test } from "node:test";
+import { before, describe, test } from "node:test";
 import { type Arguments, type Page, parseArguments } from "../../src/cli.ts";
 import { JobError } from "../../src/errors.ts";
 import { EXIT } from "../../src/exit.ts";
 import { HELP, helpPage } from "../../src/help.ts";
-import { LANGUAGES } from "../../src/messages/define.ts";
+import { LANGUAGES, type Language } from "../../src/messages/define.ts";
 import { describeError } from "../../src/output/report.ts";
+import { cellWidth, loadCells } from "../../src/output/terminal.ts";
 import { tempDir } from "../support/guard.ts";
 
 function parsed(argv: readonly string[]): Arguments {
@@ -28,10 +29,16 @@ function refusal(argv: readonly string[]): JobError {
 
 describe("the command line", () => {
   test("without arguments is init", () => {
-    assert.deepEqual(parsed([]), { command: "init", json: false, wait: false, deep: false });
+    assert.deepEqual(parsed([]), { command: "init", wait: false, deep: false });
   });
 
-  test("takes the guide's examples", () => {
+  test("accepts one form of the report for standard output", () => {
+    assert.equal(parsed(["--json"]).report, "json");
+    assert.equal(parsed(["verify", "--html"]).report, "html");
+    assert.equal(refusal(["--json", "--html"]).reason, "usage.together");
+  });
+
+  test("accepts the guide's examples", () => {
     assert.equal(parsed(["--auto"]).command, "init");
     const { file, version } = parsed(["--file", "fusion-collectors-linux-amd64.zip", "--version", "2.0.0"]);
     assert.deepEqual([file, version], ["fusion-collectors-linux-amd64.zip", "2.0.0"]);
@@ -57,7 +64,7 @@ describe("the command line", () => {
   });
 
   test("--deep goes with each command that looks at all objects", () => {
-    for (const command of ["init", "plan", "verify"]) assert.ok(parsed([command, "--deep"]).deep);
+    for (const command of ["init", "plan", "verify", "status"]) assert.ok(parsed([command, "--deep"]).deep);
   });
 
   test("knows both spellings of an architecture", () => {
@@ -65,12 +72,12 @@ describe("the command line", () => {
     assert.equal(parsed(["plan", "--arch", "AARCH64"]).arch, "arm64");
   });
 
-  test("takes what is no controller by --type", () => {
+  test("accepts what is no controller by --type", () => {
     const types = ["installer", "apm-probe"].map((type) => parsed(["--file", "x", "--type", type]).type);
     assert.deepEqual(types, ["installer", "apm-probe"]);
   });
 
-  test("takes the last of an option that is given twice, and words behind --", () => {
+  test("uses the last of an option that is given twice, and words behind --", () => {
     assert.equal(parsed(["--os", "linux", "--os=Windows"]).os, "windows");
     assert.equal(parsed(["--", "plan"]).command, "plan");
   });
@@ -104,7 +111,7 @@ describe("the command line", () => {
     ["--deep where no object is looked at", ["scan", "--deep"], "usage.only"],
   ];
   for (const [name, argv, reason, nearest] of bad) {
-    test(`refuses ${name}${nearest ? " with the nearest name" : ""}`, () => {
+    test(`rejects ${name}${nearest ? " with the nearest name" : ""}`, () => {
       const error = refusal(argv);
       assert.deepEqual([error.code, error.reason], [EXIT.usage, reason]);
       const { message } = describeError(error, "zh");
@@ -127,6 +134,8 @@ describe("the command line", () => {
 });
 
 describe("the help", () => {
+  before(loadCells);
+
   for (const language of LANGUAGES) {
     test(`names every exit code and command, no line wider than a terminal (${language})`, () => {
       const text = HELP[language];
@@ -147,10 +156,11 @@ describe("the help", () => {
       writeFileSync(join(folder.path, "docs", "output.md"), "# Output");
       writeFileSync(join(folder.path, "docs", "zh-CN", "output.md"), "# 输出");
       writeFileSync(join(folder.path, "docs", "design.md"), "# Design");
-      const page = (topic: string) => helpPage(topic, "zh", join(folder.path, "dist"));
-      assert.deepEqual([page("output"), page("design")], ["# 输出", "# Design"]);
-      assert.equal(helpPage("output", "en", folder.path), "# Output");
-      for (const topic of ["outptu", "../docs/output", "zh-CN"]) {
+      const page = (topic: string) =>
+        helpPage(topic, { language: "zh", width: 80 }, join(folder.path, "dist"));
+      assert.deepEqual([page("output"), page("design")], ["输出\n----\n", "Design\n------\n"]);
+      assert.equal(helpPage("output", { language: "en", width: 80 }, folder.path), "Output\n------\n");
+      for (const topic of ["outptu", "../docs/output", "zh-CN", "76", "lock.held"]) {
         assert.throws(() => page(topic), { reason: "usage.topic" });
       }
       assert.throws(() => page("outptu"), { message: /did you mean "output"/ });
@@ -158,4 +168,34 @@ describe("the help", () => {
       folder.remove();
     }
   });
+
+  const help = (topic: string, language: Language = "en", width = 80) =>
+    helpPage(topic, { language, width }, join(import.meta.dirname, "../../dist"));
+
+  test("about an exit code or a reason is that alone", () => {
+    const held = help("lock.held");
+    assert.match(held, /^lock\.held \(exit 75, again yes\)\n {2}cause: [\s\S]+\n {2}what to do: /);
+    assert.doesNotMatch(held, /lock\.lost/);
+    assert.match(
+      help("76"),
+      /^exit .*\n76 .*platform is incomplete +yes\nreason: [\s\S]*drift\.row\.missing/,
+    );
+    assert.doesNotMatch(help("76"), /lock\.held/);
+    assert.match(help("lock.held", "zh"), /^lock\.held （?\(?退出码 75/);
+    assert.throws(() => help("lock.hled"), { message: /did you mean "lock\.held"/ });
+    assert.throws(() => help("1"), { reason: "usage.topic" });
+  });
+
+  for (const language of LANGUAGES) {
+    test(`is no raw Markdown, and no line is wider than the screen, ${language}`, () => {
+      for (const topic of ["reasons", "output", "configuration"]) {
+        const lines = help(topic, language).split("\n");
+        assert.ok(lines.length > 50);
+        for (const line of lines) {
+          assert.doesNotMatch(line, /^\||^#|\]\(|`/, line);
+          if (!line.startsWith("    ")) assert.ok(cellWidth(line) <= 80, line);
+        }
+      }
+    });
+  }
 });

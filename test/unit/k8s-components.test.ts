@@ -32,7 +32,7 @@ describe("the gate", () => {
     );
     for (const name of ["web", "worker"]) {
       const { args } = initContainers(name).at(-1) as Manifest;
-      assert.deepEqual(parseArguments(args), { command: "gate", json: false, wait: false, deep: false });
+      assert.deepEqual(parseArguments(args), { command: "gate", wait: false, deep: false });
     }
   });
 
@@ -111,7 +111,7 @@ describe("components", () => {
     }
   });
 
-  test("verify: every night, the Job's own pod but for its command and label, never two at once", () => {
+  test("verify: every night, the Job's own pod but for its command and label, never two together", () => {
     const all = stackWith(["verify"]);
     const [job, nightly] = [find(all, "Job"), find(all, "CronJob")];
     const { args, ...container } = podSpec(nightly)?.containers[0] ?? {};
@@ -146,7 +146,7 @@ describe("components", () => {
     assert.deepEqual([...new Set(ports)].sort(), [4222, 53, 5353, 5432]);
   });
 
-  test("argocd: a hook of the sync phase, made anew each time", () => {
+  test("argocd: a hook of the sync phase, created again each time", () => {
     const { annotations } = find(stackWith(["argocd"]), "Job").metadata;
     assert.deepEqual(annotations, {
       "argocd.argoproj.io/hook": "Sync",
@@ -154,7 +154,7 @@ describe("components", () => {
     });
   });
 
-  test("helm-hooks: after install and upgrade, made anew each time", () => {
+  test("helm-hooks: after install and upgrade, created again each time", () => {
     const { annotations } = find(stackWith(["helm-hooks"]), "Job").metadata;
     assert.deepEqual(annotations, {
       "helm.sh/hook": "post-install,post-upgrade",

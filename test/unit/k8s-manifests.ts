@@ -59,13 +59,15 @@ export function writeStack(components: readonly string[]): string {
 
 /** What an overlay of ours renders to when an operator lists components in it. */
 export function withComponents(overlay: string, components: readonly string[]): Manifest[] {
-  const copy = mkdtempSync(join(k8s, "overlays/.test-"));
+  const copy = mkdtempSync(join(tmpdir(), "k8s-overlay-"));
   try {
-    cpSync(join(k8s, "overlays", overlay), copy, { recursive: true });
-    const [text = {}] = readManifests(join(copy, "kustomization.yaml"));
+    cpSync(k8s, copy, { recursive: true });
+    const folder = join(copy, "overlays", overlay);
+    const file = join(folder, "kustomization.yaml");
+    const [text = {}] = readManifests(file);
     const listed = [...(text.components ?? []), ...components.map((name) => `../../components/${name}`)];
-    writeFileSync(join(copy, "kustomization.yaml"), stringify({ ...text, components: listed }));
-    return kustomize(copy);
+    writeFileSync(file, stringify({ ...text, components: listed }));
+    return kustomize(folder);
   } finally {
     rmSync(copy, { recursive: true });
   }

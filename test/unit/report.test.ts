@@ -40,7 +40,8 @@ const ROW = {
   sha256: null,
   status: null,
 };
-const RESULT = { key: "k", name: FILE, sha256: "ab", bytes: 2048 };
+const CONTENT = { bytes: 2048, sha256: "ab".repeat(32) };
+const RESULT = { source: { file: FILE, ...CONTENT }, stored: { name: FILE, key: "k", ...CONTENT } };
 
 describe("the termination message", () => {
   test("has outcome, counts and error", () => {
@@ -99,7 +100,7 @@ describe("the report", () => {
     const { packages, exitCode } = new Recorder("init", "en").report(new ProblemError(problems));
     assert.equal(exitCode, 65);
     assert.deepEqual(
-      packages.map((p) => [p.file, p.action, p.error?.message]),
+      packages.map((p) => [p.source.file, p.action, p.error?.message]),
       [
         ["a.zip", "failed", "is empty"],
         ["b.zip", "failed", "is empty"],
@@ -130,7 +131,7 @@ describe("warnings", () => {
 
   test("are in a report that its schema knows, with what can be installed", () => {
     const recorder = new Recorder("init", "zh");
-    recorder.package(pack(), { ...RESULT, sha256: "ab".repeat(32), action: "uploaded", bytesUploaded: 1 });
+    recorder.package(pack(), { ...RESULT, action: "uploaded", bytesUploaded: 1 });
     recorder.warning(warning);
     recorder.platforms = [
       {
@@ -147,7 +148,7 @@ describe("warnings", () => {
     const report = recorder.report(new JobError("run.sigterm", {}));
     assert.equal(checkedReport(report).warnings.length, 1);
     assert.deepEqual(JSON.parse(terminationMessage(report)).platforms, { "linux/arm64": "incomplete" });
-    assert.throws(() => checkedReport({ ...report, schema: 1 }), /schema must be equal to constant/);
+    assert.throws(() => checkedReport({ ...report, schema: 2 }), /schema must be equal to constant/);
     assert.throws(() => checkedReport({ ...report, outcome: "ok" }), /not as its schema says/);
   });
 });
@@ -165,7 +166,10 @@ describe("progress", () => {
   test("of an unknown size claims nothing", () => {
     const some = snapshot(task(undefined), 1024, 1);
     assert.deepEqual([some.percent, some.secondsLeft], [null, null]);
-    assert.equal(progressBar(some, "upload", "en", 80), `${FILE} 1.0 KiB, 1.0 KiB/s`);
+    assert.match(
+      progressBar(some, "upload", "en", 80),
+      new RegExp(`^. ${FILE}  1\\.0 KiB  1\\.0 KiB/s$`, "u"),
+    );
   });
 
   test("at the very start divides by nothing", () => {
@@ -173,16 +177,24 @@ describe("progress", () => {
     assert.deepEqual([percent, bytesPerSecond, secondsLeft], [0, 0, null]);
   });
 
-  test("is a bar with file n of m where there is room, and one line wherever there is not", () => {
+  test("is a bar with the number of the package, in one line wherever it is shown", () => {
     const now = snapshot({ ...task(2 ** 30), index: 2, count: 5 }, 2 ** 29, 100);
-    const wide = progressBar(now, "upload", "en", 200);
-    assert.ok(wide.startsWith(`[${"#".repeat(10)}${".".repeat(10)}] 2/5 ${FILE} 50% of 1.0 GiB`), wide);
-    assert.match(progressBar(now, "upload", "en", 79), /^\[#####\.{5}\] 2\/5 fus.*….*zip 50% of 1\.0 GiB/);
-    assert.match(progressBar(now, "check", "en", 80), /^checking 2\/5 fus.*….*zip 50%/);
+    const bar = (cells: number) => progressBar(now, "upload", "en", cells).replace(/^./u, "*");
+    assert.equal(bar(80), "* 2/5 [######......] 50 %  0.5 of 1.0 GiB  5.1 MiB/s  1 min 41 s left");
+    assert.equal(bar(60), "* 2/5 [######......] 50 %  0.5 of 1.0 GiB  1 min 41 s left");
+    assert.equal(bar(45), "* 2/5 [######......] 50 %  1 min 41 s left");
+    assert.equal(bar(30), "* 2/5 50 %  1 min 41 s left");
+    const reading = snapshot(task(2 ** 30), 2 ** 29, 100);
+    assert.match(
+      progressBar(reading, "read", "en", 79),
+      /^. reading fus.*….*zip \[######\.{6}\] 50 % {2}0\.5 of 1\.0 GiB {2}1 min 41 s left$/u,
+    );
     for (const language of LANGUAGES) {
       for (const cells of [10, 30, 50, 60, 79]) {
-        const bar = progressBar({ ...now, file: "探针安装包-linux-arm64.zip" }, "upload", language, cells);
-        assert.ok(cellWidth(bar) <= cells, bar);
+        for (const phase of ["read", "check", "upload"] as const) {
+          const line = progressBar({ ...now, file: "探针安装包-linux-arm64.zip" }, phase, language, cells);
+          assert.ok(cellWidth(line) <= cells, line);
+        }
       }
     }
   });

@@ -70,7 +70,9 @@ describe("columns", () => {
 const FILE = "fusion-collectors-linux-amd64.zip";
 const SHA = "ab".repeat(32);
 
-function pack(more: Partial<ReportedPackage> = {}): ReportedPackage {
+type Pack = ReportedPackage & { archive: { file: string } };
+
+function pack(more: Partial<Pack> = {}): Pack {
   const identity = {
     type: "controller",
     os: "linux",
@@ -81,14 +83,11 @@ function pack(more: Partial<ReportedPackage> = {}): ReportedPackage {
   return { archive: { file: FILE }, ...identity, ...more };
 }
 
-function add(
-  recorder: Recorder,
-  pkg: ReportedPackage,
-  action: PackageEntry["action"],
-  error?: JobError,
-): void {
+function add(recorder: Recorder, pkg: Pack, action: PackageEntry["action"], error?: JobError): void {
   const bytesUploaded = action === "uploaded" ? 2048 : 0;
-  const result = { action, key: "k", name: FILE, sha256: SHA, bytes: 2048, bytesUploaded };
+  const content = { sha256: SHA, bytes: 2048 };
+  const source = { file: pkg.archive.file, ...content };
+  const result = { action, source, stored: { key: "k", name: FILE, ...content }, bytesUploaded };
   recorder.package(pkg, { ...result, ...(error && { error }) });
 }
 

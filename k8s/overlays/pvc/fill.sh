@@ -9,7 +9,8 @@ USAGE="usage: fill.sh FOLDER         [kubectl's options, such as -n bk-lite]
 pod=bklite-packages-loader
 
 fail() {
-  echo "fill.sh: $1" >&2
+  # Without the lines of kubectl's own log.
+  echo "fill.sh: $(printf '%s\n' "$1" | grep -v '^[EIW][0-9]\{4\} ')" >&2
   exit "${2:-1}"
 }
 
