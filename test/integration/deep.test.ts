@@ -2,6 +2,8 @@ import assert from "node:assert/strict";
 import { rmSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { describe, test } from "node:test";
+import type { ReasonId } from "../../src/messages/catalog.ts";
+import { writeMetadata } from "../support/metadata.ts";
 import { rawZip } from "../support/raw-zip.ts";
 import { ARCHIVE, explain, type Site, sha256, useServers } from "../support/site.ts";
 
@@ -102,7 +104,7 @@ describe("what a client cannot read is found and repaired", { concurrency: 2 }, 
 });
 
 describe("what the volume does not hold", { concurrency: 2 }, () => {
-  test("a damaged object of another version, and one without a row: named by every command, never touched", async () => {
+  test("damaged objects of another version, and one without a row: named by every command, never touched", async () => {
     const site = await filled();
     const jar = join(site.volume, JAR);
     rmSync(jar);
@@ -110,21 +112,24 @@ describe("what the volume does not hold", { concurrency: 2 }, () => {
     await site.archive("fusion-collectors-linux-amd64-2.0.0.zip", { payloadBytes: 10_000 });
     const init = await site.run();
     assert.equal(init.code, 0, explain(init));
-    for (const key of [CONTROLLER, PROBE]) await site.objects.rewrite(key, flip);
+    const telegraf = (await keysOf(site)).find((key) => key.includes("Telegraf/1.0.0")) ?? "";
+    await site.objects.rewrite(CONTROLLER, flip);
+    await site.objects.damage(PROBE);
+    await writeMetadata(site.objects, site.bucket, telegraf, "not an object's");
+    const expected: [reason: ReasonId, key: string][] = [
+      ["object.damaged.bytes", CONTROLLER],
+      ["object.damaged.chunks", PROBE],
+      ["object.damaged.metadata", telegraf],
+    ];
     const before = await site.state();
     for (const command of ["verify", "plan", "init", "status"]) {
       const result = await site.run([command, "--deep"]);
       assert.equal(result.code, 76, explain(result));
       const named = result.events.filter(({ event }) => event === "object.damaged");
-      assert.deepEqual(
-        named.map(({ reason }) => reason),
-        ["object.damaged.bytes", "object.damaged.bytes"],
-      );
-      for (const key of [CONTROLLER, PROBE]) {
-        assert.ok(
-          named.some(({ msg }) => String(msg).includes(key)),
-          explain(result),
-        );
+      assert.equal(named.length, expected.length, explain(result));
+      for (const [reason, key] of expected) {
+        const line = named.find((one) => one.reason === reason);
+        assert.ok(String(line?.msg).includes(key), explain(result));
       }
     }
     assert.deepEqual(await site.state(), before);
