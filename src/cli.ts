@@ -13,7 +13,7 @@ import {
 } from "./identity.ts";
 import { nearest } from "./nearest.ts";
 
-const COMMANDS = ["init", "plan", "verify", "status", "wait", "gate", "scan"] as const;
+const COMMANDS = ["init", "plan", "verify", "status", "prune", "wait", "gate", "scan"] as const;
 export type Command = (typeof COMMANDS)[number];
 /** Commands that print a page and do nothing else. */
 const PAGES = ["version", "help"] as const;
@@ -38,6 +38,19 @@ export interface Arguments {
   arch?: Arch;
   object?: string;
   version?: string;
+  /** What `prune` removes. */
+  prune?: PruneArguments;
+}
+
+/** Which versions go: all but the newest `keep` of each package, or one version. */
+export interface PruneArguments {
+  keep?: number;
+  version?: string;
+  object?: string;
+  os?: Os;
+  arch?: Arch;
+  /** Without it `prune` only shows what would go. */
+  yes: boolean;
 }
 
 /** Something to print instead of a run. */
@@ -52,6 +65,8 @@ const OPTIONS = {
   object: { type: "string" },
   version: { type: "string" },
   require: { type: "string" },
+  keep: { type: "string" },
+  yes: { type: "boolean" },
   wait: { type: "boolean" },
   deep: { type: "boolean" },
   json: { type: "boolean" },
@@ -66,6 +81,8 @@ type Option = keyof typeof OPTIONS;
 const ONLY: Partial<Record<Option, readonly Command[]>> = {
   wait: ["verify"],
   deep: ["init", "plan", "verify", "status"],
+  yes: ["prune"],
+  keep: ["prune"],
 };
 
 interface Given {
@@ -88,7 +105,7 @@ export function parseArguments(argv: readonly string[]): Arguments | Page {
   if (flags.has("auto") && values.file !== undefined) {
     throw new JobError("usage.together", { option: "--auto", other: "--file" });
   }
-  for (const option of flags) {
+  for (const option of [...flags, ...(Object.keys(values) as Option[])]) {
     const only = ONLY[option];
     if (only?.includes(command) === false) {
       throw new JobError("usage.only", { option: `--${option}`, commands: only });
@@ -104,7 +121,7 @@ export function parseArguments(argv: readonly string[]): Arguments | Page {
     wait: flags.has("wait"),
     deep: flags.has("deep"),
     ...required(values),
-    ...claim(values),
+    ...(command === "prune" ? { prune: pruneOf(values, flags) } : claim(values)),
   };
 }
 
@@ -115,6 +132,27 @@ function pageOf(word: string, [topic, ...more]: string[], flags: Given["flags"])
   const [extra] = word === "help" ? more : [topic];
   if (extra !== undefined) throw new JobError("usage.argument", { argument: extra });
   return word === "version" ? { page: "version" } : { page: "help", ...(topic !== undefined && { topic }) };
+}
+
+/** What `prune` is asked to remove: it reads the whole volume, so options of one file have no place. */
+function pruneOf({ file, type, keep, ...values }: Given["values"], flags: Given["flags"]): PruneArguments {
+  const other = file !== undefined ? "--file" : type !== undefined ? "--type" : undefined;
+  if (other) throw new JobError("usage.together", { option: other, other: "prune" });
+  const { version, object, os, arch } = claim(values);
+  if (keep !== undefined && version !== undefined)
+    throw new JobError("usage.together", { option: "--keep", other: "--version" });
+  if (keep === undefined && version === undefined)
+    throw new JobError("usage.needs", { option: "prune", needs: "--keep N (or --version VERSION)" });
+  if (keep !== undefined && !/^[1-9]\d{0,5}$/.test(keep))
+    throw new JobError("usage.value.count", { option: "--keep" });
+  return {
+    ...(keep !== undefined && { keep: Number(keep) }),
+    ...(version !== undefined && { version }),
+    ...(object !== undefined && { object }),
+    ...(os && { os }),
+    ...(arch && { arch }),
+    yes: flags.has("yes"),
+  };
 }
 
 function required({ require }: Given["values"]): Pick<Arguments, "require"> {

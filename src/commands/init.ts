@@ -14,8 +14,16 @@ import {
 } from "../reconcile/apply.ts";
 import { createObserve, type Observe, reportDamage } from "../reconcile/deep.ts";
 import { findDrift, firstDrift, logDrift, logPlanWarnings } from "../reconcile/drift.ts";
+import {
+  afterPrune,
+  NOTHING_OLD,
+  planKeep,
+  type Removals,
+  removeVersions,
+  reportKept,
+} from "../reconcile/old-versions.ts";
 import { findStale, findUnreachable, reclaim, tidyOrphans, tidyStale } from "../reconcile/orphans.ts";
-import { concludePlatforms } from "../reconcile/platforms.ts";
+import { concludePlatforms, incompleteOf } from "../reconcile/platforms.ts";
 import { prepare, waitForFirstStart } from "../reconcile/prepare.ts";
 import { withRetries } from "../reconcile/retries.ts";
 import { type Desired, decideAll, type ObservedState, resolveDesired } from "../reconcile/state.ts";
@@ -23,17 +31,18 @@ import { type Desired, decideAll, type ObservedState, resolveDesired } from "../
 /** Milliseconds before each further reading, if something seems to be missing. */
 const READ_BACK_PAUSES = [250, 500, 1000, 2000];
 
-/** Wait, scan, lock, plan, upload, register, verify. */
+/** Wait, scan, lock, plan, upload, register, verify; then remove old versions (KEEP_VERSIONS). */
 export async function init(job: JobContext): Promise<void> {
   const { servers: first, archives, deadline } = await prepare(job);
   const observe = createObserve(job);
+  const begun: Removals = new Map();
   const failure = await withRetries(job, first, async (servers, signal) => {
     await job.recorder.time("wait", () => waitForFirstStart(job, servers.postgres, deadline, signal));
     const desired = await resolveDesired(job, archives, servers);
     const lock = await job.recorder.time("lock", () => takeLock(job, servers, desired, signal));
     try {
       const held = AbortSignal.any([signal, lock.lost]);
-      return await reconcile(job, { servers, lock, desired, observe }, held);
+      return await reconcile(job, { servers, lock, desired, observe, begun }, held);
     } finally {
       await lock.release();
     }
@@ -68,6 +77,7 @@ interface Attempt {
   lock: Lock;
   desired: Desired;
   observe: Observe;
+  begun: Removals;
 }
 
 /**
@@ -76,7 +86,7 @@ interface Attempt {
  */
 async function reconcile(
   job: JobContext,
-  { servers, lock, desired, observe }: Attempt,
+  { servers, lock, desired, observe, begun }: Attempt,
   signal: AbortSignal,
 ): Promise<unknown> {
   const { config, log, recorder } = job;
@@ -98,6 +108,7 @@ async function reconcile(
     objects: state.listing.objects,
     stallSeconds: config.natsTimeout,
     full: config.archiveCheck === "full",
+    signatures: job.signatures,
     log,
     recorder,
     signal,
@@ -113,17 +124,23 @@ async function reconcile(
   );
   // A server that lost power in between may have restored purged chunks.
   await reclaim(bucket, findUnreachable(proven.listing), { lock, log, signal });
-  const incomplete = concludePlatforms(job, proven, desired);
   const stuck = rows.flatMap(({ conflict }) => conflict ?? []);
   const damage = reportDamage(job, proven, plan);
   // An archive that fails as a whole counts once.
-  return toRunError([...new Set([...failures.values(), ...stuck, ...damage])]) ?? incomplete;
+  const failure =
+    toRunError([...new Set([...failures.values(), ...stuck, ...damage])]) ?? incompleteOf(config, proven);
+  const old = failure ? NOTHING_OLD : planKeep(config, { state: proven, desired, begun: begun.values() });
+  concludePlatforms(job, afterPrune(proven, old), desired);
+  if (failure) return failure;
+  await removeVersions(old, { servers, lock, log, recorder, signal, begun });
+  reportKept(old, { keep: config.keepVersions }, log);
+  return undefined;
 }
 
 /** Reads everything back and plans again: nothing may be left to do. Returns the state that was read. */
 async function prove(
   job: JobContext,
-  { servers, desired, observe, failed }: Omit<Attempt, "lock"> & { failed: ReadonlySet<unknown> },
+  { servers, desired, observe, failed }: Omit<Attempt, "lock" | "begun"> & { failed: ReadonlySet<unknown> },
   signal: AbortSignal,
 ): Promise<ObservedState> {
   const proven = {

@@ -6,6 +6,7 @@ import { checkArchives } from "../reconcile/checks.ts";
 import type { Plan } from "../reconcile/decide.ts";
 import { createObserve, reportDamage } from "../reconcile/deep.ts";
 import { logPlanWarnings, recordDecision } from "../reconcile/drift.ts";
+import { afterPrune, planKeep, reportKept, showRemovals } from "../reconcile/old-versions.ts";
 import { afterPlan, concludePlatforms } from "../reconcile/platforms.ts";
 import { prepare, waitForFirstStart } from "../reconcile/prepare.ts";
 import { withRetries } from "../reconcile/retries.ts";
@@ -31,7 +32,12 @@ export async function showPlan(job: JobContext): Promise<void> {
   for (const decision of plan.packages) recordDecision(decision, decision.conflict, recorder);
   for (const { values, row, action } of plan.rows) recorder.row(values, row?.id, action);
   logPlan(log, plan, state.archColumn);
-  const incomplete = concludePlatforms(job, afterPlan(state, plan), desired);
+  const { rows, listing } = afterPlan(state, plan);
+  const after = { ...state, rows, listing: { ...state.listing, objects: listing.objects } };
+  const old = planKeep(config, { state: after, desired });
+  showRemovals(old, state.archColumn, job);
+  reportKept(old, { keep: config.keepVersions }, log);
+  const incomplete = concludePlatforms(job, afterPrune(after, old), desired);
   const conflicts = [...plan.packages, ...plan.rows].flatMap((decision) => decision.conflict ?? []);
   // What init could not repair.
   const failure = toRunError([...conflicts, ...reportDamage(job, state, plan)]);
