@@ -75,13 +75,15 @@ describe("the command line", () => {
   test("has prune's options apart from those of one file", () => {
     assert.deepEqual(parsed(["prune", "--keep", "3"]), {
       command: "prune",
-      wait: false, deep: false,
+      wait: false,
+      deep: false,
       prune: { keep: 3, yes: false },
     });
     const one = ["--version", "v2.0.0", "--object", "Telegraf", "--os", "linux", "--arch", "amd64", "--yes"];
     assert.deepEqual(parsed(["prune", ...one]), {
       command: "prune",
-      wait: false, deep: false,
+      wait: false,
+      deep: false,
       prune: { version: "2.0.0", object: "Telegraf", os: "linux", arch: "x86_64", yes: true },
     });
   });
