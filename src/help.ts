@@ -8,15 +8,17 @@ import { renderMarkdown, renderTable, type Table, tablesOf } from "./output/mark
 const SYNTAX = `bklite-package-init [COMMAND] [--auto | --file PATH]
          [--type controller|collector|installer|apm-probe] [--os linux|windows]
          [--arch x86_64|arm64] [--object NAME] [--version VERSION]
-         [--require LIST] [--wait] [--json|--html] [-h|--help] [-V]`;
+         [--require LIST] [--keep N] [--yes] [--wait] [--json|--html]
+         [-h|--help] [-V]`;
 
 /** The usage in a few lines, for a mistyped command line. */
 export const USAGE: Record<Language, string> = {
   en: `usage:   ${SYNTAX}
-commands: init (the default), plan, verify, status, wait, gate, scan,
-          version, help`,
+commands: init (the default), plan, verify, status, prune, wait, gate,
+          scan, version, help`,
   zh: `用法：   ${SYNTAX}
-命令：   init（默认）、plan、verify、status、wait、gate、scan、version、help`,
+命令：   init（默认）、plan、verify、status、prune、wait、gate、scan、
+         version、help`,
 };
 
 const EN = `${USAGE.en}
@@ -32,6 +34,8 @@ Commands
             with --wait until it is, or until WAIT_TIMEOUT
   status    show what table and bucket hold, and what can be installed; needs
             no volume, writes nothing
+  prune     remove old versions (--keep N, or --version V); shows what would
+            go, and does it with --yes; what lies on a mounted volume stays
   wait      wait until Postgres (and the table) and NATS (and JetStream) work
   gate      open once a controller is registered and stored; needs no volume
   scan      read and check the volume only; needs no server
@@ -48,6 +52,8 @@ Options
   --arch ARCH        x86_64 (amd64) or arm64 (aarch64)
   --object NAME      Controller (the default), Telegraf, Vector, ...
   --version VERSION  the package's version, such as 1.0.0 or latest
+  --keep N           prune: versions of each package that stay, the newest
+  --yes              prune: do it
   --require LIST     what must be complete, instead of REQUIRE
   --json             the report on standard output, the log on standard error
   --html             the report as an HTML page, likewise
@@ -94,6 +100,8 @@ const ZH = `${USAGE.zh}
   verify    检查卷上的内容是否均已存储并登记；加 --wait 则持续检查，
             直至通过或超过 WAIT_TIMEOUT
   status    显示数据表与存储桶的现状以及可安装的内容；不需要卷，不写入任何内容
+  prune     删除旧版本（--keep N 或 --version V）；默认只列出，加 --yes 才
+            执行；已挂载的卷中的版本予以保留
   wait      等待 Postgres（及数据表）与 NATS（及 JetStream）可用
   gate      有控制器已登记并存储后放行，不需要卷
   scan      仅读取并检查卷，不需要任何服务
@@ -109,6 +117,8 @@ const ZH = `${USAGE.zh}
   --arch ARCH        x86_64（amd64）或 arm64（aarch64）
   --object NAME      Controller（默认）、Telegraf、Vector 等
   --version VERSION  探针包版本，如 1.0.0 或 latest
+  --keep N           prune：每个探针包保留最新的 N 个版本
+  --yes              prune：执行删除
   --require LIST     必须完整的内容，代替 REQUIRE
   --json             报告写到标准输出，日志写到标准错误
   --html             同上，但报告为可打印、存档和签字的页面

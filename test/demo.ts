@@ -32,7 +32,7 @@ const TEXT = {
       `Checked: ${rows} rows, ${objects} objects; a controller read back has its file's SHA-256.`,
     second: "3. The second run writes nothing",
     same: (sequence: number, rows: number) =>
-      `Checked: the stream still ends at message ${sequence}; none of ${rows} rows was touched (xmin).`,
+      `Checked: the stream still ends at message ${sequence}; none of ${rows} rows changed (xmin).`,
     third: "4. An archive for linux/arm64 arrives, cut short by its download",
     untouched: "Checked: the table and the bucket are as they were.",
     end: (seconds: string) =>
@@ -76,7 +76,7 @@ const TEXTS = {
   "controller/VERSION": "LINUX_SIDECAR_VERSION=1.2.0\nWINDOWS_SIDECAR_VERSION=1.2.0\n",
   "collector/linux/filebeat/filebeat.yml": "filebeat.inputs: []\n",
 };
-/** The controllers and their collectors have VERSION's number, a collector in a folder of its own `latest`. */
+/** Controllers and their collectors have VERSION's number; a collector in a folder of its own has `latest`. */
 const EXPECTED = [
   ...["linux x86_64", "windows x86_64"].flatMap((platform) => [
     `controller ${platform} Controller 1.2.0`,

@@ -16,7 +16,10 @@ const root = join(import.meta.dirname, "..");
 const FAMILIES: [title: Record<Language, string>, prefixes: string[]][] = [
   [{ en: "Command line", zh: "命令行" }, ["usage"]],
   [{ en: "Configuration", zh: "配置" }, ["config", "report", "output"]],
-  [{ en: "The volume and its files", zh: "卷与文件" }, ["volume", "file", "manifest", "checksum"]],
+  [
+    { en: "The volume and its files", zh: "卷与文件" },
+    ["volume", "file", "manifest", "checksum", "signature"],
+  ],
   [
     { en: "Names and packages", zh: "名称与探针包" },
     ["name", "version", "package", "collector", "definitions", "installer", "program", "probe"],
@@ -30,7 +33,7 @@ const FAMILIES: [title: Record<Language, string>, prefixes: string[]][] = [
     ["conflict", "content", "drift", "verification"],
   ],
   [{ en: "What can be installed", zh: "可安装的内容" }, ["platform", "gate"]],
-  [{ en: "The run", zh: "运行" }, ["lock", "run", "internal"]],
+  [{ en: "The run", zh: "运行" }, ["lock", "run", "prune", "internal"]],
 ];
 
 /** Parameters that a text takes apart, so that a hole would not do. */
@@ -43,6 +46,7 @@ const EXAMPLES: Record<string, object> = {
     problems: ["DB_HOST", "NATS_SERVERS"].map((name) => ({ reason: "config.missing", params: { name } })),
   },
   "config.stray": { name: "{name}", what: "carriage-return" },
+  "config.keys.line": { path: "{path}", line: "{line}", fault: "option", word: "cert-authority" },
   "gate.closed": { missing: ["{missing}"], seconds: "{seconds}", hint: "init" },
   "installer.kind": { found: "{found}" },
   "manifest.schema": { pointer: "{pointer}", rule: "unknown", detail: "{detail}", near: "{near}" },
@@ -56,9 +60,19 @@ const EXAMPLES: Record<string, object> = {
     found: "linux arm64",
     source: "archive",
   },
+  "prune.kept": {
+    id: 7,
+    what: "linux/x86_64 Telegraf 1.0.0",
+    version: "1.0.0",
+    user: "admin",
+    why: "volume",
+  },
   "postgres.catalog": { purpose: "table", version: "{version}", said: "{said}" },
   "platform.incomplete": { incomplete: [{ platform: "linux/arm64", missing: ["installer"] }] },
   "repack.too-large": { files: 120_000, bytes: 9 * 1024 ** 3 },
+  "signature.invalid": { why: "changed" },
+  "signature.key": { why: "stranger", fingerprint: "{fingerprint}" },
+  "signature.missing": { list: "{list}" },
   "store.full": { bucket: "{bucket}", said: "maximum bytes exceeded (10077)" },
   "store.full.account": { bucket: "{bucket}", ...capacity() },
   "store.full.bucket": { bucket: "{bucket}", ...capacity() },

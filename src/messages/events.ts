@@ -2,6 +2,8 @@ import { type FormReason, formWords } from "./archive.ts";
 import { actionWord, countWords, fill, formatBytes, JOIN, type Language, plural, type Text } from "./define.ts";
 
 export type PackageAction = "unchanged" | "uploaded" | "repaired" | "replaced" | "kept";
+/** Why `prune` leaves a version that it was asked to remove. */
+export type KeptReason = "latest" | "user" | "not-ready" | "unordered" | "volume" | "last";
 export type RowAction = "inserted" | "updated" | "unchanged";
 
 /** A row of the table, and what was done to it. */
@@ -78,6 +80,24 @@ export interface Snapshot {
   secondsLeft: number | null;
 }
 
+/** An old version that goes: a row and its object, or an object without a row. */
+export interface RemovedLine {
+  row: number | null;
+  /** Platform, object and version of the row. */
+  what: string | null;
+  key: string | null;
+  /** Of the object; null: it stays, or there is none. */
+  bytes: number | null;
+}
+
+function removed({ row, what, key, bytes }: RemovedLine, language: Language): string {
+  const zh = language === "zh";
+  const size = bytes === null ? [] : [formatBytes(bytes)];
+  const about = [row === null ? (zh ? "没有记录" : "no row") : zh ? `记录 ${row}` : `row ${row}`, ...size];
+  const name = (row === null ? key : what) ?? "-";
+  return zh ? `${name}（${about.join("，")}）` : `${name} (${about.join(", ")})`;
+}
+
 /** A line of the log: what its event means, and its sentence, in both languages. */
 export interface LogEvent<F> {
   /** In the documented table. */
@@ -111,8 +131,31 @@ export function sentence<F>(entry: LogEvent<F>, fields: F, language: Language): 
 
 type Counts = Record<string, number>;
 
+/** How much goes, or has gone. */
+export interface RemovedCounts {
+  versions: number;
+  bytes: number;
+  done: boolean;
+}
+
+/** `3 versions removed (90.0 MiB)`. */
+export function removedWords({ versions, bytes, done }: RemovedCounts, language: Language): string {
+  const size = bytes > 0 ? formatBytes(bytes) : "";
+  if (language === "zh") return `${done ? "已删除" : "将删除"} ${versions} 个旧版本${size && `（${size}）`}`;
+  return `${plural(versions, "old version")} ${done ? "removed" : "would be removed"}${size && ` (${size})`}`;
+}
+
+/** What `prune` came to. */
+export function pruneWords(removed: RemovedCounts, language: Language): string {
+  const zh = language === "zh";
+  if (removed.versions === 0) return zh ? "没有可删除的版本" : "nothing to remove";
+  const again = zh ? "；加 --yes 再次执行即可删除" : "; run it again with --yes to remove them";
+  return `${removedWords(removed, language)}${removed.done ? "" : again}`;
+}
+
 interface Done {
   command: string;
+  removed: RemovedCounts;
   packages: Counts;
   rows: Counts;
   orphans: { objects: number; bytes: number };
@@ -130,6 +173,7 @@ function succeeded(done: Done, language: Language): string {
   const zh = language === "zh";
   const begin = zh ? `${command} 成功` : `${command} succeeded`;
   if (command === "wait" || command === "gate" || command === "status") return begin;
+  if (command === "prune") return `${begin}${zh ? "：" : ": "}${pruneWords(done.removed, language)}`;
   const stop = zh ? "。" : "; ";
   const scanned = zh ? `探针包：${countWords(packages, language)}` : `packages: ${countWords(packages, language)}`;
   return `${begin}${stop}${command === "scan" ? scanned : counts(done, language)}`;
@@ -358,6 +402,14 @@ export const EVENTS = {
     en: ({ file, seconds, left }) => `${file}: is still being written, waited ${seconds} s, ${left} s left`,
     zh: ({ file, seconds, left }) => `${file}：仍在写入，已等待 ${seconds} 秒，剩余 ${left} 秒`,
   }),
+  "scan.signed": event<{ list: string; signer: string }>({
+    about: {
+      en: "a list of checksums is signed by a key of VERIFY_KEY_FILE: `signer`, its fingerprint and comment",
+      zh: "校验和清单已由 VERIFY_KEY_FILE 中的密钥签名：`signer` 为其指纹与注释",
+    },
+    en: ({ list, signer }) => `${list}: signed by ${signer}`,
+    zh: ({ list, signer }) => `${list}：签名密钥 ${signer}`,
+  }),
   "scan.ignored": event<{ file: string; bytes?: string }>({
     about: { en: "a file on the volume that is ignored (debug)", zh: "目录中已忽略的文件（debug）" },
     en: ({ file }) => `${file}: is not a package, ignored`,
@@ -534,6 +586,23 @@ export const EVENTS = {
     zh: ({ present, missing }) => `APM 探针：${present.join("、") || "无"}${missing.length > 0 ? `；未存储：${missing.join("、")}` : ""}`,
   }),
   "platform.warning": reasonEvent({ en: "a part that a platform lacks, and what will fail in BK-Lite", zh: "平台缺少的内容，以及 BK-Lite 中会失败的操作" }),
+  "prune.planned": event<RemovedLine>({
+    about: {
+      en: "an old version that would be removed: row, key, bytes (prune without --yes; plan with KEEP_VERSIONS)",
+      zh: "将删除的旧版本：记录、键、字节数（prune 未加 --yes；设置 KEEP_VERSIONS 时的 plan）",
+    },
+    en: (line) => `would be removed: ${removed(line, "en")}`,
+    zh: (line) => `将删除：${removed(line, "zh")}`,
+  }),
+  "prune.removed": event<RemovedLine>({
+    about: { en: "an old version was removed: row, key, bytes", zh: "已删除一个旧版本：记录、键、字节数" },
+    en: (line) => `removed: ${removed(line, "en")}`,
+    zh: (line) => `已删除：${removed(line, "zh")}`,
+  }),
+  "prune.kept": reasonEvent({
+    en: "prune: a version that stays although it was named, or whose place among the others is unknown",
+    zh: "prune：已指定但予以保留的版本，或无法与其他版本比较新旧的版本",
+  }),
   "status.row": event<RowLine & { stored: StoredState; install: InstallState }>({
     about: { en: "status: a row, its object, and whether it can be installed (one line each)", zh: "status：一条记录、对应的对象以及安装的结果（每条一行）" },
     en: (fields) => `${row(fields)}: ${installWords(fields.install, "en")[0]}`,

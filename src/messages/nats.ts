@@ -360,11 +360,13 @@ export const nats = {
     [
       ({ count, bytes, keys }) =>
         list(`${plural(count, "object")} (${formatBytes(bytes)}) without a row, which BK-Lite's page does not show${count > keys.length ? `; the first ${keys.length}` : ""}:`, keys),
-      ({ bucket, keys }) => `put the packages on the volume and run the job to register them again, or remove each object: nats object rm ${bucket} ${quoteForShell(keys[0] ?? "KEY")}`,
+      ({ bucket, keys }) =>
+        `put the packages on the volume and run the job to register them again; or remove old versions (bklite-package-init prune --keep N --yes), or this object: nats object rm ${bucket} ${quoteForShell(keys[0] ?? "KEY")}`,
     ],
     [
       ({ count, bytes, keys }) => list(`${count} 个对象（${formatBytes(bytes)}）没有记录，BK-Lite 页面不显示${count > keys.length ? `；前 ${keys.length} 个` : ""}：`, keys),
-      ({ bucket, keys }) => `请将对应的探针包放入目录并重新运行本任务以登记，或逐个删除对象：nats object rm ${bucket} ${quoteForShell(keys[0] ?? "KEY")}`,
+      ({ bucket, keys }) =>
+        `请将对应的探针包放入目录并重新运行本任务以登记；或删除旧版本（bklite-package-init prune --keep N --yes），或单独删除对象：nats object rm ${bucket} ${quoteForShell(keys[0] ?? "KEY")}`,
     ],
   ),
   "orphans.found": warning<{ objects: number; bytes: number; atLeast: boolean }>(

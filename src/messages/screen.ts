@@ -1,5 +1,5 @@
 import { countWords, formatBytes, type Language, plural } from "./define.ts";
-import { duration, type Snapshot } from "./events.ts";
+import { duration, pruneWords, type RemovedCounts, removedWords, type Snapshot } from "./events.ts";
 
 /**
  * The name of a difference between servers and volume in a list; its reason in the catalog has the details.
@@ -42,6 +42,7 @@ export interface Counts {
   seconds: number;
   packages: Readonly<Record<string, number>>;
   rows: Readonly<Record<string, number>>;
+  removed: RemovedCounts;
 }
 
 const sum = (counts: Readonly<Record<string, number>>) => Object.values(counts).reduce((total, count) => total + count, 0);
@@ -56,6 +57,9 @@ export const SCREEN = {
     tableState: (state: string) => `table state ${state}`,
     bucket: (name: string, exists: boolean) => `bucket ${name}${exists ? "" : " (does not exist yet)"}`,
     unchanged: (count: number) => `${plural(count, "package")} unchanged`,
+    removed: (done: boolean) => (done ? "removed" : "would be removed"),
+    row: (id: number) => `row ${id}`,
+    noRow: "no row",
     others: (count: number) => `and ${plural(count, "other")}`,
     heads: ["platform", "controller", "installer", "collectors"],
     yes: "yes",
@@ -80,6 +84,9 @@ export const SCREEN = {
     tableState: (state: string) => `表结构 ${state}`,
     bucket: (name: string, exists: boolean) => `存储桶 ${name}${exists ? "" : "（尚不存在）"}`,
     unchanged: (count: number) => `${count} 个探针包未变`,
+    removed: (done: boolean) => (done ? "已删除" : "将删除"),
+    row: (id: number) => `记录 ${id}`,
+    noRow: "没有记录",
     others: (count: number) => `及另外 ${count} 个`,
     heads: ["平台", "控制器", "安装器", "采集器"],
     yes: "有",
@@ -112,7 +119,7 @@ export function differenceWords(reason: string, language: Language): string {
 }
 
 /** Returns the verdict of a successful run. */
-export function successWords({ command, seconds, packages, rows }: Counts, language: Language): string {
+export function successWords({ command, seconds, packages, rows, removed }: Counts, language: Language): string {
   const zh = language === "zh";
   const total = sum(packages);
   const changes = countWords(written(packages), language);
@@ -120,13 +127,14 @@ export function successWords({ command, seconds, packages, rows }: Counts, langu
   const time = zh ? `（${took(seconds)} 秒）` : ` (${took(seconds)} s)`;
   const begin = SCREEN[language].succeeded(command);
   const colon = zh ? "：" : ": ";
+  const old = removed.versions > 0 ? [removedWords(removed, language)] : [];
   switch (command) {
     case "plan": {
-      const nothing = sum(written(packages)) + registered === 0;
+      const nothing = sum(written(packages)) + registered + old.length === 0;
       if (nothing) return zh ? "plan 未写入任何内容；init 将不做任何改动" : "plan wrote nothing; init would change nothing";
       return zh
-        ? `plan 未写入任何内容；init 的结果将是：探针包 ${changes.replaceAll("已", "")}，写入记录 ${registered} 条`
-        : `plan wrote nothing; init would come to: packages ${changes}; ${plural(registered, "row")} written`;
+        ? [`plan 未写入任何内容；init 的结果将是：探针包 ${changes.replaceAll("已", "")}，写入记录 ${registered} 条`, ...old].join("，")
+        : [`plan wrote nothing; init would come to: packages ${changes}; ${plural(registered, "row")} written`, ...old].join("; ");
     }
     case "verify":
       return `${begin}${colon}${zh ? `${total} 个探针包均已完整存储并登记` : `${plural(total, "package")} stored, whole and registered`}${time}`;
@@ -134,9 +142,11 @@ export function successWords({ command, seconds, packages, rows }: Counts, langu
       return `${begin}${colon}${zh ? `${total} 个探针包` : plural(total, "package")}${time}`;
     case "init": {
       if (total === 0) return `${begin}${time}`;
-      const all = [sum(written(packages)) > 0 ? changes : "", registered > 0 ? (zh ? `写入记录 ${registered} 条` : `${plural(registered, "row")} written`) : ""].filter((part) => part !== "");
+      const all = [sum(written(packages)) > 0 ? changes : "", registered > 0 ? (zh ? `写入记录 ${registered} 条` : `${plural(registered, "row")} written`) : "", ...old].filter((part) => part !== "");
       return `${begin}${colon}${all.join(zh ? "，" : ", ") || (zh ? "没有改动" : "nothing to change")}${time}`;
     }
+    case "prune":
+      return `${begin}${colon}${pruneWords(removed, language)}${time}`;
     default:
       return `${begin}${time}`;
   }

@@ -7,7 +7,7 @@ import { JobError, type Problem, problemCode } from "../errors.ts";
 import { EXIT, type ExitCode } from "../exit.ts";
 import { formatMessage, type ReasonId } from "../messages/catalog.ts";
 import { JOIN, type Language } from "../messages/define.ts";
-import type { PackageAction, PlatformEntry, RowEntry } from "../messages/events.ts";
+import type { PackageAction, PlatformEntry, RemovedCounts, RowEntry } from "../messages/events.ts";
 import { escapeDeep, escapeJson, escapeText, type Redact, redactDeep } from "./redact.ts";
 
 export interface ReportError {
@@ -208,6 +208,12 @@ export function countActions(entries: readonly { action: string }[]): Record<str
   const counts: Record<string, number> = {};
   for (const { action } of entries) counts[action] = (counts[action] ?? 0) + 1;
   return counts;
+}
+
+/** Returns how many versions went, or would go, and the bytes of their objects. */
+export function countRemoved({ removed }: Pick<Report, "removed">): RemovedCounts {
+  const bytes = removed.reduce((sum, one) => sum + (one.bytes ?? 0), 0);
+  return { versions: removed.length, bytes, done: removed.every(({ done }) => done) };
 }
 
 /**

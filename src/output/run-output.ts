@@ -11,6 +11,7 @@ import { Recorder } from "./recorder.ts";
 import { createRedact, escapeLines, type Redact, redactDeep } from "./redact.ts";
 import {
   countActions,
+  countRemoved,
   describeError,
   describeProblem,
   type Report,
@@ -159,7 +160,14 @@ export class RunEnd {
       return;
     }
     const { command, packages, rows, orphans, durationMs } = report;
-    const counts = { packages: countActions(packages), rows: countActions(rows), orphans, durationMs };
+    const removed = countRemoved(report);
+    const counts = {
+      packages: countActions(packages),
+      rows: countActions(rows),
+      removed,
+      orphans,
+      durationMs,
+    };
     if (error === undefined) {
       log.info("run.done", { command, ...counts });
       return;

@@ -41,6 +41,7 @@ const MARKS = {
   bad: ["✘", "x", "red"],
   warning: ["!", "!", "yellow"],
   new: ["+", "+", "green"],
+  old: ["-", "-", "yellow"],
   changed: ["~", "~", "yellow"],
   same: ["=", "=", "gray"],
   none: [" ", " ", "gray"],
@@ -225,7 +226,7 @@ function changes(report: Report, differences: readonly Difference[], options: Sc
   const found = inOrder(
     differences.length > 0
       ? differing(differences, language)
-      : [...packageChanges(report, language), ...rowChanges(report, language)],
+      : [...packageChanges(report, language), ...rowChanges(report, language), ...removals(report, language)],
     report,
   );
   const changed = found.length > MANY ? grouped(found, language) : found;
@@ -297,6 +298,25 @@ function rowChanges({ rows, packages, command }: Report, language: Language): Ch
         bytes: 0,
       },
     ];
+  });
+}
+
+/** Old versions that went, or would go. */
+function removals({ removed }: Report, language: Language): Change[] {
+  const words = SCREEN[language];
+  return removed.map(({ row, key, bytes, done }) => {
+    // {os}/[{arch}/]{object}/{version}/{name}
+    const parts = (key ?? "").split("/").slice(0, -1);
+    const platform = parts.slice(0, -2).join("/");
+    const said = words.removed(done);
+    return {
+      mark: "old",
+      what: key === null ? words.row(row ?? 0) : [platform, ...parts.slice(-2)].join(" "),
+      done: row === null ? `${said}${JOIN[language].comma}${words.noRow}` : said,
+      platform,
+      version: parts.at(-1) ?? "",
+      bytes: bytes ?? 0,
+    };
   });
 }
 

@@ -1,6 +1,6 @@
 import { JOIN, type Language } from "../messages/define.ts";
 import { differenceWords, SCREEN, successWords } from "../messages/screen.ts";
-import { countActions, type Report, type Warning } from "./report.ts";
+import { countActions, countRemoved, type Report, type Warning } from "./report.ts";
 
 /** A fault and its remedy. */
 export interface Said {
@@ -71,6 +71,7 @@ export function verdictOf(report: Report, differences: readonly Difference[], la
     seconds: durationMs / 1000,
     packages: countActions(packages),
     rows: countActions(rows),
+    removed: countRemoved(report),
   };
   const said = successWords(counts, language);
   const warnings = [...blocking.slice(NAMED), ...others];

@@ -13,7 +13,8 @@ import { checkCapacity } from "../store/capacity.ts";
 import type { StoredObject } from "../store/object.ts";
 import { discard, publish, removeObject, type Staged, stage, type Upload } from "../store/put.ts";
 import { InFlightBudget } from "../store/window.ts";
-import { type CheckContext, checkEntries } from "./checks.ts";
+import type { Signatures } from "../volume/signatures.ts";
+import { type CheckContext, checkEntries, checkSignatures } from "./checks.ts";
 import { contentNow, type Decision, isUploaded, type Plan, type RowDecision } from "./decide.ts";
 import { headersOf } from "./match.ts";
 
@@ -226,6 +227,7 @@ export interface StageContext extends CheckContext {
   /** The objects as they were read, deletion markers included. */
   objects: ReadonlyMap<string, StoredObject>;
   stallSeconds: number;
+  signatures: Signatures | undefined;
 }
 
 /** What the archives of one run share. */
@@ -291,6 +293,10 @@ export async function stageArchive(
     ]);
     if (signal.aborted) throw signal.reason;
     const sent = uploads.flatMap((decision) => staged.get(decision) ?? []);
+    if (context.signatures) {
+      const digests = new Map(sent.map(({ decision, object }) => [decision.desired.package, object.sha256]));
+      await checkSignatures(digests, context.signatures, signal);
+    }
     if (digests) archive.digests.entries = new Map([...digests, ...sent.flatMap(entryDigest)]);
     return sent;
   } catch (error) {

@@ -89,6 +89,7 @@ export interface JobReport {
     missing: string[];
   }[];
   probes: { name: string; key: string; stored: string }[];
+  removed: { row: number | null; key: string | null; bytes: number | null; done: boolean }[];
   warnings: { reason: string; message: string; hint: string; file?: string }[];
   orphans?: { objects: number; bytes: number };
 }

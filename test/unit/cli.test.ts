@@ -68,6 +68,20 @@ describe("the command line", () => {
     assert.equal(parsed(["plan", "--arch", "AARCH64"]).arch, "arm64");
   });
 
+  test("has prune's options apart from those of one file", () => {
+    assert.deepEqual(parsed(["prune", "--keep", "3"]), {
+      command: "prune",
+      wait: false,
+      prune: { keep: 3, yes: false },
+    });
+    const one = ["--version", "v2.0.0", "--object", "Telegraf", "--os", "linux", "--arch", "amd64", "--yes"];
+    assert.deepEqual(parsed(["prune", ...one]), {
+      command: "prune",
+      wait: false,
+      prune: { version: "2.0.0", object: "Telegraf", os: "linux", arch: "x86_64", yes: true },
+    });
+  });
+
   test("accepts what is no controller by --type", () => {
     const types = ["installer", "apm-probe"].map((type) => parsed(["--file", "x", "--type", type]).type);
     assert.deepEqual(types, ["installer", "apm-probe"]);
@@ -104,6 +118,13 @@ describe("the command line", () => {
     ["an installer without a file", ["--type", "installer"], "usage.needs"],
     ["--auto with --file", ["--auto", "--file", "x"], "usage.together"],
     ["--wait without verify", ["plan", "--wait"], "usage.only"],
+    ["--yes without prune", ["--yes"], "usage.only"],
+    ["--keep without prune", ["plan", "--keep", "1"], "usage.only"],
+    ["prune without a rule", ["prune", "--yes"], "usage.needs"],
+    ["prune with two rules", ["prune", "--keep", "1", "--version", "1.0.0"], "usage.together"],
+    ["prune of a file", ["prune", "--keep", "1", "--file", "x"], "usage.together"],
+    ["prune that would keep nothing", ["prune", "--keep", "0"], "usage.value.count"],
+    ["a number that is none", ["prune", "--keep", "1e3"], "usage.value.count"],
   ];
   for (const [name, argv, reason, nearest] of bad) {
     test(`rejects ${name}${nearest ? " with the nearest name" : ""}`, () => {

@@ -111,6 +111,18 @@ describe("components", () => {
     }
   });
 
+  test("signed: the Job and the nightly check get the keys", () => {
+    const all = stackWith(["verify", "signed"]);
+    for (const kind of ["Job", "CronJob"]) {
+      const spec = podSpec(find(all, kind)) as Manifest;
+      const { env, volumeMounts } = spec.containers[0];
+      const { value } = env.find(({ name }: Manifest) => name === "VERIFY_KEY_FILE");
+      const mount = volumeMounts.find(({ mountPath }: Manifest) => value === `${mountPath}/allowed_signers`);
+      const { secret } = spec.volumes.find(({ name }: Manifest) => name === mount.name);
+      assert.equal(secret.secretName, "bklite-package-init-keys");
+    }
+  });
+
   test("verify: every night, the Job's own pod but for its command and label, never two together", () => {
     const all = stackWith(["verify"]);
     const [job, nightly] = [find(all, "Job"), find(all, "CronJob")];

@@ -87,7 +87,7 @@ describe("the Kubernetes API's schemas", () => {
     const stacks = [
       [],
       ["gate"],
-      ["verify", "networkpolicy", "openshift"],
+      ["verify", "networkpolicy", "signed", "openshift"],
       ["argocd"],
       ["helm-hooks", "openshift"],
     ].map(writeStack);
