@@ -24,6 +24,7 @@ const SHOWN: ReadonlySet<EventName> = new Set<EventName>([
   "definitions.waiting",
   "read.progress",
   "check.progress",
+  "deep.progress",
   "upload.progress",
   "verify.waiting",
   "gate.waiting",
