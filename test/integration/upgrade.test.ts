@@ -27,7 +27,9 @@ esac
 exit 1
 `;
 
-/** Runs all blocks under a heading of the page, each as it is printed, and returns the last command's report. */
+/**
+ * Runs all blocks under a heading of the page, each as it is printed, and returns the last command's report.
+ */
 async function runPage(site: Site, heading: string): Promise<JobReport> {
   const blocks = page.get(heading) ?? [];
   assert.ok(blocks.length > 0, `no block under "${heading}"`);
@@ -58,7 +60,9 @@ async function put(site: Site, version: string): Promise<string> {
   return site.archive(`pkgs/${file}`, { seed: version });
 }
 
-/** What BK-Lite's page offers: the versions of each object whose row is there and whose object can be read. */
+/**
+ * What BK-Lite's page offers: the versions of each object whose row is there and whose object can be read.
+ */
 async function offered(site: Site): Promise<Record<string, string[]>> {
   const found: Record<string, string[]> = {};
   for (const row of await site.rows()) {
