@@ -16,8 +16,10 @@ import { findDrift, firstDrift, logDrift, logPlanWarnings } from "../reconcile/d
 import { findStale, findUnreachable, reclaim, tidyOrphans, tidyStale } from "../reconcile/orphans.ts";
 import { concludePlatforms } from "../reconcile/platforms.ts";
 import { prepare, waitForFirstStart } from "../reconcile/prepare.ts";
+import { concludeRegions } from "../reconcile/regions.ts";
 import { withRetries } from "../reconcile/retries.ts";
 import { type Desired, decideAll, type ObservedState, observe, resolveDesired } from "../reconcile/state.ts";
+import type { Listing } from "../store/object.ts";
 
 /** Milliseconds before each further reading, if something seems to be missing. */
 const READ_BACK_PAUSES = [250, 500, 1000, 2000];
@@ -29,12 +31,16 @@ export async function init(job: JobContext): Promise<void> {
     await job.recorder.time("wait", () => waitForFirstStart(job, servers.postgres, deadline, signal));
     const desired = await resolveDesired(job, archives, servers);
     const lock = await job.recorder.time("lock", () => takeLock(job, servers, desired, signal));
+    let done: Done;
     try {
-      const held = AbortSignal.any([signal, lock.lost]);
-      return await reconcile(job, { servers, lock, desired }, held);
+      done = await reconcile(job, { servers, lock, desired }, AbortSignal.any([signal, lock.lost]));
     } finally {
       await lock.release();
     }
+    // Without the lock: a region may need long to catch up.
+    const options = { listing: done.listing, waits: done.failure === undefined, signal };
+    const lacking = await concludeRegions(job, servers, options);
+    return done.failure ?? lacking;
   });
   // A bad package does not stop the others, but it decides the exit code.
   if (failure !== undefined) throw failure;
@@ -67,15 +73,19 @@ interface Attempt {
   desired: Desired;
 }
 
-/**
- * Under the lock: reads the state, makes it what the volume asks for, and proves it. Returns the error that
- * ends the run, if any: the first package's failure, or an incomplete platform of REQUIRE.
- */
+interface Done {
+  /** What ends the run, if anything: the first package's failure, or an incomplete platform of REQUIRE. */
+  failure: unknown;
+  /** The bucket's content at the end. */
+  listing: Listing;
+}
+
+/** Under the lock: reads the state, makes it what the volume asks for, and proves it. */
 async function reconcile(
   job: JobContext,
   { servers, lock, desired }: Attempt,
   signal: AbortSignal,
-): Promise<unknown> {
+): Promise<Done> {
   const { config, log, recorder } = job;
   const { bucket } = servers.nats;
   const seen = await observe(servers, recorder);
@@ -111,7 +121,8 @@ async function reconcile(
   const incomplete = concludePlatforms(job, proven, desired);
   const stuck = rows.flatMap(({ conflict }) => conflict ?? []);
   // An archive that fails as a whole counts once.
-  return toRunError([...new Set([...failures.values(), ...stuck])]) ?? incomplete;
+  const failure = toRunError([...new Set([...failures.values(), ...stuck])]) ?? incomplete;
+  return { failure, listing: proven.listing };
 }
 
 /** Reads everything back and plans again: nothing may be left to do. Returns the state that was read. */

@@ -3,7 +3,7 @@ import { readDefinitions } from "../postgres/platform-tables.ts";
 import { type Servers, waitForServers } from "../readiness/wait-for-servers.ts";
 import { findStale, findUnlisted, findUnreachable, tidyOrphans } from "../reconcile/orphans.ts";
 import { concludePlatforms, type Installable, installStateOf, storedOf } from "../reconcile/platforms.ts";
-import { refuseRegions } from "../reconcile/prepare.ts";
+import { concludeRegions } from "../reconcile/regions.ts";
 import { withRetries } from "../reconcile/retries.ts";
 import { type ObservedState, observe } from "../reconcile/state.ts";
 import { isWhole } from "../store/object.ts";
@@ -13,20 +13,23 @@ const NAMED = 10;
 
 /**
  * Says what table and bucket hold, without a volume: each row with its object and what an installation of it would come to, objects
- * without a row, orphans, and what can be installed. Writes nothing. Throws exit 76 if a platform of REQUIRE is incomplete.
+ * without a row, orphans, and what can be installed. Writes nothing. Throws exit 76 if a platform or region of REQUIRE is incomplete.
  */
 export async function showStatus(job: JobContext): Promise<void> {
-  const { config, log, recorder } = job;
-  refuseRegions(config);
+  const { log, recorder } = job;
   const first = await recorder.time("wait", () => waitForServers(job, false, job.signal));
-  const state = await withRetries(job, first, (servers, signal) => readAll(job, servers, signal));
+  const { state, lacking } = await withRetries(job, first, async (servers, signal) => {
+    const seen = await readAll(job, servers, signal);
+    const options = { listing: seen.listing, waits: true, signal };
+    return { state: seen, lacking: await concludeRegions(job, servers, options) };
+  });
   reportRows(job, state);
   reportUnlisted(job, state);
   const { objects, rows } = findStale(state, { packages: [], collectors: [] });
   const stale = { objects: objects.length, rows: rows.length };
   if (objects.length + rows.length > 0) log.warn("staging.found", "staging.found", stale, stale);
   const incomplete = concludePlatforms(job, state, { packages: [], definitions: state.definitions });
-  if (incomplete) throw incomplete;
+  if (incomplete ?? lacking) throw incomplete ?? lacking;
 }
 
 type Seen = ObservedState & Required<Pick<Installable, "definitions">>;

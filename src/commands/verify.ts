@@ -11,6 +11,7 @@ import {
 } from "../reconcile/drift.ts";
 import { concludePlatforms } from "../reconcile/platforms.ts";
 import { prepare } from "../reconcile/prepare.ts";
+import { concludeRegions } from "../reconcile/regions.ts";
 import { withRetries } from "../reconcile/retries.ts";
 import { decideAll, observe, resolveDesired } from "../reconcile/state.ts";
 
@@ -30,6 +31,7 @@ export async function verify(job: JobContext): Promise<void> {
     found: drift,
     state,
     desired,
+    lacking,
   } = await withRetries(job, servers, async (live, signal) => {
     const desired = await resolveDesired(job, archives, live);
     const read = async () => {
@@ -45,14 +47,16 @@ export async function verify(job: JobContext): Promise<void> {
       backoff: () => (args.wait ? backoff() : undefined),
       signal,
     });
-    return { ...seen, desired };
+    const { listing } = seen.state;
+    const options = { listing, waits: seen.found.length === 0, signal };
+    return { ...seen, desired, lacking: await concludeRegions(job, live, options) };
   });
   const incomplete = concludePlatforms(job, state, desired);
   if (drift.length > 0) {
     logDrift(log, drift);
     throw driftError(drift);
   }
-  if (incomplete) throw incomplete;
+  if (incomplete ?? lacking) throw incomplete ?? lacking;
   log.info("verify.done", { packages: recorder.packages.length, rows: recorder.rows.length });
 }
 

@@ -11,6 +11,7 @@ import {
   type Os,
   PROBE_LANGUAGES,
   type ProbeLanguage,
+  regionId,
   versionOf,
 } from "../identity.ts";
 import type { ConfigProblem } from "../messages/config.ts";
@@ -42,7 +43,9 @@ export interface VolumeConfig {
   /** languages whose APM probe must be there, */
   requireProbes: readonly ProbeLanguage[];
   /** and cloud regions by id. */
-  requireRegions: readonly string[];
+  requireRegions: readonly number[];
+  /** Cloud regions whose mirrors are read; `auto`: those of BK-Lite's table. */
+  regions: "auto" | readonly number[];
   allowEmpty: boolean;
   purgeOrphans: boolean;
   archiveCheck: "full" | "quick";
@@ -115,6 +118,7 @@ function readVolume(reader: Reader): VolumeConfig {
     repack: reader.oneOf("REPACK", ["auto", "never"]),
     onConflict: reader.oneOf("ON_CONFLICT", ["replace", "keep", "fail"]),
     ...readRequired(reader),
+    regions: readRegions(reader),
     allowEmpty: reader.flag("ALLOW_EMPTY"),
     purgeOrphans: reader.flag("PURGE_ORPHANS"),
     archiveCheck: reader.oneOf("ARCHIVE_CHECK", ["full", "quick"]),
@@ -147,21 +151,32 @@ function readCollectors(reader: Reader): Config["collectors"] {
 function readRequired(reader: Reader): Pick<VolumeConfig, "require" | "requireProbes" | "requireRegions"> {
   const require: Platform[] = [];
   const requireProbes: ProbeLanguage[] = [];
-  const requireRegions: string[] = [];
+  const requireRegions: number[] = [];
   for (const part of reader.list("REQUIRE")) {
     const [kind, what = "", ...more] = part.toLowerCase().split("/");
     const os = OPERATING_SYSTEMS.find((known) => known === kind);
     const arch = archOf(what);
     const language = PROBE_LANGUAGES.find((known) => known === what);
+    const region = regionId(what);
     if (more.length === 0 && os && arch) require.push({ os, arch });
     else if (more.length === 0 && kind === "apm" && language) requireProbes.push(language);
-    else if (more.length === 0 && kind === "region" && /^\d{1,18}$/.test(what)) requireRegions.push(what);
+    else if (more.length === 0 && kind === "region" && region) requireRegions.push(region);
     else {
       reader.addProblem("config.platforms", { name: "REQUIRE" });
       break;
     }
   }
   return { require, requireProbes, requireRegions };
+}
+
+function readRegions(reader: Reader): VolumeConfig["regions"] {
+  const parts = reader.list("REGIONS");
+  const [word] = parts.map((part) => part.toLowerCase());
+  if (parts.length === 1 && word === "auto") return word;
+  if (parts.length === 1 && word === "none") return [];
+  const ids = parts.map(regionId);
+  if (ids.includes(undefined)) reader.addProblem("config.regions", {});
+  return ids.filter((id) => id !== undefined);
 }
 
 /** Tries each path: a report that cannot be written is exit 78 before any work. */

@@ -1,5 +1,6 @@
 import { type FormReason, formWords } from "./archive.ts";
 import { actionWord, countWords, fill, formatBytes, type Language, plural, type Text } from "./define.ts";
+import { type RegionEntry, regionName, regionParts } from "./regions.ts";
 
 export type PackageAction = "unchanged" | "uploaded" | "repaired" | "replaced" | "kept";
 export type RowAction = "inserted" | "updated" | "unchanged";
@@ -627,6 +628,34 @@ export const EVENTS = {
   "platform.warning": reasonEvent({
     en: "a part that a platform lacks, and what will fail in BK-Lite",
     zh: "平台缺少的内容，以及 BK-Lite 中会失败的操作",
+  }),
+  "region.summary": event<RegionEntry>({
+    about: {
+      en: "the mirror of the bucket in a cloud region: how far it lags, what is missing or damaged there (one line each)",
+      zh: "云区域中存储桶镜像的状态：落后多少，缺少或损坏的内容（每个区域一行）",
+    },
+    en: (region) => `cloud region ${regionName(region, "en")}: ${regionParts(region, "en").join(", ")}`,
+    zh: (region) => `云区域 ${regionName(region, "zh")}：${regionParts(region, "zh").join("，")}`,
+  }),
+  "region.warning": reasonEvent({
+    en: "a cloud region whose mirror cannot be read, lacks objects, or keeps what was replaced",
+    zh: "云区域的镜像无法读取、缺少对象，或仍保留已被替换的内容",
+  }),
+  "region.waiting": event<{ regions: readonly number[]; seconds: number; left: number }>({
+    about: {
+      en: "cloud regions of REQUIRE are not complete yet; when that changes, and every 10 s",
+      zh: "REQUIRE 指定的云区域尚未完整；变化时及每 10 秒输出",
+    },
+    en: ({ regions, seconds, left }) => `waiting for cloud ${plural(regions.length, "region")} (${regions.join(", ")}): ${seconds} s so far, ${left} s left`,
+    zh: ({ regions, seconds, left }) => `等待云区域 ${regions.join("、")}：已等待 ${seconds} 秒，剩余 ${left} 秒`,
+  }),
+  "regions.unreadable": event({
+    about: {
+      en: "node_mgmt_cloudregion may not be read, so the job does not check the mirrors in cloud regions",
+      zh: "无权读取 node_mgmt_cloudregion，因此不检查云区域中的镜像",
+    },
+    en: "no SELECT on node_mgmt_cloudregion: the job does not check the mirrors in cloud regions",
+    zh: "没有 node_mgmt_cloudregion 的 SELECT 权限：不检查云区域中的镜像",
   }),
   "status.row": event<RowLine & { stored: StoredState; install: InstallState }>({
     about: {

@@ -1,4 +1,4 @@
-import { ErrorCode, NatsError, type StreamInfo, type StreamSourceInfo } from "nats";
+import { ErrorCode, NatsError } from "nats";
 import { abortable, inParallel, Patience, pause } from "../async.ts";
 import { JobError } from "../errors.ts";
 import { Bucket } from "./bucket.ts";
@@ -40,7 +40,7 @@ export interface Mirror {
 export type MirrorFault =
   /** No server of that domain is connected; it did not answer in time; it has no mirror of the bucket. */
   | { fault: "unconnected" | "silent" | "absent" }
-  /** In the words of the servers. */
+  /** `said`: the subject that this user may not publish to; or the server's words. */
   | { fault: "denied" | "failed"; said: string };
 
 export interface MirrorOptions {
@@ -84,12 +84,10 @@ export async function readMirror(region: number, options: MirrorOptions): Promis
 async function readAll(mirror: Bucket, options: MirrorOptions): Promise<Mirror | MirrorFault> {
   const { hub, listing, objects, signal } = options;
   const newest = Math.max(0, ...objects.map(({ sequence }) => sequence));
-  if (!(await waitForNewest(mirror, newest, signal))) return { fault: "absent" };
-  const info = await mirror.info(`$O.${mirror.name}.>`);
-  if (!info || !sourceOf(info)) return { fault: "absent" };
-  const counts = new Map(Object.entries(info.state.subjects ?? {}));
-  const { last_seq: last } = info.state;
-  const ended = isAtEnd(info);
+  await waitForNewest(mirror, newest, signal);
+  const state = await readState(mirror, `$O.${mirror.name}.>`);
+  if (!state) return { fault: "absent" };
+  const { last, atEnd, bytes, counts } = state;
   const names = new LiveNames(last);
   const read = async (subject: string) => {
     signal.throwIfAborted();
@@ -109,13 +107,13 @@ async function readAll(mirror: Bucket, options: MirrorOptions): Promise<Mirror |
       nuid === undefined ||
       counts.get(chunkPrefix(mirror.name) + nuid) === chunks ||
       (await mirror.countChunks(nuid)) === chunks;
-    if (there ? await isWhole() : !ended && last < sequence) return;
+    if (there ? await isWhole() : !atEnd && last < sequence) return;
     // Nothing is wrong with the mirror if the bucket has another object by now.
     if ((await hub.message({ last_by_subj: subject }))?.seq !== sequence) return;
     (there ? damaged : missing).push(key);
   });
 
-  const lag = ended ? 0 : Math.max(0, (listing.stream?.lastSequence ?? 0) - last);
+  const lag = atEnd ? 0 : Math.max(0, (listing.stream?.lastSequence ?? 0) - last);
   const found = { lag, missing: missing.sort(), damaged: damaged.sort() };
   const prefix = chunkPrefix(mirror.name);
   const unknown = chunksOf(counts.keys(), prefix).filter((nuid) => !listing.chunks.has(nuid));
@@ -130,7 +128,7 @@ async function readAll(mirror: Bucket, options: MirrorOptions): Promise<Mirror |
   const now = await hub.info(`${prefix}>`);
   const kept = new Set(chunksOf(Object.keys(now?.state.subjects ?? {}), prefix));
   const dead = unknown.filter((nuid) => !kept.has(nuid) && !names.has(nuid)).sort();
-  const surplus = info.state.bytes - (now?.state.bytes ?? 0);
+  const surplus = bytes - (now?.state.bytes ?? 0);
   return { ...found, dead, deadBytes: dead.length === 0 ? 0 : lag > 0 || surplus <= 0 ? undefined : surplus };
 }
 
@@ -140,34 +138,45 @@ function chunksOf(subjects: Iterable<string>, prefix: string): Nuid[] {
   );
 }
 
-/**
- * Waits a moment for a message that may be on its way to a mirror that knows of no further one. False: there
- * is no mirror.
- */
-async function waitForNewest(mirror: Bucket, newest: number, signal: AbortSignal): Promise<boolean> {
-  for (let waited = 0; ; waited += LOOK) {
-    const info = await mirror.info();
-    if (!info || !sourceOf(info)) return false;
-    if (info.state.last_seq >= newest || !isAtEnd(info) || waited >= ON_THE_WAY) return true;
+/** Waits a moment for a message that may be on its way to a mirror that knows of no further one. */
+async function waitForNewest(mirror: Bucket, newest: number, signal: AbortSignal): Promise<void> {
+  for (let waited = 0; waited < ON_THE_WAY; waited += LOOK) {
+    const state = await readState(mirror);
+    if (!state?.atEnd || state.last >= newest) return;
     await pause(LOOK, signal);
   }
 }
 
-/** Whether a mirror that hears from its source knows of no further message. */
-function isAtEnd(info: StreamInfo): boolean {
-  const { lag, active } = sourceOf(info) ?? { lag: 1, active: -1 };
-  return lag === 0 && active >= 0 && active < FRESH;
+/** What a mirror says of itself. */
+interface MirrorState {
+  /** Stream sequence. */
+  last: number;
+  /** It hears from its source and knows of no further message. */
+  atEnd: boolean;
+  bytes: number;
+  /** Messages by subject, as far as the filter asks for them. */
+  counts: ReadonlyMap<string, number>;
 }
 
-/** Returns what a mirror says of its source; undefined: the stream is no mirror of one with its name. */
-function sourceOf({ config, mirror }: StreamInfo): StreamSourceInfo | undefined {
-  return mirror?.name === config.name ? mirror : undefined;
+/** Reads and parses a mirror's state; undefined: there is no such stream, or it is no mirror of the bucket. */
+async function readState(mirror: Bucket, filter?: string): Promise<MirrorState | undefined> {
+  const { state, mirror: source } = (await mirror.info(filter)) ?? {};
+  if (source?.name !== mirror.stream || !state) return undefined;
+  const { last_seq: last, bytes, subjects = {} } = state;
+  if (![last, bytes].every(Number.isSafeInteger)) return undefined;
+  const { lag, active } = source;
+  const atEnd = lag === 0 && active >= 0 && active < FRESH;
+  return { last, atEnd, bytes, counts: new Map(Object.entries(subjects)) };
 }
 
 function faultOf(error: unknown): MirrorFault {
-  if (!(error instanceof JobError)) throw error;
-  const { reason, message, cause } = error;
-  if (reason === "store.denied" || reason === "store.refused") return { fault: "denied", said: message };
+  // What a region answers may be anything: no error of it ends the run.
+  const { message, cause } = error as Error;
+  const { reason, params } = error instanceof JobError ? error : {};
+  if (reason === "store.denied" || reason === "store.refused") {
+    const { subject, said } = params as { subject?: string; said?: string };
+    return { fault: "denied", said: subject ?? said ?? message };
+  }
   const { code } = cause instanceof NatsError ? cause : {};
   if (code === ErrorCode.NoResponders) return { fault: "unconnected" };
   if (code === ErrorCode.Timeout) return { fault: "silent" };
