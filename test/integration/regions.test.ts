@@ -296,7 +296,7 @@ describe("which regions", { concurrency: 2 }, () => {
       ["no JSON", "region.failed"],
       [JSON.stringify({ error }), "region.failed"],
       ["null", "region.failed"],
-      ["{}", "region.absent"],
+      ["{}", "region.failed"],
       [JSON.stringify({ config: { name: stream }, state: { last_seq: 9, bytes: 9 } }), "region.absent"],
       [JSON.stringify({ mirror, config: { name: stream }, state }), "region.absent"],
     ];
