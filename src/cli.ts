@@ -13,7 +13,7 @@ import {
 } from "./identity.ts";
 import { nearest } from "./nearest.ts";
 
-const COMMANDS = ["init", "plan", "verify", "status", "wait", "gate", "scan"] as const;
+const COMMANDS = ["init", "plan", "verify", "status", "prune", "wait", "gate", "scan"] as const;
 export type Command = (typeof COMMANDS)[number];
 /** Commands that print a page and do nothing else. */
 const PAGES = ["version", "help"] as const;
@@ -36,6 +36,19 @@ export interface Arguments {
   arch?: Arch;
   object?: string;
   version?: string;
+  /** What `prune` removes. */
+  prune?: PruneArguments;
+}
+
+/** Which versions go: all but the newest `keep` of each package, or one version. */
+export interface PruneArguments {
+  keep?: number;
+  version?: string;
+  object?: string;
+  os?: Os;
+  arch?: Arch;
+  /** Without it `prune` only shows what would go. */
+  yes: boolean;
 }
 
 /** Something to print instead of a run. */
@@ -50,6 +63,8 @@ const OPTIONS = {
   object: { type: "string" },
   version: { type: "string" },
   require: { type: "string" },
+  keep: { type: "string" },
+  yes: { type: "boolean" },
   wait: { type: "boolean" },
   json: { type: "boolean" },
   html: { type: "boolean" },
@@ -85,13 +100,17 @@ export function parseArguments(argv: readonly string[]): Arguments | Page {
   if (flags.has("json") && flags.has("html")) {
     throw new JobError("usage.together", { option: "--json", other: "--html" });
   }
+  if (command !== "prune" && (flags.has("yes") || values.keep !== undefined)) {
+    const option = flags.has("yes") ? "--yes" : "--keep";
+    throw new JobError("usage.only", { option, command: "prune" });
+  }
   const report = (["json", "html"] as const).find((form) => flags.has(form));
   return {
     command,
     ...(report && { report }),
     wait: flags.has("wait"),
     ...required(values),
-    ...claim(values),
+    ...(command === "prune" ? { prune: pruneOf(values, flags) } : claim(values)),
   };
 }
 
@@ -102,6 +121,27 @@ function pageOf(word: string, [topic, ...more]: string[], flags: Given["flags"])
   const [extra] = word === "help" ? more : [topic];
   if (extra !== undefined) throw new JobError("usage.argument", { argument: extra });
   return word === "version" ? { page: "version" } : { page: "help", ...(topic !== undefined && { topic }) };
+}
+
+/** What `prune` is asked to remove: it reads the whole volume, so options of one file have no place. */
+function pruneOf({ file, type, keep, ...values }: Given["values"], flags: Given["flags"]): PruneArguments {
+  const other = file !== undefined ? "--file" : type !== undefined ? "--type" : undefined;
+  if (other) throw new JobError("usage.together", { option: other, other: "prune" });
+  const { version, object, os, arch } = claim(values);
+  if (keep !== undefined && version !== undefined)
+    throw new JobError("usage.together", { option: "--keep", other: "--version" });
+  if (keep === undefined && version === undefined)
+    throw new JobError("usage.needs", { option: "prune", needs: "--keep N (or --version VERSION)" });
+  if (keep !== undefined && !/^[1-9]\d{0,5}$/.test(keep))
+    throw new JobError("usage.value.count", { option: "--keep" });
+  return {
+    ...(keep !== undefined && { keep: Number(keep) }),
+    ...(version !== undefined && { version }),
+    ...(object !== undefined && { object }),
+    ...(os && { os }),
+    ...(arch && { arch }),
+    yes: flags.has("yes"),
+  };
 }
 
 function required({ require }: Given["values"]): Pick<Arguments, "require"> {

@@ -3,26 +3,29 @@ import { join } from "node:path";
 import { JobError } from "./errors.ts";
 import type { Language } from "./messages/define.ts";
 import { nearest } from "./nearest.ts";
+import { renderMarkdown, renderTable, type Table, tablesOf } from "./output/markdown.ts";
 
 const SYNTAX = `bklite-package-init [COMMAND] [--auto | --file PATH]
          [--type controller|collector|installer|apm-probe] [--os linux|windows]
          [--arch x86_64|arm64] [--object NAME] [--version VERSION]
-         [--require LIST] [--wait] [--json|--html] [-h|--help] [-V]`;
+         [--require LIST] [--keep N] [--yes] [--wait] [--json|--html]
+         [-h|--help] [-V]`;
 
 /** The usage in a few lines, for a mistyped command line. */
 export const USAGE: Record<Language, string> = {
   en: `usage:   ${SYNTAX}
-commands: init (the default), plan, verify, status, wait, gate, scan,
-          version, help`,
+commands: init (the default), plan, verify, status, prune, wait, gate,
+          scan, version, help`,
   zh: `用法：   ${SYNTAX}
-命令：   init（默认）、plan、verify、status、wait、gate、scan、version、help`,
+命令：   init（默认）、plan、verify、status、prune、wait、gate、scan、
+         version、help`,
 };
 
 const EN = `${USAGE.en}
 
-Fills BlueKing Lite's node packages: stores what lies on a mounted volume in
-NATS, registers it in Postgres, proves that it is there, and says what can be
-installed on which platform. A second run changes nothing.
+Fills BlueKing Lite's node packages: stores the files of a mounted volume in
+NATS, registers them in Postgres, verifies both, and shows what can be installed
+on which platform. A second run changes nothing.
 
 Commands
   init      wait for the servers, read the volume, upload, register, verify
@@ -31,24 +34,29 @@ Commands
             with --wait until it is, or until WAIT_TIMEOUT
   status    show what table and bucket hold, and what can be installed; needs
             no volume, writes nothing
+  prune     remove old versions (--keep N, or --version V); shows what would
+            go, and does it with --yes; what lies on a mounted volume stays
   wait      wait until Postgres (and the table) and NATS (and JetStream) work
   gate      open once a controller is registered and stored; needs no volume
-  scan      read and judge the volume alone; needs no server
+  scan      read and check the volume only; needs no server
   version   the program's version (also -V)
-  help      this page; help TOPIC shows a page of the documentation
+  help      this page; help TOPIC shows a page of the documentation,
+            an exit code (help 76) or a reason (help lock.held)
 
 Options
   --auto             everything in PACKAGES_DIR (the default)
   --file PATH        a single file; a bare name is also looked for in
                      PACKAGES_DIR
   --type TYPE        controller (the default), collector, installer, apm-probe
-  --os OS            linux or windows; wins over what the file's name says
+  --os OS            linux or windows; overrides the file's name
   --arch ARCH        x86_64 (amd64) or arm64 (aarch64)
   --object NAME      Controller (the default), Telegraf, Vector, ...
   --version VERSION  the package's version, such as 1.0.0 or latest
-  --require LIST     what must be complete, in the place of REQUIRE
+  --keep N           prune: versions of each package that stay, the newest
+  --yes              prune: do it
+  --require LIST     what must be complete, instead of REQUIRE
   --json             the report on standard output, the log on standard error
-  --html             the report as a page to print, keep and sign, likewise
+  --html             the report as an HTML page, likewise
 
 Examples
   bklite-package-init
@@ -56,22 +64,22 @@ Examples
   bklite-package-init --file fusion-collectors-linux-amd64.zip --version 2.0.0
   bklite-package-init --file telegraf --type collector --object Telegraf
 
-Variables that matter (help configuration has them all)
+Common variables (help configuration lists all)
   PACKAGES_DIR       the volume; /packages
   DB_HOST, DB_PORT, DB_NAME, DB_USER, DB_PASSWORD (or DATABASE_URL)
                      Postgres of BK-Lite; DB_PASSWORD_FILE for a mounted secret
   NATS_SERVERS, NATS_USER, NATS_PASSWORD, NATS_NAMESPACE
                      NATS of BK-Lite, and the bucket; bklite
   NATS_TLS_CA_FILE   the CA of its certificate
-  PACKAGE_VERSION    for controller archives that name no version
+  PACKAGE_VERSION    for controller archives whose names have none
   ON_CONFLICT        same version, different content: replace, keep, fail
   REQUIRE            what must be complete: linux/x86_64,apm/java,region/2
   WAIT_TIMEOUT       seconds to wait for the servers and for the lock; 300
-  REPORT_FILE        where to leave the report; several with commas; a name in
+  REPORT_FILE        path of the report; several with commas; a name in
                      .html gets a page
   LOG_LEVEL, LOG_FORMAT (json, pretty), LOG_LANG (en, zh)
 
-Exit codes (* worth another run)
+Exit codes (* a retry may help)
    0  stored, registered, verified     74* a file, or the output, failed
   64  command line                     75* lock not free in time, RUN_TIMEOUT
   65  a package is invalid             76* verification failed, or a platform
@@ -92,11 +100,14 @@ const ZH = `${USAGE.zh}
   verify    检查卷上的内容是否均已存储并登记；加 --wait 则持续检查，
             直至通过或超过 WAIT_TIMEOUT
   status    显示数据表与存储桶的现状以及可安装的内容；不需要卷，不写入任何内容
+  prune     删除旧版本（--keep N 或 --version V）；默认只列出，加 --yes 才
+            执行；已挂载的卷中的版本予以保留
   wait      等待 Postgres（及数据表）与 NATS（及 JetStream）可用
   gate      有控制器已登记并存储后放行，不需要卷
   scan      仅读取并检查卷，不需要任何服务
   version   程序版本（同 -V）
-  help      显示本页；help TOPIC 显示相应文档
+  help      显示本页；help TOPIC 显示相应文档、
+            退出码（help 76）或原因（help lock.held）
 
 选项
   --auto             处理 PACKAGES_DIR 中的全部文件（默认）
@@ -106,6 +117,8 @@ const ZH = `${USAGE.zh}
   --arch ARCH        x86_64（amd64）或 arm64（aarch64）
   --object NAME      Controller（默认）、Telegraf、Vector 等
   --version VERSION  探针包版本，如 1.0.0 或 latest
+  --keep N           prune：每个探针包保留最新的 N 个版本
+  --yes              prune：执行删除
   --require LIST     必须完整的内容，代替 REQUIRE
   --json             报告写到标准输出，日志写到标准错误
   --html             同上，但报告为可打印、存档和签字的页面
@@ -144,20 +157,54 @@ const ZH = `${USAGE.zh}
 export const HELP: Record<Language, string> = { en: EN, zh: ZH };
 
 /**
- * Returns the page of `help TOPIC`: a page of the documentation in the folder `docs` beside the program or
- * one folder up. Throws exit 64 for an unknown topic.
+ * Returns the page of `help TOPIC` in lines of `width` terminal cells: an exit code, a reason, or a page of
+ * the documentation, from the folder `docs` beside the program or one folder up. Throws exit 64 for an
+ * unknown topic.
  */
-export function helpPage(topic: string | undefined, language: Language, programDir: string): string {
+export function helpPage(
+  topic: string | undefined,
+  { language, width }: HelpOptions,
+  programDir: string,
+): string {
   if (topic === undefined) return HELP[language];
   const folders = [join(programDir, "docs"), join(programDir, "..", "docs")];
   const docs = folders.find((folder) => topicsIn(folder).length > 0) ?? "";
   const topics = topicsIn(docs);
-  if (!topics.includes(topic)) {
-    throw new JobError("usage.topic", { topic, topics, nearest: nearest(topic, topics) });
-  }
-  const own = join(docs, "zh-CN", `${topic}.md`);
-  const translated = language === "zh" && topicsIn(join(docs, "zh-CN")).includes(topic);
-  return readFileSync(translated ? own : join(docs, `${topic}.md`), "utf8");
+  const page = (name: string) => {
+    const own = join(docs, "zh-CN", `${name}.md`);
+    const translated = language === "zh" && topicsIn(join(docs, "zh-CN")).includes(name);
+    return readFileSync(translated ? own : join(docs, `${name}.md`), "utf8");
+  };
+  if (topics.includes(topic)) return renderMarkdown(page(topic), width);
+  const found = ["output", "reasons"]
+    .filter((name) => topics.includes(name))
+    .flatMap((name) => rowsOf(page(name), topic));
+  if (found.length > 0) return `${found.flatMap((table) => renderTable(table, width)).join("\n")}\n`;
+  const reasons = topics.includes("reasons")
+    ? tablesOf(page("reasons")).flatMap(({ rows }) => rows.map(([id = ""]) => id))
+    : [];
+  throw new JobError("usage.topic", { topic, topics, nearest: nearest(topic, [...topics, ...reasons]) });
+}
+
+export interface HelpOptions {
+  language: Language;
+  /** Terminal cells of a line. */
+  width: number;
+}
+
+/** Returns the row of an exit code or a reason; for an exit code also the reasons that end a run with it. */
+function rowsOf(markdown: string, topic: string): Table[] {
+  const tables = tablesOf(markdown);
+  const own = tables.flatMap(({ heads, rows }) => {
+    const [row] = rows.filter(([first]) => first === topic);
+    return row && (/^\d+$/.test(topic) || topic.includes(".")) ? [{ heads, rows: [row] }] : [];
+  });
+  // in the page of reasons the second column is the exit code
+  const ids = tables.flatMap(({ rows }) =>
+    rows.flatMap(([id = "", exit, again]) => (exit === topic && again ? [id] : [])),
+  );
+  const head = tables[0]?.heads[0] ?? "";
+  return ids.length > 0 && own.length === 0 ? [{ heads: [""], rows: [[`${head}: ${ids.join(", ")}`]] }] : own;
 }
 
 function topicsIn(folder: string): string[] {

@@ -5,6 +5,7 @@ import type { Log } from "./output/log.ts";
 import type { Recorder } from "./output/recorder.ts";
 import { describeError } from "./output/report.ts";
 import type { RunEnd } from "./output/run-output.ts";
+import type { Signatures } from "./volume/signatures.ts";
 
 /** What `scan` needs, which reads the volume alone. */
 export interface ScanContext {
@@ -14,6 +15,8 @@ export interface ScanContext {
   /** Aborted by a signal or RUN_TIMEOUT; its reason is the JobError that ends the run. */
   signal: AbortSignal;
   recorder: Recorder;
+  /** The signed lists that VERIFY_KEY_FILE asks for; undefined: signatures are ignored. */
+  signatures: Signatures | undefined;
 }
 
 /**

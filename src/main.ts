@@ -14,10 +14,11 @@ import {
 } from "./config/job-settings.ts";
 import { EXIT, type ExitCode } from "./exit.ts";
 import { helpPage, USAGE } from "./help.ts";
-import { type JobContext, stopSignal } from "./job.ts";
+import { type JobContext, type Mode, stopSignal } from "./job.ts";
 import { createRedact, escapeLines } from "./output/redact.ts";
 import { openOutput, printUsageError } from "./output/run-output.ts";
-import { writeNow } from "./output/terminal.ts";
+import { loadCells, openTerminal, writeNow } from "./output/terminal.ts";
+import { Signatures } from "./volume/signatures.ts";
 
 /** The commit; the image's build puts it in (package.json, `build`). */
 declare const REVISION: string | undefined;
@@ -33,6 +34,7 @@ const COMMAND: Record<Command, () => Promise<(job: JobContext) => Promise<void>>
   plan: async () => (await import("./commands/plan.ts")).showPlan,
   status: async () => (await import("./commands/status.ts")).showStatus,
   verify: async () => (await import("./commands/verify.ts")).verify,
+  prune: async () => (await import("./commands/prune.ts")).prune,
   wait: async () => (await import("./commands/wait.ts")).waitOnly,
   gate: async () => (await import("./commands/gate.ts")).gate,
   scan: async () => (await import("./commands/scan.ts")).scanOnly,
@@ -61,7 +63,7 @@ async function main(): Promise<void> {
   try {
     args = parseArguments(process.argv.slice(2));
     if ("page" in args) {
-      exit(writeNow(1, pageText(args)) ? EXIT.fileRead : EXIT.ok);
+      exit(writeNow(1, await pageText(args)) ? EXIT.fileRead : EXIT.ok);
       return;
     }
   } catch (error) {
@@ -71,10 +73,17 @@ async function main(): Promise<void> {
   await run(args, reader);
 }
 
-function pageText(asked: Page): string {
+async function pageText(asked: Page): Promise<string> {
   if (asked.page === "version") return `${manifest.name} ${manifest.version}\n`;
   const program = dirname(realpathSync(process.argv[1] as string));
-  return helpPage(asked.topic, readOutput(process.env).language, program);
+  await loadCells();
+  const { width } = openTerminal(1, process.stdout, process.env);
+  return helpPage(asked.topic, { language: readOutput(process.env).language, width: width() }, program);
+}
+
+function modeOf({ command, prune }: Arguments): Mode {
+  if (command === "prune") return prune?.yes ? "apply" : "plan";
+  return command === "init" ? "apply" : command === "plan" ? "plan" : "verify";
 }
 
 async function run(args: Arguments, reader: Reader): Promise<void> {
@@ -104,8 +113,10 @@ async function run(args: Arguments, reader: Reader): Promise<void> {
   log.info("run.started", { command, version: manifest.version, bucket, packagesDir });
   try {
     // scan alone needs no server settings
-    const mode = command === "init" ? "apply" : command === "plan" ? "plan" : "verify";
-    await (await COMMAND[command]())({ args, config: config as Config, mode, log, signal, recorder });
+    const mode = modeOf(args);
+    const signatures = config.verifyKeys && new Signatures(config.verifyKeys);
+    const context = { args, mode, log, signal, recorder, signatures };
+    await (await COMMAND[command]())({ ...context, config: config as Config });
     // a stop that came with the last answers is still a stop
     signal.throwIfAborted();
     end.finish();

@@ -1,68 +1,109 @@
 import { createHash } from "node:crypto";
 import { once } from "node:events";
-import { createReadStream } from "node:fs";
-import { mkdir, stat, writeFile } from "node:fs/promises";
+import { mkdir, readFile, stat, truncate, writeFile } from "node:fs/promises";
 import { dirname, join } from "node:path";
 import { styleText } from "node:util";
-import { buildArchive } from "./support/archives.ts";
+import { readOutput } from "../src/config/job-settings.ts";
+import { formatBytes } from "../src/messages/define.ts";
+import { age, buildArchive } from "./support/archives.ts";
 import { binaryHeader } from "./support/binaries.ts";
 import type { Db } from "./support/database.ts";
 import { end, spawnGuarded, tempDir } from "./support/guard.ts";
 import { startNats } from "./support/nats.ts";
 import { type Objects, openObjects } from "./support/objects.ts";
 import { startPostgres } from "./support/postgres.ts";
-import { psqlTable } from "./support/psql.ts";
 import { ENTRY, jobEnv, NODE_FLAGS } from "./support/run.ts";
-import { type PackageRow, rows } from "./support/tables.ts";
+import { rows } from "./support/tables.ts";
 
 /**
- * The official bundle's folder: archives, installers and collectors as BK-Lite's own bootstrap lays them out.
+ * npm run demo
+ * Runs the program three times against a Postgres and a nats-server of its own, and checks from outside what
+ * each run left. Each step fits a screen of 80 columns, in the language of the locale. Exits 1 if anything is
+ * not as expected.
  */
+
+const TEXT = {
+  en: {
+    start: "1. A folder as in the official bundle, an empty table, no bucket",
+    servers: (postgres: string, nats: string) =>
+      `Postgres ${postgres} and nats-server ${nats} run on 127.0.0.1 until the demo ends.`,
+    first: "2. The first run uploads and registers",
+    stored: (rows: number, objects: number) =>
+      `Checked: ${rows} rows, ${objects} objects; a controller read back has its file's SHA-256.`,
+    second: "3. The second run writes nothing",
+    same: (sequence: number, rows: number) =>
+      `Checked: the stream still ends at message ${sequence}; none of ${rows} rows changed (xmin).`,
+    third: "4. An archive for linux/arm64 arrives, cut short by its download",
+    untouched: "Checked: the table and the bucket are as they were.",
+    end: (seconds: string) =>
+      `All as expected, in ${seconds} s. The servers are stopped, their files removed.`,
+    wrong: "not as expected",
+    stopped: "stopped by",
+  },
+  zh: {
+    start: "1. 官方部署包布局的目录，空的数据表，尚无存储桶",
+    servers: (postgres: string, nats: string) =>
+      `Postgres ${postgres} 与 nats-server ${nats} 在 127.0.0.1 上运行，demo 结束即停止。`,
+    first: "2. 第一次运行：上传并登记",
+    stored: (rows: number, objects: number) =>
+      `已核对：${rows} 条记录，${objects} 个对象；读回的控制器探针包与文件的 SHA-256 一致。`,
+    second: "3. 第二次运行：不写入任何内容",
+    same: (sequence: number, rows: number) =>
+      `已核对：流的最后一条消息仍为 ${sequence}，${rows} 条记录均未改动（xmin）。`,
+    third: "4. 新到一个 linux/arm64 探针包，下载中断，文件不完整",
+    untouched: "已核对：数据表与存储桶保持原样。",
+    end: (seconds: string) => `全部符合预期，用时 ${seconds} 秒。服务端已停止，文件已清理。`,
+    wrong: "不符合预期",
+    stopped: "已停止：",
+  },
+} as const;
+const { language } = readOutput(process.env);
+const text = TEXT[language];
+
 const ARCHIVES = [
   { file: "controller/fusion-collectors-linux-amd64.zip", os: "linux", arch: "x86_64" },
-  { file: "controller/fusion-collectors-linux-arm64.zip", os: "linux", arch: "arm64" },
   { file: "controller/fusion-collectors-windows-amd64.zip", os: "windows", arch: "x86_64" },
 ] as const;
+const LATE = { file: "controller/fusion-collectors-linux-arm64.zip", os: "linux", arch: "arm64" } as const;
+const PROBE = "apm/opentelemetry-javaagent.jar";
 const PROGRAMS = [
-  { file: "controller/linux/amd64/bklite-controller-installer", os: "linux", arch: "x86_64" },
-  { file: "controller/linux/arm64/bklite-controller-installer", os: "linux", arch: "arm64" },
+  { file: "controller/linux/bklite-controller-installer", os: "linux", arch: "x86_64" },
   { file: "controller/windows/bklite-controller-installer.exe", os: "windows", arch: "x86_64" },
   { file: "controller/windows/bklite-controller-bootstrap.exe", os: "windows", arch: "x86_64" },
-  { file: "collector/linux/kafka_exporter", os: "linux", arch: "x86_64" },
   { file: "collector/linux/filebeat/filebeat", os: "linux", arch: "x86_64" },
 ] as const;
-const SETTINGS = { file: "collector/linux/filebeat/filebeat.yml", text: "filebeat.inputs: []\n" };
-const KEY = "linux/x86_64/Controller/1.2.0/fusion-collectors-linux-amd64.zip";
-/**
- * Controllers at VERSION's number, the archives' collectors with them, those that lie by themselves at
- * `latest`.
- */
+const TEXTS = {
+  "controller/VERSION": "LINUX_SIDECAR_VERSION=1.2.0\nWINDOWS_SIDECAR_VERSION=1.2.0\n",
+  "collector/linux/filebeat/filebeat.yml": "filebeat.inputs: []\n",
+};
+/** Controllers and their collectors have VERSION's number; a collector in a folder of its own has `latest`. */
 const EXPECTED = [
-  ...["linux x86_64", "linux arm64", "windows x86_64"].flatMap((platform) => [
+  ...["linux x86_64", "windows x86_64"].flatMap((platform) => [
     `controller ${platform} Controller 1.2.0`,
-    ...["NATS-Executor", "Telegraf", "Vector"].map((object) => `collector ${platform} ${object} 1.2.0`),
+    `collector ${platform} Telegraf 1.2.0`,
   ]),
   "collector linux x86_64 Filebeat latest",
-  "collector linux x86_64 Kafka-Exporter latest",
 ].sort();
+/** Three installers and an APM probe have an object and no row. */
+const OBJECTS = EXPECTED.length + 4;
 
 /** What is to be undone, last first. */
 const undo: (() => Promise<void> | void)[] = [];
 
-function say(text = ""): void {
-  process.stdout.write(`${text}\n`);
+function print(line = ""): void {
+  process.stdout.write(`${line}\n`);
 }
 
-function heading(text: string): void {
-  say(`\n${styleText("bold", `== ${text}`)}`);
+function heading(line: string): void {
+  print(`\n${styleText("bold", line)}`);
 }
 
-function must(holds: boolean, what: string): void {
-  if (!holds) throw new Error(`not as it must be: ${what}`);
+function check(holds: boolean, what: string): void {
+  if (!holds) throw new Error(`${text.wrong}: ${what}`);
 }
 
 async function story(): Promise<void> {
-  heading("A Postgres and a NATS server for this demo, both on 127.0.0.1");
+  heading(text.start);
   const [postgres, nats] = await Promise.all([
     startPostgres().then((server) => {
       undo.push(() => server.stop());
@@ -76,122 +117,104 @@ async function story(): Promise<void> {
   const db = await postgres.createDatabase({ state: "C", name: "bklite" });
   const objects = await openObjects(nats);
   undo.push(() => objects.close());
-  say(`Postgres listens on port ${postgres.port}; table node_mgmt_packageversion is there, and empty.`);
-  say(`nats-server ${nats.version} listens on port ${nats.port}; its JetStream holds no bucket.`);
+  const [server] = await db.query<{ server_version: string }>("SHOW server_version");
+  print(text.servers(server?.server_version.split(" ")[0] ?? "", nats.version));
 
-  heading("A volume as the official bundle lays it out");
-  const volume = tempDir("demo");
-  undo.push(() => volume.remove());
-  const files = await layOut(volume.path);
-  for (const file of files) say(file);
-  const archive = join(volume.path, ARCHIVES[0].file);
-  const file = { bytes: (await stat(archive)).size, sha256: await sha256Of(archive) };
+  const folder = tempDir("demo");
+  undo.push(() => folder.remove());
+  const volume = join(folder.path, "pkgs");
+  for (const file of await layOut(volume)) {
+    print(`  ${`pkgs/${file}`.padEnd(60)}${formatBytes((await stat(join(volume, file))).size).padStart(10)}`);
+  }
 
-  const env = {
-    ...jobEnv({ db, nats, packages: volume.path }),
-    REQUIRE: "linux/x86_64,linux/arm64,windows/x86_64",
-  };
-  heading(
-    "The first run: wait, read the volume, upload, register, verify; every platform is required to be complete",
-  );
-  await job(env);
-  const first = await look(db, objects);
+  const env = { ...jobEnv({ db, nats, packages: "pkgs" }), REQUIRE: "linux/x86_64,windows/x86_64" };
+  const job = (code: number) => runJob(env, folder.path, code);
+  heading(text.first);
+  await job(0);
+  const first = await readState(db, objects);
+  await checkStored(first, objects, await sha256Of(join(volume, ARCHIVES[0].file)));
 
-  heading("The second run: everything is in place");
-  await job(env);
-  const second = await look(db, objects);
+  heading(text.second);
+  await job(0);
+  const second = await readState(db, objects);
+  check(second.state === first.state, `\n${first.state}\n${second.state}`);
+  print(text.same(second.sequence, second.rows.length));
 
-  heading("What Postgres has");
-  say(psqlTable(["id", "type", "os", "cpu_architecture", "object", "version", "name"], second.rows));
-  const identities = second.rows.map((row) =>
-    [row.type, row.os, row.cpu_architecture, row.object, row.version].join(" "),
-  );
-  must(identities.sort().join("\n") === EXPECTED.join("\n"), `the rows are:\n${EXPECTED.join("\n")}`);
-
-  heading("What an independent Object Store client reads");
-  await showObject(objects, file);
-
-  heading("What the second run changed");
-  must(second.lastSeq === first.lastSeq, `the stream's last sequence: ${first.lastSeq}, ${second.lastSeq}`);
-  must(xmins(second.rows) === xmins(first.rows), `xmin: ${xmins(first.rows)}, then ${xmins(second.rows)}`);
-  say(`Nothing: the stream's last sequence is still ${second.lastSeq}, and every row's xmin is what it was.`);
+  heading(text.third);
+  await buildArchive(join(volume, LATE.file), { ...LATE, payloadBytes: 30_000_000 });
+  await truncate(join(volume, LATE.file), 20_000_000);
+  age(join(volume, LATE.file));
+  await job(65);
+  const third = await readState(db, objects);
+  check(third.state === first.state, `\n${first.state}\n${third.state}`);
+  print(text.untouched);
 }
 
-/** Writes the bundle's folder; returns its files, as `find` lists them. */
+/** Writes the bundle's folder; returns its files in order. */
 async function layOut(dir: string): Promise<string[]> {
   const write = async (file: string, content: string | Buffer) => {
     await mkdir(dirname(join(dir, file)), { recursive: true });
     await writeFile(join(dir, file), content);
-    return file;
   };
-  const files = [
-    await write("controller/VERSION", "LINUX_SIDECAR_VERSION=1.2.0\nWINDOWS_SIDECAR_VERSION=1.2.0\n"),
-    await write(SETTINGS.file, SETTINGS.text),
-  ];
-  for (const { file, os, arch } of PROGRAMS) {
-    // no two of them are the same bytes
-    files.push(await write(file, Buffer.concat([binaryHeader(os, arch), Buffer.from(file)])));
-  }
-  for (const { file, os, arch } of ARCHIVES) {
-    await buildArchive(join(dir, file), { os, arch, payloadBytes: 3_000_000 });
-    files.push(file);
-  }
-  return files.sort();
+  for (const [file, content] of Object.entries(TEXTS)) await write(file, content);
+  // each program's bytes are its own
+  for (const { file, os, arch } of PROGRAMS)
+    await write(file, Buffer.concat([binaryHeader(os, arch), Buffer.from(file)]));
+  for (const { file, os, arch } of ARCHIVES)
+    await buildArchive(join(dir, file), { os, arch, collectors: ["telegraf"], payloadBytes: 30_000_000 });
+  await buildArchive(join(dir, PROBE), { format: "zip", top: "", collectors: [] });
+  return [...Object.keys(TEXTS), PROBE, ...[...PROGRAMS, ...ARCHIVES].map(({ file }) => file)].sort();
 }
 
-/** The entry point itself, its output shown as it comes; anything but exit 0 is an error. */
-async function job(env: Record<string, string>): Promise<void> {
-  const { PATH = "", HOME = "", TERM, NO_COLOR } = process.env;
+/** Runs the program as `npm run build` leaves it, with its output on this screen; checks its exit code. */
+async function runJob(env: Record<string, string>, cwd: string, expected: number): Promise<void> {
+  const { PATH = "", HOME = "", TERM, NO_COLOR, LC_ALL, LC_CTYPE, LANG, COLUMNS } = process.env;
+  const screen = Object.entries({ TERM, NO_COLOR, LC_ALL, LC_CTYPE, LANG, COLUMNS });
+  print(styleText("dim", "$ bklite-package-init; echo $?"));
   const child = spawnGuarded(process.execPath, [...NODE_FLAGS, ENTRY], {
-    env: { PATH, HOME, ...(TERM && { TERM }), ...(NO_COLOR && { NO_COLOR }), ...env, LOG_FORMAT: "pretty" },
+    env: {
+      ...{ PATH, HOME, ...env, LOG_FORMAT: "pretty", LOG_LANG: language },
+      ...Object.fromEntries(screen.filter(([, value]) => value !== undefined)),
+    },
+    cwd,
     stdio: ["ignore", "inherit", "inherit"],
   });
   child.ref();
   undo.push(() => end(child, "SIGTERM"));
   const [code] = (await once(child, "exit")) as [number | null];
-  must(code === 0, `the job's exit code: ${code}`);
+  print(`${code}`);
+  check(code === expected, `exit ${code}, ${expected}`);
 }
 
-async function look(db: Db, objects: Objects): Promise<{ rows: PackageRow[]; lastSeq: number }> {
-  return { rows: await rows(db), lastSeq: await objects.lastSeq() };
+/** Reads rows and objects; `state` differs after any write. */
+async function readState(db: Db, objects: Objects) {
+  const found = await rows(db);
+  const sequence = await objects.lastSeq();
+  return { rows: found, sequence, state: [sequence, ...found.map((row) => row.xmin)].join(" ") };
 }
 
-function xmins(found: readonly PackageRow[]): string {
-  return found.map((row) => row.xmin).join(" ");
-}
-
-async function showObject(objects: Objects, file: { bytes: number; sha256: string }): Promise<void> {
-  const list = await objects.list();
-  say(
-    list
-      .map((info) => `  ${info.name}`)
-      .sort()
-      .join("\n"),
+async function checkStored(
+  { rows: found }: Awaited<ReturnType<typeof readState>>,
+  objects: Objects,
+  sha256: string,
+): Promise<void> {
+  const identities = found.map(({ type, os, cpu_architecture, object, version }) =>
+    [type, os, cpu_architecture, object, version].join(" "),
   );
-  must(list.length === EXPECTED.length + 4, "an object for each row, and four installers");
-  const read = await objects.read(KEY);
-  const digest = `SHA-256=${base64url(file.sha256)}`;
-  say(`bucket   ${read.info.bucket}`);
-  say(`object   ${read.info.name}`);
-  say(`size     ${read.bytes} bytes read in ${read.info.chunks} chunks; the file has ${file.bytes}`);
-  say(`digest   ${read.info.digest}`);
-  say(`sha256   ${read.sha256} of the bytes read`);
-  say(`         ${file.sha256} of the file`);
-  must(read.bytes === file.bytes && read.info.size === file.bytes, "the object has the file's size");
-  must(read.sha256 === file.sha256, "the bytes read are the file's");
-  must(read.info.digest === digest, `the object's digest is the file's, ${digest}`);
-  must((await objects.unreachable()).length === 0, "every chunk belongs to the object");
+  check(identities.sort().join("\n") === EXPECTED.join("\n"), identities.join("\n"));
+  const list = await objects.list();
+  check(list.length === OBJECTS, list.map(({ name }) => name).join("\n"));
+  const orphans = await objects.unreachable();
+  check(orphans.length === 0, orphans.join("\n"));
+  const read = await objects.read("linux/x86_64/Controller/1.2.0/fusion-collectors-linux-amd64.zip");
+  check(read.sha256 === sha256, `SHA-256 ${read.sha256}, ${sha256}`);
+  print(text.stored(found.length, list.length));
 }
 
 async function sha256Of(path: string): Promise<string> {
-  const hash = createHash("sha256");
-  for await (const piece of createReadStream(path)) hash.update(piece as Buffer);
-  return hash.digest("hex");
-}
-
-/** Padded, as the Object Store writes digests (ADR-20). */
-function base64url(hex: string): string {
-  return Buffer.from(hex, "hex").toString("base64").replaceAll("+", "-").replaceAll("/", "_");
+  return createHash("sha256")
+    .update(await readFile(path))
+    .digest("hex");
 }
 
 /** Undoes everything, whatever fails on the way; then throws the first failure. */
@@ -216,7 +239,7 @@ function interrupted(): Promise<never> {
     ] as const) {
       process.on(name, () => {
         process.exitCode = code;
-        reject(new Error(`stopped by ${name}`));
+        reject(new Error(`${text.stopped} ${name}`));
       });
     }
   });
@@ -228,8 +251,7 @@ const started = performance.now();
 try {
   await Promise.race([story(), interrupted()]);
   await cleanUp();
-  const seconds = ((performance.now() - started) / 1000).toFixed(1);
-  say(`\nAll as it must be, in ${seconds} s. Both servers are stopped and nothing is left behind.`);
+  print(`\n${text.end(((performance.now() - started) / 1000).toFixed(1))}`);
   process.exitCode = 0;
 } catch (error) {
   process.stderr.write(`\ndemo: ${(error as Error).message}\n`);

@@ -1,6 +1,7 @@
 /**
- * npm run docs Writes what of docs/ is made of the code: the pages of reasons, and the table of events in the
- * pages on output. A test asks that they are as this would write them.
+ * npm run docs
+ * Writes the parts of docs/ that come from the code: the pages of reasons, and the table of events in the
+ * pages on output. A test checks that the pages are up to date.
  */
 
 import { readFileSync, writeFileSync } from "node:fs";
@@ -15,7 +16,10 @@ const root = join(import.meta.dirname, "..");
 const FAMILIES: [title: Record<Language, string>, prefixes: string[]][] = [
   [{ en: "Command line", zh: "命令行" }, ["usage"]],
   [{ en: "Configuration", zh: "配置" }, ["config", "report", "output"]],
-  [{ en: "The volume and its files", zh: "卷与文件" }, ["volume", "file", "manifest", "checksum"]],
+  [
+    { en: "The volume and its files", zh: "卷与文件" },
+    ["volume", "file", "manifest", "checksum", "signature"],
+  ],
   [
     { en: "Names and packages", zh: "名称与探针包" },
     ["name", "version", "package", "collector", "definitions", "installer", "program", "probe"],
@@ -30,7 +34,7 @@ const FAMILIES: [title: Record<Language, string>, prefixes: string[]][] = [
   ],
   [{ en: "What can be installed", zh: "可安装的内容" }, ["platform", "gate"]],
   [{ en: "Cloud regions", zh: "云区域" }, ["region"]],
-  [{ en: "The run", zh: "运行" }, ["lock", "run", "internal"]],
+  [{ en: "The run", zh: "运行" }, ["lock", "run", "prune", "internal"]],
 ];
 
 const REGION = { id: "{id}", name: "{name}", bucket: "{bucket}" };
@@ -45,6 +49,7 @@ const EXAMPLES: Record<string, object> = {
     problems: ["DB_HOST", "NATS_SERVERS"].map((name) => ({ reason: "config.missing", params: { name } })),
   },
   "config.stray": { name: "{name}", what: "carriage-return" },
+  "config.keys.line": { path: "{path}", line: "{line}", fault: "option", word: "cert-authority" },
   "gate.closed": { missing: ["{missing}"], seconds: "{seconds}", hint: "init" },
   "installer.kind": { found: "{found}" },
   "manifest.schema": { pointer: "{pointer}", rule: "unknown", detail: "{detail}", near: "{near}" },
@@ -58,6 +63,13 @@ const EXAMPLES: Record<string, object> = {
     found: "linux arm64",
     source: "archive",
   },
+  "prune.kept": {
+    id: 7,
+    what: "linux/x86_64 Telegraf 1.0.0",
+    version: "1.0.0",
+    user: "admin",
+    why: "volume",
+  },
   "postgres.catalog": { purpose: "table", version: "{version}", said: "{said}" },
   "platform.incomplete": { incomplete: [{ platform: "linux/arm64", missing: ["installer"] }] },
   "region.incomplete": { ...REGION, missing: ["{key}"], damaged: [] },
@@ -66,6 +78,9 @@ const EXAMPLES: Record<string, object> = {
     regions: [{ ...REGION, reachable: true, lag: 3, missing: [], damaged: [], deadBytes: 0 }],
   },
   "repack.too-large": { files: 120_000, bytes: 9 * 1024 ** 3 },
+  "signature.invalid": { why: "changed" },
+  "signature.key": { why: "stranger", fingerprint: "{fingerprint}" },
+  "signature.missing": { list: "{list}" },
   "store.full": { bucket: "{bucket}", said: "maximum bytes exceeded (10077)" },
   "store.full.account": { bucket: "{bucket}", ...capacity() },
   "store.full.bucket": { bucket: "{bucket}", ...capacity() },

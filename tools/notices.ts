@@ -1,7 +1,8 @@
 /**
- * node tools/notices.ts [NAME=FILE ...] > THIRD-PARTY-NOTICES The licences of everything that the bundle may
- * hold, from the lock file and node_modules, and of what the image holds beside it (NAME=FILE; a file that
- * the base image lacks is named as such). Exits 1 where a package states no licence.
+ * node tools/notices.ts [NAME=FILE ...] > THIRD-PARTY-NOTICES
+ * Prints the licences of everything that the bundle may contain, from the lock file and node_modules, and of
+ * the image's other parts (NAME=FILE; names a file that the base image lacks). Exits 1 if a package states no
+ * licence.
  */
 import { existsSync, readdirSync, readFileSync } from "node:fs";
 import { join } from "node:path";

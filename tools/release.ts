@@ -1,7 +1,7 @@
 /**
- * npm run release -- 1.2.3 Sets the version in package.json, which is where it is said, and from there in
- * everything that has to repeat it: lock file, image label, and the image's tag in Compose, Kubernetes and
- * the documentation. What comes next: RELEASING.md.
+ * npm run release -- 1.2.3
+ * Sets the version in package.json and from there in every file that repeats it: lock file, image label, and
+ * the image's tag in Compose, Kubernetes and the documentation. The next steps: RELEASING.md.
  */
 import { globSync, readFileSync, writeFileSync } from "node:fs";
 import { join } from "node:path";

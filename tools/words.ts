@@ -1,7 +1,8 @@
 /**
- * npm run lint Checks what a machine can check of how the project writes: comments stay within 110 columns,
- * English text has none of the words below, and Chinese text has full-width punctuation and the operators'
- * own terms. Prints each violation and exits 1.
+ * npm run lint
+ * Checks what a machine can check of how the project writes: comments stay within 110 columns, English text
+ * has none of the words below, and Chinese text has full-width punctuation and the operators' own terms.
+ * Prints each violation, and exits 1 if there is one.
  */
 
 import { execFileSync } from "node:child_process";
@@ -14,9 +15,9 @@ const COLUMNS = 110;
 /** Folders and files whose comments are checked for their width. */
 const COMMENTS = /^(?:src|test|tools)\/.*\.ts$/;
 /** Folders and files whose English is checked. */
-const ENGLISH = /^(?:src\/.*\.ts|docs\/[^/]*\.md|(?:CHANGELOG|CONTRIBUTING|RELEASING|SECURITY)\.md)$/;
+const ENGLISH = /^(?:src\/.*\.ts|docs\/[^/]*\.md|(?:CHANGELOG|CONTRIBUTING|README|RELEASING|SECURITY)\.md)$/;
 /** Folders and files whose Chinese is checked. */
-const CHINESE = /^(?:src\/.*\.ts|docs\/zh-CN\/.*\.md)$/;
+const CHINESE = /^(?:src\/.*\.ts|docs\/zh-CN\/.*\.md|README\.zh-CN\.md)$/;
 
 /** Violations that stay, as `path: text`, and why. */
 const EXCEPTIONS: Readonly<Record<string, string>> = {

@@ -49,7 +49,7 @@ export async function gate(job: JobContext): Promise<void> {
     const backoff = until(started + config.waitTimeout * 1000, POLL);
     return poll(read, { until: (found) => found.missing.length === 0, backoff, signal });
   });
-  if (missing.length > 0) throw new JobError("gate.closed", { missing, seconds: config.waitTimeout, hint });
+  if (missing.length > 0) throw new JobError("gate.closed", { missing, seconds: waited(), hint });
   log.info("gate.open", { seconds: waited() });
 }
 

@@ -13,8 +13,16 @@ import {
   tryRowDefaults,
 } from "../reconcile/apply.ts";
 import { findDrift, firstDrift, logDrift, logPlanWarnings } from "../reconcile/drift.ts";
+import {
+  afterPrune,
+  NOTHING_OLD,
+  planKeep,
+  type Removals,
+  removeVersions,
+  reportKept,
+} from "../reconcile/old-versions.ts";
 import { findStale, findUnreachable, reclaim, tidyOrphans, tidyStale } from "../reconcile/orphans.ts";
-import { concludePlatforms } from "../reconcile/platforms.ts";
+import { concludePlatforms, incompleteOf } from "../reconcile/platforms.ts";
 import { prepare, waitForFirstStart } from "../reconcile/prepare.ts";
 import { concludeRegions } from "../reconcile/regions.ts";
 import { withRetries } from "../reconcile/retries.ts";
@@ -24,16 +32,18 @@ import type { Listing } from "../store/object.ts";
 /** Milliseconds before each further reading, if something seems to be missing. */
 const READ_BACK_PAUSES = [250, 500, 1000, 2000];
 
-/** Wait, scan, lock, plan, upload, register, verify. */
+/** Wait, scan, lock, plan, upload, register, verify; then remove old versions (KEEP_VERSIONS). */
 export async function init(job: JobContext): Promise<void> {
   const { servers: first, archives, deadline } = await prepare(job);
+  const begun: Removals = new Map();
   const failure = await withRetries(job, first, async (servers, signal) => {
     await job.recorder.time("wait", () => waitForFirstStart(job, servers.postgres, deadline, signal));
     const desired = await resolveDesired(job, archives, servers);
     const lock = await job.recorder.time("lock", () => takeLock(job, servers, desired, signal));
     let done: Done;
     try {
-      done = await reconcile(job, { servers, lock, desired }, AbortSignal.any([signal, lock.lost]));
+      const held = AbortSignal.any([signal, lock.lost]);
+      done = await reconcile(job, { servers, lock, desired, begun }, held);
     } finally {
       await lock.release();
     }
@@ -71,6 +81,7 @@ interface Attempt {
   servers: Servers;
   lock: Lock;
   desired: Desired;
+  begun: Removals;
 }
 
 interface Done {
@@ -83,7 +94,7 @@ interface Done {
 /** Under the lock: reads the state, makes it what the volume asks for, and proves it. */
 async function reconcile(
   job: JobContext,
-  { servers, lock, desired }: Attempt,
+  { servers, lock, desired, begun }: Attempt,
   signal: AbortSignal,
 ): Promise<Done> {
   const { config, log, recorder } = job;
@@ -105,6 +116,7 @@ async function reconcile(
     objects: state.listing.objects,
     stallSeconds: config.natsTimeout,
     full: config.archiveCheck === "full",
+    signatures: job.signatures,
     log,
     recorder,
     signal,
@@ -118,17 +130,22 @@ async function reconcile(
   const proven = await recorder.time("verify", () => prove(job, { servers, desired, failed }, signal));
   // A server that lost power in between may have restored purged chunks.
   await reclaim(bucket, findUnreachable(proven.listing), { lock, log, signal });
-  const incomplete = concludePlatforms(job, proven, desired);
   const stuck = rows.flatMap(({ conflict }) => conflict ?? []);
   // An archive that fails as a whole counts once.
-  const failure = toRunError([...new Set([...failures.values(), ...stuck])]) ?? incomplete;
-  return { failure, listing: proven.listing };
+  const failure = toRunError([...new Set([...failures.values(), ...stuck])]) ?? incompleteOf(config, proven);
+  const old = failure ? NOTHING_OLD : planKeep(config, { state: proven, desired, begun: begun.values() });
+  concludePlatforms(job, afterPrune(proven, old), desired);
+  const done = { failure, listing: proven.listing };
+  if (failure) return done;
+  await removeVersions(old, { servers, lock, log, recorder, signal, begun });
+  reportKept(old, { keep: config.keepVersions }, log);
+  return done;
 }
 
 /** Reads everything back and plans again: nothing may be left to do. Returns the state that was read. */
 async function prove(
   job: JobContext,
-  { servers, desired, failed }: Omit<Attempt, "lock"> & { failed: ReadonlySet<unknown> },
+  { servers, desired, failed }: Pick<Attempt, "servers" | "desired"> & { failed: ReadonlySet<unknown> },
   signal: AbortSignal,
 ): Promise<ObservedState> {
   const proven = {

@@ -12,8 +12,9 @@ import { isWhole } from "../store/object.ts";
 const NAMED = 10;
 
 /**
- * Says what table and bucket hold, without a volume: each row with its object and what an installation of it would come to, objects
- * without a row, orphans, and what can be installed. Writes nothing. Throws exit 76 if a platform or region of REQUIRE is incomplete.
+ * Says what table and bucket hold, without a volume: each row with its object and what an installation of it
+ * would come to, objects without a row, orphans, and what can be installed. Writes nothing. Throws exit 76 if
+ * a platform or region of REQUIRE is incomplete.
  */
 export async function showStatus(job: JobContext): Promise<void> {
   const { log, recorder } = job;

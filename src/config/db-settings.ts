@@ -15,8 +15,6 @@ export interface DbConfig {
   schema: string;
   /** ROW_DEFAULTS: values for columns that the job does not know, by name. */
   rowDefaults: ReadonlyMap<string, string>;
-  /** PURGE_ORPHANS: rows that were never finished are removed, which needs DELETE. */
-  deletesRows: boolean;
   /** Whether the session must be able to write, even for commands that only read (target_session_attrs). */
   writable: boolean;
   /**
@@ -26,8 +24,8 @@ export interface DbConfig {
   ssl: { mode: SslMode; ca: Buffer | undefined; cert: Buffer | undefined; key: Buffer | undefined };
 }
 
-/** Reads DATABASE_URL, or else the five DB_ variables. `deletesRows`: PURGE_ORPHANS. */
-export function readDb(reader: Reader, deletesRows: boolean): DbConfig {
+/** Reads DATABASE_URL, or else the five DB_ variables. */
+export function readDb(reader: Reader): DbConfig {
   checkEngine(reader);
   const ssl = {
     mode: reader.oneOf("DB_SSLMODE", SSL_MODES),
@@ -53,7 +51,7 @@ export function readDb(reader: Reader, deletesRows: boolean): DbConfig {
   }
   const writable = url?.writable ?? servers.length > 1;
   const rowDefaults = readRowDefaults(reader);
-  return { servers, database, user, password, schema, rowDefaults, deletesRows, writable, ssl: all };
+  return { servers, database, user, password, schema, rowDefaults, writable, ssl: all };
 }
 
 /** BK-Lite's name for its database product: postgresql, or Django's path of an engine that ends in it. */

@@ -19,6 +19,8 @@ const variables = {
   COLLECTORS: { default: "auto" },
   COLLECTOR_PACKAGES: { default: "auto" },
   REPACK: { default: "auto" },
+  VERIFY_KEY_FILE: {},
+  KEEP_VERSIONS: { default: "0" },
   ROW_DEFAULTS: {},
   ON_CONFLICT: { default: "replace" },
   REQUIRE: {},

@@ -2,6 +2,8 @@
  * config/: from the environment to one frozen, typed configuration, all problems together and before a socket
  * is opened. Knows the variables' names and rules, not their use.
  */
+import { realpathSync, statSync } from "node:fs";
+import { resolve } from "node:path";
 import { JobError } from "../errors.ts";
 import {
   type Arch,
@@ -16,6 +18,7 @@ import {
 } from "../identity.ts";
 import type { ConfigProblem } from "../messages/config.ts";
 import { LANGUAGES, type Language } from "../messages/define.ts";
+import { parseKeys, type SigningKey } from "../sshsig.ts";
 import { type DbConfig, readDb } from "./db-settings.ts";
 import type { Environment, Reader } from "./env.ts";
 import { type NatsConfig, readNats } from "./nats-settings.ts";
@@ -46,8 +49,12 @@ export interface VolumeConfig {
   requireRegions: readonly number[];
   /** Cloud regions whose mirrors are read; `auto`: those of BK-Lite's table. */
   regions: "auto" | readonly number[];
+  /** VERIFY_KEY_FILE: the keys that may sign packages; undefined: signatures are ignored. */
+  verifyKeys: readonly SigningKey[] | undefined;
   allowEmpty: boolean;
   purgeOrphans: boolean;
+  /** KEEP_VERSIONS: how many versions of each package stay after a successful init; 0: all. */
+  keepVersions: number;
   archiveCheck: "full" | "quick";
   /** Seconds without progress after which an upload is given up. */
   natsTimeout: number;
@@ -87,7 +94,7 @@ function readLanguage({ LOG_LANG, LC_ALL, LC_MESSAGES, LANG }: Environment): Lan
 /** Reads and checks the whole configuration. Throws exit 78 with every bad variable's name, never a value. */
 export function readConfig(reader: Reader): Config {
   const volume = readVolume(reader);
-  const config = { ...volume, db: readDb(reader, volume.purgeOrphans), nats: readNats(reader) };
+  const config = { ...volume, db: readDb(reader), nats: readNats(reader) };
   throwProblems(reader.problems);
   return Object.freeze(config);
 }
@@ -119,8 +126,10 @@ function readVolume(reader: Reader): VolumeConfig {
     onConflict: reader.oneOf("ON_CONFLICT", ["replace", "keep", "fail"]),
     ...readRequired(reader),
     regions: readRegions(reader),
+    verifyKeys: readKeys(reader),
     allowEmpty: reader.flag("ALLOW_EMPTY"),
     purgeOrphans: reader.flag("PURGE_ORPHANS"),
+    keepVersions: reader.integer("KEEP_VERSIONS", 0, 999_999),
     archiveCheck: reader.oneOf("ARCHIVE_CHECK", ["full", "quick"]),
     natsTimeout: reader.seconds("NATS_TIMEOUT", 1),
     waitTimeout: reader.seconds("WAIT_TIMEOUT"),
@@ -137,6 +146,28 @@ function readVersion(reader: Reader, name: "PACKAGE_VERSION"): string | undefine
   const value = reader.text(name);
   if (value !== undefined && !isKeyPart(value)) reader.addProblem("config.key-part", { name });
   return value && versionOf(value);
+}
+
+/** Returns the keys of VERIFY_KEY_FILE. The null device, which Compose mounts if no file is given, counts as not set. */
+function readKeys(reader: Reader): readonly SigningKey[] | undefined {
+  const path = reader.text("VERIFY_KEY_FILE");
+  if (path === undefined || statSync(path, { throwIfNoEntry: false })?.isCharacterDevice()) return undefined;
+  const text = reader.file("VERIFY_KEY_FILE")?.toString("latin1");
+  if (text === undefined) return [];
+  const folder = realPath(reader.text("PACKAGES_DIR") as string);
+  if (`${realPath(path)}/`.startsWith(`${folder}/`)) reader.addProblem("config.keys.inside", { path });
+  const { keys, bad } = parseKeys(text);
+  for (const line of bad) reader.addProblem("config.keys.line", { path, ...line });
+  if (keys.length === 0 && bad.length === 0) reader.addProblem("config.keys.empty", { path });
+  return keys;
+}
+
+function realPath(path: string): string {
+  try {
+    return realpathSync(path);
+  } catch {
+    return resolve(path);
+  }
 }
 
 function readCollectors(reader: Reader): Config["collectors"] {

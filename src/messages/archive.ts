@@ -16,10 +16,7 @@ const copyAgain = <P extends object = Record<never, never>>(en: Text<P>, zh: Tex
 /** A download that is the server's answer instead of the file. */
 const downloadAgain = (en: string, zh: string) => invalid([en, DOWNLOAD_AGAIN.en], [zh, DOWNLOAD_AGAIN.zh]);
 
-const LEAVE_OUT = {
-  en: "remove what no node needs, then rebuild the archive",
-  zh: "请去掉节点用不到的内容后重新打包",
-};
+const LEAVE_OUT = { en: "remove what no node needs, then rebuild the archive", zh: "请去掉节点用不到的内容后重新打包" };
 const tooLarge = <P extends object>(en: Text<P>, zh: Text<P>) => invalid<P>([en, LEAVE_OUT.en], [zh, LEAVE_OUT.zh]);
 
 const KINDS = {

@@ -16,30 +16,18 @@ function usage<P extends object>(en: Words<P>, zh: Words<P>): Reason<P> {
   return { exit: EXIT.usage, en, zh };
 }
 
-const HELP = {
-  en: "run bklite-package-init --help for the commands and options",
-  zh: "请运行 bklite-package-init --help 查看命令与选项",
-};
+const HELP = { en: "run bklite-package-init --help for the commands and options", zh: "请运行 bklite-package-init --help 查看命令与选项" };
 
 /** `(did you mean "init"?)`, or nothing if no name is near. */
-const near = {
-  en: (name: string | undefined) => (name === undefined ? "" : ` (did you mean "${name}"?)`),
-  zh: (name: string | undefined) => (name === undefined ? "" : `（是否想输入“${name}”？）`),
-};
+const near = { en: (name: string | undefined) => (name === undefined ? "" : ` (did you mean "${name}"?)`), zh: (name: string | undefined) => (name === undefined ? "" : `（是否想输入“${name}”？）`) };
 
 const STRAY = {
-  "carriage-return": {
-    en: ["contains a carriage return", "save the file with Unix line ends (LF)"],
-    zh: ["含有回车符", "将文件保存为 Unix 换行（LF）"],
-  },
+  "carriage-return": { en: ["contains a carriage return", "save the file with Unix line ends (LF)"], zh: ["含有回车符", "将文件保存为 Unix 换行（LF）"] },
   quotes: {
     en: ["has quotes around it that are part of the value", "remove the quotes, which docker run --env-file and Kubernetes keep"],
     zh: ["值带有引号", "去掉引号，docker run --env-file 和 Kubernetes 会原样保留引号"],
   },
-  blanks: {
-    en: ["begins or ends with a space", "remove the spaces at both ends"],
-    zh: ["首尾有空格", "去掉首尾的空格"],
-  },
+  blanks: { en: ["begins or ends with a space", "remove the spaces at both ends"], zh: ["首尾有空格", "去掉首尾的空格"] },
 } as const;
 
 const settings = {
@@ -161,6 +149,27 @@ const settings = {
     ["ROW_DEFAULTS: is not a list of column=value with each column once", "write ROW_DEFAULTS as column=value,column=value, with a backslash before a comma or backslash in a value"],
     ["ROW_DEFAULTS：不是“列名=值”的列表，或同一列出现多次", "请将 ROW_DEFAULTS 写成 column=value,column=value；值中的逗号和反斜杠前加反斜杠"],
   ),
+  "config.keys.inside": setting<{ path: string }>(
+    [
+      ({ path }) => `VERIFY_KEY_FILE: ${path} lies in PACKAGES_DIR, where whoever changes the packages could change it too`,
+      "move the file out of PACKAGES_DIR, and set VERIFY_KEY_FILE to its new path",
+    ],
+    [({ path }) => `VERIFY_KEY_FILE：${path} 位于 PACKAGES_DIR 中，能改动探针包的人也能改动该文件`, "请将该文件移到 PACKAGES_DIR 之外，并将 VERIFY_KEY_FILE 设为新路径"],
+  ),
+  "config.keys.empty": setting<{ path: string }>(
+    [({ path }) => `VERIFY_KEY_FILE: ${path} contains no key`, "write at least one public key to it, as in release.key.pub; to store unsigned packages, leave VERIFY_KEY_FILE empty"],
+    [({ path }) => `VERIFY_KEY_FILE：${path} 中没有密钥`, "请写入至少一个公钥（格式同 release.key.pub）；若要存储未签名的探针包，请将 VERIFY_KEY_FILE 留空"],
+  ),
+  "config.keys.line": setting<{ path: string; line: number; fault: "form" | "type" | "option"; word: string }>(
+    [
+      ({ path, line, fault, word }) => `VERIFY_KEY_FILE: line ${line} of ${path} ${{ form: "is not a public key", type: `has a key of type ${word}`, option: `has the option ${word}` }[fault]}`,
+      "use lines as in an Ed25519 key's .pub file, or lines of allowed_signers with no options other than namespaces, valid-after and valid-before",
+    ],
+    [
+      ({ path, line, fault, word }) => `VERIFY_KEY_FILE：${path} 第 ${line} 行${{ form: "不是公钥", type: `的密钥类型为 ${word}`, option: `含有选项 ${word}` }[fault]}`,
+      "请使用 Ed25519 密钥 .pub 文件的格式，或 allowed_signers 的格式（选项仅限 namespaces、valid-after 和 valid-before）",
+    ],
+  ),
   "config.report": setting<{ path: string; said: string }>(
     [({ path, said }) => `REPORT_FILE: ${path} cannot be written (${said})`, "set REPORT_FILE to a path in an existing folder that the job's user can write to"],
     [({ path, said }) => `REPORT_FILE：${path} 无法写入（${said}）`, "请将 REPORT_FILE 设为任务运行用户可写的现有目录下的路径"],
@@ -209,6 +218,10 @@ export const config = {
   "usage.value.choice": usage<{ option: string; value: string; allowed: readonly string[]; nearest: string | undefined }>(
     [({ option, value, nearest }) => `${option} cannot be "${value}"${near.en(nearest)}`, ({ option, allowed }) => `use one of these values for ${option}: ${allowed.join(", ")}`],
     [({ option, value, nearest }) => `选项 ${option} 的取值“${value}”无效${near.zh(nearest)}`, ({ option, allowed }) => `请将 ${option} 设为以下之一：${allowed.join("、")}`],
+  ),
+  "usage.value.count": usage<{ option: string }>(
+    [({ option }) => `${option} should be a whole number from 1`, ({ option }) => `give ${option} a number from 1 to 999999`],
+    [({ option }) => `选项 ${option} 应为不小于 1 的整数`, ({ option }) => `请将 ${option} 设为 1 至 999999 的整数`],
   ),
   "usage.value.form": usage<{ option: string }>(
     [({ option }) => `${option} has a value that cannot be part of an object's key`, ({ option }) => `give ${option} 1 to 100 characters without "/", "\\", spaces and control characters`],

@@ -84,16 +84,10 @@ export function plural(count: number, one: string, many = `${one}s`): string {
 }
 
 /** Remedy for a file whose bytes are not the original's. */
-export const COPY_AGAIN = {
-  en: "copy the file again and compare its SHA-256 with the original's (sha256sum)",
-  zh: "请重新复制该文件，并用 sha256sum 与原文件核对",
-};
+export const COPY_AGAIN = { en: "copy the file again and compare its SHA-256 with the original's (sha256sum)", zh: "请重新复制该文件，并用 sha256sum 与原文件核对" };
 
 /** Remedy for an archive that was damaged when it was built. */
-export const REBUILD = {
-  en: "rebuild the archive from a clean fusion-collectors folder, with zip -r or tar -czf",
-  zh: "请用干净的 fusion-collectors 目录重新打包（zip -r 或 tar -czf）",
-};
+export const REBUILD = { en: "rebuild the archive from a clean fusion-collectors folder, with zip -r or tar -czf", zh: "请用干净的 fusion-collectors 目录重新打包（zip -r 或 tar -czf）" };
 
 /** Remedy for a server's answer that was saved as the file. */
 export const DOWNLOAD_AGAIN = {

@@ -1,8 +1,10 @@
 import { type FormReason, formWords } from "./archive.ts";
-import { actionWord, countWords, fill, formatBytes, type Language, plural, type Text } from "./define.ts";
+import { actionWord, countWords, fill, formatBytes, JOIN, type Language, plural, type Text } from "./define.ts";
 import { type RegionEntry, regionName, regionParts } from "./regions.ts";
 
 export type PackageAction = "unchanged" | "uploaded" | "repaired" | "replaced" | "kept";
+/** Why `prune` leaves a version that it was asked to remove. */
+export type KeptReason = "latest" | "user" | "not-ready" | "unordered" | "volume" | "last";
 export type RowAction = "inserted" | "updated" | "unchanged";
 
 /** A row of the table, and what was done to it. */
@@ -17,23 +19,33 @@ export interface RowLine {
   action: RowAction;
 }
 
-/** What is stored of a row's object. `not-ready`: by its status BK-Lite does not offer the row, whatever is stored. */
+/**
+ * What is stored of a row's object. `not-ready`: by its status BK-Lite does not offer the row, whatever is
+ * stored.
+ */
 export type StoredState = "whole" | "damaged" | "missing" | "not-ready";
 
 /**
- * What an installation of a row from BK-Lite's page comes to. `unknown`: no collector is defined by its name; `unstartable`: what is
- * installed cannot be unpacked or started.
+ * What an installation of a row from BK-Lite's page comes to. `unknown`: no collector is defined by its name;
+ * `unstartable`: what is installed cannot be unpacked or started.
  */
 export type InstallState = "installable" | Exclude<StoredState, "whole"> | "unknown" | "unstartable";
 
-export const INSTALL_WORDS: Record<InstallState, Record<Language, string>> = {
-  installable: { en: "can be installed", zh: "可以安装" },
-  missing: { en: "no object: download, installation and deletion fail", zh: "没有对象：下载、安装、删除都会失败" },
-  damaged: { en: "damaged object: download and installation fail", zh: "对象损坏：下载、安装都会失败" },
-  "not-ready": { en: "not ready: BK-Lite does not offer it", zh: "未就绪：BK-Lite 不提供" },
-  unknown: { en: "no definition of this name: installation fails", zh: "没有同名的定义：安装会失败" },
-  unstartable: { en: "cannot be unpacked or started on a node", zh: "节点上无法解压或启动" },
+/** What is found, and what follows from it. */
+const INSTALL_WORDS: Record<InstallState, Record<Language, readonly [found: string, then?: string]>> = {
+  installable: { en: ["can be installed"], zh: ["可以安装"] },
+  missing: { en: ["no object", "download, installation and deletion fail"], zh: ["没有对象", "下载、安装、删除都会失败"] },
+  damaged: { en: ["damaged object", "download and installation fail"], zh: ["对象损坏", "下载、安装都会失败"] },
+  "not-ready": { en: ["not ready", "BK-Lite does not offer it"], zh: ["未就绪", "BK-Lite 不提供"] },
+  unknown: { en: ["no definition of this name", "installation fails"], zh: ["没有同名的定义", "安装会失败"] },
+  unstartable: { en: ["cannot be unpacked or started on a node"], zh: ["节点上无法解压或启动"] },
 };
+
+/** What an installation comes to: in full, and in few words. */
+export function installWords(state: InstallState, language: Language): [full: string, short: string] {
+  const [found, then] = INSTALL_WORDS[state][language];
+  return [then === undefined ? found : `${found}${JOIN[language].colon}${then}`, found];
+}
 
 /** A row as the report has it. */
 export interface RowEntry extends RowLine {
@@ -69,6 +81,24 @@ export interface Snapshot {
   secondsLeft: number | null;
 }
 
+/** An old version that goes: a row and its object, or an object without a row. */
+export interface RemovedLine {
+  row: number | null;
+  /** Platform, object and version of the row. */
+  what: string | null;
+  key: string | null;
+  /** Of the object; null: it stays, or there is none. */
+  bytes: number | null;
+}
+
+function removed({ row, what, key, bytes }: RemovedLine, language: Language): string {
+  const zh = language === "zh";
+  const size = bytes === null ? [] : [formatBytes(bytes)];
+  const about = [row === null ? (zh ? "没有记录" : "no row") : zh ? `记录 ${row}` : `row ${row}`, ...size];
+  const name = (row === null ? key : what) ?? "-";
+  return zh ? `${name}（${about.join("，")}）` : `${name} (${about.join(", ")})`;
+}
+
 /** A line of the log: what its event means, and its sentence, in both languages. */
 export interface LogEvent<F> {
   /** In the documented table. */
@@ -102,8 +132,31 @@ export function sentence<F>(entry: LogEvent<F>, fields: F, language: Language): 
 
 type Counts = Record<string, number>;
 
+/** How much goes, or has gone. */
+export interface RemovedCounts {
+  versions: number;
+  bytes: number;
+  done: boolean;
+}
+
+/** `3 versions removed (90.0 MiB)`. */
+export function removedWords({ versions, bytes, done }: RemovedCounts, language: Language): string {
+  const size = bytes > 0 ? formatBytes(bytes) : "";
+  if (language === "zh") return `${done ? "已删除" : "将删除"} ${versions} 个旧版本${size && `（${size}）`}`;
+  return `${plural(versions, "old version")} ${done ? "removed" : "would be removed"}${size && ` (${size})`}`;
+}
+
+/** What `prune` came to. */
+export function pruneWords(removed: RemovedCounts, language: Language): string {
+  const zh = language === "zh";
+  if (removed.versions === 0) return zh ? "没有可删除的版本" : "nothing to remove";
+  const again = zh ? "；加 --yes 再次执行即可删除" : "; run it again with --yes to remove them";
+  return `${removedWords(removed, language)}${removed.done ? "" : again}`;
+}
+
 interface Done {
   command: string;
+  removed: RemovedCounts;
   packages: Counts;
   rows: Counts;
   orphans: { objects: number; bytes: number };
@@ -121,6 +174,7 @@ function succeeded(done: Done, language: Language): string {
   const zh = language === "zh";
   const begin = zh ? `${command} 成功` : `${command} succeeded`;
   if (command === "wait" || command === "gate" || command === "status") return begin;
+  if (command === "prune") return `${begin}${zh ? "：" : ": "}${pruneWords(done.removed, language)}`;
   const stop = zh ? "。" : "; ";
   const scanned = zh ? `探针包：${countWords(packages, language)}` : `packages: ${countWords(packages, language)}`;
   return `${begin}${stop}${command === "scan" ? scanned : counts(done, language)}`;
@@ -138,10 +192,9 @@ interface Layer {
   /** Seconds. */
   waited: number;
   left: number;
+  /** Which line of this service's it is; the remedy is in the sentence from the second on. */
+  line: number;
 }
-
-/** Seconds of waiting after which a line has the remedy too: the second of those every 10 s. */
-const ADVISE = 20;
 
 /** Names of the layers; English and the log's fields have the key itself. */
 const LAYERS: Readonly<Record<string, string>> = {
@@ -162,8 +215,8 @@ const layer = (name: string, zh: string) =>
       en: `${name}: highest layer passed, first failed, why, seconds waited and left; when it changes and every 10 s`,
       zh: `${zh}：已通过的最高层、首个失败的层、原因、已等待与剩余秒数；变化时及每 10 秒一行`,
     },
-    en: ({ failed, cause, hint, waited, left }) => `waiting (${failed}): ${cause}; ${waited} s waited, ${left} s left${waited < ADVISE ? "" : `. What to do: ${hint}`}`,
-    zh: ({ failed, cause, hint, waited, left }) => `等待中（${LAYERS[failed] ?? failed}）：${cause}；已等待 ${waited} 秒，剩余 ${left} 秒${waited < ADVISE ? "" : `。处理办法：${hint}`}`,
+    en: ({ failed, cause, hint, waited, left, line }) => `waiting (${failed}): ${cause}; ${waited} s waited, ${left} s left${line < 2 ? "" : `. What to do: ${hint}`}`,
+    zh: ({ failed, cause, hint, waited, left, line }) => `等待中（${LAYERS[failed] ?? failed}）：${cause}；已等待 ${waited} 秒，剩余 ${left} 秒${line < 2 ? "" : `。处理办法：${hint}`}`,
   });
 
 /** `seconds`: how long the job waited. */
@@ -303,38 +356,23 @@ export const EVENTS = {
     zh: ({ command, version }) => `bklite-package-init ${version}：${command}`,
   }),
   "run.done": event<Done>({
-    about: {
-      en: "the run succeeded: counts of packages and rows, orphans, duration",
-      zh: "运行成功：探针包与记录的计数、孤立分块、耗时",
-    },
+    about: { en: "the run succeeded: counts of packages and rows, orphans, duration", zh: "运行成功：探针包与记录的计数、孤立分块、耗时" },
     en: (done) => (done.command === "plan" ? `plan wrote nothing; init would result in: ${counts(done, "en")}` : succeeded(done, "en")),
     zh: (done) => (done.command === "plan" ? `plan 未写入任何内容；执行 init 的结果将是：${counts(done, "zh").replaceAll("已", "")}` : succeeded(done, "zh")),
   }),
   "run.failed": reasonEvent(
-    {
-      en: "the run failed: exit code, reason, layer, remedy; always the last line",
-      zh: "运行失败：退出码、原因标识、层、处理办法；总是最后一行",
-    },
-    {
-      en: ({ command, code }) => `${command} failed (exit ${code}): `,
-      zh: ({ command, code }) => `${command} 失败（退出码 ${code}）：`,
-    },
+    { en: "the run failed: exit code, reason, layer, remedy; always the last line", zh: "运行失败：退出码、原因标识、层、处理办法；总是最后一行" },
+    { en: ({ command, code }) => `${command} failed (exit ${code}): `, zh: ({ command, code }) => `${command} 失败（退出码 ${code}）：` },
   ),
   "run.stopping": reasonEvent({ en: "a signal or RUN_TIMEOUT stops the run", zh: "收到信号或超过 RUN_TIMEOUT，正在停止" }, { en: () => "stopping: ", zh: () => "正在停止：" }),
-  "report.failed": reasonEvent({
-    en: "the report could not be written to REPORT_FILE; the run is not affected",
-    zh: "报告无法写入 REPORT_FILE；不影响运行结果",
-  }),
+  "report.failed": reasonEvent({ en: "the report could not be written to REPORT_FILE; the run is not affected", zh: "报告无法写入 REPORT_FILE；不影响运行结果" }),
   "run.retry": reasonEvent({
     en: "a connection was lost, another program wrote at the same time, or the table was migrated: the run starts again",
     zh: "连接中断、期间有其他程序写入或表被迁移：从头重试",
   }),
   "wait.postgres.layer": layer("Postgres", "Postgres"),
   "wait.postgres.ready": event<Ready & { database: string; state: string }>({
-    about: {
-      en: "Postgres is usable, down to the privileges on the table",
-      zh: "Postgres 可用，包括数据表上的权限",
-    },
+    about: { en: "Postgres is usable, down to the privileges on the table", zh: "Postgres 可用，包括数据表上的权限" },
     en: ({ version, where, state }) => `Postgres ${version} at ${where} is ready: table state ${state}`,
     zh: ({ version, where, state }) => `Postgres ${version}（${where}）已就绪：表结构 ${state}`,
   }),
@@ -349,57 +387,44 @@ export const EVENTS = {
     en: ({ bucket }) => `bucket "${bucket}" was missing and has been created`,
     zh: ({ bucket }) => `存储桶“${bucket}”不存在，已创建`,
   }),
-  "bucket.setting": reasonEvent({
-    en: "a setting of the bucket's stream with which packages will be lost",
-    zh: "存储桶的流有会导致探针包丢失的设置",
-  }),
+  "bucket.setting": reasonEvent({ en: "a setting of the bucket's stream with which packages will be lost", zh: "存储桶的流有会导致探针包丢失的设置" }),
   "scan.done": event<{ archives: number; bytes: number; seconds: number }>({
-    about: {
-      en: "the volume was read: number of packages, bytes, duration",
-      zh: "目录扫描完成：探针包数量、总大小、耗时",
-    },
+    about: { en: "the volume was read: number of packages, bytes, duration", zh: "目录扫描完成：探针包数量、总大小、耗时" },
     en: ({ archives, bytes }) => `on the volume: ${plural(archives, "package")}, ${formatBytes(bytes)}`,
     zh: ({ archives, bytes }) => `目录中共有 ${archives} 个探针包，${formatBytes(bytes)}`,
   }),
   "scan.packages": event<{ where: string; files: number; packages: number; bytes: number }>({
-    about: {
-      en: "what the volume (or the one file) becomes: files that are used, packages, bytes",
-      zh: "卷（或指定的文件）的内容：使用的文件数、探针包数、字节数",
-    },
+    about: { en: "what the volume (or the one file) becomes: files that are used, packages, bytes", zh: "卷（或指定的文件）的内容：使用的文件数、探针包数、字节数" },
     en: ({ where, files, packages, bytes }) => `${where}: ${plural(files, "file")}, ${plural(packages, "package")}, ${formatBytes(bytes)}`,
     zh: ({ where, files, packages, bytes }) => `${where}：${files} 个文件，${packages} 个探针包，${formatBytes(bytes)}`,
   }),
   "scan.growing": event<{ file: string; seconds: number; left: number }>({
-    about: {
-      en: "the job waits for a file that is still being written: seconds waited, and left",
-      zh: "正在等待仍在写入的文件：已等待与剩余的秒数",
-    },
+    about: { en: "the job waits for a file that is still being written: seconds waited, and left", zh: "正在等待仍在写入的文件：已等待与剩余的秒数" },
     en: ({ file, seconds, left }) => `${file}: is still being written, waited ${seconds} s, ${left} s left`,
     zh: ({ file, seconds, left }) => `${file}：仍在写入，已等待 ${seconds} 秒，剩余 ${left} 秒`,
+  }),
+  "scan.signed": event<{ list: string; signer: string }>({
+    about: {
+      en: "a list of checksums is signed by a key of VERIFY_KEY_FILE: `signer`, its fingerprint and comment",
+      zh: "校验和清单已由 VERIFY_KEY_FILE 中的密钥签名：`signer` 为其指纹与注释",
+    },
+    en: ({ list, signer }) => `${list}: signed by ${signer}`,
+    zh: ({ list, signer }) => `${list}：签名密钥 ${signer}`,
   }),
   "scan.ignored": event<{ file: string; bytes?: string }>({
     about: { en: "a file on the volume that is ignored (debug)", zh: "目录中已忽略的文件（debug）" },
     en: ({ file }) => `${file}: is not a package, ignored`,
     zh: ({ file }) => `${file}：不是探针包，已忽略`,
   }),
-  "scan.suspect": reasonEvent({
-    en: "something on the volume that looks like a mistake",
-    zh: "目录中疑似有误的内容",
-  }),
+  "scan.suspect": reasonEvent({ en: "something on the volume that looks like a mistake", zh: "目录中疑似有误的内容" }),
   "package.found": event<Found>({
-    about: {
-      en: "a package on the volume: file, identity, its collectors",
-      zh: "目录中的一个探针包：文件、标识、其中的采集器",
-    },
+    about: { en: "a package on the volume: file, identity, its collectors", zh: "目录中的一个探针包：文件、标识、其中的采集器" },
     en: ({ file, object, version, os, arch, collectors }) =>
       `${file}: ${object} ${version}${os === null ? "" : ` for ${platformWords(os, arch)}`}${collectors.length > 0 ? `, with ${collectors.join(", ")}` : ""}`,
     zh: ({ file, object, version, os, arch, collectors }) =>
       `${file}：${object} ${version}${os === null ? "" : `，${platformWords(os, arch)}`}${collectors.length > 0 ? `，含 ${collectors.join("、")}` : ""}`,
   }),
-  "package.invalid": reasonEvent({
-    en: "a file that cannot be used: reason and remedy",
-    zh: "无法使用的文件：原因和处理办法",
-  }),
+  "package.invalid": reasonEvent({ en: "a file that cannot be used: reason and remedy", zh: "无法使用的文件：原因和处理办法" }),
   "package.repacked": event<{ file: string; name: string; reasons: readonly FormReason[] }>({
     about: {
       en: "an archive that BK-Lite's installer cannot unpack is converted to a zip that it can: why, and under which name",
@@ -408,31 +433,27 @@ export const EVENTS = {
     en: ({ file, name, reasons }) => `${file}: cannot be installed unchanged (${formWords(reasons, "en")}): stored as ${name}, a zip that BK-Lite can install`,
     zh: ({ file, name, reasons }) => `${file}：无法按原样安装（${formWords(reasons, "zh")}），转换为 BK-Lite 可安装的 zip，存储为 ${name}`,
   }),
-  "package.unfit": reasonEvent({
-    en: "REPACK=never: an archive is stored in a form that BK-Lite's installer cannot unpack",
-    zh: "REPACK=never：压缩包以 BK-Lite 安装器无法解压的形式存储",
+  "package.unfit": reasonEvent({ en: "REPACK=never: an archive is stored in a form that BK-Lite's installer cannot unpack", zh: "REPACK=never：压缩包以 BK-Lite 安装器无法解压的形式存储" }),
+  "read.progress": event<Snapshot>({
+    about: {
+      en: "a large file is being read, for its structure or its digest: bytes, percent, rate, seconds left; every 10 s",
+      zh: "正在读取较大的文件（检查结构或计算摘要）：字节数、百分比、速率、剩余秒数；每 10 秒一行",
+    },
+    en: (fields) => `reading ${place(fields, "en")}: ${progressWords(fields, "en")}`,
+    zh: (fields) => `正在读取 ${place(fields, "zh")}：${progressWords(fields, "zh")}`,
   }),
   "check.progress": event<Snapshot>({
-    about: {
-      en: "a large archive is being checked: bytes, percent, rate, seconds left; every 10 s",
-      zh: "正在检查较大的压缩包：字节数、百分比、速率、剩余秒数；每 10 秒一行",
-    },
+    about: { en: "a large archive is being checked: bytes, percent, rate, seconds left; every 10 s", zh: "正在检查较大的压缩包：字节数、百分比、速率、剩余秒数；每 10 秒一行" },
     en: (fields) => `checking ${place(fields, "en")}: ${progressWords(fields, "en")}`,
     zh: (fields) => `正在检查 ${place(fields, "zh")}：${progressWords(fields, "zh")}`,
   }),
   "upload.progress": event<Upload>({
-    about: {
-      en: "bytes, percent, rate, seconds left; at the start, every 10 s, and at the end",
-      zh: "字节数、百分比、速率、剩余秒数；每 10 秒及首尾各一行",
-    },
+    about: { en: "bytes, percent, rate, seconds left; at the start, every 10 s, and at the end", zh: "字节数、百分比、速率、剩余秒数；每 10 秒及首尾各一行" },
     en: (fields) => `${place(fields, "en")}: ${uploading(fields, "en")}`,
     zh: (fields) => `${place(fields, "zh")}：${uploading(fields, "zh")}`,
   }),
   "lock.waiting": event<Waiting>({
-    about: {
-      en: "another run holds the lock: its session, client and age; every 10 s",
-      zh: "另一个任务持有锁：其会话、客户端和持续时间；每 10 秒输出",
-    },
+    about: { en: "another run holds the lock: its session, client and age; every 10 s", zh: "另一个任务持有锁：其会话、客户端和持续时间；每 10 秒输出" },
     en: ({ bucket, pid, client, age, seconds, left }) =>
       `another run holds the lock for bucket "${bucket}" (Postgres session ${pid}, client ${client}, ${age} s old): waiting, ${seconds} s so far, ${left} s left`,
     zh: ({ bucket, pid, client, age, seconds, left }) => `另一个任务持有存储桶“${bucket}”的锁（Postgres 会话 ${pid}，客户端 ${client}，已持续 ${age} 秒）：已等待 ${seconds} 秒，剩余 ${left} 秒`,
@@ -453,17 +474,11 @@ export const EVENTS = {
     zh: (line) => `记录 ${row(line)}：将${actionWord(line.action, "zh").replace(/^已/, "")}`,
   }),
   "content.repackaged": event<{ file: string; key: string }>({
-    about: {
-      en: "a zip with the same entries as the stored object, packed again: it counts as unchanged (debug)",
-      zh: "压缩包与已存储对象的条目相同，只是打包方式不同：视为未变化（debug）",
-    },
+    about: { en: "a zip with the same entries as the stored object, packed again: it counts as unchanged (debug)", zh: "压缩包与已存储对象的条目相同，只是打包方式不同：视为未变化（debug）" },
     en: ({ file, key }) => `${file}: has the same entries as ${key}, packed again: nothing to upload`,
     zh: ({ file, key }) => `${file}：条目与 ${key} 相同，只是打包方式不同：无需上传`,
   }),
-  "plan.warning": reasonEvent({
-    en: "something about stored content that a person should know",
-    zh: "已存储内容中需要人工注意的问题",
-  }),
+  "plan.warning": reasonEvent({ en: "something about stored content that a person should know", zh: "已存储内容中需要人工注意的问题" }),
   "package.unchanged": event<Stored>({
     about: { en: "already stored: same content, all chunks", zh: "已存储，内容相同，分块齐全" },
     ...stored({ en: "is already stored", zh: "已存储，无需上传" }),
@@ -483,51 +498,27 @@ export const EVENTS = {
     },
     ...stored({ en: "replaced by newer content", zh: "已更新为新内容" }),
   }),
-  "package.kept": reasonEvent({
-    en: "different content is stored under this version and stays: both digests",
-    zh: "该版本的内容不同，予以保留：两个摘要",
-  }),
-  "package.failed": reasonEvent({
-    en: "this package could not be stored: exit code, reason, remedy",
-    zh: "该探针包未能存储：退出码、原因、处理办法",
-  }),
+  "package.kept": reasonEvent({ en: "different content is stored under this version and stays: both digests", zh: "该版本的内容不同，予以保留：两个摘要" }),
+  "package.failed": reasonEvent({ en: "this package could not be stored: exit code, reason, remedy", zh: "该探针包未能存储：退出码、原因、处理办法" }),
   "object.removed": event<{ key: string }>({
-    about: {
-      en: "an object that this run replaced, under a key that no row uses",
-      zh: "本次替换掉、且不再有记录使用的对象",
-    },
+    about: { en: "an object that this run replaced, under a key that no row uses", zh: "本次替换掉、且不再有记录使用的对象" },
     en: ({ key }) => `${key}: removed, no row uses it`,
     zh: ({ key }) => `${key}：已删除，不再有记录使用它`,
   }),
   "chunks.reclaimed": event<{ objects: number; chunks: number }>({
-    about: {
-      en: "orphaned chunks of an earlier run of this job, purged",
-      zh: "本任务以前的运行留下的孤立分块，已清除",
-    },
+    about: { en: "orphaned chunks of an earlier run of this job, purged", zh: "本任务以前的运行留下的孤立分块，已清除" },
     en: ({ chunks }) => `purged ${plural(chunks, "chunk")} that an earlier run left behind`,
     zh: ({ chunks }) => `已清除以前的运行留下的 ${chunks} 个孤立分块`,
   }),
-  "orphans.found": reasonEvent({
-    en: "orphaned chunks of another program's interrupted upload",
-    zh: "其他程序中断的上传留下的孤立分块",
-  }),
+  "orphans.found": reasonEvent({ en: "orphaned chunks of another program's interrupted upload", zh: "其他程序中断的上传留下的孤立分块" }),
   "orphans.purged": event<{ objects: number; bytes: number }>({
-    about: {
-      en: "PURGE_ORPHANS: orphaned chunks, the last over a day old, were purged",
-      zh: "PURGE_ORPHANS：最后一块超过一天的孤立分块，已清除",
-    },
+    about: { en: "PURGE_ORPHANS: orphaned chunks, the last over a day old, were purged", zh: "PURGE_ORPHANS：最后一块超过一天的孤立分块，已清除" },
     en: ({ objects, bytes }) => `purged the orphans of ${plural(objects, "upload")} (${formatBytes(bytes)})`,
     zh: ({ objects, bytes }) => `已清除 ${objects} 次上传的孤立分块（${formatBytes(bytes)}）`,
   }),
-  "staging.found": reasonEvent({
-    en: "uploads from BK-Lite's page that have not ended: staged objects and pending rows",
-    zh: "页面上传尚未结束：暂存对象与 pending 记录",
-  }),
+  "staging.found": reasonEvent({ en: "uploads from BK-Lite's page that have not ended: staged objects and pending rows", zh: "页面上传尚未结束：暂存对象与 pending 记录" }),
   "staging.purged": event<{ objects: number; rows: number }>({
-    about: {
-      en: "PURGE_ORPHANS: staged objects and pending rows over a day old were removed",
-      zh: "PURGE_ORPHANS：超过一天的暂存对象与 pending 记录，已清除",
-    },
+    about: { en: "PURGE_ORPHANS: staged objects and pending rows over a day old were removed", zh: "PURGE_ORPHANS：超过一天的暂存对象与 pending 记录，已清除" },
     en: ({ objects, rows }) => `removed ${plural(objects, "staged object")} and ${plural(rows, "pending row")}`,
     zh: ({ objects, rows }) => `已清除暂存对象 ${objects} 个、pending 记录 ${rows} 条`,
   }),
@@ -547,34 +538,19 @@ export const EVENTS = {
     zh: (line) => `记录 ${row(line)}：未变`,
   }),
   "verify.done": event<{ packages: number; rows: number }>({
-    about: {
-      en: "read back: every package is complete, every row exists",
-      zh: "已读回校验：每个探针包完整，每条记录都存在",
-    },
+    about: { en: "read back: every package is complete, every row exists", zh: "已读回校验：每个探针包完整，每条记录都存在" },
     en: ({ packages, rows }) => `verified: ${plural(packages, "package")} completely stored, ${plural(rows, "row")} registered`,
     zh: ({ packages, rows }) => `校验通过：${packages} 个探针包已完整存储，${rows} 条记录已登记`,
   }),
-  "verify.failed": reasonEvent({
-    en: "a difference from the expected state (one line each)",
-    zh: "一处与预期不一致（每处一行）",
-  }),
+  "verify.failed": reasonEvent({ en: "a difference from the expected state (one line each)", zh: "一处与预期不一致（每处一行）" }),
   "verify.waiting": event<{ differences: number; first: string; seconds: number; left: number }>({
-    about: {
-      en: "verify --wait: the differences that remain; when they change, and every 10 s",
-      zh: "verify --wait：仍在等待的内容；变化时及每 10 秒输出",
-    },
+    about: { en: "verify --wait: the differences that remain; when they change, and every 10 s", zh: "verify --wait：仍在等待的内容；变化时及每 10 秒输出" },
     en: ({ differences, first, seconds, left }) => `waiting for ${plural(differences, "difference")} to end, first: ${first}; ${seconds} s so far, ${left} s left`,
     zh: ({ differences, first, seconds, left }) => `等待一致：还有 ${differences} 处不一致，首先是 ${first}；已等待 ${seconds} 秒，剩余 ${left} 秒`,
   }),
-  "cleanup.failed": reasonEvent({
-    en: "something could not be undone; the next run will do it",
-    zh: "有内容未能撤销，下一次运行会处理",
-  }),
+  "cleanup.failed": reasonEvent({ en: "something could not be undone; the next run will do it", zh: "有内容未能撤销，下一次运行会处理" }),
   "gate.waiting": event<GateWaiting>({
-    about: {
-      en: "gate: no controller can be installed yet, on which platforms; when that changes, and every 10 s",
-      zh: "gate：还没有可安装的控制器，列出平台；变化时及每 10 秒输出",
-    },
+    about: { en: "gate: no controller can be installed yet, on which platforms; when that changes, and every 10 s", zh: "gate：还没有可安装的控制器，列出平台；变化时及每 10 秒输出" },
     en: ({ missing, seconds, left }) => `waiting for a controller that can be installed${on(missing, "en")}: ${seconds} s so far, ${left} s left`,
     zh: ({ missing, seconds, left }) => `等待可安装的控制器${on(missing, "zh")}：已等待 ${seconds} 秒，剩余 ${left} 秒`,
   }),
@@ -584,50 +560,49 @@ export const EVENTS = {
     zh: "控制器已登记并存储，或曾经如此，放行",
   }),
   "definitions.waiting": event<{ seconds: number; left: number }>({
-    about: {
-      en: "BK-Lite's first start has not yet filled its list of collectors (node_mgmt_collector); every 10 s",
-      zh: "BK-Lite 首次启动尚未写入采集器清单（node_mgmt_collector）；每 10 秒输出",
-    },
+    about: { en: "BK-Lite's first start has not yet filled its list of collectors (node_mgmt_collector); every 10 s", zh: "BK-Lite 首次启动尚未写入采集器清单（node_mgmt_collector）；每 10 秒输出" },
     en: ({ seconds, left }) => `waiting for BK-Lite's first start to fill node_mgmt_collector: ${seconds} s so far, ${left} s left`,
     zh: ({ seconds, left }) => `等待 BK-Lite 首次启动写入 node_mgmt_collector：已等待 ${seconds} 秒，剩余 ${left} 秒`,
   }),
   "migrations.waiting": event<{ count: number; seconds: number; left: number }>({
-    about: {
-      en: "BK-Lite's server is still migrating the database: migrations so far; every 10 s",
-      zh: "BK-Lite 服务端仍在迁移数据库：已完成的迁移数；每 10 秒输出",
-    },
+    about: { en: "BK-Lite's server is still migrating the database: migrations so far; every 10 s", zh: "BK-Lite 服务端仍在迁移数据库：已完成的迁移数；每 10 秒输出" },
     en: ({ count, seconds, left }) => `waiting for BK-Lite's first start to finish its migrations (${count} so far): ${seconds} s so far, ${left} s left`,
     zh: ({ count, seconds, left }) => `等待 BK-Lite 首次启动完成迁移（已完成 ${count} 个）：已等待 ${seconds} 秒，剩余 ${left} 秒`,
   }),
   "migrations.unreadable": event({
-    about: {
-      en: "django_migrations may not be read, so the job does not check whether the server is migrating (debug)",
-      zh: "无权读取 django_migrations，因此不检查服务端是否仍在迁移（debug）",
-    },
+    about: { en: "django_migrations may not be read, so the job does not check whether the server is migrating (debug)", zh: "无权读取 django_migrations，因此不检查服务端是否仍在迁移（debug）" },
     en: "no SELECT on django_migrations: the job does not check whether BK-Lite's server is still migrating",
     zh: "没有 django_migrations 的 SELECT 权限：不检查 BK-Lite 服务端是否仍在迁移",
   }),
   "platform.summary": event<PlatformEntry>({
-    about: {
-      en: "what can be installed on a platform, and what is missing (one line each; a table on a terminal)",
-      zh: "某个平台可安装的内容与缺少的内容（每个平台一行；终端上为表格）",
-    },
+    about: { en: "what can be installed on a platform, and what is missing (one line each; a table on a terminal)", zh: "某个平台可安装的内容与缺少的内容（每个平台一行；终端上为表格）" },
     en: ({ os, arch, controller, collectors, missing }) =>
       `${onPlatform(os, arch)}: controller ${controller.join(", ") || "none"}, ${plural(collectors.installable.length, "collector")} can be installed${collectors.listed.length > 0 ? `, ${collectors.listed.length} without an object` : ""}: ${missing.length > 0 ? `incomplete, no ${missing.join(", no ")}` : "complete"}`,
     zh: ({ os, arch, controller, collectors, missing }) =>
       `${onPlatform(os, arch)}：控制器 ${controller.join("、") || "无"}，可安装的采集器 ${collectors.installable.length} 个${collectors.listed.length > 0 ? `，仅有登记 ${collectors.listed.length} 个` : ""}：${missing.length > 0 ? `不完整，缺少${missing.join("、")}` : "完整"}`,
   }),
   "probes.summary": event<{ present: string[]; missing: string[] }>({
-    about: {
-      en: "which APM probes are stored, by language; if any is stored or required",
-      zh: "已存储的 APM 探针（按语言）；仅在有探针或 REQUIRE 指定探针时输出",
-    },
+    about: { en: "which APM probes are stored, by language; if any is stored or required", zh: "已存储的 APM 探针（按语言）；仅在有探针或 REQUIRE 指定探针时输出" },
     en: ({ present, missing }) => `APM probes: ${present.join(", ") || "none"}${missing.length > 0 ? `; not stored: ${missing.join(", ")}` : ""}`,
     zh: ({ present, missing }) => `APM 探针：${present.join("、") || "无"}${missing.length > 0 ? `；未存储：${missing.join("、")}` : ""}`,
   }),
-  "platform.warning": reasonEvent({
-    en: "a part that a platform lacks, and what will fail in BK-Lite",
-    zh: "平台缺少的内容，以及 BK-Lite 中会失败的操作",
+  "platform.warning": reasonEvent({ en: "a part that a platform lacks, and what will fail in BK-Lite", zh: "平台缺少的内容，以及 BK-Lite 中会失败的操作" }),
+  "prune.planned": event<RemovedLine>({
+    about: {
+      en: "an old version that would be removed: row, key, bytes (prune without --yes; plan with KEEP_VERSIONS)",
+      zh: "将删除的旧版本：记录、键、字节数（prune 未加 --yes；设置 KEEP_VERSIONS 时的 plan）",
+    },
+    en: (line) => `would be removed: ${removed(line, "en")}`,
+    zh: (line) => `将删除：${removed(line, "zh")}`,
+  }),
+  "prune.removed": event<RemovedLine>({
+    about: { en: "an old version was removed: row, key, bytes", zh: "已删除一个旧版本：记录、键、字节数" },
+    en: (line) => `removed: ${removed(line, "en")}`,
+    zh: (line) => `已删除：${removed(line, "zh")}`,
+  }),
+  "prune.kept": reasonEvent({
+    en: "prune: a version that stays although it was named, or whose place among the others is unknown",
+    zh: "prune：已指定但予以保留的版本，或无法与其他版本比较新旧的版本",
   }),
   "region.summary": event<RegionEntry>({
     about: {
@@ -658,27 +633,18 @@ export const EVENTS = {
     zh: "没有 node_mgmt_cloudregion 的 SELECT 权限：不检查云区域中的镜像",
   }),
   "status.row": event<RowLine & { stored: StoredState; install: InstallState }>({
-    about: {
-      en: "status: a row, its object, and what its installation would come to (one line each)",
-      zh: "status：一条记录、对应的对象以及安装的结果（每条一行）",
-    },
-    en: (fields) => `${row(fields)}: ${INSTALL_WORDS[fields.install].en}`,
-    zh: (fields) => `${row(fields)}：${INSTALL_WORDS[fields.install].zh}`,
+    about: { en: "status: a row, its object, and whether it can be installed (one line each)", zh: "status：一条记录、对应的对象以及安装的结果（每条一行）" },
+    en: (fields) => `${row(fields)}: ${installWords(fields.install, "en")[0]}`,
+    zh: (fields) => `${row(fields)}：${installWords(fields.install, "zh")[0]}`,
   }),
   "status.object": event<{ key: string; bytes: number; stored: "whole" | "damaged" }>({
-    about: { en: "status: an object under a package's key that no row is served by", zh: "status：探针包键下没有记录的对象" },
+    about: { en: "status: an object under a package's key that no row uses", zh: "status：探针包键下没有记录的对象" },
     en: ({ key, bytes }) => `${key}: no row (${formatBytes(bytes)})`,
     zh: ({ key, bytes }) => `${key}：没有记录（${formatBytes(bytes)}）`,
   }),
-  "objects.unlisted": reasonEvent({
-    en: "status: objects under packages' keys that no row is served by: how many, and their bytes",
-    zh: "status：探针包键下没有记录的对象：数量与字节数",
-  }),
+  "objects.unlisted": reasonEvent({ en: "status: objects under packages' keys that no row uses: their number and bytes", zh: "status：探针包键下没有记录的对象：数量与字节数" }),
   "scan.package": event<ScanFound>({
-    about: {
-      en: "scan: what a file on the volume would become",
-      zh: "scan：目录中的文件将成为什么",
-    },
+    about: { en: "scan: what a file on the volume would become", zh: "scan：目录中的文件将成为什么" },
     en: ({ file, type, object, version, os, arch, bytes }) => `${file}: ${type} ${object} ${version}${os === null ? "" : ` for ${onPlatform(os, arch)}`} (${formatBytes(bytes)})`,
     zh: ({ file, type, object, version, os, arch, bytes }) => `${file}：${type} ${object} ${version}${os === null ? "" : `，${onPlatform(os, arch)}`}（${formatBytes(bytes)}）`,
   }),

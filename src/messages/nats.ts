@@ -1,5 +1,5 @@
 import type { ExitCode } from "../exit.ts";
-import { type At, connectionReasons, failure, formatBytes, type Language, list, plural, reason, type Said, saidFailure, type Text, type Words, warning } from "./define.ts";
+import { type At, connectionReasons, failure, formatBytes, type Language, list, plural, quoteForShell, reason, type Said, saidFailure, type Text, type Words, warning } from "./define.ts";
 
 const connection = connectionReasons("NATS", {
   host: "NATS_SERVERS",
@@ -66,14 +66,8 @@ interface Key {
   key: string;
 }
 
-const PERMISSIONS = {
-  en: "give the job's NATS user the subjects in bklite-package-init help permissions",
-  zh: "请为任务的 NATS 用户授予 bklite-package-init help permissions 列出的主题权限",
-};
-const ENABLE_JETSTREAM = {
-  en: "enable JetStream for the account of the job's NATS user",
-  zh: "请为任务的 NATS 用户所属账户启用 JetStream",
-};
+const PERMISSIONS = { en: "give the job's NATS user the subjects in bklite-package-init help permissions", zh: "请为任务的 NATS 用户授予 bklite-package-init help permissions 列出的主题权限" };
+const ENABLE_JETSTREAM = { en: "enable JetStream for the account of the job's NATS user", zh: "请为任务的 NATS 用户所属账户启用 JetStream" };
 
 /** Bytes. */
 interface Capacity {
@@ -99,15 +93,9 @@ const RAISE: Record<Limit, Record<Language, (bucket: string, value: string) => s
     en: (_, value) => `raise the account's limit to ${value}: max_file in its jetstream block, or nsc edit account --js-disk-storage ${value}`,
     zh: (_, value) => `请将账户的上限调到 ${value}：账户 jetstream 段的 max_file，或 nsc edit account --js-disk-storage ${value}`,
   },
-  server: {
-    en: () => "free space on the nats-server's disk, or raise max_file_store in its jetstream block",
-    zh: () => "请释放 nats-server 所在磁盘的空间，或调大其 jetstream 段的 max_file_store",
-  },
+  server: { en: () => "free space on the nats-server's disk, or raise max_file_store in its jetstream block", zh: () => "请释放 nats-server 所在磁盘的空间，或调大其 jetstream 段的 max_file_store" },
 };
-const FREE = {
-  en: "; or set PURGE_ORPHANS=true, which removes what interrupted uploads left over a day ago",
-  zh: "；或设置 PURGE_ORPHANS=true，清除一天前中断的上传留下的内容",
-};
+const FREE = { en: "; or set PURGE_ORPHANS=true, which removes what interrupted uploads left over a day ago", zh: "；或设置 PURGE_ORPHANS=true，清除一天前中断的上传留下的内容" };
 
 /** The limit that JetStream's words name: the bucket's max_bytes, the account's storage, or the server's. */
 function limitIn(said: string): Limit {
@@ -372,11 +360,13 @@ export const nats = {
     [
       ({ count, bytes, keys }) =>
         list(`${plural(count, "object")} (${formatBytes(bytes)}) without a row, which BK-Lite's page does not show${count > keys.length ? `; the first ${keys.length}` : ""}:`, keys),
-      ({ bucket, keys }) => `put the packages on the volume and run the job to register them again, or remove each object: nats object rm ${bucket} ${keys[0] ?? "KEY"}`,
+      ({ bucket, keys }) =>
+        `put the packages on the volume and run the job to register them again; or remove old versions (bklite-package-init prune --keep N --yes), or this object: nats object rm ${bucket} ${quoteForShell(keys[0] ?? "KEY")}`,
     ],
     [
       ({ count, bytes, keys }) => list(`${count} 个对象（${formatBytes(bytes)}）没有记录，BK-Lite 页面不显示${count > keys.length ? `；前 ${keys.length} 个` : ""}：`, keys),
-      ({ bucket, keys }) => `请将对应的探针包放入目录并重新运行本任务以登记，或逐个删除对象：nats object rm ${bucket} ${keys[0] ?? "KEY"}`,
+      ({ bucket, keys }) =>
+        `请将对应的探针包放入目录并重新运行本任务以登记；或删除旧版本（bklite-package-init prune --keep N --yes），或单独删除对象：nats object rm ${bucket} ${quoteForShell(keys[0] ?? "KEY")}`,
     ],
   ),
   "orphans.found": warning<{ objects: number; bytes: number; atLeast: boolean }>(
@@ -397,12 +387,12 @@ export const nats = {
   }),
   "store.full.bucket": full(
     "bucket",
-    (bucket) => `bucket "${bucket}" has no space for this run`,
-    (bucket) => `存储桶“${bucket}”空间不足`,
+    (bucket) => `bucket "${bucket}" has no space for this archive`,
+    (bucket) => `存储桶“${bucket}”没有足够空间存储该探针包`,
   ),
   "store.full.account": full(
     "account",
-    (bucket) => `the NATS account has no space for bucket "${bucket}" and this run`,
-    (bucket) => `NATS 账户没有足够空间供存储桶“${bucket}”使用`,
+    (bucket) => `the NATS account has no space for this archive (bucket "${bucket}")`,
+    (bucket) => `NATS 账户没有足够空间存储该探针包（存储桶“${bucket}”）`,
   ),
 };

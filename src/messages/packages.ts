@@ -126,10 +126,7 @@ const OWN_VERSION = {
   zh: "请为该文件单独指定新的版本号：写在文件名中（fusion-collectors-linux-amd64-1.2.4.zip）或 packages.json 中",
 };
 
-const CA = {
-  en: "put this stack's CA (conf/certs/ca.crt) into the archive as certs/ca.crt and rebuild the archive",
-  zh: "请将本环境的 CA（conf/certs/ca.crt）放入压缩包内的 certs/ca.crt，重新打包",
-};
+const CA = { en: "put this stack's CA (conf/certs/ca.crt) into the archive as certs/ca.crt and rebuild the archive", zh: "请将本环境的 CA（conf/certs/ca.crt）放入压缩包内的 certs/ca.crt，重新打包" };
 
 /** What files are as packages, and what can be installed from them. */
 export const packages = {

@@ -1,7 +1,7 @@
 import { JOIN, type Language, plural } from "./define.ts";
 import { REGION_WORDS } from "./regions.ts";
 
-/** How many of something there are, in words. */
+/** Returns a count in words. */
 type Count = (count: number) => string;
 
 /** Every word of the report's HTML page (output/page.ts). */
@@ -32,7 +32,7 @@ export interface PageWords {
     orphans: string;
     signing: string;
   };
-  /** What the tables' columns and the list of facts are called. */
+  /** Names of the tables' columns and of the facts. */
   labels: Readonly<
     Record<
       | "action"
@@ -76,7 +76,8 @@ export interface PageWords {
   complete1: string;
   incomplete1: string;
   identical: string;
-  unknown: string;
+  folder: string;
+  unread: string;
   types: Readonly<Record<string, string>>;
   stored: Readonly<Record<string, string>>;
   anyPlatform: string;
@@ -100,8 +101,8 @@ const EN: PageWords = {
     verify: "Everything on the volume is stored and registered",
     plan: "This is what init would do; nothing was written",
     status: "This is what table and bucket hold",
-    prune: "Old versions were looked at",
-    scan: "The volume was read and judged; no server was needed",
+    prune: "Old versions were checked",
+    scan: "The volume was read and checked; no server was contacted",
   },
   okOther: (command) => `${command} succeeded`,
   complete: (platforms) => `Ready to be installed from BK-Lite's pages: ${platforms.join(", ")}.`,
@@ -152,9 +153,9 @@ const EN: PageWords = {
     version: "Version",
   },
   notes: {
-    packages: "The source's SHA-256 is to be compared with the vendor's list; the stored one is that of the bytes that nodes download.",
-    rows: "A row whose object is not whole is shown on BK-Lite's page, but its download and its installation fail.",
-    listed: "Collectors that are listed only have a row, but cannot be installed.",
+    packages: "Compare the source's SHA-256 with the vendor's list; the stored SHA-256 is that of the bytes that nodes download.",
+    rows: "BK-Lite's page shows a row whose object is incomplete, but its download and installation fail.",
+    listed: 'Collectors marked "listed only" have a row but no object, so they cannot be installed.',
     digest: "This page holds the JSON report of the run, byte for byte; its SHA-256 is",
     signing: "The signatures confirm that the packages above were delivered, stored and verified as this report says.",
   },
@@ -165,21 +166,22 @@ const EN: PageWords = {
   complete1: "complete",
   incomplete1: "incomplete",
   identical: "same bytes as the source",
-  unknown: "not known",
+  folder: "a folder of several files",
+  unread: "not read",
   types: {
     controller: "Controller",
     collector: "Collector",
     installer: "Installer",
     "apm-probe": "APM probe",
   },
-  stored: { whole: "whole", damaged: "damaged", missing: "missing", "not-ready": "not ready" },
+  stored: { whole: "complete", damaged: "damaged", missing: "missing", "not-ready": "not ready" },
   anyPlatform: "any platform",
   postgres: (database, schema, state) => `database ${database}, schema ${schema}, table state ${state}`,
   nats: (bucket) => `bucket ${bucket}`,
   revision: (revision) => `revision ${revision}`,
   region: REGION_WORDS.en,
   removed: { done: "removed", planned: "would be removed", row: (id) => `row ${id}` },
-  orphans: (objects, bytes) => `${plural(objects, "upload")} left chunks that no object names (${bytes}). They are harmless; PURGE_ORPHANS=true removes them.`,
+  orphans: (objects, bytes) => `${plural(objects, "upload")} left chunks that belong to no object (${bytes}). They are harmless; PURGE_ORPHANS=true removes them.`,
   signing: {
     delivered: "Delivered by",
     accepted: "Accepted by",
@@ -264,7 +266,8 @@ const ZH: PageWords = {
   complete1: "完整",
   incomplete1: "不完整",
   identical: "与原文件逐字节相同",
-  unknown: "未知",
+  folder: "含多个文件的目录",
+  unread: "未读取",
   types: { controller: "控制器", collector: "采集器", installer: "安装器", "apm-probe": "APM 探针" },
   stored: { whole: "完整", damaged: "损坏", missing: "缺失", "not-ready": "未就绪" },
   anyPlatform: "不限平台",

@@ -219,13 +219,13 @@ export const postgres = {
       ({ table }) => `请检查并去除 ${table} 上的触发器，或会补空格、截断的列类型（如 char(n)）`,
     ],
   }),
-  "row.suppressed": reason<{ table: string; statement: "INSERT" | "UPDATE" }>({
+  "row.suppressed": reason<{ table: string; statement: "INSERT" | "UPDATE" | "DELETE" }>({
     exit: 78,
     en: [
-      ({ table, statement }) => `the database accepted ${statement} on ${table}, but wrote no row; everything was rolled back`,
+      ({ table, statement }) => `the database accepted ${statement} on ${table}, but changed no row; everything was rolled back`,
       ({ table }) => `find and remove the trigger on ${table} that suppresses rows`,
     ],
-    zh: [({ table, statement }) => `数据库接受了对 ${table} 的 ${statement}，但没有写入记录；已全部回滚`, ({ table }) => `请检查并去除 ${table} 上丢弃记录的触发器`],
+    zh: [({ table, statement }) => `数据库接受了对 ${table} 的 ${statement}，但没有改动记录；已全部回滚`, ({ table }) => `请检查并去除 ${table} 上丢弃记录的触发器`],
   }),
   "row.not-ready": reason<{ id: number; status: string; what: string; user: string }>({
     exit: 76,

@@ -1,6 +1,9 @@
 import { countWords, formatBytes, type Language, plural } from "./define.ts";
+import { duration, pruneWords, type RemovedCounts, removedWords, type Snapshot } from "./events.ts";
 
-/** How a difference between servers and volume is called in a list; its reason in the catalog has the details. */
+/**
+ * The name of a difference between servers and volume in a list; its reason in the catalog has the details.
+ */
 const DIFFERENCES = {
   "drift.object.missing": { en: "not stored", zh: "未存储" },
   "drift.object.damaged": { en: "damaged", zh: "已损坏" },
@@ -12,7 +15,7 @@ const DIFFERENCES = {
   "drift.row.digest": { en: "other SHA-256 registered", zh: "登记的 SHA-256 不同" },
 } as const;
 
-/** What was done, or (`plan`) would be done, to a package or its row. */
+/** The action on a package or its row, done or (`plan`) intended. */
 const DONE: Record<string, Record<Language, string>> = {
   uploaded: { en: "uploaded", zh: "已上传" },
   repaired: { en: "repaired", zh: "已修复" },
@@ -39,6 +42,7 @@ export interface Counts {
   seconds: number;
   packages: Readonly<Record<string, number>>;
   rows: Readonly<Record<string, number>>;
+  removed: RemovedCounts;
 }
 
 const sum = (counts: Readonly<Record<string, number>>) => Object.values(counts).reduce((total, count) => total + count, 0);
@@ -51,8 +55,11 @@ export const SCREEN = {
   en: {
     files: (files: number, packages: number, to: string) => `${plural(files, "file")} ${to} ${plural(packages, "package")}`,
     tableState: (state: string) => `table state ${state}`,
-    bucket: (name: string, exists: boolean) => `bucket ${name}${exists ? "" : " (not there yet)"}`,
+    bucket: (name: string, exists: boolean) => `bucket ${name}${exists ? "" : " (does not exist yet)"}`,
     unchanged: (count: number) => `${plural(count, "package")} unchanged`,
+    removed: (done: boolean) => (done ? "removed" : "would be removed"),
+    row: (id: number) => `row ${id}`,
+    noRow: "no row",
     others: (count: number) => `and ${plural(count, "other")}`,
     heads: ["platform", "controller", "installer", "collectors"],
     yes: "yes",
@@ -79,6 +86,9 @@ export const SCREEN = {
     tableState: (state: string) => `表结构 ${state}`,
     bucket: (name: string, exists: boolean) => `存储桶 ${name}${exists ? "" : "（尚不存在）"}`,
     unchanged: (count: number) => `${count} 个探针包未变`,
+    removed: (done: boolean) => (done ? "已删除" : "将删除"),
+    row: (id: number) => `记录 ${id}`,
+    noRow: "没有记录",
     others: (count: number) => `及另外 ${count} 个`,
     heads: ["平台", "控制器", "安装器", "采集器"],
     yes: "有",
@@ -102,7 +112,7 @@ export const SCREEN = {
   },
 } as const;
 
-/** What was done to a package or row, in a list; `command` plan only says what would be done. */
+/** Returns the word for an action in a list; with the command `plan` it is only intended. */
 export function doneWords(action: string, command: string, language: Language): string {
   return (command === "plan" ? PLANNED[action] : undefined)?.[language] ?? DONE[action]?.[language] ?? action;
 }
@@ -112,8 +122,8 @@ export function differenceWords(reason: string, language: Language): string {
   return (DIFFERENCES as Record<string, Record<Language, string>>)[reason]?.[language] ?? reason;
 }
 
-/** What a run that succeeded came to. */
-export function successWords({ command, seconds, packages, rows }: Counts, language: Language): string {
+/** Returns the verdict of a successful run. */
+export function successWords({ command, seconds, packages, rows, removed }: Counts, language: Language): string {
   const zh = language === "zh";
   const total = sum(packages);
   const changes = countWords(written(packages), language);
@@ -121,13 +131,14 @@ export function successWords({ command, seconds, packages, rows }: Counts, langu
   const time = zh ? `（${took(seconds)} 秒）` : ` (${took(seconds)} s)`;
   const begin = SCREEN[language].succeeded(command);
   const colon = zh ? "：" : ": ";
+  const old = removed.versions > 0 ? [removedWords(removed, language)] : [];
   switch (command) {
     case "plan": {
-      const nothing = sum(written(packages)) + registered === 0;
+      const nothing = sum(written(packages)) + registered + old.length === 0;
       if (nothing) return zh ? "plan 未写入任何内容；init 将不做任何改动" : "plan wrote nothing; init would change nothing";
       return zh
-        ? `plan 未写入任何内容；init 的结果将是：探针包 ${changes.replaceAll("已", "")}，写入记录 ${registered} 条`
-        : `plan wrote nothing; init would come to: packages ${changes}; ${plural(registered, "row")} written`;
+        ? [`plan 未写入任何内容；init 的结果将是：探针包 ${changes.replaceAll("已", "")}，写入记录 ${registered} 条`, ...old].join("，")
+        : [`plan wrote nothing; init would come to: packages ${changes}; ${plural(registered, "row")} written`, ...old].join("; ");
     }
     case "verify":
       return `${begin}${colon}${zh ? `${total} 个探针包均已完整存储并登记` : `${plural(total, "package")} stored, whole and registered`}${time}`;
@@ -135,18 +146,35 @@ export function successWords({ command, seconds, packages, rows }: Counts, langu
       return `${begin}${colon}${zh ? `${total} 个探针包` : plural(total, "package")}${time}`;
     case "init": {
       if (total === 0) return `${begin}${time}`;
-      const all = [sum(written(packages)) > 0 ? changes : "", registered > 0 ? (zh ? `写入记录 ${registered} 条` : `${plural(registered, "row")} written`) : ""].filter((part) => part !== "");
+      const all = [sum(written(packages)) > 0 ? changes : "", registered > 0 ? (zh ? `写入记录 ${registered} 条` : `${plural(registered, "row")} written`) : "", ...old].filter((part) => part !== "");
       return `${begin}${colon}${all.join(zh ? "，" : ", ") || (zh ? "没有改动" : "nothing to change")}${time}`;
     }
+    case "prune":
+      return `${begin}${colon}${pruneWords(removed, language)}${time}`;
     default:
       return `${begin}${time}`;
   }
 }
 
-/** How far the uploads of a run are, in parts: those of least use are last. */
-export function uploadParts({ bytes, total, bytesPerSecond, secondsLeft }: { bytes: number; total: number | null; bytesPerSecond: number; secondsLeft: number | null }, language: Language): string[] {
-  const zh = language === "zh";
-  const amount = total === null ? formatBytes(bytes) : zh ? `${formatBytes(bytes)}，共 ${formatBytes(total)}` : `${formatBytes(bytes)} of ${formatBytes(total)}`;
-  const left = secondsLeft === null ? [] : [zh ? `剩余 ${secondsLeft} 秒` : `${secondsLeft} s left`];
+/** What is being done, before a bar. */
+export const PHASES = {
+  read: { en: "reading", zh: "读取" },
+  check: { en: "checking", zh: "检查" },
+  upload: { en: "", zh: "" },
+} as const;
+
+/** `39 of 61 MiB`, in the unit of the whole. */
+function amountOf(bytes: number, total: number, language: Language): string {
+  const [size = "", unit = ""] = formatBytes(total).split(" ");
+  const part = Number(size) > 0 ? (bytes / total) * Number(size) : 0;
+  const digits = Number(size) < 10 && unit !== "B" ? 1 : 0;
+  return `${part.toFixed(digits)}${language === "zh" ? " / " : " of "}${Number(size).toFixed(digits)} ${unit}`;
+}
+
+/** How far something is, in parts: amount, rate, and the time that is left. */
+export function uploadParts({ bytes, total, bytesPerSecond, secondsLeft }: Pick<Snapshot, "bytes" | "total" | "bytesPerSecond" | "secondsLeft">, language: Language): string[] {
+  const amount = total === null ? formatBytes(bytes) : amountOf(bytes, total, language);
+  const isOver = secondsLeft === null || (total !== null && bytes >= total);
+  const left = isOver ? [] : [language === "zh" ? `剩余 ${duration(secondsLeft, language)}` : `${duration(secondsLeft, language)} left`];
   return [amount, `${formatBytes(bytesPerSecond)}/s`, ...left];
 }

@@ -1,3 +1,4 @@
+import { NAMESPACE } from "../sshsig.ts";
 import { invalid, type Language, plural, reason, warning } from "./define.ts";
 
 /** Who may read something, and who tries to. */
@@ -34,26 +35,22 @@ const HEALTH = {
     code === "ESTALE" ? "请重新挂载卷（PACKAGES_DIR），再重新运行：NFS 服务端已更换或重启" : "请检查卷（PACKAGES_DIR）所在的磁盘或网络存储（存储日志、dmesg），再重新运行",
 };
 
-const MOUNT = {
-  en: "mount the folder that holds the packages there, or set PACKAGES_DIR",
-  zh: "请将存放探针包的目录挂载到该处，或设置 PACKAGES_DIR",
-};
-const REGULAR_FILE = {
-  en: "give --file the path of a regular file, as seen from inside the container",
-  zh: "请用 --file 指定容器内可见的普通文件路径",
-};
+const MOUNT = { en: "mount the folder that holds the packages there, or set PACKAGES_DIR", zh: "请将存放探针包的目录挂载到该处，或设置 PACKAGES_DIR" };
+const REGULAR_FILE = { en: "give --file the path of a regular file, as seen from inside the container", zh: "请用 --file 指定容器内可见的普通文件路径" };
 const RENAME = {
   en: "rename the file so that its name says each thing once, as in fusion-collectors-linux-amd64-1.2.3.zip",
   zh: "请重命名该文件，使每项信息只出现一次，例如 fusion-collectors-linux-amd64-1.2.3.zip",
 };
+const SIGN = {
+  en: "sign the packages in their folder: find . -type f ! -name 'SHA256SUMS*' -exec sha256sum {} + > SHA256SUMS && ssh-keygen -Y sign -f release.key -n bklite-package SHA256SUMS; or use a signed copy",
+  zh: "请在探针包所在目录签名：find . -type f ! -name 'SHA256SUMS*' -exec sha256sum {} + > SHA256SUMS && ssh-keygen -Y sign -f release.key -n bklite-package SHA256SUMS；或改用已签名的副本",
+};
+
 const SUMS = {
   en: "write it again with sha256sum, in the folder of the packages: sha256sum NAME > NAME.sha256, or sha256sum *.zip > SHA256SUMS",
   zh: "请在探针包所在目录用 sha256sum 重新生成：sha256sum NAME > NAME.sha256，或 sha256sum *.zip > SHA256SUMS",
 };
-const RELEASE = {
-  en: "import it on BK-Lite's page, and remove it from the volume",
-  zh: "请在 BK-Lite 页面上导入，并从目录中移除",
-};
+const RELEASE = { en: "import it on BK-Lite's page, and remove it from the volume", zh: "请在 BK-Lite 页面上导入，并从目录中移除" };
 
 /** A volume without a usable package. */
 interface Emptiness {
@@ -97,22 +94,13 @@ const at = <P extends AtPointer>(cause: Record<Language, (params: P) => string>)
  * values allowed.
  */
 const RULES = {
-  missing: {
-    en: ({ detail }) => `field "${detail}" is missing`,
-    zh: ({ detail }) => `缺少字段“${detail}”`,
-  },
+  missing: { en: ({ detail }) => `field "${detail}" is missing`, zh: ({ detail }) => `缺少字段“${detail}”` },
   unknown: {
     en: ({ detail, near }) => (near ? `there is no field "${detail}" (did you mean "${near}"?)` : "has a field that does not exist"),
     zh: ({ detail, near }) => (near ? `没有字段“${detail}”（是否应为“${near}”？）` : "含有不存在的字段"),
   },
-  type: {
-    en: ({ detail }) => `should be ${TYPES[detail]?.en ?? detail}`,
-    zh: ({ detail }) => `应为${TYPES[detail]?.zh ?? detail}`,
-  },
-  values: {
-    en: ({ detail }) => `should be one of ${detail}`,
-    zh: ({ detail }) => `取值应为以下之一：${detail}`,
-  },
+  type: { en: ({ detail }) => `should be ${TYPES[detail]?.en ?? detail}`, zh: ({ detail }) => `应为${TYPES[detail]?.zh ?? detail}` },
+  values: { en: ({ detail }) => `should be one of ${detail}`, zh: ({ detail }) => `取值应为以下之一：${detail}` },
   path: {
     en: () => 'should be a path below PACKAGES_DIR, with "/" between folders; not absolute, and without "." and ".."',
     zh: () => "应为 PACKAGES_DIR 下的相对路径，目录间用“/”分隔，不含“.”和“..”",
@@ -297,6 +285,59 @@ export const volume = {
     ["names none of the packages beside or below it, so it was not used", "write it again with sha256sum in this folder (with the paths of files in folders below), or remove it"],
     ["未列出同目录或下级目录中的任何探针包，因此没有使用", "请在该目录用 sha256sum 重新生成（下级目录的文件须带路径），或删除该文件"],
   ),
+  // Signatures (VERIFY_KEY_FILE).
+  "signature.missing": invalid<{ list: string | undefined }>(
+    [({ list }) => (list === undefined ? "is not signed: there is no SHA256SUMS in its folder or above it" : `is not signed: there is no ${list}.sig`), SIGN.en],
+    [({ list }) => (list === undefined ? "没有签名：所在目录及上级目录中没有 SHA256SUMS" : `没有签名：没有 ${list}.sig`), SIGN.zh],
+  ),
+  "signature.unlisted": invalid<{ list: string }>(
+    [({ list }) => `is not in the signed list ${list} under this path`, SIGN.en],
+    [({ list }) => `不在已签名的清单 ${list} 中（须以此路径列出）`, SIGN.zh],
+  ),
+  "signature.invalid": invalid<{ why: "form" | "changed" | "namespace" | "absent"; namespace?: string; file?: string }>(
+    [
+      ({ why, namespace, file }) =>
+        ({
+          form: "is not a signature as ssh-keygen writes it",
+          changed: "was changed after it was signed, or its signature is damaged",
+          namespace: `was signed for "${namespace}", not for "${NAMESPACE}"`,
+          absent: `is signed and lists ${file}, which is missing`,
+        })[why],
+      "copy the packages, SHA256SUMS and SHA256SUMS.sig again from their origin; if they are the same there, do not use them",
+    ],
+    [
+      ({ why, namespace, file }) =>
+        ({
+          form: "不是 ssh-keygen 生成的签名",
+          changed: "在签名之后被改动，或签名已损坏",
+          namespace: `的签名用途是“${namespace}”，不是“${NAMESPACE}”`,
+          absent: `已签名并列出 ${file}，但该文件不存在`,
+        })[why],
+      "请从来源重新复制探针包、SHA256SUMS 和 SHA256SUMS.sig；若来源处内容相同，请勿使用",
+    ],
+  ),
+  "signature.key": invalid<{ why: "stranger" | "expired" | "early" | "forbidden"; fingerprint: string }>(
+    [
+      ({ why, fingerprint }) =>
+        ({
+          stranger: `is signed by the key ${fingerprint}, which is not in VERIFY_KEY_FILE`,
+          expired: `is signed by the key ${fingerprint}, which is no longer valid (valid-before)`,
+          early: `is signed by the key ${fingerprint}, which is not valid yet (valid-after)`,
+          forbidden: `is signed by the key ${fingerprint}, which may not sign for "${NAMESPACE}" (namespaces)`,
+        })[why],
+      "ask whoever made the packages for this key's fingerprint by another way; if it is theirs, add the key to VERIFY_KEY_FILE; if not, do not use the packages",
+    ],
+    [
+      ({ why, fingerprint }) =>
+        ({
+          stranger: `由密钥 ${fingerprint} 签名，但该密钥不在 VERIFY_KEY_FILE 中`,
+          expired: `由密钥 ${fingerprint} 签名，但该密钥已过期（valid-before）`,
+          early: `由密钥 ${fingerprint} 签名，但该密钥尚未生效（valid-after）`,
+          forbidden: `由密钥 ${fingerprint} 签名，但该密钥不得用于“${NAMESPACE}”（namespaces）`,
+        })[why],
+      "请通过其他途径向制作方核对该密钥的指纹；若属实，请将该密钥加入 VERIFY_KEY_FILE，否则请勿使用这些探针包",
+    ],
+  ),
   "checksum.name": warning<{ meant: string }>(
     [({ meant }) => `is ignored: it looks like a checksum file, but only ${meant} is read`, ({ meant }) => `rename it to ${meant} if it contains SHA-256 digests, or remove it`],
     [({ meant }) => `已忽略：疑似校验和文件，但只读取 ${meant}`, ({ meant }) => `请在内容为 SHA-256 时重命名为 ${meant}，否则请删除`],
@@ -340,23 +381,14 @@ export const volume = {
     [({ line, column, cut }) => `is not valid JSON: ${cut ? "it ends too early, in" : "the error is in"} line ${line}, column ${column}`, SCHEMA.en],
     [({ line, column, cut }) => `不是有效的 JSON：${cut ? "内容不完整，止于" : "错误位于"}第 ${line} 行第 ${column} 列`, SCHEMA.zh],
   ),
-  "manifest.schema": at<AtPointer & Broken & { rule: ManifestRule }>({
-    en: (params) => RULES[params.rule].en(params),
-    zh: (params) => RULES[params.rule].zh(params),
-  }),
+  "manifest.schema": at<AtPointer & Broken & { rule: ManifestRule }>({ en: (params) => RULES[params.rule].en(params), zh: (params) => RULES[params.rule].zh(params) }),
   "manifest.field": at<AtPointer>({
     en: () => "cannot be used: 1 to 100 characters, without spaces, slashes, backslashes or control characters",
     zh: () => "不可用：须为 1 至 100 个字符，不含空格、斜杠、反斜杠和控制字符",
   }),
   "manifest.description": at<AtPointer>({ en: () => "contains a control character", zh: () => "包含控制字符" }),
-  "manifest.missing": at<AtPointer & { path: string }>({
-    en: ({ path }) => `there is no file ${path} on the volume`,
-    zh: ({ path }) => `卷（PACKAGES_DIR）中没有文件 ${path}`,
-  }),
-  "manifest.twice": at<AtPointer & { path: string }>({
-    en: ({ path }) => `${path} is named twice`,
-    zh: ({ path }) => `${path} 出现了两次`,
-  }),
+  "manifest.missing": at<AtPointer & { path: string }>({ en: ({ path }) => `there is no file ${path} on the volume`, zh: ({ path }) => `卷（PACKAGES_DIR）中没有文件 ${path}` }),
+  "manifest.twice": at<AtPointer & { path: string }>({ en: ({ path }) => `${path} is named twice`, zh: ({ path }) => `${path} 出现了两次` }),
   "manifest.long": invalid<{ limit: number }>([({ limit }) => `is longer than ${limit} bytes`, SCHEMA.en], [({ limit }) => `超过 ${limit} 字节`, SCHEMA.zh]),
   "manifest.irregular": invalid(["is not a regular file", "replace it with a regular file, or remove it"], ["不是普通文件", "请换成普通文件，或将其删除"]),
 };

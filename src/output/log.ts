@@ -27,20 +27,28 @@ import type { Difference } from "./verdict.ts";
 
 export type Fields = Record<string, unknown>;
 
-/** The job's log: every line has a stable `event`, a sentence in the language of LOG_LANG, and fields. */
+/** The job's log: each line has a stable `event`, a sentence in the language of LOG_LANG, and fields. */
 export interface Log {
   debug<E extends EventName>(event: E, fields: EventFields<E>): void;
   info<E extends EventName>(event: E, fields: EventFields<E>): void;
-  /** A warning of the catalog: cause and remedy as the sentence, `reason` and `hint` among the fields. */
+  /** Logs a warning of the catalog: the sentence is cause and remedy; `reason` and `hint` are fields. */
   warn<Id extends ReasonId>(event: EventName, reason: Id, params: Params<Id>, fields?: Fields): void;
-  /** A refusal or failure of the catalog, in the same form. */
+  /** Logs a failure of the catalog in the same way. */
   error<Id extends ReasonId>(event: EventName, reason: Id, params: Params<Id>, fields?: Fields): void;
-  /** An error that has been described already (output/report.ts); no warning of the report, whatever its level. */
+  /**
+   * Logs an error that report.ts has already described; it is not a warning of the report, whatever its
+   * level.
+   */
   failure(level: "warn" | "error", event: EventName, error: ReportError, fields?: Fields): void;
   readonly language: Language;
-  /** On a terminal: a line that stays below the log until it is replaced or, with undefined, removed; made for a number of cells. */
+  /**
+   * Sets the line below the log on a terminal; undefined removes it. The function returns the line for a
+   * number of cells.
+   */
   status?: (draw: Draw | undefined) => void;
-  /** In pretty output: the end of the screen. `stack`: of a bug. JSON lines end with an event. */
+  /**
+   * Writes the end of the screen in pretty output; `stack` is that of a bug. JSON lines end with an event.
+   */
   finish?: (report: Report, stack?: string) => void;
 }
 
@@ -50,19 +58,19 @@ export interface LogOptions {
   terminal: Terminal;
   redact: Redact;
   language: Language;
-  /** Told every warning, for the report. */
+  /** Called with each warning, for the report. */
   onWarning?: (warning: Warning) => void;
 }
 
 type Level = "debug" | "info" | "warn" | "error";
 type Said = Pick<Warning, "reason" | "message" | "hint">;
 
-/** Where the lines of a log go, in one of its formats; they are without secrets. */
+/** Writes the lines of a log in one of its formats; they contain no secrets. */
 type Sink = Pick<Log, "status" | "finish"> & {
   write(level: Level, event: EventName, message: string, fields: Fields): void;
 };
 
-/** Opens the log. Synchronous, so that the last line survives the exit. */
+/** Opens the log. It is synchronous, so that the last line survives the exit. */
 export function createLog(options: LogOptions): Log {
   const { language, redact, onWarning } = options;
   const { write: put, ...sink } = options.format === "pretty" ? prettySink(options) : jsonSink(options);
@@ -78,7 +86,7 @@ export function createLog(options: LogOptions): Log {
     const { lead } = EVENTS[event] as ReasonEvent;
     const place = typeof fields.file === "string" ? `${escapeText(fields.file)}${JOIN[language].colon}` : "";
     const { reason, message, hint } = said;
-    // An error of one file begins with its name already.
+    // An error of a file already begins with the file's name.
     const begin = lead ? lead[language](fields) : message.startsWith(place) ? "" : place;
     write(level, event, `${begin}${message}${JOIN[language].remedy}${hint}`, { ...fields, reason, hint });
   };
@@ -103,7 +111,7 @@ export function createLog(options: LogOptions): Log {
   };
 }
 
-/** JSON lines, for machines. */
+/** Writes JSON lines, for machines. */
 function jsonSink({ level, terminal }: LogOptions): Sink {
   const settings = {
     level,
@@ -117,7 +125,7 @@ function jsonSink({ level, terminal }: LogOptions): Sink {
 
 const LEVELS: readonly LogLevel[] = ["trace", "debug", "info", "warn", "error", "fatal", "silent"];
 
-/** One screen, for people. What is not on it is at debug. */
+/** Writes one screen, for people. Everything else is at debug. */
 function prettySink({ level, terminal, redact, language }: LogOptions): Sink {
   const { fd, colour, plain, width } = terminal;
   const isEnabled = (other: LogLevel) => LEVELS.indexOf(other) >= LEVELS.indexOf(level);
@@ -169,8 +177,8 @@ export interface LogRecord {
 const COLOURS = { error: "red", warn: "yellow", info: "green", debug: "blue" } as const;
 
 /**
- * A line of the log for people: local time and zone, level, sentence; the remedy on a line of its own. No line is wider than the
- * terminal: they are parted at blanks, below their own beginning.
+ * Returns a line of the log for people: local time and zone, level, sentence; the remedy on its own line.
+ * Lines are wrapped at spaces to the terminal's width and indented below their beginning.
  */
 export function prettyLines(
   record: LogRecord,
@@ -207,7 +215,7 @@ function differenceOf(msg: string, fields: Fields, language: Language): Differen
   };
 }
 
-/** Cause, and remedy where there is one. */
+/** Cause, and remedy if there is one. */
 function parts({ msg, hint }: Pick<LogRecord, "msg" | "hint">, language: Language): string[] {
   const { remedy, remedyLine } = JOIN[language];
   const end = `${remedy}${hint}`;
@@ -215,7 +223,7 @@ function parts({ msg, hint }: Pick<LogRecord, "msg" | "hint">, language: Languag
   return [msg.slice(0, -end.length), `${remedyLine}${hint}`];
 }
 
-/** `12:03:04 +08`, by TZ. */
+/** Returns `12:03:04 +08`, by TZ. */
 function clock(time: Date): string {
   const two = (value: number) => String(value).padStart(2, "0");
   const minutes = -time.getTimezoneOffset();

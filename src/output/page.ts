@@ -100,8 +100,9 @@ const platformOf = ({ os, arch }: { os: string | null; arch: string | null }) =>
 const PROVING: readonly string[] = ["init", "verify", "status"];
 
 /**
- * Makes the page of a report: one file without a script or an outside reference, to be read, printed and signed. `json` is the report as
- * REPORT_FILE has it, with every `<` escaped; the page holds it unchanged and shows its SHA-256.
+ * Makes the page of a report: one file without a script or an outside reference, to be read, printed and
+ * signed. `json` is the report as REPORT_FILE has it, with every `<` escaped; the page holds it unchanged and
+ * shows its SHA-256.
  */
 export function reportPage(report: Report, json: string, language: Language): string {
   const words = PAGE_WORDS[language];
@@ -306,14 +307,14 @@ function packageCells(one: PackageEntry, words: PageWords, language: Language): 
   const same = source.sha256 !== null && source.sha256 === stored.sha256;
   return [
     html`<b>${one.object ?? stored.name}</b> ${one.version ?? ""}<br><small>${what.join(" · ")}</small><br>${actionBadge(one.action, language)}`,
-    html`${path(source.file)}${size(source.bytes)}${sum(source.sha256, words)}${
+    html`${path(source.file)}${size(source.bytes)}${sum(source.sha256, error ? words.unread : words.folder)}${
       source.signedBy === undefined
         ? NOTHING
         : html`<br><small>${words.labels.signedBy} ${source.signedBy}</small>`
     }`,
     error
       ? html`<span class="wrong">${lines(error.message)}</span><br><small><b>${words.whatToDo}</b>${lines(error.hint)} <span class="code">${error.reason}</span></small>`
-      : html`${path(stored.key ?? stored.name)}${size(stored.bytes)}${sum(stored.sha256, words)}${
+      : html`${path(stored.key ?? stored.name)}${size(stored.bytes)}${sum(stored.sha256, words.unread)}${
           same ? html`<br><small class="same">= ${words.identical}</small>` : NOTHING
         }${repacked ? html`<br><small>${repacked.join(", ")}</small>` : NOTHING}`,
   ];
@@ -323,8 +324,9 @@ function size(bytes: number | null): Html {
   return bytes === null ? NOTHING : html` <small class="size">${formatBytes(bytes)}</small>`;
 }
 
-function sum(sha256: string | null, words: PageWords): Html {
-  return html`<br>${sha256 === null ? html`<small>SHA-256: ${words.unknown}</small>` : digest(sha256)}`;
+/** A digest on a line of its own, or why there is none. */
+function sum(sha256: string | null, why: string): Html {
+  return html`<br>${sha256 === null ? html`<small>SHA-256: ${why}</small>` : digest(sha256)}`;
 }
 
 function rows({ rows }: Report, words: PageWords, language: Language): Html {

@@ -1,33 +1,38 @@
 import type { Language } from "../messages/define.ts";
-import { progressWords, type Snapshot } from "../messages/events.ts";
+import type { Snapshot } from "../messages/events.ts";
+import { PHASES, uploadParts } from "../messages/screen.ts";
 import type { Log } from "./log.ts";
 import { escapeText } from "./redact.ts";
 import { cellWidth, type Draw, shorten } from "./terminal.ts";
 
-/** Milliseconds between log lines, and between looks at a terminal's bar. */
+/** Milliseconds between log lines, and between updates of a terminal's bar. */
 const LINE = 10_000;
 const BAR = 200;
-/** Cells of the bar: where the longer one has no room, the shorter. */
-const BAR_WIDTHS = [20, 10] as const;
-/** Cells of a file's name that are worth more than the bar. */
+/** Milliseconds of a task before a terminal has a bar for it. */
+const SOON = 1000;
+/** Cells of the bar. */
+const BAR_WIDTH = 12;
+/** The bar is left out if fewer cells would remain for the file's name. */
 const NAME_WIDTH = 16;
 
 export interface Progress {
-  /** Bytes so far, and which file it is now, if that changes. */
+  /** Reports the bytes so far, and the file if it has changed. */
   update(bytes: number, index?: number): void;
   end(): void;
 }
 
-/** What is being done to which file. */
+/** A task and its file. */
 export interface Task {
-  /** Reading an archive's entries, or sending. */
-  phase: "check" | "upload";
+  /** Reading a file, checking an archive's entries, or uploading. */
+  phase: keyof typeof PHASES;
   file: string;
-  /** Bytes; undefined: not known before the end. */
+  /** Bytes; undefined if unknown before the end. */
   total: number | undefined;
   /** File `index` of `count`, from 1. */
   index?: number;
   count?: number;
+  /** Of an upload: bytes of the run's uploads before this one, and of all of them; undefined: not known. */
+  run?: { before: number; total: number | undefined };
 }
 
 /** `seconds` since the start. */
@@ -45,46 +50,65 @@ export function snapshot({ file, total, index, count }: Task, bytes: number, sec
   };
 }
 
-const CHECKING: Record<Language, string> = { en: "checking ", zh: "检查 " };
+/** Signs of a running task, one after the other. */
+const SPINNER = ["⠋", "⠙", "⠹", "⠸", "⠼", "⠴", "⠦", "⠧", "⠇", "⠏"];
+/** Milliseconds of each sign. */
+const TURN = 100;
 
-/** `[#######.......] 2/5 fusion-collectors.zip 43% of …` in `cells` cells, for a terminal. */
+/**
+ * Returns a terminal's bar in `cells` cells; for a single file with its name:
+ * `⠸ 11/18 [########....] 64 %  39 of 61 MiB  92 MiB/s  1 s left`.
+ * If it does not fit, first the rate is left out, then the amount, then the bar.
+ */
 export function progressBar(now: Snapshot, phase: Task["phase"], language: Language, cells: number): string {
   const { index, count, percent, total } = now;
-  const place = index !== null && count !== null && count > 1 ? `${index}/${count} ` : "";
-  const words = `${phase === "check" ? CHECKING[language] : ""}${place}`;
-  const numbers = ` ${progressWords(now, language)}`;
-  const room = cells - cellWidth(words) - cellWidth(numbers);
-  const bars = total === null ? [] : BAR_WIDTHS.map((width) => bar(percent ?? 0, width));
-  const file = escapeText(now.file);
+  const isOneOfMany = index !== null && count !== null && count > 1;
+  const verb = PHASES[phase][language];
+  const place = [verb, isOneOfMany ? `${index}/${count}` : ""].filter((part) => part !== "").join(" ");
+  const file = phase === "upload" && isOneOfMany ? "" : escapeText(now.file);
+  const spinner = SPINNER[Math.floor(performance.now() / TURN) % SPINNER.length] as string;
+  const done = total === null ? [] : [bar(percent ?? 0), `${percent ?? 100} %`];
+  const [amount = "", rate = "", ...left] = uploadParts(now, language);
+  const line = (name: string, head: readonly string[], tail: readonly string[]) =>
+    [[spinner, place, name, ...head].filter((part) => part !== "").join(" "), ...tail].join("  ");
+  const shapes: [head: readonly string[], tail: readonly string[]][] = [
+    [done, [amount, rate, ...left]],
+    [done, [amount, ...left]],
+    [done, left],
+    [done.slice(1), left],
+  ];
   const least = Math.min(NAME_WIDTH, cellWidth(file));
-  const shown = bars.find((one) => room - one.length >= least) ?? "";
-  const name = shorten(file, Math.max(0, room - shown.length));
-  return shorten(`${shown}${words}${name}${numbers}`, cells);
+  const [head, tail] =
+    shapes.find(([one, other]) => cellWidth(line("", one, other)) + (file === "" ? 0 : least + 1) <= cells) ??
+    (shapes.at(-1) as (typeof shapes)[number]);
+  const space = cells - cellWidth(line("", head, tail)) - 1;
+  return shorten(line(shorten(file, Math.max(0, space)), head, tail), cells);
 }
 
-function bar(percent: number, width: number): string {
-  const full = Math.round((percent / 100) * width);
-  return `[${"#".repeat(full)}${".".repeat(width - full)}] `;
+function bar(percent: number): string {
+  const full = Math.round((Math.min(100, percent) / 100) * BAR_WIDTH);
+  return `[${"#".repeat(full)}${".".repeat(BAR_WIDTH - full)}]`;
 }
 
-/** A task that has not ended. */
+/** A running task. */
 interface Running {
   phase: Task["phase"];
-  /** Whether there are bytes to come. */
+  /** Whether bytes are still to come. */
   goesOn: () => boolean;
 }
 
-/** On a terminal there is room for one bar: that of what is being sent, else of the check that is waited for. */
+/** Running tasks. */
 const running = new WeakMap<Log, Set<Running>>();
 
+/** Whether a task is the one to show: an upload first, then a check, then the reading of a file. */
 function isForemost(task: Running, all: ReadonlySet<Running> = new Set([task])): boolean {
-  const sending = [...all].find(({ phase, goesOn }) => phase === "upload" && goesOn());
-  return task === (sending ?? [...all].find(({ phase }) => phase === "check") ?? task);
+  const of = (phase: Task["phase"]) => [...all].find((one) => one.phase === phase && one.goesOn());
+  return task === (of("upload") ?? of("check") ?? of("read") ?? task);
 }
 
 /**
- * Shows how far a task is: of an upload one log line at each end, and of every task one each 10 s; on a terminal a bar in between.
- * `read` says how far, where nobody calls `update`.
+ * Shows a task's progress: a log line at both ends of an upload, one every 10 s for every task, and a bar on
+ * a terminal. `read` returns the bytes so far if `update` is not called.
  */
 export function startProgress(log: Log, task: Task, read?: () => number): Progress {
   const started = performance.now();
@@ -95,23 +119,27 @@ export function startProgress(log: Log, task: Task, read?: () => number): Progre
     return snapshot(at, read?.() ?? bytes, (performance.now() - started) / 1000);
   };
   const line = (step: "start" | "progress" | "end") => {
-    // Where a bar shows them, begin and end of each upload would be noise.
+    // With a bar, lines for the beginning and end of each upload would be noise.
     if (task.phase === "upload" && !log.status) log.info("upload.progress", { step, ...now() });
     else if (task.phase === "check" && step === "progress") log.info("check.progress", now());
+    // A check or an upload also reads its file.
+    else if (task.phase === "read" && step === "progress" && isForemost(me, running.get(log)))
+      log.info("read.progress", now());
   };
-  line("start");
-  // Timers, not the updates: a stalled upload has none, and that is when somebody looks.
+  // Timers, not the updates: a stalled upload has no updates, and its progress matters most.
   const draw: Draw = (cells, redact) => {
-    const at = now();
-    return progressBar({ ...at, file: redact(at.file) }, task.phase, log.language, cells);
+    const at = { ...now(), file: redact(task.file) };
+    return progressBar(ofRun(at, task.run), task.phase, log.language, cells);
   };
   const me: Running = {
     phase: task.phase,
     goesOn: () => task.total === undefined || now().bytes < task.total,
   };
   running.set(log, (running.get(log) ?? new Set()).add(me));
+  line("start");
+  const isDue = () => performance.now() - started > SOON && isForemost(me, running.get(log));
   const timer = log.status
-    ? setInterval(() => isForemost(me, running.get(log)) && log.status?.(draw), BAR)
+    ? setInterval(() => isDue() && log.status?.(draw), BAR)
     : setInterval(() => line("progress"), LINE);
   return {
     update(value, place) {
@@ -127,16 +155,54 @@ export function startProgress(log: Log, task: Task, read?: () => number): Progre
   };
 }
 
-/** The progress of uploads that run at the same time: of all their bytes. */
+/** Returns the progress of all uploads of a run, at the rate of the current one. */
+function ofRun(now: Snapshot, run: Task["run"]): Snapshot {
+  if (!run) return now;
+  const bytes = run.before + now.bytes;
+  const { total = null } = run;
+  const { bytesPerSecond: rate } = now;
+  const percent = total === null ? null : total === 0 ? 100 : Math.floor((bytes / total) * 100);
+  return {
+    ...now,
+    bytes,
+    total,
+    percent,
+    secondsLeft: total !== null && rate > 0 ? Math.ceil((total - bytes) / rate) : null,
+  };
+}
+
+/** Counts the bytes that are read from a file. */
+export interface Reading {
+  add(bytes: number): void;
+  end(): void;
+}
+
+/** Shows the progress of reading a file of `total` bytes, whatever it is read for. */
+export function startReading(log: Log, file: string, total: number): Reading {
+  let read = 0;
+  // Parts of an archive are read twice.
+  const progress = startProgress(log, { phase: "read", file, total }, () => Math.min(read, total));
+  return {
+    add: (bytes) => {
+      read += bytes;
+    },
+    end: progress.end,
+  };
+}
+
+/** The progress of parallel uploads: of all their bytes together. */
 export interface UploadsProgress {
-  /** Bytes so far of one of them. */
+  /** Reports the bytes so far of one upload. */
   sent(upload: object, bytes: number): void;
-  /** One of them is stored. */
+  /** Reports that one upload is stored. */
   stored(): void;
   end(): void;
 }
 
-/** Shows uploads of one file's as one task; `sizes` in bytes, `index` is the first one's place among all `count` of the run. */
+/**
+ * Shows the uploads of one file as one task; `sizes` in bytes, `index` is the first upload's number among all
+ * `count` of the run.
+ */
 export function startUploads(
   log: Log,
   {
@@ -144,11 +210,12 @@ export function startUploads(
     sizes,
     index,
     count,
-  }: { file: string; sizes: (number | undefined)[]; index: number; count: number },
+    run,
+  }: { file: string; sizes: (number | undefined)[]; index: number; count: number; run?: Task["run"] },
 ): UploadsProgress {
   const known = sizes.filter((size) => size !== undefined);
   const total = known.length === sizes.length ? known.reduce((sum, size) => sum + size, 0) : undefined;
-  const progress = startProgress(log, { phase: "upload", file, total, index, count });
+  const progress = startProgress(log, { phase: "upload", file, total, index, count, ...(run && { run }) });
   const last = index + sizes.length - 1;
   const parts = new Map<object, number>();
   let sum = 0;

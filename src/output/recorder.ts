@@ -20,7 +20,7 @@ import {
   type Warning,
 } from "./report.ts";
 
-/** What happened to one package. */
+/** The outcome of one package. */
 export interface PackageResult {
   action: PackageEntry["action"];
   source: SourceEntry;
@@ -29,14 +29,14 @@ export interface PackageResult {
   error?: unknown;
 }
 
-/** What the report says of a package, whatever happens to it. */
+/** The fields of a package that do not depend on its outcome. */
 export interface ReportedPackage {
-  /** How its bytes differ from the file's, and why. */
+  /** How its bytes differ from the file, and why. */
   derived?: { kind: string; reasons?: readonly string[] };
   type: string;
   os: string;
   arch: string;
-  /** For whatever platform. */
+  /** For any platform. */
   anywhere?: boolean;
   object: string;
   version: string;
@@ -47,7 +47,9 @@ type RowIdentity = Pick<RowEntry, "os" | "arch" | "object" | "version">;
 
 const rowId = ({ os, arch, object, version }: RowIdentity) => [os, arch, object, version].join("/");
 
-/** Collects what happens during a run. A package that is stored in one attempt and found in the next counts as stored. */
+/**
+ * Collects the outcomes of a run. A package that one attempt stored and the next one found counts as stored.
+ */
 export class Recorder {
   readonly #command: string;
   readonly #language: Language;
@@ -61,7 +63,7 @@ export class Recorder {
   program: Report["program"] = { version: "", revision: null };
   bucket: string | null = null;
   readonly servers: ServersEntry = { postgres: null, nats: null };
-  /** What can be installed, as it was last seen. */
+  /** What can be installed, as last read. */
   platforms: PlatformEntry[] = [];
   probes: ProbeEntry[] = [];
   regions: RegionEntry[] = [];
@@ -74,7 +76,7 @@ export class Recorder {
     store: null,
     phases: {},
   };
-  /** undefined until the table has been seen. */
+  /** undefined until the table has been read. */
   archColumn: boolean | undefined;
 
   constructor(command: string, language: Language) {
@@ -82,12 +84,12 @@ export class Recorder {
     this.#language = language;
   }
 
-  /** The highest layer that a service has passed. */
+  /** Records the highest layer that a service has passed. */
   passed(service: keyof Support["layers"], layer: string | undefined): void {
     this.support.layers[service] = layer ?? null;
   }
 
-  /** Runs a phase and counts its time, failed or not. */
+  /** Runs a phase and adds its time, even if it fails. */
   async time<T>(phase: Phase, work: () => Promise<T>): Promise<T> {
     const started = performance.now();
     try {
@@ -117,7 +119,7 @@ export class Recorder {
     });
   }
 
-  /** A file that never became a package. */
+  /** Records a file that did not become a package. */
   refused(file: string, error: ReportError): void {
     this.#packages.set(file, {
       source: { file, bytes: null, sha256: null },
@@ -156,7 +158,7 @@ export class Recorder {
     if (entry) this.#rows.set(rowId(row), { ...entry, stored });
   }
 
-  /** A warning; one that a further attempt of the same run repeats counts once. */
+  /** Records a warning; a warning that another attempt of the run repeats counts once. */
   warning(warning: Warning): void {
     this.#warnings.set([warning.reason, warning.file, warning.message].join(" "), warning);
   }
@@ -169,7 +171,7 @@ export class Recorder {
     return [...this.#rows.values()];
   }
 
-  /** The report as it stands; `error` is what ended the run. */
+  /** Returns the report so far; `error` is the error that ended the run. */
   report(error?: unknown): Report {
     if (error instanceof ProblemError) this.#addProblems(error);
     const described = error === undefined ? undefined : describeError(error, this.#language);
@@ -203,7 +205,7 @@ export class Recorder {
       const { file } = one;
       const error = describeProblem(one, this.#language);
       const entries = this.packages.filter((candidate) => candidate.source.file === file);
-      // one of several packages of an archive: its own entry says so already
+      // a package of an archive: its own entry already has the error
       if (entries.some((candidate) => candidate.object !== null && candidate.action === "failed")) continue;
       const [entry] = entries;
       if (entry) Object.assign(entry, { action: "failed", error });

@@ -1,26 +1,28 @@
 /**
- * What a reader does not see, and what moves other text about: control characters, format characters (the bidirectional ones among
- * them), separators of lines and paragraphs, and halves of characters.
+ * Characters that are invisible or move other text: control characters, format characters (bidirectional ones
+ * included), separators of lines and paragraphs, and unpaired surrogates.
  */
 const HIDDEN = /[\p{Cc}\p{Cf}\p{Cs}\p{Zl}\p{Zp}]/gu;
-/** The same but the line feed, which parts lines of the job's own. */
+/** The same without the line feed, which separates the job's own lines. */
 const HIDDEN_BUT_LF = /[^\P{Cc}\n]|[\p{Cf}\p{Cs}\p{Zl}\p{Zp}]/gu;
-/** The colours that the job paints with (util.styleText). */
+/** The colours that the job uses (util.styleText). */
 const COLOUR = new RegExp(`(${"\u001b"}\\[[39]\\d?m)`);
 
 const visible = (character: string) => `\\u{${character.codePointAt(0)?.toString(16)}}`;
 
-/** Escapes text of others (a name, a server's words) as it stands in a sentence, cell or bar: one line, `\u{9b}` for U+009B. */
+/**
+ * Escapes foreign text (a name, a server's words) for a sentence, cell or bar: one line, `\u{9b}` for U+009B.
+ */
 export function escapeText(text: string): string {
   return text.replace(HIDDEN, visible);
 }
 
-/** Escapes a sentence of the job's own, whose line feeds are its own. */
+/** Escapes one of the job's own sentences, and keeps its line feeds. */
 export function escapeLines(text: string): string {
   return text.replace(HIDDEN_BUT_LF, visible);
 }
 
-/** Escapes what goes to a screen: painted lines. */
+/** Escapes coloured lines for a screen. */
 export function escapePainted(text: string): string {
   return text
     .split(COLOUR)
@@ -28,7 +30,10 @@ export function escapePainted(text: string): string {
     .join("");
 }
 
-/** Escapes a JSON text in JSON's own way: what a parser reads stays the same. Line feeds stand between its values only. */
+/**
+ * Escapes a JSON text with JSON's own escapes, so that a parser reads the same values. Line feeds occur only
+ * between values.
+ */
 export function escapeJson(json: string): string {
   return json.replace(HIDDEN_BUT_LF, (character) =>
     Array.from({ length: character.length }, (_, index) => unit(character.charCodeAt(index))).join(""),
@@ -39,12 +44,15 @@ function unit(code: number): string {
   return `\\u${code.toString(16).padStart(4, "0")}`;
 }
 
-/** Escapes every string below `value`, such as the parameters of a sentence. */
+/** Escapes every string in `value`, such as the parameters of a sentence. */
 export function escapeDeep<T>(value: T): T {
   return mapStrings(value, escapeText) as T;
 }
 
-/** Applies `change` to every string below `value`; arrays and plain objects are copied, everything else is passed on. */
+/**
+ * Applies `change` to every string in `value`; copies arrays and plain objects, and passes on everything
+ * else.
+ */
 export function mapStrings(value: unknown, change: (text: string) => string): unknown {
   if (typeof value === "string") return change(value);
   if (Array.isArray(value)) return value.map((item) => mapStrings(item, change));
@@ -59,24 +67,28 @@ export type Redact = (text: string) => string;
 
 const MARK = "[redacted]";
 
-/** User information of a URL, behind its scheme. Begins at `://` and ends before the next slash, so that no text is read twice. */
+/**
+ * User information of a URL, after its scheme. It begins at `://` and ends before the next slash, so that no
+ * text is read twice.
+ */
 const USER_INFORMATION = /(?<=[a-z\d+.-]:\/\/)[^\s/?#"']*@/gi;
-/** What stands in their place where a remedy shows how a URL is written. */
+/** User information in a remedy that shows how a URL is written. */
 const EXAMPLE = "USER:PASSWORD@";
 
-/** What Node adds to a certificate's error: its flags are none of an operator's settings. */
+/** Node's addition to a certificate error: its flags are not among an operator's settings. */
 const ADVICE = /;? ?\(?(?:if the root CA is installed locally, )?try running Node\.js with +--[\w-]+\)?/gi;
 
-/** Characters of one string: longer ones are not read by anybody. */
+/** Characters of one string; longer strings are cut. */
 const LONGEST = 8192;
 
 /**
- * Makes the function that every text passes on its way out: log lines, report, termination message.
+ * Returns the function that redacts every text on its way out: log lines, report, termination message.
  *
- * `secrets` are passwords, tokens, keys and the lines of secret files, in the clear. Each is looked for as it is, escaped as in this job's own
- * sentences, percent-encoded (inside URLs), quoted as in SQL, escaped as in JSON, and in base64 (a driver that prints its own handshake).
- * A secret that is also a public value of the configuration (a password `bklite` beside a database `bklite`) is left alone: it cannot be told from that
- * value. User information in any URL is cut whatever it is.
+ * `secrets` are passwords, tokens, keys and the lines of secret files, in the clear. The function finds each
+ * of them unchanged, escaped as in the job's own sentences, percent-encoded (inside URLs), quoted as in SQL,
+ * escaped as in JSON, and in base64 (a driver that prints its own handshake). It keeps a secret that is also
+ * a public value of the configuration (a password `bklite` beside a database `bklite`): the two cannot be
+ * distinguished. It removes the user information of every URL.
  */
 export function createRedact(secrets: readonly string[], publicValues: readonly string[] = []): Redact {
   const open = new Set(publicValues);
@@ -105,19 +117,25 @@ export function createRedact(secrets: readonly string[], publicValues: readonly 
   };
 }
 
-/** A text as JavaScript and as other languages encode it in a URL, with capitals and without. */
+/** Returns a text as JavaScript and other languages encode it in a URL, in upper and lower case. */
 function percentEncoded(text: string): string[] {
   const encoded = encodeURIComponent(text);
   const strict = encoded.replace(/[!'()*]/g, (mark) => `%${mark.charCodeAt(0).toString(16).toUpperCase()}`);
   return [encoded, strict].flatMap((one) => [one, one.replace(/%../g, (code) => code.toLowerCase())]);
 }
 
-/** Prepares every string below `value` for an output: without secrets and Node's advice, and only then cut if it is too long. */
+/**
+ * Prepares every string in `value` for output: removes secrets and Node's advice, then cuts a string that is
+ * too long.
+ */
 export function redactDeep<T>(value: T, redact: Redact): T {
   return mapStrings(value, (text) => cut(redact(text).replace(ADVICE, ""))) as T;
 }
 
-/** Beginning and end of a text that is too long: the end of a message is its remedy. A character is not parted. */
+/**
+ * Returns beginning and end of a text that is too long, as the end of a message is its remedy. Never splits a
+ * character.
+ */
 function cut(text: string): string {
   if (text.length <= LONGEST) return text;
   const tail = LONGEST / 4;

@@ -1,13 +1,13 @@
 /**
- * output/: everything that leaves the program: log, tables, progress, report, termination message, without secrets and in the
- * operator's language. Knows how things are said, not how they are done.
+ * output/: everything that leaves the program: log, tables, progress, report, termination message, without
+ * secrets and in the operator's language. Knows how to present a run, not how to perform it.
  */
 import { closeSync, constants, openSync, writeSync } from "node:fs";
 import { JobError, type Problem, problemCode } from "../errors.ts";
 import { EXIT, type ExitCode } from "../exit.ts";
 import { formatMessage, type ReasonId } from "../messages/catalog.ts";
 import { JOIN, type Language } from "../messages/define.ts";
-import type { PackageAction, PlatformEntry, RowEntry } from "../messages/events.ts";
+import type { PackageAction, PlatformEntry, RemovedCounts, RowEntry } from "../messages/events.ts";
 import type { RegionEntry } from "../messages/regions.ts";
 import { escapeDeep, escapeJson, escapeText, type Redact, redactDeep } from "./redact.ts";
 
@@ -54,7 +54,7 @@ export interface PackageEntry {
 
 /** An APM probe that BK-Lite knows. */
 export interface ProbeEntry {
-  /** The file's. */
+  /** The file's digest. */
   name: string;
   key: string;
   stored: "whole" | "damaged" | "missing";
@@ -83,7 +83,7 @@ export interface ServersEntry {
   nats: { server: string; version: string; bucket: string } | null;
 }
 
-/** Something that ends no run, but that somebody should know. */
+/** Something that ends no run, but that a person should know. */
 export interface Warning {
   reason: ReasonId;
   message: string;
@@ -91,7 +91,7 @@ export interface Warning {
   file?: string;
 }
 
-/** The report, as REPORT_FILE and --json hold it; report.schema.json says the same to machines. */
+/** The report of REPORT_FILE and --json; report.schema.json describes it for machines. */
 export interface Report {
   schema: 3;
   command: string;
@@ -119,13 +119,13 @@ export interface Report {
 
 export type Phase = "wait" | "scan" | "lock" | "read" | "check" | "upload" | "rows" | "verify";
 
-/** What BK-Lite's support asks for when something does not work. */
+/** Facts that BK-Lite's support asks for. */
 export interface Support {
-  /** The highest layer of readiness that was passed; null for none. */
+  /** The highest layer of readiness that was passed; null if none. */
   layers: { postgres: string | null; nats: string | null };
   postgres: { version: string; state: string } | null;
   nats: { version: string; server: string } | null;
-  /** Configuration and usage of the bucket's stream, as it was last read. */
+  /** Configuration and usage of the bucket's stream, as last read. */
   store: {
     replicas: number;
     maxBytes: number;
@@ -136,17 +136,17 @@ export interface Support {
     lastSequence: number;
     objects: number;
   } | null;
-  /** Milliseconds by phase; waiting and scanning go on at the same time. */
+  /** Milliseconds by phase; waiting and scanning run at the same time. */
   phases: Partial<Record<Phase, number>>;
 }
 
-/** How many problems more than the one named, in words. */
+/** How many more problems there are. */
 const MORE: Record<Language, (others: number) => string> = {
   en: (others) => ` (and ${others} more, see the log)`,
   zh: (others) => `（另有 ${others} 个问题，见日志）`,
 };
 
-/** Any error as code, reason, message and remedy; what the job does not know is a bug of its own. */
+/** Returns an error's code, reason, message and remedy; an unknown error is a bug of the job. */
 export function describeError(error: unknown, language: Language): ReportError {
   if (!(error instanceof JobError)) {
     const cause = error instanceof Error ? error.message : String(error);
@@ -170,7 +170,7 @@ export function describeError(error: unknown, language: Language): ReportError {
   };
 }
 
-/** A problem by itself, as the report has it for its file. */
+/** Returns a problem as the report has it for its file. */
 export function describeProblem(problem: Problem, language: Language): ReportError {
   const { message, hint } = formatMessage(
     problem.reason,
@@ -181,22 +181,31 @@ export function describeProblem(problem: Problem, language: Language): ReportErr
   return { code: problemCode(problem), reason: problem.reason, message, hint };
 }
 
-/** The report as REPORT_FILE and --json have it. Every `<` is escaped, so that the page can hold the same bytes. */
+/**
+ * The report as REPORT_FILE and --json have it. Every `<` is escaped, so that the page can hold the same
+ * bytes.
+ */
 export function toJson(report: Report, redact: Redact): string {
   const json = JSON.stringify(redactDeep(report, redact), null, 2);
   return `${escapeJson(json).replaceAll("<", "\\u003c")}\n`;
 }
 
-/** Counts by action: `{uploaded: 1, unchanged: 2}`. */
+/** Returns counts by action: `{uploaded: 1, unchanged: 2}`. */
 export function countActions(entries: readonly { action: string }[]): Record<string, number> {
   const counts: Record<string, number> = {};
   for (const { action } of entries) counts[action] = (counts[action] ?? 0) + 1;
   return counts;
 }
 
+/** Returns how many versions went, or would go, and the bytes of their objects. */
+export function countRemoved({ removed }: Pick<Report, "removed">): RemovedCounts {
+  const bytes = removed.reduce((sum, one) => sum + (one.bytes ?? 0), 0);
+  return { versions: removed.length, bytes, done: removed.every(({ done }) => done) };
+}
+
 /**
- * Outcome, counts, what can be installed and the error in at most `limit` bytes of JSON, for Kubernetes' termination message
- * (4096 bytes there). Where it is too long the error's words are cut.
+ * Returns outcome, counts, installable platforms and the error in at most `limit` bytes of JSON, for
+ * Kubernetes' termination message (4096 bytes). Cuts the error's words if the text is too long.
  */
 export function terminationMessage(report: Report, limit = 4096): string {
   let keep = limit;
@@ -230,14 +239,17 @@ function shortened(error: ReportError, keep: number): ReportError {
   return { ...error, message: cut(error.message), hint: cut(error.hint) };
 }
 
-/** Where Kubernetes looks for a container's last words. */
+/** The file from which Kubernetes reads a container's termination message. */
 export const TERMINATION_LOG = "/dev/termination-log";
 
-/** Leaves the termination message of a report without secrets where the file exists and is writable; elsewhere there is nobody to read it. */
+/**
+ * Writes the termination message of a redacted report if the file exists and is writable; otherwise no one
+ * would read it.
+ */
 export function writeTerminationLog(path: string, report: Report): void {
   let fd: number | undefined;
   try {
-    // Without O_CREAT: on a machine that is no Kubernetes node there is no such file, and there should be none.
+    // Without O_CREAT: the file must not appear on a machine that is not a Kubernetes node.
     fd = openSync(path, constants.O_WRONLY | constants.O_TRUNC | constants.O_NONBLOCK);
     writeSync(fd, terminationMessage(report));
   } catch {

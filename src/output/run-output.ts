@@ -11,6 +11,7 @@ import { Recorder } from "./recorder.ts";
 import { createRedact, escapeLines, type Redact, redactDeep } from "./redact.ts";
 import {
   countActions,
+  countRemoved,
   describeError,
   describeProblem,
   type Report,
@@ -27,7 +28,10 @@ export interface Output {
   end: RunEnd;
 }
 
-/** Opens log, report and screen as the environment asks for; `shown` are values of the configuration that are no secret. */
+/**
+ * Opens log, report and screen as the environment configures them; `shown` are public values of the
+ * configuration.
+ */
 export async function openOutput(
   args: Pick<Arguments, "command" | "report"> & { program: Report["program"] },
   process: NodeJS.Process,
@@ -58,7 +62,7 @@ export async function openOutput(
   return { log, recorder, end };
 }
 
-/** A command line that says nothing: a person sees why and the usage, a machine gets its report all the same. */
+/** Reports an invalid command line: message and usage for people, and the report if one was requested. */
 export async function printUsageError(
   error: unknown,
   { usage, program }: { usage: string; program: Report["program"] },
@@ -66,7 +70,7 @@ export async function printUsageError(
   reader: Reader,
   leave: (code: ExitCode) => void,
 ): Promise<void> {
-  // Somebody may have meant a URL with a password in it.
+  // The word may be a URL with a password.
   const redact = createRedact(reader.secrets);
   const { language } = readOutput(process.env);
   const recorder = new Recorder("init", language);
@@ -105,7 +109,7 @@ export interface RunEndOptions {
   leave: (code: ExitCode) => void;
 }
 
-/** Everything that is written when the run is over: last line, table, report, termination message. */
+/** Writes the end of a run: last line, table, report, termination message. */
 export class RunEnd {
   readonly #options: RunEndOptions;
   #over = false;
@@ -114,12 +118,12 @@ export class RunEnd {
     this.#options = options;
   }
 
-  /** Says how it ended and ends the process. The first call counts. */
+  /** Writes how the run ended and ends the process. Only the first call counts. */
   finish(error?: unknown): void {
     if (this.#over) return;
     this.#over = true;
     const { recorder, redact, report: form, log, leave } = this.#options;
-    // A bad REPORT_FILE is what the run has ended with already.
+    // The run has already ended with the bad REPORT_FILE.
     this.#writeFiles(
       recorder.report(error),
       !(error instanceof JobError && error.reason.startsWith("config.")),
@@ -136,7 +140,7 @@ export class RunEnd {
     leave(report.exitCode);
   }
 
-  /** Leaves the report at each of its places. A disk that has become full costs the report, not the run. */
+  /** Writes the report to each of its paths. A full disk costs the report, not the run. */
   #writeFiles(report: Report, warns: boolean): void {
     const { reportPaths, redact, log } = this.#options;
     for (const path of reportPaths) {
@@ -156,7 +160,14 @@ export class RunEnd {
       return;
     }
     const { command, packages, rows, orphans, durationMs } = report;
-    const counts = { packages: countActions(packages), rows: countActions(rows), orphans, durationMs };
+    const removed = countRemoved(report);
+    const counts = {
+      packages: countActions(packages),
+      rows: countActions(rows),
+      removed,
+      orphans,
+      durationMs,
+    };
     if (error === undefined) {
       log.info("run.done", { command, ...counts });
       return;
@@ -189,12 +200,15 @@ function render(
   return form === "json" ? json : reportPage(redactDeep(report, redact), json, language);
 }
 
-/** The system's word for an error. */
+/** Returns the system's word for an error. */
 function wordOf(failure: unknown): string {
   return (failure as NodeJS.ErrnoException).code ?? String(failure);
 }
 
-/** Where an error was thrown, without its message: that is in the line already, and may look like a stack. */
+/**
+ * Returns where an error was thrown, without its message, which the line already has and which may look like
+ * a stack.
+ */
 function framesOf(error: unknown): string {
   const { stack = "", message = "" } = (error ?? {}) as Partial<Error>;
   return stack.slice(stack.indexOf(message) + message.length).trimStart();

@@ -1,7 +1,7 @@
 import { styleText } from "node:util";
 import type { LogLevel } from "../config/job-settings.ts";
 import { formatBytes, JOIN, type Language } from "../messages/define.ts";
-import { type EventFields, type EventName, INSTALL_WORDS, type PlatformEntry } from "../messages/events.ts";
+import { type EventFields, type EventName, installWords, type PlatformEntry } from "../messages/events.ts";
 import { REGION_WORDS, type RegionEntry, regionParts } from "../messages/regions.ts";
 import { differenceWords, doneWords, SCREEN } from "../messages/screen.ts";
 import { escapeLines } from "./redact.ts";
@@ -11,11 +11,11 @@ import { cellWidth, shorten, wrap } from "./terminal.ts";
 import { type Difference, type Said, type Verdict, verdictOf } from "./verdict.ts";
 
 /**
- * What people read: what was reached, what changes, what can be installed where, and the verdict last. Everything else of the log is at
- * debug there; JSON lines have all of it.
+ * The screen for people: the servers reached, the changes, what can be installed where, and the verdict last.
+ * The rest of the log is at debug; JSON lines have all of it.
  */
 
-/** Events that a person sees when they happen, because something is waited for or takes long. */
+/** Events that appear immediately, because the job waits or a step is slow. */
 const SHOWN: ReadonlySet<EventName> = new Set<EventName>([
   "wait.postgres.layer",
   "wait.nats.layer",
@@ -23,6 +23,7 @@ const SHOWN: ReadonlySet<EventName> = new Set<EventName>([
   "lock.waiting",
   "migrations.waiting",
   "definitions.waiting",
+  "read.progress",
   "check.progress",
   "upload.progress",
   "verify.waiting",
@@ -31,17 +32,18 @@ const SHOWN: ReadonlySet<EventName> = new Set<EventName>([
   "run.retry",
 ]);
 
-/** Whether an event is a line of the screen of its own, when it happens. */
+/** Whether an event is a line of the screen as soon as it happens. */
 export function isShown(event: EventName, fields: Readonly<Record<string, unknown>>): boolean {
   return SHOWN.has(event) && (fields.step ?? "progress") === "progress";
 }
 
-/** What a line begins with, where the locale is UTF-8, and where it is not. */
+/** The mark of a line, in a UTF-8 locale and in any other. */
 const MARKS = {
   ok: ["✔", "+", "green"],
   bad: ["✘", "x", "red"],
   warning: ["!", "!", "yellow"],
   new: ["+", "+", "green"],
+  old: ["-", "-", "yellow"],
   changed: ["~", "~", "yellow"],
   same: ["=", "=", "gray"],
   none: [" ", " ", "gray"],
@@ -53,19 +55,19 @@ export interface ScreenOptions {
   /** Cells of a line. */
   width: number;
   colour: boolean;
-  /** Signs that are in every character set. */
+  /** Marks that every character set has. */
   plain: boolean;
 }
 
-/** Cells of a mark and the blank behind it. */
+/** Cells of a mark and the space after it. */
 const HEAD = 2;
 
-/** Columns of the lines that say what was reached: these come one by one, and still stand below each other. */
-const REACHED = { least: [14, 21], drop: [2] };
+/** Columns of the lines about servers and volume, which appear one at a time but are aligned. */
+const REACHED = { least: [14, 22], drop: [2] };
 
 const PLAIN_ARROW = "->";
 
-/** Begins a line with its mark; without UTF-8 the marks of the layout's own are plain too. */
+/** Returns a line with its mark; without UTF-8 the layout's own marks are plain too. */
 function marked(mark: Mark, line: string, { colour, plain }: ScreenOptions): string {
   const [sign, ascii, name] = MARKS[mark];
   const shown = plain ? ascii : sign;
@@ -74,7 +76,7 @@ function marked(mark: Mark, line: string, { colour, plain }: ScreenOptions): str
   return mark === "none" ? `  ${text}` : `${painted} ${text}`;
 }
 
-/** The line of an event that says what was reached; undefined for any other. */
+/** Returns the line of an event about a server or the volume; undefined for any other. */
 export function reachedLine(event: EventName, fields: object, options: ScreenOptions): string | undefined {
   const words = SCREEN[options.language];
   const cells = (): string[] | undefined => {
@@ -99,22 +101,25 @@ export function reachedLine(event: EventName, fields: object, options: ScreenOpt
 
 /** A row, and what its installation would come to. */
 function installLine(fields: EventFields<"status.row">, options: ScreenOptions): string {
-  const words = INSTALL_WORDS[fields.install][options.language];
-  const width = options.width - HEAD;
-  const [line = ""] = columns([[nameOf(fields), fields.name, words]], { width, drop: [1], least: [37] });
+  const words = fitting(installWords(fields.install, options.language));
+  const [line = ""] = columns([[nameOf(fields), words]], {
+    width: options.width - HEAD,
+    drop: [],
+    least: [37],
+  });
   return marked(fields.install === "installable" ? "ok" : "bad", line, options);
 }
 
-/** Everything that is said when the run is over, by what LOG_LEVEL it is shown from. */
+/** The end of the screen, by the LOG_LEVEL from which a part is shown. */
 export interface Summary {
   level: Extract<LogLevel, "info" | "warn" | "error">;
   lines: readonly string[];
 }
 
-/** Lines of changes beyond which what belongs to one platform and version shares one. */
+/** If there are more lines of changes than this, those of one platform and version share a line. */
 const MANY = 40;
 
-/** Makes the end of the screen from the report. `differences` are those of `verify`. */
+/** Returns the end of the screen for a report. `differences` are those of `verify`. */
 export function summarize(
   report: Report,
   differences: readonly Difference[],
@@ -138,7 +143,7 @@ export function summarize(
 
 const LEVEL = { ok: "info", warning: "warn", bad: "error" } as const;
 
-/** The verdict, and what it names below it. A remedy that all have in common is said once. */
+/** Returns the verdict and its list. A remedy that all entries share appears once. */
 function verdictLines({ mark, head, named }: Verdict, options: ScreenOptions): string[] {
   const hints = new Set(named.map(({ hint }) => hint).filter((hint) => hint !== ""));
   const [common = ""] = hints.size === 1 ? hints : [];
@@ -156,12 +161,15 @@ function verdictLines({ mark, head, named }: Verdict, options: ScreenOptions): s
 /** SHA-256 in hexadecimal. */
 const DIGEST = /\b([0-9a-f]{12})[0-9a-f]{52}\b/g;
 
-/** A text that is longer than a line, with digests shortened: enough to tell two apart. JSON and the report have all of them. */
+/**
+ * Returns a text with digests shortened if it is longer than a line: enough to distinguish two. JSON and the
+ * report have them in full.
+ */
 export function shortDigests(text: string, cells: number): string {
   return cellWidth(text) > cells ? text.replace(DIGEST, "$1…") : text;
 }
 
-/** A message and its remedy, below each other and below the mark. */
+/** Returns a message and its remedy, one below the other, indented after the mark. */
 function paragraph(mark: Mark, { message, hint }: Said, options: ScreenOptions): string[] {
   const { remedyLine } = JOIN[options.language];
   const width = options.width - HEAD;
@@ -174,12 +182,12 @@ function paragraph(mark: Mark, { message, hint }: Said, options: ScreenOptions):
   ];
 }
 
-/** One line of the list. */
+/** A line of the list. */
 interface Change {
   mark: Mark;
   what: string;
   done: string;
-  /** What shares a line where there are many. */
+  /** The group that shares a line if there are many. */
   group: string;
   bytes: number;
 }
@@ -207,7 +215,7 @@ const platformOf = ({ os, arch }: Pick<Identity, "os" | "arch">) =>
 const nameOf = (one: Identity) =>
   [platformOf(one), one.object, one.version].filter((part) => part !== null && part !== "").join(" ");
 
-/** What changes, a line each; what is unchanged is a number. */
+/** Returns a line for each change, and the number of unchanged packages. */
 function changes(report: Report, differences: readonly Difference[], options: ScreenOptions): string[] {
   const { language } = options;
   const { command } = report;
@@ -215,7 +223,7 @@ function changes(report: Report, differences: readonly Difference[], options: Sc
   const found =
     differences.length > 0
       ? differing(differences, language)
-      : [...packageChanges(report, language), ...rowChanges(report, language)];
+      : [...packageChanges(report, language), ...rowChanges(report, language), ...removals(report, language)];
   const changed = found.length > MANY ? grouped(found, language) : found;
   const cells = changed.map(({ what, done, bytes }): Cell[] => [
     what,
@@ -229,7 +237,7 @@ function changes(report: Report, differences: readonly Difference[], options: Sc
   ];
 }
 
-/** The first text that fits, else the last one, shortened. */
+/** Returns the first text that fits, or else the last one, shortened. */
 function fitting(texts: readonly string[]): Cell {
   return (cells) => texts.find((text) => cellWidth(text) <= cells) ?? shorten(texts.at(-1) ?? "", cells);
 }
@@ -256,7 +264,7 @@ function packageChanges({ packages, command, error }: Report, language: Language
   });
 }
 
-/** Rows that were written though their package did not change, or that have none. */
+/** Returns rows that were written although their package is unchanged, or that have no package. */
 function rowChanges({ rows, packages, command }: Report, language: Language): Change[] {
   const changed = new Set(packages.filter(({ action }) => action !== "unchanged").map(nameOf));
   return rows.flatMap((one): Change[] => {
@@ -274,6 +282,24 @@ function rowChanges({ rows, packages, command }: Report, language: Language): Ch
   });
 }
 
+/** Old versions that went, or would go. */
+function removals({ removed }: Report, language: Language): Change[] {
+  const words = SCREEN[language];
+  return removed.map(({ row, key, bytes, done }) => {
+    // {os}/[{arch}/]{object}/{version}/{name}
+    const parts = (key ?? "").split("/").slice(0, -1);
+    const platform = parts.slice(0, -2).join("/");
+    const said = words.removed(done);
+    return {
+      mark: "old",
+      what: key === null ? words.row(row ?? 0) : [platform, ...parts.slice(-2)].join(" "),
+      done: row === null ? `${said}${JOIN[language].comma}${words.noRow}` : said,
+      group: `${platform} ${parts.at(-1)} ${said}`,
+      bytes: bytes ?? 0,
+    };
+  });
+}
+
 function differing(differences: readonly Difference[], language: Language): Change[] {
   const packages = Map.groupBy(differences, nameOf);
   return [...packages].map(([what, all]) => {
@@ -288,7 +314,7 @@ function differing(differences: readonly Difference[], language: Language): Chan
   });
 }
 
-/** The changes of one platform and version that came to the same share a line. */
+/** Joins equal changes of one platform and version into one line. */
 function grouped(changed: readonly Change[], language: Language): Change[] {
   return [...Map.groupBy(changed, ({ group }) => group).values()].map((all) => {
     const [first] = all as [Change, ...Change[]];
@@ -301,7 +327,7 @@ function grouped(changed: readonly Change[], language: Language): Change[] {
   });
 }
 
-/** What can be installed on which platform, and the APM probes, where there are any. */
+/** Returns what can be installed on which platform, and the APM probes, if there are any. */
 function matrix({ platforms, probes }: Report, options: ScreenOptions): string[] {
   const words = SCREEN[options.language];
   const present = probes.filter(({ stored }) => stored === "whole").map(probeLanguage);
@@ -309,7 +335,7 @@ function matrix({ platforms, probes }: Report, options: ScreenOptions): string[]
   const needed = platforms.some(({ installer, bootstrap }) => installer !== null || bootstrap !== null);
   const lines = columns(platforms.length > 0 ? [words.heads as readonly Cell[], ...rows] : [], {
     width: options.width - HEAD,
-    // what is dropped first is said by the page as well
+    // the columns that are dropped first are also in the page
     drop: needed ? [3] : [2, 3],
     least: [15],
   });
@@ -363,7 +389,7 @@ function isBehind({ lag, missing, damaged, deadBytes }: RegionEntry): boolean {
   return (lag ?? 0) > 0 && missing.length + damaged.length + (deadBytes ?? 0) === 0;
 }
 
-/** `java` of `apm/probe/java/NAME`. */
+/** Returns `java` of `apm/probe/java/NAME`. */
 const probeLanguage = ({ key }: Report["probes"][number]) => key.split("/")[2] ?? key;
 
 function platformCells(
@@ -385,7 +411,7 @@ function platformCells(
     const some = someOf(collectors.installable, space);
     return [some, listed].filter((part) => part !== "").join(JOIN[language].comma);
   };
-  // The newest controllers are what somebody looks for.
+  // The newest controllers matter most.
   const versions = someOf(controller.toReversed(), 12);
   return [
     platformOf({ os, arch }),

@@ -1,26 +1,26 @@
 import { escapeDeep, escapeText } from "./redact.ts";
 import { cellWidth, pad, shorten } from "./terminal.ts";
 
-/** A cell's text, or what makes it for the number of cells that are left; an empty text where that is too few. */
+/** A cell's text, or a function that returns it for the cells that are left (empty if these are too few). */
 export type Cell = string | ((cells: number) => string);
 
 export interface Layout {
   /** Terminal cells of a line. */
   width: number;
-  /** Columns that go where a line is too wide, those of least use first. */
+  /** Columns to drop if a line is too wide, the least useful first. */
   drop: readonly number[];
-  /** Least widths, so that tables of one line each stand below each other. */
+  /** Minimum widths, so that tables of one line each are aligned. */
   least?: readonly number[];
 }
 
 const GAP = 2;
 
-/** Cells that a column keeps when it is shortened, as long as others are wider. */
+/** Cells that a column keeps as long as wider columns can be shortened. */
 const KEPT = 8;
 
 /**
- * Lines of aligned columns, none wider than `width`: columns of least use go first, then the widest are shortened in the middle. A cell that
- * is a function stands last and takes what is left.
+ * Returns lines of aligned columns, at most `width` cells wide: drops the least useful columns, then shortens
+ * the widest in the middle. A cell that is a function is the last of its line and fills the rest.
  */
 export function columns(given: readonly (readonly Cell[])[], { width, drop, least = [] }: Layout): string[] {
   const rows = escapeDeep(given);

@@ -3,26 +3,29 @@ import type { WriteStream } from "node:tty";
 import type { Environment } from "../config/env.ts";
 import { escapeText, type Redact } from "./redact.ts";
 
-/** Cells of a line where nobody says how many there are. */
+/** Cells of a line if the width is unknown. */
 const WIDTH = 80;
 
-/** Where people read: a terminal, or a pretty log that ends up on one. */
+/** An output for people: a terminal, or a pretty log that ends up on one. */
 export interface Terminal {
   fd: 1 | 2;
   isTerminal: boolean;
-  /** Whether a line can be drawn again and again. */
+  /** Whether a line can be redrawn. */
   interactive: boolean;
   colour: boolean;
-  /** Whether only signs that are in every character set can be shown. */
+  /** Whether only ASCII signs can be shown. */
   plain: boolean;
-  /** Cells of a line, now: windows are resized. */
+  /** Current cells of a line: windows are resized. */
   width(): number;
 }
 
-/** What is known of the stream that the log goes to. TERM=dumb can neither paint nor go back in a line; CI keeps every state of it. */
+/**
+ * Describes the stream of the log. TERM=dumb supports neither colours nor redrawing; a CI log keeps every
+ * redrawn state.
+ */
 export function openTerminal(fd: 1 | 2, stream: WriteStream, environment: Environment): Terminal {
   const { NO_COLOR, TERM, CI, COLUMNS, LC_ALL, LC_CTYPE, LANG } = environment;
-  // A container has no locale, and whatever shows its log has UTF-8.
+  // A container has no locale, and the program that shows its log supports UTF-8.
   const locale = LC_ALL || LC_CTYPE || LANG || "UTF-8";
   const terminal = stream.isTTY === true;
   const width = () => (terminal ? stream.getWindowSize()[0] : Number(COLUMNS)) || WIDTH;
@@ -36,23 +39,27 @@ export function openTerminal(fd: 1 | 2, stream: WriteStream, environment: Enviro
   };
 }
 
-/** Makes a line of at most so many cells. Names pass `redact` before they are shortened. */
+/** Returns a line of at most so many cells. Names are redacted before they are shortened. */
 export type Draw = (cells: number, redact: Redact) => string;
 
-/** A line that stays below the log; drawn anew for each width, so that a resized window keeps no rests of it. */
-export function statusLine({ fd, width }: Terminal, redact: Redact) {
+/**
+ * A line that stays below the log; it is drawn again for each width, so that a resized window has no remains
+ * of it.
+ */
+export function statusLine({ fd, plain, width }: Terminal, redact: Redact) {
   let draw: Draw | undefined;
   let drawn = "";
   const hide = () => {
     if (drawn === "") return;
-    // A window that became narrower has broken the line into several.
+    // A narrower window has wrapped the line.
     const rows = Math.ceil(cellWidth(drawn) / width());
     writeNow(fd, `\r${rows > 1 ? `\x1b[${rows - 1}A` : ""}\x1b[J`);
     drawn = "";
   };
   const show = () => {
-    // In the last cell the cursor would be on the next line already.
-    drawn = draw ? escapeText(draw(width() - 1, redact)) : "";
+    // After the last cell the cursor would already be on the next line.
+    const text = draw ? escapeText(draw(width() - 1, redact)) : "";
+    drawn = plain ? text.replace(/[\u2800-\u28ff]/, "-").replaceAll("…", "~") : text;
     if (drawn !== "") writeNow(fd, drawn);
   };
   const set = (next: typeof draw) => {
@@ -64,8 +71,8 @@ export function statusLine({ fd, width }: Terminal, redact: Redact) {
 }
 
 /**
- * Writes all of a text at once. A reader that has gone away (`| head`) or a full disk is no reason to fail: returns the system's error,
- * which is for the caller whose text is all that the run is for.
+ * Writes a whole text synchronously. Returns the system's error for a closed pipe (`| head`) or a full disk,
+ * which matters only to a caller whose text is the purpose of the run.
  */
 export function writeNow(fd: 1 | 2, text: string): NodeJS.ErrnoException | undefined {
   let rest = Buffer.from(text);
@@ -74,19 +81,19 @@ export function writeNow(fd: 1 | 2, text: string): NodeJS.ErrnoException | undef
       rest = rest.subarray(writeSync(fd, rest));
     } catch (error) {
       if ((error as NodeJS.ErrnoException).code !== "EAGAIN") return error as NodeJS.ErrnoException;
-      // A full pipe that somebody made non-blocking: its reader needs a moment.
+      // A full non-blocking pipe: the program that reads it needs a moment.
       Atomics.wait(new Int32Array(new SharedArrayBuffer(4)), 0, 0, 10);
     }
   }
   return undefined;
 }
 
-/** What measures, once it is loaded. */
+/** The function that measures, once it is loaded. */
 let measure: { stringWidth: (text: string) => number; graphemes: Intl.Segmenter } | undefined;
 
 /**
- * To be awaited before anything here is used. Not loaded at the start: Unicode's tables take as long as all that comes before the first log line,
- * and JSON lines need none of them.
+ * Loads Unicode's tables; await it before using the functions below. They are not loaded at the start,
+ * because this would double the time to the first log line, and JSON lines do not need them.
  */
 export async function loadCells(): Promise<void> {
   const { default: stringWidth } = await import("string-width");
@@ -98,7 +105,7 @@ function loaded(): NonNullable<typeof measure> {
   return measure;
 }
 
-/** Terminal cells that a text takes: Chinese characters and emoji take two. */
+/** Returns the terminal cells of a text: Chinese characters and emoji have two. */
 export function cellWidth(text: string): number {
   return loaded().stringWidth(text);
 }
@@ -107,7 +114,7 @@ function clusters(text: string): string[] {
   return Array.from(loaded().graphemes.segment(text), ({ segment }) => segment);
 }
 
-/** The text in at most `cells` cells; what does not fit is left out in the middle: `fusion-co…amd64.zip`. */
+/** Returns the text in at most `cells` cells, shortened in the middle: `fusion-co…amd64.zip`. */
 export function shorten(text: string, cells: number): string {
   if (cellWidth(text) <= cells) return text;
   if (cells < 1) return "";
@@ -126,21 +133,21 @@ function fitting(parts: readonly string[], cells: number): string[] {
   return parts.slice(0, end === -1 ? parts.length : end);
 }
 
-/** The text, filled up with blanks to `cells` cells. */
+/** Returns the text, padded with spaces to `cells` cells. */
 export function pad(text: string, cells: number): string {
   return text + " ".repeat(Math.max(0, cells - cellWidth(text)));
 }
 
-/** Nothing may be parted in front of the first, and behind the second, of these. */
+/** A line must not break before a character of the first set or after one of the second. */
 const CLOSING = /^[，。、；：？！）》」』”’…,.;:?!)\]}]/u;
 const OPENING = /[（《「『“‘([{]$/u;
 
-/** What a line of a list begins with. */
+/** The beginning of a list's line. */
 const ITEM = "- ";
 
 /**
- * The text in lines of at most `cells` cells, parted at blanks and between Chinese characters. A word that is longer than a line
- * is shortened in the middle. Line breaks of the text stay; what of a list goes on in the next line stands below its own beginning.
+ * Returns the text in lines of at most `cells` cells, broken at spaces and between Chinese characters. A word
+ * longer than a line is shortened in the middle. Line breaks stay; continued lines of a list are indented.
  */
 export function wrap(text: string, cells: number): string[] {
   return text.split("\n").flatMap((line) => {
@@ -163,11 +170,13 @@ function wrapLine(text: string, cells: number): string[] {
   return [...lines, line.trimEnd()];
 }
 
-/** `12 s`, `3 秒`, `1.5 MiB/s`: a number and its unit are not parted. */
+/** `12 s`, `3 秒`, `1.5 MiB/s`: a number and its unit stay together. */
 const NUMBER = /^[（(]?[\d.,]*\d $/;
 const UNIT = /^(?:s|min|h|bytes|B|[KMGT]iB|[秒分小字个处次条])(?![\p{L}\d])/u;
 
-/** Words with the blanks behind them, and Chinese characters with the marks that belong to them; numbers with their units. */
+/**
+ * Words with their trailing spaces, Chinese characters with their punctuation, and numbers with their units.
+ */
 function pieces(text: string): string[] {
   const found: string[] = [];
   for (const piece of smallest(text)) {
@@ -179,7 +188,7 @@ function pieces(text: string): string[] {
 
 function smallest(text: string): string[] {
   const found: string[] = [];
-  // Joined when it is whole: a long word that grows letter by letter would be copied with each of them.
+  // Joined when complete: a long word that grows letter by letter would be copied each time.
   let piece: string[] = [];
   for (const cluster of clusters(text)) {
     const last = piece.at(-1) ?? "";

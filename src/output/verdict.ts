@@ -1,14 +1,14 @@
 import { JOIN, type Language } from "../messages/define.ts";
 import { differenceWords, SCREEN, successWords } from "../messages/screen.ts";
-import { countActions, type Report, type Warning } from "./report.ts";
+import { countActions, countRemoved, type Report, type Warning } from "./report.ts";
 
-/** Something that is wrong, and what to do. */
+/** A fault and its remedy. */
 export interface Said {
   message: string;
   hint: string;
 }
 
-/** Something in which the servers differ from what the volume asks for. */
+/** A difference between the servers and the volume. */
 export interface Difference extends Said {
   reason: string;
   os: string | null;
@@ -17,14 +17,14 @@ export interface Difference extends Said {
   version: string;
 }
 
-/** How a run ended, in words. */
+/** The end of a run in words. */
 export interface Verdict {
   mark: "ok" | "warning" | "bad";
-  /** Whole, where there is one thing to say or none; else what the list `named` begins with. */
+  /** The whole sentence if there is at most one entry; otherwise the head of the list `named`. */
   head: Said;
-  /** The first few things, where there are several. */
+  /** The first few entries, if there are several. */
   named: readonly Said[];
-  /** What the verdict does not name, to be said before it. */
+  /** Entries that the verdict does not name, to be printed before it. */
   failures: readonly Said[];
   warnings: readonly Said[];
 }
@@ -32,18 +32,18 @@ export interface Verdict {
 /** Failures or warnings that a verdict names. */
 const NAMED = 3;
 
-/** Warnings that keep something from being installed. */
+/** Warnings about something that cannot be installed. */
 const KEEPS_FROM_INSTALLING =
   /^(?:platform\.|archive\.ca\.|repack\.never$|collector\.(?:unstartable|unpacked|object|incomplete)$)/;
 
-/** Says how a run ended: why it failed, or what keeps something from being installed, and what to do. */
+/** Returns how a run ended: why it failed, or what prevents an installation, and what to do. */
 export function verdictOf(report: Report, differences: readonly Difference[], language: Language): Verdict {
   const { command, durationMs, packages, rows, error } = report;
   const words = SCREEN[language];
   const { blocking, others } = warningsOf(report, language);
   if (error) {
     const head = words.failed(command, error.code);
-    // what keeps something from being installed is not why the run failed
+    // a warning about an installation is not the cause of the failure
     const warnings = [...blocking, ...others];
     if (differences.length > NAMED) {
       const counts = Map.groupBy(differences, ({ reason }) => differenceWords(reason, language));
@@ -71,11 +71,12 @@ export function verdictOf(report: Report, differences: readonly Difference[], la
     seconds: durationMs / 1000,
     packages: countActions(packages),
     rows: countActions(rows),
+    removed: countRemoved(report),
   };
   const said = successWords(counts, language);
   const warnings = [...blocking.slice(NAMED), ...others];
   if (blocking.length > 0) {
-    // what was done is in the list
+    // the list has the changes
     const begin = command === "plan" ? said : words.succeeded(command);
     const warned = words.warned(begin, blocking.length + others.length);
     const head = { one: `${warned}${JOIN[language].colon}`, several: warned };
@@ -100,7 +101,10 @@ export function verdictOf(report: Report, differences: readonly Difference[], la
   }
 }
 
-/** What failed, each message once. What the run ended with comes first, if it is not a package's failure. */
+/**
+ * Returns the failures, each message once. The error that ended the run comes first, unless it is a package's
+ * failure.
+ */
 function failuresOf({ packages, error }: Report): Said[] {
   if (!error) return [];
   const failed = new Map<string, Said>();
@@ -114,14 +118,17 @@ function failuresOf({ packages, error }: Report): Said[] {
   return isOfPackage ? [...failed.values()] : [error, ...failed.values()];
 }
 
-/** Without warnings that follow from a failure of this run: of a file that failed, of a platform whose packages were not stored. */
+/**
+ * Returns the warnings without those that follow from a failure of this run: of a failed file, or of a
+ * platform whose packages were not stored.
+ */
 function warningsOf({ warnings, packages, error }: Report, language: Language) {
   const failed = new Set(
     packages.filter(({ action }) => action === "failed").map(({ source }) => source.file),
   );
   const isDerived = ({ reason, file }: Warning) =>
     error !== undefined && (reason.startsWith("platform.") || (file !== undefined && failed.has(file)));
-  // what was replaced or kept is in the list of changes
+  // the list of changes has replaced and kept packages
   const own = warnings.filter((one) => !isDerived(one) && !one.reason.startsWith("content."));
   const say = ({ file, message, hint }: Warning): Said => ({
     message: file === undefined ? message : `${file}${JOIN[language].colon}${message}`,

@@ -7,6 +7,7 @@ import type { ZipItem } from "../archive/zip-write.ts";
 import type { Problem } from "../errors.ts";
 import type { Arch, Identity, Os, PackageType } from "../identity.ts";
 import type { FormReason } from "../messages/archive.ts";
+import type { SigningKey } from "../sshsig.ts";
 import type { StampedFile, VolumeFile } from "../volume/files.ts";
 import type { TreeEntry } from "../volume/list.ts";
 import { type Named, typeByName } from "../volume/name.ts";
@@ -17,6 +18,8 @@ export type Archive = ControllerArchive | CollectorFile | CollectorFolder | Inst
 
 interface ReadFile extends VolumeFile, StampedFile {
   digests: DigestCache;
+  /** The key that signed its list of checksums, if signatures are verified. */
+  signedBy?: SigningKey;
 }
 
 /** A zip or tar.gz with a controller and collectors. */
@@ -227,6 +230,11 @@ export function isMoving({ version }: Pick<Identity, "version">): boolean {
 
 const NUMBERED = /^(\d+(?:\.\d+)*)(?:-([^+]+))?/;
 const NATURAL = new Intl.Collator("en", { numeric: true });
+
+/** Whether a version has a place among others: numbers, maybe a pre-release, maybe build metadata. */
+export function isOrdered(version: string): boolean {
+  return /^\d+(?:\.\d+)*(?:-[^+]+)?(?:\+.+)?$/.test(version);
+}
 
 /**
  * Compares two versions, the newer being the greater: by number, a pre-release before its release. `latest`

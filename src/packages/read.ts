@@ -17,12 +17,13 @@ import { createTurns } from "../async.ts";
 import type { VolumeConfig } from "../config/job-settings.ts";
 import { collectProblem, finding, JobError, type Problem, ProblemError, problem } from "../errors.ts";
 import type { Claim, PackageType } from "../identity.ts";
-import { type Expected, expectedDigests, hasSums, sumsLists } from "../volume/checksums.ts";
+import { type Expected, expectedDigests, hasSums, ownDigests, sumsLists } from "../volume/checksums.ts";
 import { type FileStamp, type VolumeFile, withFile } from "../volume/files.ts";
 import { type WaitOptions, whenComplete } from "../volume/growing.ts";
 import { findFile, type Ignored, listVolume, readTree, type TreeEntry } from "../volume/list.ts";
 import { MANIFEST, readManifest } from "../volume/manifest.ts";
 import { formatOf, type Named, parseName } from "../volume/name.ts";
+import { findMismatch, type Signatures } from "../volume/signatures.ts";
 import { parseVersionFile, VERSION_FILE_LENGTH, versionsAround } from "../volume/version.ts";
 import { isBuiltin, slotPath, slotPaths } from "./definitions.ts";
 import {
@@ -59,15 +60,12 @@ export interface FoundFiles {
 export async function findFiles(
   args: ScanArguments,
   { packagesDir, allowEmpty }: VolumeConfig,
-  patience: WaitOptions,
+  options: ReadOptions,
 ): Promise<FoundFiles> {
   if (args.file !== undefined) {
     return { files: [await findFile(args.file, packagesDir, args)], ignored: [], warnings: [] };
   }
-  const [volume, manifest] = await Promise.all([
-    listVolume(packagesDir),
-    readManifest(packagesDir, patience),
-  ]);
+  const [volume, manifest] = await Promise.all([listVolume(packagesDir), readManifest(packagesDir, options)]);
   if (manifest && manifest.problems.length > 0) throw new ProblemError(manifest.problems);
   const declared = manifest?.files ?? [];
   const names = new Set([MANIFEST, ...declared.map(({ file }) => file)]);
@@ -89,6 +87,9 @@ export function emptyVolume(path: string, warnings: readonly Problem[], others: 
   return new JobError("volume.empty", { path, suspects, others, join: split?.params.command });
 }
 
+/** `signatures`: what VERIFY_KEY_FILE asks for. */
+export type ReadOptions = WaitOptions & { signatures?: Signatures | undefined };
+
 export interface ReadFiles {
   archives: Archive[];
   /**
@@ -99,19 +100,17 @@ export interface ReadFiles {
 }
 
 /** Reads every file as the package that it is declared to be, and compares it with its checksum files. */
-export async function readFiles(
-  files: readonly VolumeFile[],
-  patience: WaitOptions = {},
-): Promise<ReadFiles> {
-  const { signal } = patience;
+export async function readFiles(files: readonly VolumeFile[], options: ReadOptions = {}): Promise<ReadFiles> {
+  const { signal, signatures } = options;
   const lists = new ChecksumLists();
   const inTurn = createTurns();
   const read = (file: VolumeFile) =>
     inTurn(async () => {
       signal?.throwIfAborted();
-      const archive = await readArchive(file, signal);
-      const isUsable = archive.kind !== "collector-folder" && !("problem" in archive);
-      if (isUsable) await compareDigests(archive, lists, signal);
+      const archive = await readArchive(file, options);
+      if ("problem" in archive) return archive;
+      if (signatures) return withSignature(archive, signatures, signal);
+      if (archive.kind !== "collector-folder") await compareDigests(archive, lists, signal);
       return archive;
     });
   // one is read at a time, but all that are still being written are waited for together
@@ -119,7 +118,7 @@ export async function readFiles(
     files.map(async (file) => {
       const problems: Problem[] = [];
       const archive = await collectProblem(problems, () =>
-        whenComplete(file, () => read(file), patience, mayBePackage),
+        whenComplete(file, () => read(file), options, mayBePackage),
       );
       return { archives: archive ? [archive] : [], problems };
     }),
@@ -143,14 +142,15 @@ function mayBePackage(archive: Archive): boolean {
 /** Properties of every file that is open. */
 type Opened = VolumeFile & { stamp: FileStamp };
 
-async function readArchive(file: VolumeFile, signal: AbortSignal | undefined): Promise<Archive> {
+async function readArchive(file: VolumeFile, options: ReadOptions): Promise<Archive> {
+  const { signal } = options;
   if (file.isFolder) return readCollectorFolder(file);
   if (file.place) return readSlotFile(file, signal);
   const type = packageType(file);
   return withFile(file, async (handle, stamp) => {
     const opened = { ...file, size: Number(stamp.size), stamp };
     if (opened.size === 0) throw problem(file.file, "archive.empty", {});
-    if (type === "controller") return readController(opened, handle, signal);
+    if (type === "controller") return readController(opened, handle, options);
     if (type === "collector")
       return readCollector({ ...opened, nameInfo: readName(file, type) }, handle, signal);
     if (type === "apm-probe") return readProbe(opened, handle, signal);
@@ -169,7 +169,7 @@ function readName({ file, name, claim }: VolumeFile, type: PackageType): Named {
 async function readController(
   file: Opened,
   handle: OpenFile,
-  signal: AbortSignal | undefined,
+  { signal, signatures }: ReadOptions,
 ): Promise<ControllerArchive> {
   const nameInfo = readName(file, "controller");
   const claimed = file.claim ? undefined : formatOf(file.name);
@@ -184,7 +184,7 @@ async function readController(
   const own = await firstBytes(members.get("VERSION"));
   // a longer file is a bundle of certificates, which BK-Lite does not put there
   const certificate = (ca?.size ?? 0) <= VERSION_FILE_LENGTH ? await firstBytes(ca) : undefined;
-  const around = await versionsAround(file);
+  const around = await versionsAround(file, signatures);
   const { entries, rootEntry = false, repeated = [] } = listing;
   return {
     ...file,
@@ -422,6 +422,38 @@ function repeatedNames(archive: Archive): Problem[] {
   if (first === undefined) return [];
   return [finding(archive.file, "tar.repeated", { entry: first, count: others.length + 1 })];
 }
+
+/**
+ * Returns a file or folder with the key that signed it, after a comparison of every file with the signed list. Throws
+ * exit 65; a slot of the bundle layout may contain other files, of which the problem is kept.
+ */
+async function withSignature(
+  archive: Archive,
+  signatures: Signatures,
+  signal: AbortSignal | undefined,
+): Promise<Archive> {
+  const problems: Problem[] = [];
+  const signers = await collectProblem(problems, async () => {
+    const own = archive.kind === "collector-folder" ? [] : await ownDigests(archive);
+    const files = archive.kind === "collector-folder" ? archive.tree.filter(isFile) : [archive];
+    const found = [];
+    for (const file of files) {
+      const signed = await signatures.digestsOf(file);
+      const sha256 = await fileDigest(archive, signal, file);
+      const wrong = findMismatch(file.file, sha256, [...signed, ...own]);
+      if (wrong) throw new ProblemError([wrong]);
+      found.push(...signed.map(({ signer }) => signer));
+    }
+    return found;
+  });
+  const [signedBy] = signers ?? [];
+  if (signers) return { ...archive, ...(signedBy && { signedBy }) };
+  const [found] = problems;
+  if (found && !mayBePackage(archive)) return { ...archive, problem: found } as Archive;
+  throw new ProblemError(problems);
+}
+
+const isFile = ({ isFolder }: TreeEntry) => !isFolder;
 
 async function compareDigests(
   archive: Archive,

@@ -7,6 +7,7 @@ import { readVerified, type VerifyOptions, verifyEntries } from "../archive/zip-
 import { copyZip, type ZipItem } from "../archive/zip-write.ts";
 import { inParallel } from "../async.ts";
 import { isSystemError, problem } from "../errors.ts";
+import { shownKey } from "../sshsig.ts";
 import {
   assertUnchanged,
   digest,
@@ -173,6 +174,12 @@ function targetOf<From>(
   return { zip, items: derived.items(), ...(zip && { limit: MAX_ZIP, tooLong }) };
 }
 
+/** Returns the files on the volume that a package's bytes are made of. */
+export function sourceFiles({ archive, derived }: Package): StampedFile[] {
+  if (!derived || !isFromFolder(derived)) return [archive];
+  return derived.items().flatMap(({ from }) => (from.isFolder ? [] : [from]));
+}
+
 /** Returns a package's stored bytes; undefined if they are derived and not known beforehand. */
 export function packageSize({ archive, derived }: Package): number | undefined {
   return derived ? derivedSize(archive, derived) : archive.size;
@@ -278,18 +285,20 @@ async function folderDigest(
 }
 
 /**
- * Returns the file or folder that a package comes from, as it was delivered. `sha256`: null as long as the file was not
- * read in full, and for a folder of several files.
+ * Returns the file or folder that a package comes from, as it was delivered. `sha256`: null as long as the
+ * file was not read in full, and for a folder of several files.
  */
 export function sourceOf({ archive, derived }: Package): {
   file: string;
   bytes: number;
   sha256: string | null;
+  signedBy?: string;
 } {
   const fromFolder = derived && isFromFolder(derived) ? derived.items().map(({ from }) => from) : undefined;
   const [only, ...others] = fromFolder?.filter(({ isFolder }) => !isFolder) ?? [archive];
   const sha256 = only && others.length === 0 ? archive.digests.files.get(only.file) : undefined;
-  return { file: archive.file, bytes: archive.size, sha256: sha256 ?? null };
+  const signedBy = archive.signedBy && shownKey(archive.signedBy);
+  return { file: archive.file, bytes: archive.size, sha256: sha256 ?? null, ...(signedBy && { signedBy }) };
 }
 
 /** Returns a package's title for progress and messages: the file, and its part of it. */

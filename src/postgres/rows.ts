@@ -129,6 +129,36 @@ export async function deleteStale(db: Database, shape: TableShape, { id }: Row):
   return gone.length > 0;
 }
 
+/**
+ * Deletes a row of `system`, unless it changed since it was read: then retryable `row.contended`. One that is
+ * gone already is no error.
+ */
+export async function deleteRow(db: Database, shape: TableShape, row: Row): Promise<void> {
+  const { type, os, arch, object, version, name, status } = row;
+  const columns = { type, os, object, version, name, ...(shape.archColumn && { cpu_architecture: arch }) };
+  const same = { ...columns, created_by: SYSTEM, ...(shape.optional.has("status") && { status }) };
+  const where = Object.keys(same).map((column, index) => `${column} = $${index + 2}`);
+  const gone = await db.query(
+    `DELETE FROM ${shape.table} WHERE id = $1 AND ${where.join(" AND ")} RETURNING id`,
+    [row.id, ...Object.values(same)],
+  );
+  const [now] = gone.length > 0 ? [] : await readSome(db, shape, [row.id]);
+  if (now) throw unwritten(shape, row, now, "DELETE");
+}
+
+/** Returns why a statement about a row changed nothing: a trigger, or another program changed the row. */
+function unwritten(
+  shape: TableShape,
+  row: Row,
+  now: Row | undefined,
+  statement: "UPDATE" | "DELETE",
+): JobError {
+  const isSame = now && isSystemRow(now) && differingColumns(row, now).length === 0;
+  if (isSame) return new JobError("row.suppressed", { table: shape.table, statement });
+  const said = `row ${row.id} was changed by another program`;
+  return new JobError("row.contended", { said }, { retryable: true });
+}
+
 async function inTransaction<T>(
   db: Database,
   shape: TableShape,
@@ -213,10 +243,7 @@ async function update(
   );
   if (updated) return Number(updated.id);
   const [now] = await readSome(db, shape, [row.id]);
-  const isSame = now && isSystemRow(now) && differingColumns(row, now).length === 0;
-  if (isSame) throw new JobError("row.suppressed", { table: shape.table, statement: "UPDATE" });
-  const said = `row ${row.id} was changed by another program`;
-  throw new JobError("row.contended", { said }, { retryable: true });
+  throw unwritten(shape, row, now, "UPDATE");
 }
 
 /** Reads the rows back before they are committed: a trigger or a column's type may have changed a value. */

@@ -111,10 +111,16 @@ function refusalOf(
 }
 
 /** What a command does with the table. */
-interface TableUse {
+export interface TableUse {
+  /** Inserts and updates rows. */
   writes: boolean;
-  /** Removes rows that were never finished (PURGE_ORPHANS). */
-  deletes: boolean;
+  /** Deletes rows that were never finished (PURGE_ORPHANS), or old versions (`prune`, KEEP_VERSIONS). */
+  deletes: "nothing" | "unfinished" | "versions";
+}
+
+/** Whether a command changes rows. */
+export function changesRows({ writes, deletes }: TableUse): boolean {
+  return writes || deletes !== "nothing";
 }
 
 /** Returns the columns that an INSERT names, without the identity. */
@@ -245,8 +251,8 @@ export function missingGrants(facts: TableFacts, schema: string, shape: TableSha
 }
 
 /** Returns whether rows are deleted: only a table with a status has rows that were never finished. */
-function deletesRows({ optional }: TableShape, { writes, deletes }: TableUse): boolean {
-  return writes && deletes && optional.has("status");
+function deletesRows({ optional }: TableShape, { deletes }: TableUse): boolean {
+  return deletes === "versions" || (deletes === "unfinished" && optional.has("status"));
 }
 
 /**

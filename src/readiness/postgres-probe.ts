@@ -3,6 +3,7 @@ import { type DbConfig, type DbServer, isSocketFolder } from "../config/db-setti
 import { JobError } from "../errors.ts";
 import { type Database, openDatabase, tlsOptions } from "../postgres/database.ts";
 import {
+  changesRows,
   missingGrants,
   missingPolicy,
   quote,
@@ -10,6 +11,7 @@ import {
   shapeOf,
   TABLE,
   type TableShape,
+  type TableUse,
 } from "../postgres/table.ts";
 import {
   type Attempt,
@@ -37,14 +39,14 @@ export interface PostgresReady {
 }
 
 /**
- * Returns how to become ready on a usable table, for each server. `writes`: whether the command needs INSERT
- * and UPDATE.
+ * Returns how to become ready on a usable table, for each server. `use`: what the command needs privileges
+ * for.
  */
-export function postgresProbes(config: DbConfig, writes: boolean): Probe<PostgresReady>[] {
-  return config.servers.map((server) => probeOf(server, config, writes));
+export function postgresProbes(config: DbConfig, use: TableUse): Probe<PostgresReady>[] {
+  return config.servers.map((server) => probeOf(server, config, use));
 }
 
-function probeOf(server: DbServer, config: DbConfig, writes: boolean): Probe<PostgresReady> {
+function probeOf(server: DbServer, config: DbConfig, use: TableUse): Probe<PostgresReady> {
   const endpoint = endpointOf("postgres", server);
   const { host, port, where } = endpoint;
   return {
@@ -53,7 +55,7 @@ function probeOf(server: DbServer, config: DbConfig, writes: boolean): Probe<Pos
       const db = await logIn(endpoint, config, attempt);
       try {
         attempt.enter("table");
-        const { shape, version } = await checkTable(db, config, where, writes);
+        const { shape, version } = await checkTable(db, config, where, use);
         return { db, shape, version, host, port, where };
       } catch (error) {
         db.close().catch(() => {});
@@ -308,7 +310,7 @@ async function checkTable(
   db: Database,
   config: DbConfig,
   where: string,
-  writes: boolean,
+  use: TableUse,
 ): Promise<{ shape: TableShape; version: string }> {
   const { schema, user, database } = config;
   const facts = await readFacts(db, schema);
@@ -321,9 +323,8 @@ async function checkTable(
   // Without SELECT the catalog shows this user only a part of the table.
   if (!facts.mayRead)
     throw lacking([`GRANT SELECT ON ${quote(schema)}.${quote(TABLE)} TO ${quote(facts.user)}`]);
-  const use = { writes, deletes: config.deletesRows };
   const shape = shapeOf(facts, schema, config.rowDefaults);
-  if (writes && shape.refusal) throw shape.refusal;
+  if (changesRows(use) && shape.refusal) throw shape.refusal;
   const grants = missingGrants(facts, schema, shape, use);
   if (grants.length > 0) throw lacking(grants);
   const policy = missingPolicy(facts, shape, use);
@@ -331,7 +332,7 @@ async function checkTable(
     const { table } = shape;
     throw layerError("privileges", "postgres.row-security", { where, user, table, policy });
   }
-  if ((writes || config.writable) && facts.readOnly)
+  if ((changesRows(use) || config.writable) && facts.readOnly)
     throw layerError("privileges", "postgres.read-only", { where });
   return { shape, version: facts.version };
 }

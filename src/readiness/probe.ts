@@ -129,9 +129,11 @@ function layerBelow(service: Service, { layer }: JobError): Layer | undefined {
 function createReporter(service: Service, { started, deadline, log }: WaitOptions) {
   const isDue = createLineClock();
   let last: JobError | undefined;
+  let line = 0;
   const report = (failure: JobError) => {
     last = failure;
     if (!isDue(`${failure.layer} ${failure.reason}`)) return;
+    line += 1;
     const { message: cause, hint } = formatMessage(failure.reason, failure.params, log.language);
     log.info(`wait.${service}.layer`, {
       passed: layerBelow(service, failure) ?? "none",
@@ -141,6 +143,7 @@ function createReporter(service: Service, { started, deadline, log }: WaitOption
       hint,
       waited: Math.round((performance.now() - started) / 1000),
       left: Math.max(0, Math.round((deadline - performance.now()) / 1000)),
+      line,
     });
   };
   const timer = setInterval(() => last && report(last), 1000);

@@ -1,6 +1,7 @@
 import { JobError } from "../errors.ts";
 import { EXIT, type ExitCode } from "../exit.ts";
 import type { JobContext } from "../job.ts";
+import type { TableUse } from "../postgres/table.ts";
 import { type NatsReady, natsProbes } from "./nats-probe.ts";
 import { type PostgresReady, postgresProbes } from "./postgres-probe.ts";
 import { type WaitOptions, waitUntilReady } from "./probe.ts";
@@ -18,8 +19,8 @@ export interface Servers {
 /**
  * Waits for Postgres and NATS at the same time, at most WAIT_TIMEOUT seconds. A final failure of one ends the
  * waiting for the other; only an attempt under way may still end within LAST_CALL. `writes`: whether the
- * command writes, and so needs the privileges and may create the bucket. Throws exit 69, 73, 77 or 78; if
- * both servers failed, the message names both.
+ * command writes, and so needs the privileges and (but for `prune`) may create the bucket. Throws exit 69,
+ * 73, 77 or 78; if both servers failed, the message names both.
  */
 export async function waitForServers(
   job: JobContext,
@@ -60,12 +61,21 @@ export async function waitForServers(
   throw verdictOf([db, js].flatMap((result) => (result.status === "rejected" ? [result.reason] : [])));
 }
 
+/** Returns what a command that `writes` does with the table: `prune` deletes and does nothing else. */
+function tableUse({ args, config }: JobContext, writes: boolean): TableUse {
+  if (!writes) return { writes, deletes: "nothing" };
+  const isPrune = args.command === "prune";
+  if (isPrune || config.keepVersions > 0) return { writes: !isPrune, deletes: "versions" };
+  return { writes, deletes: config.purgeOrphans ? "unfinished" : "nothing" };
+}
+
 async function waitForPostgres(
-  { config, log, recorder }: JobContext,
+  job: JobContext,
   writes: boolean,
   options: WaitOptions,
 ): Promise<PostgresReady> {
-  const ready = await waitUntilReady(postgresProbes(config.db, writes), options);
+  const { config, log, recorder } = job;
+  const ready = await waitUntilReady(postgresProbes(config.db, tableUse(job, writes)), options);
   const { host, port, version, where, shape } = ready;
   const { database, schema } = config.db;
   recorder.support.postgres = { version, state: shape.state };
@@ -83,7 +93,7 @@ async function waitForNats(
   const needs = {
     // A run that has failed already creates nothing.
     get creates() {
-      return writes && !options.enough.aborted;
+      return writes && args.command !== "prune" && !options.enough.aborted;
     },
     // `plan` says what `init` would do; other commands that only read accept the bucket as it is.
     settings: writes || args.command === "plan",

@@ -13,7 +13,8 @@ import { checkCapacity } from "../store/capacity.ts";
 import type { StoredObject } from "../store/object.ts";
 import { discard, publish, removeObject, type Staged, stage, type Upload } from "../store/put.ts";
 import { InFlightBudget } from "../store/window.ts";
-import { type CheckContext, checkEntries } from "./checks.ts";
+import type { Signatures } from "../volume/signatures.ts";
+import { type CheckContext, checkEntries, checkSignatures } from "./checks.ts";
 import { contentNow, type Decision, isUploaded, type Plan, type RowDecision } from "./decide.ts";
 import { headersOf } from "./match.ts";
 
@@ -46,23 +47,35 @@ const PUBLISHED_TOGETHER = 4;
  */
 export async function applyPackages(plan: Plan, context: ApplyContext): Promise<Applied> {
   const applied: Applied = { failures: new Map(), digests: new Map() };
-  const count = plan.packages.filter(isUploaded).length;
+  const all = plan.packages.filter(isUploaded);
+  const count = all.length;
+  const total = sizeOf(all);
   const budget = new InFlightBudget();
   let index = 1;
+  let before = 0;
   for (const group of Map.groupBy(plan.packages, ({ desired }) => desired.package.archive).values()) {
     const results = new Map<Decision, Result>();
     const uploads = group.filter(isUploaded);
     for (const decision of group.filter((one) => !isUploaded(one)))
       results.set(decision, resultOf(decision, context));
     try {
-      await storeArchive(uploads, results, { budget, index, count }, context);
+      await storeArchive(uploads, results, { budget, index, count, before, total }, context);
     } finally {
       // In the packages' order; finished packages are recorded even if the run starts again.
       for (const decision of group) recordResult(decision, results.get(decision), applied, context);
     }
     index += uploads.length;
+    before += sizeOf(uploads) ?? 0;
   }
   return applied;
+}
+
+/** Returns the bytes of uploads together; undefined if one is not known before it is sent. */
+function sizeOf(uploads: readonly Decision[]): number | undefined {
+  return uploads.reduce<number | undefined>(
+    (sum, { desired: { bytes } }) => (sum === undefined || bytes === undefined ? undefined : sum + bytes),
+    0,
+  );
 }
 
 /** Returns the result of a package that is not uploaded. */
@@ -214,6 +227,7 @@ export interface StageContext extends CheckContext {
   /** The objects as they were read, deletion markers included. */
   objects: ReadonlyMap<string, StoredObject>;
   stallSeconds: number;
+  signatures: Signatures | undefined;
 }
 
 /** What the archives of one run share. */
@@ -222,6 +236,9 @@ export interface RunUploads {
   /** The number of the archive's first upload among all `count` of the run, from 1. */
   index: number;
   count: number;
+  /** Bytes of the uploads before these, and of all of the run; undefined: not known before they are sent. */
+  before: number;
+  total: number | undefined;
 }
 
 /** A package whose chunks are sent. */
@@ -240,7 +257,7 @@ export interface StagedPackage {
 export async function stageArchive(
   archive: Archive,
   uploads: readonly Decision[],
-  { budget, index, count }: RunUploads,
+  { budget, index, count, ...run }: RunUploads,
   context: StageContext,
 ): Promise<StagedPackage[]> {
   const { bucket } = context.servers.nats;
@@ -250,7 +267,7 @@ export async function stageArchive(
   const { chunkSize } = await checkCapacity(bucket, sizes);
   const stop = new AbortController();
   const signal = AbortSignal.any([context.signal, stop.signal]);
-  const progress = trackUploads(packages, { sizes, index, count }, context.log);
+  const progress = trackUploads(packages, { sizes, index, count, run }, context.log);
   const staged = new Map<Decision, StagedPackage>();
   const sendOne = async (decision: Decision) => {
     signal.throwIfAborted();
@@ -276,6 +293,10 @@ export async function stageArchive(
     ]);
     if (signal.aborted) throw signal.reason;
     const sent = uploads.flatMap((decision) => staged.get(decision) ?? []);
+    if (context.signatures) {
+      const digests = new Map(sent.map(({ decision, object }) => [decision.desired.package, object.sha256]));
+      await checkSignatures(digests, context.signatures, signal);
+    }
     if (digests) archive.digests.entries = new Map([...digests, ...sent.flatMap(entryDigest)]);
     return sent;
   } catch (error) {
@@ -324,13 +345,13 @@ function uploadOf(
 
 function trackUploads(
   packages: readonly Package[],
-  { sizes, index, count }: { sizes: (number | undefined)[]; index: number; count: number },
+  options: Omit<Parameters<typeof startUploads>[1], "file">,
   log: Log,
 ): UploadsProgress {
   const [first, ...others] = packages;
   if (!first) throw new Error("there is nothing to upload");
   const file = others.length === 0 ? packageTitle(first) : first.archive.file;
-  return startUploads(log, { file, sizes, index, count });
+  return startUploads(log, { file, ...options });
 }
 
 /**

@@ -3,8 +3,10 @@ import { collectProblem, type Problem, ProblemError } from "../errors.ts";
 import type { Log } from "../output/log.ts";
 import { startProgress } from "../output/progress.ts";
 import type { Recorder } from "../output/recorder.ts";
-import { type Archive, isZip } from "../packages/package.ts";
-import { verifyArchive } from "../packages/sources.ts";
+import { type Archive, isZip, type Package } from "../packages/package.ts";
+import { sourceFiles, verifyArchive } from "../packages/sources.ts";
+import { digest, type StampedFile } from "../volume/files.ts";
+import { findMismatch, type Signatures } from "../volume/signatures.ts";
 import { type Decision, isUploaded } from "./decide.ts";
 
 export interface CheckContext {
@@ -46,6 +48,28 @@ export async function checkEntries(
     progress.end();
   }
   return digests;
+}
+
+/**
+ * Compares the files that one archive's packages are made of with the signed list, after their bytes were sent: `sent` has
+ * the digest of each package that is its file; the files of all others are read once more. Throws exit 65.
+ */
+export async function checkSignatures(
+  sent: ReadonlyMap<Package, string>,
+  signatures: Signatures,
+  signal: AbortSignal,
+): Promise<void> {
+  const digests = new Map<string, { file: StampedFile; sha256: string }>();
+  for (const [pkg, sha256] of sent) {
+    for (const file of sourceFiles(pkg)) {
+      if (!pkg.derived) digests.set(file.file, { file, sha256 });
+      else if (!digests.has(file.file)) digests.set(file.file, { file, sha256: await digest(file, signal) });
+    }
+  }
+  for (const { file, sha256 } of digests.values()) {
+    const wrong = findMismatch(file.file, sha256, await signatures.digestsOf(file));
+    if (wrong) throw new ProblemError([wrong]);
+  }
 }
 
 /** Verifies every archive that would be uploaded. Throws an error that names all damaged archives. */

@@ -152,7 +152,19 @@ function isStaged(key: string): boolean {
   return STAGING.test(folder) && parseKey(parts.join("/"))?.arch !== undefined;
 }
 
-/** Finds objects under a package's key that no row is served by. What other applications store has other keys. */
+/** Whether an object is the one that was listed, and was stored over a day ago by the server's clock. */
+export async function isOverADay(
+  bucket: Bucket,
+  { key, sequence }: StoredObject,
+  stream: Listing["stream"],
+): Promise<boolean> {
+  const message = await bucket.message({ last_by_subj: metaSubject(bucket.name, key) });
+  return message?.seq === sequence && (stream?.time ?? Number.NaN) - message.time.getTime() > DAY;
+}
+
+/**
+ * Finds objects under a package's key that no row is served by. What other applications store has other keys.
+ */
 export function findUnlisted({ rows, listing, archColumn }: ObservedState): StoredObject[] {
   const inUse = new Set(rows.map((row) => served(rowKeys(row, archColumn), listing.objects)));
   return [...listing.objects.values()].filter(
@@ -182,10 +194,8 @@ export async function tidyStale(
   const { db, shape } = servers.postgres;
   const removed = new Set<unknown>();
   if (purge && objects.length + rows.length > 0) {
-    const now = state.listing.stream?.time ?? Number.NaN;
     for (const object of objects) {
-      const message = await bucket.message({ last_by_subj: metaSubject(bucket.name, object.key) });
-      if (!message || message.seq !== object.sequence || now - message.time.getTime() <= DAY) continue;
+      if (!(await isOverADay(bucket, object, state.listing.stream))) continue;
       await removeObject(bucket, object, () => lock.prove());
       removed.add(object.key);
     }

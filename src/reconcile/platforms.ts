@@ -84,8 +84,8 @@ export function platformsOf(state: Installable, require: readonly Platform[] = [
 }
 
 /**
- * What an installation of a row comes to: the object that the server would serve must be whole, and BK-Lite must find in it what it
- * starts. What others stored is judged by its name; a zip is not opened.
+ * What an installation of a row comes to: the object that the server would serve must be whole, and BK-Lite
+ * must find in it what it starts. What others stored is judged by its name; a zip is not opened.
  */
 export function installStateOf(row: Row, state: Installable): InstallState {
   const { archColumn, definitions = [], unstartable = [] } = state;
@@ -209,15 +209,26 @@ export function concludePlatforms(
     const present = probes.map(({ language }) => language).filter((language) => !lacking.includes(language));
     log.info("probes.summary", { present, missing: lacking });
   }
+  return incompleteOf(config, state);
+}
+
+/** Returns the error (exit 76) for the parts of REQUIRE that are missing; undefined: none is. */
+export function incompleteOf(
+  { require, requireProbes }: Pick<ScanContext["config"], "require" | "requireProbes">,
+  state: Installable,
+): JobError | undefined {
   const required = new Set(
-    config.require.map(({ os, arch }) => platformName({ os, arch: state.archColumn ? arch : null })),
+    require.map(({ os, arch }) => platformName({ os, arch: state.archColumn ? arch : null })),
   );
+  const probes = probesOf(state.listing.objects);
+  const lacks = (language: string) =>
+    probes.some((probe) => probe.language === language && probe.stored !== "whole");
   const incomplete = [
-    ...platforms
+    ...platformsOf(state, require)
       .filter((one) => one.missing.length > 0 && required.has(platformName(one)))
       .map((one) => ({ platform: platformName(one), missing: one.missing })),
-    ...config.requireProbes
-      .filter((language) => lacking.includes(language))
+    ...requireProbes
+      .filter(lacks)
       .map((language) => ({ platform: `apm/${language}`, missing: ["probe" as const] })),
   ];
   return incomplete.length > 0 ? new JobError("platform.incomplete", { incomplete }) : undefined;

@@ -1,16 +1,16 @@
 import { createLineClock, poll, until } from "../async.ts";
-import type { VolumeConfig } from "../config/job-settings.ts";
-import { type JobError, type Problem, ProblemError } from "../errors.ts";
+import { JobError, type Problem, ProblemError } from "../errors.ts";
 import { type JobContext, type ScanContext, writes } from "../job.ts";
 import type { Log } from "../output/log.ts";
+import { startReading } from "../output/progress.ts";
 import type { Archive } from "../packages/package.ts";
-import { emptyVolume, findFiles, readFiles } from "../packages/read.ts";
+import { emptyVolume, findFiles, type ReadOptions, readFiles } from "../packages/read.ts";
 import { judge, type Resolved } from "../packages/resolve.ts";
 import { readStartProgress, type StartProgress } from "../postgres/platform-tables.ts";
 import type { PostgresReady } from "../readiness/postgres-probe.ts";
 import { type Servers, waitForServers } from "../readiness/wait-for-servers.ts";
+import { shownKey } from "../sshsig.ts";
 import type { VolumeFile } from "../volume/files.ts";
-import type { WaitOptions } from "../volume/growing.ts";
 import type { Ignored } from "../volume/list.ts";
 
 /** The connected servers, and the archives on the volume. */
@@ -26,8 +26,8 @@ export interface Prepared {
  * reported without minutes of waiting. The first failure ends both.
  */
 export async function prepare(job: JobContext): Promise<Prepared> {
-  const { config, recorder } = job;
-  const files = await listFiles(job);
+  const { args, config, recorder } = job;
+  const files = args.command === "prune" ? await listFilesIfAny(job) : await listFiles(job);
   const sibling = new AbortController();
   const signal = AbortSignal.any([job.signal, sibling.signal]);
   const stop = (error: unknown): never => {
@@ -49,10 +49,22 @@ export async function prepare(job: JobContext): Promise<Prepared> {
 }
 
 /** Lists the files to read, and logs the others. Throws as findFiles does, and exit 66 if there is none. */
-export async function listFiles({ args, config, log, signal }: ScanContext): Promise<VolumeFile[]> {
-  const found = await findFiles(args, config, patienceOf(config, log, signal));
+export async function listFiles(job: ScanContext): Promise<VolumeFile[]> {
+  const { args, config, log, signal } = job;
+  const found = await findFiles(args, config, readOptions(job, signal));
   reportFindings(log, found);
-  return found.files;
+  return found.files.map((file) => ({ ...file, watch: () => startReading(log, file.file, file.size) }));
+}
+
+/** Lists the files of a volume that need not be there. */
+async function listFilesIfAny(job: ScanContext): Promise<VolumeFile[]> {
+  try {
+    return await listFiles(job);
+  } catch (error) {
+    const isNone = error instanceof JobError && /^volume\.(?:missing|empty)$/.test(error.reason);
+    if (isNone) return [];
+    throw error;
+  }
 }
 
 /**
@@ -61,11 +73,12 @@ export async function listFiles({ args, config, log, signal }: ScanContext): Pro
  */
 export async function scanFiles(
   files: readonly VolumeFile[],
-  { args, config, log }: ScanContext,
+  job: ScanContext,
   signal: AbortSignal,
 ): Promise<Archive[]> {
+  const { args, config, log, signatures } = job;
   const started = performance.now();
-  const { archives, problems, warnings } = await readFiles(files, patienceOf(config, log, signal));
+  const { archives, problems, warnings } = await readFiles(files, readOptions(job, signal));
   reportFindings(log, { ignored: [], warnings });
   if (problems.length > 0) {
     throw new ProblemError([...problems, ...(await judge(archives, args, config, signal)).problems]);
@@ -73,17 +86,20 @@ export async function scanFiles(
   const bytes = archives.reduce((sum, archive) => sum + archive.size, 0);
   const seconds = Number(((performance.now() - started) / 1000).toFixed(3));
   log.info("scan.done", { archives: archives.length, bytes, seconds });
+  for (const { list, signer } of signatures?.verified ?? [])
+    log.info("scan.signed", { list, signer: shownKey(signer) });
   return archives;
 }
 
 /** Waits for files that are still being written, a quarter of WAIT_TIMEOUT in all. */
-function patienceOf({ waitTimeout }: VolumeConfig, log: Log, signal: AbortSignal): WaitOptions {
-  return { signal, patience: waitTimeout / 4, onWait: (wait) => log.info("scan.growing", wait) };
+function readOptions({ config, log, signatures }: ScanContext, signal: AbortSignal): ReadOptions {
+  const patience = config.waitTimeout / 4;
+  return { signal, patience, onWait: (wait) => log.info("scan.growing", wait), signatures };
 }
 
 /**
- * Logs how many files become how many packages, those that become none, and warnings. Throws exit 66 if there is
- * no package.
+ * Logs how many files become how many packages, those that become none, and warnings. Throws exit 66 if there
+ * is no package.
  */
 export function reportResolved(
   { packages, ignored, warnings }: Resolved,

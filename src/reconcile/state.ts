@@ -6,7 +6,7 @@ import { startProgress } from "../output/progress.ts";
 import type { Recorder } from "../output/recorder.ts";
 import { isPart } from "../packages/layouts.ts";
 import { type Archive, type CollectorDefinition, type Package, shownPlatform } from "../packages/package.ts";
-import { resolvePackages } from "../packages/resolve.ts";
+import { type Resolved, resolvePackages } from "../packages/resolve.ts";
 import {
   fileDigest,
   isZipOfEntries,
@@ -51,20 +51,10 @@ export async function resolveDesired(
   archives: readonly Archive[],
   { postgres, nats }: Servers,
 ): Promise<Desired> {
-  const { config, args, log } = job;
+  const { config, log } = job;
   const { archColumn } = postgres.shape;
   job.recorder.archColumn = archColumn;
-  const { definitions, unusable } = await readDefinitions(postgres.db, config.db.schema);
-  if (unusable.length > 0) log.warn("plan.warning", "definitions.name", { names: unusable });
-  const resolved = await resolvePackages(archives, {
-    options: args,
-    packageVersion: config.packageVersion,
-    repack: config.repack,
-    collectors: config.collectors,
-    standalone: config.collectorPackages === "auto" ? archColumn : config.collectorPackages === "standalone",
-    definitions,
-    archColumn,
-  });
+  const { definitions, ...resolved } = await resolveArchives(job, archives, postgres);
   const { packages, collectors, problems } = resolved;
   if (problems.length > 0) throw new ProblemError(problems);
   reportResolved(resolved, job);
@@ -89,6 +79,26 @@ export async function resolveDesired(
     return controller ? [{ ...collector, controller }] : [];
   });
   return { packages, collectors: shared, definitions };
+}
+
+/** Returns what archives become on this database, and the platform's list of collectors. */
+export async function resolveArchives(
+  { config, args, log }: JobContext,
+  archives: readonly Archive[],
+  { db, shape: { archColumn } }: Servers["postgres"],
+): Promise<Resolved & { definitions: readonly CollectorDefinition[] }> {
+  const { definitions, unusable } = await readDefinitions(db, config.db.schema);
+  if (unusable.length > 0) log.warn("plan.warning", "definitions.name", { names: unusable });
+  const resolved = await resolvePackages(archives, {
+    options: args,
+    packageVersion: config.packageVersion,
+    repack: config.repack,
+    collectors: config.collectors,
+    standalone: config.collectorPackages === "auto" ? archColumn : config.collectorPackages === "standalone",
+    definitions,
+    archColumn,
+  });
+  return { ...resolved, definitions };
 }
 
 /** Logs that an archive is repacked, or that it would have to be. */

@@ -2,7 +2,8 @@ import { stat } from "node:fs/promises";
 import { problem } from "../errors.ts";
 import { besideAndAbove, decodeText, type Located, readSmall, type VolumeFile } from "./files.ts";
 
-const LIST = "SHA256SUMS";
+/** The name of a list of checksums. */
+export const LIST = "SHA256SUMS";
 const MAX_LENGTH = 1024 * 1024;
 
 /** An archive's SHA-256 by a checksum file. */
@@ -19,7 +20,7 @@ export interface Expected {
  * exit 65.
  */
 export async function expectedDigests(archive: VolumeFile): Promise<Expected[]> {
-  const found = await fromOwn(archive);
+  const found = await ownDigests(archive);
   for (const [above, list] of sumsLists(archive).entries()) {
     found.push(...(await fromList(archive, list, above > 0)));
   }
@@ -59,7 +60,8 @@ async function fromList(archive: VolumeFile, list: Located, isAbove: boolean): P
   return chosen.map(({ sha256 }) => ({ sha256, from: list.file }));
 }
 
-async function fromOwn({ name, file, path, root }: VolumeFile): Promise<Expected[]> {
+/** Returns the digests that `NAME.sha256` has for a file. Throws exit 65 for a line that cannot be read. */
+export async function ownDigests({ name, file, path, root }: VolumeFile): Promise<Expected[]> {
   const ending = ".sha256";
   const at = typeof path === "string" ? `${path}${ending}` : Buffer.concat([path, Buffer.from(ending)]);
   const own = { file: `${file}${ending}`, path: at, ...(root !== undefined && { root }) };
@@ -114,6 +116,18 @@ export interface Line {
   sha256: string;
   /** undefined: the line has only the digest. */
   name: string | undefined;
+}
+
+/** Returns the digests of a list by exact path below its folder, without the `./` that find and sha256sum write. */
+export function digestsIn(text: string): ReadonlyMap<string, readonly string[]> {
+  const digests = new Map<string, string[]>();
+  for (const line of text.split(/\r\n|\r|\n/)) {
+    const { name, sha256 } = parseLine(line) ?? {};
+    if (name === undefined || sha256 === undefined) continue;
+    const path = name.replace(/^\.\//, "");
+    digests.set(path, [...(digests.get(path) ?? []), sha256]);
+  }
+  return digests;
 }
 
 /**

@@ -12,6 +12,7 @@ import type { OpenFile, Source } from "../archive/types.ts";
 import { isSystemError, ProblemError, problem } from "../errors.ts";
 import type { Claim } from "../identity.ts";
 import { createSweep } from "../memory.ts";
+import type { Reading } from "../output/progress.ts";
 import type { CollectorPlace } from "./name.ts";
 import {
   changed,
@@ -38,6 +39,8 @@ export interface Located {
   root?: FilePath;
   /** The command line names it: it may be a link to anywhere, the files beside it may not. */
   linkAllowed?: true;
+  /** Called when the file is opened: what it returns is told how much of the file is read, for progress. */
+  watch?: () => Reading;
 }
 
 /**
@@ -177,11 +180,29 @@ export async function openFile(file: Located): Promise<{ handle: OpenFile; stamp
     // a link may have replaced the file since: what counts is where the open file is
     const place = await readlink(`/proc/self/fd/${handle.fd}`, "buffer").catch(() => undefined);
     if (place && !isInside(file, place)) throw problem(file.file, "file.link", {});
-    return { handle, stamp: await stampOf(handle, file.file) };
+    const stamp = await stampOf(handle, file.file);
+    return { handle: file.watch ? watched(handle, file.watch()) : handle, stamp };
   } catch (error) {
     await handle.close();
     throw error;
   }
+}
+
+/** Returns the handle; what is read by it is told, and that it is closed. */
+function watched(handle: OpenFile, reading: Reading): OpenFile {
+  const [read, close] = [handle.read.bind(handle), handle.close.bind(handle)];
+  const told = async (buffer: Buffer, offset: number, length: number, position: number) => {
+    const result = await read(buffer, offset, length, position);
+    reading.add(result.bytesRead);
+    return result;
+  };
+  return Object.assign(handle, {
+    read: told,
+    close: () => {
+      reading.end();
+      return close();
+    },
+  });
 }
 
 /**

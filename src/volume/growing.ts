@@ -40,6 +40,9 @@ const UNFILLED: ReadonlySet<ReasonId> = new Set<ReasonId>([
   "zip.header.missing",
   "checksum.empty",
   "checksum.mismatch",
+  "signature.invalid",
+  "signature.missing",
+  "signature.unlisted",
 ]);
 
 /** A wait for a file, in whole seconds. */

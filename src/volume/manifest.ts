@@ -9,6 +9,7 @@ import { decodeText, fileSize, type Located, locate, readSmall, type VolumeFile 
 import { type WaitOptions, whenComplete } from "./growing.ts";
 import schema from "./packages.schema.json" with { type: "json" };
 import type { FileName } from "./paths.ts";
+import type { Signatures } from "./signatures.ts";
 
 export const MANIFEST = "packages.json";
 /** Bytes: enough for thousands of packages. */
@@ -32,12 +33,15 @@ export interface Manifest {
 }
 
 /** Reads `packages.json`; undefined: there is none. Waits while the file is still being written. */
-export async function readManifest(dir: string, options: WaitOptions = {}): Promise<Manifest | undefined> {
+export async function readManifest(
+  dir: string,
+  options: WaitOptions & { signatures?: Signatures | undefined } = {},
+): Promise<Manifest | undefined> {
   const problems: Problem[] = [];
   const root = await realpath(dir).catch(() => dir);
   const manifest: Located = { file: MANIFEST, path: join(dir, MANIFEST), root };
   const value = await collectProblem(problems, () =>
-    whenComplete(manifest, async () => parseJson(await readText(manifest)), options),
+    whenComplete(manifest, async () => parseJson(await readText(manifest, options.signatures)), options),
   );
   if (value === undefined) return problems.length > 0 ? { files: [], problems } : undefined;
   const parsed = await check(value.json);
@@ -62,11 +66,15 @@ export async function readManifest(dir: string, options: WaitOptions = {}): Prom
 }
 
 /** Returns undefined if there is no such file. A FIFO does not block, and only MAX_LENGTH bytes are read. */
-async function readText(manifest: Located): Promise<string | undefined> {
+async function readText(manifest: Located, signatures?: Signatures): Promise<string | undefined> {
   const found = await readSmall(manifest, MAX_LENGTH);
-  if (found === "missing") return undefined;
+  if (found === "missing") {
+    await signatures?.checkAbsent(manifest);
+    return undefined;
+  }
   if (found === "irregular") throw problem(MANIFEST, "manifest.irregular", {});
   if (found.size > MAX_LENGTH) throw problem(MANIFEST, "manifest.long", { limit: MAX_LENGTH });
+  await signatures?.check(manifest, found.bytes);
   return decodeText(found.bytes) ?? found.bytes.toString();
 }
 

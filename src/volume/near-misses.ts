@@ -1,6 +1,7 @@
 import { executableType } from "../archive/file-kind.ts";
 import { inspectZip } from "../archive/zip-read.ts";
 import { finding, type Problem } from "../errors.ts";
+import { quoteForShell } from "../messages/define.ts";
 import { nearest } from "../nearest.ts";
 import { type Located, withFile } from "./files.ts";
 import { BOOTSTRAP_NAME, collectorPlace, INSTALLER_NAMES, KNOWN_NAMES, PROBES, parseName } from "./name.ts";
@@ -183,23 +184,18 @@ const LISTED = 8;
 /** Returns the command that joins the parts, relative to the volume. */
 function joinCommand({ whole, parts, command }: SplitPart, file: string): string {
   const folder = file.slice(0, file.lastIndexOf("/") + 1);
-  const into = folder === "" ? "" : `cd ${quoted(folder)} && `;
+  const into = folder === "" ? "" : `cd ${quoteForShell(folder)} && `;
   if (command === "zip") {
     // a hidden file is not read, should the job run meanwhile
-    const others = `${quoted(whole.slice(0, -".zip".length))}.z[0-9]*`;
-    return `${into}zip -s 0 ${quoted(whole)} --out .joined.zip && mv .joined.zip ${quoted(whole)} && rm ${others}`;
+    const others = `${quoteForShell(whole.slice(0, -".zip".length))}.z[0-9]*`;
+    return `${into}zip -s 0 ${quoteForShell(whole)} --out .joined.zip && mv .joined.zip ${quoteForShell(whole)} && rm ${others}`;
   }
   const [first = "", last = ""] = [parts[0], parts.at(-1)];
-  if (command === "7z") return `${into}7z x ${quoted(first)}`;
+  if (command === "7z") return `${into}7z x ${quoteForShell(first)}`;
   // the shell sorts names of equal length as the parts are numbered
   const listed =
     parts.length > LISTED && first.length === last.length
-      ? `${quoted(whole)}${first.slice(whole.length).replace(/[a-z\d]{1,4}$/i, (end) => "?".repeat(end.length))}`
-      : parts.map(quoted).join(" ");
-  return `${into}cat ${listed} > ${quoted(whole)}`;
-}
-
-/** Quotes a name for a shell. */
-function quoted(name: string): string {
-  return /^[\w./+-]+$/.test(name) && !name.startsWith("-") ? name : `'${name.replaceAll("'", "'\\''")}'`;
+      ? `${quoteForShell(whole)}${first.slice(whole.length).replace(/[a-z\d]{1,4}$/i, (end) => "?".repeat(end.length))}`
+      : parts.map(quoteForShell).join(" ");
+  return `${into}cat ${listed} > ${quoteForShell(whole)}`;
 }

@@ -1,6 +1,7 @@
 import { type Os, versionOf } from "../identity.ts";
 import { besideAndAbove, decodeText, type Located, readSmall } from "./files.ts";
 import { VERSION_FILE } from "./name.ts";
+import type { Signatures } from "./signatures.ts";
 
 /** The content of a VERSION file: one version, or one for each os. */
 export type Versions = PerOs & {
@@ -57,12 +58,16 @@ function osOf(word: string | undefined): Os | "any" {
  * Reads the VERSION files beside and above an archive, the nearest first. Exit 65, 66 or 74 if one cannot be
  * read.
  */
-export async function versionsAround(archive: Located): Promise<Versions[]> {
+export async function versionsAround(archive: Located, signatures?: Signatures): Promise<Versions[]> {
   const around: Versions[] = [];
   for (const one of besideAndAbove(archive, VERSION_FILE)) {
     const found = await readSmall(one, VERSION_FILE_LENGTH);
-    if (found === "irregular") around.push({ from: one.file });
-    else if (found !== "missing") around.push(parseVersionFile(found.bytes, one.file));
+    if (found === "missing") await signatures?.checkAbsent(one);
+    else if (found === "irregular") around.push({ from: one.file });
+    else {
+      await signatures?.check(one, found.bytes);
+      around.push(parseVersionFile(found.bytes, one.file));
+    }
   }
   return around;
 }

@@ -116,7 +116,7 @@ for (const { command: compose, version } of composes) {
       assert.deepEqual(services.trim().split("\n").sort(), ["nats", "postgres", "server", "web"]);
     });
 
-    test("PACKAGE_INIT_PULL takes what the page says", async () => {
+    test("PACKAGE_INIT_PULL accepts what the page says", async () => {
       for (const value of ["never", "if_not_present", "always"]) {
         await succeed(stack.composeWithInit(["config"], { PACKAGE_INIT_PULL: value }));
       }
@@ -260,7 +260,7 @@ for (const { command: compose, version } of composes) {
       assertSays(await shell.run("docker compose up -d", "/"), "another folder");
     });
 
-    test("one package by hand", async () => {
+    test("a single package", async () => {
       writeFileSync(join(stack.folder, "telegraf"), binaryHeader("linux", "x86_64"), { mode: 0o755 });
       await succeed(inStack(block("A single package")));
       const rows = await stack.sql(

@@ -108,7 +108,7 @@ describe("the image", () => {
     }
   });
 
-  test("takes no other image of that tag if a digest is given", async () => {
+  test("accepts no other image of that tag if a digest is given", async () => {
     const args = ["build", "--build-arg", `NODE_DIGEST=sha256:${"0".repeat(64)}`, "--target", "node", root];
     assert.notEqual((await run("docker", args)).code, 0);
   });

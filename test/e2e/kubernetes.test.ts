@@ -106,7 +106,7 @@ describe("docs/kubernetes.md, as printed", () => {
     assert.deepEqual(await rows(), before);
   });
 
-  test("fill.sh passes over what is there, lists it, and deletes it", async () => {
+  test("fill.sh skips existing files, lists files, and deletes one", async () => {
     await succeed(sh("kubectl apply -k k8s/overlays/pvc/claim"));
     writeFileSync(join(cluster.packages, ARCHIVE), "of the same name, another folder");
     const [, fill = ""] = block("On a claim").split("\n");
@@ -140,7 +140,7 @@ describe("docs/kubernetes.md, as printed", () => {
     await succeed(sh(`${FILL} --delete controller/fusion-collectors-linux-amd64-2.0.0.zip -n bk-lite`));
   });
 
-  test("an empty folder, a mistyped one, and a wrong call are refused", async () => {
+  test("an empty folder, a mistyped one, and a wrong call are rejected", async () => {
     mkdirSync(join(cluster.checkout, "empty/.git"), { recursive: true });
     writeFileSync(join(cluster.checkout, "empty/.git/x"), "x");
     await refuse(sh(`${FILL} empty -n bk-lite`), 66, /empty holds no file to copy/);

@@ -117,7 +117,7 @@ describe("docs/offline.md", () => {
     assertNothingPacked();
   });
 
-  test("another architecture's image is refused before any package is judged; --scan-with packs it", async () => {
+  test("another architecture's image is rejected before any package is judged; --scan-with packs it", async () => {
     const folder = join(stack.folder, "foreign");
     await loadForeignImage(folder);
     const out = join(folder, "bundle.tar.gz");
@@ -200,7 +200,7 @@ describe("docs/offline.md", () => {
     }
   }
 
-  test("load.sh refuses a flipped byte, names the file, and loads nothing", async () => {
+  test("load.sh rejects a flipped byte, names the file, and loads nothing", async () => {
     for (const name of ["packages/probe.bin", "image.tar", "k8s/base/job.yaml"]) {
       const { code, stderr } = await loadWithFlip(name, 100);
       assert.equal(code, 1, name);
@@ -214,7 +214,7 @@ describe("docs/offline.md", () => {
     assert.notEqual((await run("docker", ["image", "inspect", TAG])).code, 0);
   });
 
-  test("load.sh refuses a file that is missing or in no list", async () => {
+  test("load.sh rejects a file that is missing or in no list", async () => {
     writeFileSync(join(unpacked, "packages/extra.zip"), "x");
     const unlisted = await load();
     rmSync(join(unpacked, "packages/extra.zip"));

@@ -51,7 +51,7 @@ async function meanwhile(
   return running.done;
 }
 
-test("ten at once on an empty store: all succeed, one uploads, one writes the rows", async () => {
+test("ten together on an empty store: all succeed, one uploads, one writes the rows", async () => {
   const { stage, path } = await withArchive();
   const runs = await Promise.all(
     Array.from({ length: 10 }, (_, index) =>
@@ -89,7 +89,7 @@ test("a run that is killed while it holds the lock frees it for the one that wai
   await assertConverged(stage, path);
 });
 
-test("a run that waits for the lock in vain: exit 75, and nothing was touched", async () => {
+test("a run that waits for the lock without success: exit 75, and nothing was touched", async () => {
   const { stage, path } = await withArchive();
   const first = stage.start();
   at(stage, lastChunk, () => stage.nats.stall());
@@ -165,7 +165,7 @@ test("a person's row in mid-transaction: planned again, and the object goes unde
   assert.deepEqual(await stage.objects.unreachable(), []);
 });
 
-test("the same build uploaded by somebody else in mid-upload is taken as it is", async () => {
+test("the same build uploaded by another user in mid-upload is accepted unchanged", async () => {
   const { stage, path } = await withArchive();
   const result = await meanwhile(stage, lastChunk, async () => {
     await stage.objects.putForeign(KEY, await readFile(path));

@@ -63,7 +63,9 @@ function turnedAway(result: JobResult): void {
 
 const scheme = (name: string, port: number) => ({ NATS_SERVERS: `${name}://127.0.0.1:${port}` });
 
-describe("a server that takes no more connections is quoted, and waited for", { concurrency: 4 }, () => {
+describe("a server that accepts no more connections is quoted, and the job waits for it", {
+  concurrency: 4,
+}, () => {
   test("without TLS", async (t) => {
     const server = await start(t);
     await occupy(t, server);

@@ -158,7 +158,7 @@ test("the space for all objects of an archive is checked before its first chunk;
   await assertHolds(stage, "windows");
 });
 
-test("what was staged of a damaged archive takes no space from the next one", async () => {
+test("what was staged of a damaged archive leaves the space to the next one", async () => {
   const stage = await openStage();
   await addStream(stage.objects, stage.bucket, { max_bytes: 50_000_000 });
   await damage(await linux(stage), "vector");

@@ -71,7 +71,7 @@ describe("NATS cannot be reached", { concurrency: 4 }, () => {
       }),
     );
   });
-  test("a port that refuses", async () => {
+  test("a closed port", async () => {
     const closed = { port: await freePort() };
     await assertVerdict(
       env({ NATS_SERVERS: at(closed) }),

@@ -71,7 +71,7 @@ describe("Postgres cannot be reached", { concurrency: 4 }, () => {
     });
     await assertVerdict(env({ host }), verdict);
   });
-  test("a port that refuses", async () => {
+  test("a closed port", async () => {
     const port = await freePort();
     await assertVerdict(
       env({ port }),
@@ -111,7 +111,7 @@ describe("Postgres cannot be reached", { concurrency: 4 }, () => {
     });
     await assertVerdict(env({ port: nats.port }), verdict);
   });
-  test("both at once: one message names both", async () => {
+  test("both together: one message names both", async () => {
     const [port, other] = await Promise.all([freePort(), freePort()]);
     const verdict = waited({
       reason: "wait.both",

@@ -53,7 +53,7 @@ async function unpackAll(kind: Kind, archive: string, under: string) {
 
 for (const kind of ["zip", "tar.gz"] as const) {
   describe(kind, () => {
-    test(`${ROUNDS} made-up archives: what is stored is what other readers unpack, and what they refuse is refused`, async (t) => {
+    test(`${ROUNDS} made-up archives: what is stored is what other readers unpack, and what they reject is rejected`, async (t) => {
       t.diagnostic(`readers: ${peers.words || "none on this machine"}; seed ${SEED}`);
       const differences: Difference[] = [];
       const count = { accepted: 0, refused: 0, listed: 0 };

@@ -81,7 +81,7 @@ async function assertFull(here: Place, result: JobResult, names: RegExp, kept?: 
   }
 }
 
-describe("no room", { concurrency: 3 }, () => {
+describe("no space", { concurrency: 3 }, () => {
   test("the bucket's max_bytes: seen before the first chunk", async () => {
     const here = await place(await start({}));
     await addStream(here.objects, "bklite", { max_bytes: 2 * MB });
@@ -160,7 +160,7 @@ describe("a small disk", { concurrency: 2 }, () => {
     await assertFull(here, await here.run(), /bucket "bklite"/);
   });
 
-  test("the server does not: the run ends by itself, and the next one on a disk with room is right", async (t) => {
+  test("the server does not: the run ends by itself, and the next one on a disk with space is right", async (t) => {
     const storeDir = mountSmall(2);
     if (storeDir === undefined) return t.diagnostic("this user may not mount a tmpfs");
     const server = await start({ storeDir, maxFileStore: 100 * MB });

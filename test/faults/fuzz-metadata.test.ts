@@ -312,7 +312,7 @@ async function othersIn({ bucket }: Pick<World, "bucket">): Promise<Map<string, 
   return found;
 }
 
-describe("metadata that somebody rewrote", () => {
+describe("metadata that another program rewrote", () => {
   test(`${ROUNDS} rounds: no error, no hang, no byte of others lost, and ours converge`, async (t) => {
     mock.timers.enable({ apis: ["Date"], now: Date.now() + 2 * DAY });
     t.after(() => mock.timers.reset());

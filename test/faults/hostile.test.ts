@@ -271,7 +271,7 @@ test("all of them on one volume, through the entry point: exit 65, and each is n
   }
 });
 
-describe("one by one, with the memory that it takes", { concurrency: 2 }, () => {
+describe("one by one, with the memory that it needs", { concurrency: 2 }, () => {
   test("a bomb that does not admit its size is found by the full check", async () => {
     const dir = newVolume();
     writeFileSync(join(dir, "fusion-collectors.zip"), bomb(1000));

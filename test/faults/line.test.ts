@@ -28,7 +28,7 @@ const metaDone: Moment = { line: "nats", text: "HPUB $O.", when: "after" };
 const begin: Moment = { line: "postgres", text: "BEGIN", when: "before" };
 const commitDone: Moment = { line: "postgres", text: "COMMIT", when: "after" };
 
-describe("a line that is cut", { concurrency: 3 }, () => {
+describe("a connection that is cut", { concurrency: 3 }, () => {
   const cuts: [string, Moment, "nats" | "postgres"][] = [
     ["to NATS, among the chunks", chunk(3), "nats"],
     ["to NATS, before the metadata", meta, "nats"],
@@ -82,8 +82,8 @@ describe("a line that is cut", { concurrency: 3 }, () => {
   }
 });
 
-describe("a line that stalls", { concurrency: 4 }, () => {
-  test("for ever, in mid-upload: given up after NATS_TIMEOUT without progress", async () => {
+describe("a connection that stalls", { concurrency: 4 }, () => {
+  test("forever, in mid-upload: given up after NATS_TIMEOUT without progress", async () => {
     const { stage, path } = await withArchive();
     const running = stage.start([], { NATS_TIMEOUT: "2", WAIT_TIMEOUT: "2" });
     at(stage, chunk(3), () => stage.nats.stall());
@@ -135,7 +135,7 @@ describe("a line that stalls", { concurrency: 4 }, () => {
   });
 });
 
-describe("a slow line", { concurrency: 2 }, () => {
+describe("a slow connection", { concurrency: 2 }, () => {
   // What counts is progress, not duration. The long form is the real thing: 200 MB with the default
   // NATS_TIMEOUT.
   const [bytes, rate, timeout] = LONG ? [200_000_000, 5_000_000, undefined] : [20 * MIB, 2_500_000, "4"];

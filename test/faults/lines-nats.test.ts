@@ -131,7 +131,7 @@ describe("a NATS server that hangs", { concurrency: 4 }, () => {
   });
 });
 
-describe("a bucket that can never be made ends the waiting at once", { concurrency: 4 }, () => {
+describe("a bucket that can never be made ends the waiting immediately", { concurrency: 4 }, () => {
   const account = (jetstream: Record<string, unknown>) => ({
     config: { accounts: { APP: { jetstream, users: [{ user: "job", password: "planted-nats-password" }] } } },
   });
@@ -169,7 +169,7 @@ describe("a bucket that can never be made ends the waiting at once", { concurren
   });
 });
 
-describe("a bucket whose stream was made by hand", { concurrency: 4 }, () => {
+describe("a bucket whose stream was created manually", { concurrency: 4 }, () => {
   const subjects = ["$O.bklite.C.>", "$O.bklite.M.>"];
   const sound = { name: "OBJ_bklite", subjects, allow_rollup_hdrs: true };
   async function made(config: Partial<StreamConfig>, args: readonly string[] = []) {
@@ -300,7 +300,7 @@ describe("a percent sign in the URL's password", { concurrency: 4 }, () => {
       exits(await run(["wait"], { NATS_SERVERS: `nats://job:${written}@127.0.0.1:${server.port}` }), 0);
     });
   }
-  test("a wrong one is refused, and shown in no form", async () => {
+  test("a wrong one is rejected, and shown in no form", async () => {
     const server = await start({ user: "job", password: "planted-nats-password" });
     const NATS_SERVERS = `nats://job:planted%41wrong@127.0.0.1:${server.port}`;
     const result = await run(["wait"], { NATS_SERVERS });
@@ -311,7 +311,7 @@ describe("a percent sign in the URL's password", { concurrency: 4 }, () => {
   });
 });
 
-test("the example in a remedy is not taken for a secret", async () => {
+test("the example in a remedy is not mistaken for a secret", async () => {
   const NATS_SERVERS = "http://job:planted-nats-password@nats:4222";
   const result = await run(["wait"], { NATS_SERVERS });
   assert.deepEqual([result.code, result.report?.error?.reason], [78, "config.url.nats"], explain(result));

@@ -107,7 +107,7 @@ describe("DB_HOST", { concurrency: 4 }, () => {
     const more = { DB_HOST: `${socketFolder.path}/`, DB_SSLMODE: "require", NATS_NAMESPACE };
     exits(await run(["verify"], db, more), 0);
   });
-  test("a folder without one is waited for and named", async () => {
+  test("the job waits for a folder without one, and names it", async () => {
     const result = await run(["wait"], {}, { DB_HOST: folder.path, WAIT_TIMEOUT: "1" });
     fails(result, 69, "tcp", "postgres.socket");
     assert.match(result.report?.error?.message ?? "", /\.s\.PGSQL\.\d+.*ENOENT/);
@@ -198,7 +198,7 @@ describe("what is no Postgres for this job", { concurrency: 4 }, () => {
     ],
   ];
   for (const [what, answer, reason, cause] of LOGINS) {
-    test(`${what}: 78 at once, naming it`, async (t) => {
+    test(`${what}: 78 immediately, naming it`, async (t) => {
       const server = await startLoginOnly(answer);
       t.after(() => server.stop());
       const result = await run(["wait"], { port: server.port });
@@ -208,7 +208,7 @@ describe("what is no Postgres for this job", { concurrency: 4 }, () => {
     });
   }
   for (const DB_SSLMODE of ["disable", "require"]) {
-    test(`MySQL's greeting, ${DB_SSLMODE}: 78 at once, naming it`, async (t) => {
+    test(`MySQL's greeting, ${DB_SSLMODE}: 78 immediately, naming it`, async (t) => {
       for (const [version, name] of [
         ["8.0.36", /MySQL 8\.0\.36/],
         ["11.4.2-MariaDB", /MariaDB 11/],
@@ -221,7 +221,7 @@ describe("what is no Postgres for this job", { concurrency: 4 }, () => {
       }
     });
   }
-  test("a Postgres that asks for a password, and none is given: 77 at once", async () => {
+  test("a Postgres that asks for a password, and none is given: 77 immediately", async () => {
     const result = await run(["wait"], { ...(await database()), password: "" });
     fails(result, 77, "login", "postgres.login.no-password");
   });

@@ -41,7 +41,7 @@ async function uploading(stage: Stage, sent = 0): Promise<void> {
 }
 
 describe("the lock's session", { concurrency: 2 }, () => {
-  test("is not forgotten by a line that forgets idle connections", async (t) => {
+  test("is not forgotten by a connection that forgets idle connections", async (t) => {
     const { stage, path } = await slowStage();
     const relay = await startIdleDropRelay(stage.postgres.port, 4000);
     t.after(() => relay.stop());
@@ -58,7 +58,7 @@ describe("the lock's session", { concurrency: 2 }, () => {
     assert.ok(stage.nats.stats.bytesUp < BYTES * 1.5, "the archive was sent once");
   });
 
-  test("ended on the server in mid-upload is heard of, and taken again", async () => {
+  test("ended on the server in mid-upload is reported, and taken again", async () => {
     const { stage, path } = await slowStage();
     const running = stage.start();
     const pid = await holder(stage);
@@ -69,7 +69,7 @@ describe("the lock's session", { concurrency: 2 }, () => {
     await assertLockFree(stage);
   });
 
-  test("lost with its line: the run ends it on the server instead of waiting for its own lock", async () => {
+  test("lost with its connection: the run ends it on the server instead of waiting for its own lock", async () => {
     const { stage, path } = await slowStage();
     const running = stage.start();
     const pid = await holder(stage);
@@ -108,7 +108,7 @@ describe("the lock's session", { concurrency: 2 }, () => {
   });
 });
 
-test("a line that goes dead unseen, the session ended, and a second run: no reader gets damaged content", async (t) => {
+test("a connection that goes dead unseen, the session ended, and a second run: no reader gets damaged content", async (t) => {
   const { stage } = await slowStage();
   stage.nats.throttle(Number.POSITIVE_INFINITY);
   exits(await stage.run(), 0);
@@ -154,7 +154,7 @@ test("a line that goes dead unseen, the session ended, and a second run: no read
 });
 
 describe("a connection that is pooled", () => {
-  test("per transaction: 78 at once, no lock left behind, what is stored stays", async (t) => {
+  test("per transaction: 78 immediately, no lock left behind, what is stored stays", async (t) => {
     const stage = await stageOf({ state: "B" });
     const path = await stage.archive();
     exits(await stage.run(), 0);
@@ -220,7 +220,7 @@ test("the server notices within 90 seconds that a holder's machine is gone", asy
   }
 });
 
-test("an id sequence behind the ids that are taken: 78 with the setval that mends it", async () => {
+test("an id sequence behind the ids that are taken: 78 with the setval that fixes it", async () => {
   for (const serial of [false, true]) {
     const stage = await stageOf({ state: "B", serial });
     await stage.archive();

@@ -80,7 +80,7 @@ describe("nats-server", { concurrency: 1 }, () => {
 
   // 2.9 knows no such setting
   for (const { program, version } of nats.filter((one) => !one.version.startsWith("2.9."))) {
-    test(`${version}: a bucket that stores under other subjects is refused before a byte is sent`, async () => {
+    test(`${version}: a bucket that stores under other subjects is rejected before a byte is sent`, async () => {
       const [pg, js] = await Promise.all([startPostgres(), startNats({ program })]);
       const objects = await openObjects(js);
       try {

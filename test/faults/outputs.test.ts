@@ -61,7 +61,7 @@ function place(): string {
   return path;
 }
 
-describe("a standard output that takes nothing", { concurrency: 2 }, () => {
+describe("a standard output that accepts nothing", { concurrency: 2 }, () => {
   for (const how of ["full", "closed"] as const) {
     const open = () => (how === "full" ? openSync("/dev/full", "w") : "close");
 

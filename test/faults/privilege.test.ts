@@ -180,6 +180,40 @@ describe("with exactly what the page lists", { concurrency: 2 }, () => {
 
 const UPDATE = /UPDATE \(name, sha256, status, updated_at, updated_by\)/;
 
+test("prune --yes needs what the page lists for it, and DELETE before any work", async () => {
+  const shown = /CONNECT|USAGE ON SCHEMA|SELECT ON node_mgmt_collector|GRANT DELETE/;
+  const grants = [
+    ...GRANTS.filter((grant) => shown.test(grant)),
+    `GRANT SELECT ON node_mgmt_packageversion TO ${ROLE}`,
+  ];
+  const subjects = SUBJECTS.filter((subject) => /INFO|MSG\.GET|PURGE|\.M\./.test(subject));
+  assert.deepEqual([grants.length, subjects.length], [5, 4]);
+  const [db, nats] = await Promise.all([database(grants), server(subjects)]);
+  const objects = await openObjects({ url: nats.url, user: "admin", password: "planted-nats-admin" });
+  for (const version of ["1.0.0", "2.0.0"]) {
+    await insertRow(adminOf(db), { version, name: ARCHIVE });
+    await objects.putForeign(`linux/x86_64/Controller/${version}/${ARCHIVE}`, Buffer.from("any"));
+  }
+  const without = { PACKAGES_DIR: "/nowhere" };
+  const lacking = await database(grants.filter((grant) => !grant.includes("DELETE")));
+  exits(await run(lacking, nats, without, ["prune", "--keep", "1"]), 0);
+  for (const [more, args] of [
+    [without, ["prune", "--keep", "1", "--yes"]],
+    [{ KEEP_VERSIONS: "1" }, []],
+  ] as const) {
+    const denied = await run(lacking, nats, more, [...args]);
+    exits(denied, 77);
+    assert.match(denied.report?.error?.hint ?? "", /GRANT DELETE ON "public"\."node_mgmt_packageversion"/);
+  }
+  exits(await run(db, nats, without, ["prune", "--keep", "1", "--yes"]), 0);
+  assert.deepEqual(
+    (await objects.list()).map(({ name }) => name),
+    [`linux/x86_64/Controller/2.0.0/${ARCHIVE}`],
+  );
+  assert.deepEqual(await objects.unreachable(), []);
+  await objects.close();
+});
+
 describe("without one of Postgres' grants it fails and names it", { concurrency: 3 }, () => {
   /** What the message has to say of each grant, down to a single privilege of a list. */
   const NAMED: [take: string, from: RegExp, to: string, message: RegExp, reason?: string][] = [

@@ -16,7 +16,7 @@ async function refuseRows(stage: Stage, code: string): Promise<() => Promise<unk
   return () => stage.db.query("DROP TRIGGER refuse ON node_mgmt_packageversion");
 }
 
-describe("Postgres refuses a row: a code of the contract, no row of the transaction, and no bug", {
+describe("Postgres rejects a row: a code of the contract, no row of the transaction, and no bug", {
   concurrency: 3,
 }, () => {
   for (const [what, sqlstate, code] of [

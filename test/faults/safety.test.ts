@@ -131,7 +131,7 @@ async function assertSafe(stage: Stage, seen: ReadonlySet<string>, known: readon
   await assertLockFree(stage);
 }
 
-describe("two jobs, one of which loses a line", { concurrency: 2 }, () => {
+describe("two jobs, one of which loses a connection", { concurrency: 2 }, () => {
   for (let round = 0; round < rounds(NAMES.length); round += 1) {
     const fault = NAMES[round % NAMES.length] as Fault;
     test(`round ${round}: ${fault}`, async (t) => {
@@ -161,7 +161,7 @@ describe("two jobs, one of which loses a line", { concurrency: 2 }, () => {
 
 describe("two jobs behind a pooler that lends sessions", () => {
   for (let round = 0; round < Math.ceil(rounds(1) / 10); round += 1) {
-    test(`round ${round}: both refuse to work there, and readers notice nothing`, async (t) => {
+    test(`round ${round}: both stop there, and readers notice nothing`, async (t) => {
       if (!(await findPgbouncer())) return t.diagnostic("no pgbouncer here");
       const { stage, old, path } = await begin(`pooler ${round}`);
       const pooler = await startPgbouncer(stage.db, {

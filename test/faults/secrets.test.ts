@@ -102,7 +102,7 @@ describe("secrets appear in no output", { concurrency: 3 }, () => {
     );
   });
 
-  test("of logins that are refused", async () => {
+  test("of logins that are rejected", async () => {
     await search({ ...dbParts(), DB_USER: "nobody-here", ...natsParts() }, 77);
     await search({ DATABASE_URL: dbUrl().replace("job", "nobody-here"), ...natsParts() }, 77);
     await search({ ...dbParts(), ...natsParts(), NATS_USER: "nobody-here" }, 77);

@@ -51,7 +51,7 @@ async function withArchive(bytes = BYTES): Promise<{ stage: Stage; path: string 
 }
 
 describe("while it waits", { concurrency: 3 }, () => {
-  test("for servers that refuse", async () => {
+  test("for servers that reject connections", async () => {
     const { stage } = await withArchive();
     await Promise.all([stage.nats.refuse(), stage.postgres.refuse()]);
     const running = stage.start();
@@ -127,7 +127,7 @@ describe("while it works", { concurrency: 3 }, () => {
     });
   }
 
-  test("twice: the second ends it at once", async () => {
+  test("twice: the second ends it immediately", async () => {
     const { stage } = await withArchive();
     const running = stage.start();
     at(stage, nats(".C.PKGINIT", 3), () => stage.nats.stall());
@@ -153,7 +153,7 @@ describe("while it works", { concurrency: 3 }, () => {
   });
 });
 
-describe("on a bad line", { concurrency: 3 }, () => {
+describe("on a bad connection", { concurrency: 3 }, () => {
   for (const rate of [5_000_000, 1_000_000, 250_000]) {
     test(`of ${rate} bytes a second, in mid-upload: nothing unreachable is left`, async () => {
       const { stage } = await withArchive(24_000_000);
@@ -166,7 +166,7 @@ describe("on a bad line", { concurrency: 3 }, () => {
     });
   }
 
-  test("that stalls: it stops in time all the same, and the next run takes away what is left", async () => {
+  test("that stalls: it stops in time anyway, and the next run takes away what is left", async () => {
     const { stage, path } = await withArchive();
     const running = stage.start();
     at(stage, nats(".C.PKGINIT", 3), () => stage.nats.stall());

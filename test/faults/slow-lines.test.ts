@@ -184,7 +184,7 @@ test("a pool in transaction mode answers each of a statement's three parts withi
   );
 });
 
-test("a slow Postgres is not called slow because NATS has refused the login", async (t) => {
+test("a slow Postgres is not called slow because NATS has rejected the login", async (t) => {
   const { env, reach } = await environment("plain");
   const slow = await slowLines(t, "plain", 900);
   const server = await startNats({ user: "admin", password: "planted-password" });

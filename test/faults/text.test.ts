@@ -71,7 +71,7 @@ describe("names that an enemy gives", { concurrency: 2 }, () => {
     assert.ok(reasons > 300, `only ${reasons} reasons are said`);
   });
 
-  test("ten times the text takes no more than twenty times as long", async () => {
+  test("ten times the text needs no more than twenty times as long", async () => {
     let found = "";
     const piece = (text: string) => {
       found += text;

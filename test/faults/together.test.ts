@@ -92,7 +92,7 @@ for (const given of GIVEN)
       ["among the chunks", chunk(4)],
       ["before the second metadata", meta(2)],
     ] as const) {
-      test(`a line that is cut ${name}: a clean start by itself`, async () => {
+      test(`a connection that is cut ${name}: a clean start by itself`, async () => {
         const stage = await withArchive(given);
         const running = stage.start();
         at(stage, moment, () => stage.nats.cut());
@@ -134,7 +134,7 @@ for (const given of GIVEN)
       await assertComplete(stage, given);
     });
 
-    test("a slow line: whoever waits for its turn longer than NATS_TIMEOUT has not stalled", async () => {
+    test("a slow connection: whoever waits for its turn longer than NATS_TIMEOUT has not stalled", async () => {
       const stage = await withArchive(given);
       stage.nats.throttle(given.slow);
       exits(await stage.run([], { NATS_TIMEOUT: "2" }), 0);
@@ -149,7 +149,7 @@ for (const given of GIVEN)
 for (const [given, refused] of GIVEN.flatMap((given) =>
   (["Controller", "Telegraf"] as const).map((object) => [given, object] as const),
 )) {
-  test(`NATS refuses the metadata of one of ${given.file}, ${refused}: exit 77, and the others are stored and registered`, async (t) => {
+  test(`NATS rejects the metadata of one of ${given.file}, ${refused}: exit 77, and the others are stored and registered`, async (t) => {
     const site = await servers.site();
     await site.archive(given.file, given.content);
     const subject = `$O.${site.bucket}.M.${Buffer.from(key(refused)).toString("base64url")}`;

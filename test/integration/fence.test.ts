@@ -98,7 +98,7 @@ test("metadata that comes after another run reclaimed its chunks is never live",
   assert.deepEqual(await objects.unreachable(), []);
 });
 
-test("metadata that was there first is not fenced, and its chunks are not taken for leftovers", async () => {
+test("metadata that was there first is not fenced, and its chunks are not mistaken for leftovers", async () => {
   const bytes = randomBytes(1_500_000);
   const { nuid } = await upload(bytes, async () => {})();
   assert.equal(await fence(late, nuid), false);

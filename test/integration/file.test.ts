@@ -121,7 +121,7 @@ describe("a collector's own file", () => {
     assert.equal(String(await download(site, `linux/x86_64/Mine/latest/${name}`)), "a script, say");
   });
 
-  test("a program's header says the platform where nothing else does; what it contradicts is refused", async () => {
+  test("a program's header says the platform where nothing else does; what it contradicts is rejected", async () => {
     const site = await servers.site({ state: "C" });
     await writeFile(join(site.volume, "mine"), binaryHeader("windows", "arm64"));
     const args = ["--file", join(site.volume, "mine"), "--type", "collector", "--object", "Mine"];
@@ -131,7 +131,7 @@ describe("a collector's own file", () => {
     assert.deepEqual(await guideRows(site), ["collector windows arm64 Mine 1.0.0 mine"]);
   });
 
-  test("a program that was cut off is refused", async () => {
+  test("a program that was cut off is rejected", async () => {
     const site = await servers.site();
     const program = await readFile(process.execPath);
     await writeFile(join(site.volume, "mine"), program.subarray(0, program.length - 1000));
@@ -141,7 +141,7 @@ describe("a collector's own file", () => {
     assert.equal((await refused(site, await site.run(args), 65)).reason, "program.truncated");
   });
 
-  test("a name that says two things is refused, until an option says which", async () => {
+  test("a name that says two things is rejected, until an option says which", async () => {
     const site = await servers.site();
     await writeFile(join(site.volume, "windows-to-linux"), "anything");
     const args = ["--file", "windows-to-linux", "--type", "collector", "--object", "Mine"];

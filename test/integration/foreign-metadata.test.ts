@@ -43,7 +43,7 @@ async function assertSound(site: Site, ...keys: string[]): Promise<void> {
   assert.deepEqual(await site.objects.unreachable(), []);
 }
 
-describe("a nuid that somebody wrote purges nothing of others", () => {
+describe("a nuid that another program wrote purges nothing of others", () => {
   const nuids: [string, (site: Site) => Promise<string>][] = [
     ["*", async () => "*"],
     [">", async () => ">"],

@@ -44,7 +44,7 @@ const WRITTEN: [
   ],
 ];
 
-describe("what is still being written is waited for", { concurrency: 2 }, () => {
+describe("the job waits for what is still being written", { concurrency: 2 }, () => {
   for (const [what, file, first, then] of WRITTEN) {
     test(what, async () => {
       const site = await servers.site({ state: "C" });

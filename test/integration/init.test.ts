@@ -357,7 +357,7 @@ describe("plan, verify and wait write nothing", () => {
     assert.deepEqual(await site.rows(), []);
   });
 
-  test("plan says no to what init would refuse", async () => {
+  test("plan says no to what init would reject", async () => {
     const site = await servers.site();
     await site.archive();
     assert.equal((await site.run()).code, 0);

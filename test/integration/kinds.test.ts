@@ -116,7 +116,7 @@ describe("installers", () => {
     assert.deepEqual(await site.objects.unreachable(), []);
   });
 
-  test("any name, by --type or packages.json; what contradicts its header is refused", async () => {
+  test("any name, by --type or packages.json; what contradicts its header is rejected", async () => {
     const site = await servers.site({ state: "C" });
     const path = await put(site, "setup-arm", program("linux", "arm64"));
     assert.equal(
@@ -139,7 +139,7 @@ describe("installers", () => {
     ]);
   });
 
-  test("two for one platform, a page under its name, a program of another system: refused", async () => {
+  test("two for one platform, a page under its name, a program of another system: rejected", async () => {
     const [twice, page, other] = await Promise.all([1, 2, 3].map(() => servers.site({ state: "C" })));
     assert.ok(twice && page && other);
     await put(twice, "a/bklite-controller-installer", program("linux", "x86_64"));
@@ -184,7 +184,7 @@ describe("APM probes", () => {
     assert.deepEqual(await site.state(), before);
   });
 
-  test("one that is damaged, or none of the known ones, is refused", async () => {
+  test("one that is damaged, or none of the known ones, is rejected", async () => {
     const site = await servers.site({ state: "C" });
     const zip = await readFile(await site.archive("other.jar", { format: "zip" }));
     const file = join(site.volume, "other.jar");
@@ -269,7 +269,7 @@ describe("the official bundle's layout", () => {
     assert.notDeepEqual(await download(site, "linux/x86_64/Filebeat/latest/filebeat.zip"), beats);
   });
 
-  test("a folder with something that no zip can hold is refused, and so is a program of another platform", async () => {
+  test("a folder with something that no zip can hold is rejected, and so is a program of another platform", async () => {
     const [fifo, other] = await Promise.all([1, 2].map(() => servers.site({ state: "C" })));
     assert.ok(fifo && other);
     await put(fifo, "collector/linux/filebeat/filebeat", program("linux", "x86_64"));

@@ -47,7 +47,7 @@ describe("a VERSION file beside the archives", () => {
     });
   }
 
-  test("one that looks like a version and is none is exit 65, never 1.0.0, unless somebody says the version", async () => {
+  test("one that looks like a version and is none is exit 65, never 1.0.0, unless the version is given", async () => {
     for (const version of [
       "fusion-collectors 1.2.3",
       "1.2.3/4",
@@ -173,7 +173,7 @@ test("a declared collector that BK-Lite would not find, or not unpack, is a warn
   assert.deepEqual(saidOf("vector.tar.gz"), ["collector.unpacked"], explain(run));
 });
 
-test("a folder in a collector's place that no zip can hold is refused if it is a collector's, else left alone", async () => {
+test("a folder in a collector's place that no zip can hold is rejected if it is a collector's, else left alone", async () => {
   for (const [folder, code] of [
     ["templates", 0],
     ["filebeat", 65],

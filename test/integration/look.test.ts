@@ -93,7 +93,7 @@ describe("gate", () => {
     assert.doesNotMatch(shut.report?.error?.message ?? "", /x86_64/);
   });
 
-  test("is not shut again by what somebody deletes later but the last controller", async () => {
+  test("is not shut again by later deletions other than that of the last controller", async () => {
     const site = await servers.site({ state: "C" });
     await site.archive();
     assert.equal((await site.run()).code, 0);

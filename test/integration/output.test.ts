@@ -26,7 +26,7 @@ describe("a command line that says nothing: exit 64", () => {
     assert.match(result.stderr, /--bogus[\s\S]*\nusage: +bklite-package-init /);
   });
 
-  test("REPORT_FILE and --json have their report all the same", async () => {
+  test("REPORT_FILE and --json have their report anyway", async () => {
     const file = join(folder.path, "report.json");
     const result = await runJob({ args: ["--json", "frob"], env: { REPORT_FILE: file } });
     assert.equal(result.code, 64, explain(result));

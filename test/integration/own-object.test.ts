@@ -10,7 +10,7 @@ const servers = useServers();
 const SHARED = { COLLECTOR_PACKAGES: "shared" };
 
 describe("a collector's row with an object of its own stays as it is, in shared mode too", () => {
-  test("uploaded by hand with this job", async () => {
+  test("uploaded explicitly with this job", async () => {
     const site = await servers.site({ state: "B" });
     const file = join(site.volume, "telegraf.zip");
     const zip = rawZip([{ name: "telegraf", data: binaryHeader("linux", "x86_64"), mode: 0o100755 }]);

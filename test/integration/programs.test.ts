@@ -148,7 +148,7 @@ describe("a collector's zip is opened, for BK-Lite unzips it on the node", () =>
     ["a web page", PAGE, "archive.kind.html"],
   ];
   for (const [what, bytes, reason] of BAD) {
-    test(`refused: ${what}`, async () => {
+    test(`rejected: ${what}`, async () => {
       await refused({ [FILE]: bytes }, reason, /filebeat\.zip/);
       if (reason !== "package.program")
         await refused({ "filebeat.zip": bytes }, reason, /filebeat\.zip/, ["init", ...CLAIM]);
@@ -196,7 +196,7 @@ describe("a Windows package with names that a Windows node cannot unpack", { con
     ["package.windows.case", ["lib/a", "LIB"]],
   ];
   for (const [reason, names] of REFUSED) {
-    test(`is refused: ${names.join(", ")}`, () =>
+    test(`is rejected: ${names.join(", ")}`, () =>
       refused(
         { [ZIP]: rawZip([...PARTS, ...names.map(top)]) },
         reason,
@@ -214,7 +214,7 @@ describe("a Windows package with names that a Windows node cannot unpack", { con
       /con/,
     ));
 
-  test("names that only look like them pass, folders in other capitals are one, and Linux takes them all", async () => {
+  test("names that only look like them pass, folders in other capitals are one, and Linux accepts them all", async () => {
     const site = await servers.site({ state: "C" });
     const fine = ["console.txt", "com10", "auxiliary", "Lib/a", "lib/b", ".hidden", "__MACOSX.txt"].map(top);
     await put(site, ZIP, rawZip([...PARTS, ...fine]));

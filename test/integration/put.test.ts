@@ -75,7 +75,7 @@ describe("put", () => {
     }
   });
 
-  test("somebody else's upload in between is a conflict, and theirs stays", async () => {
+  test("another user's upload in between is a conflict, and theirs stays", async () => {
     const replaced = await bucket.get(KEY);
     const theirs = Buffer.from("theirs");
     let done = false;
@@ -116,7 +116,7 @@ describe("put", () => {
     assert.equal(await objects.info("other"), null);
   });
 
-  test("a read that hangs is given up, and a stop is heard meanwhile", async () => {
+  test("a read that hangs is given up, and a stop is noticed meanwhile", async () => {
     let reads = 0;
     const hangs = () =>
       source(Buffer.alloc(200_000), () => (reads++ % 2 === 1 ? new Promise(() => {}) : Promise.resolve()));

@@ -34,7 +34,7 @@ const STATES: [id: ReasonId, sqlstate: string][] = [
   ["run.postgres.lost", "57P01"],
 ];
 
-describe("what Postgres refuses while rows are written is", { concurrency: 2 }, () => {
+describe("what Postgres rejects while rows are written is", { concurrency: 2 }, () => {
   for (const [id, sqlstate] of STATES) {
     test(id, async () => {
       const site = await servers.site();
@@ -110,7 +110,7 @@ const STREAMS: [id: ReasonId, config: Partial<StreamConfig>][] = [
   ["store.full.bucket", { max_bytes: 1000 }],
 ];
 
-describe("a bucket that somebody else has made is refused by", () => {
+describe("a bucket that another program has created is rejected by", () => {
   for (const [id, config] of STREAMS) {
     test(id, async () => {
       const site = await servers.site();

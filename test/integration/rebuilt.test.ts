@@ -183,7 +183,7 @@ describe("an archive that was built again with something else in it", () => {
     assert.deepEqual(actions(await ok(site.run())), UNCHANGED);
   });
 
-  test("a damaged one is refused, whatever the object says", async () => {
+  test("a damaged one is rejected, whatever the object says", async () => {
     const { site, path } = await stored(ARCHIVE);
     const before = { objects: await site.objects.list(), rows: await site.rows() };
     await rebuild(path);

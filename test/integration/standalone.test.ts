@@ -207,7 +207,7 @@ describe("COLLECTOR_PACKAGES=standalone", () => {
   });
 });
 
-describe("an archive that was built anew", () => {
+describe("an archive that was built again", () => {
   test("replaces what has other bytes, and only that", async () => {
     const site = await servers.site();
     await site.archive(ARCHIVE, CONTENT);
@@ -258,7 +258,7 @@ describe("an archive that was built anew", () => {
   });
 });
 
-describe("what is lost, and what is somebody's", () => {
+describe("what is lost, and a user's package", () => {
   test("lost chunks, objects and rows come back", async () => {
     const site = await servers.site();
     await site.archive(ARCHIVE, CONTENT);

@@ -139,6 +139,20 @@ describe("status", { concurrency: 2 }, () => {
     assert.deepEqual([run.report?.servers.nats, run.report?.servers.postgres?.tableState], [null, "C"]);
   });
 
+  test("people see a line for each row, and what can be installed last", async () => {
+    const site = await servers.site({ state: "C" });
+    await filled(site);
+    await site.run();
+    await site.objects.damage("linux/x86_64/Telegraf/1.0.0/telegraf");
+    const run = await status(site, [], { LOG_FORMAT: "pretty", LOG_LEVEL: "info", LANG: "C.UTF-8" });
+    assert.match(run.stdout, /^✔ linux\/x86_64 Controller 1\.0\.0 +can be installed$/m);
+    assert.match(run.stdout, /^✘ linux\/x86_64 Telegraf 1\.0\.0 +damaged object$/m);
+    assert.match(
+      run.stdout.slice(run.stdout.indexOf("damaged object")),
+      /^ {2}platform +controller[\s\S]*status succeeded/m,
+    );
+  });
+
   test("the page on standard output shows rows and what is wrong with them", async () => {
     const site = await servers.site({ state: "C" });
     await insertRow(site.db, {

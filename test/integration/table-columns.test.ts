@@ -59,7 +59,7 @@ describe("a column that the job does not know", { concurrency: 2 }, () => {
     assert.deepEqual(new Set(await valuesOf(site, "x")), new Set(["a"]), "only an INSERT takes the value");
   });
 
-  test("takes its value from ROW_DEFAULTS, whatever its type; a column that is not there is passed over", async () => {
+  test("takes its value from ROW_DEFAULTS, whatever its type; a column that is not there is ignored", async () => {
     const columns = [
       "t varchar(10) NOT NULL",
       "n int NOT NULL",

@@ -1,10 +1,11 @@
 import assert from "node:assert/strict";
+import { readdirSync, readFileSync } from "node:fs";
 import { copyFile, mkdir, open, symlink, truncate, writeFile } from "node:fs/promises";
 import { join } from "node:path";
 import { describe, test } from "node:test";
 import { age } from "../support/archives.ts";
 import { type RawEntry, rawZip } from "../support/raw-zip.ts";
-import type { JobResult } from "../support/run.ts";
+import type { JobReport, JobResult } from "../support/run.ts";
 import { ARCHIVE, explain, type Site, sha256, useServers } from "../support/site.ts";
 
 const servers = useServers();
@@ -214,7 +215,7 @@ test("a good checksum file and a symbolic link are fine", async () => {
   assert.equal(run.code, 0, explain(run));
 });
 
-test("usage and configuration: 64 and 78, with all problems at once", async () => {
+test("usage and configuration: 64 and 78, with all problems together", async () => {
   const site = await servers.site();
   const usage = await site.run(["--force"]);
   assert.equal(usage.code, 64);
@@ -235,6 +236,35 @@ test("--json: the report alone on standard output, the log on standard error", a
   const run = await site.run(["--json"], { REPORT_FILE: "" });
   assert.equal(run.code, 0, explain(run));
   const report = JSON.parse(run.stdout);
-  assert.deepEqual([report.schema, report.command, report.outcome, report.exitCode], [2, "init", "ok", 0]);
+  assert.deepEqual([report.schema, report.command, report.outcome, report.exitCode], [3, "init", "ok", 0]);
   assert.ok(run.stderr.includes('"run.done"'));
+});
+
+test("REPORT_FILE in .html is a page that holds the JSON report of the other path", async () => {
+  const site = await servers.site({ state: "C" });
+  const path = await site.archive();
+  const [json, html] = ["report.json", "report.HTML"].map((name) => join(site.volume, name)) as [
+    string,
+    string,
+  ];
+  const run = await site.run([], { REPORT_FILE: `${json}, ${html}` });
+  assert.equal(run.code, 0, explain(run));
+  const [report, page] = [readFileSync(json, "utf8"), readFileSync(html, "utf8")];
+  assert.equal(page.split('id="report">\n')[1]?.split("</script>")[0], report);
+  assert.ok(page.replaceAll("<wbr>", "").includes(await sha256(json)));
+  const { packages, servers: reached, program } = JSON.parse(report) as JobReport;
+  const [controller] = packages.filter(({ type }) => type === "controller");
+  assert.deepEqual(
+    [controller?.source.sha256, controller?.stored.sha256],
+    [await sha256(path), await sha256(path)],
+  );
+  const { nats, postgres } = reached;
+  assert.deepEqual(
+    [postgres?.database, postgres?.port, postgres?.tableState, nats?.bucket, program.revision],
+    [site.db.name, site.db.port, "C", site.bucket, null],
+  );
+  const nowhere = join(site.volume, "no-folder", "page.html");
+  const refused = await site.run([], { REPORT_FILE: `${json},${nowhere}` });
+  assert.equal(refused.code, 78, explain(refused));
+  assert.deepEqual(readdirSync(site.volume).sort(), [ARCHIVE, "report.HTML", "report.json"]);
 });

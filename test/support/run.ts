@@ -98,6 +98,7 @@ export interface JobReport {
     damaged: string[];
     deadBytes: number | null;
   }[];
+  removed: { row: number | null; key: string | null; bytes: number | null; done: boolean }[];
   warnings: { reason: string; message: string; hint: string; file?: string }[];
   orphans?: { objects: number; bytes: number };
 }

@@ -5,6 +5,7 @@ import { readVolumeConfig } from "../../src/config/job-settings.ts";
 import { createLog } from "../../src/output/log.ts";
 import { Recorder } from "../../src/output/recorder.ts";
 import { openTerminal } from "../../src/output/terminal.ts";
+import { Signatures } from "../../src/volume/signatures.ts";
 import { checkedReport } from "./report.ts";
 import type { JobReport } from "./run.ts";
 
@@ -29,7 +30,8 @@ export async function scanInProcess(
   const work = async () => {
     const parsed = parseArguments(["scan", ...args]) as Arguments;
     const config = readVolumeConfig(new Reader({ ...env }));
-    await scanOnly({ args: parsed, config, log, signal, recorder });
+    const signatures = config.verifyKeys && new Signatures(config.verifyKeys);
+    await scanOnly({ args: parsed, config, log, signal, recorder, signatures });
   };
   const error: unknown = await work().then(
     () => undefined,

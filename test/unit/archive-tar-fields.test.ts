@@ -96,7 +96,7 @@ const ACCEPTED: Record<string, Buffer[]> = {
 
 describe("a tar's fields", () => {
   for (const [what, blocks] of Object.entries(REFUSED)) {
-    test(`${what}: refused`, async () =>
+    test(`${what}: rejected`, async () =>
       assert.match(
         await reasonOf(pack(...blocks)),
         /^(?:tar\.(?:extension|header|hard-link)|archive\.link\.outside)$/,
@@ -178,7 +178,7 @@ describe("several entries of a tar with one name", () => {
     assert.deepEqual(archive.repeated, []);
   });
 
-  test("a file and a folder are refused", async () => {
+  test("a file and a folder are rejected", async () => {
     const folder = tarMember({ name: top("f/"), type: "5" });
     assert.equal(await reasonOf(pack(FILE, folder)), "archive.duplicate");
     assert.equal(await reasonOf(pack(folder, FILE)), "archive.duplicate");

@@ -171,7 +171,7 @@ const HOSTILE: [what: string, entries: TarEntry[], reason: RegExp][] = [
   ],
 ];
 
-describe("a tar.gz that is refused because it holds", () => {
+describe("a tar.gz that is rejected because it holds", () => {
   for (const [what, entries, reason] of HOSTILE) {
     test(what, async () => assert.match(await refused(gzipSync(await tar(...entries))), reason));
   }
@@ -203,7 +203,7 @@ function withChecksum(bytes: Buffer): Buffer {
   return bytes;
 }
 
-describe("a tar.gz that is refused because it is", () => {
+describe("a tar.gz that is rejected because it is", () => {
   test("empty", async () => {
     assert.equal(await refused(Buffer.alloc(0)), "is empty");
     assert.equal(await refused(gzipSync(Buffer.alloc(0))), "is empty");

@@ -100,7 +100,7 @@ describe("a zip that is a package", () => {
     assert.ok(await scanOne(on.dir));
   });
 
-  test("links inside it, and permissions it does not have, are no reason to refuse it", async () => {
+  test("links inside it, and permissions it does not have, are no reason to reject it", async () => {
     const entries: RawEntry[] = [
       { name: "fusion-collectors/bin/telegraf", mode: 0 },
       { name: "fusion-collectors/bin/link", mode: 0o120777, data: "../bin/./telegraf" },
@@ -130,7 +130,7 @@ describe("however it is packed", () => {
   const add = (entries: Entries, path: string, kind: "file" | "directory" = "file") =>
     entries.add({ path, kind, size: 0, mode: 0o644 });
 
-  test("an archive of 100,000 files is taken, and not one more", async () => {
+  test("an archive of 100,000 files is accepted, and not one more", async () => {
     const entries = new Entries(NAME);
     for (let i = 0; i < 100_000; i++) add(entries, `fc/lib/${i}`);
     add(entries, "fc/log", "directory");
@@ -140,7 +140,7 @@ describe("however it is packed", () => {
     assert.equal(entries.finish().length, 100_001);
   });
 
-  test("folders without end are refused too", async () => {
+  test("folders without end are rejected too", async () => {
     const entries = new Entries(NAME);
     const fill = async () => {
       for (let i = 0; i < 300_000; i++) add(entries, `fc/lib/${i}`, "directory");
@@ -263,13 +263,13 @@ const HOSTILE: [what: string, entries: RawEntry[], reason: RegExp][] = [
   ],
 ];
 
-describe("a zip that is refused because it holds", () => {
+describe("a zip that is rejected because it holds", () => {
   for (const [what, entries, reason] of HOSTILE) {
     test(what, async () => assert.match((await refused(entries)).reason, reason));
   }
 });
 
-describe("a zip that is refused because it is", () => {
+describe("a zip that is rejected because it is", () => {
   const whole = rawZip([SIDECAR, { name: top("bin/telegraf"), data: "t".repeat(3000) }]);
 
   test("empty", async () => {
@@ -352,7 +352,7 @@ describe("a zip that is refused because it is", () => {
     );
   });
 
-  test("of more entries than any installer takes", async () => {
+  test("of more entries than any installer accepts", async () => {
     const entry = directoryEntry({ name: "fusion-collectors/0000000" }, 0);
     const count = 200_001;
     await using on = await volume({ [NAME]: localHeader(SIDECAR) });
@@ -369,7 +369,7 @@ describe("a zip that is refused because it is", () => {
     assert.equal(reason, "contains more than 100,000 files, the limit of BK-Lite's installer");
   });
 
-  test("of many entries in a file that has no room for them", async () => {
+  test("of many entries in a file that has no space for them", async () => {
     assert.match(
       (await refused([], { zip64: { count: 90_000 } })).reason,
       /an end record that gives a wrong place or length/,

@@ -68,7 +68,7 @@ describe("zip64's end record and the old one", () => {
     ["the same behind a prefix", wideZip(["count", "offset"], "not counted")],
   ];
   for (const [what, bytes] of refused) {
-    test(`${what}: refused`, async () => {
+    test(`${what}: rejected`, async () => {
       await using on = await volume({ [NAME]: bytes });
       assert.equal((await problemOf(scan(on.dir))).id, "zip.end");
     });

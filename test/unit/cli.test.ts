@@ -1,13 +1,14 @@
 import assert from "node:assert/strict";
 import { mkdirSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
-import { describe, test } from "node:test";
+import { before, describe, test } from "node:test";
 import { type Arguments, type Page, parseArguments } from "../../src/cli.ts";
 import { JobError } from "../../src/errors.ts";
 import { EXIT } from "../../src/exit.ts";
 import { HELP, helpPage } from "../../src/help.ts";
-import { LANGUAGES } from "../../src/messages/define.ts";
+import { LANGUAGES, type Language } from "../../src/messages/define.ts";
 import { describeError } from "../../src/output/report.ts";
+import { cellWidth, loadCells } from "../../src/output/terminal.ts";
 import { tempDir } from "../support/guard.ts";
 
 function parsed(argv: readonly string[]): Arguments {
@@ -31,13 +32,13 @@ describe("the command line", () => {
     assert.deepEqual(parsed([]), { command: "init", wait: false });
   });
 
-  test("takes one form of the report for standard output", () => {
+  test("accepts one form of the report for standard output", () => {
     assert.equal(parsed(["--json"]).report, "json");
     assert.equal(parsed(["verify", "--html"]).report, "html");
     assert.equal(refusal(["--json", "--html"]).reason, "usage.together");
   });
 
-  test("takes the guide's examples", () => {
+  test("accepts the guide's examples", () => {
     assert.equal(parsed(["--auto"]).command, "init");
     const { file, version } = parsed(["--file", "fusion-collectors-linux-amd64.zip", "--version", "2.0.0"]);
     assert.deepEqual([file, version], ["fusion-collectors-linux-amd64.zip", "2.0.0"]);
@@ -67,12 +68,26 @@ describe("the command line", () => {
     assert.equal(parsed(["plan", "--arch", "AARCH64"]).arch, "arm64");
   });
 
-  test("takes what is no controller by --type", () => {
+  test("has prune's options apart from those of one file", () => {
+    assert.deepEqual(parsed(["prune", "--keep", "3"]), {
+      command: "prune",
+      wait: false,
+      prune: { keep: 3, yes: false },
+    });
+    const one = ["--version", "v2.0.0", "--object", "Telegraf", "--os", "linux", "--arch", "amd64", "--yes"];
+    assert.deepEqual(parsed(["prune", ...one]), {
+      command: "prune",
+      wait: false,
+      prune: { version: "2.0.0", object: "Telegraf", os: "linux", arch: "x86_64", yes: true },
+    });
+  });
+
+  test("accepts what is no controller by --type", () => {
     const types = ["installer", "apm-probe"].map((type) => parsed(["--file", "x", "--type", type]).type);
     assert.deepEqual(types, ["installer", "apm-probe"]);
   });
 
-  test("takes the last of an option that is given twice, and words behind --", () => {
+  test("uses the last of an option that is given twice, and words behind --", () => {
     assert.equal(parsed(["--os", "linux", "--os=Windows"]).os, "windows");
     assert.equal(parsed(["--", "plan"]).command, "plan");
   });
@@ -103,9 +118,16 @@ describe("the command line", () => {
     ["an installer without a file", ["--type", "installer"], "usage.needs"],
     ["--auto with --file", ["--auto", "--file", "x"], "usage.together"],
     ["--wait without verify", ["plan", "--wait"], "usage.only"],
+    ["--yes without prune", ["--yes"], "usage.only"],
+    ["--keep without prune", ["plan", "--keep", "1"], "usage.only"],
+    ["prune without a rule", ["prune", "--yes"], "usage.needs"],
+    ["prune with two rules", ["prune", "--keep", "1", "--version", "1.0.0"], "usage.together"],
+    ["prune of a file", ["prune", "--keep", "1", "--file", "x"], "usage.together"],
+    ["prune that would keep nothing", ["prune", "--keep", "0"], "usage.value.count"],
+    ["a number that is none", ["prune", "--keep", "1e3"], "usage.value.count"],
   ];
   for (const [name, argv, reason, nearest] of bad) {
-    test(`refuses ${name}${nearest ? " with the nearest name" : ""}`, () => {
+    test(`rejects ${name}${nearest ? " with the nearest name" : ""}`, () => {
       const error = refusal(argv);
       assert.deepEqual([error.code, error.reason], [EXIT.usage, reason]);
       const { message } = describeError(error, "zh");
@@ -128,6 +150,8 @@ describe("the command line", () => {
 });
 
 describe("the help", () => {
+  before(loadCells);
+
   for (const language of LANGUAGES) {
     test(`names every exit code and command, no line wider than a terminal (${language})`, () => {
       const text = HELP[language];
@@ -148,10 +172,11 @@ describe("the help", () => {
       writeFileSync(join(folder.path, "docs", "output.md"), "# Output");
       writeFileSync(join(folder.path, "docs", "zh-CN", "output.md"), "# 输出");
       writeFileSync(join(folder.path, "docs", "design.md"), "# Design");
-      const page = (topic: string) => helpPage(topic, "zh", join(folder.path, "dist"));
-      assert.deepEqual([page("output"), page("design")], ["# 输出", "# Design"]);
-      assert.equal(helpPage("output", "en", folder.path), "# Output");
-      for (const topic of ["outptu", "../docs/output", "zh-CN"]) {
+      const page = (topic: string) =>
+        helpPage(topic, { language: "zh", width: 80 }, join(folder.path, "dist"));
+      assert.deepEqual([page("output"), page("design")], ["输出\n----\n", "Design\n------\n"]);
+      assert.equal(helpPage("output", { language: "en", width: 80 }, folder.path), "Output\n------\n");
+      for (const topic of ["outptu", "../docs/output", "zh-CN", "76", "lock.held"]) {
         assert.throws(() => page(topic), { reason: "usage.topic" });
       }
       assert.throws(() => page("outptu"), { message: /did you mean "output"/ });
@@ -159,4 +184,34 @@ describe("the help", () => {
       folder.remove();
     }
   });
+
+  const help = (topic: string, language: Language = "en", width = 80) =>
+    helpPage(topic, { language, width }, join(import.meta.dirname, "../../dist"));
+
+  test("about an exit code or a reason is that alone", () => {
+    const held = help("lock.held");
+    assert.match(held, /^lock\.held \(exit 75, again yes\)\n {2}cause: [\s\S]+\n {2}what to do: /);
+    assert.doesNotMatch(held, /lock\.lost/);
+    assert.match(
+      help("76"),
+      /^exit .*\n76 .*platform is incomplete +yes\nreason: [\s\S]*drift\.row\.missing/,
+    );
+    assert.doesNotMatch(help("76"), /lock\.held/);
+    assert.match(help("lock.held", "zh"), /^lock\.held （?\(?退出码 75/);
+    assert.throws(() => help("lock.hled"), { message: /did you mean "lock\.held"/ });
+    assert.throws(() => help("1"), { reason: "usage.topic" });
+  });
+
+  for (const language of LANGUAGES) {
+    test(`is no raw Markdown, and no line is wider than the screen, ${language}`, () => {
+      for (const topic of ["reasons", "output", "configuration"]) {
+        const lines = help(topic, language).split("\n");
+        assert.ok(lines.length > 50);
+        for (const line of lines) {
+          assert.doesNotMatch(line, /^\||^#|\]\(|`/, line);
+          if (!line.startsWith("    ")) assert.ok(cellWidth(line) <= 80, line);
+        }
+      }
+    });
+  }
 });

@@ -28,6 +28,7 @@ describe("compose.init.yml", () => {
       ["NATS_SERVERS", "tls://nats:4222"],
       ["NATS_TLS_CA_FILE", "/etc/nats/certs/ca.crt"],
       ["LOG_FORMAT", "pretty"],
+      ["VERIFY_KEY_FILE", "/etc/package-init/verify-keys"],
     ];
     assert.deepEqual(
       defaults,
@@ -40,7 +41,7 @@ describe("compose.init.yml", () => {
       ({ source }: { source: string }) => secrets[source].file,
     );
     assert.deepEqual(Object.values(services["package-init"].labels), mounted);
-    for (const name of ["PACKAGES_PATH", "NATS_CERTS_PATH"]) {
+    for (const name of ["PACKAGES_PATH", "NATS_CERTS_PATH", "VERIFY_KEY_PATH"]) {
       assert.ok(mounted.some((path: string) => path.startsWith(`\${${name}:-`)));
     }
   });

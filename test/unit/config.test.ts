@@ -50,7 +50,9 @@ describe("defaults", () => {
       requireRegions: [],
       regions: "auto",
       allowEmpty: false,
+      verifyKeys: undefined,
       purgeOrphans: false,
+      keepVersions: 0,
       archiveCheck: "full",
       natsTimeout: 60,
       waitTimeout: 300,
@@ -94,7 +96,7 @@ describe("NATS_SERVERS", () => {
   const first = (servers: string, more: Environment = {}) =>
     read({ NATS_SERVERS: servers, ...more }).nats.servers[0];
 
-  test("takes bare hosts, both schemes, lists and IPv6", () => {
+  test("accepts bare hosts, both schemes, lists and IPv6", () => {
     assert.deepEqual(first("nats"), { host: "nats", port: 4222, tls: false, auth: undefined });
     assert.deepEqual(first("tls://n:5000"), { host: "n", port: 5000, tls: true, auth: undefined });
     assert.deepEqual(first("nats://[::1]:4223")?.host, "::1");
@@ -111,7 +113,7 @@ describe("NATS_SERVERS", () => {
     assert.deepEqual(first("nats://t0ken@nats:4222")?.auth, { kind: "token", token: "t0ken" });
   });
 
-  test("refuses what is no NATS URL, by position and without its text", () => {
+  test("rejects what is no NATS URL, by position and without its text", () => {
     for (const bad of ["http://nats:4222", "nats://u:p#w@nats", "nats://nats:99999", "a,,b"]) {
       const message = complaint({ ...MINIMAL, NATS_SERVERS: bad });
       assert.match(message, /NATS_SERVERS: entry \d/);
@@ -161,7 +163,7 @@ describe("DATABASE_URL", () => {
     );
   });
 
-  test("is refused without showing it", () => {
+  test("is rejected without showing it", () => {
     for (const bad of [
       "mysql://u:topsecret@db/x",
       "postgres://db?sslmode=prefer",
@@ -206,7 +208,7 @@ test("two kinds of NATS credentials are one too many", () => {
   assert.match(message, /NATS_TOKEN and NATS_USER are both set/);
 });
 
-test("COLLECTORS takes names", () => {
+test("COLLECTORS accepts names", () => {
   assert.deepEqual(read({ COLLECTORS: "Telegraf, Vector,Telegraf" }).collectors, ["Telegraf", "Vector"]);
   assert.equal(read({ COLLECTORS: "NONE" }).collectors, "none");
 });
@@ -225,7 +227,7 @@ test("lists take the commas and semicolons of either keyboard", () => {
   }
 });
 
-test("REQUIRE refuses what it does not know, and empty parts", () => {
+test("REQUIRE rejects what it does not know, and empty parts", () => {
   for (const REQUIRE of [
     "apm/jav",
     "apm",
@@ -253,7 +255,7 @@ test("the languages of REQUIRE are those of the probes' files", () => {
   assert.deepEqual(Object.values(PROBES).toSorted(), [...PROBE_LANGUAGES].toSorted());
 });
 
-test("a time that no timer can hold is refused: it would be over at once", () => {
+test("a time that no timer can hold is rejected: it would be over immediately", () => {
   for (const name of ["WAIT_TIMEOUT", "RUN_TIMEOUT", "NATS_TIMEOUT"]) {
     assert.match(
       complaint({ ...MINIMAL, [name]: "2147484" }),

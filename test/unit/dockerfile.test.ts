@@ -29,7 +29,7 @@ describe("Dockerfile", () => {
     assert.doesNotMatch(dockerfile, /^# *syntax=|^RUN --|--chmod|--link|<<EOF/m);
   });
 
-  test("takes base image and packages from a mirror where told so", () => {
+  test("uses base image and packages from a mirror where told so", () => {
     for (const [, image = ""] of dockerfile.matchAll(/^FROM (?:--\S+ )?(\S+)/gm)) {
       assert.ok(image.startsWith("${".concat("REGISTRY}/")) || !image.includes("/"), image);
     }

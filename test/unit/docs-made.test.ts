@@ -59,3 +59,15 @@ test("every reason is raised somewhere", () => {
     [],
   );
 });
+
+test("every Chinese remedy asks for something: it begins with 请", () => {
+  const remedies = reasonsPage("zh")
+    .split("\n")
+    .filter((line) => line.startsWith("| `"))
+    .map((line) => line.split(" | ").at(-1) ?? "");
+  assert.ok(remedies.length > 300);
+  assert.deepEqual(
+    remedies.filter((remedy) => !remedy.startsWith("请")),
+    [],
+  );
+});

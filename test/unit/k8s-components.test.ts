@@ -111,7 +111,19 @@ describe("components", () => {
     }
   });
 
-  test("verify: every night, the Job's own pod but for its command and label, never two at once", () => {
+  test("signed: the Job and the nightly check get the keys", () => {
+    const all = stackWith(["verify", "signed"]);
+    for (const kind of ["Job", "CronJob"]) {
+      const spec = podSpec(find(all, kind)) as Manifest;
+      const { env, volumeMounts } = spec.containers[0];
+      const { value } = env.find(({ name }: Manifest) => name === "VERIFY_KEY_FILE");
+      const mount = volumeMounts.find(({ mountPath }: Manifest) => value === `${mountPath}/allowed_signers`);
+      const { secret } = spec.volumes.find(({ name }: Manifest) => name === mount.name);
+      assert.equal(secret.secretName, "bklite-package-init-keys");
+    }
+  });
+
+  test("verify: every night, the Job's own pod but for its command and label, never two together", () => {
     const all = stackWith(["verify"]);
     const [job, nightly] = [find(all, "Job"), find(all, "CronJob")];
     const { args, ...container } = podSpec(nightly)?.containers[0] ?? {};
@@ -146,7 +158,7 @@ describe("components", () => {
     assert.deepEqual([...new Set(ports)].sort(), [4222, 53, 5353, 5432]);
   });
 
-  test("argocd: a hook of the sync phase, made anew each time", () => {
+  test("argocd: a hook of the sync phase, created again each time", () => {
     const { annotations } = find(stackWith(["argocd"]), "Job").metadata;
     assert.deepEqual(annotations, {
       "argocd.argoproj.io/hook": "Sync",
@@ -154,7 +166,7 @@ describe("components", () => {
     });
   });
 
-  test("helm-hooks: after install and upgrade, made anew each time", () => {
+  test("helm-hooks: after install and upgrade, created again each time", () => {
     const { annotations } = find(stackWith(["helm-hooks"]), "Job").metadata;
     assert.deepEqual(annotations, {
       "helm.sh/hook": "post-install,post-upgrade",

@@ -8,7 +8,7 @@ export const root = join(import.meta.dirname, "../..");
 export const k8s = join(root, "k8s");
 
 export const OVERLAYS = ["settings", "pvc", "pvc/claim", "image", "example"];
-export const COMPONENTS = ["gate", "verify", "networkpolicy", "openshift", "argocd", "helm-hooks"];
+export const COMPONENTS = ["gate", "verify", "networkpolicy", "signed", "openshift", "argocd", "helm-hooks"];
 
 /** Somebody's Deployments: with initContainers of its own, without any, and one that is not to be gated. */
 export const DEPLOYMENTS = [

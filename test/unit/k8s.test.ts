@@ -87,7 +87,7 @@ describe("the Kubernetes API's schemas", () => {
     const stacks = [
       [],
       ["gate"],
-      ["verify", "networkpolicy", "openshift"],
+      ["verify", "networkpolicy", "signed", "openshift"],
       ["argocd"],
       ["helm-hooks", "openshift"],
     ].map(writeStack);
@@ -192,7 +192,7 @@ describe("our own rules", () => {
     );
   });
 
-  test("the Job fails at once on every final exit code, and on no other", () => {
+  test("the Job fails immediately on every final exit code, and on no other", () => {
     for (const { spec } of jobs()) {
       const [final, ...others] = spec.podFailurePolicy.rules;
       assert.equal(final.action, "FailJob");

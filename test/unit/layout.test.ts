@@ -15,7 +15,7 @@ const LEVELS: readonly (readonly string[])[] = [
   ["commands"],
   ["reconcile"],
   ["readiness"],
-  ["job.ts"],
+  ["job.ts", "help.ts"],
   ["store", "postgres"],
   ["packages"],
   ["volume"],

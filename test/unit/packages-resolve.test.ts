@@ -147,7 +147,7 @@ describe("two archives", () => {
     assert.equal((await identities(archives)).length, 3);
   });
 
-  test("of one identity are refused, each naming the other", async () => {
+  test("of one identity are rejected, each naming the other", async () => {
     const archives = { "a/fusion-collectors-linux-amd64.zip": {}, "b/fusion-collectors-1.0.0.tar.gz": {} };
     for (const [archColumn, identity] of [
       [false, "linux Controller 1.0.0"],
@@ -173,7 +173,7 @@ describe("two archives", () => {
   });
 
   for (const standalone of [true, false]) {
-    test(`with one collector in both and two objects are refused, standalone ${standalone}`, async () => {
+    test(`with one collector in both and two objects are rejected, standalone ${standalone}`, async () => {
       await using on = await volume();
       const at = (name: string) => on.path(name);
       for (const name of ["fusion-collectors-1.0.0.zip", "fusion-collectors-b-1.0.0.zip"])
@@ -295,7 +295,7 @@ describe("the collectors in an archive", () => {
     ]);
   });
 
-  test("a named one that is not there is refused, in every archive that lacks it", async () => {
+  test("a named one that is not there is rejected, in every archive that lacks it", async () => {
     const archives = {
       "fusion-collectors-1.0.0.zip": { collectors: ["telegraf", "vector"] },
       "fusion-collectors-2.0.0.zip": { collectors: ["filebeat"] },
@@ -320,7 +320,7 @@ describe("the collectors in an archive", () => {
   });
 });
 
-describe("an archive is refused that", () => {
+describe("an archive is rejected that", () => {
   const entry = (name: string, content: Buffer) => ({ entries: [{ name, content, mode: 0o755 }] });
   test("contains neither the sidecar nor a known collector", async () => {
     const strange: ArchiveOptions = { sidecar: false, collectors: ["mystery"] };
@@ -460,7 +460,7 @@ describe("an archive is refused that", () => {
     assert.match(inside.reason, /a version of 107 characters/);
   });
 
-  test("and everything that is wrong is said at once", async () => {
+  test("and everything that is wrong is reported together", async () => {
     const archives = {
       "fusion-collectors-1.0.0.zip": { os: "windows" },
       "fusion-collectors-2.0.0.zip": { sidecar: false, collectors: [] },

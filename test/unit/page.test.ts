@@ -16,7 +16,10 @@ const MARKUP = [
   "</style><!--",
 ];
 
-/** The page's tags, without what the JSON block and the style hold. Throws where one is not closed in its place. */
+/**
+ * The page's tags, without what the JSON block and the style hold. Throws where one is not closed in its
+ * place.
+ */
 function tagsOf(page: string): string[] {
   const markup = page
     .replace(/(<script type="application\/json" id="report">)[^<]*/, "$1")

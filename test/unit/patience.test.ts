@@ -22,7 +22,7 @@ describe("patience", () => {
     assert.equal(over, false);
   });
 
-  test("an answer that came while the event loop was blocked is heard first", async (t) => {
+  test("an answer that came while the event loop was blocked is read first", async (t) => {
     const server = createServer((socket) => socket.write("answer"));
     t.after(() => server.close());
     server.listen(0, "127.0.0.1");
@@ -51,7 +51,7 @@ test("a backoff ends with one look at the deadline", () => {
   assert.equal(until(now - 1, 2000)(), undefined);
 });
 
-test("a line about what is waited for is due when that changes", () => {
+test("a log line is due when the object of the waiting changes", () => {
   const isDue = createLineClock();
   assert.deepEqual(["a", "a", "b", "b", "a"].map(isDue), [true, false, true, false, true]);
 });

@@ -251,7 +251,7 @@ describe("an object that was replaced under another key, and that a crash kept f
     assert.deepEqual([decision?.action, decision?.obsolete[0]?.key], ["unchanged", old.key]);
   });
 
-  test("stays where somebody's row is served by it, or another object has its key by now", () => {
+  test("stays where a user's row is served by it, or another object has its key by now", () => {
     const theirs = row({ ...PERSON, id: 2, version: "1.0.0", os: "windows", name: "old.zip" });
     const served = { ...old, key: "windows/Controller/1.0.0/old.zip" };
     assert.deepEqual(decide({ rows: [row(), theirs], objects: [served, left] }).packages[0]?.obsolete, []);

@@ -82,7 +82,7 @@ const ZIPS: [id: ReasonId, bytes: Buffer][] = [
   ["zip.inflate", zip([{ name: top("a"), method: 8, data: "no deflate", size: 20 }])],
 ];
 
-describe("a zip is refused by", () => {
+describe("a zip is rejected by", () => {
   for (const [id, bytes] of ZIPS)
     test(id, async () => assert.equal(await reasonOf("fusion-collectors.zip", bytes), id));
   test("archive.link.dangling, even behind more files than a package may have", async () => {
@@ -162,7 +162,7 @@ function typed(bytes: Buffer, type: string): Buffer {
   return copy;
 }
 
-describe("a tar.gz is refused by", () => {
+describe("a tar.gz is rejected by", () => {
   const TARS: [id: ReasonId, bytes: () => Promise<Buffer>][] = [
     ["gzip.truncated", async () => gzipSync(await tar()).subarray(0, -9)],
     [

@@ -48,7 +48,7 @@ const SETTINGS: [id: ReasonId, environment: Record<string, string>][] = [
   ["config.several", { DB_HOST: "", NATS_SERVERS: "" }],
 ];
 
-describe("a setting is refused by", () => {
+describe("a setting is rejected by", () => {
   for (const [id, environment] of SETTINGS) {
     test(id, () =>
       assert.equal(
@@ -91,7 +91,7 @@ const LINES: [id: ReasonId, argv: string][] = [
   ["usage.needs", "--file x --type collector"],
 ];
 
-describe("a command line is refused by", () => {
+describe("a command line is rejected by", () => {
   for (const [id, argv] of LINES) {
     test(id, () =>
       assert.equal(

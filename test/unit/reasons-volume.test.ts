@@ -130,7 +130,7 @@ const CASES: [id: ReasonId, how: Case][] = [
   ["package.clash", { files: { [NAME]: ZIP, "fusion-collectors-linux-amd64-1.0.0.zip": ZIP } }],
 ];
 
-describe("a volume is refused or warned of by", () => {
+describe("a volume is rejected or warned of by", () => {
   for (const [id, how] of CASES) {
     test(id, async () => {
       const { found, report } = await scanned(how);

@@ -166,7 +166,10 @@ describe("progress", () => {
   test("of an unknown size claims nothing", () => {
     const some = snapshot(task(undefined), 1024, 1);
     assert.deepEqual([some.percent, some.secondsLeft], [null, null]);
-    assert.equal(progressBar(some, "upload", "en", 80), `${FILE} 1.0 KiB, 1.0 KiB/s`);
+    assert.match(
+      progressBar(some, "upload", "en", 80),
+      new RegExp(`^. ${FILE}  1\\.0 KiB  1\\.0 KiB/s$`, "u"),
+    );
   });
 
   test("at the very start divides by nothing", () => {
@@ -174,16 +177,24 @@ describe("progress", () => {
     assert.deepEqual([percent, bytesPerSecond, secondsLeft], [0, 0, null]);
   });
 
-  test("is a bar with file n of m where there is room, and one line wherever there is not", () => {
+  test("is a bar with the number of the package, in one line wherever it is shown", () => {
     const now = snapshot({ ...task(2 ** 30), index: 2, count: 5 }, 2 ** 29, 100);
-    const wide = progressBar(now, "upload", "en", 200);
-    assert.ok(wide.startsWith(`[${"#".repeat(10)}${".".repeat(10)}] 2/5 ${FILE} 50% of 1.0 GiB`), wide);
-    assert.match(progressBar(now, "upload", "en", 79), /^\[#####\.{5}\] 2\/5 fus.*….*zip 50% of 1\.0 GiB/);
-    assert.match(progressBar(now, "check", "en", 80), /^checking 2\/5 fus.*….*zip 50%/);
+    const bar = (cells: number) => progressBar(now, "upload", "en", cells).replace(/^./u, "*");
+    assert.equal(bar(80), "* 2/5 [######......] 50 %  0.5 of 1.0 GiB  5.1 MiB/s  1 min 41 s left");
+    assert.equal(bar(60), "* 2/5 [######......] 50 %  0.5 of 1.0 GiB  1 min 41 s left");
+    assert.equal(bar(45), "* 2/5 [######......] 50 %  1 min 41 s left");
+    assert.equal(bar(30), "* 2/5 50 %  1 min 41 s left");
+    const reading = snapshot(task(2 ** 30), 2 ** 29, 100);
+    assert.match(
+      progressBar(reading, "read", "en", 79),
+      /^. reading fus.*….*zip \[######\.{6}\] 50 % {2}0\.5 of 1\.0 GiB {2}1 min 41 s left$/u,
+    );
     for (const language of LANGUAGES) {
       for (const cells of [10, 30, 50, 60, 79]) {
-        const bar = progressBar({ ...now, file: "探针安装包-linux-arm64.zip" }, "upload", language, cells);
-        assert.ok(cellWidth(bar) <= cells, bar);
+        for (const phase of ["read", "check", "upload"] as const) {
+          const line = progressBar({ ...now, file: "探针安装包-linux-arm64.zip" }, phase, language, cells);
+          assert.ok(cellWidth(line) <= cells, line);
+        }
       }
     }
   });

@@ -1,6 +1,6 @@
 import assert from "node:assert/strict";
 import { describe, test } from "node:test";
-import { checkSignature, parseKeys, parseSignature } from "../../src/volume/sshsig.ts";
+import { checkSignature, parseKeys, parseSignature } from "../../src/sshsig.ts";
 
 /** Made by ssh-keygen of OpenSSH 9.2 over LIST, with `-Y sign -n bklite-package`. */
 const LIST = Buffer.from("x  ./f\n");

@@ -63,7 +63,7 @@ test("NATS_SERVER_BIN and the PATH come first, and nothing is fetched", async ()
   );
 });
 
-test("the release is fetched, compared with its pinned checksum, and kept, also by two at once", async () => {
+test("the release is fetched, compared with its pinned checksum, and kept, also by two together", async () => {
   const env = nowhere("pinned");
   const options = { env, releases, checksums: { [platform]: checksum } };
   const found = await Promise.all([findNatsServer(options), findNatsServer(options)]);
@@ -80,7 +80,7 @@ test("without a pinned checksum the release's own list decides", async () => {
   assert.ok(asked.at(-2)?.endsWith("/SHA256SUMS"));
 });
 
-test("another checksum is refused, nothing is kept, and the error says all four ways", async () => {
+test("another checksum is rejected, nothing is kept, and the error says all four ways", async () => {
   const env = nowhere("refused");
   const options = { env, releases, checksums: { [platform]: "f".repeat(64) } };
   await assert.rejects(findNatsServer(options), (error: Error) => {

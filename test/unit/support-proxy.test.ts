@@ -89,7 +89,7 @@ test("what is delayed arrives after what was sent later and is not", LIMIT, asyn
   await Promise.all([slow.stop(), quick.stop()]);
 });
 
-test("cutAfter lets that many bytes through, resets, and takes new connections", LIMIT, async () => {
+test("cutAfter lets that many bytes through, resets, and accepts new connections", LIMIT, async () => {
   const proxy = await startProxy({ port });
   proxy.cutAfter(100_000);
   const socket = await open(proxy.port);
@@ -143,7 +143,7 @@ test("refuse closes the port and keeps what is open; cut resets that", LIMIT, as
   await proxy.stop();
 });
 
-test("a piece that makes onBytes cut the line does not arrive", LIMIT, async () => {
+test("a piece that makes onBytes cut the connection does not arrive", LIMIT, async () => {
   const proxy = await startProxy(
     { port },
     {

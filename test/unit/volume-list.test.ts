@@ -156,7 +156,7 @@ describe("what is on the volume", () => {
     assert.deepEqual(await listVolume(on.dir), { files: [], ignored: [], warnings: [], others: [] });
   });
 
-  test("system folders and unfinished downloads are passed over, whatever their capitals, and never entered", async (t) => {
+  test("system folders and unfinished downloads are ignored, whatever their capitals, and never entered", async (t) => {
     const uid = 65532;
     if (process.getuid?.() === 0) process.seteuid?.(uid);
     t.after(() => process.seteuid?.(process.getuid?.() ?? 0));

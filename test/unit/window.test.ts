@@ -39,7 +39,7 @@ test("answers may come in any order as long as the chunks were stored in theirs"
   await window.drain();
 });
 
-test("before the line's pace is known, one chunk goes alone", async (t) => {
+test("before the connection's pace is known, one chunk goes alone", async (t) => {
   const window = open();
   t.after(() => window.close());
   const first = Promise.withResolvers<number>();
@@ -78,7 +78,7 @@ test("uploads at the same time share what may be in flight", async (t) => {
   await Promise.all(windows.map((window) => window.drain()));
 });
 
-test("a chunk that waits for room waits for NATS, not for the file", async (t) => {
+test("a chunk that waits for space waits for NATS, not for the file", async (t) => {
   const budget = new InFlightBudget(100);
   const { signal } = new AbortController();
   const closed = new Promise<void>(() => {});

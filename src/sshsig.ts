@@ -83,7 +83,7 @@ function parseKeyLine(line: string): SigningKey | { fault: KeyFault; word: strin
     ? line
     : undefined;
   const entry =
-    /^(?:"([^"]+)"|([^\s"#]\S*))[ \t]+(?:([a-zA-Z-]+(?:="[^"\\]*")?(?:,[a-zA-Z-]+(?:="[^"\\]*")?)*)[ \t]+)?(?=[a-z-]*(?:ssh|ecdsa)-)(.+)$/.exec(
+    /^(?:"([^"]+)"|([^\s"#][^\s"]*))[ \t]+(?:([a-zA-Z-]+(?:="[^"\\]*")?(?:,[a-zA-Z-]+(?:="[^"\\]*")?)*)[ \t]+)?(?=[a-z-]*(?:ssh|ecdsa)-)(.+)$/.exec(
       line,
     );
   const [, quoted, plain, options, listed] = entry ?? [];
@@ -189,6 +189,11 @@ export function checkSignature(
   if (begun.length === 0) return { refused: "early", fingerprint };
   const signer = begun.find(({ validBefore = Number.POSITIVE_INFINITY }) => now <= validBefore);
   return signer ? { signer } : { refused: "expired", fingerprint };
+}
+
+/** Returns a key as it is shown to people and in reports: its fingerprint and comment. */
+export function shownKey({ fingerprint, comment }: SigningKey): string {
+  return comment === "" ? fingerprint : `${fingerprint} ${comment}`;
 }
 
 /**

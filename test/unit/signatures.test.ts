@@ -1,0 +1,216 @@
+import assert from "node:assert/strict";
+import {
+  appendFileSync,
+  mkdirSync,
+  readFileSync,
+  renameSync,
+  rmSync,
+  statSync,
+  writeFileSync,
+} from "node:fs";
+import { join } from "node:path";
+import { describe, test } from "node:test";
+import type { Package } from "../../src/packages/package.ts";
+import { readFiles } from "../../src/packages/read.ts";
+import { checkSignatures } from "../../src/reconcile/checks.ts";
+import { parseKeys } from "../../src/sshsig.ts";
+import { listVolume } from "../../src/volume/list.ts";
+import { Signatures } from "../../src/volume/signatures.ts";
+import { buildArchive } from "../support/archives.ts";
+import { reasonsIn } from "../support/reasons.ts";
+import { scanInProcess } from "../support/scan.ts";
+import { type SigningPair, signFolder, signingKey, sshSignature } from "../support/sign.ts";
+import { volume } from "../support/volume.ts";
+
+const KEY = signingKey();
+const LINUX = "controller/fusion-collectors-linux-amd64.zip";
+const PROBE = "opentelemetry-python-wheels.tar.gz";
+
+/** A signed volume: an archive in a folder, VERSION files, a program in a slot, an APM probe; changed by `change`. */
+async function scanSigned(
+  change: (dir: string) => void = () => {},
+  { keys = KEY.line, env = {} }: { keys?: string; env?: Record<string, string> } = {},
+) {
+  await using on = await volume({});
+  await using other = await volume({ keys });
+  for (const folder of ["controller", "collector/linux"])
+    mkdirSync(join(on.dir, folder), { recursive: true });
+  await buildArchive(join(on.dir, LINUX), { payloadBytes: 1000 });
+  await buildArchive(join(on.dir, PROBE), { payloadBytes: 1000 });
+  writeFileSync(join(on.dir, "controller/VERSION"), "LINUX_SIDECAR_VERSION=1.2.3\n");
+  writeFileSync(join(on.dir, "collector/linux/telegraf"), "#!/bin/sh\n", { mode: 0o755 });
+  signFolder(on.dir, KEY);
+  change(on.dir);
+  const settings = {
+    PACKAGES_DIR: on.dir,
+    WAIT_TIMEOUT: "0",
+    VERIFY_KEY_FILE: join(other.dir, "keys"),
+    ...env,
+  };
+  const report = await scanInProcess([], settings);
+  return {
+    report,
+    found: [...reasonsIn({ report, events: [] })].filter((one) => /^(?:sig|check|conf)/.test(one)),
+  };
+}
+
+/** Flips one bit, by default in the middle. */
+const flip = (path: string, offset?: number) => {
+  const bytes = readFileSync(path);
+  const at = offset ?? bytes.length >> 1;
+  bytes.writeUInt8(bytes.readUInt8(at) ^ 1, at);
+  writeFileSync(path, bytes);
+};
+const resign = (dir: string, key: SigningPair, options = {}) =>
+  writeFileSync(
+    join(dir, "SHA256SUMS.sig"),
+    sshSignature(readFileSync(join(dir, "SHA256SUMS")), key, options),
+  );
+
+test("a signed volume is accepted, with lists of one key or several", async () => {
+  const { report } = await scanSigned();
+  assert.equal(report.outcome, "ok", JSON.stringify(report.error));
+  assert.ok(report.packages.some(({ object, version }) => object === "Controller" && version === "1.2.3"));
+  for (const { source } of report.packages)
+    assert.match(source.signedBy ?? "", /^SHA256:\S+ release@example\.com$/);
+  const others = `${signingKey("old").line}release ${KEY.line}`;
+  assert.equal((await scanSigned(undefined, { keys: others })).report.outcome, "ok");
+});
+
+describe("under VERIFY_KEY_FILE nothing else is", () => {
+  const cases: Record<string, [change: (dir: string) => void, reason: string]> = {
+    "one byte of an archive": [(dir) => flip(join(dir, LINUX)), "checksum.mismatch"],
+    "one byte of an APM probe": [(dir) => flip(join(dir, PROBE), 4), "checksum.mismatch"],
+    "one byte of a program in a slot": [
+      (dir) => appendFileSync(join(dir, "collector/linux/telegraf"), "x"),
+      "checksum.mismatch",
+    ],
+    "one byte of VERSION": [(dir) => flip(join(dir, "controller/VERSION"), 24), "checksum.mismatch"],
+    "VERSION removed": [(dir) => rmSync(join(dir, "controller/VERSION")), "signature.invalid"],
+    "a packages.json added": [
+      (dir) => writeFileSync(join(dir, "packages.json"), '{"packages": []}'),
+      "signature.unlisted",
+    ],
+    "the list": [(dir) => flip(join(dir, "SHA256SUMS"), 0), "signature.invalid"],
+    "a list that fits a changed file": [
+      (dir) => {
+        const signature = readFileSync(join(dir, "SHA256SUMS.sig"));
+        flip(join(dir, LINUX));
+        signFolder(dir, signingKey());
+        writeFileSync(join(dir, "SHA256SUMS.sig"), signature);
+      },
+      "signature.invalid",
+    ],
+    "the signature": [(dir) => flip(join(dir, "SHA256SUMS.sig"), 100), "signature.invalid"],
+    "another key": [(dir) => resign(dir, signingKey()), "signature.key"],
+    "another namespace": [(dir) => resign(dir, KEY, { namespace: "git" }), "signature.invalid"],
+    "no signature": [(dir) => rmSync(join(dir, "SHA256SUMS.sig")), "signature.missing"],
+    "no list, but NAME.sha256": [
+      (dir) => {
+        const line = readFileSync(join(dir, "SHA256SUMS"), "utf8")
+          .split("\n")
+          .find((one) => one.includes(LINUX));
+        writeFileSync(join(dir, `${LINUX}.sha256`), `${line?.slice(0, 64)}\n`);
+        for (const name of ["SHA256SUMS", "SHA256SUMS.sig"]) rmSync(join(dir, name));
+      },
+      "signature.missing",
+    ],
+    "an archive that is not listed": [
+      (dir) => renameSync(join(dir, LINUX), join(dir, "fusion-collectors-linux-amd64.zip")),
+      "signature.unlisted",
+    ],
+    "an unsigned list nearer than the signed one": [
+      (dir) => writeFileSync(join(dir, "controller/SHA256SUMS"), readFileSync(join(dir, "SHA256SUMS"))),
+      "signature.missing",
+    ],
+  };
+  for (const [name, [change, reason]] of Object.entries(cases)) {
+    test(name, async () => {
+      const { report, found } = await scanSigned(change);
+      assert.equal(report.exitCode, 65, JSON.stringify(report.error));
+      assert.ok(found.includes(reason), `${found} instead of ${reason}`);
+      // Without the setting only a checksum counts.
+      const without = await scanSigned(change, { env: { VERIFY_KEY_FILE: "" } });
+      assert.ok(!without.found.some((one) => one.startsWith("signature.")), String(without.found));
+    });
+  }
+
+  test("two files of one name, exchanged between their folders", async () => {
+    const exchange = (dir: string) => {
+      const names = ["a", "b"].map((folder) => join(dir, folder, "fusion-collectors-1.0.0.tar.gz"));
+      const [first = "", second = ""] = names;
+      renameSync(first, `${first}.part`);
+      renameSync(second, first);
+      renameSync(`${first}.part`, second);
+    };
+    await using on = await volume({});
+    await using other = await volume({ keys: KEY.line });
+    for (const folder of ["a", "b"]) {
+      mkdirSync(join(on.dir, folder));
+      const path = join(on.dir, folder, "fusion-collectors-1.0.0.tar.gz");
+      await buildArchive(path, { payloadBytes: folder === "a" ? 1000 : 2000 });
+    }
+    signFolder(on.dir, KEY);
+    exchange(on.dir);
+    const env = { PACKAGES_DIR: on.dir, WAIT_TIMEOUT: "0", VERIFY_KEY_FILE: join(other.dir, "keys") };
+    const found = [...reasonsIn({ report: await scanInProcess([], env), events: [] })];
+    assert.ok(found.includes("checksum.mismatch"), String(found));
+  });
+});
+
+describe("a key file that cannot be used is exit 78", () => {
+  const cases: Record<string, [keys: string, reason: string]> = {
+    empty: ["# none\n", "config.keys.empty"],
+    "an RSA key": ["ssh-rsa AAAAB3NzaC1yc2E= me\n", "config.keys.line"],
+    "an option that is not obeyed": [`release cert-authority ${KEY.line}`, "config.keys.line"],
+  };
+  for (const [name, [keys, reason]] of Object.entries(cases)) {
+    test(name, async () => {
+      const { report } = await scanSigned(undefined, { keys });
+      assert.deepEqual([report.exitCode, report.error?.reason], [78, reason]);
+    });
+  }
+
+  test("in PACKAGES_DIR", async () => {
+    await using on = await volume({ keys: KEY.line });
+    const env = { PACKAGES_DIR: on.dir, VERIFY_KEY_FILE: join(on.dir, "keys") };
+    assert.equal((await scanInProcess([], env)).error?.reason, "config.keys.inside");
+  });
+
+  test("the null device counts as not set, a missing file does not", async () => {
+    const unsigned = (dir: string) => rmSync(join(dir, "SHA256SUMS.sig"));
+    const none = await scanSigned(unsigned, { env: { VERIFY_KEY_FILE: "/dev/null" } });
+    assert.equal(none.report.outcome, "ok");
+    const missing = await scanSigned(unsigned, { env: { VERIFY_KEY_FILE: "/no/such/keys" } });
+    assert.deepEqual([missing.report.exitCode, missing.report.error?.reason], [78, "config.file.missing"]);
+  });
+});
+
+test("the bytes that were sent are compared, not those of the scan", async () => {
+  await using on = await volume({});
+  const path = join(on.dir, "fusion-collectors-1.0.0.tar.gz");
+  await buildArchive(path, { payloadBytes: 1000 });
+  signFolder(on.dir, KEY);
+  const signatures = new Signatures(parseKeys(KEY.line).keys);
+  const { files } = await listVolume(on.dir);
+  const { archives, problems } = await readFiles(files, { signatures });
+  assert.deepEqual(problems, []);
+  const [archive] = archives;
+  assert.ok(archive);
+  const direct = { archive } as Package;
+  const derived = { archive, derived: { kind: "repacked" } } as unknown as Package;
+  const { signal } = new AbortController();
+  const sha256 = archive.digests.files.get(archive.file) ?? "";
+  await checkSignatures(new Map([[direct, sha256]]), signatures, signal);
+  await checkSignatures(new Map([[derived, "0"]]), signatures, signal);
+  await assert.rejects(checkSignatures(new Map([[direct, "0".repeat(64)]]), signatures, signal), {
+    reason: "checksum.mismatch",
+  });
+  // A file system with coarse times may show a changed file as the same.
+  flip(path, 30);
+  const now = statSync(path, { bigint: true });
+  const changed = { ...derived, archive: { ...archive, stamp: { ...archive.stamp, ...now } } } as Package;
+  await assert.rejects(checkSignatures(new Map([[changed, "0"]]), signatures, signal), {
+    reason: "checksum.mismatch",
+  });
+});
