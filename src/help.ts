@@ -8,8 +8,8 @@ import { renderMarkdown, renderTable, type Table, tablesOf } from "./output/mark
 const SYNTAX = `bklite-package-init [COMMAND] [--auto | --file PATH]
          [--type controller|collector|installer|apm-probe] [--os linux|windows]
          [--arch x86_64|arm64] [--object NAME] [--version VERSION]
-         [--require LIST] [--keep N] [--yes] [--wait] [--json|--html]
-         [-h|--help] [-V]`;
+         [--require LIST] [--keep N] [--yes] [--wait] [--deep]
+         [--json|--html] [-h|--help] [-V]`;
 
 /** The usage in a few lines, for a mistyped command line. */
 export const USAGE: Record<Language, string> = {
@@ -55,6 +55,9 @@ Options
   --keep N           prune: versions of each package that stay, the newest
   --yes              prune: do it
   --require LIST     what must be complete, instead of REQUIRE
+  --deep             init, plan, verify, status: read the bytes of every object
+                     back and compare their SHA-256; init stores damaged ones
+                     again
   --json             the report on standard output, the log on standard error
   --html             the report as an HTML page, likewise
 
@@ -120,6 +123,8 @@ const ZH = `${USAGE.zh}
   --keep N           prune：每个探针包保留最新的 N 个版本
   --yes              prune：执行删除
   --require LIST     必须完整的内容，代替 REQUIRE
+  --deep             init、plan、verify、status：回读每个对象的内容并比对
+                     SHA-256；init 会重新存储已损坏的对象
   --json             报告写到标准输出，日志写到标准错误
   --html             同上，但报告为可打印、存档和签字的页面
 

@@ -7,25 +7,26 @@ language=${LC_ALL:-${LC_MESSAGES:-${LANG:-}}}
 LC_ALL=C
 export LC_ALL
 
-USAGE='usage: bundle.sh --packages DIR --image TAG --out FILE.tar.gz [--scan-with TAG]
+USAGE='usage: bundle.sh --packages DIR --image TAG --out FILE.tar.gz [--scan-with TAG] [--sign KEY]
   --packages   folder with the archives
   --image      the image to pack; build it first: tools/image.sh -t TAG
   --out        the bundle to write
-  --scan-with  image that judges the packages, where --image is for another architecture'
+  --scan-with  image that judges the packages, where --image is for another architecture
+  --sign       private key of ssh-keygen (Ed25519) that signs the lists of checksums: docs/signing.md'
 
 fail() {
   echo "bundle.sh: $1" >&2
   exit "${2:-1}"
 }
 
-packages='' image='' out='' judge=''
+packages='' image='' out='' judge='' key=''
 while [ $# -gt 0 ]; do
   case $1 in
     -h | --help)
       echo "$USAGE"
       exit 0
       ;;
-    --packages | --image | --out | --scan-with)
+    --packages | --image | --out | --scan-with | --sign)
       [ -n "${2:-}" ] || fail "$1 needs a value
 $USAGE" 64
       case $1 in
@@ -33,6 +34,7 @@ $USAGE" 64
         --image) image=$2 ;;
         --out) out=$2 ;;
         --scan-with) judge=$2 ;;
+        --sign) key=$2 ;;
       esac
       shift 2
       ;;
@@ -51,6 +53,20 @@ folder=$(cd "$(dirname "$out")" 2>/dev/null && pwd) || fail "--out: the folder $
 out=$folder/$(basename "$out")
 
 command -v sha256sum >/dev/null || fail "sha256sum is not installed"
+if [ -n "$key" ]; then
+  command -v ssh-keygen >/dev/null || fail "--sign needs ssh-keygen: install OpenSSH's client (8.2 or later)"
+  [ -r "$key" ] || fail "--sign: $key cannot be read" 66
+fi
+
+# Signs a list of checksums, which leaves FILE.sig beside it.
+sign() {
+  ssh-keygen -q -Y sign -f "$key" -n bklite-package "$1" </dev/null || fail "ssh-keygen could not sign with $key; the reason is above"
+}
+
+# Prints the checksums of the files whose names come in, relative to this folder.
+sums_of() {
+  while IFS= read -r file; do sha256sum "${file#./}" || exit 1; done
+}
 engine='' why=''
 for one in docker podman; do
   command -v "$one" >/dev/null || continue
@@ -115,10 +131,17 @@ for name in LICENSE compose.init.yml docs k8s; do ln -s "$root/$name" "$top/$nam
 ln -s "$root/tools/load.sh" "$top/load.sh"
 # Links, which tar follows: no archive is copied. Hidden and half-copied files stay out: the job passes over them, too.
 (cd "$packages" && find -L . -type f) | grep -v -e '/\.' -e '\.part$' -e '\.tmp$' | sort >"$work/packages"
+# New lists are signed: one in a folder below would count instead, without a signature.
+[ -z "$key" ] || { grep -v -e '/SHA256SUMS$' -e '/SHA256SUMS\.sig$' "$work/packages" >"$work/unlisted" && mv "$work/unlisted" "$work/packages"; }
 while IFS= read -r file; do
   mkdir -p "$(dirname "$top/packages/$file")"
   ln -s "$packages/$file" "$top/packages/$file"
 done <"$work/packages"
+if [ -n "$key" ]; then
+  (cd "$packages" && sums_of <"$work/packages") >"$work/sums" || fail "a package could not be read"
+  mv "$work/sums" "$top/packages/SHA256SUMS"
+  sign "$top/packages/SHA256SUMS"
+fi
 
 echo "Saving $image ($platform)"
 "$engine" save -o "$top/image.tar" "$image" || fail "$engine save failed: is the disk full?"
@@ -128,14 +151,14 @@ printf '%s\n' "$image" "$platform" "$(($(wc -c <"$top/image.tar")))" >"$top/imag
 
 echo "Packing"
 (cd "$top" && find -L . -type f) | sort >"$work/files"
-(
-  cd "$top"
-  while IFS= read -r file; do sha256sum "${file#./}"; done <"$work/files"
-) >"$work/sums" || fail "a file could not be read"
+(cd "$top" && sums_of <"$work/files") >"$work/sums" || fail "a file could not be read"
 mv "$work/sums" "$top/SHA256SUMS"
+[ -z "$key" ] || sign "$top/SHA256SUMS"
 # load.sh comes first and the image last: load.sh sees by the image's size that the bundle was cut short.
 name=bklite-package-init
-set -- "$name/load.sh" "$name/image.txt" "$name/SHA256SUMS" "$name/compose.init.yml" "$name/LICENSE" "$name/docs" "$name/k8s"
+set -- "$name/load.sh" "$name/image.txt" "$name/SHA256SUMS"
+[ -z "$key" ] || set -- "$@" "$name/SHA256SUMS.sig"
+set -- "$@" "$name/compose.init.yml" "$name/LICENSE" "$name/docs" "$name/k8s"
 [ ! -d "$top/packages" ] || set -- "$@" "$name/packages"
 umask "$mask"
 tar -czhf "$work/bundle.tar.gz" -C "$work" "$@" "$name/image.tar" || fail "tar failed; the reason is above"

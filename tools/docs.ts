@@ -30,7 +30,7 @@ const FAMILIES: [title: Record<Language, string>, prefixes: string[]][] = [
   [{ en: "Both servers", zh: "两个服务端" }, ["wait"]],
   [
     { en: "Content that differs, and what is missing", zh: "内容不一致与缺失" },
-    ["conflict", "content", "drift", "verification"],
+    ["conflict", "content", "drift", "object", "verification"],
   ],
   [{ en: "What can be installed", zh: "可安装的内容" }, ["platform", "gate"]],
   [{ en: "Cloud regions", zh: "云区域" }, ["region"]],

@@ -5,27 +5,37 @@ set -eu
 LC_ALL=C
 export LC_ALL
 
-USAGE="usage: ./load.sh [--stack DIR]
-  --stack  folder of BK-Lite's docker-compose.yaml: compose.init.yml is copied there and .env gets the lines for it"
+USAGE="usage: ./load.sh [--stack DIR] [--verify KEYS]
+  --stack   folder of BK-Lite's docker-compose.yaml: compose.init.yml is copied there and .env gets the lines for it
+  --verify  file with the public keys, from another place than this bundle: both lists of checksums must be signed by one
+            of them. This script comes out of the same bundle: verify by hand first, as docs/signing.md says"
 
 fail() {
   echo "load.sh: $1" >&2
   exit 1
 }
 
-stack=''
-case ${1:-} in
-  '') ;;
-  -h | --help)
-    echo "$USAGE"
-    exit 0
-    ;;
-  --stack)
-    [ $# -eq 2 ] || fail "$USAGE"
-    stack=$(cd "$2" 2>/dev/null && pwd) || fail "--stack: $2 is not a folder"
-    ;;
-  *) fail "$USAGE" ;;
-esac
+stack='' keys=''
+while [ $# -gt 0 ]; do
+  case $1 in
+    -h | --help)
+      echo "$USAGE"
+      exit 0
+      ;;
+    --stack | --verify) [ -n "${2:-}" ] || fail "$1 needs a value
+$USAGE" ;;
+    *) fail "$USAGE" ;;
+  esac
+  case $1 in
+    --stack) stack=$(cd "$2" 2>/dev/null && pwd) || fail "--stack: $2 is not a folder" ;;
+    --verify)
+      [ -f "$2" ] && [ -r "$2" ] || fail "--verify: $2 is not a file that this user can read"
+      keys=$(cd "$(dirname "$2")" && pwd)/$(basename "$2")
+      command -v ssh-keygen >/dev/null || fail "--verify needs ssh-keygen: install OpenSSH's client (8.2 or later)"
+      ;;
+  esac
+  shift 2
+done
 cd "$(dirname "$0")"
 here=$(pwd)
 case $here in
@@ -65,6 +75,29 @@ if [ ! -f SHA256SUMS ] || [ "$there" -lt "${bytes:-1}" ]; then
 compare the .tar.gz file's size with the source's, see that this disk is not full, copy it again, and unpack it into an empty folder"
 fi
 
+# Verifies the signature of a list of checksums.
+verify() {
+  [ -f "$1" ] && [ -f "$1.sig" ] || fail "$1 is not signed: pack the bundle with bundle.sh --sign KEY. Nothing was loaded"
+  signer=$(ssh-keygen -Y find-principals -s "$1.sig" -f "$signers" 2>&1 | head -n 1)
+  ssh-keygen -Y verify -f "$signers" -I "$signer" -n bklite-package -s "$1.sig" <"$1" ||
+    fail "$1: its signature is not by a key of $keys, or the list was changed: do not use this bundle. Nothing was loaded"
+}
+
+if [ -n "$keys" ]; then
+  case $keys in "$here"/*) fail "--verify: $keys lies in the bundle, where whoever changes the bundle can change it too" ;; esac
+  echo "Verifying signatures"
+  signers=$(mktemp)
+  # ssh-keygen wants a principal before each key, which a .pub file does not have.
+  sed -E 's/^(ssh-|ecdsa-|sk-)/release \1/' "$keys" >"$signers"
+  for list in SHA256SUMS packages/SHA256SUMS; do
+    (verify "$list") || {
+      rm -f "$signers"
+      exit 1
+    }
+  done
+  rm -f "$signers"
+fi
+
 # Line by line and not with -c, which passes over lines that it cannot read.
 echo "Checking files"
 bad=0
@@ -87,7 +120,7 @@ while IFS= read -r line || [ -n "$line" ]; do
     bad=1
   fi
 done <SHA256SUMS
-find . -type f ! -name SHA256SUMS | {
+find . -type f ! -path ./SHA256SUMS ! -path ./SHA256SUMS.sig | {
   while IFS= read -r file; do
     grep -qF "  ${file#./}" SHA256SUMS || fail "${file#./}: not listed in SHA256SUMS"
   done

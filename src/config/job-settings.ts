@@ -148,7 +148,10 @@ function readVersion(reader: Reader, name: "PACKAGE_VERSION"): string | undefine
   return value && versionOf(value);
 }
 
-/** Returns the keys of VERIFY_KEY_FILE. The null device, which Compose mounts if no file is given, counts as not set. */
+/**
+ * Returns the keys of VERIFY_KEY_FILE. The null device, which Compose mounts if no file is given, counts as
+ * not set.
+ */
 function readKeys(reader: Reader): readonly SigningKey[] | undefined {
   const path = reader.text("VERIFY_KEY_FILE");
   if (path === undefined || statSync(path, { throwIfNoEntry: false })?.isCharacterDevice()) return undefined;

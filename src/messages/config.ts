@@ -231,9 +231,9 @@ export const config = {
     [({ option, other }) => `${option} and ${other} exclude each other`, ({ option, other }) => `remove ${option} or ${other}`],
     [({ option, other }) => `${option} 与 ${other} 不能同时使用`, ({ option, other }) => `请去掉 ${option} 或 ${other}`],
   ),
-  "usage.only": usage<{ option: string; command: string }>(
-    [({ option, command }) => `${option} goes with ${command} only`, ({ option, command }) => `remove ${option}, or use it with ${command}`],
-    [({ option, command }) => `${option} 仅可与 ${command} 一起使用`, ({ option, command }) => `请去掉 ${option}，或与 ${command} 一起使用`],
+  "usage.only": usage<{ option: string; commands: readonly string[] }>(
+    [({ option, commands }) => `${option} goes with ${commands.join(", ")} only`, ({ option, commands }) => `remove ${option}, or use it with ${commands.join(" or ")}`],
+    [({ option, commands }) => `${option} 仅可与 ${commands.join("、")} 一起使用`, ({ option, commands }) => `请去掉 ${option}，或与 ${commands.join(" 或 ")} 一起使用`],
   ),
   "usage.needs": usage<{ option: string; needs: string }>(
     [({ option, needs }) => `${option} needs ${needs}`, ({ option, needs }) => `add ${needs}, or remove ${option}`],

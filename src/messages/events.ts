@@ -447,6 +447,26 @@ export const EVENTS = {
     en: (fields) => `checking ${place(fields, "en")}: ${progressWords(fields, "en")}`,
     zh: (fields) => `正在检查 ${place(fields, "zh")}：${progressWords(fields, "zh")}`,
   }),
+  "deep.progress": event<Snapshot>({
+    about: {
+      en: "--deep: the objects are being read back: bytes, percent, rate, seconds left; every 10 s",
+      zh: "--deep：正在回读对象：字节数、百分比、速率、剩余秒数；每 10 秒一行",
+    },
+    en: (fields) => `reading back ${place(fields, "en")}: ${progressWords(fields, "en")}`,
+    zh: (fields) => `正在回读 ${place(fields, "zh")}：${progressWords(fields, "zh")}`,
+  }),
+  "deep.done": event<{ objects: number; bytes: number; seconds: number; damaged: number }>({
+    about: {
+      en: "--deep: how many objects were read back and compared with their digests, and how many are damaged",
+      zh: "--deep：已回读并与摘要比对的对象数，以及其中损坏的对象数",
+    },
+    en: ({ objects, bytes, damaged }) => `${plural(objects, "object")} read back (${formatBytes(bytes)}): ${damaged === 0 ? "every byte is right" : `${damaged} damaged`}`,
+    zh: ({ objects, bytes, damaged }) => `已回读 ${objects} 个对象（${formatBytes(bytes)}）：${damaged === 0 ? "内容全部正确" : `${damaged} 个已损坏`}`,
+  }),
+  "object.damaged": reasonEvent({
+    en: "--deep: a damaged object, or a row's digest that is not its object's, that this volume does not repair",
+    zh: "--deep：已损坏的对象，或与对象不符的记录摘要，且无法从本卷修复",
+  }),
   "upload.progress": event<Upload>({
     about: { en: "bytes, percent, rate, seconds left; at the start, every 10 s, and at the end", zh: "字节数、百分比、速率、剩余秒数；每 10 秒及首尾各一行" },
     en: (fields) => `${place(fields, "en")}: ${uploading(fields, "en")}`,

@@ -1,4 +1,4 @@
-import { plural, quoteForShell, reason, type Text, type Words, warning } from "./define.ts";
+import { type Language, plural, quoteForShell, reason, type Text, type Words, warning } from "./define.ts";
 import type { KeptReason } from "./events.ts";
 
 interface LostSaid {
@@ -73,6 +73,30 @@ const KEPT: Record<KeptReason, Record<"en" | "zh", [cause: (user: string) => str
 
 /** A difference between the servers and the volume; its words follow the file's name. */
 const drift = <P extends object>(en: Text<P>, zh: Text<P>) => reason<P>({ exit: 76, en: [en, "run init, and check its exit code"], zh: [zh, "请运行 init，并查看其退出码"] });
+
+interface Stored {
+  key: string;
+  /** Of the bytes that were read; bytes and lower-case hex. */
+  bytes: number;
+  sha256: string;
+  /** By the metadata. */
+  size: number;
+  digest: string;
+}
+
+const bytesDiffer = ({ key, bytes, sha256, size, digest }: Stored, language: Language) =>
+  ({
+    en: `object ${key} is damaged: its chunks are ${plural(bytes, "byte")} with SHA-256 ${sha256}, its metadata says ${size} with ${digest}`,
+    zh: `对象 ${key} 已损坏：其分块共 ${bytes} 字节，SHA-256 为 ${sha256}；元数据为 ${size} 字节，${digest}`,
+  })[language];
+
+/** A damaged object of which the volume has no file. */
+const notHere = <P extends object>(en: Text<P>, zh: Text<P>) =>
+  reason<P>({
+    exit: 76,
+    en: [en, "put its file on the volume and run init --deep, or delete the package on BK-Lite's page and upload it there again"],
+    zh: [zh, "请将对应文件放入卷（PACKAGES_DIR）并运行 init --deep，或在 BK-Lite 页面上删除该探针包后重新上传"],
+  });
 
 /** A failure that the next run may not have. */
 const retryable = <P extends object>(exit: 69 | 75, en: Words<P>, zh: Words<P>) => reason<P>({ exit, en, zh });
@@ -161,6 +185,11 @@ export const run = {
     ({ key, stored, chunks }) => `object ${key} is damaged: ${stored} of ${plural(chunks, "chunk")} are stored`,
     ({ key, stored, chunks }) => `对象 ${key} 已损坏：${chunks} 个分块中只存有 ${stored} 个`,
   ),
+  "drift.object.bytes": reason<Stored>({
+    exit: 76,
+    en: [(object) => bytesDiffer(object, "en"), "run init --deep, which stores the object again"],
+    zh: [(object) => bytesDiffer(object, "zh"), "请运行 init --deep，重新存储该对象"],
+  }),
   "drift.object.unreadable": drift<{ key: string }>(
     ({ key }) => `object ${key} cannot be read by any client: its metadata is damaged`,
     ({ key }) => `对象 ${key} 的元数据已损坏，任何客户端都无法读取`,
@@ -184,6 +213,23 @@ export const run = {
   "drift.row.digest": drift<Identity & { id: number; found: string; stored: string }>(
     (row) => `row ${row.id} (${what(row)}) has SHA-256 "${row.found}", its object ${row.stored}`,
     (row) => `记录 ${row.id}（${what(row)}）的 SHA-256 是“${row.found}”，其对象为 ${row.stored}`,
+  ),
+  // --deep: what no file on the volume repairs.
+  "object.damaged.bytes": notHere<Stored>(
+    (object) => bytesDiffer(object, "en"),
+    (object) => bytesDiffer(object, "zh"),
+  ),
+  "object.damaged.chunks": notHere<{ key: string; stored: number; chunks: number }>(
+    ({ key, stored, chunks }) => `object ${key} is damaged: ${stored} of ${plural(chunks, "chunk")} are stored`,
+    ({ key, stored, chunks }) => `对象 ${key} 已损坏：${chunks} 个分块中只存有 ${stored} 个`,
+  ),
+  "object.damaged.metadata": notHere<{ key: string }>(
+    ({ key }) => `object ${key} cannot be read by any client: its metadata is damaged`,
+    ({ key }) => `对象 ${key} 的元数据已损坏，任何客户端都无法读取`,
+  ),
+  "object.damaged.row": notHere<{ key: string; id: number; found: string; stored: string }>(
+    ({ key, id, found, stored }) => `object ${key} is not the one of row ${id}: its SHA-256 is ${stored}, the row has ${found}`,
+    ({ key, id, found, stored }) => `对象 ${key} 与记录 ${id} 不符：其 SHA-256 为 ${stored}，记录为 ${found}`,
   ),
   "verification.failed": drift<{ problems: number; first: Record<"en" | "zh", string> }>(
     ({ problems, first }) => `verification failed: ${plural(problems, "problem")}${problems > 1 ? "; first" : ""}: ${first.en}`,

@@ -25,6 +25,7 @@ const SHOWN: ReadonlySet<EventName> = new Set<EventName>([
   "definitions.waiting",
   "read.progress",
   "check.progress",
+  "deep.progress",
   "upload.progress",
   "verify.waiting",
   "gate.waiting",

@@ -227,6 +227,61 @@ describe("docs/offline.md", () => {
     assert.match(missing.stderr, /image\.txt: missing/);
   });
 
+  test("a signed bundle: the printed checks pass, and load.sh --verify rejects what is not signed by the keys", async () => {
+    const folder = join(stack.folder, "signed");
+    mkdirSync(folder);
+    const key = join(folder, "release.key");
+    for (const path of [key, join(folder, "other.key")])
+      await run("ssh-keygen", ["-q", "-t", "ed25519", "-N", "", "-C", "release@example.com", "-f", path]);
+    assert.equal((await run("docker", ["load", "-i", join(unpacked, "image.tar")])).code, 0);
+    const out = join(folder, BUNDLE);
+    const packed = await bundle(["--packages", packages, "--image", TAG, "--out", out, "--sign", key]);
+    assert.equal(packed.code, 0, packed.stderr);
+    await docker("rmi", TAG);
+    const byHand = await shell.run(
+      shellBlocks("signing.md").get("By hand, first")?.join("\n") ?? "false",
+      folder,
+    );
+    assert.equal(byHand.code, 0, byHand.stderr);
+    assert.match(byHand.stdout, /Good "bklite-package" signature/);
+    const there = join(folder, "bklite-package-init");
+    const verify = (keys: string) => run("sh", [join(there, "load.sh"), "--verify", keys], { cwd: folder });
+    const rejected = async (keys: string, words: RegExp) => {
+      const { code, stderr } = await verify(keys);
+      assert.equal(code, 1);
+      assert.match(stderr, words);
+      assert.notEqual((await run("docker", ["image", "inspect", TAG])).code, 0);
+    };
+    await rejected(`${join(folder, "other.key")}.pub`, /not by a key of .*other\.key\.pub/);
+    cpSync(`${key}.pub`, join(there, "keys"));
+    await rejected(join(there, "keys"), /lies in the bundle/);
+    rmSync(join(there, "keys"));
+    for (const list of ["SHA256SUMS", "packages/SHA256SUMS"]) {
+      const text = readFileSync(join(there, list), "utf8");
+      writeFileSync(join(there, list), text.replace(/^./, "f"));
+      await rejected("allowed_signers", /or the list was changed/);
+      writeFileSync(join(there, list), text);
+      renameSync(join(there, `${list}.sig`), join(folder, "elsewhere"));
+      await rejected(`${key}.pub`, new RegExp(`${list} is not signed`));
+      renameSync(join(folder, "elsewhere"), join(there, `${list}.sig`));
+    }
+    const loaded = await verify("allowed_signers");
+    assert.equal(loaded.code, 0, loaded.stderr);
+    // The job accepts the packages' own list, which travels with them.
+    const scan = [
+      "-e",
+      "VERIFY_KEY_FILE=/keys",
+      "-v",
+      `${key}.pub:/keys:ro`,
+      "-v",
+      `${there}/packages:/packages:ro`,
+    ];
+    const { code, stdout } = await run("docker", ["run", "--rm", ...scan, TAG, "scan"]);
+    assert.equal(code, 0, stdout);
+    assert.match(stdout, /release@example\.com/);
+    await docker("rmi", TAG);
+  });
+
   test("a Docker that does not answer is not called missing", async () => {
     const env = { ...process.env, DOCKER_HOST: "tcp://127.0.0.1:1", PATH: join(stack.folder, "bin") };
     // Docker alone on the PATH, and what the script needs.

@@ -170,6 +170,7 @@ describe("with exactly what the page lists", { concurrency: 2 }, () => {
         for (const key of keys) await objects.damage(key);
         exits(await run(db, nats, { PACKAGES_DIR: volume.path }), 0);
         for (const key of keys) await objects.read(key);
+        exits(await run(db, nats, { PACKAGES_DIR: volume.path }, ["verify", "--deep"]), 0);
         await objects.close();
       } finally {
         volume.remove();

@@ -30,6 +30,20 @@ test("every page is there in both languages, and each names the other", () => {
   }
 });
 
+test("the READMEs lead to every page", () => {
+  for (const [readme, folder] of [
+    ["README.md", "docs"],
+    ["README.zh-CN.md", "docs/zh-CN"],
+  ] as const) {
+    const text = readFileSync(join(root, readme), "utf8");
+    assert.deepEqual(
+      pages.filter((page) => !text.includes(`](${folder}/${page})`)),
+      [],
+      readme,
+    );
+  }
+});
+
 describe("every link leads somewhere", () => {
   for (const page of all) {
     test(page, () => {

@@ -12,7 +12,7 @@ const commands = (text: string) =>
   [...text.matchAll(/```(?:sh|console)\n([\s\S]*?)```/g)].map(([, code]) => code);
 
 describe("docs/", () => {
-  for (const page of ["compose.md", "kubernetes.md", "offline.md"]) {
+  for (const page of ["compose.md", "kubernetes.md", "offline.md", "upgrade.md"]) {
     test(`${page} has the same commands in both languages`, () => {
       const [english, chinese] = [`docs/${page}`, `docs/zh-CN/${page}`].map((path) => commands(read(path)));
       assert.ok(english && english.length > 0);
