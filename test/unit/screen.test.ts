@@ -239,7 +239,7 @@ describe("the verdict", () => {
       "! init succeeded with 4 warnings:",
       ...["a", "b", "c"].flatMap((platform) => [
         `  - ${platform}: no installer`,
-        `  What to do: put ${platform}`,
+        `    What to do: put ${platform}`,
       ]),
       "  - and 1 more above",
     ]);
