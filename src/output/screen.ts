@@ -2,6 +2,7 @@ import { styleText } from "node:util";
 import type { LogLevel } from "../config/job-settings.ts";
 import { formatBytes, JOIN, type Language } from "../messages/define.ts";
 import { type EventFields, type EventName, installWords, type PlatformEntry } from "../messages/events.ts";
+import { REGION_WORDS, type RegionEntry, regionParts } from "../messages/regions.ts";
 import { differenceWords, doneWords, SCREEN } from "../messages/screen.ts";
 import { escapeLines } from "./redact.ts";
 import type { Report } from "./report.ts";
@@ -28,6 +29,7 @@ const SHOWN: ReadonlySet<EventName> = new Set<EventName>([
   "upload.progress",
   "verify.waiting",
   "gate.waiting",
+  "region.waiting",
   "run.retry",
 ]);
 
@@ -129,7 +131,14 @@ export function summarize(
   const common = sharedHint([...verdict.named, ...verdict.failures]);
   const failures = verdict.failures.map((one) => (one.hint === common ? { ...one, hint: "" } : one));
   return [
-    { level: "info", lines: [...changes(report, differences, options), ...matrix(report, options)] },
+    {
+      level: "info",
+      lines: [
+        ...changes(report, differences, options),
+        ...matrix(report, options),
+        ...regionLines(report, options),
+      ],
+    },
     { level: "error", lines: failures.flatMap((one) => paragraph("bad", one, options)) },
     { level: "warn", lines: verdict.warnings.flatMap((one) => paragraph("warning", one, options)) },
     { level: LEVEL[verdict.mark], lines: verdictLines(verdict, options) },
@@ -377,6 +386,40 @@ function matrix({ platforms, probes }: Report, options: ScreenOptions): string[]
       options,
     ),
   ];
+}
+
+/** The mirrors in cloud regions: those in which nothing is wrong share a line. */
+function regionLines({ regions }: Report, options: ScreenOptions): string[] {
+  const { language } = options;
+  const words = REGION_WORDS[language];
+  const isGood = ({ reachable, lag, missing, damaged, deadBytes }: RegionEntry) =>
+    reachable && lag === 0 && missing.length + damaged.length + (deadBytes ?? 0) === 0;
+  const named = ({ id, name }: RegionEntry) => `${id} ${name}`.trimEnd();
+  const good = regions.filter(isGood);
+  const bad = regions.filter((one) => !isGood(one));
+  const all = (cells: number) =>
+    someOf(
+      good.map((one) => (one === good.at(-1) ? named(one) : `${named(one)},`)),
+      cells,
+    );
+  const cells: Cell[][] = [
+    ...(good.length > 0 ? [[`${SCREEN[language].regions} ${words.level}`, all]] : []),
+    ...bad.map((one): Cell[] => [
+      `${SCREEN[language].region} ${named(one)}`,
+      regionParts(one, language).join(JOIN[language].comma),
+    ]),
+  ];
+  const lines = columns(cells, { width: options.width - HEAD, least: [15], drop: [] });
+  return lines.map((line, index) => {
+    const one = good.length > 0 ? bad[index - 1] : bad[index];
+    if (!one) return marked("ok", line, options);
+    return marked(isBehind(one) ? "changed" : "warning", line, options);
+  });
+}
+
+/** Whether a mirror only has to catch up. */
+function isBehind({ lag, missing, damaged, deadBytes }: RegionEntry): boolean {
+  return (lag ?? 0) > 0 && missing.length + damaged.length + (deadBytes ?? 0) === 0;
 }
 
 /** Returns `java` of `apm/probe/java/NAME`. */
