@@ -3,7 +3,7 @@ import type { ConfigProblem } from "../messages/config.ts";
 import type { Reader } from "./env.ts";
 
 const SSL_MODES = ["disable", "require", "verify-ca", "verify-full"] as const;
-export type SslMode = (typeof SSL_MODES)[number];
+type SslMode = (typeof SSL_MODES)[number];
 
 export interface DbConfig {
   /** One, or several of which the first that can be used is taken. */
@@ -95,7 +95,7 @@ function readUrl(reader: Reader): (Server & DatabaseUrl) | undefined {
 }
 
 /** The parts of a DATABASE_URL. */
-export interface DatabaseUrl {
+interface DatabaseUrl {
   servers: readonly DbServer[];
   database: string;
   user: string;
@@ -262,7 +262,7 @@ export function placeOf({ host, port }: DbServer): string {
  * Parses libpq's lists: hosts and ports separated by commas, one port for each host or one for all. A list
  * that is invalid is undefined. IPv6 with or without brackets.
  */
-export function pairHosts(hosts: string, ports: string): { hosts?: string[]; servers?: DbServer[] } {
+function pairHosts(hosts: string, ports: string): { hosts?: string[]; servers?: DbServer[] } {
   const names = hosts.split(",").map((host) => host.trim().replace(/^\[(.*)\]$/, "$1"));
   if (!names.every(isHost)) return {};
   const numbers = ports.split(",").map((port) => portOf(port.trim()));

@@ -71,7 +71,7 @@ export interface Config extends VolumeConfig {
 }
 
 /** The settings of the output: read first, and never an error. */
-export interface OutputConfig {
+interface OutputConfig {
   logLevel: LogLevel;
   logFormat: "json" | "pretty" | "auto";
   language: Language;

@@ -113,7 +113,7 @@ export function event<F extends object = Record<never, never>>(entry: LogEvent<F
 }
 
 /** The beginning of a reason's sentence, if its event adds to the reason: "init failed (exit 65): ". */
-export type Lead = Record<Language, (fields: Readonly<Record<string, unknown>>) => string>;
+type Lead = Record<Language, (fields: Readonly<Record<string, unknown>>) => string>;
 
 /** An event whose lines are reasons of the catalog. */
 export interface ReasonEvent extends LogEvent<never> {
@@ -121,7 +121,7 @@ export interface ReasonEvent extends LogEvent<never> {
 }
 
 /** Returns an event whose sentence is that of a reason of the catalog, after `lead`. */
-export function reasonEvent(about: Record<Language, string>, lead?: Lead): ReasonEvent {
+function reasonEvent(about: Record<Language, string>, lead?: Lead): ReasonEvent {
   return { about, en: "", zh: "", ...(lead && { lead }) };
 }
 

@@ -52,7 +52,7 @@ export interface Log {
   finish?: (report: Report, stack?: string) => void;
 }
 
-export interface LogOptions {
+interface LogOptions {
   level: LogLevel;
   format: "json" | "pretty";
   terminal: Terminal;
@@ -166,7 +166,7 @@ function prettySink({ level, terminal, redact, language }: LogOptions): Sink {
 }
 
 /** One line of the log. */
-export interface LogRecord {
+interface LogRecord {
   level: Level;
   time: Date;
   msg: string;

@@ -22,7 +22,7 @@ export interface Progress {
 }
 
 /** A task and its file. */
-export interface Task {
+interface Task {
   /** Reading a file, checking an archive's entries, uploading, or reading the stored objects back. */
   phase: keyof typeof PHASES;
   file: string;

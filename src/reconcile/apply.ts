@@ -23,7 +23,7 @@ export interface ApplyContext extends StageContext {
 }
 
 /** The results of all packages. */
-export interface Applied {
+interface Applied {
   /** In the packages' order. */
   failures: Map<Decision, unknown>;
   /** Of the stored objects, lower-case hex; undefined if an object's own cannot be read. */
@@ -222,7 +222,7 @@ export async function removeObsolete(
   }
 }
 
-export interface StageContext extends CheckContext {
+interface StageContext extends CheckContext {
   servers: Servers;
   /** The objects as they were read, deletion markers included. */
   objects: ReadonlyMap<string, StoredObject>;
@@ -231,7 +231,7 @@ export interface StageContext extends CheckContext {
 }
 
 /** What the archives of one run share. */
-export interface RunUploads {
+interface RunUploads {
   budget: InFlightBudget;
   /** The number of the archive's first upload among all `count` of the run, from 1. */
   index: number;
@@ -242,7 +242,7 @@ export interface RunUploads {
 }
 
 /** A package whose chunks are sent. */
-export interface StagedPackage {
+interface StagedPackage {
   decision: Decision;
   object: Staged;
   /** By performance.now(). */
@@ -254,7 +254,7 @@ export interface StagedPackage {
  * read. If one of them fails, the others are stopped, all chunks are purged, and the first failure is thrown.
  * A sound archive gets its `digests.entries`.
  */
-export async function stageArchive(
+async function stageArchive(
   archive: Archive,
   uploads: readonly Decision[],
   { budget, index, count, ...run }: RunUploads,
@@ -308,7 +308,7 @@ export async function stageArchive(
 }
 
 /** Purges the chunks of objects that will not be published. */
-export async function discardAll(staged: Iterable<StagedPackage>, context: StageContext): Promise<void> {
+async function discardAll(staged: Iterable<StagedPackage>, context: StageContext): Promise<void> {
   const { bucket } = context.servers.nats;
   const purges = [...staged].map(({ object }) =>
     discard(bucket, object.nuid, (error) => logLeftover(error, context)),
@@ -316,7 +316,7 @@ export async function discardAll(staged: Iterable<StagedPackage>, context: Stage
   await Promise.all(purges);
 }
 
-export function logLeftover(error: unknown, { log }: { log: Log }): void {
+function logLeftover(error: unknown, { log }: { log: Log }): void {
   log.warn("cleanup.failed", "cleanup.failed", { said: (error as Error).message });
 }
 

@@ -93,7 +93,7 @@ const DAMAGED: ObjectFacts = {
 };
 
 /** A parsed metadata message. */
-export interface ReadMeta {
+interface ReadMeta {
   /** undefined: clients read no key from this subject. */
   key: string | undefined;
   facts: ObjectFacts;
