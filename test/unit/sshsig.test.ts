@@ -89,6 +89,8 @@ describe("options of allowed_signers", () => {
     'valid-before="202512312359"': "expired",
     'valid-after="20260102000000Z"': "early",
     'valid-before="20251301"': 'line 1: option valid-before="20251301"',
+    'valid-after="19600101"': 'line 1: option valid-after="19600101"',
+    'valid-after="00990101"': 'line 1: option valid-after="00990101"',
     'valid-before="20250230"': 'line 1: option valid-before="20250230"',
     'namespaces="a",namespaces="bklite-package"': 'line 1: option namespaces="bklite-package"',
     "cert-authority": "line 1: option cert-authority",
