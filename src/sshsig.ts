@@ -69,8 +69,8 @@ export function parseKeys(text: string): { keys: SigningKey[]; bad: BadKeyLine[]
   const keys: SigningKey[] = [];
   const bad: BadKeyLine[] = [];
   for (const [index, raw] of text.split("\n").entries()) {
-    const line = raw.replace(/\r$/, "");
-    if (/^[ \t]*(?:#|$)/.test(line)) continue;
+    const line = raw.replaceAll(/^[ \t]+|\r$/g, "");
+    if (line === "" || line.startsWith("#")) continue;
     const key = parseKeyLine(line);
     if ("fault" in key) bad.push({ line: index + 1, ...key });
     else keys.push(key);
@@ -93,12 +93,15 @@ function parseKeyLine(line: string): SigningKey | { fault: KeyFault; word: strin
   const blob = decodeBase64(base64);
   const publicKey = blob && new Fields(blob).key();
   if (!blob || !publicKey) return { fault: "form", word: "" };
+  const principals = own === undefined ? (quoted ?? plain ?? "") : "";
+  // whom a signature is by is not asked here, so nobody can be left out
+  if (principals.includes("!")) return { fault: "option", word: principals };
   const limits = own === undefined && options !== undefined ? parseOptions(options) : {};
   if ("fault" in limits) return limits;
   return {
     publicKey,
     fingerprint: fingerprintOf(publicKey),
-    comment: comment.trim() || (own === undefined ? (quoted ?? plain ?? "") : ""),
+    comment: comment.trim() || principals,
     ...limits,
   };
 }
