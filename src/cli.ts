@@ -29,6 +29,8 @@ export interface Arguments {
   require?: string;
   /** `verify --wait`: poll until it holds. */
   wait: boolean;
+  /** `--deep`: read the bytes of every object back. */
+  deep: boolean;
   /** A single file instead of the volume. */
   file?: string;
   type?: PackageType;
@@ -66,6 +68,7 @@ const OPTIONS = {
   keep: { type: "string" },
   yes: { type: "boolean" },
   wait: { type: "boolean" },
+  deep: { type: "boolean" },
   json: { type: "boolean" },
   html: { type: "boolean" },
   help: { type: "boolean", short: "h" },
@@ -73,6 +76,14 @@ const OPTIONS = {
 } as const;
 
 type Option = keyof typeof OPTIONS;
+
+/** The commands that an option goes with; the others go with all. */
+const ONLY: Partial<Record<Option, readonly Command[]>> = {
+  wait: ["verify"],
+  deep: ["init", "plan", "verify", "status"],
+  yes: ["prune"],
+  keep: ["prune"],
+};
 
 interface Given {
   words: string[];
@@ -94,21 +105,21 @@ export function parseArguments(argv: readonly string[]): Arguments | Page {
   if (flags.has("auto") && values.file !== undefined) {
     throw new JobError("usage.together", { option: "--auto", other: "--file" });
   }
-  if (flags.has("wait") && command !== "verify") {
-    throw new JobError("usage.only", { option: "--wait", command: "verify" });
+  for (const option of [...flags, ...(Object.keys(values) as Option[])]) {
+    const only = ONLY[option];
+    if (only?.includes(command) === false) {
+      throw new JobError("usage.only", { option: `--${option}`, commands: only });
+    }
   }
   if (flags.has("json") && flags.has("html")) {
     throw new JobError("usage.together", { option: "--json", other: "--html" });
-  }
-  if (command !== "prune" && (flags.has("yes") || values.keep !== undefined)) {
-    const option = flags.has("yes") ? "--yes" : "--keep";
-    throw new JobError("usage.only", { option, command: "prune" });
   }
   const report = (["json", "html"] as const).find((form) => flags.has(form));
   return {
     command,
     ...(report && { report }),
     wait: flags.has("wait"),
+    deep: flags.has("deep"),
     ...required(values),
     ...(command === "prune" ? { prune: pruneOf(values, flags) } : claim(values)),
   };
@@ -149,7 +160,7 @@ function required({ require }: Given["values"]): Pick<Arguments, "require"> {
 }
 
 /** The options that describe a single file. */
-function claim(values: Given["values"]): Omit<Arguments, "command" | "report" | "require" | "wait"> {
+function claim(values: Given["values"]): Omit<Arguments, "command" | "report" | "require" | "wait" | "deep"> {
   const { file } = values;
   if (file === "") throw new JobError("usage.value.missing", { option: "--file" });
   const type = choice("type", values.type, PACKAGE_TYPES);

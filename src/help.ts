@@ -8,8 +8,8 @@ import { renderMarkdown, renderTable, type Table, tablesOf } from "./output/mark
 const SYNTAX = `bklite-package-init [COMMAND] [--auto | --file PATH]
          [--type controller|collector|installer|apm-probe] [--os linux|windows]
          [--arch x86_64|arm64] [--object NAME] [--version VERSION]
-         [--require LIST] [--keep N] [--yes] [--wait] [--json|--html]
-         [-h|--help] [-V]`;
+         [--require LIST] [--keep N] [--yes] [--wait] [--deep]
+         [--json|--html] [-h|--help] [-V]`;
 
 /** The usage in a few lines, for a mistyped command line. */
 export const USAGE: Record<Language, string> = {
@@ -55,6 +55,9 @@ Options
   --keep N           prune: versions of each package that stay, the newest
   --yes              prune: do it
   --require LIST     what must be complete, instead of REQUIRE
+  --deep             init, plan, verify, status: read the bytes of every object
+                     back and compare their SHA-256; init stores damaged ones
+                     again
   --json             the report on standard output, the log on standard error
   --html             the report as an HTML page, likewise
 
@@ -73,7 +76,7 @@ Common variables (help configuration lists all)
   NATS_TLS_CA_FILE   the CA of its certificate
   PACKAGE_VERSION    for controller archives whose names have none
   ON_CONFLICT        same version, different content: replace, keep, fail
-  REQUIRE            what must be complete: linux/x86_64,apm/java,...
+  REQUIRE            what must be complete: linux/x86_64,apm/java,region/2
   WAIT_TIMEOUT       seconds to wait for the servers and for the lock; 300
   REPORT_FILE        path of the report; several with commas; a name in
                      .html gets a page
@@ -120,6 +123,8 @@ const ZH = `${USAGE.zh}
   --keep N           prune：每个探针包保留最新的 N 个版本
   --yes              prune：执行删除
   --require LIST     必须完整的内容，代替 REQUIRE
+  --deep             init、plan、verify、status：回读每个对象的内容并比对
+                     SHA-256；init 会重新存储已损坏的对象
   --json             报告写到标准输出，日志写到标准错误
   --html             同上，但报告为可打印、存档和签字的页面
 
@@ -138,7 +143,7 @@ const ZH = `${USAGE.zh}
   NATS_TLS_CA_FILE   NATS 证书的 CA 文件
   PACKAGE_VERSION    控制器压缩包未标明版本时使用的版本
   ON_CONFLICT        版本相同而内容不同时：replace、keep、fail
-  REQUIRE            必须完整的平台和探针，如 linux/x86_64,apm/java
+  REQUIRE            必须完整的内容，如 linux/x86_64,apm/java,region/2
   WAIT_TIMEOUT       等待服务和锁的秒数，默认 300
   REPORT_FILE        报告的路径，多个以逗号分隔；以 .html 结尾时为页面
   LOG_LEVEL, LOG_FORMAT（json、pretty）, LOG_LANG（en、zh）

@@ -76,7 +76,9 @@ const TEXTS = {
   "controller/VERSION": "LINUX_SIDECAR_VERSION=1.2.0\nWINDOWS_SIDECAR_VERSION=1.2.0\n",
   "collector/linux/filebeat/filebeat.yml": "filebeat.inputs: []\n",
 };
-/** Controllers and their collectors have VERSION's number; a collector in a folder of its own has `latest`. */
+/**
+ * Controllers and their collectors have VERSION's number; a collector in a folder of its own has `latest`.
+ */
 const EXPECTED = [
   ...["linux x86_64", "windows x86_64"].flatMap((platform) => [
     `controller ${platform} Controller 1.2.0`,

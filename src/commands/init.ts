@@ -12,6 +12,7 @@ import {
   removeObsolete,
   tryRowDefaults,
 } from "../reconcile/apply.ts";
+import { createObserve, type Observe, reportDamage } from "../reconcile/deep.ts";
 import { findDrift, firstDrift, logDrift, logPlanWarnings } from "../reconcile/drift.ts";
 import {
   afterPrune,
@@ -24,8 +25,10 @@ import {
 import { findStale, findUnreachable, reclaim, tidyOrphans, tidyStale } from "../reconcile/orphans.ts";
 import { concludePlatforms, incompleteOf } from "../reconcile/platforms.ts";
 import { prepare, waitForFirstStart } from "../reconcile/prepare.ts";
+import { concludeRegions } from "../reconcile/regions.ts";
 import { withRetries } from "../reconcile/retries.ts";
-import { type Desired, decideAll, type ObservedState, observe, resolveDesired } from "../reconcile/state.ts";
+import { type Desired, decideAll, type ObservedState, resolveDesired } from "../reconcile/state.ts";
+import type { Listing } from "../store/object.ts";
 
 /** Milliseconds before each further reading, if something seems to be missing. */
 const READ_BACK_PAUSES = [250, 500, 1000, 2000];
@@ -33,17 +36,23 @@ const READ_BACK_PAUSES = [250, 500, 1000, 2000];
 /** Wait, scan, lock, plan, upload, register, verify; then remove old versions (KEEP_VERSIONS). */
 export async function init(job: JobContext): Promise<void> {
   const { servers: first, archives, deadline } = await prepare(job);
+  const observe = createObserve(job);
   const begun: Removals = new Map();
   const failure = await withRetries(job, first, async (servers, signal) => {
     await job.recorder.time("wait", () => waitForFirstStart(job, servers.postgres, deadline, signal));
     const desired = await resolveDesired(job, archives, servers);
     const lock = await job.recorder.time("lock", () => takeLock(job, servers, desired, signal));
+    let done: Done;
     try {
       const held = AbortSignal.any([signal, lock.lost]);
-      return await reconcile(job, { servers, lock, desired, begun }, held);
+      done = await reconcile(job, { servers, lock, desired, observe, begun }, held);
     } finally {
       await lock.release();
     }
+    // Without the lock: a region may need long to catch up.
+    const options = { listing: done.listing, waits: done.failure === undefined, signal };
+    const lacking = await concludeRegions(job, servers, options);
+    return done.failure ?? lacking;
   });
   // A bad package does not stop the others, but it decides the exit code.
   if (failure !== undefined) throw failure;
@@ -74,21 +83,26 @@ interface Attempt {
   servers: Servers;
   lock: Lock;
   desired: Desired;
+  observe: Observe;
   begun: Removals;
 }
 
-/**
- * Under the lock: reads the state, makes it what the volume asks for, and proves it. Returns the error that
- * ends the run, if any: the first package's failure, or an incomplete platform of REQUIRE.
- */
+interface Done {
+  /** What ends the run, if anything: the first package's failure, or an incomplete platform of REQUIRE. */
+  failure: unknown;
+  /** The bucket's content at the end. */
+  listing: Listing;
+}
+
+/** Under the lock: reads the state, makes it what the volume asks for, and proves it. */
 async function reconcile(
   job: JobContext,
-  { servers, lock, desired, begun }: Attempt,
+  { servers, lock, desired, observe, begun }: Attempt,
   signal: AbortSignal,
-): Promise<unknown> {
+): Promise<Done> {
   const { config, log, recorder } = job;
   const { bucket } = servers.nats;
-  const seen = await observe(servers, recorder);
+  const seen = await observe(servers, signal, desired.packages);
   const stale = findStale(seen, desired);
   const state = await tidyStale(stale, seen, { servers, lock, log, purge: config.purgeOrphans });
   const plan = await recorder.time("read", () => decideAll(job, desired, state, signal));
@@ -116,24 +130,29 @@ async function reconcile(
   await recorder.time("rows", () => applyRows(rows, digests, context));
   await removeObsolete(stored, context);
   const failed = new Set([...failures.keys()].map((decision) => decision.desired.package));
-  const proven = await recorder.time("verify", () => prove(job, { servers, desired, failed }, signal));
+  const proven = await recorder.time("verify", () =>
+    prove(job, { servers, desired, observe, failed }, signal),
+  );
   // A server that lost power in between may have restored purged chunks.
   await reclaim(bucket, findUnreachable(proven.listing), { lock, log, signal });
   const stuck = rows.flatMap(({ conflict }) => conflict ?? []);
+  const damage = reportDamage(job, proven, plan);
   // An archive that fails as a whole counts once.
-  const failure = toRunError([...new Set([...failures.values(), ...stuck])]) ?? incompleteOf(config, proven);
+  const failure =
+    toRunError([...new Set([...failures.values(), ...stuck, ...damage])]) ?? incompleteOf(config, proven);
   const old = failure ? NOTHING_OLD : planKeep(config, { state: proven, desired, begun: begun.values() });
   concludePlatforms(job, afterPrune(proven, old), desired);
-  if (failure) return failure;
+  const done = { failure, listing: proven.listing };
+  if (failure) return done;
   await removeVersions(old, { servers, lock, log, recorder, signal, begun });
   reportKept(old, { keep: config.keepVersions }, log);
-  return undefined;
+  return done;
 }
 
 /** Reads everything back and plans again: nothing may be left to do. Returns the state that was read. */
 async function prove(
   job: JobContext,
-  { servers, desired, failed }: Pick<Attempt, "servers" | "desired"> & { failed: ReadonlySet<unknown> },
+  { servers, desired, observe, failed }: Omit<Attempt, "lock" | "begun"> & { failed: ReadonlySet<unknown> },
   signal: AbortSignal,
 ): Promise<ObservedState> {
   const proven = {
@@ -141,7 +160,7 @@ async function prove(
     collectors: desired.collectors.filter((collector) => !failed.has(collector.controller)),
   };
   const read = async () => {
-    const state = await observe(servers, job.recorder);
+    const state = await observe(servers, signal, desired.packages);
     const plan = await decideAll(job, proven, state, signal);
     // A row that may not be changed is reported as a failure by itself.
     return { left: findDrift(plan).filter(({ reason }) => reason !== "row.not-ready"), state };

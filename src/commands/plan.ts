@@ -4,24 +4,26 @@ import type { Log } from "../output/log.ts";
 import { shownPlatform } from "../packages/package.ts";
 import { checkArchives } from "../reconcile/checks.ts";
 import type { Plan } from "../reconcile/decide.ts";
+import { createObserve, reportDamage } from "../reconcile/deep.ts";
 import { logPlanWarnings, recordDecision } from "../reconcile/drift.ts";
 import { afterPrune, planKeep, reportKept, showRemovals } from "../reconcile/old-versions.ts";
 import { afterPlan, concludePlatforms } from "../reconcile/platforms.ts";
 import { prepare, waitForFirstStart } from "../reconcile/prepare.ts";
 import { withRetries } from "../reconcile/retries.ts";
-import { decideAll, observe, resolveDesired } from "../reconcile/state.ts";
+import { decideAll, resolveDesired } from "../reconcile/state.ts";
 
 /** Shows what init would do, refusals included. Writes nothing. */
 export async function showPlan(job: JobContext): Promise<void> {
   const { servers: first, archives, deadline } = await prepare(job);
   const { config, log, recorder } = job;
+  const observe = createObserve(job);
   const { plan, state, desired } = await withRetries(job, first, async (servers, signal) => {
     // The plan is shown even if init would refuse the table.
     const { refusal } = servers.postgres.shape;
     if (refusal) log.warn("plan.warning", refusal.reason, refusal.params);
     await recorder.time("wait", () => waitForFirstStart(job, servers.postgres, deadline, signal));
     const desired = await resolveDesired(job, archives, servers);
-    const seen = await observe(servers, recorder);
+    const seen = await observe(servers, signal, desired.packages);
     const decided = await decideAll(job, desired, seen, signal);
     await checkArchives(decided.packages, { full: config.archiveCheck === "full", log, recorder, signal });
     return { plan: decided, state: seen, desired };
@@ -37,8 +39,9 @@ export async function showPlan(job: JobContext): Promise<void> {
   reportKept(old, { keep: config.keepVersions }, log);
   const incomplete = concludePlatforms(job, afterPrune(after, old), desired);
   const conflicts = [...plan.packages, ...plan.rows].flatMap((decision) => decision.conflict ?? []);
-  const conflict = toRunError(conflicts);
-  if (conflict) throw conflict;
+  // What init could not repair.
+  const failure = toRunError([...conflicts, ...reportDamage(job, state, plan)]);
+  if (failure) throw failure;
   if (incomplete) throw incomplete;
 }
 

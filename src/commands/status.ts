@@ -1,11 +1,13 @@
+import { toRunError } from "../errors.ts";
 import type { JobContext } from "../job.ts";
 import { readDefinitions } from "../postgres/platform-tables.ts";
 import { type Servers, waitForServers } from "../readiness/wait-for-servers.ts";
+import { createObserve, type Observe, reportDamage } from "../reconcile/deep.ts";
 import { findStale, findUnlisted, findUnreachable, tidyOrphans } from "../reconcile/orphans.ts";
 import { concludePlatforms, type Installable, installStateOf, storedOf } from "../reconcile/platforms.ts";
-import { refuseRegions } from "../reconcile/prepare.ts";
+import { concludeRegions } from "../reconcile/regions.ts";
 import { withRetries } from "../reconcile/retries.ts";
-import { type ObservedState, observe } from "../reconcile/state.ts";
+import type { ObservedState } from "../reconcile/state.ts";
 import { isWhole } from "../store/object.ts";
 
 /** Keys that a warning names; the log has all of them. */
@@ -14,32 +16,37 @@ const NAMED = 10;
 /**
  * Says what table and bucket hold, without a volume: each row with its object and what an installation of it
  * would come to, objects without a row, orphans, and what can be installed. Writes nothing. Throws exit 76 if
- * a platform of REQUIRE is incomplete.
+ * a platform or region of REQUIRE is incomplete, or with `--deep` if an object is damaged.
  */
 export async function showStatus(job: JobContext): Promise<void> {
-  const { config, log, recorder } = job;
-  refuseRegions(config);
+  const { log, recorder } = job;
   const first = await recorder.time("wait", () => waitForServers(job, false, job.signal));
-  const state = await withRetries(job, first, (servers, signal) => readAll(job, servers, signal));
+  const observe = createObserve(job);
+  const { state, lacking } = await withRetries(job, first, async (servers, signal) => {
+    const seen = await readAll(job, { servers, observe }, signal);
+    const options = { listing: seen.listing, waits: true, signal };
+    return { state: seen, lacking: await concludeRegions(job, servers, options) };
+  });
   reportRows(job, state);
   reportUnlisted(job, state);
   const { objects, rows } = findStale(state, { packages: [], collectors: [] });
   const stale = { objects: objects.length, rows: rows.length };
   if (objects.length + rows.length > 0) log.warn("staging.found", "staging.found", stale, stale);
   const incomplete = concludePlatforms(job, state, { packages: [], definitions: state.definitions });
-  if (incomplete) throw incomplete;
+  const failure = toRunError(reportDamage(job, state)) ?? incomplete ?? lacking;
+  if (failure) throw failure;
 }
 
 type Seen = ObservedState & Required<Pick<Installable, "definitions">>;
 
 async function readAll(
   { config, log, recorder }: JobContext,
-  servers: Servers,
+  { servers, observe }: { servers: Servers; observe: Observe },
   signal: AbortSignal,
 ): Promise<Seen> {
   return recorder.time("read", async () => {
     const { definitions } = await readDefinitions(servers.postgres.db, config.db.schema);
-    const state = await observe(servers, recorder);
+    const state = await observe(servers, signal);
     const { ofThisJob, ofOthers } = findUnreachable(state.listing);
     const all = { ofThisJob: [], ofOthers: [...ofThisJob, ...ofOthers] };
     const options = { purge: false, log, signal };

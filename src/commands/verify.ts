@@ -1,18 +1,18 @@
 import { createLineClock, poll, until } from "../async.ts";
+import { type JobError, toRunError } from "../errors.ts";
 import type { JobContext } from "../job.ts";
+import { formatMessage } from "../messages/catalog.ts";
 import { JOIN } from "../messages/define.ts";
-import {
-  type Drift,
-  driftError,
-  findDrift,
-  firstDrift,
-  logDrift,
-  recordVerdict,
-} from "../reconcile/drift.ts";
+import { createObserve, findDamage, logDamage } from "../reconcile/deep.ts";
+import { type Drift, driftError, findDrift, logDrift, recordVerdict } from "../reconcile/drift.ts";
 import { concludePlatforms } from "../reconcile/platforms.ts";
 import { prepare } from "../reconcile/prepare.ts";
+import { concludeRegions } from "../reconcile/regions.ts";
 import { withRetries } from "../reconcile/retries.ts";
-import { decideAll, observe, resolveDesired } from "../reconcile/state.ts";
+import { decideAll, resolveDesired } from "../reconcile/state.ts";
+
+/** What is not as it should be yet. */
+type Left = Drift | JobError;
 
 /** Milliseconds between two readings of `verify --wait`. */
 const POLL = 2000;
@@ -26,44 +26,49 @@ export async function verify(job: JobContext): Promise<void> {
   const backoff = until(started + config.waitTimeout * 1000, POLL);
   const { servers, archives } = await prepare(job);
   const tell = waitingLine(job, started);
-  const {
-    found: drift,
-    state,
-    desired,
-  } = await withRetries(job, servers, async (live, signal) => {
+  const observe = createObserve(job);
+  const { drift, damage, state, desired, lacking } = await withRetries(job, servers, async (live, signal) => {
     const desired = await resolveDesired(job, archives, live);
     const read = async () => {
-      const state = await observe(live, recorder);
+      const state = await observe(live, signal, desired.packages);
       const plan = await decideAll(job, desired, state, signal);
       recordVerdict(plan, recorder);
-      const found = findDrift(plan);
-      if (args.wait && found.length > 0) tell(found);
-      return { found, state };
+      const drift = findDrift(plan);
+      const damage = args.deep ? findDamage(state, plan) : [];
+      const left = [...drift, ...damage];
+      if (args.wait && left.length > 0) tell(left);
+      return { drift, damage, left, state };
     };
     const seen = await poll(read, {
-      until: ({ found }) => found.length === 0,
+      until: ({ left }) => left.length === 0,
       backoff: () => (args.wait ? backoff() : undefined),
       signal,
     });
-    return { ...seen, desired };
+    const { listing } = seen.state;
+    const options = { listing, waits: seen.left.length === 0, signal };
+    return { ...seen, desired, lacking: await concludeRegions(job, live, options) };
   });
   const incomplete = concludePlatforms(job, state, desired);
+  logDamage(log, damage);
   if (drift.length > 0) {
     logDrift(log, drift);
     throw driftError(drift);
   }
-  if (incomplete) throw incomplete;
+  const failure = toRunError(damage) ?? incomplete ?? lacking;
+  if (failure) throw failure;
   log.info("verify.done", { packages: recorder.packages.length, rows: recorder.rows.length });
 }
 
 /** Returns a function that logs what `--wait` waits for, when that changes and every ten seconds. */
-function waitingLine({ config, log }: JobContext, started: number): (drift: readonly Drift[]) => void {
+function waitingLine({ config, log }: JobContext, started: number): (left: readonly Left[]) => void {
   const isDue = createLineClock();
-  return (drift) => {
-    if (!isDue(JSON.stringify(drift))) return;
+  return (differences) => {
+    const [one] = differences;
+    if (!one || !isDue(JSON.stringify(differences.map(({ reason, params }) => [reason, params])))) return;
     const seconds = Math.round((performance.now() - started) / 1000);
     const left = Math.max(0, Math.round(config.waitTimeout - seconds));
-    const first = `${drift[0]?.file}${JOIN[log.language].colon}${firstDrift(drift)[log.language]}`;
-    log.info("verify.waiting", { differences: drift.length, first, seconds, left });
+    const place = one.file === undefined ? "" : `${one.file}${JOIN[log.language].colon}`;
+    const first = `${place}${formatMessage(one.reason, one.params, log.language).message}`;
+    log.info("verify.waiting", { differences: differences.length, first, seconds, left });
   };
 }

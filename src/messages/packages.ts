@@ -389,11 +389,11 @@ export const packages = {
   "conflict.user.damaged": invalid<Contents & { user: string; chunks: number; whole: number }>(
     [
       (p) =>
-        `${identity(p)} was uploaded by a user ("${p.user}") with different content, and only ${p.chunks} of its ${p.whole} chunks are stored: it can neither be installed nor repaired from this volume`,
+        `${identity(p)} was uploaded by a user ("${p.user}") with different content, and ${p.chunks < p.whole ? `only ${p.chunks} of its ${p.whole} chunks are stored` : "its chunks are not the bytes of its digest"}: it can neither be installed nor repaired from this volume`,
       `delete the user's package on BK-Lite's page, or upload it there again; or ${OWN_VERSION.en}`,
     ],
     [
-      (p) => `${identity(p)} 由用户“${p.user}”上传，内容不同，且 ${p.whole} 个分块中只存有 ${p.chunks} 个：既无法安装，也无法从本卷（PACKAGES_DIR）修复`,
+      (p) => `${identity(p)} 由用户“${p.user}”上传，内容不同，且${p.chunks < p.whole ? ` ${p.whole} 个分块中只存有 ${p.chunks} 个` : "其分块与摘要不符"}：既无法安装，也无法从本卷（PACKAGES_DIR）修复`,
       `请在 BK-Lite 页面上删除或重新上传该探针包；或者${OWN_VERSION.zh}`,
     ],
   ),

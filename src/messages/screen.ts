@@ -7,6 +7,7 @@ import { duration, pruneWords, type RemovedCounts, removedWords, type Snapshot }
 const DIFFERENCES = {
   "drift.object.missing": { en: "not stored", zh: "未存储" },
   "drift.object.damaged": { en: "damaged", zh: "已损坏" },
+  "drift.object.bytes": { en: "damaged: other bytes", zh: "已损坏：内容不符" },
   "drift.object.unreadable": { en: "unreadable", zh: "不可读" },
   "drift.object.different": { en: "other content stored", zh: "已存储的内容不同" },
   "drift.row.missing": { en: "not registered", zh: "未登记" },
@@ -69,6 +70,8 @@ export const SCREEN = {
     cannotInstall: "cannot be installed from the page",
     onlyListed: (count: number) => `${count} only listed`,
     probes: "APM probes",
+    region: "region",
+    regions: "regions",
     notStored: (names: string) => `not stored: ${names}`,
     above: (count: number) => `and ${count} more above`,
     unusable: (count: number) => `${plural(count, "file")} cannot be used`,
@@ -96,6 +99,8 @@ export const SCREEN = {
     cannotInstall: "无法从页面安装",
     onlyListed: (count: number) => `${count} 个仅登记`,
     probes: "APM 探针",
+    region: "云区域",
+    regions: "云区域",
     notStored: (names: string) => `未存储：${names}`,
     above: (count: number) => `另有 ${count} 项见上文`,
     unusable: (count: number) => `${count} 个文件无法使用`,
@@ -154,6 +159,7 @@ export function successWords({ command, seconds, packages, rows, removed }: Coun
 
 /** What is being done, before a bar. */
 export const PHASES = {
+  deep: { en: "reading back", zh: "回读" },
   read: { en: "reading", zh: "读取" },
   check: { en: "checking", zh: "检查" },
   upload: { en: "", zh: "" },

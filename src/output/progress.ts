@@ -23,7 +23,7 @@ export interface Progress {
 
 /** A task and its file. */
 export interface Task {
-  /** Reading a file, checking an archive's entries, or uploading. */
+  /** Reading a file, checking an archive's entries, uploading, or reading the stored objects back. */
   phase: keyof typeof PHASES;
   file: string;
   /** Bytes; undefined if unknown before the end. */
@@ -121,7 +121,8 @@ export function startProgress(log: Log, task: Task, read?: () => number): Progre
   const line = (step: "start" | "progress" | "end") => {
     // With a bar, lines for the beginning and end of each upload would be noise.
     if (task.phase === "upload" && !log.status) log.info("upload.progress", { step, ...now() });
-    else if (task.phase === "check" && step === "progress") log.info("check.progress", now());
+    else if ((task.phase === "check" || task.phase === "deep") && step === "progress")
+      log.info(`${task.phase}.progress`, now());
     // A check or an upload also reads its file.
     else if (task.phase === "read" && step === "progress" && isForemost(me, running.get(log)))
       log.info("read.progress", now());

@@ -433,8 +433,8 @@ interface SignatureOptions {
 }
 
 /**
- * Returns a file or folder with the key that signed it, after a comparison of every file with the signed list. Throws
- * exit 65; a slot of the bundle layout may contain other files, of which the problem is kept.
+ * Returns a file or folder with the key that signed it, after a comparison of every file with the signed
+ * list. Throws exit 65; a slot of the bundle layout may contain other files, of which the problem is kept.
  */
 async function withSignature(
   archive: Archive,

@@ -51,8 +51,9 @@ export async function checkEntries(
 }
 
 /**
- * Compares the files that one archive's packages are made of with the signed list, after their bytes were sent: `sent` has
- * the digest of each package that is its file; the files of all others are read once more. Throws exit 65.
+ * Compares the files that one archive's packages are made of with the signed list, after their bytes were
+ * sent: `sent` has the digest of each package that is its file; the files of all others are read once more.
+ * Throws exit 65.
  */
 export async function checkSignatures(
   sent: ReadonlyMap<Package, string>,

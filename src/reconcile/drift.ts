@@ -7,6 +7,7 @@ import { sourceOf } from "../packages/sources.ts";
 import { differingColumns } from "../postgres/rows.ts";
 import { isUnreadable, isWhole } from "../store/object.ts";
 import { contentNow, type Decision, isUploaded, type Plan, type RowDecision } from "./decide.ts";
+import { bytesOf } from "./deep.ts";
 
 /** One thing that differs from what the volume asks for, and of which package. */
 export type Drift = Problem & {
@@ -37,6 +38,7 @@ function packageDrift({ action, conflict, stored, key: target, desired }: Decisi
   if (action === "uploaded") return [finding(file, "drift.object.missing", { key })];
   if (!stored) return [];
   if (isUnreadable(stored)) return [finding(file, "drift.object.unreadable", { key })];
+  if (stored.found) return [finding(file, "drift.object.bytes", { key, ...bytesOf(stored, stored.found) })];
   if (action === "repaired" || !isWhole(stored)) {
     return [finding(file, "drift.object.damaged", { key, stored: stored.stored, chunks: stored.chunks })];
   }

@@ -39,6 +39,39 @@ export interface Ack {
   duplicate: boolean;
 }
 
+/** JetStream's answer to a request for one message. */
+interface Answer {
+  message?: { seq: number };
+  error?: ApiError;
+}
+
+const DATA = Buffer.from('"data":"');
+const QUOTE = '"'.charCodeAt(0);
+
+/**
+ * Parses such an answer. The message's bytes, a megabyte in base64, are cut out before the rest is parsed as
+ * JSON: in JSON the quotes of DATA cannot be part of a text.
+ */
+function readAnswer(answer: Uint8Array): Answer & { data: Buffer } {
+  const bytes = Buffer.from(answer.buffer, answer.byteOffset, answer.byteLength);
+  const at = bytes.indexOf(DATA);
+  const start = at < 0 ? bytes.length : at + DATA.length;
+  const end = at < 0 ? bytes.length : bytes.indexOf(QUOTE, start);
+  const rest = bytes.toString("utf8", 0, start) + bytes.toString("utf8", end);
+  return { ...JSON.parse(rest), data: decodeBase64(bytes.subarray(start, end)) };
+}
+
+/** Characters that are decoded at a time: short texts are young, and cost no memory. */
+const PIECE = 64 * 1024;
+
+function decodeBase64(text: Buffer): Buffer {
+  const data = Buffer.allocUnsafeSlow((text.length / 4) * 3);
+  let length = 0;
+  for (let at = 0; at < text.length; at += PIECE)
+    length += data.write(text.toString("latin1", at, at + PIECE), length, "base64");
+  return data.subarray(0, length);
+}
+
 /** One Object Store bucket. Every method throws storeError's translation of the library's errors. */
 export class Bucket {
   readonly name: string;
@@ -58,9 +91,17 @@ export class Bucket {
     this.#jsm = jsm;
   }
 
-  /** Opens a bucket without checking that it, or JetStream, exists. */
-  static async open(name: string, nc: NatsConnection): Promise<Bucket> {
-    return new Bucket(name, nc, await nc.jetstreamManager({ checkAPI: false, timeout: API_TIMEOUT }));
+  /**
+   * Opens a bucket without checking that it, or JetStream, exists. `domain`: that of another server's
+   * JetStream; `timeout` in milliseconds.
+   */
+  static async open(
+    name: string,
+    nc: NatsConnection,
+    { domain, timeout = API_TIMEOUT }: { domain?: string; timeout?: number } = {},
+  ): Promise<Bucket> {
+    const options = { checkAPI: false, timeout, ...(domain !== undefined && { domain }) };
+    return new Bucket(name, nc, await nc.jetstreamManager(options));
   }
 
   async #call<T>(request: Promise<T>): Promise<T> {
@@ -69,6 +110,13 @@ export class Bucket {
     } catch (error) {
       throw storeError(error, this.name, this.nc);
     }
+  }
+
+  /** Returns the job's error for what JetStream answered. */
+  #apiError(answer: ApiError | undefined): Error {
+    const error = new NatsError(answer?.description ?? "no answer", String(answer?.code ?? ""));
+    if (answer) error.api_error = answer;
+    return storeError(error, this.name, this.nc);
   }
 
   /** Reads usage and limits of the account. Throws exit 77 if JetStream is off for it. */
@@ -221,11 +269,7 @@ export class Bucket {
     const options = { timeout, ...(headers && { headers }) };
     const message = await this.#call(this.nc.request(subject, data, options));
     const ack = message.json<{ stream?: string; seq?: number; duplicate?: boolean; error?: ApiError }>();
-    if (ack.error) {
-      const error = new NatsError(ack.error.description, String(ack.error.code));
-      error.api_error = ack.error;
-      throw storeError(error, this.name, this.nc);
-    }
+    if (ack.error) throw this.#apiError(ack.error);
     if (ack.stream !== this.stream || ack.seq === undefined) {
       const params = { subject, stream: ack.stream ?? "?", expected: this.stream };
       throw new JobError("store.answered.elsewhere", params);
@@ -247,6 +291,21 @@ export class Bucket {
     const query = { seq: 0, next_by_subj: subject } as unknown as MsgRequest;
     const first = count > 1 ? await this.message(query) : last;
     return first && last && { first: first.data.length, last: last.data.length, lastAt: last.time };
+  }
+
+  /**
+   * Reads an upload's first chunk after a stream sequence; undefined: there are no more. Through the leader,
+   * as `message`, but without the library's parser, which copies a chunk several times.
+   */
+  async chunkAfter(nuid: Nuid, sequence: number): Promise<{ sequence: number; data: Buffer } | undefined> {
+    const query = { seq: sequence + 1, next_by_subj: chunkSubject(this.name, nuid) };
+    const request = this.nc.request(`$JS.API.STREAM.MSG.GET.${this.stream}`, JSON.stringify(query), {
+      timeout: API_TIMEOUT,
+    });
+    const { message, error, data } = readAnswer((await this.#call(request)).data);
+    if (message) return { sequence: message.seq, data };
+    if (error?.err_code === JS.notFoundMessage) return undefined;
+    throw this.#apiError(error);
   }
 
   /**

@@ -22,6 +22,16 @@ export interface StoredObject extends ObjectFacts {
   stored: number;
   /** Stream sequence of the metadata: a writer expects it to be the last still. */
   sequence: number;
+  /** What its chunks contain, if they were read back and are not the bytes that the metadata names. */
+  found?: Content;
+}
+
+/** What an upload's chunks contain. */
+export interface Content {
+  bytes: number;
+  chunks: number;
+  /** Lower-case hex. */
+  sha256: string;
 }
 
 /** The content of a bucket. */
@@ -51,9 +61,13 @@ export interface StreamState {
   time: number;
 }
 
-/** Whether a client can read all of an object's bytes: metadata alone is no proof. */
+/**
+ * Whether a client can read all of an object's bytes: metadata alone is no proof. Without `--deep` the chunks
+ * are counted, with it their bytes have been compared too.
+ */
 export function isWhole(object: StoredObject): boolean {
-  return !object.deleted && !isUnreadable(object) && object.stored === object.chunks;
+  const { deleted, stored, chunks, found } = object;
+  return !deleted && !isUnreadable(object) && stored === chunks && found === undefined;
 }
 
 /**

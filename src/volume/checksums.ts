@@ -118,7 +118,10 @@ export interface Line {
   name: string | undefined;
 }
 
-/** Returns the digests of a list by exact path below its folder, without the `./` that find and sha256sum write. */
+/**
+ * Returns the digests of a list by exact path below its folder, without the `./` that find and sha256sum
+ * write.
+ */
 export function digestsIn(text: string): ReadonlyMap<string, readonly string[]> {
   const digests = new Map<string, string[]>();
   for (const line of text.split(/\r\n|\r|\n/)) {

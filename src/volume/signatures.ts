@@ -21,8 +21,9 @@ interface SignedList {
 }
 
 /**
- * The signed lists of checksums on the volume (VERIFY_KEY_FILE). A file counts only if the nearest SHA256SUMS beside or
- * above it lists it by its exact path, and SHA256SUMS.sig beside that list was made by one of the keys.
+ * The signed lists of checksums on the volume (VERIFY_KEY_FILE). A file counts only if the nearest SHA256SUMS
+ * beside or above it lists it by its exact path, and SHA256SUMS.sig beside that list was made by one of the
+ * keys.
  */
 export class Signatures {
   readonly #keys: readonly SigningKey[];
@@ -40,7 +41,9 @@ export class Signatures {
     return [...this.#lists].map(([list, { signer }]) => ({ list, signer }));
   }
 
-  /** Returns the digests that a file must have: one, or several that contradict each other. Throws exit 65. */
+  /**
+   * Returns the digests that a file must have: one, or several that contradict each other. Throws exit 65.
+   */
   async digestsOf(file: Located): Promise<SignedDigest[]> {
     const { list, signed } = await this.#find(file);
     if (list === undefined) throw problem(file.file, "signature.missing", { list });

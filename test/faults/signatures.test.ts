@@ -8,7 +8,10 @@ import { signingKey, sshSignature } from "../support/sign.ts";
 import { volume } from "../support/volume.ts";
 import { random, rounds } from "./options.ts";
 
-/** Whether this machine has ssh-keygen (Debian's openssh-client): the test vectors of unit/sshsig.test.ts need none. */
+/**
+ * Whether this machine has ssh-keygen (Debian's openssh-client): the test vectors of unit/sshsig.test.ts need
+ * none.
+ */
 const HAS_KEYGEN = spawnSync("ssh-keygen", ["-Y", "help"]).error === undefined;
 
 /** Runs ssh-keygen in a folder; returns whether it succeeded. */

@@ -44,6 +44,8 @@ export interface Objects {
   remove(key: string): Promise<void>;
   /** Takes chunks away behind the metadata's back: all of them, or the first alone. */
   damage(key: string, which?: "all" | "first"): Promise<void>;
+  /** Stores other chunks under the metadata of `key`: what `change` makes of those that are stored. */
+  rewrite(key: string, change: (chunks: readonly Buffer[]) => readonly Uint8Array[]): Promise<void>;
   close(): Promise<void>;
 }
 
@@ -166,6 +168,24 @@ class Bucket implements Objects {
     const { message } = reply.json<{ message?: { seq: number } }>();
     if (!message) throw new Error(`${key} has no chunks`);
     await this.#jsm.streams.deleteMessage(this.#stream, message.seq);
+  }
+
+  async rewrite(key: string, change: (chunks: readonly Buffer[]) => readonly Uint8Array[]): Promise<void> {
+    const info = await this.info(key);
+    if (!info) throw new Error(`${this.#bucket} has no object ${key}`);
+    const filter = this.#chunks(info);
+    const chunks: Buffer[] = [];
+    for (let seq = 1; ; ) {
+      const query = JSON.stringify({ seq, next_by_subj: filter });
+      const reply = await this.connection.request(`$JS.API.STREAM.MSG.GET.${this.#stream}`, query);
+      const { message } = reply.json<{ message?: { seq: number; data?: string } }>();
+      if (!message) break;
+      chunks.push(Buffer.from(message.data ?? "", "base64"));
+      seq = message.seq + 1;
+    }
+    await this.#jsm.streams.purge(this.#stream, { filter });
+    const stream = this.connection.jetstream({ timeout: SILENCE_MS });
+    for (const chunk of change(chunks)) await stream.publish(filter, chunk);
   }
 
   async close(): Promise<void> {

@@ -29,7 +29,7 @@ function refusal(argv: readonly string[]): JobError {
 
 describe("the command line", () => {
   test("without arguments is init", () => {
-    assert.deepEqual(parsed([]), { command: "init", wait: false });
+    assert.deepEqual(parsed([]), { command: "init", wait: false, deep: false });
   });
 
   test("accepts one form of the report for standard output", () => {
@@ -63,6 +63,10 @@ describe("the command line", () => {
     assert.deepEqual([object, type], ["Telegraf", "collector"]);
   });
 
+  test("--deep goes with each command that looks at all objects", () => {
+    for (const command of ["init", "plan", "verify", "status"]) assert.ok(parsed([command, "--deep"]).deep);
+  });
+
   test("knows both spellings of an architecture", () => {
     assert.equal(parsed(["plan", "--arch", "amd64"]).arch, "x86_64");
     assert.equal(parsed(["plan", "--arch", "AARCH64"]).arch, "arm64");
@@ -72,12 +76,14 @@ describe("the command line", () => {
     assert.deepEqual(parsed(["prune", "--keep", "3"]), {
       command: "prune",
       wait: false,
+      deep: false,
       prune: { keep: 3, yes: false },
     });
     const one = ["--version", "v2.0.0", "--object", "Telegraf", "--os", "linux", "--arch", "amd64", "--yes"];
     assert.deepEqual(parsed(["prune", ...one]), {
       command: "prune",
       wait: false,
+      deep: false,
       prune: { version: "2.0.0", object: "Telegraf", os: "linux", arch: "x86_64", yes: true },
     });
   });
@@ -118,6 +124,7 @@ describe("the command line", () => {
     ["an installer without a file", ["--type", "installer"], "usage.needs"],
     ["--auto with --file", ["--auto", "--file", "x"], "usage.together"],
     ["--wait without verify", ["plan", "--wait"], "usage.only"],
+    ["--deep where no object is looked at", ["scan", "--deep"], "usage.only"],
     ["--yes without prune", ["--yes"], "usage.only"],
     ["--keep without prune", ["plan", "--keep", "1"], "usage.only"],
     ["prune without a rule", ["prune", "--yes"], "usage.needs"],

@@ -32,7 +32,7 @@ describe("the gate", () => {
     );
     for (const name of ["web", "worker"]) {
       const { args } = initContainers(name).at(-1) as Manifest;
-      assert.deepEqual(parseArguments(args), { command: "gate", json: false, wait: false });
+      assert.deepEqual(parseArguments(args), { command: "gate", wait: false, deep: false });
     }
   });
 

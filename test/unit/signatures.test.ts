@@ -27,7 +27,10 @@ const KEY = signingKey();
 const LINUX = "controller/fusion-collectors-linux-amd64.zip";
 const PROBE = "opentelemetry-python-wheels.tar.gz";
 
-/** A signed volume: an archive in a folder, VERSION files, a program in a slot, an APM probe; changed by `change`. */
+/**
+ * A signed volume: an archive in a folder, VERSION files, a program in a slot, an APM probe; changed by
+ * `change`.
+ */
 async function scanSigned(
   change: (dir: string) => void = () => {},
   { keys = KEY.line, env = {} }: { keys?: string; env?: Record<string, string> } = {},
