@@ -7,6 +7,8 @@ const KEY_TYPE = "ssh-ed25519";
 const MAGIC = "SSHSIG";
 const BEGIN = "-----BEGIN SSH SIGNATURE-----\n";
 const END = "-----END SSH SIGNATURE-----\n";
+/** As it stands in a text that was decoded byte by byte. */
+const BYTE_ORDER_MARK = /^\xef\xbb\xbf/;
 /** Characters of base64 in a line, as ssh-keygen writes them. */
 const LINE = 70;
 /** A DER header that makes a SubjectPublicKeyInfo of a raw Ed25519 key (RFC 8410). */
@@ -60,7 +62,7 @@ export type Verdict =
   | { refused: "expired" | "early" | "forbidden"; fingerprint: string };
 
 /**
- * Returns the keys of a key file: lines as in `id_ed25519.pub`, or as in `allowed_signers` (ssh-keygen(1),
+ * Returns the keys of a key file, decoded as Latin-1: lines as in `id_ed25519.pub`, or as in `allowed_signers` (ssh-keygen(1),
  * ALLOWED SIGNERS), of which the options `namespaces`, `valid-after` and `valid-before` are obeyed. Any other
  * option, and any key that is not Ed25519, is a bad line: passing it over could accept what ssh-keygen
  * refuses.
@@ -68,7 +70,8 @@ export type Verdict =
 export function parseKeys(text: string): { keys: SigningKey[]; bad: BadKeyLine[] } {
   const keys: SigningKey[] = [];
   const bad: BadKeyLine[] = [];
-  for (const [index, raw] of text.split("\n").entries()) {
+  // a byte order mark must not make a key of a comment
+  for (const [index, raw] of text.replace(BYTE_ORDER_MARK, "").split("\n").entries()) {
     const line = raw.replaceAll(/^[ \t]+|\r$/g, "");
     if (line === "" || line.startsWith("#")) continue;
     const key = parseKeyLine(line);

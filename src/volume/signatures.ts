@@ -5,7 +5,8 @@ import { digestsIn, type Expected, LIST } from "./checksums.ts";
 import { besideAndAbove, decodeText, type Located, readSmall } from "./files.ts";
 import { isSystemFolder } from "./list.ts";
 
-const MAX_LIST = 1024 * 1024;
+/** Bytes: a collector's folder may have 100,000 files, each with a line of about 130. */
+const MAX_LIST = 16 * 1024 * 1024;
 /** Bytes; ssh-keygen writes about 300. */
 const MAX_SIGNATURE = 4096;
 
@@ -87,11 +88,9 @@ export class Signatures {
     of: Located,
   ): Promise<(SignedList & { file: string; pathOf(one: Located): string }) | undefined> {
     for (const list of besideAndAbove(of, LIST)) {
-      const found = await readSmall(list, MAX_LIST);
-      if (found === "missing") continue;
-      if (found === "irregular") throw problem(list.file, "checksum.irregular", {});
+      const signed = this.#lists.get(list.file) ?? (await this.#verify(list));
       const pathOf = ({ file }: Located) => file.slice(list.file.length - LIST.length);
-      return { ...(await this.#verify(list, found)), file: list.file, pathOf };
+      if (signed) return { ...signed, file: list.file, pathOf };
     }
     return undefined;
   }
@@ -103,10 +102,13 @@ export class Signatures {
     if (wrong) throw problem(wrong.file, wrong.reason, wrong.params);
   }
 
-  async #verify(list: Located, { bytes, size }: { bytes: Buffer; size: number }): Promise<SignedList> {
+  /** Reads and verifies a list; undefined: there is none. */
+  async #verify(list: Located): Promise<SignedList | undefined> {
+    const found = await readSmall(list, MAX_LIST);
+    if (found === "missing") return undefined;
+    if (found === "irregular") throw problem(list.file, "checksum.irregular", {});
+    const { bytes, size } = found;
     if (size > MAX_LIST) throw problem(list.file, "checksum.long", {});
-    const known = this.#lists.get(list.file);
-    if (known) return known;
     const signer = await this.#signer(list, bytes);
     const text = decodeText(bytes);
     if (text === undefined) throw problem(list.file, "checksum.encoding", {});

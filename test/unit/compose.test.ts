@@ -30,7 +30,7 @@ describe("compose.init.yml", () => {
       ["LOG_FORMAT", "pretty"],
     ];
     // An empty VERIFY_KEY_FILE must not turn off what VERIFY_KEY_PATH asks for.
-    const keys = ["VERIFY_KEY_FILE", "${VERIFY_KEY_FILE:-/etc/package-init/verify-keys}"];
+    const keys = ["VERIFY_KEY_FILE", `\${VERIFY_KEY_FILE:-/etc/package-init/verify-keys}`];
     assert.deepEqual(defaults, [...own.map(([name, value]) => [name, `\${${name}-${value}}`]), keys]);
   });
 

@@ -84,6 +84,16 @@ test("a signed volume is accepted, with lists of one key or several", async () =
   assert.equal((await scanSigned(undefined, { keys: others })).report.outcome, "ok");
 });
 
+test("a list of 20,000 files is read", async () => {
+  const { report } = await scanSigned((dir) => {
+    const digest = "0".repeat(64);
+    const lines = Array.from({ length: 20_000 }, (_, index) => `${digest}  ./other/library-${index}.so\n`);
+    appendFileSync(join(dir, "SHA256SUMS"), lines.join(""));
+    resign(dir, KEY);
+  });
+  assert.equal(report.outcome, "ok", JSON.stringify(report.error));
+});
+
 describe("under VERIFY_KEY_FILE nothing else is", () => {
   const cases: Record<string, [change: (dir: string) => void, reason: string]> = {
     "one byte of an archive": [(dir) => flip(join(dir, LINUX)), "checksum.mismatch"],

@@ -36,6 +36,9 @@ test("a signature that ssh-keygen wrote is valid, and names its key", () => {
     "signed by release@example.com",
   );
   assert.equal(judge(SIGNATURE, LIST, KEY.replace(" release@example.com", "")), "signed by ");
+  const mark = Buffer.from("\ufeff").toString("latin1");
+  assert.equal(judge(SIGNATURE, LIST, `${mark}${KEY}`), "signed by release@example.com");
+  assert.equal(judge(SIGNATURE, LIST, `${mark}#release ${KEY}`), "stranger");
   assert.equal(judge(SIGNATURE, LIST, `\t # keys\n  a@x,b* ${KEY}`), "signed by release@example.com");
 });
 
