@@ -62,10 +62,10 @@ export type Verdict =
   | { refused: "expired" | "early" | "forbidden"; fingerprint: string };
 
 /**
- * Returns the keys of a key file, decoded as Latin-1: lines as in `id_ed25519.pub`, or as in `allowed_signers` (ssh-keygen(1),
- * ALLOWED SIGNERS), of which the options `namespaces`, `valid-after` and `valid-before` are obeyed. Any other
- * option, and any key that is not Ed25519, is a bad line: passing it over could accept what ssh-keygen
- * refuses.
+ * Returns the keys of a key file, decoded as Latin-1: lines as in `id_ed25519.pub`, or as in
+ * `allowed_signers` (ssh-keygen(1), ALLOWED SIGNERS), of which the options `namespaces`, `valid-after` and
+ * `valid-before` are obeyed. Any other option, a negated principal, and any key that is not Ed25519 is a bad
+ * line: passing it over could accept what ssh-keygen refuses.
  */
 export function parseKeys(text: string): { keys: SigningKey[]; bad: BadKeyLine[] } {
   const keys: SigningKey[] = [];

@@ -442,15 +442,11 @@ async function withSignature(
 ): Promise<Archive> {
   const problems: Problem[] = [];
   const signers = await collectProblem(problems, async () => {
-    const own = archive.kind === "collector-folder" ? [] : await ownDigests(archive);
-    const files = archive.kind === "collector-folder" ? archive.tree.filter(isFile) : [archive];
-    if (archive.kind === "collector-folder")
-      await signatures.checkWhole(
-        archive,
-        new Set(files.map(({ file }) => file.slice(archive.file.length + 1))),
-      );
-    else if (archive.place && needsLibraries(archive.name))
-      await checkLibraries(archive, signatures, folders);
+    const isFolder = archive.kind === "collector-folder";
+    const own = isFolder ? [] : await ownDigests(archive);
+    const files = isFolder ? archive.tree.filter(isFile) : [archive];
+    if (isFolder) await signatures.checkWhole(archive, new Set(archive.tree.map(({ name }) => name)));
+    else if (needsLibraries(archive.name)) await checkLibraries(archive, signatures, folders);
     const found = [];
     for (const file of files) {
       const signed = await signatures.digestsOf(file);
@@ -472,12 +468,13 @@ const isFile = ({ isFolder }: TreeEntry) => !isFolder;
 
 /** Checks that a program's libraries are there, if the list has them. */
 async function checkLibraries(
-  { file, path, root }: VolumeFile,
+  { file, path, root, linkAllowed }: VolumeFile,
   signatures: Signatures,
   folders: ReadonlySet<string>,
 ): Promise<void> {
   const libraries = `${file.slice(0, file.lastIndexOf("/") + 1)}${LIBRARIES}`;
-  if (folders.has(libraries)) return;
+  // the file of the command line is read alone
+  if (linkAllowed || folders.has(libraries)) return;
   const at = inFolder(folderOf(path), LIBRARIES);
   await signatures.checkWhole({ file: libraries, path: at, ...(root && { root }) }, new Set());
 }

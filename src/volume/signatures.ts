@@ -60,8 +60,8 @@ export class Signatures {
   }
 
   /**
-   * Checks that every file which the list has below a folder is in it: `names` are the paths below the folder. Throws
-   * exit 65 that names the first missing one.
+   * Checks that every file which the list has below a folder is in it: `names` are the paths below the
+   * folder. Throws exit 65 that names the first missing one.
    */
   async checkWhole(folder: Located, names: ReadonlySet<string>): Promise<void> {
     const list = await this.#nearest(folder);

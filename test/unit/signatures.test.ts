@@ -134,6 +134,19 @@ describe("under VERIFY_KEY_FILE nothing else is", () => {
       (dir) => rmSync(join(dir, "collector/linux/_internal"), { recursive: true }),
       "signature.invalid",
     ],
+    "the libraries of a program that packages.json declares removed": [
+      (dir) => {
+        const declared = {
+          file: "collector/linux/ansible-executor",
+          type: "collector",
+          object: "Ansible-Executor",
+        };
+        writeFileSync(join(dir, "packages.json"), JSON.stringify({ packages: [declared] }));
+        signFolder(dir, KEY);
+        rmSync(join(dir, "collector/linux/_internal"), { recursive: true });
+      },
+      "signature.invalid",
+    ],
     "a file in place of a program's libraries": [
       (dir) => {
         rmSync(join(dir, "collector/linux/_internal"), { recursive: true });
