@@ -76,7 +76,7 @@ Common variables (help configuration lists all)
   NATS_TLS_CA_FILE   the CA of its certificate
   PACKAGE_VERSION    for controller archives whose names have none
   ON_CONFLICT        same version, different content: replace, keep, fail
-  REQUIRE            what must be complete: linux/x86_64,apm/java,...
+  REQUIRE            what must be complete: linux/x86_64,apm/java,region/2
   WAIT_TIMEOUT       seconds to wait for the servers and for the lock; 300
   REPORT_FILE        path of the report; several with commas; a name in
                      .html gets a page
@@ -143,7 +143,7 @@ const ZH = `${USAGE.zh}
   NATS_TLS_CA_FILE   NATS 证书的 CA 文件
   PACKAGE_VERSION    控制器压缩包未标明版本时使用的版本
   ON_CONFLICT        版本相同而内容不同时：replace、keep、fail
-  REQUIRE            必须完整的平台和探针，如 linux/x86_64,apm/java
+  REQUIRE            必须完整的内容，如 linux/x86_64,apm/java,region/2
   WAIT_TIMEOUT       等待服务和锁的秒数，默认 300
   REPORT_FILE        报告的路径，多个以逗号分隔；以 .html 结尾时为页面
   LOG_LEVEL, LOG_FORMAT（json、pretty）, LOG_LANG（en、zh）

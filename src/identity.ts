@@ -76,3 +76,8 @@ export function isKeyRow(row: {
 export function isDescription(value: string): boolean {
   return !/[^\P{Cc}\t\n]|\p{Cs}/u.test(value);
 }
+
+/** Parses the id of a cloud region; undefined: it is no plain number. */
+export function regionId(text: string): number | undefined {
+  return /^[1-9]\d{0,14}$/.test(text) ? Number(text) : undefined;
+}

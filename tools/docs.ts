@@ -33,8 +33,11 @@ const FAMILIES: [title: Record<Language, string>, prefixes: string[]][] = [
     ["conflict", "content", "drift", "object", "verification"],
   ],
   [{ en: "What can be installed", zh: "可安装的内容" }, ["platform", "gate"]],
+  [{ en: "Cloud regions", zh: "云区域" }, ["region"]],
   [{ en: "The run", zh: "运行" }, ["lock", "run", "prune", "internal"]],
 ];
+
+const REGION = { id: "{id}", name: "{name}", bucket: "{bucket}" };
 
 /** Parameters that a text takes apart, so that a hole would not do. */
 const EXAMPLES: Record<string, object> = {
@@ -60,15 +63,14 @@ const EXAMPLES: Record<string, object> = {
     found: "linux arm64",
     source: "archive",
   },
-  "prune.kept": {
-    id: 7,
-    what: "linux/x86_64 Telegraf 1.0.0",
-    version: "1.0.0",
-    user: "admin",
-    why: "volume",
-  },
+  "prune.kept": { rows: ["linux/x86_64 Telegraf 1.0.0 (7, admin)"], version: "1.0.0", why: "volume" },
   "postgres.catalog": { purpose: "table", version: "{version}", said: "{said}" },
   "platform.incomplete": { incomplete: [{ platform: "linux/arm64", missing: ["installer"] }] },
+  "region.incomplete": { ...REGION, missing: ["{key}"], damaged: [] },
+  "region.dead": { ...REGION, bytes: 64 * 1024 ** 2, nuids: ["NUID"] },
+  "region.required": {
+    regions: [{ ...REGION, reachable: true, lag: 3, missing: [], damaged: [], deadBytes: 0 }],
+  },
   "repack.too-large": { files: 120_000, bytes: 9 * 1024 ** 3 },
   "signature.invalid": { why: "changed" },
   "signature.key": { why: "stranger", fingerprint: "{fingerprint}" },

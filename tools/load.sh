@@ -235,7 +235,8 @@ Then, in $stack: docker compose up -d"
   [ -z "${COMPOSE_FILE:-}" ] || echo "load.sh: COMPOSE_FILE is set in this shell, which overrules .env: unset COMPOSE_FILE" >&2
   cat <<EOF
 
-Done: $stack has compose.init.yml, and its .env names file, image and packages. Next:
+Done: $stack has compose.init.yml, and its .env names file, image and packages. BK-Lite's bootstrap writes .env
+again at every run, without these lines: run load.sh again after it (docs/official-bundle.md). Next:
 
   cd '$stack'
 EOF

@@ -25,9 +25,11 @@ import {
 import { findStale, findUnreachable, reclaim, tidyOrphans, tidyStale } from "../reconcile/orphans.ts";
 import { concludePlatforms, incompleteOf } from "../reconcile/platforms.ts";
 import { prepare, waitForFirstStart } from "../reconcile/prepare.ts";
+import { concludeRegions } from "../reconcile/regions.ts";
 import { withRetries } from "../reconcile/retries.ts";
 import { checkSpace } from "../reconcile/space.ts";
 import { type Desired, decideAll, type ObservedState, resolveDesired } from "../reconcile/state.ts";
+import type { Listing } from "../store/object.ts";
 
 /** Milliseconds before each further reading, if something seems to be missing. */
 const READ_BACK_PAUSES = [250, 500, 1000, 2000];
@@ -41,12 +43,17 @@ export async function init(job: JobContext): Promise<void> {
     await job.recorder.time("wait", () => waitForFirstStart(job, servers.postgres, deadline, signal));
     const desired = await resolveDesired(job, archives, servers);
     const lock = await job.recorder.time("lock", () => takeLock(job, servers, desired, signal));
+    let done: Done;
     try {
       const held = AbortSignal.any([signal, lock.lost]);
-      return await reconcile(job, { servers, lock, desired, observe, begun }, held);
+      done = await reconcile(job, { servers, lock, desired, observe, begun }, held);
     } finally {
       await lock.release();
     }
+    // Without the lock: a region may need long to catch up.
+    const options = { listing: done.listing, waits: done.failure === undefined, signal };
+    const lacking = await concludeRegions(job, servers, options);
+    return done.failure ?? lacking;
   });
   // A bad package does not stop the others, but it decides the exit code.
   if (failure !== undefined) throw failure;
@@ -81,15 +88,19 @@ interface Attempt {
   begun: Removals;
 }
 
-/**
- * Under the lock: reads the state, makes it what the volume asks for, and proves it. Returns the error that
- * ends the run, if any: the first package's failure, or an incomplete platform of REQUIRE.
- */
+interface Done {
+  /** What ends the run, if anything: the first package's failure, or an incomplete platform of REQUIRE. */
+  failure: unknown;
+  /** The bucket's content at the end. */
+  listing: Listing;
+}
+
+/** Under the lock: reads the state, makes it what the volume asks for, and proves it. */
 async function reconcile(
   job: JobContext,
   { servers, lock, desired, observe, begun }: Attempt,
   signal: AbortSignal,
-): Promise<unknown> {
+): Promise<Done> {
   const { config, log, recorder } = job;
   const { bucket } = servers.nats;
   const seen = await observe(servers, signal, desired.packages);
@@ -135,10 +146,11 @@ async function reconcile(
     toRunError([...new Set([...failures.values(), ...stuck, ...damage])]) ?? incompleteOf(config, proven);
   const old = failure ? NOTHING_OLD : planKeep(config, { state: proven, desired, begun: begun.values() });
   concludePlatforms(job, afterPrune(proven, old), desired);
-  if (failure) return failure;
+  const done = { failure, listing: proven.listing };
+  if (failure) return done;
   await removeVersions(old, { servers, lock, log, recorder, signal, begun });
   reportKept(old, { keep: config.keepVersions }, log);
-  return undefined;
+  return done;
 }
 
 /** Reads everything back and plans again: nothing may be left to do. Returns the state that was read. */

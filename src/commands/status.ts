@@ -5,7 +5,7 @@ import { type Servers, waitForServers } from "../readiness/wait-for-servers.ts";
 import { createObserve, type Observe, reportDamage } from "../reconcile/deep.ts";
 import { findStale, findUnlisted, findUnreachable, tidyOrphans } from "../reconcile/orphans.ts";
 import { concludePlatforms, type Installable, installStateOf, storedOf } from "../reconcile/platforms.ts";
-import { refuseRegions } from "../reconcile/prepare.ts";
+import { concludeRegions } from "../reconcile/regions.ts";
 import { withRetries } from "../reconcile/retries.ts";
 import type { ObservedState } from "../reconcile/state.ts";
 import { isWhole } from "../store/object.ts";
@@ -16,23 +16,24 @@ const NAMED = 10;
 /**
  * Says what table and bucket hold, without a volume: each row with its object and what an installation of it
  * would come to, objects without a row, orphans, and what can be installed. Writes nothing. Throws exit 76 if
- * a platform of REQUIRE is incomplete, or with `--deep` if an object is damaged.
+ * a platform or region of REQUIRE is incomplete, or with `--deep` if an object is damaged.
  */
 export async function showStatus(job: JobContext): Promise<void> {
-  const { config, log, recorder } = job;
-  refuseRegions(config);
+  const { log, recorder } = job;
   const first = await recorder.time("wait", () => waitForServers(job, false, job.signal));
   const observe = createObserve(job);
-  const state = await withRetries(job, first, (servers, signal) =>
-    readAll(job, { servers, observe }, signal),
-  );
+  const { state, lacking } = await withRetries(job, first, async (servers, signal) => {
+    const seen = await readAll(job, { servers, observe }, signal);
+    const options = { listing: seen.listing, waits: true, signal };
+    return { state: seen, lacking: await concludeRegions(job, servers, options) };
+  });
   reportRows(job, state);
   reportUnlisted(job, state);
   const { objects, rows } = findStale(state, { packages: [], collectors: [] });
   const stale = { objects: objects.length, rows: rows.length };
   if (objects.length + rows.length > 0) log.warn("staging.found", "staging.found", stale, stale);
   const incomplete = concludePlatforms(job, state, { packages: [], definitions: state.definitions });
-  const failure = toRunError(reportDamage(job, state)) ?? incomplete;
+  const failure = toRunError(reportDamage(job, state)) ?? incomplete ?? lacking;
   if (failure) throw failure;
 }
 

@@ -7,6 +7,7 @@ import { createObserve, findDamage, logDamage } from "../reconcile/deep.ts";
 import { type Drift, driftError, findDrift, logDrift, recordVerdict } from "../reconcile/drift.ts";
 import { concludePlatforms } from "../reconcile/platforms.ts";
 import { prepare } from "../reconcile/prepare.ts";
+import { concludeRegions } from "../reconcile/regions.ts";
 import { withRetries } from "../reconcile/retries.ts";
 import { decideAll, resolveDesired } from "../reconcile/state.ts";
 
@@ -26,7 +27,7 @@ export async function verify(job: JobContext): Promise<void> {
   const { servers, archives } = await prepare(job);
   const tell = waitingLine(job, started);
   const observe = createObserve(job);
-  const { drift, damage, state, desired } = await withRetries(job, servers, async (live, signal) => {
+  const { drift, damage, state, desired, lacking } = await withRetries(job, servers, async (live, signal) => {
     const desired = await resolveDesired(job, archives, live);
     const read = async () => {
       const state = await observe(live, signal, desired.packages);
@@ -43,7 +44,9 @@ export async function verify(job: JobContext): Promise<void> {
       backoff: () => (args.wait ? backoff() : undefined),
       signal,
     });
-    return { ...seen, desired };
+    const { listing } = seen.state;
+    const options = { listing, waits: seen.left.length === 0, signal };
+    return { ...seen, desired, lacking: await concludeRegions(job, live, options) };
   });
   const incomplete = concludePlatforms(job, state, desired);
   logDamage(log, damage);
@@ -51,7 +54,7 @@ export async function verify(job: JobContext): Promise<void> {
     logDrift(log, drift);
     throw driftError(drift);
   }
-  const failure = toRunError(damage) ?? incomplete;
+  const failure = toRunError(damage) ?? incomplete ?? lacking;
   if (failure) throw failure;
   log.info("verify.done", { packages: recorder.packages.length, rows: recorder.rows.length });
 }

@@ -24,6 +24,7 @@ const variables = {
   ROW_DEFAULTS: {},
   ON_CONFLICT: { default: "replace" },
   REQUIRE: {},
+  REGIONS: { default: "auto" },
   ALLOW_EMPTY: { default: "false" },
   PURGE_ORPHANS: { default: "false" },
   ARCHIVE_CHECK: { default: "full" },

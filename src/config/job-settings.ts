@@ -13,6 +13,7 @@ import {
   type Os,
   PROBE_LANGUAGES,
   type ProbeLanguage,
+  regionId,
   versionOf,
 } from "../identity.ts";
 import type { ConfigProblem } from "../messages/config.ts";
@@ -45,7 +46,9 @@ export interface VolumeConfig {
   /** languages whose APM probe must be there, */
   requireProbes: readonly ProbeLanguage[];
   /** and cloud regions by id. */
-  requireRegions: readonly string[];
+  requireRegions: readonly number[];
+  /** Cloud regions whose mirrors are read; `auto`: those of BK-Lite's table. */
+  regions: "auto" | readonly number[];
   /** VERIFY_KEY_FILE: the keys that may sign packages; undefined: signatures are ignored. */
   verifyKeys: readonly SigningKey[] | undefined;
   allowEmpty: boolean;
@@ -122,6 +125,7 @@ function readVolume(reader: Reader): VolumeConfig {
     repack: reader.oneOf("REPACK", ["auto", "never"]),
     onConflict: reader.oneOf("ON_CONFLICT", ["replace", "keep", "fail"]),
     ...readRequired(reader),
+    regions: readRegions(reader),
     verifyKeys: readKeys(reader),
     allowEmpty: reader.flag("ALLOW_EMPTY"),
     purgeOrphans: reader.flag("PURGE_ORPHANS"),
@@ -181,21 +185,32 @@ function readCollectors(reader: Reader): Config["collectors"] {
 function readRequired(reader: Reader): Pick<VolumeConfig, "require" | "requireProbes" | "requireRegions"> {
   const require: Platform[] = [];
   const requireProbes: ProbeLanguage[] = [];
-  const requireRegions: string[] = [];
+  const requireRegions: number[] = [];
   for (const part of reader.list("REQUIRE")) {
     const [kind, what = "", ...more] = part.toLowerCase().split("/");
     const os = OPERATING_SYSTEMS.find((known) => known === kind);
     const arch = archOf(what);
     const language = PROBE_LANGUAGES.find((known) => known === what);
+    const region = regionId(what);
     if (more.length === 0 && os && arch) require.push({ os, arch });
     else if (more.length === 0 && kind === "apm" && language) requireProbes.push(language);
-    else if (more.length === 0 && kind === "region" && /^\d{1,18}$/.test(what)) requireRegions.push(what);
+    else if (more.length === 0 && kind === "region" && region) requireRegions.push(region);
     else {
       reader.addProblem("config.platforms", { name: "REQUIRE" });
       break;
     }
   }
   return { require, requireProbes, requireRegions };
+}
+
+function readRegions(reader: Reader): VolumeConfig["regions"] {
+  const parts = reader.list("REGIONS");
+  const [word] = parts.map((part) => part.toLowerCase());
+  if (parts.length === 1 && word === "auto") return word;
+  if (parts.length === 1 && word === "none") return [];
+  const ids = parts.map(regionId);
+  if (ids.includes(undefined)) reader.addProblem("config.regions", {});
+  return ids.filter((id) => id !== undefined);
 }
 
 /** Tries each path: a report that cannot be written is exit 78 before any work. */

@@ -5,10 +5,11 @@ import { fill, fillFile, type Language, list, type Reason, reason } from "./defi
 import { nats } from "./nats.ts";
 import { packages } from "./packages.ts";
 import { postgres } from "./postgres.ts";
+import { regions } from "./regions.ts";
 import { run } from "./run.ts";
 import { volume } from "./volume.ts";
 
-const areas = { ...config, ...volume, ...packages, ...archive, ...postgres, ...nats, ...run };
+const areas = { ...config, ...volume, ...packages, ...archive, ...postgres, ...nats, ...regions, ...run };
 
 /** What one of the two servers waited for lacks: an id of the catalog with its parameters. */
 interface Half {

@@ -30,8 +30,6 @@ const STRAY = {
   blanks: { en: ["begins or ends with a space", "remove the spaces at both ends"], zh: ["首尾有空格", "去掉首尾的空格"] },
 } as const;
 
-const regionNames = (regions: readonly string[], comma: string) => regions.map((id) => `region/${id}`).join(comma);
-
 const settings = {
   // Addresses of the servers.
   "config.host": setting<Named>(
@@ -117,20 +115,19 @@ const settings = {
   ),
   "config.platforms": setting<Named>(
     [
-      ({ name }) => `${name}: should be a list such as linux/x86_64,windows/x86_64,apm/java`,
-      ({ name }) => `write platforms in ${name} as os/architecture (linux or windows, x86_64 or arm64) and APM probes as apm/language (java, python, nodejs, go, dotnet), with commas between them`,
+      ({ name }) => `${name}: should be a list such as linux/x86_64,windows/x86_64,apm/java,region/2`,
+      ({ name }) =>
+        `write platforms in ${name} as os/architecture (linux or windows, x86_64 or arm64), APM probes as apm/language (java, python, nodejs, go, dotnet) and cloud regions as region/id, with commas between them`,
     ],
     [
-      ({ name }) => `${name}：应为列表，如 linux/x86_64,windows/x86_64,apm/java`,
-      ({ name }) => `请在 ${name} 中将平台写作“操作系统/架构”（linux 或 windows，x86_64 或 arm64），将 APM 探针写作“apm/语言”（java、python、nodejs、go、dotnet），以英文逗号分隔`,
+      ({ name }) => `${name}：应为列表，如 linux/x86_64,windows/x86_64,apm/java,region/2`,
+      ({ name }) =>
+        `请在 ${name} 中将平台写作“操作系统/架构”（linux 或 windows，x86_64 或 arm64），将 APM 探针写作“apm/语言”（java、python、nodejs、go、dotnet），将云区域写作“region/id”，以英文逗号分隔`,
     ],
   ),
-  "config.regions": setting<Named & { regions: readonly string[] }>(
-    [
-      ({ name, regions }) => `${name}: this version does not check cloud regions: ${regionNames(regions, ", ")}`,
-      ({ name, regions }) => `remove ${regionNames(regions, ", ")} from ${name}, or use a version that checks cloud regions`,
-    ],
-    [({ name, regions }) => `${name}：本版本不检查云区域：${regionNames(regions, "、")}`, ({ name, regions }) => `请从 ${name} 中去掉 ${regionNames(regions, "、")}，或使用支持检查云区域的版本`],
+  "config.regions": setting(
+    ["REGIONS: should be auto, none, or ids of cloud regions such as 2,3", "set REGIONS=auto, REGIONS=none, or ids with commas between them"],
+    ["REGIONS：应为 auto、none，或如 2,3 的云区域 id 列表", "请设置 REGIONS=auto、REGIONS=none，或用英文逗号分隔的 id"],
   ),
   "config.bucket-name": setting<Named>(
     [({ name }) => `${name}: should have letters, digits, - and _ only, as a bucket's name`, ({ name }) => `set ${name} to the value that BK-Lite's server has`],

@@ -1,5 +1,6 @@
 import { type FormReason, formWords } from "./archive.ts";
 import { actionWord, countWords, fill, formatBytes, JOIN, type Language, plural, type Text } from "./define.ts";
+import { type RegionEntry, regionName, regionParts } from "./regions.ts";
 
 export type PackageAction = "unchanged" | "uploaded" | "repaired" | "replaced" | "kept";
 /** Why `prune` leaves a version that it was asked to remove. */
@@ -141,8 +142,8 @@ export interface RemovedCounts {
 /** `3 versions removed (90.0 MiB)`. */
 export function removedWords({ versions, bytes, done }: RemovedCounts, language: Language): string {
   const size = bytes > 0 ? formatBytes(bytes) : "";
-  if (language === "zh") return `${done ? "已删除" : "将删除"} ${versions} 个旧版本${size && `（${size}）`}`;
-  return `${plural(versions, "old version")} ${done ? "removed" : "would be removed"}${size && ` (${size})`}`;
+  if (language === "zh") return `${done ? "已删除" : "将删除"} ${versions} 个版本${size && `（${size}）`}`;
+  return `${plural(versions, "version")} ${done ? "removed" : "would be removed"}${size && ` (${size})`}`;
 }
 
 /** What `prune` came to. */
@@ -622,6 +623,34 @@ export const EVENTS = {
   "prune.kept": reasonEvent({
     en: "prune: a version that stays although it was named, or whose place among the others is unknown",
     zh: "prune：已指定但予以保留的版本，或无法与其他版本比较新旧的版本",
+  }),
+  "region.summary": event<RegionEntry>({
+    about: {
+      en: "the mirror of the bucket in a cloud region: how far it lags, what is missing or damaged there (one line each)",
+      zh: "云区域中存储桶镜像的状态：落后多少，缺少或损坏的内容（每个区域一行）",
+    },
+    en: (region) => `cloud region ${regionName(region, "en")}: ${regionParts(region, "en").join(", ")}`,
+    zh: (region) => `云区域 ${regionName(region, "zh")}：${regionParts(region, "zh").join("，")}`,
+  }),
+  "region.warning": reasonEvent({
+    en: "a cloud region whose mirror cannot be read, lacks objects, or keeps what was replaced",
+    zh: "云区域的镜像无法读取、缺少对象，或仍保留已被替换的内容",
+  }),
+  "region.waiting": event<{ regions: readonly number[]; seconds: number; left: number }>({
+    about: {
+      en: "cloud regions of REQUIRE are not complete yet; when that changes, and every 10 s",
+      zh: "REQUIRE 指定的云区域尚未完整；变化时及每 10 秒输出",
+    },
+    en: ({ regions, seconds, left }) => `waiting for cloud ${plural(regions.length, "region")} (${regions.join(", ")}): ${seconds} s so far, ${left} s left`,
+    zh: ({ regions, seconds, left }) => `等待云区域 ${regions.join("、")}：已等待 ${seconds} 秒，剩余 ${left} 秒`,
+  }),
+  "regions.unreadable": event({
+    about: {
+      en: "node_mgmt_cloudregion may not be read, so the job does not check the mirrors in cloud regions",
+      zh: "无权读取 node_mgmt_cloudregion，因此不检查云区域中的镜像",
+    },
+    en: "no SELECT on node_mgmt_cloudregion: the job does not check the mirrors in cloud regions",
+    zh: "没有 node_mgmt_cloudregion 的 SELECT 权限：不检查云区域中的镜像",
   }),
   "status.row": event<RowLine & { stored: StoredState; install: InstallState }>({
     about: { en: "status: a row, its object, and whether it can be installed (one line each)", zh: "status：一条记录、对应的对象以及安装的结果（每条一行）" },

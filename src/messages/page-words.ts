@@ -1,4 +1,5 @@
 import { JOIN, type Language, plural } from "./define.ts";
+import { REGION_WORDS } from "./regions.ts";
 
 /** Returns a count in words. */
 type Count = (count: number) => string;
@@ -83,15 +84,7 @@ export interface PageWords {
   postgres: (database: string, schema: string, state: string) => string;
   nats: (bucket: string) => string;
   revision: (revision: string) => string;
-  region: {
-    reachable: string;
-    unreachable: string;
-    behind: Count;
-    level: string;
-    missing: Count;
-    damaged: Count;
-    dead: (bytes: string) => string;
-  };
+  region: (typeof REGION_WORDS)[Language];
   removed: { done: string; planned: string; row: (id: number) => string };
   orphans: (objects: number, bytes: string) => string;
   signing: { delivered: string; accepted: string; fields: readonly string[]; remarks: string };
@@ -186,15 +179,7 @@ const EN: PageWords = {
   postgres: (database, schema, state) => `database ${database}, schema ${schema}, table state ${state}`,
   nats: (bucket) => `bucket ${bucket}`,
   revision: (revision) => `revision ${revision}`,
-  region: {
-    reachable: "reachable",
-    unreachable: "not reachable",
-    behind: (count) => `${plural(count, "message")} behind`,
-    level: "up to date",
-    missing: (count) => `${plural(count, "object")} missing`,
-    damaged: (count) => `${plural(count, "object")} damaged`,
-    dead: (bytes) => `${bytes} of replaced chunks`,
-  },
+  region: REGION_WORDS.en,
   removed: { done: "removed", planned: "would be removed", row: (id) => `row ${id}` },
   orphans: (objects, bytes) => `${plural(objects, "upload")} left chunks that belong to no object (${bytes}). They are harmless; PURGE_ORPHANS=true removes them.`,
   signing: {
@@ -289,15 +274,7 @@ const ZH: PageWords = {
   postgres: (database, schema, state) => `数据库 ${database}，schema ${schema}，表结构 ${state}`,
   nats: (bucket) => `存储桶 ${bucket}`,
   revision: (revision) => `修订 ${revision}`,
-  region: {
-    reachable: "可达",
-    unreachable: "不可达",
-    behind: (count) => `落后 ${count} 条消息`,
-    level: "已同步",
-    missing: (count) => `缺少 ${count} 个对象`,
-    damaged: (count) => `${count} 个对象损坏`,
-    dead: (bytes) => `已被替换的分块占用 ${bytes}`,
-  },
+  region: REGION_WORDS.zh,
   removed: { done: "已删除", planned: "待删除", row: (id) => `记录 ${id}` },
   orphans: (objects, bytes) => `${objects} 次上传留下了没有对象引用的分块（${bytes}）。不影响使用；设置 PURGE_ORPHANS=true 可清理。`,
   signing: {

@@ -179,7 +179,11 @@ export const volume = {
     ],
     ["是指向卷（PACKAGES_DIR）之外的符号链接：会被读取的链接必须指向该目录下的普通文件", "请换成文件本身，或改为指向该目录内文件的相对链接"],
   ),
-  "file.missing": reason({ exit: 66, en: ["the file does not exist", REGULAR_FILE.en], zh: ["文件不存在", REGULAR_FILE.zh] }),
+  "file.missing": reason<{ places: readonly string[]; dir: string; holds: readonly string[] }>({
+    exit: 66,
+    en: [({ places, dir, holds }) => `the file does not exist in ${places.join(" or ")}; ${dir} ${holds.length === 0 ? "is empty" : `holds ${shortly(holds, ", ")}`}`, REGULAR_FILE.en],
+    zh: [({ places, dir, holds }) => `${places.join(" 和 ")} 中没有该文件；${dir} ${holds.length === 0 ? "为空" : `中有：${shortly(holds, "、")}`}`, REGULAR_FILE.zh],
+  }),
   "file.irregular": reason({ exit: 66, en: ["is not a regular file", REGULAR_FILE.en], zh: ["不是普通文件", REGULAR_FILE.zh] }),
   "file.denied": reason<Access>({
     exit: 66,

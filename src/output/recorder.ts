@@ -3,13 +3,13 @@ import { ProblemError } from "../errors.ts";
 import { EXIT } from "../exit.ts";
 import type { Language } from "../messages/define.ts";
 import type { PlatformEntry, RowAction, RowEntry, RowLine, StoredState } from "../messages/events.ts";
+import type { RegionEntry } from "../messages/regions.ts";
 import {
   describeError,
   describeProblem,
   type PackageEntry,
   type Phase,
   type ProbeEntry,
-  type RegionEntry,
   type RemovedEntry,
   type Report,
   type ReportError,

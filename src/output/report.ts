@@ -8,6 +8,7 @@ import { EXIT, type ExitCode } from "../exit.ts";
 import { formatMessage, type ReasonId } from "../messages/catalog.ts";
 import { JOIN, type Language } from "../messages/define.ts";
 import type { PackageAction, PlatformEntry, RemovedCounts, RowEntry } from "../messages/events.ts";
+import type { RegionEntry } from "../messages/regions.ts";
 import { escapeDeep, escapeJson, escapeText, type Redact, redactDeep } from "./redact.ts";
 
 export interface ReportError {
@@ -57,20 +58,6 @@ export interface ProbeEntry {
   name: string;
   key: string;
   stored: "whole" | "damaged" | "missing";
-}
-
-/** A cloud region's mirror of the bucket. */
-export interface RegionEntry {
-  id: number;
-  name: string;
-  reachable: boolean;
-  /** Messages that the mirror still lacks; null if it was not reached. */
-  lag: number | null;
-  /** Keys. */
-  missing: string[];
-  damaged: string[];
-  /** Chunks of replaced objects that the mirror keeps; null if it was not reached. */
-  deadBytes: number | null;
 }
 
 /** An old version that was removed, or would be. */

@@ -2,6 +2,7 @@ import { styleText } from "node:util";
 import type { LogLevel } from "../config/job-settings.ts";
 import { formatBytes, JOIN, type Language } from "../messages/define.ts";
 import { type EventFields, type EventName, installWords, type PlatformEntry } from "../messages/events.ts";
+import { REGION_WORDS, type RegionEntry, regionParts } from "../messages/regions.ts";
 import { differenceWords, doneWords, SCREEN } from "../messages/screen.ts";
 import { escapeLines } from "./redact.ts";
 import type { Report } from "./report.ts";
@@ -28,6 +29,7 @@ const SHOWN: ReadonlySet<EventName> = new Set<EventName>([
   "upload.progress",
   "verify.waiting",
   "gate.waiting",
+  "region.waiting",
   "run.retry",
 ]);
 
@@ -125,9 +127,19 @@ export function summarize(
   options: ScreenOptions,
 ): Summary[] {
   const verdict = verdictOf(report, differences, options.language);
+  // the verdict has the remedy that all failures share
+  const common = sharedHint([...verdict.named, ...verdict.failures]);
+  const failures = verdict.failures.map((one) => (one.hint === common ? { ...one, hint: "" } : one));
   return [
-    { level: "info", lines: [...changes(report, differences, options), ...matrix(report, options)] },
-    { level: "error", lines: verdict.failures.flatMap((one) => paragraph("bad", one, options)) },
+    {
+      level: "info",
+      lines: [
+        ...changes(report, differences, options),
+        ...matrix(report, options),
+        ...regionLines(report, options),
+      ],
+    },
+    { level: "error", lines: failures.flatMap((one) => paragraph("bad", one, options)) },
     { level: "warn", lines: verdict.warnings.flatMap((one) => paragraph("warning", one, options)) },
     { level: LEVEL[verdict.mark], lines: verdictLines(verdict, options) },
   ];
@@ -137,17 +149,26 @@ const LEVEL = { ok: "info", warning: "warn", bad: "error" } as const;
 
 /** Returns the verdict and its list. A remedy that all entries share appears once. */
 function verdictLines({ mark, head, named }: Verdict, options: ScreenOptions): string[] {
-  const hints = new Set(named.map(({ hint }) => hint).filter((hint) => hint !== ""));
-  const [common = ""] = hints.size === 1 ? hints : [];
+  const common = sharedHint(named);
+  const remedy = (hint: string) => (hint === "" ? "" : `${JOIN[options.language].remedyLine}${hint}`);
+  const indented = (text: string) =>
+    text === ""
+      ? []
+      : wrap(escapeLines(text), options.width - 2 * HEAD).map((line) => marked("none", `  ${line}`, options));
   return [
     ...paragraph(mark, head, options),
-    ...named.flatMap(({ message, hint }) =>
-      paragraph("none", { message: `- ${message}`, hint: common === "" ? hint : "" }, options),
-    ),
-    ...(common === ""
-      ? []
-      : paragraph("none", { message: `${JOIN[options.language].remedyLine}${common}`, hint: "" }, options)),
+    ...named.flatMap(({ message, hint }) => [
+      ...paragraph("none", { message: `- ${message}`, hint: "" }, options),
+      ...indented(hint === common ? "" : remedy(hint)),
+    ]),
+    ...(common === undefined ? [] : paragraph("none", { message: remedy(common), hint: "" }, options)),
   ];
+}
+
+/** Returns the remedy that all of several entries share. */
+function sharedHint(all: readonly Said[]): string | undefined {
+  const [first, ...others] = new Set(all.map(({ hint }) => hint).filter((hint) => hint !== ""));
+  return others.length === 0 ? first : undefined;
 }
 
 /** SHA-256 in hexadecimal. */
@@ -179,8 +200,8 @@ interface Change {
   mark: Mark;
   what: string;
   done: string;
-  /** The group that shares a line if there are many. */
-  group: string;
+  platform: string;
+  version: string;
   bytes: number;
 }
 
@@ -212,10 +233,12 @@ function changes(report: Report, differences: readonly Difference[], options: Sc
   const { language } = options;
   const { command } = report;
   const words = SCREEN[language];
-  const found =
+  const found = inOrder(
     differences.length > 0
       ? differing(differences, language)
-      : [...packageChanges(report, language), ...rowChanges(report, language), ...removals(report, language)];
+      : [...packageChanges(report, language), ...rowChanges(report, language), ...removals(report, language)],
+    report,
+  );
   const changed = found.length > MANY ? grouped(found, language) : found;
   const cells = changed.map(({ what, done, bytes }): Cell[] => [
     what,
@@ -229,17 +252,29 @@ function changes(report: Report, differences: readonly Difference[], options: Sc
   ];
 }
 
+const byNumber = new Intl.Collator("en", { numeric: true });
+
+/** Sorts changes by the matrix's order of platforms, then by version; equal ones keep the volume's order. */
+function inOrder(found: readonly Change[], { platforms }: Report): Change[] {
+  const names = platforms.map(platformOf);
+  const place = (name: string) => names.indexOf(name) >>> 0;
+  return found.toSorted(
+    (a, b) =>
+      place(a.platform) - place(b.platform) ||
+      byNumber.compare(a.platform, b.platform) ||
+      byNumber.compare(a.version, b.version),
+  );
+}
+
 /** Returns the first text that fits, or else the last one, shortened. */
 function fitting(texts: readonly string[]): Cell {
   return (cells) => texts.find((text) => cellWidth(text) <= cells) ?? shorten(texts.at(-1) ?? "", cells);
 }
 
 function packageChanges({ packages, command, error }: Report, language: Language): Change[] {
-  const failures = new Set<string>();
   return packages.flatMap((one): Change[] => {
     const { action, object, source, stored, version } = one;
     if (action === "unchanged") return [];
-    if (one.error) failures.add(one.error.message);
     const bytes = action === "found" || command === "plan" ? (stored.bytes ?? 0) : one.bytesUploaded;
     const done = doneWords(action, command, language);
     const reason = one.error && error ? `${done}${JOIN[language].colon}${one.error.reason}` : done;
@@ -249,7 +284,8 @@ function packageChanges({ packages, command, error }: Report, language: Language
         mark: ACTION_MARKS[action] ?? "changed",
         what,
         done: reason,
-        group: `${platformOf(one)} ${version} ${reason}`,
+        platform: platformOf(one),
+        version: version ?? "",
         bytes: one.error ? 0 : bytes,
       },
     ];
@@ -267,7 +303,8 @@ function rowChanges({ rows, packages, command }: Report, language: Language): Ch
         mark: ACTION_MARKS[one.action] ?? "changed",
         what: nameOf(one),
         done,
-        group: `${platformOf(one)} ${one.version} ${done}`,
+        platform: platformOf(one),
+        version: one.version,
         bytes: 0,
       },
     ];
@@ -286,7 +323,8 @@ function removals({ removed }: Report, language: Language): Change[] {
       mark: "old",
       what: key === null ? words.row(row ?? 0) : [platform, ...parts.slice(-2)].join(" "),
       done: row === null ? `${said}${JOIN[language].comma}${words.noRow}` : said,
-      group: `${platform} ${parts.at(-1)} ${said}`,
+      platform,
+      version: parts.at(-1) ?? "",
       bytes: bytes ?? 0,
     };
   });
@@ -300,7 +338,8 @@ function differing(differences: readonly Difference[], language: Language): Chan
       mark: "bad",
       what,
       done,
-      group: `${platformOf(all[0] as Difference)} ${all[0]?.version} ${done}`,
+      platform: platformOf(all[0] as Difference),
+      version: all[0]?.version ?? "",
       bytes: 0,
     };
   });
@@ -308,7 +347,9 @@ function differing(differences: readonly Difference[], language: Language): Chan
 
 /** Joins equal changes of one platform and version into one line. */
 function grouped(changed: readonly Change[], language: Language): Change[] {
-  return [...Map.groupBy(changed, ({ group }) => group).values()].map((all) => {
+  return [
+    ...Map.groupBy(changed, ({ platform, version, done }) => `${platform} ${version} ${done}`).values(),
+  ].map((all) => {
     const [first] = all as [Change, ...Change[]];
     const others = all.length > 1 ? ` ${SCREEN[language].others(all.length - 1)}` : "";
     return {
@@ -345,6 +386,40 @@ function matrix({ platforms, probes }: Report, options: ScreenOptions): string[]
       options,
     ),
   ];
+}
+
+/** The mirrors in cloud regions: those in which nothing is wrong share a line. */
+function regionLines({ regions }: Report, options: ScreenOptions): string[] {
+  const { language } = options;
+  const words = REGION_WORDS[language];
+  const isGood = ({ reachable, lag, missing, damaged, deadBytes }: RegionEntry) =>
+    reachable && lag === 0 && missing.length + damaged.length + (deadBytes ?? 0) === 0;
+  const named = ({ id, name }: RegionEntry) => `${id} ${name}`.trimEnd();
+  const good = regions.filter(isGood);
+  const bad = regions.filter((one) => !isGood(one));
+  const all = (cells: number) =>
+    someOf(
+      good.map((one) => (one === good.at(-1) ? named(one) : `${named(one)},`)),
+      cells,
+    );
+  const cells: Cell[][] = [
+    ...(good.length > 0 ? [[`${SCREEN[language].regions} ${words.level}`, all]] : []),
+    ...bad.map((one): Cell[] => [
+      `${SCREEN[language].region} ${named(one)}`,
+      regionParts(one, language).join(JOIN[language].comma),
+    ]),
+  ];
+  const lines = columns(cells, { width: options.width - HEAD, least: [15], drop: [] });
+  return lines.map((line, index) => {
+    const one = good.length > 0 ? bad[index - 1] : bad[index];
+    if (!one) return marked("ok", line, options);
+    return marked(isBehind(one) ? "changed" : "warning", line, options);
+  });
+}
+
+/** Whether a mirror only has to catch up. */
+function isBehind({ lag, missing, damaged, deadBytes }: RegionEntry): boolean {
+  return (lag ?? 0) > 0 && missing.length + damaged.length + (deadBytes ?? 0) === 0;
 }
 
 /** Returns `java` of `apm/probe/java/NAME`. */

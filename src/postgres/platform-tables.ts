@@ -1,7 +1,7 @@
-import { archOf, isKeyPart, OPERATING_SYSTEMS, type Os } from "../identity.ts";
+import { archOf, isKeyPart, OPERATING_SYSTEMS, type Os, regionId } from "../identity.ts";
 import type { CollectorDefinition } from "../packages/package.ts";
 import type { Database } from "./database.ts";
-import { COLLECTOR_TABLE, MIGRATIONS_TABLE, quote } from "./table.ts";
+import { COLLECTOR_TABLE, MIGRATIONS_TABLE, quote, REGION_TABLE } from "./table.ts";
 
 interface DefinitionRow {
   name: string | null;
@@ -101,4 +101,35 @@ export async function readStartProgress(db: Database, schema: string): Promise<S
     unreadable: may?.migrations === false,
     definitionsEmpty: found?.empty ?? false,
   };
+}
+
+/** The cloud regions of BK-Lite's table. */
+export interface RegionTable {
+  regions: { id: number; name: string }[];
+  /** The table exists, but this user may not read it. */
+  unreadable: boolean;
+  /** Rows that are skipped because their id is no plain number. */
+  unusable: number;
+}
+
+/** Reads the cloud regions; none if the table does not exist. Nothing in a name can end a line or hide text. */
+export async function readRegions(db: Database, schema: string): Promise<RegionTable> {
+  const table = `${quote(schema)}.${quote(REGION_TABLE)}`;
+  const [found] = await db.query<{ may: boolean | null; columns: boolean }>(
+    `SELECT has_table_privilege(to_regclass($1::text), 'SELECT') AS may,
+            (SELECT count(*) = 2 FROM pg_attribute WHERE attrelid = to_regclass($1::text)
+              AND attname IN ('id', 'name') AND NOT attisdropped) AS columns`,
+    [table],
+    { about: "collectors" },
+  );
+  // null: there is no such table
+  if (!found?.may || !found.columns) return { regions: [], unreadable: found?.may === false, unusable: 0 };
+  const rows = await db.query<{ id: string; name: string }>(
+    `SELECT coalesce(id::text, '') AS id, coalesce(name::text, '') AS name FROM ${table}`,
+  );
+  const regions = rows.flatMap(({ id, name }) => {
+    const number = regionId(id);
+    return number === undefined ? [] : [{ id: number, name: name.replaceAll(/[\p{C}\p{Zl}\p{Zp}]/gu, "_") }];
+  });
+  return { regions, unreadable: false, unusable: rows.length - regions.length };
 }

@@ -10,6 +10,7 @@ export const TABLE = "node_mgmt_packageversion";
 export const COLLECTOR_TABLE = "node_mgmt_collector";
 /** Django's own list of the migrations that it has applied. */
 export const MIGRATIONS_TABLE = "django_migrations";
+export const REGION_TABLE = "node_mgmt_cloudregion";
 
 /** Returns an SQL identifier, quoted. */
 export function quote(identifier: string): string {

@@ -1,5 +1,4 @@
 import { createLineClock, poll, until } from "../async.ts";
-import type { Config } from "../config/job-settings.ts";
 import { JobError, type Problem, ProblemError } from "../errors.ts";
 import { type JobContext, type ScanContext, writes } from "../job.ts";
 import type { Log } from "../output/log.ts";
@@ -13,14 +12,6 @@ import { type Servers, waitForServers } from "../readiness/wait-for-servers.ts";
 import { shownKey } from "../sshsig.ts";
 import type { VolumeFile } from "../volume/files.ts";
 import type { Ignored } from "../volume/list.ts";
-
-/**
- * Throws exit 78 if REQUIRE names cloud regions, which nothing looks at yet: what is required may not pass
- * unseen.
- */
-export function refuseRegions({ requireRegions: regions }: Pick<Config, "requireRegions">): void {
-  if (regions.length > 0) throw new JobError("config.regions", { name: "REQUIRE", regions });
-}
 
 /** The connected servers, and the archives on the volume. */
 export interface Prepared {
@@ -36,7 +27,6 @@ export interface Prepared {
  */
 export async function prepare(job: JobContext): Promise<Prepared> {
   const { args, config, recorder } = job;
-  refuseRegions(config);
   const files = args.command === "prune" ? await listFilesIfAny(job) : await listFiles(job);
   const sibling = new AbortController();
   const signal = AbortSignal.any([job.signal, sibling.signal]);

@@ -91,9 +91,17 @@ export class Bucket {
     this.#jsm = jsm;
   }
 
-  /** Opens a bucket without checking that it, or JetStream, exists. */
-  static async open(name: string, nc: NatsConnection): Promise<Bucket> {
-    return new Bucket(name, nc, await nc.jetstreamManager({ checkAPI: false, timeout: API_TIMEOUT }));
+  /**
+   * Opens a bucket without checking that it, or JetStream, exists. `domain`: that of another server's
+   * JetStream; `timeout` in milliseconds.
+   */
+  static async open(
+    name: string,
+    nc: NatsConnection,
+    { domain, timeout = API_TIMEOUT }: { domain?: string; timeout?: number } = {},
+  ): Promise<Bucket> {
+    const options = { checkAPI: false, timeout, ...(domain !== undefined && { domain }) };
+    return new Bucket(name, nc, await nc.jetstreamManager(options));
   }
 
   async #call<T>(request: Promise<T>): Promise<T> {

@@ -115,7 +115,9 @@ export async function findFile(path: string, dir: string, claim: Claim): Promise
     const located = { file, path: at, root, linkAllowed: true } as const;
     return { ...located, name: name.name, ...(bytes !== undefined && { bytes }), size: found.size, claim };
   }
-  throw new JobError("file.missing", {}, { file: path });
+  const holds = await readdir(dir).catch(() => []);
+  const params = { places: places.map((place) => resolve(place)), dir, holds: holds.sort() };
+  throw new JobError("file.missing", params, { file: path });
 }
 
 async function listFolder(folder: Folder, volume: Volume): Promise<void> {

@@ -10,7 +10,12 @@ import { openObjects } from "../support/objects.ts";
 import { type Postgres, startPostgres } from "../support/postgres.ts";
 import { type JobResult, jobEnv } from "../support/run.ts";
 import { ARCHIVE, explain } from "../support/site.ts";
-import { createCollectorTable, createMigrationsTable, insertRow } from "../support/tables.ts";
+import {
+  createCollectorTable,
+  createMigrationsTable,
+  createRegionTable,
+  insertRow,
+} from "../support/tables.ts";
 import { exits, job } from "./stage.ts";
 
 // What is tested is the document: both blocks are taken out of it as they stand there.
@@ -61,6 +66,7 @@ async function database(grants: readonly string[], serial = false): Promise<Db> 
   ];
   await createCollectorTable(db, { state: "E", rows });
   await createMigrationsTable(db);
+  await createRegionTable(db);
   await db.query(`REVOKE ALL ON DATABASE "${db.name}" FROM PUBLIC; REVOKE ALL ON SCHEMA public FROM PUBLIC`);
   for (const grant of grants) await db.query(grant.replace("DATABASE bklite", `DATABASE "${db.name}"`));
   return { ...db, user: ROLE, password: PASSWORD };
@@ -97,7 +103,7 @@ function run(
 }
 
 test("the page's blocks are there to be tested", () => {
-  assert.equal(GRANTS.length, 8, GRANTS.join("\n"));
+  assert.equal(GRANTS.length, 9, GRANTS.join("\n"));
   assert.ok(
     SUBJECTS.length >= 6 && SUBJECTS.every((subject) => /^\$(JS|O)\./.test(subject)),
     SUBJECTS.join(),
@@ -254,8 +260,8 @@ describe("what is optional, or not asked for, is not missed", { concurrency: 2 }
   before(async () => {
     nats = await server(SUBJECTS);
   });
-  test("DELETE without PURGE_ORPHANS; SELECT on django_migrations", async () => {
-    const left = GRANTS.filter((grant) => !/GRANT DELETE|django_migrations/.test(grant));
+  test("DELETE without PURGE_ORPHANS; SELECT on django_migrations and node_mgmt_cloudregion", async () => {
+    const left = GRANTS.filter((grant) => !/GRANT DELETE|django_migrations|cloudregion/.test(grant));
     exits(await run(await database(left, true), nats), 0);
   });
 

@@ -555,15 +555,4 @@ describe("REQUIRE", () => {
     );
     await ok(site, ["gate"], { REQUIRE: "linux/amd64；apm/java;region/2" });
   });
-
-  test("a cloud region cannot be looked at yet: 78 before any work, never a silent pass", async () => {
-    const site = await servers.site({ state: "C" });
-    await site.archive();
-    for (const command of ["init", "plan", "verify"]) {
-      const run = await site.run([command], { REQUIRE: "linux/x86_64,region/2" });
-      assert.equal(run.code, 78, explain(run));
-      assert.equal(run.report?.error?.reason, "config.regions");
-    }
-    assert.deepEqual(await site.rows(), []);
-  });
 });

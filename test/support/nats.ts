@@ -27,6 +27,8 @@ export interface NatsOptions {
   handshakeFirst?: boolean;
   /** On unless false. */
   jetstream?: boolean;
+  /** JetStream's domain: clients of a connected server reach it as `$JS.DOMAIN.API`. */
+  domain?: string;
   /** Bytes. */
   maxFileStore?: number;
   /** Where JetStream keeps its files; a folder that is given is not removed. */
@@ -157,6 +159,7 @@ function configText(options: NatsOptions, places: Places): string {
   if (options.jetstream !== false) {
     settings.jetstream = {
       store_dir: places.storeDir,
+      ...(options.domain === undefined ? {} : { domain: options.domain }),
       ...(options.maxFileStore === undefined ? {} : { max_file_store: options.maxFileStore }),
     };
   }

@@ -89,6 +89,15 @@ export interface JobReport {
     missing: string[];
   }[];
   probes: { name: string; key: string; stored: string }[];
+  regions: {
+    id: number;
+    name: string;
+    reachable: boolean;
+    lag: number | null;
+    missing: string[];
+    damaged: string[];
+    deadBytes: number | null;
+  }[];
   removed: { row: number | null; key: string | null; bytes: number | null; done: boolean }[];
   warnings: { reason: string; message: string; hint: string; file?: string }[];
   orphans?: { objects: number; bytes: number };

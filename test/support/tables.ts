@@ -87,6 +87,17 @@ export async function applyMigration(db: Db, applied = "now()"): Promise<void> {
   );
 }
 
+/** Creates BK-Lite's list of cloud regions: the default one, and `regions` by their ids. */
+export async function createRegionTable(
+  db: Db,
+  regions: Readonly<Record<string, string>> = {},
+  idType = "bigint",
+): Promise<void> {
+  await db.query(`CREATE TABLE node_mgmt_cloudregion (id ${idType} PRIMARY KEY, name varchar(100) NOT NULL)`);
+  for (const [id, name] of Object.entries({ 1: "default", ...regions }))
+    await db.query("INSERT INTO node_mgmt_cloudregion (id, name) VALUES ($1, $2)", [id, name]);
+}
+
 export interface PackageRow {
   id: number;
   created_at: Date;

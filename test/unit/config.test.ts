@@ -48,6 +48,7 @@ describe("defaults", () => {
       require: [],
       requireProbes: [],
       requireRegions: [],
+      regions: "auto",
       allowEmpty: false,
       verifyKeys: undefined,
       purgeOrphans: false,
@@ -222,7 +223,7 @@ test("lists take the commas and semicolons of either keyboard", () => {
       { os: "linux", arch: "x86_64" },
       { os: "windows", arch: "x86_64" },
     ]);
-    assert.deepEqual([requireProbes, requireRegions], [["dotnet"], ["12"]]);
+    assert.deepEqual([requireProbes, requireRegions], [["dotnet"], [12]]);
   }
 });
 
@@ -232,11 +233,22 @@ test("REQUIRE rejects what it does not know, and empty parts", () => {
     "apm",
     "region/a",
     "region/",
+    "region/0",
+    "region/02",
+    "region/2.>",
+    "region/9007199254740993",
     "linux/x86_64/1",
     "linux/x86_64,",
     "mac/arm64",
   ])
     assert.match(complaint({ ...MINIMAL, REQUIRE }), /^REQUIRE: should be a list/, REQUIRE);
+});
+
+test("REGIONS takes ids", () => {
+  assert.deepEqual(read({ REGIONS: "2, 3，4" }).regions, [2, 3, 4]);
+  assert.deepEqual([read({ REGIONS: "None" }).regions, read({ REGIONS: "Auto" }).regions], [[], "auto"]);
+  for (const REGIONS of ["2,", "all", "2,none", "*", "leaf-2", "2.API.>"])
+    assert.match(complaint({ ...MINIMAL, REGIONS }), /^REGIONS: should be auto, none, or ids/, REGIONS);
 });
 
 test("the languages of REQUIRE are those of the probes' files", () => {

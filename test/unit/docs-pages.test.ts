@@ -21,7 +21,10 @@ describe("docs/", () => {
   }
 
   test("every path of this repository that a page names exists", () => {
-    const all = [...pages.map((page) => `docs/${page}`), "CONTRIBUTING.md", "RELEASING.md", "SECURITY.md"];
+    const all = [
+      ...pages.flatMap((page) => [`docs/${page}`, `docs/zh-CN/${page}`]),
+      ...readdirSync(root).filter((name) => name.endsWith(".md") && name !== "CHANGELOG.md"),
+    ];
     for (const page of all) {
       const names = read(page).match(/(?<![\w/])(?:\.ci|docs|k8s|src|test|tools)\/[\w./-]+\w/g) ?? [];
       for (const name of names) assert.ok(existsSync(join(root, name)), `${page}: ${name}`);

@@ -32,6 +32,7 @@ const SETTINGS: [id: ReasonId, environment: Record<string, string>][] = [
   ["config.key-part", { PACKAGE_VERSION: "1/0" }],
   ["config.collectors", { COLLECTORS: "Telegraf,,Vector" }],
   ["config.platforms", { REQUIRE: "linux" }],
+  ["config.regions", { REGIONS: "leaf-2" }],
   ["config.bucket-name", { NATS_NAMESPACE: "a.b" }],
   ["config.identifier", { DB_SCHEMA: "x".repeat(64) }],
   ["config.engine", { DB_ENGINE: "django.db.backends.mysql" }],

@@ -126,6 +126,14 @@ function everything(language: Language): Recorder {
   add(recorder, pack({ object: "Vector" }), "unchanged");
   add(recorder, pack({ os: "windows", archive: { file: "w.zip" } }), "kept");
   recorder.platforms = [LINUX, WINDOWS];
+  const region = { reachable: true, lag: 0, missing: [], damaged: [], deadBytes: 0 };
+  recorder.regions = [
+    { id: 2, name: "上海", ...region },
+    { id: 3, name: "a region far away", ...region, missing: ["a", "b"], deadBytes: 21 << 20 },
+    { id: 4, name: "", ...region, lag: 312, deadBytes: null },
+    { id: 5, name: "Guiyang", ...region },
+    { id: 6, name: "", ...region, reachable: false, lag: null, deadBytes: null },
+  ];
   recorder.warning({
     reason: "platform.installer.missing",
     message: "windows/x86_64: no installer",
@@ -176,6 +184,10 @@ describe("the screen", () => {
         "  platform         controller    installer  collectors",
         "✔ linux/x86_64     1.10.0 1.9.0  yes        Filebeat Kafka-Exporter …(5)",
         "✘ windows/x86_64   1.2.0         missing    cannot be installed from the page",
+        "✔ regions up to date          2 上海, 5 Guiyang",
+        "! region 3 a region far away  2 objects missing, 21.0 MiB of replaced chunks",
+        "~ region 4                    312 messages behind",
+        "! region 6                    not reachable",
         "! init succeeded with 2 warnings: windows/x86_64: no installer",
         "  What to do: put it there",
       ],
@@ -227,7 +239,7 @@ describe("the verdict", () => {
       "! init succeeded with 4 warnings:",
       ...["a", "b", "c"].flatMap((platform) => [
         `  - ${platform}: no installer`,
-        `  What to do: put ${platform}`,
+        `    What to do: put ${platform}`,
       ]),
       "  - and 1 more above",
     ]);
