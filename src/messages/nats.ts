@@ -423,12 +423,12 @@ export const nats = {
   }),
   "store.full.bucket": full(
     "bucket",
-    (bucket) => `bucket "${bucket}" has no space for this archive`,
-    (bucket) => `存储桶“${bucket}”没有足够空间存储该探针包`,
+    (bucket) => `bucket "${bucket}" has no space for this run`,
+    (bucket) => `存储桶“${bucket}”没有足够空间完成本次运行`,
   ),
   "store.full.account": full(
     "account",
-    (bucket) => `the NATS account has no space for this archive (bucket "${bucket}")`,
-    (bucket) => `NATS 账户没有足够空间存储该探针包（存储桶“${bucket}”）`,
+    (bucket) => `the NATS account has no space for this run (bucket "${bucket}")`,
+    (bucket) => `NATS 账户没有足够空间完成本次运行（存储桶“${bucket}”）`,
   ),
 };

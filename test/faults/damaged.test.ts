@@ -158,7 +158,7 @@ test("the space for all objects of a run is checked before its first chunk", asy
 
 test("what was staged of a damaged archive leaves the space to the next one", async () => {
   const stage = await openStage();
-  await addStream(stage.objects, stage.bucket, { max_bytes: 50_000_000 });
+  await addStream(stage.objects, stage.bucket, { max_msgs: 52 });
   await damage(await linux(stage), "vector");
   await windows(stage, 12_000_000);
   assertNames(await stage.run([], ENV), [LINUX, "vector"]);
