@@ -142,8 +142,8 @@ export interface RemovedCounts {
 /** `3 versions removed (90.0 MiB)`. */
 export function removedWords({ versions, bytes, done }: RemovedCounts, language: Language): string {
   const size = bytes > 0 ? formatBytes(bytes) : "";
-  if (language === "zh") return `${done ? "已删除" : "将删除"} ${versions} 个旧版本${size && `（${size}）`}`;
-  return `${plural(versions, "old version")} ${done ? "removed" : "would be removed"}${size && ` (${size})`}`;
+  if (language === "zh") return `${done ? "已删除" : "将删除"} ${versions} 个版本${size && `（${size}）`}`;
+  return `${plural(versions, "version")} ${done ? "removed" : "would be removed"}${size && ` (${size})`}`;
 }
 
 /** What `prune` came to. */
