@@ -69,8 +69,8 @@ export function parseKeys(text: string): { keys: SigningKey[]; bad: BadKeyLine[]
   const keys: SigningKey[] = [];
   const bad: BadKeyLine[] = [];
   for (const [index, raw] of text.split("\n").entries()) {
-    const line = raw.replace(/\r$/, "");
-    if (/^[ \t]*(?:#|$)/.test(line)) continue;
+    const line = raw.replaceAll(/^[ \t]+|\r$/g, "");
+    if (line === "" || line.startsWith("#")) continue;
     const key = parseKeyLine(line);
     if ("fault" in key) bad.push({ line: index + 1, ...key });
     else keys.push(key);
@@ -93,12 +93,15 @@ function parseKeyLine(line: string): SigningKey | { fault: KeyFault; word: strin
   const blob = decodeBase64(base64);
   const publicKey = blob && new Fields(blob).key();
   if (!blob || !publicKey) return { fault: "form", word: "" };
+  const principals = own === undefined ? (quoted ?? plain ?? "") : "";
+  // whom a signature is by is not asked here, so nobody can be left out
+  if (principals.includes("!")) return { fault: "option", word: principals };
   const limits = own === undefined && options !== undefined ? parseOptions(options) : {};
   if ("fault" in limits) return limits;
   return {
     publicKey,
     fingerprint: fingerprintOf(publicKey),
-    comment: comment.trim() || (own === undefined ? (quoted ?? plain ?? "") : ""),
+    comment: comment.trim() || principals,
     ...limits,
   };
 }
@@ -134,7 +137,9 @@ function parseTime(text: string): number | undefined {
     found[7] === "Z"
       ? time.getUTCMonth() === month - 1 && time.getUTCDate() === day
       : time.getMonth() === month - 1 && time.getDate() === day;
-  return same && hour < 24 && minute < 60 && second < 60 ? time.getTime() : undefined;
+  // ssh-keygen rejects times before 1970; JavaScript takes the years 0 to 99 for 1900 to 1999
+  const valid = same && year >= 1970 && time.getTime() > 0 && hour < 24 && minute < 60 && second < 60;
+  return valid ? time.getTime() : undefined;
 }
 
 /**
