@@ -1,6 +1,7 @@
 import type { Source } from "../archive/types.ts";
 import { abortable, inParallel } from "../async.ts";
 import { JobError } from "../errors.ts";
+import type { Params } from "../messages/catalog.ts";
 import type { Log } from "../output/log.ts";
 import { startUploads, type UploadsProgress } from "../output/progress.ts";
 import { describeError } from "../output/report.ts";
@@ -9,7 +10,7 @@ import { cutEntry, lanesFor, packageSources, packageTitle, sourceOf } from "../p
 import type { Lock } from "../postgres/lock.ts";
 import { differingColumns, isSystemRow, type RowChange, tryDefaults, writeRows } from "../postgres/rows.ts";
 import type { Servers } from "../readiness/wait-for-servers.ts";
-import { checkCapacity } from "../store/capacity.ts";
+import { readChunkSize } from "../store/capacity.ts";
 import type { StoredObject } from "../store/object.ts";
 import { discard, publish, removeObject, type Staged, stage, type Upload } from "../store/put.ts";
 import { InFlightBudget } from "../store/window.ts";
@@ -124,8 +125,9 @@ async function storeArchive(
 ): Promise<void> {
   const [first] = uploads;
   if (!first) return;
-  const fail = (decisions: readonly Decision[], error: unknown) => {
-    if ((error instanceof JobError && error.retryable) || context.signal.aborted) throw error;
+  const fail = (decisions: readonly Decision[], cause: unknown) => {
+    if ((cause instanceof JobError && cause.retryable) || context.signal.aborted) throw cause;
+    const error = withSpace(cause, context.space);
     logFailure(first, error, context);
     for (const decision of decisions) {
       const { sha256, bytes } = decision.desired;
@@ -227,6 +229,8 @@ interface StageContext extends CheckContext {
   /** The objects as they were read, deletion markers included. */
   objects: ReadonlyMap<string, StoredObject>;
   stallSeconds: number;
+  /** Bytes in the bucket before the run's first chunk, and how many more it needs at most. */
+  space: { used: number; most: number };
   signatures: Signatures | undefined;
 }
 
@@ -249,6 +253,13 @@ interface StagedPackage {
   startedAt: number;
 }
 
+/** Returns the error with what the whole run needs, if a limit was reached that JetStream had not told. */
+function withSpace(error: unknown, { used, most }: StageContext["space"]): unknown {
+  if (!(error instanceof JobError) || error.reason !== "store.full") return error;
+  const params = error.params as Params<"store.full">;
+  return new JobError("store.full", { ...params, more: most, enough: used + most + 1 }, { cause: error });
+}
+
 /**
  * Sends the chunks of all objects of one archive, and meanwhile verifies the entries that the uploads do not
  * read. If one of them fails, the others are stopped, all chunks are purged, and the first failure is thrown.
@@ -264,7 +275,7 @@ async function stageArchive(
   const packages = uploads.map(({ desired }) => desired.package);
   const sources = packageSources(packages, () => budget.touch());
   const sizes = [...sources.values()].map(({ size }) => size);
-  const { chunkSize } = await checkCapacity(bucket, sizes);
+  const chunkSize = await readChunkSize(bucket);
   const stop = new AbortController();
   const signal = AbortSignal.any([context.signal, stop.signal]);
   const progress = trackUploads(packages, { sizes, index, count, run }, context.log);

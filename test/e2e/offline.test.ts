@@ -215,11 +215,19 @@ describe("docs/offline.md", () => {
   });
 
   test("load.sh rejects a file that is missing or in no list", async () => {
-    writeFileSync(join(unpacked, "packages/extra.zip"), "x");
-    const unlisted = await load();
-    rmSync(join(unpacked, "packages/extra.zip"));
-    assert.equal(unlisted.code, 1);
-    assert.match(unlisted.stderr, /extra\.zip: not listed/);
+    const extras: Record<string, (path: string) => void> = {
+      "packages/extra.zip": (path) => writeFileSync(path, "x"),
+      // The beginning of a listed path.
+      "packages/probe.b": (path) => writeFileSync(path, "x"),
+      "packages/link.bin": (path) => symlinkSync("probe.bin", path),
+    };
+    for (const [extra, make] of Object.entries(extras)) {
+      make(join(unpacked, extra));
+      const unlisted = await load();
+      rmSync(join(unpacked, extra));
+      assert.equal(unlisted.code, 1, extra);
+      assert.ok(unlisted.stderr.includes(`${extra}: not listed`), unlisted.stderr);
+    }
     renameSync(join(unpacked, "image.txt"), join(target, "elsewhere"));
     const missing = await load();
     renameSync(join(target, "elsewhere"), join(unpacked, "image.txt"));
@@ -244,7 +252,7 @@ describe("docs/offline.md", () => {
     );
     assert.equal(byHand.code, 0, byHand.stderr);
     assert.match(byHand.stdout, /Good "bklite-package" signature/);
-    const there = join(folder, "bklite-package-init");
+    const there = join(folder, "bundle/bklite-package-init");
     const verify = (keys: string) => run("sh", [join(there, "load.sh"), "--verify", keys], { cwd: folder });
     const rejected = async (keys: string, words: RegExp) => {
       const { code, stderr } = await verify(keys);
