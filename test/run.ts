@@ -23,7 +23,7 @@ const parts = positionals.filter((name) => !SUITES.includes(name));
 /**
  * One file more than processors: half of a test's time is waiting, for a server or for a file to keep still.
  */
-const CONCURRENCY = Math.min(8, availableParallelism() + 1);
+const CONCURRENCY = Math.min(8, 2 * availableParallelism());
 
 for (const suite of SUITES.filter((name) => positionals.includes(name))) {
   if (suite === "faults") console.log(`fault suite: rounds ${rounds || "(short form)"}, seed ${seed}`);
