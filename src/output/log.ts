@@ -2,7 +2,7 @@ import { styleText } from "node:util";
 import { pino } from "pino";
 import type { LogLevel } from "../config/job-settings.ts";
 import { formatMessage, type Params, type ReasonId } from "../messages/catalog.ts";
-import { JOIN, type Language } from "../messages/define.ts";
+import { aboutFile, JOIN, type Language } from "../messages/define.ts";
 import {
   EVENTS,
   type EventFields,
@@ -84,11 +84,16 @@ export function createLog(options: LogOptions): Log {
     };
   const spoken = (level: "warn" | "error", event: EventName, said: Said, fields: Fields = {}): void => {
     const { lead } = EVENTS[event] as ReasonEvent;
-    const place = typeof fields.file === "string" ? `${escapeText(fields.file)}${JOIN[language].colon}` : "";
+    const file = typeof fields.file === "string" ? escapeText(fields.file) : undefined;
     const { reason, message, hint } = said;
     // An error of a file already begins with the file's name.
-    const begin = lead ? lead[language](fields) : message.startsWith(place) ? "" : place;
-    write(level, event, `${begin}${message}${JOIN[language].remedy}${hint}`, { ...fields, reason, hint });
+    const isNamed = file === undefined || message.startsWith(file);
+    const cause = lead
+      ? `${lead[language](fields)}${message}`
+      : isNamed
+        ? message
+        : aboutFile(file, message, language);
+    write(level, event, `${cause}${JOIN[language].remedy}${hint}`, { ...fields, reason, hint });
   };
   const complained =
     (level: "warn" | "error") =>

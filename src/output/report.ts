@@ -6,7 +6,7 @@ import { closeSync, constants, openSync, writeSync } from "node:fs";
 import { JobError, type Problem, problemCode } from "../errors.ts";
 import { EXIT, type ExitCode } from "../exit.ts";
 import { formatMessage, type ReasonId } from "../messages/catalog.ts";
-import { JOIN, type Language } from "../messages/define.ts";
+import { aboutFile, JOIN, type Language } from "../messages/define.ts";
 import type { PackageAction, PlatformEntry, RemovedCounts, RowEntry } from "../messages/events.ts";
 import type { RegionEntry } from "../messages/regions.ts";
 import { escapeDeep, escapeJson, escapeText, type Redact, redactDeep } from "./redact.ts";
@@ -159,13 +159,15 @@ export function describeError(error: unknown, language: Language): ReportError {
   const { code, reason, params, layer, file, server, others } = error;
   const path = file === undefined ? undefined : escapeText(file);
   const { message, hint } = formatMessage(reason, escapeDeep(params), language, path);
-  const where = file ?? server;
-  const place = where === undefined ? "" : `${escapeText(where)}${JOIN[language].colon}`;
+  const about = (cause: string) => {
+    if (path !== undefined) return aboutFile(path, cause, language);
+    return server === undefined ? cause : `${escapeText(server)}${JOIN[language].colon}${cause}`;
+  };
   return {
     code,
     reason,
     ...(layer && { layer }),
-    message: `${place}${message}${others > 0 ? MORE[language](others) : ""}`,
+    message: `${about(message)}${others > 0 ? MORE[language](others) : ""}`,
     hint,
   };
 }

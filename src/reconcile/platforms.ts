@@ -103,6 +103,18 @@ export function installStateOf(row: Row, state: Installable): InstallState {
   return starts && !isBroken ? "installable" : "unstartable";
 }
 
+/**
+ * Returns what an installation of a row from BK-Lite's page comes to: a controller also needs its platform's
+ * installer and bootstrap.
+ */
+export function pageStateOf(row: Row, state: Installable, platforms: readonly PlatformState[]): InstallState {
+  const found = installStateOf(row, state);
+  const own = platformOf(row, state.archColumn);
+  if (found !== "installable" || row.type !== "controller" || !own) return found;
+  const platform = platforms.find((one) => platformName(one) === platformName(own));
+  return platform && platform.missing.length > 0 ? "no-installer" : found;
+}
+
 /** The platform of a row; undefined for one that BK-Lite has no packages for. */
 function platformOf(row: Row, archColumn: boolean): { os: Os; arch: Arch | null } | undefined {
   const os = OPERATING_SYSTEMS.find((known) => known === row.os);
