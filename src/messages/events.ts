@@ -286,8 +286,7 @@ interface Waiting extends Lock {
   left: number;
 }
 
-/** A package and what was done to it, or would be. */
-interface PackageLine {
+interface FoundPackage {
   file: string;
   type: string;
   os: string | null;
@@ -295,6 +294,10 @@ interface PackageLine {
   object: string;
   version: string;
   key: string;
+}
+
+/** A package and what was done to it, or would be. */
+interface PackageLine extends FoundPackage {
   bytes: number | null;
   sha256: string | null;
 }
@@ -327,15 +330,8 @@ interface GateWaiting {
   left: number;
 }
 
-interface ScanFound {
-  file: string;
-  type: string;
-  os: string | null;
-  arch: string | null;
-  object: string;
-  version: string;
+interface ScanFound extends FoundPackage {
   name: string;
-  key: string;
   bytes: number;
 }
 

@@ -11,6 +11,7 @@ import {
   type ReasonEvent,
   sentence,
 } from "../messages/events.ts";
+import type { PHASES } from "../messages/screen.ts";
 import {
   escapeDeep,
   escapeJson,
@@ -50,6 +51,15 @@ export interface Log {
    * Writes the end of the screen in pretty output; `stack` is that of a bug. JSON lines end with an event.
    */
   finish?: (report: Report, stack?: string) => void;
+  /** The running tasks: startProgress adds and removes them, and shows one. */
+  readonly tasks?: Set<RunningTask>;
+}
+
+/** A task whose progress is shown if no other is more important. */
+export interface RunningTask {
+  phase: keyof typeof PHASES;
+  /** Whether bytes are still to come. */
+  goesOn: () => boolean;
 }
 
 interface LogOptions {
@@ -102,6 +112,7 @@ export function createLog(options: LogOptions): Log {
   return {
     ...sink,
     language,
+    tasks: new Set(),
     debug: told("debug"),
     info: told("info"),
     warn: complained("warn"),
