@@ -247,7 +247,7 @@ describe("docs/offline.md", () => {
     assert.equal(packed.code, 0, packed.stderr);
     await docker("rmi", TAG);
     const byHand = await shell.run(
-      shellBlocks("signing.md").get("By hand, first")?.join("\n") ?? "false",
+      shellBlocks("signing.md").get("Manually, first")?.join("\n") ?? "false",
       folder,
     );
     assert.equal(byHand.code, 0, byHand.stderr);
