@@ -293,7 +293,7 @@ describe("docs/offline.md", () => {
   test("a Docker that does not answer is not called missing", async () => {
     const env = { ...process.env, DOCKER_HOST: "tcp://127.0.0.1:1", PATH: join(stack.folder, "bin") };
     // Docker alone on the PATH, and what the script needs.
-    for (const name of ["sh", "sha256sum", "dirname", "find", "grep", "wc", "cat"]) {
+    for (const name of ["sh", "sha256sum", "dirname", "find", "grep", "sed", "wc", "cat"]) {
       const { stdout } = await run("which", [name]);
       symlinkSync(stdout.trim(), join(stack.folder, "bin", name));
     }
