@@ -1,7 +1,7 @@
 import { EXIT, type ExitCode } from "./exit.ts";
 import { exitOf, formatMessage, type Params, type ReasonId } from "./messages/catalog.ts";
 
-export interface JobErrorOptions {
+interface JobErrorOptions {
   /** Readiness layer that failed (`dns`, `tcp`, `tls`, `login`, …). */
   layer?: string | undefined;
   /** The file that is at fault, as a path below PACKAGES_DIR. */

@@ -30,10 +30,10 @@ export interface SigningKey {
 }
 
 /** Why a line of a key file cannot be used. */
-export type KeyFault = "form" | "type" | "option";
+type KeyFault = "form" | "type" | "option";
 
 /** A line of a key file that cannot be used: number from 1. */
-export interface BadKeyLine {
+interface BadKeyLine {
   line: number;
   fault: KeyFault;
   /** The option or the type of key that is not supported; empty where the form is wrong. */

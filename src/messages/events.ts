@@ -113,7 +113,7 @@ export function event<F extends object = Record<never, never>>(entry: LogEvent<F
 }
 
 /** The beginning of a reason's sentence, if its event adds to the reason: "init failed (exit 65): ". */
-export type Lead = Record<Language, (fields: Readonly<Record<string, unknown>>) => string>;
+type Lead = Record<Language, (fields: Readonly<Record<string, unknown>>) => string>;
 
 /** An event whose lines are reasons of the catalog. */
 export interface ReasonEvent extends LogEvent<never> {
@@ -121,7 +121,7 @@ export interface ReasonEvent extends LogEvent<never> {
 }
 
 /** Returns an event whose sentence is that of a reason of the catalog, after `lead`. */
-export function reasonEvent(about: Record<Language, string>, lead?: Lead): ReasonEvent {
+function reasonEvent(about: Record<Language, string>, lead?: Lead): ReasonEvent {
   return { about, en: "", zh: "", ...(lead && { lead }) };
 }
 
@@ -286,8 +286,7 @@ interface Waiting extends Lock {
   left: number;
 }
 
-/** A package and what was done to it, or would be. */
-interface PackageLine {
+interface FoundPackage {
   file: string;
   type: string;
   os: string | null;
@@ -295,6 +294,10 @@ interface PackageLine {
   object: string;
   version: string;
   key: string;
+}
+
+/** A package and what was done to it, or would be. */
+interface PackageLine extends FoundPackage {
   bytes: number | null;
   sha256: string | null;
 }
@@ -327,15 +330,8 @@ interface GateWaiting {
   left: number;
 }
 
-interface ScanFound {
-  file: string;
-  type: string;
-  os: string | null;
-  arch: string | null;
-  object: string;
-  version: string;
+interface ScanFound extends FoundPackage {
   name: string;
-  key: string;
   bytes: number;
 }
 

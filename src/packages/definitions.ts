@@ -113,7 +113,7 @@ export function isBuiltin(slot: CollectorPlace | undefined, paths: Iterable<stri
 }
 
 /** A collector's object: one file, or a zip that BK-Lite unpacks. */
-export interface Shape {
+interface Shape {
   /** The row's name. */
   name: string;
   /** Paths of the files in the zip; undefined for a zip that was not opened. */

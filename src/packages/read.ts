@@ -46,7 +46,7 @@ import { checkComplete, holdsExecutable } from "./validate.ts";
 export type ScanArguments = Claim & { file?: string };
 
 /** The files to read, and findings to be logged. */
-export interface FoundFiles {
+interface FoundFiles {
   files: VolumeFile[];
   ignored: readonly Ignored[];
   warnings: readonly Problem[];
@@ -91,7 +91,7 @@ export function emptyVolume(path: string, warnings: readonly Problem[], others: 
 /** `signatures`: what VERIFY_KEY_FILE asks for. */
 export type ReadOptions = WaitOptions & { signatures?: Signatures | undefined };
 
-export interface ReadFiles {
+interface ReadFiles {
   archives: Archive[];
   /**
    * Everything that is wrong with any of the files: exit 65, or 66 and 74 for a file that could not be read.

@@ -51,7 +51,7 @@ export async function readRows(db: Database, shape: TableShape): Promise<Row[]> 
 }
 
 /** Reads the rows with these ids. */
-export async function readSome(db: Database, shape: TableShape, ids: readonly number[]): Promise<Row[]> {
+async function readSome(db: Database, shape: TableShape, ids: readonly number[]): Promise<Row[]> {
   return read(db, shape, "WHERE id = ANY ($1::bigint[])", [ids]);
 }
 

@@ -24,7 +24,7 @@ export interface ApplyContext extends StageContext {
 }
 
 /** The results of all packages. */
-export interface Applied {
+interface Applied {
   /** In the packages' order. */
   failures: Map<Decision, unknown>;
   /** Of the stored objects, lower-case hex; undefined if an object's own cannot be read. */
@@ -224,7 +224,7 @@ export async function removeObsolete(
   }
 }
 
-export interface StageContext extends CheckContext {
+interface StageContext extends CheckContext {
   servers: Servers;
   /** The objects as they were read, deletion markers included. */
   objects: ReadonlyMap<string, StoredObject>;
@@ -235,7 +235,7 @@ export interface StageContext extends CheckContext {
 }
 
 /** What the archives of one run share. */
-export interface RunUploads {
+interface RunUploads {
   budget: InFlightBudget;
   /** The number of the archive's first upload among all `count` of the run, from 1. */
   index: number;
@@ -246,7 +246,7 @@ export interface RunUploads {
 }
 
 /** A package whose chunks are sent. */
-export interface StagedPackage {
+interface StagedPackage {
   decision: Decision;
   object: Staged;
   /** By performance.now(). */
@@ -265,7 +265,7 @@ function withSpace(error: unknown, { used, most }: StageContext["space"]): unkno
  * read. If one of them fails, the others are stopped, all chunks are purged, and the first failure is thrown.
  * A sound archive gets its `digests.entries`.
  */
-export async function stageArchive(
+async function stageArchive(
   archive: Archive,
   uploads: readonly Decision[],
   { budget, index, count, ...run }: RunUploads,
@@ -319,7 +319,7 @@ export async function stageArchive(
 }
 
 /** Purges the chunks of objects that will not be published. */
-export async function discardAll(staged: Iterable<StagedPackage>, context: StageContext): Promise<void> {
+async function discardAll(staged: Iterable<StagedPackage>, context: StageContext): Promise<void> {
   const { bucket } = context.servers.nats;
   const purges = [...staged].map(({ object }) =>
     discard(bucket, object.nuid, (error) => logLeftover(error, context)),
@@ -327,7 +327,7 @@ export async function discardAll(staged: Iterable<StagedPackage>, context: Stage
   await Promise.all(purges);
 }
 
-export function logLeftover(error: unknown, { log }: { log: Log }): void {
+function logLeftover(error: unknown, { log }: { log: Log }): void {
   log.warn("cleanup.failed", "cleanup.failed", { said: (error as Error).message });
 }
 

@@ -11,7 +11,7 @@ const MAX_LIST = 16 * 1024 * 1024;
 const MAX_SIGNATURE = 4096;
 
 /** The SHA-256 that a signed list has for a file. */
-export interface SignedDigest extends Expected {
+interface SignedDigest extends Expected {
   signer: SigningKey;
 }
 
