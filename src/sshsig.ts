@@ -140,7 +140,7 @@ function parseTime(text: string): number | undefined {
     found[7] === "Z"
       ? time.getUTCMonth() === month - 1 && time.getUTCDate() === day
       : time.getMonth() === month - 1 && time.getDate() === day;
-  // ssh-keygen rejects times before 1970; JavaScript takes the years 0 to 99 for 1900 to 1999
+  // ssh-keygen rejects times before 1970; JavaScript reads the years 0 to 99 as 1900 to 1999
   const valid = same && year >= 1970 && time.getTime() > 0 && hour < 24 && minute < 60 && second < 60;
   return valid ? time.getTime() : undefined;
 }
