@@ -59,7 +59,7 @@ export class Patience {
   }
 }
 
-export interface PollOptions<T> {
+interface PollOptions<T> {
   /** Whether the value is the expected one. */
   until: (value: T) => boolean;
   /** Milliseconds before the next read, after `turn` reads; undefined: stop. */

@@ -1,7 +1,7 @@
 import { EXIT, type ExitCode } from "./exit.ts";
 import { exitOf, formatMessage, type Params, type ReasonId } from "./messages/catalog.ts";
 
-export interface JobErrorOptions {
+interface JobErrorOptions {
   /** Readiness layer that failed (`dns`, `tcp`, `tls`, `login`, …). */
   layer?: string | undefined;
   /** The file that is at fault, as a path below PACKAGES_DIR. */
@@ -126,6 +126,11 @@ export function toRunError(failures: readonly unknown[]): unknown {
   if (!(first instanceof JobError) || others === 0) return first;
   const { reason, params, layer, file, server } = first;
   return new JobError(reason, params, { layer, file, server, others, cause: first });
+}
+
+/** Whether the same run may start over after an error. */
+export function isRetryable(error: unknown): boolean {
+  return error instanceof JobError && error.retryable;
 }
 
 /** Whether the operating system reported the error: a missing file, no permission, an I/O error. */

@@ -191,7 +191,7 @@ export function helpPage(
   throw new JobError("usage.topic", { topic, topics, nearest: nearest(topic, [...topics, ...reasons]) });
 }
 
-export interface HelpOptions {
+interface HelpOptions {
   language: Language;
   /** Terminal cells of a line. */
   width: number;

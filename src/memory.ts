@@ -19,7 +19,7 @@ interface Collector {
 }
 
 /** Counts the bytes of buffers that are no longer used, and collects them once there are enough. */
-export type Sweep = (bytes: number) => void;
+type Sweep = (bytes: number) => void;
 
 /**
  * One heap, one count: a hundred small files drop as much as one large file, but none reaches the limit

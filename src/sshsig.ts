@@ -7,6 +7,8 @@ const KEY_TYPE = "ssh-ed25519";
 const MAGIC = "SSHSIG";
 const BEGIN = "-----BEGIN SSH SIGNATURE-----\n";
 const END = "-----END SSH SIGNATURE-----\n";
+/** As it stands in a text that was decoded byte by byte. */
+const BYTE_ORDER_MARK = /^\xef\xbb\xbf/;
 /** Characters of base64 in a line, as ssh-keygen writes them. */
 const LINE = 70;
 /** A DER header that makes a SubjectPublicKeyInfo of a raw Ed25519 key (RFC 8410). */
@@ -28,10 +30,10 @@ export interface SigningKey {
 }
 
 /** Why a line of a key file cannot be used. */
-export type KeyFault = "form" | "type" | "option";
+type KeyFault = "form" | "type" | "option";
 
 /** A line of a key file that cannot be used: number from 1. */
-export interface BadKeyLine {
+interface BadKeyLine {
   line: number;
   fault: KeyFault;
   /** The option or the type of key that is not supported; empty where the form is wrong. */
@@ -60,17 +62,18 @@ export type Verdict =
   | { refused: "expired" | "early" | "forbidden"; fingerprint: string };
 
 /**
- * Returns the keys of a key file: lines as in `id_ed25519.pub`, or as in `allowed_signers` (ssh-keygen(1),
- * ALLOWED SIGNERS), of which the options `namespaces`, `valid-after` and `valid-before` are obeyed. Any other
- * option, and any key that is not Ed25519, is a bad line: passing it over could accept what ssh-keygen
- * refuses.
+ * Returns the keys of a key file, decoded as Latin-1: lines as in `id_ed25519.pub`, or as in
+ * `allowed_signers` (ssh-keygen(1), ALLOWED SIGNERS), of which the options `namespaces`, `valid-after` and
+ * `valid-before` are obeyed. Any other option, a negated principal, and any key that is not Ed25519 is a bad
+ * line: passing it over could accept what ssh-keygen refuses.
  */
 export function parseKeys(text: string): { keys: SigningKey[]; bad: BadKeyLine[] } {
   const keys: SigningKey[] = [];
   const bad: BadKeyLine[] = [];
-  for (const [index, raw] of text.split("\n").entries()) {
-    const line = raw.replace(/\r$/, "");
-    if (/^[ \t]*(?:#|$)/.test(line)) continue;
+  // a byte order mark must not make a key of a comment
+  for (const [index, raw] of text.replace(BYTE_ORDER_MARK, "").split("\n").entries()) {
+    const line = raw.replaceAll(/^[ \t]+|\r$/g, "");
+    if (line === "" || line.startsWith("#")) continue;
     const key = parseKeyLine(line);
     if ("fault" in key) bad.push({ line: index + 1, ...key });
     else keys.push(key);
@@ -93,12 +96,15 @@ function parseKeyLine(line: string): SigningKey | { fault: KeyFault; word: strin
   const blob = decodeBase64(base64);
   const publicKey = blob && new Fields(blob).key();
   if (!blob || !publicKey) return { fault: "form", word: "" };
+  const principals = own === undefined ? (quoted ?? plain ?? "") : "";
+  // whom a signature is by is not asked here, so nobody can be left out
+  if (principals.includes("!")) return { fault: "option", word: principals };
   const limits = own === undefined && options !== undefined ? parseOptions(options) : {};
   if ("fault" in limits) return limits;
   return {
     publicKey,
     fingerprint: fingerprintOf(publicKey),
-    comment: comment.trim() || (own === undefined ? (quoted ?? plain ?? "") : ""),
+    comment: comment.trim() || principals,
     ...limits,
   };
 }
@@ -134,7 +140,9 @@ function parseTime(text: string): number | undefined {
     found[7] === "Z"
       ? time.getUTCMonth() === month - 1 && time.getUTCDate() === day
       : time.getMonth() === month - 1 && time.getDate() === day;
-  return same && hour < 24 && minute < 60 && second < 60 ? time.getTime() : undefined;
+  // ssh-keygen rejects times before 1970; JavaScript reads the years 0 to 99 as 1900 to 1999
+  const valid = same && year >= 1970 && time.getTime() > 0 && hour < 24 && minute < 60 && second < 60;
+  return valid ? time.getTime() : undefined;
 }
 
 /**

@@ -4,7 +4,7 @@ import { createSweep } from "../memory.ts";
 import type { OpenFile } from "./types.ts";
 
 /** A range of a file, in bytes. */
-export interface Stretch {
+interface Stretch {
   start?: number;
   size: number;
 }

@@ -28,7 +28,7 @@ const MAGIC = [
 ] as const;
 
 /** A format that is neither zip nor gzip. */
-export type FileFormat = (typeof MAGIC)[number][1] | TextFormat | "program" | "zeros";
+type FileFormat = (typeof MAGIC)[number][1] | TextFormat | "program" | "zeros";
 type TextFormat = "html" | "xml" | "json" | "lfs" | "text";
 
 /** Returns the format of a file that is neither zip nor gzip, by its first bytes; undefined if unknown. */

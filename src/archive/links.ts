@@ -12,7 +12,7 @@ export interface PlainEntry {
 }
 
 /** A link that cannot be replaced. */
-export interface BadLink {
+interface BadLink {
   path: string;
   target: string;
   /** Whether it leads back to itself, or to a folder around it; otherwise its target does not exist. */

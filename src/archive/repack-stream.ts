@@ -18,7 +18,7 @@ export interface RepackSource<From> {
   translate(error: unknown): unknown;
 }
 
-export interface RepackReader<From> {
+interface RepackReader<From> {
   /** Yields a file in pieces, each valid until the next one is requested. May go back to an earlier file. */
   bytes(from: From): AsyncIterable<Uint8Array>;
   /** Throws if the source has changed since it was scanned. */

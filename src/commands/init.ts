@@ -27,6 +27,7 @@ import { concludePlatforms, incompleteOf } from "../reconcile/platforms.ts";
 import { prepare, waitForFirstStart } from "../reconcile/prepare.ts";
 import { concludeRegions } from "../reconcile/regions.ts";
 import { withRetries } from "../reconcile/retries.ts";
+import { checkSpace } from "../reconcile/space.ts";
 import { type Desired, decideAll, type ObservedState, resolveDesired } from "../reconcile/state.ts";
 import type { Listing } from "../store/object.ts";
 
@@ -113,10 +114,13 @@ async function reconcile(
   const tidy = { purge: config.purgeOrphans, log, signal };
   recorder.orphans = await tidyOrphans(bucket, state.listing, unreachable, tidy);
 
+  const { objects } = state.listing;
+  const space = await checkSpace(bucket, { decisions: plan.packages, objects });
   const context: ApplyContext = {
     servers,
     lock,
-    objects: state.listing.objects,
+    objects,
+    space,
     stallSeconds: config.natsTimeout,
     full: config.archiveCheck === "full",
     signatures: job.signatures,

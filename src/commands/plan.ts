@@ -10,6 +10,7 @@ import { afterPrune, planKeep, reportKept, showRemovals } from "../reconcile/old
 import { afterPlan, concludePlatforms } from "../reconcile/platforms.ts";
 import { prepare, waitForFirstStart } from "../reconcile/prepare.ts";
 import { withRetries } from "../reconcile/retries.ts";
+import { findShortage } from "../reconcile/space.ts";
 import { decideAll, resolveDesired } from "../reconcile/state.ts";
 
 /** Shows what init would do, refusals included. Writes nothing. */
@@ -17,7 +18,7 @@ export async function showPlan(job: JobContext): Promise<void> {
   const { servers: first, archives, deadline } = await prepare(job);
   const { config, log, recorder } = job;
   const observe = createObserve(job);
-  const { plan, state, desired } = await withRetries(job, first, async (servers, signal) => {
+  const { plan, state, desired, full } = await withRetries(job, first, async (servers, signal) => {
     // The plan is shown even if init would refuse the table.
     const { refusal } = servers.postgres.shape;
     if (refusal) log.warn("plan.warning", refusal.reason, refusal.params);
@@ -26,7 +27,8 @@ export async function showPlan(job: JobContext): Promise<void> {
     const seen = await observe(servers, signal, desired.packages);
     const decided = await decideAll(job, desired, seen, signal);
     await checkArchives(decided.packages, { full: config.archiveCheck === "full", log, recorder, signal });
-    return { plan: decided, state: seen, desired };
+    const full = await findShortage(servers.nats.bucket, seen.listing, decided.packages);
+    return { plan: decided, state: seen, desired, full };
   });
   logPlanWarnings(log, plan);
   for (const decision of plan.packages) recordDecision(decision, decision.conflict, recorder);
@@ -40,7 +42,8 @@ export async function showPlan(job: JobContext): Promise<void> {
   const incomplete = concludePlatforms(job, afterPrune(after, old), desired);
   const conflicts = [...plan.packages, ...plan.rows].flatMap((decision) => decision.conflict ?? []);
   // What init could not repair.
-  const failure = toRunError([...conflicts, ...reportDamage(job, state, plan)]);
+  const damage = reportDamage(job, state, plan);
+  const failure = full ?? toRunError([...conflicts, ...damage]);
   if (failure) throw failure;
   if (incomplete) throw incomplete;
 }

@@ -3,7 +3,7 @@ import type { ConfigProblem } from "../messages/config.ts";
 import type { Reader } from "./env.ts";
 
 const SSL_MODES = ["disable", "require", "verify-ca", "verify-full"] as const;
-export type SslMode = (typeof SSL_MODES)[number];
+type SslMode = (typeof SSL_MODES)[number];
 
 export interface DbConfig {
   /** One, or several of which the first that can be used is taken. */
@@ -84,7 +84,7 @@ function fromParts(reader: Reader): Server {
   };
 }
 
-function readUrl(reader: Reader): (Server & DatabaseUrl) | undefined {
+function readUrl(reader: Reader): DatabaseUrl | undefined {
   const url = parseDatabaseUrl(reader.text("DATABASE_URL") as string);
   if ("problem" in url) {
     reader.problems.push(url.problem);
@@ -95,11 +95,7 @@ function readUrl(reader: Reader): (Server & DatabaseUrl) | undefined {
 }
 
 /** The parts of a DATABASE_URL. */
-export interface DatabaseUrl {
-  servers: readonly DbServer[];
-  database: string;
-  user: string;
-  password: string | undefined;
+interface DatabaseUrl extends Server {
   sslMode: SslMode | undefined;
   /** Paths of certificate files. */
   files: { ca: string | undefined; cert: string | undefined; key: string | undefined };
@@ -262,7 +258,7 @@ export function placeOf({ host, port }: DbServer): string {
  * Parses libpq's lists: hosts and ports separated by commas, one port for each host or one for all. A list
  * that is invalid is undefined. IPv6 with or without brackets.
  */
-export function pairHosts(hosts: string, ports: string): { hosts?: string[]; servers?: DbServer[] } {
+function pairHosts(hosts: string, ports: string): { hosts?: string[]; servers?: DbServer[] } {
   const names = hosts.split(",").map((host) => host.trim().replace(/^\[(.*)\]$/, "$1"));
   if (!names.every(isHost)) return {};
   const numbers = ports.split(",").map((port) => portOf(port.trim()));

@@ -2,8 +2,8 @@
  * config/: from the environment to one frozen, typed configuration, all problems together and before a socket
  * is opened. Knows the variables' names and rules, not their use.
  */
-import { realpathSync, statSync } from "node:fs";
-import { resolve } from "node:path";
+import { lstatSync, readlinkSync, realpathSync, statSync } from "node:fs";
+import { basename, dirname, join, resolve } from "node:path";
 import { JobError } from "../errors.ts";
 import {
   type Arch,
@@ -62,7 +62,6 @@ export interface VolumeConfig {
   waitTimeout: number;
   /** Seconds; 0: no limit. */
   runTimeout: number;
-  reportFiles: readonly string[];
 }
 
 export interface Config extends VolumeConfig {
@@ -71,7 +70,7 @@ export interface Config extends VolumeConfig {
 }
 
 /** The settings of the output: read first, and never an error. */
-export interface OutputConfig {
+interface OutputConfig {
   logLevel: LogLevel;
   logFormat: "json" | "pretty" | "auto";
   language: Language;
@@ -134,8 +133,8 @@ function readVolume(reader: Reader): VolumeConfig {
     natsTimeout: reader.seconds("NATS_TIMEOUT", 1),
     waitTimeout: reader.seconds("WAIT_TIMEOUT"),
     runTimeout: reader.seconds("RUN_TIMEOUT"),
-    reportFiles: readReportFiles(reader),
   };
+  checkReportFiles(reader);
   reader.oneOf("LOG_LEVEL", LOG_LEVELS);
   reader.oneOf("LOG_FORMAT", ["auto", "json", "pretty"]);
   reader.oneOf("LOG_LANG", ["auto", ...LANGUAGES]);
@@ -154,15 +153,40 @@ function readVersion(reader: Reader, name: "PACKAGE_VERSION"): string | undefine
  */
 function readKeys(reader: Reader): readonly SigningKey[] | undefined {
   const path = reader.text("VERIFY_KEY_FILE");
-  if (path === undefined || statSync(path, { throwIfNoEntry: false })?.isCharacterDevice()) return undefined;
+  if (path === undefined || isDevice(path)) return undefined;
   const text = reader.file("VERIFY_KEY_FILE")?.toString("latin1");
   if (text === undefined) return [];
   const folder = realPath(reader.text("PACKAGES_DIR") as string);
-  if (`${realPath(path)}/`.startsWith(`${folder}/`)) reader.addProblem("config.keys.inside", { path });
+  if (leadsThrough(path, folder)) reader.addProblem("config.keys.inside", { path });
   const { keys, bad } = parseKeys(text);
   for (const line of bad) reader.addProblem("config.keys.line", { path, ...line });
   if (keys.length === 0 && bad.length === 0) reader.addProblem("config.keys.empty", { path });
   return keys;
+}
+
+/** Whether a file is a device; if it cannot be examined, reading it tells why. */
+function isDevice(path: string): boolean {
+  try {
+    return statSync(path).isCharacterDevice();
+  } catch {
+    return false;
+  }
+}
+
+/** Links that Linux follows in one path. */
+const MAX_LINKS = 40;
+
+/** Whether a file, or one of the links that lead to it, lies in a folder. */
+function leadsThrough(path: string, folder: string): boolean {
+  let at = path;
+  for (let links = 0; links <= MAX_LINKS; links += 1) {
+    const parent = realPath(dirname(at));
+    const place = join(parent, basename(at));
+    if (`${place}/`.startsWith(`${folder}/`)) return true;
+    if (!lstatSync(place, { throwIfNoEntry: false })?.isSymbolicLink()) return false;
+    at = resolve(parent, readlinkSync(place));
+  }
+  return false;
 }
 
 function realPath(path: string): string {
@@ -214,13 +238,11 @@ function readRegions(reader: Reader): VolumeConfig["regions"] {
 }
 
 /** Tries each path: a report that cannot be written is exit 78 before any work. */
-function readReportFiles(reader: Reader): readonly string[] {
-  const paths = reportPaths(reader.text("REPORT_FILE"));
-  for (const path of paths) {
+function checkReportFiles(reader: Reader): void {
+  for (const path of reportPaths(reader.text("REPORT_FILE"))) {
     const said = whyUnwritable(path);
     if (said) reader.addProblem("config.report", { path, said });
   }
-  return paths;
 }
 
 /** Returns values that are shown, even if one of them is a password too. */

@@ -115,7 +115,7 @@ export function event<F extends object = Record<never, never>>(entry: LogEvent<F
 }
 
 /** The beginning of a reason's sentence, if its event adds to the reason: "init failed (exit 65): ". */
-export type Lead = Record<Language, (fields: Readonly<Record<string, unknown>>) => string>;
+type Lead = Record<Language, (fields: Readonly<Record<string, unknown>>) => string>;
 
 /** An event whose lines are reasons of the catalog. */
 export interface ReasonEvent extends LogEvent<never> {
@@ -123,7 +123,7 @@ export interface ReasonEvent extends LogEvent<never> {
 }
 
 /** Returns an event whose sentence is that of a reason of the catalog, after `lead`. */
-export function reasonEvent(about: Record<Language, string>, lead?: Lead): ReasonEvent {
+function reasonEvent(about: Record<Language, string>, lead?: Lead): ReasonEvent {
   return { about, en: "", zh: "", ...(lead && { lead }) };
 }
 
@@ -144,8 +144,8 @@ export interface RemovedCounts {
 /** `3 versions removed (90.0 MiB)`. */
 export function removedWords({ versions, bytes, done }: RemovedCounts, language: Language): string {
   const size = bytes > 0 ? formatBytes(bytes) : "";
-  if (language === "zh") return `${done ? "已删除" : "将删除"} ${versions} 个旧版本${size && `（${size}）`}`;
-  return `${plural(versions, "old version")} ${done ? "removed" : "would be removed"}${size && ` (${size})`}`;
+  if (language === "zh") return `${done ? "已删除" : "将删除"} ${versions} 个版本${size && `（${size}）`}`;
+  return `${plural(versions, "version")} ${done ? "removed" : "would be removed"}${size && ` (${size})`}`;
 }
 
 /** What `prune` came to. */
@@ -288,8 +288,7 @@ interface Waiting extends Lock {
   left: number;
 }
 
-/** A package and what was done to it, or would be. */
-interface PackageLine {
+interface FoundPackage {
   file: string;
   type: string;
   os: string | null;
@@ -297,6 +296,10 @@ interface PackageLine {
   object: string;
   version: string;
   key: string;
+}
+
+/** A package and what was done to it, or would be. */
+interface PackageLine extends FoundPackage {
   bytes: number | null;
   sha256: string | null;
 }
@@ -329,15 +332,8 @@ interface GateWaiting {
   left: number;
 }
 
-interface ScanFound {
-  file: string;
-  type: string;
-  os: string | null;
-  arch: string | null;
-  object: string;
-  version: string;
+interface ScanFound extends FoundPackage {
   name: string;
-  key: string;
   bytes: number;
 }
 

@@ -75,13 +75,17 @@ interface Capacity {
   limit: number;
   used: number;
   needed: number;
+  /** The least limit that is enough for the whole run. */
+  enough: number;
+  /** To what the bucket's max_bytes has to be raised too. */
+  raised?: number;
 }
 
 type Limit = "bucket" | "account" | "server";
 
 const MIB = 1024 ** 2;
-/** The least limit that is enough; the nats tool and nats-server both read `512MiB`. */
-const enough = ({ used, needed }: Capacity) => `${Math.ceil((used + needed) / MIB)}MiB`;
+/** A limit in whole MiB: the nats tool and nats-server both read `512MiB`. */
+const inMib = (bytes: number) => `${Math.ceil(bytes / MIB)}MiB`;
 
 /** How to raise each limit; `value` is the least that is enough. */
 const RAISE: Record<Limit, Record<Language, (bucket: string, value: string) => string>> = {
@@ -109,6 +113,38 @@ const LIMITS: Record<Limit, Record<Language, string>> = {
   server: { en: "the nats-server", zh: "nats-server" },
 };
 
+/** If the bucket's limit is too low beside the account's: the second command. */
+function raisedToo({ bucket, raised }: Capacity, language: Language): string {
+  if (raised === undefined) return "";
+  const command = RAISE.bucket[language](bucket, inMib(raised));
+  return language === "en" ? `; then ${command}` : `；然后${command}`;
+}
+
+interface Full extends StoreSaid {
+  bucket: string;
+  /** What the whole run needs, and the bucket's limit that is enough; undefined: outside of an upload. */
+  more?: number;
+  enough?: number;
+}
+
+/** How to raise a limit that JetStream has not told before it was reached. */
+function raise({ bucket, said, more, enough }: Full, language: Language): string {
+  const limit = limitIn(said);
+  if (more === undefined || enough === undefined) return RAISE[limit][language](bucket, "SIZE");
+  if (limit === "bucket") return RAISE.bucket[language](bucket, inMib(enough));
+  const by = inMib(more);
+  return {
+    account: {
+      en: `raise the account's limit by ${by}: max_file in its jetstream block, or nsc edit account --js-disk-storage`,
+      zh: `请将账户的上限调大 ${by}：账户 jetstream 段的 max_file，或 nsc edit account --js-disk-storage`,
+    },
+    server: {
+      en: `free ${by} on the nats-server's disk, or raise max_file_store in its jetstream block by ${by}`,
+      zh: `请在 nats-server 所在磁盘释放 ${by} 空间，或将其 jetstream 段的 max_file_store 调大 ${by}`,
+    },
+  }[limit][language];
+}
+
 /** A limit that the check before the upload finds too low. */
 function full(limit: "bucket" | "account", en: (bucket: string) => string, zh: (bucket: string) => string) {
   const numbers = ({ limit, used, needed }: Capacity) => [limit, used, needed].map(formatBytes);
@@ -119,14 +155,14 @@ function full(limit: "bucket" | "account", en: (bucket: string) => string, zh: (
         const [most, used, needed] = numbers(p);
         return `${en(p.bucket)}: ${limit === "bucket" ? "max_bytes" : "limit"} ${most}, used ${used}, ${needed} more needed`;
       },
-      (p) => RAISE[limit].en(p.bucket, enough(p)) + FREE.en,
+      (p) => RAISE[limit].en(p.bucket, inMib(p.enough)) + raisedToo(p, "en") + FREE.en,
     ],
     zh: [
       (p) => {
         const [most, used, needed] = numbers(p);
         return `${zh(p.bucket)}：${limit === "bucket" ? "max_bytes" : "上限"} ${most}，已用 ${used}，还需 ${needed}`;
       },
-      (p) => RAISE[limit].zh(p.bucket, enough(p)) + FREE.zh,
+      (p) => RAISE[limit].zh(p.bucket, inMib(p.enough)) + raisedToo(p, "zh") + FREE.zh,
     ],
   });
 }
@@ -380,19 +416,19 @@ export const nats = {
     ],
   ),
   // Space in the Object Store.
-  "store.full": reason<StoreSaid & { bucket: string }>({
+  "store.full": reason<Full>({
     exit: 73,
-    en: [({ bucket, said }) => `bucket "${bucket}": ${LIMITS[limitIn(said)].en} is full: ${said}`, ({ bucket, said }) => RAISE[limitIn(said)].en(bucket, "SIZE") + FREE.en],
-    zh: [({ bucket, said }) => `存储桶“${bucket}”：${LIMITS[limitIn(said)].zh} 空间已满：${said}`, ({ bucket, said }) => RAISE[limitIn(said)].zh(bucket, "SIZE") + FREE.zh],
+    en: [({ bucket, said }) => `bucket "${bucket}": ${LIMITS[limitIn(said)].en} is full: ${said}`, (p) => raise(p, "en") + FREE.en],
+    zh: [({ bucket, said }) => `存储桶“${bucket}”：${LIMITS[limitIn(said)].zh} 空间已满：${said}`, (p) => raise(p, "zh") + FREE.zh],
   }),
   "store.full.bucket": full(
     "bucket",
-    (bucket) => `bucket "${bucket}" has no space for this archive`,
-    (bucket) => `存储桶“${bucket}”没有足够空间存储该探针包`,
+    (bucket) => `bucket "${bucket}" has no space for this run`,
+    (bucket) => `存储桶“${bucket}”没有足够空间完成本次运行`,
   ),
   "store.full.account": full(
     "account",
-    (bucket) => `the NATS account has no space for this archive (bucket "${bucket}")`,
-    (bucket) => `NATS 账户没有足够空间存储该探针包（存储桶“${bucket}”）`,
+    (bucket) => `the NATS account has no space for this run (bucket "${bucket}")`,
+    (bucket) => `NATS 账户没有足够空间完成本次运行（存储桶“${bucket}”）`,
   ),
 };

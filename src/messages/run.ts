@@ -1,4 +1,4 @@
-import { type Language, plural, quoteForShell, reason, type Text, type Words, warning } from "./define.ts";
+import { fill, type Language, list, plural, quoteForShell, reason, type Text, type Words, warning } from "./define.ts";
 import type { KeptReason } from "./events.ts";
 
 interface LostSaid {
@@ -43,31 +43,31 @@ interface Identity {
 
 const what = ({ type, os, arch, object, version }: Identity) => `${type} ${arch === null ? os : `${os}/${arch}`} ${object} ${version}`;
 
-/** Why a version stays, and what to do about it. */
-const KEPT: Record<KeptReason, Record<"en" | "zh", [cause: (user: string) => string, remedy: (version: string) => string]>> = {
+/** Why versions stay, and what to do about it. */
+const KEPT: Record<KeptReason, Record<"en" | "zh", Words<string>>> = {
   latest: {
-    en: [() => "each upload replaces this version", () => "delete it on BK-Lite's page if it must go"],
-    zh: [() => "该版本会随每次上传被替换", () => "请在 BK-Lite 页面上删除它（如果确实不再需要）"],
+    en: ["latest is replaced by each upload", "delete it on BK-Lite's page if it must go"],
+    zh: ["latest 会随每次上传被替换", "请在 BK-Lite 页面上删除它（如果确实不再需要）"],
   },
   user: {
-    en: [(user) => `"${user}" uploaded it`, () => "delete it on BK-Lite's page if it must go"],
-    zh: [(user) => `它由“${user}”上传`, () => "请在 BK-Lite 页面上删除它（如果确实不再需要）"],
+    en: ["uploaded by a user", "delete it on BK-Lite's page if it must go"],
+    zh: ["由用户上传", "请在 BK-Lite 页面上删除它（如果确实不再需要）"],
   },
   "not-ready": {
-    en: [() => "BK-Lite has not finished with it", () => "wait until BK-Lite has finished with it, or delete it on BK-Lite's page"],
-    zh: [() => "BK-Lite 尚未处理完它", () => "请等待 BK-Lite 处理完成，或在 BK-Lite 页面上删除它"],
+    en: ["not ready yet in BK-Lite", "wait until BK-Lite has finished with it, or delete it on BK-Lite's page"],
+    zh: ["BK-Lite 尚未处理完", "请等待 BK-Lite 处理完成，或在 BK-Lite 页面上删除它"],
   },
   unordered: {
-    en: [() => "its version cannot be compared with the others", (version) => `run bklite-package-init prune --version ${quoteForShell(version)} --yes if it must go`],
-    zh: [() => "无法将其版本与其他版本比较新旧", (version) => `请执行 bklite-package-init prune --version ${quoteForShell(version)} --yes 将其删除（如果不再需要）`],
+    en: ["the version cannot be compared with the others", (version) => `run bklite-package-init prune --version ${quoteForShell(version)} --yes if it must go`],
+    zh: ["无法与其他版本比较新旧", (version) => `请执行 bklite-package-init prune --version ${quoteForShell(version)} --yes 将其删除（如果不再需要）`],
   },
   volume: {
-    en: [() => "it lies on the volume, and the next init would store it again", () => "take its file off the volume (PACKAGES_DIR), then run prune again"],
-    zh: [() => "它仍在卷（PACKAGES_DIR）中，下一次 init 会再次存储它", () => "请先从该目录中移走相应文件，再次执行 prune"],
+    en: ["on the volume (PACKAGES_DIR), so the next init would store it again", "remove the file from the volume, then run prune again"],
+    zh: ["仍在卷（PACKAGES_DIR）中，下一次 init 会再次存储", "请先从该目录中移走相应文件，再次执行 prune"],
   },
   last: {
-    en: [() => "no other version of this object is stored as well as this one", () => "store another version first"],
-    zh: [() => "该对象没有其他同样完整的版本", () => "请先存入另一个版本"],
+    en: ["no other version of the object is stored as well as this one", "store another version first"],
+    zh: ["该对象没有其他同样完整的版本", "请先存入另一个版本"],
   },
 };
 
@@ -97,9 +97,6 @@ const notHere = <P extends object>(en: Text<P>, zh: Text<P>) =>
     en: [en, "put its file on the volume and run init --deep, or delete the package on BK-Lite's page and upload it there again"],
     zh: [zh, "请将对应文件放入卷（PACKAGES_DIR）并运行 init --deep，或在 BK-Lite 页面上删除该探针包后重新上传"],
   });
-
-/** A failure that the next run may not have. */
-const retryable = <P extends object>(exit: 69 | 75, en: Words<P>, zh: Words<P>) => reason<P>({ exit, en, zh });
 
 /** The run itself: how it ends, what it waits for, and what verification finds. */
 export const run = {
@@ -152,29 +149,29 @@ export const run = {
     [({ seconds }) => `等待 ${seconds} 秒后，BK-Lite 服务端仍在迁移数据库：本任务继续执行，写入的内容可能与迁移后的表不符`, "请在 BK-Lite 服务端启动完成后重新运行本任务"],
   ),
   // Postgres, during the run.
-  "run.postgres.lost": retryable<LostSaid>(
-    69,
-    [({ said }) => `the connection to Postgres was lost during the run: ${said}`, "check Postgres's log and the network, then run again: stored objects are not uploaded again"],
-    [({ said }) => `运行期间与 Postgres 的连接中断：${said}`, "请检查 Postgres 的日志和网络后重新运行，已存储的内容不会再次上传"],
-  ),
-  "lock.lost": retryable<Record<never, never>>(
-    69,
-    ["this session no longer holds the bucket's lock: it was ended or reset in Postgres", "check Postgres's log, then run again"],
-    ["当前会话已不再持有存储桶的锁：该会话在 Postgres 中被终止或重置", "请检查 Postgres 的日志后重新运行"],
-  ),
-  "row.contended": retryable<LostSaid>(
-    75,
-    [({ said }) => `another program wrote the same rows at the same time: ${said}`, "find out which program uploads at the same time (BK-Lite's page, another init script), then run again"],
-    [({ said }) => `其他程序在此期间写入了相同的记录：${said}`, "请查明是哪个程序在同时上传（BK-Lite 页面、其他初始化脚本），然后重新运行"],
-  ),
+  "run.postgres.lost": reason<LostSaid>({
+    exit: 69,
+    en: [({ said }) => `the connection to Postgres was lost during the run: ${said}`, "check Postgres's log and the network, then run again: stored objects are not uploaded again"],
+    zh: [({ said }) => `运行期间与 Postgres 的连接中断：${said}`, "请检查 Postgres 的日志和网络后重新运行，已存储的内容不会再次上传"],
+  }),
+  "lock.lost": reason({
+    exit: 69,
+    en: ["this session no longer holds the bucket's lock: it was ended or reset in Postgres", "check Postgres's log, then run again"],
+    zh: ["当前会话已不再持有存储桶的锁：该会话在 Postgres 中被终止或重置", "请检查 Postgres 的日志后重新运行"],
+  }),
+  "row.contended": reason<LostSaid>({
+    exit: 75,
+    en: [({ said }) => `another program wrote the same rows at the same time: ${said}`, "find out which program uploads at the same time (BK-Lite's page, another init script), then run again"],
+    zh: [({ said }) => `其他程序在此期间写入了相同的记录：${said}`, "请查明是哪个程序在同时上传（BK-Lite 页面、其他初始化脚本），然后重新运行"],
+  }),
   "gate.closed": reason<{ missing: readonly string[]; seconds: number; hint: GateHint }>({
     exit: 76,
     en: [({ missing, seconds }) => `no installable controller${missing.includes("*") ? "" : ` for ${missing.join(", ")}`} appeared within ${seconds} s (WAIT_TIMEOUT)`, ({ hint }) => HINT[hint].en],
     zh: [({ missing, seconds }) => `等待 ${seconds} 秒（WAIT_TIMEOUT）后${missing.includes("*") ? "" : ` ${missing.join("、")} `}仍没有可安装的控制器`, ({ hint }) => HINT[hint].zh],
   }),
-  "prune.kept": warning<{ id: number; what: string; version: string; user: string; why: KeptReason }>(
-    [({ id, what, user, why }) => `row ${id} (${what}) stays: ${KEPT[why].en[0](user)}`, ({ version, why }) => KEPT[why].en[1](version)],
-    [({ id, what, user, why }) => `记录 ${id}（${what}）予以保留：${KEPT[why].zh[0](user)}`, ({ version, why }) => KEPT[why].zh[1](version)],
+  "prune.kept": warning<{ rows: readonly string[]; version: string; why: KeptReason }>(
+    [({ rows, why }) => list(`${plural(rows.length, "version")} not removed: ${KEPT[why].en[0]}:`, rows), ({ version, why }) => fill(KEPT[why].en[1], version)],
+    [({ rows, why }) => list(`${rows.length} 个版本未删除：${KEPT[why].zh[0]}：`, rows), ({ version, why }) => fill(KEPT[why].zh[1], version)],
   ),
   // Verification.
   "drift.object.missing": drift<{ key: string }>(

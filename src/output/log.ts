@@ -11,6 +11,7 @@ import {
   type ReasonEvent,
   sentence,
 } from "../messages/events.ts";
+import type { PHASES } from "../messages/screen.ts";
 import {
   escapeDeep,
   escapeJson,
@@ -50,9 +51,18 @@ export interface Log {
    * Writes the end of the screen in pretty output; `stack` is that of a bug. JSON lines end with an event.
    */
   finish?: (report: Report, stack?: string) => void;
+  /** The running tasks: startProgress adds and removes them, and shows one. */
+  readonly tasks?: Set<RunningTask>;
 }
 
-export interface LogOptions {
+/** A task whose progress is shown if no other is more important. */
+export interface RunningTask {
+  phase: keyof typeof PHASES;
+  /** Whether bytes are still to come. */
+  goesOn: () => boolean;
+}
+
+interface LogOptions {
   level: LogLevel;
   format: "json" | "pretty";
   terminal: Terminal;
@@ -107,6 +117,7 @@ export function createLog(options: LogOptions): Log {
   return {
     ...sink,
     language,
+    tasks: new Set(),
     debug: told("debug"),
     info: told("info"),
     warn: complained("warn"),
@@ -171,7 +182,7 @@ function prettySink({ level, terminal, redact, language }: LogOptions): Sink {
 }
 
 /** One line of the log. */
-export interface LogRecord {
+interface LogRecord {
   level: Level;
   time: Date;
   msg: string;

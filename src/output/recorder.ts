@@ -21,7 +21,7 @@ import {
 } from "./report.ts";
 
 /** The outcome of one package. */
-export interface PackageResult {
+interface PackageResult {
   action: PackageEntry["action"];
   source: SourceEntry;
   stored: StoredEntry;

@@ -119,6 +119,18 @@ export interface Report {
 
 export type Phase = "wait" | "scan" | "lock" | "read" | "check" | "upload" | "rows" | "verify";
 
+/** Configuration and usage of a bucket's stream. */
+export interface StreamFacts {
+  replicas: number;
+  /** Limits in bytes; -1: none. */
+  maxBytes: number;
+  maxMessageBytes: number;
+  sealed: boolean;
+  bytes: number;
+  messages: number;
+  lastSequence: number;
+}
+
 /** Facts that BK-Lite's support asks for. */
 export interface Support {
   /** The highest layer of readiness that was passed; null if none. */
@@ -126,16 +138,7 @@ export interface Support {
   postgres: { version: string; state: string } | null;
   nats: { version: string; server: string } | null;
   /** Configuration and usage of the bucket's stream, as last read. */
-  store: {
-    replicas: number;
-    maxBytes: number;
-    maxMessageBytes: number;
-    sealed: boolean;
-    bytes: number;
-    messages: number;
-    lastSequence: number;
-    objects: number;
-  } | null;
+  store: (StreamFacts & { objects: number }) | null;
   /** Milliseconds by phase; waiting and scanning run at the same time. */
   phases: Partial<Record<Phase, number>>;
 }

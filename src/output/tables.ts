@@ -4,7 +4,7 @@ import { cellWidth, pad, shorten } from "./terminal.ts";
 /** A cell's text, or a function that returns it for the cells that are left (empty if these are too few). */
 export type Cell = string | ((cells: number) => string);
 
-export interface Layout {
+interface Layout {
   /** Terminal cells of a line. */
   width: number;
   /** Columns to drop if a line is too wide, the least useful first. */

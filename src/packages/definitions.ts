@@ -113,7 +113,7 @@ export function isBuiltin(slot: CollectorPlace | undefined, paths: Iterable<stri
 }
 
 /** A collector's object: one file, or a zip that BK-Lite unpacks. */
-export interface Shape {
+interface Shape {
   /** The row's name. */
   name: string;
   /** Paths of the files in the zip; undefined for a zip that was not opened. */
@@ -151,6 +151,11 @@ const ZIP = /\.zip$/;
 const WITH_LIBRARIES = /^ansible-executor(?:\.exe)?$/i;
 export const LIBRARIES = "_internal";
 
+/** Whether a program of this name has its libraries in a folder beside it. */
+export function needsLibraries(name: string): boolean {
+  return WITH_LIBRARIES.test(name);
+}
+
 /**
  * Returns the path below fusion-collectors/ at which BK-Lite finds the collector's program after it has
  * downloaded an object to bin/ and unpacked it there; undefined if the definition's path does not exist then.
@@ -172,7 +177,7 @@ export function arrange(definition: CollectorDefinition, source: ProgramSource):
   const target = targetOf(definition, source);
   const from = folderOf(program);
   const into = folderOf(target);
-  const libraries = (ownFolder || WITH_LIBRARIES.test(baseOf(program))) && hasFolder(join(from, LIBRARIES));
+  const libraries = (ownFolder || needsLibraries(baseOf(program))) && hasFolder(join(from, LIBRARIES));
   const whole = ownFolder && into !== "";
   const zip = into !== "" || libraries;
   const pathOf = (path: string) => {

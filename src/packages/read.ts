@@ -23,9 +23,10 @@ import { type WaitOptions, whenComplete } from "../volume/growing.ts";
 import { findFile, type Ignored, listVolume, readTree, type TreeEntry } from "../volume/list.ts";
 import { MANIFEST, readManifest } from "../volume/manifest.ts";
 import { formatOf, type Named, parseName } from "../volume/name.ts";
+import { folderOf, inFolder } from "../volume/paths.ts";
 import { findMismatch, type Signatures } from "../volume/signatures.ts";
 import { parseVersionFile, VERSION_FILE_LENGTH, versionsAround } from "../volume/version.ts";
-import { isBuiltin, slotPath, slotPaths } from "./definitions.ts";
+import { isBuiltin, LIBRARIES, needsLibraries, slotPath, slotPaths } from "./definitions.ts";
 import {
   type Archive,
   type CollectorFile,
@@ -45,7 +46,7 @@ import { checkComplete, holdsExecutable } from "./validate.ts";
 export type ScanArguments = Claim & { file?: string };
 
 /** The files to read, and findings to be logged. */
-export interface FoundFiles {
+interface FoundFiles {
   files: VolumeFile[];
   ignored: readonly Ignored[];
   warnings: readonly Problem[];
@@ -90,7 +91,7 @@ export function emptyVolume(path: string, warnings: readonly Problem[], others: 
 /** `signatures`: what VERIFY_KEY_FILE asks for. */
 export type ReadOptions = WaitOptions & { signatures?: Signatures | undefined };
 
-export interface ReadFiles {
+interface ReadFiles {
   archives: Archive[];
   /**
    * Everything that is wrong with any of the files: exit 65, or 66 and 74 for a file that could not be read.
@@ -104,12 +105,13 @@ export async function readFiles(files: readonly VolumeFile[], options: ReadOptio
   const { signal, signatures } = options;
   const lists = new ChecksumLists();
   const inTurn = createTurns();
+  const folders = new Set(files.filter(({ isFolder }) => isFolder).map(({ file }) => file));
   const read = (file: VolumeFile) =>
     inTurn(async () => {
       signal?.throwIfAborted();
       const archive = await readArchive(file, options);
       if ("problem" in archive) return archive;
-      if (signatures) return withSignature(archive, signatures, signal);
+      if (signatures) return withSignature(archive, { signatures, folders, signal });
       if (archive.kind !== "collector-folder") await compareDigests(archive, lists, signal);
       return archive;
     });
@@ -423,19 +425,28 @@ function repeatedNames(archive: Archive): Problem[] {
   return [finding(archive.file, "tar.repeated", { entry: first, count: others.length + 1 })];
 }
 
+interface SignatureOptions {
+  signatures: Signatures;
+  /** The folders in slots that are read, by path below the volume. */
+  folders: ReadonlySet<string>;
+  signal: AbortSignal | undefined;
+}
+
 /**
  * Returns a file or folder with the key that signed it, after a comparison of every file with the signed
  * list. Throws exit 65; a slot of the bundle layout may contain other files, of which the problem is kept.
  */
 async function withSignature(
   archive: Archive,
-  signatures: Signatures,
-  signal: AbortSignal | undefined,
+  { signatures, folders, signal }: SignatureOptions,
 ): Promise<Archive> {
   const problems: Problem[] = [];
   const signers = await collectProblem(problems, async () => {
-    const own = archive.kind === "collector-folder" ? [] : await ownDigests(archive);
-    const files = archive.kind === "collector-folder" ? archive.tree.filter(isFile) : [archive];
+    const isFolder = archive.kind === "collector-folder";
+    const own = isFolder ? [] : await ownDigests(archive);
+    const files = isFolder ? archive.tree.filter(isFile) : [archive];
+    if (isFolder) await signatures.checkWhole(archive, new Set(archive.tree.map(({ name }) => name)));
+    else if (needsLibraries(archive.name)) await checkLibraries(archive, signatures, folders);
     const found = [];
     for (const file of files) {
       const signed = await signatures.digestsOf(file);
@@ -454,6 +465,19 @@ async function withSignature(
 }
 
 const isFile = ({ isFolder }: TreeEntry) => !isFolder;
+
+/** Checks that a program's libraries are there, if the list has them. */
+async function checkLibraries(
+  { file, path, root, linkAllowed }: VolumeFile,
+  signatures: Signatures,
+  folders: ReadonlySet<string>,
+): Promise<void> {
+  const libraries = `${file.slice(0, file.lastIndexOf("/") + 1)}${LIBRARIES}`;
+  // the file of the command line is read alone
+  if (linkAllowed || folders.has(libraries)) return;
+  const at = inFolder(folderOf(path), LIBRARIES);
+  await signatures.checkWhole({ file: libraries, path: at, ...(root && { root }) }, new Set());
+}
 
 async function compareDigests(
   archive: Archive,

@@ -185,6 +185,24 @@ export function packageSize({ archive, derived }: Package): number | undefined {
   return derived ? derivedSize(archive, derived) : archive.size;
 }
 
+/** An unknown size is at least this part of its files' sizes: programs deflate to a half or a quarter. */
+const DEFLATED = 8;
+/** Bytes that a zip adds to each entry at most, beside three times its name. */
+const ZIP_ENTRY = 256;
+
+/** Returns between which numbers of bytes a package's stored size is, if it is not known beforehand. */
+export function sizeBounds(pkg: Package): { least: number; most: number } {
+  const { archive, derived } = pkg;
+  const known = packageSize(pkg);
+  if (known !== undefined || !derived) return { least: known ?? archive.size, most: known ?? archive.size };
+  const items: readonly { name: string; from: Entry | TreeEntry }[] = derived.items();
+  const sizes = items.map(({ from }) => ("stamp" in from ? Number(from.stamp.size) : from.size));
+  const unpacked = sizes.reduce((sum, size) => sum + size, 0);
+  const names = items.reduce((sum, { name }) => sum + ZIP_ENTRY + 3 * name.length, 0);
+  // Deflate adds five bytes to each block that it cannot make shorter.
+  return { least: Math.floor(unpacked / DEFLATED), most: Math.ceil(unpacked * 1.001) + names };
+}
+
 /**
  * Returns the SHA-256 of an archive, or of another file of the volume that belongs to it, in hex; reads each
  * file once a run. Throws exit 74 for a file that has changed since the scan.

@@ -13,7 +13,7 @@ import { type Backend, BEGIN_LOCAL, type Client, isShared, keepSession, openSess
  */
 const QUERY_TIMEOUT = 30_000;
 
-export interface QueryOptions {
+interface QueryOptions {
   /** Milliseconds without an answer after which the connection counts as lost. */
   timeout?: number;
   /**

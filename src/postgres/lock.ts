@@ -16,7 +16,7 @@ const PROOF_TIMEOUT = 15_000;
 /** Statements after which a pool has lent each of its sessions. */
 const TURNS = 50;
 
-export interface LockOptions {
+interface LockOptions {
   /** Seconds. */
   timeout: number;
   signal: AbortSignal;
@@ -154,7 +154,7 @@ export async function isLockHeld(db: Database, bucket: string): Promise<boolean>
   return row?.held === true;
 }
 
-export interface Holder {
+interface Holder {
   /** 0: it is gone by now. */
   pid: number;
   /** Address of its client, or what the server shows of it. */

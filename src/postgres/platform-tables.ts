@@ -12,7 +12,7 @@ interface DefinitionRow {
 }
 
 /** The collectors that `node_mgmt_collector` defines. */
-export interface Definitions {
+interface Definitions {
   definitions: CollectorDefinition[];
   /** Names of definitions that are skipped because they cannot be part of a key. */
   unusable: string[];
@@ -104,7 +104,7 @@ export async function readStartProgress(db: Database, schema: string): Promise<S
 }
 
 /** The cloud regions of BK-Lite's table. */
-export interface RegionTable {
+interface RegionTable {
   regions: { id: number; name: string }[];
   /** The table exists, but this user may not read it. */
   unreadable: boolean;

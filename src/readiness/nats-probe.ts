@@ -48,7 +48,7 @@ export interface NatsReady {
 }
 
 /** What a command needs of the bucket. */
-export interface BucketNeeds {
+interface BucketNeeds {
   /** Whether it may be created. */
   creates: boolean;
   /** Whether its settings have to be those of an object store that accepts uploads. */

@@ -1,6 +1,7 @@
 import type { Source } from "../archive/types.ts";
 import { abortable, inParallel } from "../async.ts";
-import { JobError } from "../errors.ts";
+import { isRetryable, JobError } from "../errors.ts";
+import type { Params } from "../messages/catalog.ts";
 import type { Log } from "../output/log.ts";
 import { startUploads, type UploadsProgress } from "../output/progress.ts";
 import { describeError } from "../output/report.ts";
@@ -9,7 +10,7 @@ import { cutEntry, lanesFor, packageSources, packageTitle, sourceOf } from "../p
 import type { Lock } from "../postgres/lock.ts";
 import { differingColumns, isSystemRow, type RowChange, tryDefaults, writeRows } from "../postgres/rows.ts";
 import type { Servers } from "../readiness/wait-for-servers.ts";
-import { checkCapacity } from "../store/capacity.ts";
+import { readChunkSize } from "../store/capacity.ts";
 import type { StoredObject } from "../store/object.ts";
 import { discard, publish, removeObject, type Staged, stage, type Upload } from "../store/put.ts";
 import { InFlightBudget } from "../store/window.ts";
@@ -23,7 +24,7 @@ export interface ApplyContext extends StageContext {
 }
 
 /** The results of all packages. */
-export interface Applied {
+interface Applied {
   /** In the packages' order. */
   failures: Map<Decision, unknown>;
   /** Of the stored objects, lower-case hex; undefined if an object's own cannot be read. */
@@ -124,8 +125,9 @@ async function storeArchive(
 ): Promise<void> {
   const [first] = uploads;
   if (!first) return;
-  const fail = (decisions: readonly Decision[], error: unknown) => {
-    if ((error instanceof JobError && error.retryable) || context.signal.aborted) throw error;
+  const fail = (decisions: readonly Decision[], cause: unknown) => {
+    if (isRetryable(cause) || context.signal.aborted) throw cause;
+    const error = withSpace(cause, context.space);
     logFailure(first, error, context);
     for (const decision of decisions) {
       const { sha256, bytes } = decision.desired;
@@ -222,16 +224,18 @@ export async function removeObsolete(
   }
 }
 
-export interface StageContext extends CheckContext {
+interface StageContext extends CheckContext {
   servers: Servers;
   /** The objects as they were read, deletion markers included. */
   objects: ReadonlyMap<string, StoredObject>;
   stallSeconds: number;
+  /** Bytes in the bucket before the run's first chunk, and how many more it needs at most. */
+  space: { used: number; most: number };
   signatures: Signatures | undefined;
 }
 
 /** What the archives of one run share. */
-export interface RunUploads {
+interface RunUploads {
   budget: InFlightBudget;
   /** The number of the archive's first upload among all `count` of the run, from 1. */
   index: number;
@@ -242,11 +246,18 @@ export interface RunUploads {
 }
 
 /** A package whose chunks are sent. */
-export interface StagedPackage {
+interface StagedPackage {
   decision: Decision;
   object: Staged;
   /** By performance.now(). */
   startedAt: number;
+}
+
+/** Returns the error with what the whole run needs, if a limit was reached that JetStream had not told. */
+function withSpace(error: unknown, { used, most }: StageContext["space"]): unknown {
+  if (!(error instanceof JobError) || error.reason !== "store.full") return error;
+  const params = error.params as Params<"store.full">;
+  return new JobError("store.full", { ...params, more: most, enough: used + most + 1 }, { cause: error });
 }
 
 /**
@@ -254,7 +265,7 @@ export interface StagedPackage {
  * read. If one of them fails, the others are stopped, all chunks are purged, and the first failure is thrown.
  * A sound archive gets its `digests.entries`.
  */
-export async function stageArchive(
+async function stageArchive(
   archive: Archive,
   uploads: readonly Decision[],
   { budget, index, count, ...run }: RunUploads,
@@ -264,7 +275,7 @@ export async function stageArchive(
   const packages = uploads.map(({ desired }) => desired.package);
   const sources = packageSources(packages, () => budget.touch());
   const sizes = [...sources.values()].map(({ size }) => size);
-  const { chunkSize } = await checkCapacity(bucket, sizes);
+  const chunkSize = await readChunkSize(bucket);
   const stop = new AbortController();
   const signal = AbortSignal.any([context.signal, stop.signal]);
   const progress = trackUploads(packages, { sizes, index, count, run }, context.log);
@@ -308,7 +319,7 @@ export async function stageArchive(
 }
 
 /** Purges the chunks of objects that will not be published. */
-export async function discardAll(staged: Iterable<StagedPackage>, context: StageContext): Promise<void> {
+async function discardAll(staged: Iterable<StagedPackage>, context: StageContext): Promise<void> {
   const { bucket } = context.servers.nats;
   const purges = [...staged].map(({ object }) =>
     discard(bucket, object.nuid, (error) => logLeftover(error, context)),
@@ -316,7 +327,7 @@ export async function discardAll(staged: Iterable<StagedPackage>, context: Stage
   await Promise.all(purges);
 }
 
-export function logLeftover(error: unknown, { log }: { log: Log }): void {
+function logLeftover(error: unknown, { log }: { log: Log }): void {
   log.warn("cleanup.failed", "cleanup.failed", { said: (error as Error).message });
 }
 

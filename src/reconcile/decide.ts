@@ -280,7 +280,7 @@ export interface RowDecision {
   after: Decision;
 }
 
-export type RowVerdict = Omit<RowDecision, "after"> & { after: Verdict };
+type RowVerdict = Omit<RowDecision, "after"> & { after: Verdict };
 
 export interface Plan {
   packages: readonly Decision[];
@@ -298,7 +298,7 @@ export function isStuck(row: Row): boolean {
 }
 
 /** Decides on one row: a package's own, or a shared collector's. */
-export function decideRow(
+function decideRow(
   identity: Identity & { description?: string; controller?: Package },
   after: Verdict,
   input: PlanInput,
@@ -343,7 +343,7 @@ function digestAfter({ upload, desired, key }: Verdict, { objects }: PlanInput):
  * Returns why an object stays as it is and the package is not stored: exit 65. `row`: of the user who
  * uploaded the object.
  */
-export function conflictOf(
+function conflictOf(
   { package: pkg, sha256 }: DesiredPackage,
   object: StoredObject,
   { row, archColumn }: { row: Row | undefined; archColumn: boolean },
@@ -365,7 +365,7 @@ export function conflictOf(
 }
 
 /** Returns why a row that is not ready keeps its package from being installed: exit 76. */
-export function notReady({ id, os, arch, object, version, status, createdBy }: Row): JobError {
+function notReady({ id, os, arch, object, version, status, createdBy }: Row): JobError {
   const what = [[os, arch].filter(Boolean).join("/"), object, version].join(" ");
   return new JobError("row.not-ready", { id, what, status: status ?? "", user: createdBy });
 }

@@ -55,7 +55,7 @@ export function packageKeys(
 }
 
 /** The identity in the key of a row's object. */
-export interface ParsedKey {
+interface ParsedKey {
   os: Os;
   /** undefined: the key names none, and may serve any architecture. */
   arch: Arch | undefined;
@@ -127,7 +127,7 @@ export function otherArchitectures(pkg: Package, { rows, archColumn }: Observed)
 }
 
 /** Whether the server would serve an object to a row of the same package for another architecture. */
-export function isServedToAnother(object: StoredObject, pkg: Package, input: Observed): boolean {
+function isServedToAnother(object: StoredObject, pkg: Package, input: Observed): boolean {
   return otherArchitectures(pkg, input).some(
     (row) => served(rowKeys(row, true), input.objects)?.key === object.key,
   );
@@ -175,7 +175,7 @@ export function saysEntries({ headers }: StoredObject): boolean {
 }
 
 /** Whether an object was derived from the same source in the same way, so that its content is the same. */
-export function hasOrigin(object: StoredObject, origin: string): boolean {
+function hasOrigin(object: StoredObject, origin: string): boolean {
   return object.headers[ORIGIN_HEADER]?.[0] === origin;
 }
 

@@ -243,10 +243,11 @@ export function afterPrune(state: ObservedState, { removals }: PrunePlan): Obser
 
 /** Logs what stays although the rule names it; of `keep`, only versions that cannot be compared. */
 export function reportKept({ kept }: PrunePlan, { keep }: PruneRule, log: Log): void {
-  for (const { row, why } of kept) {
-    const { id, version } = row;
-    const params = { id, what: titleOf(row), version, user: row.createdBy, why };
-    if (keep === undefined || why === "unordered") log.warn("prune.kept", "prune.kept", params);
+  for (const [why, all] of Map.groupBy(kept, (one) => one.why)) {
+    const [first] = all;
+    if (!first || (keep !== undefined && why !== "unordered")) continue;
+    const rows = all.map(({ row }) => `${titleOf(row)} (${[row.id, row.createdBy].join(", ")})`);
+    log.warn("prune.kept", "prune.kept", { rows, version: first.row.version, why });
   }
 }
 
@@ -299,7 +300,7 @@ function report(
 ): void {
   const key = object?.key ?? (row && rowKeys(row, archColumn)[0]) ?? null;
   const entry = { row: row?.id ?? null, key, bytes: object?.size ?? null };
-  recorder.removed = [...recorder.removed, { ...entry, done }];
+  recorder.removed.push({ ...entry, done });
   const line: RemovedLine = { ...entry, what: row ? titleOf(row) : null };
   log.info(done ? "prune.removed" : "prune.planned", line);
 }

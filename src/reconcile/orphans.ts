@@ -23,7 +23,7 @@ const LANES = 32;
 const SIZED = 10_000;
 
 /** Chunk subjects that no live metadata names. */
-export interface Unreachable {
+interface Unreachable {
   /** Left by a run of this job: they have its mark, or metadata that it wrote names them as replaced. */
   ofThisJob: Nuid[];
   /** Left by another client's crashed upload, or by one that is still running. */
@@ -40,7 +40,7 @@ export function findUnreachable({ objects, chunks, named }: Listing): Unreachabl
   return { ofThisJob: dead.filter(isOfThisJob), ofOthers: dead.filter((nuid) => !isOfThisJob(nuid)) };
 }
 
-export interface ReclaimOptions {
+interface ReclaimOptions {
   lock: Lock;
   log: Log;
   signal: AbortSignal;
@@ -80,7 +80,7 @@ export async function reclaim(
   if (chunks > 0) log.info("chunks.reclaimed", { objects: ofThisJob.length, chunks });
 }
 
-export interface TidyOptions {
+interface TidyOptions {
   purge: boolean;
   log: Log;
   signal: AbortSignal;
@@ -119,7 +119,7 @@ export async function tidyOrphans(
 }
 
 /** BK-Lite's own uploads that have not ended: interrupted, or still running. */
-export interface Stale {
+interface Stale {
   /** Under `{os}/{arch}/{object}/{version}/.staging-{uuid}/{name}`: BK-Lite copies them from there. */
   objects: readonly StoredObject[];
   /** Their rows, which are not ready, without those that this run finishes. */
@@ -173,7 +173,7 @@ export function findUnlisted({ rows, listing, archColumn }: ObservedState): Stor
   );
 }
 
-export interface TidyContext {
+interface TidyContext {
   servers: Servers;
   lock: Lock;
   log: Log;

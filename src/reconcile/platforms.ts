@@ -8,8 +8,7 @@ import type { Log } from "../output/log.ts";
 import type { ProbeEntry } from "../output/report.ts";
 import { definitionsFor, installedPath } from "../packages/definitions.ts";
 import { BOOTSTRAP_KEY, installerKey, probeKey } from "../packages/layouts.ts";
-import type { CollectorDefinition } from "../packages/package.ts";
-import { compareVersions } from "../packages/package.ts";
+import { type CollectorDefinition, compareVersions } from "../packages/package.ts";
 import { isReady, type Row } from "../postgres/rows.ts";
 import { newNuid } from "../store/meta.ts";
 import { isWhole, type StoredObject } from "../store/object.ts";
@@ -33,7 +32,7 @@ export interface Installable {
 type ListedFor = "no-object" | "unknown" | "unstartable";
 
 /** What can be installed on one platform from BK-Lite's pages. */
-export interface PlatformState {
+interface PlatformState {
   os: Os;
   /** null if the table does not distinguish architectures. */
   arch: Arch | null;
@@ -266,12 +265,12 @@ function warnOf(state: PlatformState, log: Log): void {
 type ListedReason = `platform.collectors.${"listed" | "unknown" | "unstartable"}`;
 
 /** An APM probe that BK-Lite gives to applications, and its state in the bucket. */
-export interface ProbeState extends ProbeEntry {
+interface ProbeState extends ProbeEntry {
   language: string;
 }
 
 /** Returns every APM probe that BK-Lite knows, whatever the platform (BKLITE.md, "Objects without rows"). */
-export function probesOf(objects: ReadonlyMap<string, StoredObject>): ProbeState[] {
+function probesOf(objects: ReadonlyMap<string, StoredObject>): ProbeState[] {
   return Object.entries(PROBES).map(([name, language]) => {
     const key = probeKey(language, name);
     const object = objects.get(key);

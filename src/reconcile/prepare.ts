@@ -14,7 +14,7 @@ import type { VolumeFile } from "../volume/files.ts";
 import type { Ignored } from "../volume/list.ts";
 
 /** The connected servers, and the archives on the volume. */
-export interface Prepared {
+interface Prepared {
   servers: Servers;
   archives: Archive[];
   /** When WAIT_TIMEOUT is over, as by performance.now(). */

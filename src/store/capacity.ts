@@ -2,6 +2,7 @@ import type { StreamInfo } from "nats";
 import { JobError } from "../errors.ts";
 import { EXIT } from "../exit.ts";
 import type { Bucket } from "./bucket.ts";
+import { chunkPrefix } from "./meta.ts";
 
 const MIB = 1024 * 1024;
 /**
@@ -9,35 +10,55 @@ const MIB = 1024 * 1024;
  * max_payload.
  */
 const MAX_CHUNK = 1_000_000;
-/** Bytes that the file store adds to each message, beside its subject: an upper bound. */
-const MESSAGE_OVERHEAD = 128;
+/** Bytes that nats-server's file store adds to a message without headers, beside its subject. */
+const MESSAGE = 30;
+/** The length of a nuid. */
+const NUID = 22;
+/** Bytes of a metadata message, beside three times its key: an upper bound. */
+const METADATA = 1024;
 
-/**
- * Checks, before the first chunk is sent, that objects of these sizes fit into the bucket together, beside
- * the objects that they replace. Throws exit 73 that names the limit. The server's own limits show only when
- * they are reached.
- */
-export async function checkCapacity(
-  bucket: Bucket,
-  sizes: readonly (number | undefined)[],
-): Promise<{ chunkSize: number }> {
+/** A limit of JetStream, and what counts towards it now. Bytes. */
+export interface Limit {
+  limit: number;
+  used: number;
+  /** What one byte in the stream counts. */
+  copies: number;
+}
+
+/** What limits the size of a bucket. A limit that the server does not tell shows when it is reached. */
+export interface Capacity {
+  chunkSize: number;
+  /** The bytes that the bucket holds now. */
+  used: number;
+  /** The bucket's max_bytes. */
+  bucket?: Limit;
+  account?: Limit;
+}
+
+/** Reads the limits of a bucket, which need not exist yet, and of its account. */
+export async function readCapacity(bucket: Bucket): Promise<Capacity> {
+  const info = await bucket.info();
+  const used = info?.state.bytes ?? 0;
+  const max = info?.config.max_bytes ?? -1;
+  const account = await accountLimit(bucket, info);
+  return {
+    chunkSize: chunkSizeOf(bucket, info),
+    used,
+    // The server rejects the message with which a stream would have exactly max_bytes.
+    ...(max > 0 && { bucket: { limit: max - 1, used, copies: 1 } }),
+    ...(account && { account }),
+  };
+}
+
+/** Reads a bucket's chunk size in bytes. Throws exit 69 if the bucket was deleted. */
+export async function readChunkSize(bucket: Bucket): Promise<number> {
   const info = await bucket.info();
   if (!info) throw new JobError("store.gone", { bucket: bucket.name });
-  const chunkSize = chunkSizeFor(bucket.nc.info?.max_payload ?? MIB, info.config.max_msg_size);
-  const need = sizes.reduce<number>((sum, size = 0) => {
-    return sum + size + (Math.ceil(size / chunkSize) + 1) * MESSAGE_OVERHEAD;
-  }, 0);
-  const { max_bytes: max } = info.config;
-  if (max > 0 && info.state.bytes + need > max) {
-    throw new JobError("store.full.bucket", {
-      bucket: bucket.name,
-      limit: max,
-      used: info.state.bytes,
-      needed: need,
-    });
-  }
-  await checkAccount(bucket, info, need);
-  return { chunkSize };
+  return chunkSizeOf(bucket, info);
+}
+
+function chunkSizeOf({ nc }: Bucket, info: StreamInfo | undefined): number {
+  return chunkSizeFor(nc.info?.max_payload ?? MIB, info?.config.max_msg_size ?? -1);
 }
 
 /** Returns the chunk size in bytes for a server's max_payload and a stream's max_msg_size (-1: none). */
@@ -47,23 +68,28 @@ export function chunkSizeFor(maxPayload: number, maxMessage: number): number {
   return Math.max(1, Math.min(MAX_CHUNK, limit - Math.min(4096, limit >> 3)));
 }
 
-async function checkAccount(bucket: Bucket, info: StreamInfo, need: number): Promise<void> {
+/** Returns the bytes that an object's chunks take in the file store. */
+export function chunkBytes(bucket: string, size: number, chunks: number): number {
+  return size + chunks * (MESSAGE + chunkPrefix(bucket).length + NUID);
+}
+
+/** Returns the bytes that an object's metadata takes at most. */
+export function metadataBytes(key: string): number {
+  return METADATA + 3 * Buffer.byteLength(key);
+}
+
+async function accountLimit(bucket: Bucket, info: StreamInfo | undefined): Promise<Limit | undefined> {
   const account = await bucket.account().catch((error) => {
     // The least privileges do not include it: the limit shows when it is reached.
     if (error instanceof JobError && error.code === EXIT.denied) return undefined;
     throw error;
   });
-  if (!account) return;
-  const tier = (account.tiers as Record<string, typeof account> | undefined)?.[
-    `R${info.config.num_replicas}`
-  ];
+  if (!account) return undefined;
+  const replicas = info?.config.num_replicas ?? 1;
+  const tier = (account.tiers as Record<string, typeof account> | undefined)?.[`R${replicas}`];
   const { limits, storage } = tier ?? account;
-  if (limits.max_storage > 0 && storage + need > limits.max_storage) {
-    throw new JobError("store.full.account", {
-      bucket: bucket.name,
-      limit: limits.max_storage,
-      used: storage,
-      needed: need,
-    });
-  }
+  if (limits.max_storage <= 0) return undefined;
+  // A tier's limit is that of one copy, but what it uses is that of all; without tiers every copy counts.
+  const perCopy = tier ? replicas : 1;
+  return { limit: limits.max_storage, used: Math.ceil(storage / perCopy), copies: replicas / perCopy };
 }

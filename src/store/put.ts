@@ -48,7 +48,7 @@ export interface StageOptions {
   signal: AbortSignal;
   /** Seconds without progress after which the upload is given up. */
   stallSeconds: number;
-  /** Bytes, as checkCapacity returns them. */
+  /** Bytes, as readChunkSize returns them. */
   chunkSize: number;
   /** Shared by the uploads of one connection. */
   budget: InFlightBudget;

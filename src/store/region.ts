@@ -1,4 +1,4 @@
-import { ErrorCode, NatsError } from "nats";
+import { ErrorCode, type MsgRequest, NatsError } from "nats";
 import { abortable, inParallel, Patience, pause } from "../async.ts";
 import { JobError } from "../errors.ts";
 import { Bucket } from "./bucket.ts";
@@ -91,7 +91,10 @@ async function readAll(mirror: Bucket, options: MirrorOptions): Promise<Mirror |
   const names = new LiveNames(last);
   const read = async (subject: string) => {
     signal.throwIfAborted();
-    const message = counts.has(subject) ? await mirror.message({ last_by_subj: subject }) : undefined;
+    if (!counts.has(subject)) return undefined;
+    // nats-server 2.10 that lost a subject's last message does not find the one before it that way.
+    const first = { seq: 0, next_by_subj: subject } as unknown as MsgRequest;
+    const message = (await mirror.message({ last_by_subj: subject })) ?? (await mirror.message(first));
     if (message) names.note(subject, readMeta(mirror.name, subject, message.data).names, message.seq);
     return message?.seq;
   };
@@ -116,18 +119,18 @@ async function readAll(mirror: Bucket, options: MirrorOptions): Promise<Mirror |
   const lag = atEnd ? 0 : Math.max(0, (listing.stream?.lastSequence ?? 0) - last);
   const found = { lag, missing: missing.sort(), damaged: damaged.sort() };
   const prefix = chunkPrefix(mirror.name);
-  const unknown = chunksOf(counts.keys(), prefix).filter((nuid) => !listing.chunks.has(nuid));
-  if (unknown.length === 0) return { ...found, dead: [], deadBytes: 0 };
-  // An object of another application may be outdated there, and still whole: its chunks are not dead.
+  // Read after the mirror: an upload that began in between is in the bucket by now.
+  const now = await hub.info(`${prefix}>`);
+  const kept = new Set(chunksOf(Object.keys(now?.state.subjects ?? {}), prefix));
+  const purged = chunksOf(counts.keys(), prefix).filter((nuid) => !kept.has(nuid));
+  if (purged.length === 0) return { ...found, dead: [], deadBytes: 0 };
+  // An object of another application may be outdated in the mirror and still whole: its chunks are not dead.
   const seen = new Set(objects.map(({ key }) => metaSubject(mirror.name, key)));
   const others = [...counts.keys()].filter((subject) => !subject.startsWith(prefix) && !seen.has(subject));
   await inParallel(others, LANES, async (subject) => {
     await read(subject);
   });
-  // Read after the mirror: an upload that began in between is in the bucket by now.
-  const now = await hub.info(`${prefix}>`);
-  const kept = new Set(chunksOf(Object.keys(now?.state.subjects ?? {}), prefix));
-  const dead = unknown.filter((nuid) => !kept.has(nuid) && !names.has(nuid)).sort();
+  const dead = purged.filter((nuid) => !names.has(nuid)).sort();
   const surplus = bytes - (now?.state.bytes ?? 0);
   return { ...found, dead, deadBytes: dead.length === 0 ? 0 : lag > 0 || surplus <= 0 ? undefined : surplus };
 }

@@ -79,7 +79,7 @@ export class InFlightBudget {
   }
 }
 
-export interface WindowOptions {
+interface WindowOptions {
   budget: InFlightBudget;
   /** Seconds without progress of any upload that shares the budget, after which they are given up. */
   stallSeconds: number;

@@ -190,7 +190,7 @@ function isHex(text: string): boolean {
 }
 
 /** Whether two names are equal on systems that ignore case and Unicode normalization. */
-export function isSameName(listed: string, name: string): boolean {
+function isSameName(listed: string, name: string): boolean {
   return folded(listed.slice(listed.lastIndexOf("/") + 1)) === folded(name);
 }
 

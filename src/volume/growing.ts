@@ -46,13 +46,13 @@ const UNFILLED: ReadonlySet<ReasonId> = new Set<ReasonId>([
 ]);
 
 /** A wait for a file, in whole seconds. */
-export interface Wait {
+interface Wait {
   file: string;
   seconds: number;
   left: number;
 }
 
-export type OnWait = (wait: Wait) => void;
+type OnWait = (wait: Wait) => void;
 
 export interface WaitOptions {
   signal?: AbortSignal;

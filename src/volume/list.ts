@@ -237,7 +237,7 @@ async function readFolder({ file, path: folder }: Folder): Promise<Dirent<Buffer
 }
 
 /** Whether a folder is the system's own: it contains no packages, and may be closed. */
-function isSystemFolder(name: string): boolean {
+export function isSystemFolder(name: string): boolean {
   const lower = name.toLowerCase();
   return SYSTEM_FOLDERS.has(lower) || SYSTEM_FOLDER_PREFIXES.some((start) => lower.startsWith(start));
 }

@@ -154,7 +154,7 @@ function brokenField(pointer: string, name: string): Problem {
 }
 
 /** The place of a JSON text's first error. The parser's own message is dropped: it quotes the text. */
-export interface JsonFault {
+interface JsonFault {
   /** From 1. */
   line: number;
   column: number;

@@ -60,7 +60,7 @@ export interface Named {
 }
 
 /** A problem of a name, as a reason of the catalog. */
-export type NameProblem =
+type NameProblem =
   | { reason: "name.ambiguous"; params: { what: keyof Named; values: string[] } }
   | { reason: "name.version.unreadable"; params: { text: string } };
 

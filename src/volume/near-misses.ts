@@ -120,7 +120,7 @@ function meantArchive(name: string): string {
 }
 
 /** A file that is one part of another, as `split`, 7-Zip and network disks write them. */
-export interface SplitPart {
+interface SplitPart {
   /** The whole file's name. */
   whole: string;
   /** The names of the parts beside it, in order. */

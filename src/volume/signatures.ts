@@ -3,13 +3,15 @@ import { type Problem, problem } from "../errors.ts";
 import { checkSignature, parseSignature, type SigningKey } from "../sshsig.ts";
 import { digestsIn, type Expected, LIST } from "./checksums.ts";
 import { besideAndAbove, decodeText, type Located, readSmall } from "./files.ts";
+import { isSystemFolder } from "./list.ts";
 
-const MAX_LIST = 1024 * 1024;
+/** Bytes: a collector's folder may have 100,000 files, each with a line of about 130. */
+const MAX_LIST = 16 * 1024 * 1024;
 /** Bytes; ssh-keygen writes about 300. */
 const MAX_SIGNATURE = 4096;
 
 /** The SHA-256 that a signed list has for a file. */
-export interface SignedDigest extends Expected {
+interface SignedDigest extends Expected {
   signer: SigningKey;
 }
 
@@ -57,16 +59,40 @@ export class Signatures {
       throw problem(list, "signature.invalid", { why: "absent", file: file.file });
   }
 
-  async #find(file: Located): Promise<{ list?: string; signed: SignedDigest[] }> {
-    for (const list of besideAndAbove(file, LIST)) {
-      const found = await readSmall(list, MAX_LIST);
-      if (found === "missing") continue;
-      if (found === "irregular") throw problem(list.file, "checksum.irregular", {});
-      const { digests, signer } = await this.#verify(list, found);
-      const sums = digests.get(file.file.slice(list.file.length - LIST.length)) ?? [];
-      return { list: list.file, signed: sums.map((sha256) => ({ sha256, from: list.file, signer })) };
+  /**
+   * Checks that every file which the list has below a folder is in it: `names` are the paths below the
+   * folder. Throws exit 65 that names the first missing one.
+   */
+  async checkWhole(folder: Located, names: ReadonlySet<string>): Promise<void> {
+    const list = await this.#nearest(folder);
+    if (!list) return;
+    const start = `${list.pathOf(folder)}/`;
+    for (const path of list.digests.keys()) {
+      const name = path.slice(start.length);
+      if (!path.startsWith(start) || names.has(name) || name.split("/").some(isSystemFolder)) continue;
+      const file = `${folder.file}/${name}`;
+      throw problem(list.file, "signature.invalid", { why: "absent", file });
     }
-    return { signed: [] };
+  }
+
+  async #find(file: Located): Promise<{ list?: string; signed: SignedDigest[] }> {
+    const list = await this.#nearest(file);
+    if (!list) return { signed: [] };
+    const sums = list.digests.get(list.pathOf(file)) ?? [];
+    const { signer } = list;
+    return { list: list.file, signed: sums.map((sha256) => ({ sha256, from: list.file, signer })) };
+  }
+
+  /** Verifies the nearest list beside or above a file; undefined: there is none. */
+  async #nearest(
+    of: Located,
+  ): Promise<(SignedList & { file: string; pathOf(one: Located): string }) | undefined> {
+    for (const list of besideAndAbove(of, LIST)) {
+      const signed = this.#lists.get(list.file) ?? (await this.#verify(list));
+      const pathOf = ({ file }: Located) => file.slice(list.file.length - LIST.length);
+      if (signed) return { ...signed, file: list.file, pathOf };
+    }
+    return undefined;
   }
 
   /** Checks that the bytes of a small file are the signed ones. Throws exit 65. */
@@ -76,10 +102,13 @@ export class Signatures {
     if (wrong) throw problem(wrong.file, wrong.reason, wrong.params);
   }
 
-  async #verify(list: Located, { bytes, size }: { bytes: Buffer; size: number }): Promise<SignedList> {
+  /** Reads and verifies a list; undefined: there is none. */
+  async #verify(list: Located): Promise<SignedList | undefined> {
+    const found = await readSmall(list, MAX_LIST);
+    if (found === "missing") return undefined;
+    if (found === "irregular") throw problem(list.file, "checksum.irregular", {});
+    const { bytes, size } = found;
     if (size > MAX_LIST) throw problem(list.file, "checksum.long", {});
-    const known = this.#lists.get(list.file);
-    if (known) return known;
     const signer = await this.#signer(list, bytes);
     const text = decodeText(bytes);
     if (text === undefined) throw problem(list.file, "checksum.encoding", {});

@@ -62,9 +62,9 @@ export async function versionsAround(archive: Located, signatures?: Signatures):
   const around: Versions[] = [];
   for (const one of besideAndAbove(archive, VERSION_FILE)) {
     const found = await readSmall(one, VERSION_FILE_LENGTH);
-    if (found === "missing") await signatures?.checkAbsent(one);
-    else if (found === "irregular") around.push({ from: one.file });
-    else {
+    if (typeof found === "string") await signatures?.checkAbsent(one);
+    if (found === "irregular") around.push({ from: one.file });
+    else if (found !== "missing") {
       await signatures?.check(one, found.bytes);
       around.push(parseVersionFile(found.bytes, one.file));
     }

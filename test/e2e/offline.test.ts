@@ -215,11 +215,19 @@ describe("docs/offline.md", () => {
   });
 
   test("load.sh rejects a file that is missing or in no list", async () => {
-    writeFileSync(join(unpacked, "packages/extra.zip"), "x");
-    const unlisted = await load();
-    rmSync(join(unpacked, "packages/extra.zip"));
-    assert.equal(unlisted.code, 1);
-    assert.match(unlisted.stderr, /extra\.zip: not listed/);
+    const extras: Record<string, (path: string) => void> = {
+      "packages/extra.zip": (path) => writeFileSync(path, "x"),
+      // The beginning of a listed path.
+      "packages/probe.b": (path) => writeFileSync(path, "x"),
+      "packages/link.bin": (path) => symlinkSync("probe.bin", path),
+    };
+    for (const [extra, make] of Object.entries(extras)) {
+      make(join(unpacked, extra));
+      const unlisted = await load();
+      rmSync(join(unpacked, extra));
+      assert.equal(unlisted.code, 1, extra);
+      assert.ok(unlisted.stderr.includes(`${extra}: not listed`), unlisted.stderr);
+    }
     renameSync(join(unpacked, "image.txt"), join(target, "elsewhere"));
     const missing = await load();
     renameSync(join(target, "elsewhere"), join(unpacked, "image.txt"));
@@ -239,12 +247,12 @@ describe("docs/offline.md", () => {
     assert.equal(packed.code, 0, packed.stderr);
     await docker("rmi", TAG);
     const byHand = await shell.run(
-      shellBlocks("signing.md").get("By hand, first")?.join("\n") ?? "false",
+      shellBlocks("signing.md").get("Manually, first")?.join("\n") ?? "false",
       folder,
     );
     assert.equal(byHand.code, 0, byHand.stderr);
     assert.match(byHand.stdout, /Good "bklite-package" signature/);
-    const there = join(folder, "bklite-package-init");
+    const there = join(folder, "bundle/bklite-package-init");
     const verify = (keys: string) => run("sh", [join(there, "load.sh"), "--verify", keys], { cwd: folder });
     const rejected = async (keys: string, words: RegExp) => {
       const { code, stderr } = await verify(keys);
@@ -285,7 +293,7 @@ describe("docs/offline.md", () => {
   test("a Docker that does not answer is not called missing", async () => {
     const env = { ...process.env, DOCKER_HOST: "tcp://127.0.0.1:1", PATH: join(stack.folder, "bin") };
     // Docker alone on the PATH, and what the script needs.
-    for (const name of ["sh", "sha256sum", "dirname", "find", "grep", "wc", "cat"]) {
+    for (const name of ["sh", "sha256sum", "dirname", "find", "grep", "sed", "wc", "cat"]) {
       const { stdout } = await run("which", [name]);
       symlinkSync(stdout.trim(), join(stack.folder, "bin", name));
     }

@@ -1,6 +1,6 @@
 import assert from "node:assert/strict";
 import { execFileSync } from "node:child_process";
-import { mkdirSync, rmSync } from "node:fs";
+import { mkdirSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { after, before, describe, test } from "node:test";
 import { buildArchive } from "../support/archives.ts";
@@ -117,6 +117,16 @@ describe("no space", { concurrency: 3 }, () => {
     await assertFull(here, result, /account/);
     assert.equal(result.report?.error?.reason, "store.full.account");
     assert.equal(await here.objects.lastSeq(), 0, "something was sent");
+    const { hint = "" } = result.report?.error ?? {};
+    const [, mib] = /limit to (\d+)MiB: max_file/.exec(hint) ?? [];
+    assert.ok(mib, hint);
+    const config = readFileSync(server.configFile, "utf8");
+    const raised = config.replaceAll(String(2 * MB), String(Number(mib) * 1024 ** 2));
+    assert.notEqual(raised, config);
+    writeFileSync(server.configFile, raised);
+    await server.kill();
+    await server.restart();
+    exits(await here.run(), 0);
   });
 
   test("the account's limit, where the job may not ask for it", async () => {

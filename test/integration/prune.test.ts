@@ -32,7 +32,7 @@ describe("prune", { concurrency: 2 }, () => {
       removed.map(({ key, done }) => [key?.split("/").slice(0, 4).join("/"), done]).sort(),
       OBJECTS.map((object) => [`linux/x86_64/${object}/1.9.0`, false]),
     );
-    assert.match(dry.events.at(-1)?.msg ?? "", /4 old versions would be removed .*--yes/);
+    assert.match(dry.events.at(-1)?.msg ?? "", /4 versions would be removed .*--yes/);
 
     const run = await prune(site, ["--keep", "2", "--yes"]);
     assert.equal(run.code, 0, explain(run));
@@ -63,8 +63,8 @@ describe("prune", { concurrency: 2 }, () => {
     assert.equal(back.code, 0, explain(back));
     assert.deepEqual((await held(site)).rows, rowsOf("1.0.0", "3.0.0"));
     const kept = back.report?.warnings.filter(({ reason }) => reason === "prune.kept") ?? [];
-    assert.deepEqual(kept.length, 4);
-    assert.match(kept[0]?.message ?? "", /lies on the volume/);
+    assert.equal(kept.length, 1);
+    assert.match(kept[0]?.message ?? "", /^4 versions not removed: on the volume/);
   });
 
   test("reads a volume that cannot be judged as a failure: what must stay could be there", async () => {

@@ -1,6 +1,8 @@
 import assert from "node:assert/strict";
+import { createHash } from "node:crypto";
 import { readFileSync } from "node:fs";
 import { after, before, describe, test } from "node:test";
+import { readMetadata } from "../support/metadata.ts";
 import { freePort } from "../support/ports.ts";
 import { type Region, runNats, startRegion } from "../support/regions.ts";
 import type { JobReport, JobResult } from "../support/run.ts";
@@ -99,6 +101,9 @@ describe("a region's mirror", { concurrency: 2 }, () => {
     const job = site.start([], { REQUIRE: "region/2" });
     const { regions } = await job.waitForEvent("region.waiting");
     assert.deepEqual(regions, [2]);
+    // What is replaced meanwhile, without its lock, is no missing object.
+    await site.archive(undefined, { seed: "two" });
+    ok(await site.run([], { REGIONS: "none" }));
     await region.mirror(site.bucket);
     const report = ok(await job.done);
     assert.deepEqual(report.regions, [good]);
@@ -186,6 +191,31 @@ describe("a region's mirror", { concurrency: 2 }, () => {
     const { seq } = await region.manager.streams.getMessage(stream, { last_by_subj: subject });
     await region.manager.streams.deleteMessage(stream, seq);
     assert.deepEqual(ok(await site.run(["verify"])).regions, [{ ...good, missing: [KEY] }]);
+  });
+
+  test("an object that is outdated there is missing, and its old chunks are not dead", async () => {
+    const site = await mirrored();
+    const { bucket, objects } = site;
+    const OTHER = "job/1/file";
+    await objects.putForeign(OTHER, Buffer.from("of another application"));
+    const hub = await objects.connection.jetstreamManager({ checkAPI: false });
+    for (const key of [KEY, OTHER]) {
+      const old = await readMetadata(objects, bucket, key);
+      const nuid = `NEW${key.length}`;
+      const bytes = Buffer.from("new");
+      const digest = `SHA-256=${createHash("sha256").update(bytes).digest("base64url")}=`;
+      await objects.connection.jetstream().publish(`$O.${bucket}.C.${nuid}`, bytes);
+      // Without a rollup, so that the mirror keeps the older metadata.
+      const meta = { ...old, nuid, digest, size: 3, chunks: 1, headers: {} };
+      const subject = `$O.${bucket}.M.${Buffer.from(key).toString("base64")}`;
+      const { seq } = await objects.connection.jetstream().publish(subject, JSON.stringify(meta));
+      await hub.streams.purge(`OBJ_${bucket}`, { filter: `$O.${bucket}.C.${old.nuid}` });
+      await region.level(bucket, seq);
+      await region.manager.streams.deleteMessage(`OBJ_${bucket}`, seq);
+    }
+    const report = ok(await site.run(["status"]));
+    assert.deepEqual(report.regions, [{ ...good, missing: [KEY] }]);
+    assert.deepEqual(reasons(report), ["region.incomplete"]);
   });
 
   test("chunks that the mirror lost are a damaged object", async () => {

@@ -100,7 +100,7 @@ describe("status", { concurrency: 2 }, () => {
       [["--require", ""], { REQUIRE: "linux/x86_64" }, 0],
       [["--require=apm/java"], {}, 76],
       [["--require", "linux"], {}, 78],
-      [[], { REQUIRE: "region/2" }, 78],
+      [[], { REQUIRE: "region/2", WAIT_TIMEOUT: "1" }, 76],
     ];
     for (const [args, env, code] of cases) {
       const run = await status(site, args, env);

@@ -1,5 +1,5 @@
 import type { Bucket } from "../../src/store/bucket.ts";
-import { checkCapacity } from "../../src/store/capacity.ts";
+import { readChunkSize } from "../../src/store/capacity.ts";
 import { type PublishOptions, publish, type StageOptions, stage, type Upload } from "../../src/store/put.ts";
 import { InFlightBudget } from "../../src/store/window.ts";
 
@@ -8,7 +8,7 @@ export type PutOptions = Omit<StageOptions, "chunkSize" | "budget"> &
 
 /** Stores one object by itself: stages and publishes it. */
 export async function put(bucket: Bucket, upload: Upload, options: PutOptions) {
-  const { chunkSize } = await checkCapacity(bucket, [upload.source.size]);
+  const chunkSize = await readChunkSize(bucket);
   const staged = await stage(bucket, upload, { budget: new InFlightBudget(), ...options, chunkSize });
   await publish(bucket, staged, { headers: {}, prove: async () => {}, ...options });
   return staged;

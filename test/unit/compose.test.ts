@@ -28,12 +28,10 @@ describe("compose.init.yml", () => {
       ["NATS_SERVERS", "tls://nats:4222"],
       ["NATS_TLS_CA_FILE", "/etc/nats/certs/ca.crt"],
       ["LOG_FORMAT", "pretty"],
-      ["VERIFY_KEY_FILE", "/etc/package-init/verify-keys"],
     ];
-    assert.deepEqual(
-      defaults,
-      own.map(([name, value]) => [name, `\${${name}-${value}}`]),
-    );
+    // An empty VERIFY_KEY_FILE must not turn off what VERIFY_KEY_PATH asks for.
+    const keys = ["VERIFY_KEY_FILE", `\${VERIFY_KEY_FILE:-/etc/package-init/verify-keys}`];
+    assert.deepEqual(defaults, [...own.map(([name, value]) => [name, `\${${name}-${value}}`]), keys]);
   });
 
   test("has a label for each mounted path: Compose v2 does not compare the paths of secrets", () => {

@@ -6,6 +6,7 @@ import {
   renameSync,
   rmSync,
   statSync,
+  symlinkSync,
   writeFileSync,
 } from "node:fs";
 import { join } from "node:path";
@@ -36,12 +37,15 @@ async function scanSigned(
 ) {
   await using on = await volume({});
   await using other = await volume({ keys });
-  for (const folder of ["controller", "collector/linux"])
+  for (const folder of ["controller", "collector/linux/packetbeat", "collector/linux/_internal"])
     mkdirSync(join(on.dir, folder), { recursive: true });
   await buildArchive(join(on.dir, LINUX), { payloadBytes: 1000 });
   await buildArchive(join(on.dir, PROBE), { payloadBytes: 1000 });
   writeFileSync(join(on.dir, "controller/VERSION"), "LINUX_SIDECAR_VERSION=1.2.3\n");
-  writeFileSync(join(on.dir, "collector/linux/telegraf"), "#!/bin/sh\n", { mode: 0o755 });
+  for (const program of ["telegraf", "ansible-executor", "packetbeat/packetbeat"])
+    writeFileSync(join(on.dir, "collector/linux", program), "#!/bin/sh\n", { mode: 0o755 });
+  for (const file of ["_internal/libpython.so", "_internal/base.zip", "packetbeat/packetbeat.yml"])
+    writeFileSync(join(on.dir, "collector/linux", file), `${file}\n`);
   signFolder(on.dir, KEY);
   change(on.dir);
   const settings = {
@@ -80,6 +84,16 @@ test("a signed volume is accepted, with lists of one key or several", async () =
   assert.equal((await scanSigned(undefined, { keys: others })).report.outcome, "ok");
 });
 
+test("a list of 20,000 files is read", async () => {
+  const { report } = await scanSigned((dir) => {
+    const digest = "0".repeat(64);
+    const lines = Array.from({ length: 20_000 }, (_, index) => `${digest}  ./other/library-${index}.so\n`);
+    appendFileSync(join(dir, "SHA256SUMS"), lines.join(""));
+    resign(dir, KEY);
+  });
+  assert.equal(report.outcome, "ok", JSON.stringify(report.error));
+});
+
 describe("under VERIFY_KEY_FILE nothing else is", () => {
   const cases: Record<string, [change: (dir: string) => void, reason: string]> = {
     "one byte of an archive": [(dir) => flip(join(dir, LINUX)), "checksum.mismatch"],
@@ -90,6 +104,60 @@ describe("under VERIFY_KEY_FILE nothing else is", () => {
     ],
     "one byte of VERSION": [(dir) => flip(join(dir, "controller/VERSION"), 24), "checksum.mismatch"],
     "VERSION removed": [(dir) => rmSync(join(dir, "controller/VERSION")), "signature.invalid"],
+    "a folder in place of VERSION": [
+      (dir) => {
+        rmSync(join(dir, "controller/VERSION"));
+        mkdirSync(join(dir, "controller/VERSION"));
+      },
+      "signature.invalid",
+    ],
+    "a dangling link in place of VERSION": [
+      (dir) => {
+        rmSync(join(dir, "controller/VERSION"));
+        symlinkSync("nothing", join(dir, "controller/VERSION"));
+      },
+      "signature.invalid",
+    ],
+    "a file removed from a collector's folder": [
+      (dir) => rmSync(join(dir, "collector/linux/packetbeat/packetbeat.yml")),
+      "signature.invalid",
+    ],
+    "a file added to a collector's folder": [
+      (dir) => writeFileSync(join(dir, "collector/linux/packetbeat/extra.yml"), "x"),
+      "signature.unlisted",
+    ],
+    "a file removed from a program's libraries": [
+      (dir) => rmSync(join(dir, "collector/linux/_internal/libpython.so")),
+      "signature.invalid",
+    ],
+    "a program's libraries removed": [
+      (dir) => rmSync(join(dir, "collector/linux/_internal"), { recursive: true }),
+      "signature.invalid",
+    ],
+    "the libraries of a program that packages.json declares removed": [
+      (dir) => {
+        const declared = {
+          file: "collector/linux/ansible-executor",
+          type: "collector",
+          object: "Ansible-Executor",
+        };
+        writeFileSync(join(dir, "packages.json"), JSON.stringify({ packages: [declared] }));
+        signFolder(dir, KEY);
+        rmSync(join(dir, "collector/linux/_internal"), { recursive: true });
+      },
+      "signature.invalid",
+    ],
+    "a file in place of a program's libraries": [
+      (dir) => {
+        rmSync(join(dir, "collector/linux/_internal"), { recursive: true });
+        writeFileSync(join(dir, "collector/linux/_internal"), "x");
+      },
+      "signature.invalid",
+    ],
+    "a byte of a program's libraries": [
+      (dir) => appendFileSync(join(dir, "collector/linux/_internal/base.zip"), "x"),
+      "checksum.mismatch",
+    ],
     "a packages.json added": [
       (dir) => writeFileSync(join(dir, "packages.json"), '{"packages": []}'),
       "signature.unlisted",
@@ -174,10 +242,27 @@ describe("a key file that cannot be used is exit 78", () => {
     });
   }
 
-  test("in PACKAGES_DIR", async () => {
+  test("in PACKAGES_DIR, whether the file or a link that leads to it", async () => {
     await using on = await volume({ keys: KEY.line });
-    const env = { PACKAGES_DIR: on.dir, VERIFY_KEY_FILE: join(on.dir, "keys") };
-    assert.equal((await scanInProcess([], env)).error?.reason, "config.keys.inside");
+    await using other = await volume({ keys: KEY.line });
+    symlinkSync(join(on.dir, "keys"), join(other.dir, "inside"));
+    symlinkSync(join(other.dir, "keys"), join(on.dir, "outside"));
+    symlinkSync(join(on.dir, "outside"), join(other.dir, "through"));
+    symlinkSync(on.dir, join(other.dir, "packages"));
+    const places = [
+      join(on.dir, "keys"),
+      join(on.dir, "outside"),
+      ...["inside", "through", "packages/keys"].map((one) => join(other.dir, one)),
+    ];
+    for (const PACKAGES_DIR of [on.dir, join(other.dir, "packages")]) {
+      for (const path of places) {
+        const env = { PACKAGES_DIR, VERIFY_KEY_FILE: path };
+        assert.equal((await scanInProcess([], env)).error?.reason, "config.keys.inside", path);
+      }
+    }
+    symlinkSync("keys", join(other.dir, "elsewhere"));
+    const env = { PACKAGES_DIR: on.dir, VERIFY_KEY_FILE: join(other.dir, "elsewhere") };
+    assert.notEqual((await scanInProcess([], env)).exitCode, 78);
   });
 
   test("the null device counts as not set, a missing file does not", async () => {

@@ -36,6 +36,10 @@ test("a signature that ssh-keygen wrote is valid, and names its key", () => {
     "signed by release@example.com",
   );
   assert.equal(judge(SIGNATURE, LIST, KEY.replace(" release@example.com", "")), "signed by ");
+  const mark = Buffer.from("\ufeff").toString("latin1");
+  assert.equal(judge(SIGNATURE, LIST, `${mark}${KEY}`), "signed by release@example.com");
+  assert.equal(judge(SIGNATURE, LIST, `${mark}#release ${KEY}`), "stranger");
+  assert.equal(judge(SIGNATURE, LIST, `\t # keys\n  a@x,b* ${KEY}`), "signed by release@example.com");
 });
 
 test("no signature, list or key with one flipped bit is valid", () => {
@@ -89,6 +93,8 @@ describe("options of allowed_signers", () => {
     'valid-before="202512312359"': "expired",
     'valid-after="20260102000000Z"': "early",
     'valid-before="20251301"': 'line 1: option valid-before="20251301"',
+    'valid-after="19600101"': 'line 1: option valid-after="19600101"',
+    'valid-after="00990101"': 'line 1: option valid-after="00990101"',
     'valid-before="20250230"': 'line 1: option valid-before="20250230"',
     'namespaces="a",namespaces="bklite-package"': 'line 1: option namespaces="bklite-package"',
     "cert-authority": "line 1: option cert-authority",
@@ -106,6 +112,8 @@ describe("options of allowed_signers", () => {
 
 test("other keys, and lines that are no key, are named", () => {
   const other = KEY.replace("IPdK", "IPdL");
+  for (const principals of ["!release", "release,!release", "*,!old@x"])
+    assert.equal(judge(SIGNATURE, LIST, `${principals} ${KEY}`), `line 1: option ${principals}`);
   assert.equal(judge(SIGNATURE, LIST, other), "stranger");
   assert.equal(judge(SIGNATURE, LIST, "ssh-rsa AAAAB3NzaC1yc2E= me\n"), "line 1: type ssh-rsa");
   assert.equal(judge(SIGNATURE, LIST, `${KEY}release hello\n`), "line 2: form");

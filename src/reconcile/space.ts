@@ -1,0 +1,113 @@
+import { JobError } from "../errors.ts";
+import { sizeBounds } from "../packages/sources.ts";
+import type { Bucket } from "../store/bucket.ts";
+import { type Capacity, chunkBytes, type Limit, metadataBytes, readCapacity } from "../store/capacity.ts";
+import type { Listing, StoredObject } from "../store/object.ts";
+import { type Decision, isUploaded } from "./decide.ts";
+import { findUnreachable } from "./orphans.ts";
+
+/** Bytes that a run needs in the bucket beside what is stored, at its peak. */
+export interface SpaceNeeded {
+  /** It cannot do with less. */
+  least: number;
+  /** It never needs more, whatever the repacked archives come to. */
+  most: number;
+}
+
+interface SpaceInput {
+  decisions: readonly Decision[];
+  /** As stored now, by key. */
+  objects: ReadonlyMap<string, StoredObject>;
+  bucket: string;
+  chunkSize: number;
+}
+
+/**
+ * Returns what a run needs, all archives together. The objects of one archive are stored beside those that
+ * they replace, which are purged before the next archive begins. Pure.
+ */
+export function spaceNeeded(input: SpaceInput): SpaceNeeded {
+  return { least: peakOf(input, "least"), most: peakOf(input, "most") };
+}
+
+function peakOf({ decisions, objects, bucket, chunkSize }: SpaceInput, bound: keyof SpaceNeeded): number {
+  let stored = 0;
+  let peak = 0;
+  const uploads = decisions.filter(isUploaded);
+  for (const group of Map.groupBy(uploads, ({ desired }) => desired.package.archive).values()) {
+    for (const { desired, key } of group) {
+      const size = desired.bytes ?? sizeBounds(desired.package)[bound];
+      stored += chunkBytes(bucket, size, Math.ceil(size / chunkSize)) + metadataBytes(key);
+    }
+    peak = Math.max(peak, stored);
+    for (const { key } of group) {
+      const old = objects.get(key);
+      if (old?.nuid === undefined || old.deleted) continue;
+      const share = Math.min(1, old.stored / Math.max(1, old.chunks));
+      stored -= chunkBytes(bucket, Math.floor(old.size * share), old.stored) + metadataBytes(key);
+    }
+  }
+  return peak;
+}
+
+/**
+ * Checks, before the first chunk, that the whole run fits into the bucket and its account. Throws exit 73
+ * that names the limit.
+ */
+export async function checkSpace(
+  bucket: Bucket,
+  input: Pick<SpaceInput, "decisions" | "objects">,
+): Promise<SpaceNeeded & Pick<Capacity, "used">> {
+  const capacity = await readCapacity(bucket);
+  const { chunkSize, used } = capacity;
+  const needed = spaceNeeded({ ...input, bucket: bucket.name, chunkSize });
+  const short = shortage(bucket.name, capacity, needed, 0);
+  if (short) throw short;
+  return { ...needed, used };
+}
+
+/** Returns the error (exit 73) that init would end with before its first chunk, if space is lacking. */
+export async function findShortage(
+  bucket: Bucket,
+  listing: Listing,
+  decisions: readonly Decision[],
+): Promise<JobError | undefined> {
+  const { objects, chunks } = listing;
+  // init purges these first. Their sizes are not known: as if each were as long as a chunk can be.
+  const dead = findUnreachable(listing).ofThisJob.reduce((sum, nuid) => sum + (chunks.get(nuid) ?? 0), 0);
+  const capacity = await readCapacity(bucket);
+  const needed = spaceNeeded({ decisions, objects, bucket: bucket.name, chunkSize: capacity.chunkSize });
+  return shortage(bucket.name, capacity, needed, dead * capacity.chunkSize);
+}
+
+/** Returns the error that names the limit too low for a run; `reclaimable` bytes go before it. Pure. */
+export function shortage(
+  bucket: string,
+  capacity: Capacity,
+  { least, most }: SpaceNeeded,
+  reclaimable: number,
+): JobError | undefined {
+  const isShort = ({ limit, used, copies }: Limit) => used + (least - reclaimable) * copies > limit;
+  const { bucket: stream, account } = capacity;
+  const enough = ({ used, copies }: Limit) => used + most * copies;
+  const paramsOf = (one: Limit) => ({
+    bucket,
+    limit: one.limit,
+    used: one.used,
+    needed: least * one.copies,
+    enough: enough(one),
+  });
+  if (least === 0) return undefined;
+  const raised = stream && isShort(stream) ? enough(stream) + 1 : undefined;
+  // The account has to hold what the bucket is raised to.
+  if (account && (isShort(account) || (raised ?? 0) * account.copies > account.limit)) {
+    const all = Math.max(enough(account), (raised ?? 0) * account.copies);
+    return new JobError("store.full.account", {
+      ...paramsOf(account),
+      enough: all,
+      ...(raised && { raised }),
+    });
+  }
+  if (!stream || raised === undefined) return undefined;
+  return new JobError("store.full.bucket", { ...paramsOf(stream), limit: stream.limit + 1, enough: raised });
+}
