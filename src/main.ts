@@ -20,7 +20,7 @@ import { openOutput, printUsageError } from "./output/run-output.ts";
 import { loadCells, openTerminal, writeNow } from "./output/terminal.ts";
 import { Signatures } from "./volume/signatures.ts";
 
-/** The commit; the image's build puts it in (package.json, `build`). */
+/** The commit that the program was built from. The image's build defines it (package.json, `build`). */
 declare const REVISION: string | undefined;
 
 const program = {

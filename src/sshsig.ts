@@ -7,7 +7,7 @@ const KEY_TYPE = "ssh-ed25519";
 const MAGIC = "SSHSIG";
 const BEGIN = "-----BEGIN SSH SIGNATURE-----\n";
 const END = "-----END SSH SIGNATURE-----\n";
-/** As it stands in a text that was decoded byte by byte. */
+/** UTF-8's byte order mark, in a text that was decoded as Latin-1. */
 const BYTE_ORDER_MARK = /^\xef\xbb\xbf/;
 /** Characters of base64 in a line, as ssh-keygen writes them. */
 const LINE = 70;
