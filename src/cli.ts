@@ -91,6 +91,13 @@ interface Given {
   values: { readonly [O in Option]?: string };
 }
 
+/** Words of other programs for what this one calls otherwise. */
+const MEANT: ReadonlyMap<string, string> = new Map([
+  ["dry-run", "plan"],
+  ["check", "verify"],
+  ["f", "--file"],
+]);
+
 /** Parses the command line. Throws exit 64, with the name that was most likely meant. */
 export function parseArguments(argv: readonly string[]): Arguments | Page {
   const { words, flags, values } = read(argv);
@@ -99,7 +106,10 @@ export function parseArguments(argv: readonly string[]): Arguments | Page {
   if (page) return page;
   const command = COMMANDS.find((known) => known === word);
   if (!command) {
-    throw new JobError("usage.command", { command: word, nearest: nearest(word, [...COMMANDS, ...PAGES]) });
+    throw new JobError("usage.command", {
+      command: word,
+      nearest: MEANT.get(word) ?? nearest(word, [...COMMANDS, ...PAGES]),
+    });
   }
   if (extra[0] !== undefined) throw new JobError("usage.argument", { argument: extra[0] });
   if (flags.has("auto") && values.file !== undefined) {
@@ -247,6 +257,8 @@ function read(argv: readonly string[]): Given {
 }
 
 function nearOption(name: string): string | undefined {
+  const meant = MEANT.get(name);
+  if (meant !== undefined) return meant;
   const known = Object.keys(OPTIONS).filter((option) => option !== "program-version");
   const near = nearest(name, known);
   return near === undefined ? undefined : `--${near}`;

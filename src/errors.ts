@@ -128,6 +128,11 @@ export function toRunError(failures: readonly unknown[]): unknown {
   return new JobError(reason, params, { layer, file, server, others, cause: first });
 }
 
+/** Whether the same run may start over after an error. */
+export function isRetryable(error: unknown): boolean {
+  return error instanceof JobError && error.retryable;
+}
+
 /** Whether the operating system reported the error: a missing file, no permission, an I/O error. */
 export function isSystemError(error: unknown): error is NodeJS.ErrnoException {
   return error instanceof Error && "syscall" in error && "errno" in error;

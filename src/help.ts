@@ -3,7 +3,7 @@ import { join } from "node:path";
 import { JobError } from "./errors.ts";
 import type { Language } from "./messages/define.ts";
 import { nearest } from "./nearest.ts";
-import { renderMarkdown, renderTable, type Table, tablesOf } from "./output/markdown.ts";
+import { labelled, renderMarkdown, renderTable, type Table, tablesOf } from "./output/markdown.ts";
 
 const SYNTAX = `bklite-package-init [COMMAND] [--auto | --file PATH]
          [--type controller|collector|installer|apm-probe] [--os linux|windows]
@@ -208,8 +208,10 @@ function rowsOf(markdown: string, topic: string): Table[] {
   const ids = tables.flatMap(({ rows }) =>
     rows.flatMap(([id = "", exit, again]) => (exit === topic && again ? [id] : [])),
   );
-  const head = tables[0]?.heads[0] ?? "";
-  return ids.length > 0 && own.length === 0 ? [{ heads: [""], rows: [[`${head}: ${ids.join(", ")}`]] }] : own;
+  const head = (tables[0]?.heads[0] ?? "").replace(/^reason$/, "reasons");
+  return ids.length > 0 && own.length === 0
+    ? [{ heads: [""], rows: [[labelled({ head, cell: ids.join(", ") })]] }]
+    : own;
 }
 
 function topicsIn(folder: string): string[] {

@@ -20,7 +20,7 @@ import { openOutput, printUsageError } from "./output/run-output.ts";
 import { loadCells, openTerminal, writeNow } from "./output/terminal.ts";
 import { Signatures } from "./volume/signatures.ts";
 
-/** The commit; the image's build puts it in (package.json, `build`). */
+/** The commit that the program was built from. The image's build defines it (package.json, `build`). */
 declare const REVISION: string | undefined;
 
 const program = {
@@ -67,7 +67,7 @@ async function main(): Promise<void> {
       return;
     }
   } catch (error) {
-    await printUsageError(error, { usage: USAGE[language], program }, process, reader, exit);
+    await printUsageError(error, USAGE[language], { program, process, reader, leave: exit });
     return;
   }
   await run(args, reader);
@@ -96,7 +96,7 @@ async function run(args: Arguments, reader: Reader): Promise<void> {
     problem = error;
   }
   const shown = config ? publicValues(config) : [];
-  const { log, recorder, end } = await openOutput({ ...args, program }, process, reader, shown, exit);
+  const { log, recorder, end } = await openOutput(args, shown, { program, process, reader, leave: exit });
   // the nats library prints there when a connection breaks; standard output is for the log or the report
   console.log = () => {};
   process.on("uncaughtException", (error) => end.finish(error));

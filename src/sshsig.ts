@@ -7,7 +7,7 @@ const KEY_TYPE = "ssh-ed25519";
 const MAGIC = "SSHSIG";
 const BEGIN = "-----BEGIN SSH SIGNATURE-----\n";
 const END = "-----END SSH SIGNATURE-----\n";
-/** As it stands in a text that was decoded byte by byte. */
+/** UTF-8's byte order mark, in a text that was decoded as Latin-1. */
 const BYTE_ORDER_MARK = /^\xef\xbb\xbf/;
 /** Characters of base64 in a line, as ssh-keygen writes them. */
 const LINE = 70;
@@ -140,7 +140,7 @@ function parseTime(text: string): number | undefined {
     found[7] === "Z"
       ? time.getUTCMonth() === month - 1 && time.getUTCDate() === day
       : time.getMonth() === month - 1 && time.getDate() === day;
-  // ssh-keygen rejects times before 1970; JavaScript takes the years 0 to 99 for 1900 to 1999
+  // ssh-keygen rejects times before 1970; JavaScript reads the years 0 to 99 as 1900 to 1999
   const valid = same && year >= 1970 && time.getTime() > 0 && hour < 24 && minute < 60 && second < 60;
   return valid ? time.getTime() : undefined;
 }

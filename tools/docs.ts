@@ -128,7 +128,7 @@ const WORDS = {
       "in the language of LOG_LANG; `{name}` stands for what the run fills in. *Again* says whether the same run, tried later, may succeed; an exit of “–” is a",
       "warning, which ends no run. Words of servers and of the system come as they are, in quotes.",
       "",
-      "A cause that begins without a subject continues the file's name: “fusion-collectors.zip: is empty”. In a remedy `FILE` stands for the file's path, and `STEM` for the path",
+      "A cause that begins without a subject continues the file's name: “fusion-collectors.zip is empty”. In a remedy `FILE` stands for the file's path, and `STEM` for the path",
       "without an archive's ending; the log has the path itself, and the commands run in the volume's folder.",
     ],
     heads: ["reason", "exit", "again", "cause", "what to do"],

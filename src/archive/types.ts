@@ -61,7 +61,7 @@ export interface Listing {
   entries: Entry[];
   /** Whether it has an entry for its own root (`./`), which `entries` leaves out. */
   rootEntry?: boolean;
-  /** Names that a tar has more than once: the last of them counts. */
+  /** Names of several entries of a tar: the last entry of a name counts. */
   repeated?: readonly string[];
   /** Lower-case hex of the file; only if the scan read all of it (tar.gz). */
   sha256?: string;

@@ -17,7 +17,7 @@ const READ = 256 * 1024;
 const DESCRIPTOR = 8;
 const DESCRIPTOR_SIGNATURE = 0x08074b50;
 
-/** Reads a zip's directory as a package's. Throws exit 65 for all that a package must not be (SPEC §3). */
+/** Reads the directory of a package's zip. Throws exit 65 if it breaks a rule for packages (SPEC §3). */
 export async function inspectZip(
   file: string,
   handle: OpenFile,

@@ -5,13 +5,13 @@ import { archOf } from "../identity.ts";
 import type { JobContext } from "../job.ts";
 import type { GateHint } from "../messages/run.ts";
 import { isLockHeld } from "../postgres/lock.ts";
-import { isReady, type Row } from "../postgres/rows.ts";
+import type { Row } from "../postgres/rows.ts";
 import { type Servers, waitForServers } from "../readiness/wait-for-servers.ts";
-import { parseKey, rowKeys, served } from "../reconcile/match.ts";
-import { platformName } from "../reconcile/platforms.ts";
+import { parseKey, rowKeys } from "../reconcile/match.ts";
+import { installStateOf, platformName } from "../reconcile/platforms.ts";
 import { withRetries } from "../reconcile/retries.ts";
 import { type ObservedState, observe } from "../reconcile/state.ts";
-import { isUnreadable, isWhole } from "../store/object.ts";
+import { isUnreadable } from "../store/object.ts";
 
 /** Milliseconds between two readings. */
 const POLL = 2000;
@@ -59,7 +59,7 @@ async function readOnce({ config, recorder }: JobContext, servers: Servers): Pro
   const running = await isLockHeld(servers.postgres.db, config.nats.bucket);
   const controllers = state.rows.filter(({ type }) => type === "controller");
   const registered = controllers.map((row) => platformOf(row, state));
-  const whole = controllers.filter((row) => isInstallable(row, state));
+  const whole = controllers.filter((row) => installStateOf(row, state) === "installable");
   const there = [...whole.map((row) => platformOf(row, state)), ...storedOnce(state, running)];
   const { require } = config;
   const lacking = require.filter((one) => !there.some((found) => covers(found, one)));
@@ -91,12 +91,6 @@ function covers({ os, arch }: Found, platform: Platform): boolean {
 
 function platformOf({ os, arch }: Row, { archColumn }: ObservedState): Found {
   return { os, arch: archColumn ? (archOf(arch || "x86_64") ?? "") : null };
-}
-
-/** Whether BK-Lite serves a controller as a zip, which its installer can unpack. */
-function isInstallable(row: Row, { listing, archColumn }: ObservedState): boolean {
-  const object = served(rowKeys(row, archColumn), listing.objects);
-  return isReady(row) && /\.zip$/i.test(row.name) && object !== undefined && isWhole(object);
 }
 
 /** Returns the platforms that once had a controller: its object or its deletion marker is still stored. */

@@ -1,10 +1,9 @@
-import { ProblemError } from "../errors.ts";
 import type { ScanContext } from "../job.ts";
 import { shownPlatform } from "../packages/package.ts";
 import { judge } from "../packages/resolve.ts";
 import { fileDigest, packageDigests, sourceOf } from "../packages/sources.ts";
 import { packageKeys } from "../reconcile/match.ts";
-import { listFiles, reportResolved, scanFiles } from "../reconcile/prepare.ts";
+import { listFiles, rejectFiles, reportResolved, scanFiles } from "../reconcile/prepare.ts";
 
 /**
  * Reads and judges the volume without a server. Shows what is on it and what it would become on today's
@@ -16,7 +15,7 @@ export async function scanOnly(job: ScanContext): Promise<void> {
   const archives = await recorder.time("scan", () => scanFiles(files, job, signal));
   const resolved = await recorder.time("check", () => judge(archives, args, config, signal));
   const { packages, problems } = resolved;
-  if (problems.length > 0) throw new ProblemError(problems);
+  if (problems.length > 0) rejectFiles(job, files.length, problems);
   reportResolved(resolved, job);
   const digests = await packageDigests(packages, signal);
   // of what is delivered, to be compared with the vendor's list, whatever it becomes

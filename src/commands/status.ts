@@ -4,7 +4,13 @@ import { readDefinitions } from "../postgres/platform-tables.ts";
 import { type Servers, waitForServers } from "../readiness/wait-for-servers.ts";
 import { createObserve, type Observe, reportDamage } from "../reconcile/deep.ts";
 import { findStale, findUnlisted, findUnreachable, tidyOrphans } from "../reconcile/orphans.ts";
-import { concludePlatforms, type Installable, installStateOf, storedOf } from "../reconcile/platforms.ts";
+import {
+  concludePlatforms,
+  type Installable,
+  pageStateOf,
+  platformsOf,
+  storedOf,
+} from "../reconcile/platforms.ts";
 import { concludeRegions } from "../reconcile/regions.ts";
 import { withRetries } from "../reconcile/retries.ts";
 import type { ObservedState } from "../reconcile/state.ts";
@@ -56,10 +62,11 @@ async function readAll(
 }
 
 function reportRows({ log, recorder }: JobContext, state: Seen): void {
+  const platforms = platformsOf(state);
   const rows = state.rows.map(({ id, type, os, arch, object, version, name, ...row }) => {
     const line = { id, type, os, arch, object, version, name, action: "unchanged" } as const;
     const whole = { ...line, ...row };
-    return { ...line, stored: storedOf(whole, state), install: installStateOf(whole, state) };
+    return { ...line, stored: storedOf(whole, state), install: pageStateOf(whole, state, platforms) };
   });
   for (const { stored, install, ...line } of rows) {
     recorder.row(line, line.id, "unchanged");

@@ -84,7 +84,7 @@ function fromParts(reader: Reader): Server {
   };
 }
 
-function readUrl(reader: Reader): (Server & DatabaseUrl) | undefined {
+function readUrl(reader: Reader): DatabaseUrl | undefined {
   const url = parseDatabaseUrl(reader.text("DATABASE_URL") as string);
   if ("problem" in url) {
     reader.problems.push(url.problem);
@@ -95,11 +95,7 @@ function readUrl(reader: Reader): (Server & DatabaseUrl) | undefined {
 }
 
 /** The parts of a DATABASE_URL. */
-interface DatabaseUrl {
-  servers: readonly DbServer[];
-  database: string;
-  user: string;
-  password: string | undefined;
+interface DatabaseUrl extends Server {
   sslMode: SslMode | undefined;
   /** Paths of certificate files. */
   files: { ca: string | undefined; cert: string | undefined; key: string | undefined };

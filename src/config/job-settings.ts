@@ -62,7 +62,6 @@ export interface VolumeConfig {
   waitTimeout: number;
   /** Seconds; 0: no limit. */
   runTimeout: number;
-  reportFiles: readonly string[];
 }
 
 export interface Config extends VolumeConfig {
@@ -134,8 +133,8 @@ function readVolume(reader: Reader): VolumeConfig {
     natsTimeout: reader.seconds("NATS_TIMEOUT", 1),
     waitTimeout: reader.seconds("WAIT_TIMEOUT"),
     runTimeout: reader.seconds("RUN_TIMEOUT"),
-    reportFiles: readReportFiles(reader),
   };
+  checkReportFiles(reader);
   reader.oneOf("LOG_LEVEL", LOG_LEVELS);
   reader.oneOf("LOG_FORMAT", ["auto", "json", "pretty"]);
   reader.oneOf("LOG_LANG", ["auto", ...LANGUAGES]);
@@ -239,13 +238,11 @@ function readRegions(reader: Reader): VolumeConfig["regions"] {
 }
 
 /** Tries each path: a report that cannot be written is exit 78 before any work. */
-function readReportFiles(reader: Reader): readonly string[] {
-  const paths = reportPaths(reader.text("REPORT_FILE"));
-  for (const path of paths) {
+function checkReportFiles(reader: Reader): void {
+  for (const path of reportPaths(reader.text("REPORT_FILE"))) {
     const said = whyUnwritable(path);
     if (said) reader.addProblem("config.report", { path, said });
   }
-  return paths;
 }
 
 /** Returns values that are shown, even if one of them is a password too. */

@@ -237,6 +237,14 @@ export function countWords(counts: Readonly<Record<string, number>>, language: L
   return words.join(JOIN[language].comma) || (language === "zh" ? "无" : "none");
 }
 
+/** Words that begin a cause without a subject. */
+const PREDICATE = /^(?:is|has|was|would be|contains|names|needs|packs|unpacks|changed|cannot|could not|does not)\b/;
+
+/** Returns a message about a file: `a.zip is empty`, but `a.zip: the bucket is full`. */
+export function aboutFile(file: string, message: string, language: Language): string {
+  return language === "en" && PREDICATE.test(message) ? `${file} ${message}` : `${file}${JOIN[language].colon}${message}`;
+}
+
 /** Returns bytes in the largest unit that fits: `1.5 GiB`. */
 export function formatBytes(bytes: number): string {
   const units = ["B", "KiB", "MiB", "GiB", "TiB"];

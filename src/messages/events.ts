@@ -27,9 +27,10 @@ export type StoredState = "whole" | "damaged" | "missing" | "not-ready";
 
 /**
  * What an installation of a row from BK-Lite's page comes to. `unknown`: no collector is defined by its name;
- * `unstartable`: what is installed cannot be unpacked or started.
+ * `unstartable`: what is installed cannot be unpacked or started. `no-installer`: a controller whose platform
+ * has no installer or bootstrap.
  */
-export type InstallState = "installable" | Exclude<StoredState, "whole"> | "unknown" | "unstartable";
+export type InstallState = "installable" | Exclude<StoredState, "whole"> | "unknown" | "unstartable" | "no-installer";
 
 /** What is found, and what follows from it. */
 const INSTALL_WORDS: Record<InstallState, Record<Language, readonly [found: string, then?: string]>> = {
@@ -38,6 +39,7 @@ const INSTALL_WORDS: Record<InstallState, Record<Language, readonly [found: stri
   damaged: { en: ["damaged object", "download and installation fail"], zh: ["对象损坏", "下载、安装都会失败"] },
   "not-ready": { en: ["not ready", "BK-Lite does not offer it"], zh: ["未就绪", "BK-Lite 不提供"] },
   unknown: { en: ["no definition of this name", "installation fails"], zh: ["没有同名的定义", "安装会失败"] },
+  "no-installer": { en: ["no installer or bootstrap", "installation fails"], zh: ["缺少安装器或引导程序", "安装会失败"] },
   unstartable: { en: ["cannot be unpacked or started on a node"], zh: ["节点上无法解压或启动"] },
 };
 
@@ -286,8 +288,7 @@ interface Waiting extends Lock {
   left: number;
 }
 
-/** A package and what was done to it, or would be. */
-interface PackageLine {
+interface FoundPackage {
   file: string;
   type: string;
   os: string | null;
@@ -295,6 +296,10 @@ interface PackageLine {
   object: string;
   version: string;
   key: string;
+}
+
+/** A package and what was done to it, or would be. */
+interface PackageLine extends FoundPackage {
   bytes: number | null;
   sha256: string | null;
 }
@@ -327,15 +332,8 @@ interface GateWaiting {
   left: number;
 }
 
-interface ScanFound {
-  file: string;
-  type: string;
-  os: string | null;
-  arch: string | null;
-  object: string;
-  version: string;
+interface ScanFound extends FoundPackage {
   name: string;
-  key: string;
   bytes: number;
 }
 
@@ -392,6 +390,11 @@ export const EVENTS = {
     about: { en: "the volume was read: number of packages, bytes, duration", zh: "目录扫描完成：探针包数量、总大小、耗时" },
     en: ({ archives, bytes }) => `on the volume: ${plural(archives, "package")}, ${formatBytes(bytes)}`,
     zh: ({ archives, bytes }) => `目录中共有 ${archives} 个探针包，${formatBytes(bytes)}`,
+  }),
+  "scan.rejected": event<{ where: string; files: number; bad: number }>({
+    about: { en: "files on the volume cannot be used: how many of how many", zh: "目录中有无法使用的文件：个数与总数" },
+    en: ({ where, files, bad }) => `${where}: ${bad} of ${plural(files, "file")} cannot be used`,
+    zh: ({ where, files, bad }) => `${where}：${files} 个文件中有 ${bad} 个无法使用`,
   }),
   "scan.packages": event<{ where: string; files: number; packages: number; bytes: number }>({
     about: { en: "what the volume (or the one file) becomes: files that are used, packages, bytes", zh: "卷（或指定的文件）的内容：使用的文件数、探针包数、字节数" },

@@ -98,9 +98,6 @@ const notHere = <P extends object>(en: Text<P>, zh: Text<P>) =>
     zh: [zh, "请将对应文件放入卷（PACKAGES_DIR）并运行 init --deep，或在 BK-Lite 页面上删除该探针包后重新上传"],
   });
 
-/** A failure that the next run may not have. */
-const retryable = <P extends object>(exit: 69 | 75, en: Words<P>, zh: Words<P>) => reason<P>({ exit, en, zh });
-
 /** The run itself: how it ends, what it waits for, and what verification finds. */
 export const run = {
   // The end of a run: a bug, a signal, the time limit, and output that cannot be written.
@@ -152,21 +149,21 @@ export const run = {
     [({ seconds }) => `等待 ${seconds} 秒后，BK-Lite 服务端仍在迁移数据库：本任务继续执行，写入的内容可能与迁移后的表不符`, "请在 BK-Lite 服务端启动完成后重新运行本任务"],
   ),
   // Postgres, during the run.
-  "run.postgres.lost": retryable<LostSaid>(
-    69,
-    [({ said }) => `the connection to Postgres was lost during the run: ${said}`, "check Postgres's log and the network, then run again: stored objects are not uploaded again"],
-    [({ said }) => `运行期间与 Postgres 的连接中断：${said}`, "请检查 Postgres 的日志和网络后重新运行，已存储的内容不会再次上传"],
-  ),
-  "lock.lost": retryable<Record<never, never>>(
-    69,
-    ["this session no longer holds the bucket's lock: it was ended or reset in Postgres", "check Postgres's log, then run again"],
-    ["当前会话已不再持有存储桶的锁：该会话在 Postgres 中被终止或重置", "请检查 Postgres 的日志后重新运行"],
-  ),
-  "row.contended": retryable<LostSaid>(
-    75,
-    [({ said }) => `another program wrote the same rows at the same time: ${said}`, "find out which program uploads at the same time (BK-Lite's page, another init script), then run again"],
-    [({ said }) => `其他程序在此期间写入了相同的记录：${said}`, "请查明是哪个程序在同时上传（BK-Lite 页面、其他初始化脚本），然后重新运行"],
-  ),
+  "run.postgres.lost": reason<LostSaid>({
+    exit: 69,
+    en: [({ said }) => `the connection to Postgres was lost during the run: ${said}`, "check Postgres's log and the network, then run again: stored objects are not uploaded again"],
+    zh: [({ said }) => `运行期间与 Postgres 的连接中断：${said}`, "请检查 Postgres 的日志和网络后重新运行，已存储的内容不会再次上传"],
+  }),
+  "lock.lost": reason({
+    exit: 69,
+    en: ["this session no longer holds the bucket's lock: it was ended or reset in Postgres", "check Postgres's log, then run again"],
+    zh: ["当前会话已不再持有存储桶的锁：该会话在 Postgres 中被终止或重置", "请检查 Postgres 的日志后重新运行"],
+  }),
+  "row.contended": reason<LostSaid>({
+    exit: 75,
+    en: [({ said }) => `another program wrote the same rows at the same time: ${said}`, "find out which program uploads at the same time (BK-Lite's page, another init script), then run again"],
+    zh: [({ said }) => `其他程序在此期间写入了相同的记录：${said}`, "请查明是哪个程序在同时上传（BK-Lite 页面、其他初始化脚本），然后重新运行"],
+  }),
   "gate.closed": reason<{ missing: readonly string[]; seconds: number; hint: GateHint }>({
     exit: 76,
     en: [({ missing, seconds }) => `no installable controller${missing.includes("*") ? "" : ` for ${missing.join(", ")}`} appeared within ${seconds} s (WAIT_TIMEOUT)`, ({ hint }) => HINT[hint].en],

@@ -13,6 +13,7 @@ const DIFFERENCES = {
   "drift.row.missing": { en: "not registered", zh: "未登记" },
   "drift.row.name": { en: "other name registered", zh: "登记的名称不同" },
   "drift.row.status": { en: "not ready", zh: "未就绪" },
+  "row.not-ready": { en: "not ready", zh: "未就绪" },
   "drift.row.digest": { en: "other SHA-256 registered", zh: "登记的 SHA-256 不同" },
 } as const;
 
@@ -55,6 +56,7 @@ const took = (seconds: number) => (seconds < 10 ? Number(seconds.toFixed(1)) : M
 export const SCREEN = {
   en: {
     files: (files: number, packages: number, to: string) => `${plural(files, "file")} ${to} ${plural(packages, "package")}`,
+    rejected: (files: number, bad: number) => `${bad} of ${plural(files, "file")} cannot be used`,
     tableState: (state: string) => `table state ${state}`,
     bucket: (name: string, exists: boolean) => `bucket ${name}${exists ? "" : " (does not exist yet)"}`,
     unchanged: (count: number) => `${plural(count, "package")} unchanged`,
@@ -69,6 +71,7 @@ export const SCREEN = {
     notNeeded: "not needed",
     cannotInstall: "cannot be installed from the page",
     onlyListed: (count: number) => `${count} only listed`,
+    probe: "APM probe",
     probes: "APM probes",
     region: "region",
     regions: "regions",
@@ -84,6 +87,7 @@ export const SCREEN = {
   },
   zh: {
     files: (files: number, packages: number, to: string) => `${files} 个文件 ${to} ${packages} 个探针包`,
+    rejected: (files: number, bad: number) => `${files} 个文件中有 ${bad} 个无法使用`,
     tableState: (state: string) => `表结构 ${state}`,
     bucket: (name: string, exists: boolean) => `存储桶 ${name}${exists ? "" : "（尚不存在）"}`,
     unchanged: (count: number) => `${count} 个探针包未变`,
@@ -98,6 +102,7 @@ export const SCREEN = {
     notNeeded: "不需要",
     cannotInstall: "无法从页面安装",
     onlyListed: (count: number) => `${count} 个仅登记`,
+    probe: "APM 探针",
     probes: "APM 探针",
     region: "云区域",
     regions: "云区域",
@@ -133,13 +138,13 @@ export function successWords({ command, seconds, packages, rows, removed }: Coun
   const begin = SCREEN[language].succeeded(command);
   const colon = zh ? "：" : ": ";
   const old = removed.versions > 0 ? [removedWords(removed, language)] : [];
+  const all = [sum(written(packages)) > 0 ? changes : "", registered > 0 ? (zh ? `写入记录 ${registered} 条` : `${plural(registered, "row")} written`) : "", ...old]
+    .filter((part) => part !== "")
+    .join(zh ? "，" : ", ");
   switch (command) {
     case "plan": {
-      const nothing = sum(written(packages)) + registered + old.length === 0;
-      if (nothing) return zh ? "plan 未写入任何内容；init 将不做任何改动" : "plan wrote nothing; init would change nothing";
-      return zh
-        ? [`plan 未写入任何内容；init 的结果将是：探针包 ${changes.replaceAll("已", "")}，写入记录 ${registered} 条`, ...old].join("，")
-        : [`plan wrote nothing; init would come to: packages ${changes}; ${plural(registered, "row")} written`, ...old].join("; ");
+      if (all === "") return zh ? "plan 未写入任何内容；init 将不做任何改动" : "plan wrote nothing; init would change nothing";
+      return zh ? `plan 未写入任何内容；init 将报告：${all}` : `plan wrote nothing; init would report: ${all}`;
     }
     case "verify":
       return `${begin}${colon}${zh ? `${total} 个探针包均已完整存储并登记` : `${plural(total, "package")} stored, whole and registered`}${time}`;
@@ -147,8 +152,7 @@ export function successWords({ command, seconds, packages, rows, removed }: Coun
       return `${begin}${colon}${zh ? `${total} 个探针包` : plural(total, "package")}${time}`;
     case "init": {
       if (total === 0) return `${begin}${time}`;
-      const all = [sum(written(packages)) > 0 ? changes : "", registered > 0 ? (zh ? `写入记录 ${registered} 条` : `${plural(registered, "row")} written`) : "", ...old].filter((part) => part !== "");
-      return `${begin}${colon}${all.join(zh ? "，" : ", ") || (zh ? "没有改动" : "nothing to change")}${time}`;
+      return `${begin}${colon}${all || (zh ? "没有改动" : "nothing to change")}${time}`;
     }
     case "prune":
       return `${begin}${colon}${pruneWords(removed, language)}${time}`;

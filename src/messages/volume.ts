@@ -154,7 +154,8 @@ export const volume = {
   "volume.empty": reason<Emptiness>({
     exit: 66,
     en: [
-      ({ path, suspects, others }) => `no usable package in ${path}, which ${held.en(others)}${suspects.length > 0 ? `; this looks like a mistake: ${suspects.join(", ")}` : ""}`,
+      ({ path, suspects, others, join }) =>
+        `no usable package in ${path}, which ${held.en(others)}${suspects.length > 0 ? `; ${join !== undefined && suspects.length === 1 ? "one part of a split archive" : "this looks like a mistake"}: ${suspects.join(", ")}` : ""}`,
       ({ suspects, join }) => {
         if (join !== undefined) return `join the parts of the split archive: ${join}`;
         return suspects.length > 0
@@ -163,7 +164,8 @@ export const volume = {
       },
     ],
     zh: [
-      ({ path, suspects, others }) => `${path} 中没有可用的探针包（${held.zh(others)}）${suspects.length > 0 ? `，以下项目疑似有误：${suspects.join("、")}` : ""}`,
+      ({ path, suspects, others, join }) =>
+        `${path} 中没有可用的探针包（${held.zh(others)}）${suspects.length > 0 ? `，${join !== undefined && suspects.length === 1 ? "其中有分卷压缩包的一部分" : "以下项目疑似有误"}：${suspects.join("、")}` : ""}`,
       ({ suspects, join }) => {
         if (join !== undefined) return `请合并分卷：${join}`;
         return suspects.length > 0

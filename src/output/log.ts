@@ -2,7 +2,7 @@ import { styleText } from "node:util";
 import { pino } from "pino";
 import type { LogLevel } from "../config/job-settings.ts";
 import { formatMessage, type Params, type ReasonId } from "../messages/catalog.ts";
-import { JOIN, type Language } from "../messages/define.ts";
+import { aboutFile, JOIN, type Language } from "../messages/define.ts";
 import {
   EVENTS,
   type EventFields,
@@ -11,6 +11,7 @@ import {
   type ReasonEvent,
   sentence,
 } from "../messages/events.ts";
+import type { PHASES } from "../messages/screen.ts";
 import {
   escapeDeep,
   escapeJson,
@@ -50,6 +51,15 @@ export interface Log {
    * Writes the end of the screen in pretty output; `stack` is that of a bug. JSON lines end with an event.
    */
   finish?: (report: Report, stack?: string) => void;
+  /** The running tasks: startProgress adds and removes them, and shows one. */
+  readonly tasks?: Set<RunningTask>;
+}
+
+/** A task whose progress is shown if no other is more important. */
+export interface RunningTask {
+  phase: keyof typeof PHASES;
+  /** Whether bytes are still to come. */
+  goesOn: () => boolean;
 }
 
 interface LogOptions {
@@ -84,11 +94,16 @@ export function createLog(options: LogOptions): Log {
     };
   const spoken = (level: "warn" | "error", event: EventName, said: Said, fields: Fields = {}): void => {
     const { lead } = EVENTS[event] as ReasonEvent;
-    const place = typeof fields.file === "string" ? `${escapeText(fields.file)}${JOIN[language].colon}` : "";
+    const file = typeof fields.file === "string" ? escapeText(fields.file) : undefined;
     const { reason, message, hint } = said;
     // An error of a file already begins with the file's name.
-    const begin = lead ? lead[language](fields) : message.startsWith(place) ? "" : place;
-    write(level, event, `${begin}${message}${JOIN[language].remedy}${hint}`, { ...fields, reason, hint });
+    const isNamed = file === undefined || message.startsWith(file);
+    const cause = lead
+      ? `${lead[language](fields)}${message}`
+      : isNamed
+        ? message
+        : aboutFile(file, message, language);
+    write(level, event, `${cause}${JOIN[language].remedy}${hint}`, { ...fields, reason, hint });
   };
   const complained =
     (level: "warn" | "error") =>
@@ -102,6 +117,7 @@ export function createLog(options: LogOptions): Log {
   return {
     ...sink,
     language,
+    tasks: new Set(),
     debug: told("debug"),
     info: told("info"),
     warn: complained("warn"),

@@ -29,6 +29,12 @@ export function renderMarkdown(markdown: string, width: number): string {
   return `${parts.map((lines) => lines.join("\n")).join("\n\n")}\n`;
 }
 
+const HAN = /\p{Script=Han}/u;
+
+/** Returns a cell after the head of its column. */
+export const labelled = ({ head, cell }: { head: string; cell: string }) =>
+  `${head}${HAN.test(head) ? "：" : ": "}${cell}`;
+
 /** Renders a table: aligned if every row fits, else each row as a paragraph below its first cell. */
 export function renderTable({ heads, rows }: Table, width: number): string[] {
   const all = [heads, ...rows];
@@ -37,11 +43,11 @@ export function renderTable({ heads, rows }: Table, width: number): string[] {
   return rows.flatMap((row) => {
     const named = row.map((cell, column) => ({ cell, head: heads[column] ?? "" })).slice(1);
     const isShort = ({ cell }: { cell: string }) => cellWidth(cell) <= SHORT;
-    const beside = named
-      .filter((one) => isShort(one) && one.cell !== "")
-      .map(({ head, cell }) => `${head} ${cell}`);
-    const title = beside.length > 0 ? `${row[0]} (${beside.join(", ")})` : (row[0] ?? "");
-    const below = named.filter((one) => !isShort(one)).map(({ head, cell }) => `${head}: ${cell}`);
+    const beside = named.filter((one) => isShort(one) && one.cell !== "").map(labelled);
+    const isChinese = HAN.test(heads.join(""));
+    const [open, comma, close] = isChinese ? ["（", "，", "）"] : [" (", ", ", ")"];
+    const title = beside.length > 0 ? `${row[0]}${open}${beside.join(comma)}${close}` : (row[0] ?? "");
+    const below = named.filter((one) => !isShort(one)).map(labelled);
     return [
       ...wrap(title, width),
       ...below.flatMap((text) => wrap(text, width - 2).map((line) => `  ${line}`)),
@@ -53,6 +59,9 @@ interface Block {
   kind: "heading" | "table" | "code" | "text";
   lines: string[];
 }
+
+/** The link to the page in the other language. */
+const LINK = /^\*\[(?:中文|English)\]/;
 
 function blocks(markdown: string): Block[] {
   const found: Block[] = [];
@@ -68,7 +77,7 @@ function blocks(markdown: string): Block[] {
     else if (isFence) {
       if (current?.kind === "code") current = undefined;
       else begin("code");
-    } else if (line.trim() === "" || line.startsWith("<!--")) current = undefined;
+    } else if (line.trim() === "" || line.startsWith("<!--") || LINK.test(line)) current = undefined;
     else if (line.startsWith("#")) {
       begin("heading").lines.push(line);
       current = undefined;

@@ -4,6 +4,7 @@ import { duration } from "../messages/events.ts";
 import { PAGE_WORDS, type PageWords } from "../messages/page-words.ts";
 import { escapeText } from "./redact.ts";
 import type { PackageEntry, Report } from "./report.ts";
+import { type Verdict, verdictOf } from "./verdict.ts";
 
 /** A piece of the page: text of others is escaped already. */
 class Html {
@@ -114,7 +115,7 @@ export function reportPage(report: Report, json: string, language: Language): st
 <h1>${title}</h1>
 </header>
 <main>
-${verdict(report, words)}${run(report, sha256, words, language)}${platforms(report, words)}${probes(report, words)}${regions(report, words)}${packages(report, words, language)}${rows(report, words, language)}${removed(report, words)}${warnings(report, words)}${orphans(report, words)}${signable ? signing(words) : NOTHING}</main>
+${verdict(report, words, language)}${run(report, sha256, words, language)}${platforms(report, words)}${probes(report, words)}${regions(report, words)}${packages(report, words, language)}${rows(report, words, language)}${removed(report, words)}${warnings(report, words)}${orphans(report, words)}${signable ? signing(words) : NOTHING}</main>
 <footer>${note(html`${words.notes.digest} ${digest(sha256)}`)}</footer>
 `;
   return `<!DOCTYPE html>
@@ -136,10 +137,14 @@ ${json}</script>
 `;
 }
 
-function verdict({ command, error, exitCode, platforms, warnings }: Report, words: PageWords): Html {
+const TONES = { ok: "good", warning: "fair", bad: "bad" } as const satisfies Record<Verdict["mark"], Tone>;
+
+function verdict(report: Report, words: PageWords, language: Language): Html {
+  const { command, error, exitCode, platforms, warnings } = report;
   const lacking = platforms.filter(({ complete }) => !complete);
   const whole = platforms.filter(({ complete }) => complete).map(platformOf);
-  const tone: Tone = error ? "bad" : lacking.length + warnings.length > 0 ? "fair" : "good";
+  // the same as on the screen
+  const tone = TONES[verdictOf(report, [], language).mark];
   const head = error ? words.failed(command, exitCode) : (words.ok[command] ?? words.okOther(command));
   return html`<section class="verdict ${tone}">
 <p class="sign" aria-hidden="true">${SIGNS[tone]}</p>

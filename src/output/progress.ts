@@ -1,7 +1,7 @@
 import type { Language } from "../messages/define.ts";
 import type { Snapshot } from "../messages/events.ts";
 import { PHASES, uploadParts } from "../messages/screen.ts";
-import type { Log } from "./log.ts";
+import type { Log, RunningTask } from "./log.ts";
 import { escapeText } from "./redact.ts";
 import { cellWidth, type Draw, shorten } from "./terminal.ts";
 
@@ -90,18 +90,8 @@ function bar(percent: number): string {
   return `[${"#".repeat(full)}${".".repeat(BAR_WIDTH - full)}]`;
 }
 
-/** A running task. */
-interface Running {
-  phase: Task["phase"];
-  /** Whether bytes are still to come. */
-  goesOn: () => boolean;
-}
-
-/** Running tasks. */
-const running = new WeakMap<Log, Set<Running>>();
-
 /** Whether a task is the one to show: an upload first, then a check, then the reading of a file. */
-function isForemost(task: Running, all: ReadonlySet<Running> = new Set([task])): boolean {
+function isForemost(task: RunningTask, all: ReadonlySet<RunningTask> = new Set([task])): boolean {
   const of = (phase: Task["phase"]) => [...all].find((one) => one.phase === phase && one.goesOn());
   return task === (of("upload") ?? of("check") ?? of("read") ?? task);
 }
@@ -124,7 +114,7 @@ export function startProgress(log: Log, task: Task, read?: () => number): Progre
     else if ((task.phase === "check" || task.phase === "deep") && step === "progress")
       log.info(`${task.phase}.progress`, now());
     // A check or an upload also reads its file.
-    else if (task.phase === "read" && step === "progress" && isForemost(me, running.get(log)))
+    else if (task.phase === "read" && step === "progress" && isForemost(me, log.tasks))
       log.info("read.progress", now());
   };
   // Timers, not the updates: a stalled upload has no updates, and its progress matters most.
@@ -132,13 +122,13 @@ export function startProgress(log: Log, task: Task, read?: () => number): Progre
     const at = { ...now(), file: redact(task.file) };
     return progressBar(ofRun(at, task.run), task.phase, log.language, cells);
   };
-  const me: Running = {
+  const me: RunningTask = {
     phase: task.phase,
     goesOn: () => task.total === undefined || now().bytes < task.total,
   };
-  running.set(log, (running.get(log) ?? new Set()).add(me));
+  log.tasks?.add(me);
   line("start");
-  const isDue = () => performance.now() - started > SOON && isForemost(me, running.get(log));
+  const isDue = () => performance.now() - started > SOON && isForemost(me, log.tasks);
   const timer = log.status
     ? setInterval(() => isDue() && log.status?.(draw), BAR)
     : setInterval(() => line("progress"), LINE);
@@ -149,7 +139,7 @@ export function startProgress(log: Log, task: Task, read?: () => number): Progre
     },
     end() {
       clearInterval(timer);
-      running.get(log)?.delete(me);
+      log.tasks?.delete(me);
       log.status?.(undefined);
       line("end");
     },

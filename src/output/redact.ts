@@ -72,7 +72,7 @@ const MARK = "[redacted]";
  * text is read twice.
  */
 const USER_INFORMATION = /(?<=[a-z\d+.-]:\/\/)[^\s/?#"']*@/gi;
-/** User information in a remedy that shows how a URL is written. */
+/** The placeholder in remedies that show how a URL with credentials is written; it is no secret. */
 const EXAMPLE = "USER:PASSWORD@";
 
 /** Node's addition to a certificate error: its flags are not among an operator's settings. */

@@ -6,7 +6,7 @@ import { closeSync, constants, openSync, writeSync } from "node:fs";
 import { JobError, type Problem, problemCode } from "../errors.ts";
 import { EXIT, type ExitCode } from "../exit.ts";
 import { formatMessage, type ReasonId } from "../messages/catalog.ts";
-import { JOIN, type Language } from "../messages/define.ts";
+import { aboutFile, JOIN, type Language } from "../messages/define.ts";
 import type { PackageAction, PlatformEntry, RemovedCounts, RowEntry } from "../messages/events.ts";
 import type { RegionEntry } from "../messages/regions.ts";
 import { escapeDeep, escapeJson, escapeText, type Redact, redactDeep } from "./redact.ts";
@@ -119,6 +119,18 @@ export interface Report {
 
 export type Phase = "wait" | "scan" | "lock" | "read" | "check" | "upload" | "rows" | "verify";
 
+/** Configuration and usage of a bucket's stream. */
+export interface StreamFacts {
+  replicas: number;
+  /** Limits in bytes; -1: none. */
+  maxBytes: number;
+  maxMessageBytes: number;
+  sealed: boolean;
+  bytes: number;
+  messages: number;
+  lastSequence: number;
+}
+
 /** Facts that BK-Lite's support asks for. */
 export interface Support {
   /** The highest layer of readiness that was passed; null if none. */
@@ -126,16 +138,7 @@ export interface Support {
   postgres: { version: string; state: string } | null;
   nats: { version: string; server: string } | null;
   /** Configuration and usage of the bucket's stream, as last read. */
-  store: {
-    replicas: number;
-    maxBytes: number;
-    maxMessageBytes: number;
-    sealed: boolean;
-    bytes: number;
-    messages: number;
-    lastSequence: number;
-    objects: number;
-  } | null;
+  store: (StreamFacts & { objects: number }) | null;
   /** Milliseconds by phase; waiting and scanning run at the same time. */
   phases: Partial<Record<Phase, number>>;
 }
@@ -159,13 +162,15 @@ export function describeError(error: unknown, language: Language): ReportError {
   const { code, reason, params, layer, file, server, others } = error;
   const path = file === undefined ? undefined : escapeText(file);
   const { message, hint } = formatMessage(reason, escapeDeep(params), language, path);
-  const where = file ?? server;
-  const place = where === undefined ? "" : `${escapeText(where)}${JOIN[language].colon}`;
+  const about = (cause: string) => {
+    if (path !== undefined) return aboutFile(path, cause, language);
+    return server === undefined ? cause : `${escapeText(server)}${JOIN[language].colon}${cause}`;
+  };
   return {
     code,
     reason,
     ...(layer && { layer }),
-    message: `${place}${message}${others > 0 ? MORE[language](others) : ""}`,
+    message: `${about(message)}${others > 0 ? MORE[language](others) : ""}`,
     hint,
   };
 }

@@ -22,6 +22,15 @@ import {
 } from "./report.ts";
 import { loadCells, openTerminal, wrap, writeNow } from "./terminal.ts";
 
+/** What the output needs of the program: its settings, and how it ends. */
+interface ProgramContext {
+  program: Report["program"];
+  process: NodeJS.Process;
+  reader: Reader;
+  /** Ends the process. */
+  leave: (code: ExitCode) => void;
+}
+
 export interface Output {
   log: Log;
   recorder: Recorder;
@@ -33,42 +42,31 @@ export interface Output {
  * configuration.
  */
 export async function openOutput(
-  args: Pick<Arguments, "command" | "report"> & { program: Report["program"] },
-  process: NodeJS.Process,
-  reader: Reader,
+  { command, report }: Pick<Arguments, "command" | "report">,
   shown: readonly string[],
-  leave: (code: ExitCode) => void,
+  { program, process, reader, leave }: ProgramContext,
 ): Promise<Output> {
   const redact = createRedact(reader.secrets, shown);
-  const terminal = args.report
+  const terminal = report
     ? openTerminal(2, process.stderr, process.env)
     : openTerminal(1, process.stdout, process.env);
   const { logLevel, logFormat, language } = readOutput(process.env);
   const format = logFormat === "auto" ? (terminal.isTerminal ? "pretty" : "json") : logFormat;
   if (format === "pretty") await loadCells();
-  const recorder = new Recorder(args.command, language);
-  recorder.program = args.program;
+  const recorder = new Recorder(command, language);
+  recorder.program = program;
   const onWarning = (warning: Warning) => recorder.warning(warning);
   const log = createLog({ level: logLevel, format, terminal, redact, language, onWarning });
-  const end = new RunEnd({
-    command: args.command,
-    report: args.report,
-    log,
-    redact,
-    recorder,
-    reportPaths: reportPaths(reader.text("REPORT_FILE")),
-    leave,
-  });
+  const paths = reportPaths(reader.text("REPORT_FILE"));
+  const end = new RunEnd({ command, report, log, redact, recorder, reportPaths: paths, leave });
   return { log, recorder, end };
 }
 
 /** Reports an invalid command line: message and usage for people, and the report if one was requested. */
 export async function printUsageError(
   error: unknown,
-  { usage, program }: { usage: string; program: Report["program"] },
-  process: NodeJS.Process,
-  reader: Reader,
-  leave: (code: ExitCode) => void,
+  usage: string,
+  { program, process, reader, leave }: ProgramContext,
 ): Promise<void> {
   // The word may be a URL with a password.
   const redact = createRedact(reader.secrets);
@@ -87,8 +85,8 @@ export async function printUsageError(
     try {
       writeReport(path, render(report, formOf(path), form));
     } catch (failure) {
-      const said = (failure as NodeJS.ErrnoException).code ?? String(failure);
-      write(`${describeError(new JobError("report.unwritable", { path, said }), language).message}\n`);
+      const unwritable = new JobError("report.unwritable", { path, said: wordOf(failure) });
+      write(`${describeError(unwritable, language).message}\n`);
     }
   }
   writeTerminationLog(TERMINATION_LOG, redactDeep(report, redact));
@@ -105,8 +103,7 @@ export interface RunEndOptions {
   redact: Redact;
   recorder: Recorder;
   reportPaths: readonly string[];
-  /** Ends the process. */
-  leave: (code: ExitCode) => void;
+  leave: ProgramContext["leave"];
 }
 
 /** Writes the end of a run: last line, table, report, termination message. */
@@ -159,15 +156,9 @@ export class RunEnd {
       log.finish(report, stack);
       return;
     }
-    const { command, packages, rows, orphans, durationMs } = report;
-    const removed = countRemoved(report);
-    const counts = {
-      packages: countActions(packages),
-      rows: countActions(rows),
-      removed,
-      orphans,
-      durationMs,
-    };
+    const { command, orphans, durationMs } = report;
+    const [packages, rows] = [countActions(report.packages), countActions(report.rows)];
+    const counts = { packages, rows, removed: countRemoved(report), orphans, durationMs };
     if (error === undefined) {
       log.info("run.done", { command, ...counts });
       return;

@@ -4,9 +4,9 @@ import { formatBytes, JOIN, type Language } from "../messages/define.ts";
 import { type EventFields, type EventName, installWords, type PlatformEntry } from "../messages/events.ts";
 import { REGION_WORDS, type RegionEntry, regionParts } from "../messages/regions.ts";
 import { differenceWords, doneWords, SCREEN } from "../messages/screen.ts";
-import { escapeLines } from "./redact.ts";
+import { escapeLines, escapeText } from "./redact.ts";
 import type { Report } from "./report.ts";
-import { type Cell, columns, someOf } from "./tables.ts";
+import { type Cell, columns, GAP, someOf } from "./tables.ts";
 import { cellWidth, shorten, wrap } from "./terminal.ts";
 import { type Difference, type Said, type Verdict, verdictOf } from "./verdict.ts";
 
@@ -64,7 +64,7 @@ export interface ScreenOptions {
 const HEAD = 2;
 
 /** Columns of the lines about servers and volume, which appear one at a time but are aligned. */
-const REACHED = { least: [14, 22], drop: [2] };
+const REACHED = { least: [14, 22] as const, drop: [2] };
 
 const PLAIN_ARROW = "->";
 
@@ -89,15 +89,26 @@ export function reachedLine(event: EventName, fields: object, options: ScreenOpt
       const { version, where, tls, bucket, exists } = fields as EventFields<"wait.nats.ready">;
       return [`NATS ${version}`, `${where}${tls ? " TLS" : ""}`, words.bucket(bucket, exists)];
     }
+    if (event === "scan.rejected") {
+      const { where, files, bad } = fields as EventFields<"scan.rejected">;
+      return ofVolume(where, words.rejected(files, bad), options);
+    }
     if (event !== "scan.packages") return undefined;
     const { where, files, packages, bytes } = fields as EventFields<"scan.packages">;
-    return [where, words.files(files, packages, options.plain ? PLAIN_ARROW : "→"), formatBytes(bytes)];
+    const counts = words.files(files, packages, options.plain ? PLAIN_ARROW : "→");
+    return [...ofVolume(where, counts, options), formatBytes(bytes)];
   };
   if (event === "status.row") return installLine(fields as EventFields<"status.row">, options);
   const found = cells();
   if (!found) return undefined;
   const [line = ""] = columns([found], { ...REACHED, width: options.width - HEAD });
-  return marked("ok", line, options);
+  return marked(event === "scan.rejected" ? "bad" : "ok", line, options);
+}
+
+/** The volume and its counts, which matter more than its whole path. */
+function ofVolume(where: string, counts: string, { width }: ScreenOptions): string[] {
+  const space = width - HEAD - GAP - Math.max(REACHED.least[1], cellWidth(counts));
+  return [shorten(escapeText(where), Math.max(8, space)), counts];
 }
 
 /** A row, and what its installation would come to. */
@@ -228,6 +239,10 @@ const platformOf = ({ os, arch }: Pick<Identity, "os" | "arch">) =>
 const nameOf = (one: Identity) =>
   [platformOf(one), one.object, one.version].filter((part) => part !== null && part !== "").join(" ");
 
+/** An APM probe has no platform, and one version. */
+const shownName = (one: Identity, language: Language) =>
+  one.os === null && one.object !== null ? `${SCREEN[language].probe} ${one.object}` : nameOf(one);
+
 /** Returns a line for each change, and the number of unchanged packages. */
 function changes(report: Report, differences: readonly Difference[], options: ScreenOptions): string[] {
   const { language } = options;
@@ -254,12 +269,16 @@ function changes(report: Report, differences: readonly Difference[], options: Sc
 
 const byNumber = new Intl.Collator("en", { numeric: true });
 
-/** Sorts changes by the matrix's order of platforms, then by version; equal ones keep the volume's order. */
+/**
+ * Sorts changes by the matrix's order of platforms, those without one last, then by version. Equal ones keep
+ * the volume's order.
+ */
 function inOrder(found: readonly Change[], { platforms }: Report): Change[] {
   const names = platforms.map(platformOf);
   const place = (name: string) => names.indexOf(name) >>> 0;
   return found.toSorted(
     (a, b) =>
+      Number(a.platform === "") - Number(b.platform === "") ||
       place(a.platform) - place(b.platform) ||
       byNumber.compare(a.platform, b.platform) ||
       byNumber.compare(a.version, b.version),
@@ -278,7 +297,7 @@ function packageChanges({ packages, command, error }: Report, language: Language
     const bytes = action === "found" || command === "plan" ? (stored.bytes ?? 0) : one.bytesUploaded;
     const done = doneWords(action, command, language);
     const reason = one.error && error ? `${done}${JOIN[language].colon}${one.error.reason}` : done;
-    const what = object === null ? source.file : nameOf(one);
+    const what = object === null ? source.file : shownName(one, language);
     return [
       {
         mark: ACTION_MARKS[action] ?? "changed",
@@ -331,7 +350,7 @@ function removals({ removed }: Report, language: Language): Change[] {
 }
 
 function differing(differences: readonly Difference[], language: Language): Change[] {
-  const packages = Map.groupBy(differences, nameOf);
+  const packages = Map.groupBy(differences, (one) => shownName(one, language));
   return [...packages].map(([what, all]) => {
     const done = all.map(({ reason }) => differenceWords(reason, language)).join(JOIN[language].comma);
     return {

@@ -13,7 +13,8 @@ interface Layout {
   least?: readonly number[];
 }
 
-const GAP = 2;
+/** Cells between two columns. */
+export const GAP = 2;
 
 /** Cells that a column keeps as long as wider columns can be shortened. */
 const KEPT = 8;

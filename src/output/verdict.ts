@@ -1,4 +1,4 @@
-import { JOIN, type Language } from "../messages/define.ts";
+import { aboutFile, JOIN, type Language } from "../messages/define.ts";
 import { differenceWords, SCREEN, successWords } from "../messages/screen.ts";
 import { countActions, countRemoved, type Report, type Warning } from "./report.ts";
 
@@ -51,7 +51,7 @@ export function verdictOf(report: Report, differences: readonly Difference[], la
       const message = `${head}${words.differences(differences.length, each)}`;
       return { mark: "bad", head: { message, hint: error.hint }, named: [], failures: [], warnings };
     }
-    const failures = differences.length > 0 ? differences : failuresOf(report);
+    const failures = differences.length > 0 ? differences : failuresOf(report, language);
     const areFiles = packages.every(({ action, object }) => action !== "failed" || object === null);
     const count =
       differences.length > 0
@@ -77,7 +77,7 @@ export function verdictOf(report: Report, differences: readonly Difference[], la
   const warnings = [...blocking.slice(NAMED), ...others];
   if (blocking.length > 0) {
     // the list has the changes
-    const begin = command === "plan" ? said : words.succeeded(command);
+    const begin = command === "plan" ? `${said}${language === "en" ? "," : ""}` : words.succeeded(command);
     const warned = words.warned(begin, blocking.length + others.length);
     const head = { one: `${warned}${JOIN[language].colon}`, several: warned };
     return { mark: "warning", ...named(head, blocking), failures: [], warnings };
@@ -105,13 +105,13 @@ export function verdictOf(report: Report, differences: readonly Difference[], la
  * Returns the failures, each message once. The error that ended the run comes first, unless it is a package's
  * failure.
  */
-function failuresOf({ packages, error }: Report): Said[] {
+function failuresOf({ packages, error }: Report, language: Language): Said[] {
   if (!error) return [];
   const failed = new Map<string, Said>();
   for (const { source, error: own } of packages) {
     if (!own) continue;
     const { file } = source;
-    const message = own.message.startsWith(file) ? own.message : `${file}: ${own.message}`;
+    const message = own.message.startsWith(file) ? own.message : aboutFile(file, own.message, language);
     failed.set(message, { message, hint: own.hint });
   }
   const isOfPackage = packages.some((one) => one.error?.reason === error.reason);
@@ -127,11 +127,15 @@ function warningsOf({ warnings, packages, error }: Report, language: Language) {
     packages.filter(({ action }) => action === "failed").map(({ source }) => source.file),
   );
   const isDerived = ({ reason, file }: Warning) =>
-    error !== undefined && (reason.startsWith("platform.") || (file !== undefined && failed.has(file)));
+    error !== undefined &&
+    (reason.startsWith("platform.") ||
+      (file !== undefined && failed.has(file)) ||
+      // the error has the same cause and remedy
+      (error.reason === "volume.empty" && reason === "volume.near.split" && warnings.length === 1));
   // the list of changes has replaced and kept packages
   const own = warnings.filter((one) => !isDerived(one) && !one.reason.startsWith("content."));
   const say = ({ file, message, hint }: Warning): Said => ({
-    message: file === undefined ? message : `${file}${JOIN[language].colon}${message}`,
+    message: file === undefined ? message : aboutFile(file, message, language),
     hint,
   });
   return {

@@ -39,7 +39,7 @@ const LEFT_BEHIND = new Set([
   "desktop.ini",
   "pax_global_header",
 ]);
-/** Folders around folders that are searched for the top folder. */
+/** Levels of nested folders in which the top folder is looked for. */
 const DEPTH = 16;
 
 /**
@@ -228,7 +228,7 @@ export function itemOf(name: string, from: Entry): ZipItem {
 }
 
 /**
- * Returns permissions with umask 022 if anybody may write the file: the programs run as root on every node.
+ * Removes the write permission of group and others if others have it: the programs run as root on every node.
  */
 function safePermissions(permissions: number): number {
   return permissions & 0o002 ? permissions & ~0o022 : permissions;

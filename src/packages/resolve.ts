@@ -218,7 +218,7 @@ async function resolveController(
   const found = findCollectors(archive.members.keys(), os, definitionsFor(pkg, wanted.definitions));
   await attempt(async () => {
     checkKnown(archive, os, found);
-    // first: programs of another os explain why parts are missing
+    // before the check for missing parts: programs for another os explain why they are missing
     await checkExecutables(archive, pkg, found);
     checkParts(archive, os);
   });

@@ -17,8 +17,8 @@ interface QueryOptions {
   /** Milliseconds without an answer after which the connection counts as lost. */
   timeout?: number;
   /**
-   * What a statement asks the database's catalog for: a server that does not know it is another product (exit
-   * 78).
+   * What the statement asks the database's catalog for. A server that cannot answer it is another product
+   * (exit 78).
    */
   about?: CatalogPurpose;
 }
@@ -44,8 +44,8 @@ export interface Database {
 /** How a database is reached. */
 export interface Access {
   /**
-   * Opens a connection, with TLS, for a login. Calls `onAnswer` for each answer on the way, and for each to
-   * the login.
+   * Opens a connection on which a login can begin: TLS is set up already. Calls `onAnswer` for each answer of
+   * the server, those to the login included.
    */
   connect: (onAnswer: () => void) => Promise<Socket>;
   /** Called for each statement that the server has answered. */

@@ -112,7 +112,9 @@ interface RegionTable {
   unusable: number;
 }
 
-/** Reads the cloud regions; none if the table does not exist. Nothing in a name can end a line or hide text. */
+/**
+ * Reads the cloud regions; none if the table does not exist. Nothing in a name can end a line or hide text.
+ */
 export async function readRegions(db: Database, schema: string): Promise<RegionTable> {
   const table = `${quote(schema)}.${quote(REGION_TABLE)}`;
   const [found] = await db.query<{ may: boolean | null; columns: boolean }>(

@@ -1,4 +1,4 @@
-import { JobError } from "../errors.ts";
+import { isRetryable, JobError } from "../errors.ts";
 import { type Database, serverError } from "./database.ts";
 import { CHANGED, changedColumns, quote, type RowColumn, type TableShape } from "./table.ts";
 
@@ -45,24 +45,15 @@ export function differingColumns(row: Row, values: RowValues): RowColumn[] {
   return CHANGED.filter((column) => row[column] !== values[column]);
 }
 
-/** Reads every row of the table. */
-export async function readRows(db: Database, shape: TableShape): Promise<Row[]> {
-  return read(db, shape, "");
-}
-
-/** Reads the rows with these ids. */
-async function readSome(db: Database, shape: TableShape, ids: readonly number[]): Promise<Row[]> {
-  return read(db, shape, "WHERE id = ANY ($1::bigint[])", [ids]);
-}
-
-async function read(db: Database, shape: TableShape, where: string, values: unknown[] = []): Promise<Row[]> {
+/** Reads the table's rows: all, or those with these ids. */
+export async function readRows(db: Database, shape: TableShape, ids?: readonly number[]): Promise<Row[]> {
   const arch = shape.archColumn ? "cpu_architecture" : "NULL";
   const orNull = (name: "sha256" | "status") => (shape.optional.has(name) ? name : `NULL AS ${name}`);
   const rows = await db.query<Omit<Row, "id"> & { id: string }>(
     `SELECT id, type, os, ${arch} AS arch, object, version, name, description, created_by AS "createdBy",
             ${orNull("sha256")}, ${orNull("status")}
-       FROM ${shape.table} ${where} ORDER BY id`,
-    values,
+       FROM ${shape.table} ${ids ? "WHERE id = ANY ($1::bigint[])" : ""} ORDER BY id`,
+    ids && [ids],
   );
   return rows.map((row) => ({ ...row, id: Number(row.id) }));
 }
@@ -105,7 +96,7 @@ export async function tryDefaults(db: Database, shape: TableShape, values: RowVa
       await assertWritten(db, shape, new Map([[id, { row: undefined, values }]]));
     });
   } catch (error) {
-    if (error instanceof JobError && error.retryable) throw error;
+    if (isRetryable(error)) throw error;
     const { code, message } = serverError(error);
     // Class 22: data; 23: constraints, except a key that is taken; 42: a column or a type.
     if (!/^(22|23|42)/.test(code) || code === "23505" || code === "42501") throw error;
@@ -142,7 +133,7 @@ export async function deleteRow(db: Database, shape: TableShape, row: Row): Prom
     `DELETE FROM ${shape.table} WHERE id = $1 AND ${where.join(" AND ")} RETURNING id`,
     [row.id, ...Object.values(same)],
   );
-  const [now] = gone.length > 0 ? [] : await readSome(db, shape, [row.id]);
+  const [now] = gone.length > 0 ? [] : await readRows(db, shape, [row.id]);
   if (now) throw unwritten(shape, row, now, "DELETE");
 }
 
@@ -242,7 +233,7 @@ async function update(
     parameters,
   );
   if (updated) return Number(updated.id);
-  const [now] = await readSome(db, shape, [row.id]);
+  const [now] = await readRows(db, shape, [row.id]);
   throw unwritten(shape, row, now, "UPDATE");
 }
 
@@ -254,7 +245,7 @@ async function assertWritten(
 ): Promise<void> {
   // Run deferred triggers now.
   await db.query("SET CONSTRAINTS ALL IMMEDIATE");
-  const rows = new Map((await readSome(db, shape, [...changes.keys()])).map((row) => [row.id, row]));
+  const rows = new Map((await readRows(db, shape, [...changes.keys()])).map((row) => [row.id, row]));
   for (const [id, change] of changes) {
     const found = rows.get(id);
     const { table } = shape;

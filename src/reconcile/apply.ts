@@ -1,6 +1,6 @@
 import type { Source } from "../archive/types.ts";
 import { abortable, inParallel } from "../async.ts";
-import { JobError } from "../errors.ts";
+import { isRetryable, JobError } from "../errors.ts";
 import type { Params } from "../messages/catalog.ts";
 import type { Log } from "../output/log.ts";
 import { startUploads, type UploadsProgress } from "../output/progress.ts";
@@ -126,7 +126,7 @@ async function storeArchive(
   const [first] = uploads;
   if (!first) return;
   const fail = (decisions: readonly Decision[], cause: unknown) => {
-    if ((cause instanceof JobError && cause.retryable) || context.signal.aborted) throw cause;
+    if (isRetryable(cause) || context.signal.aborted) throw cause;
     const error = withSpace(cause, context.space);
     logFailure(first, error, context);
     for (const decision of decisions) {

@@ -40,7 +40,7 @@ function certificatesIn(pem: Buffer): X509Certificate[] {
   });
 }
 
-/** Whether a certificate is in the chain, or has signed one of the chain. */
+/** Whether a certificate is in the chain, or signed one of the certificates in it. */
 function signed(ca: X509Certificate, chain: readonly X509Certificate[]): boolean {
   return chain.some(
     (one) => one.fingerprint256 === ca.fingerprint256 || (one.checkIssued(ca) && one.verify(ca.publicKey)),

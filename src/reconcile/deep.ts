@@ -15,7 +15,7 @@ import type { Plan } from "./decide.ts";
 import { packageKeys, rowKeys, rowOf, served, storedFor } from "./match.ts";
 import { type ObservedState, observe } from "./state.ts";
 
-/** Objects that are read at the same time: the bytes of one are hashed while the server looks for another's. */
+/** Objects that are read at the same time: one is hashed while the server looks for the next. */
 const READERS = 2;
 
 /** Reads table and bucket. `packages`: of the volume, whose objects may have no row yet. */

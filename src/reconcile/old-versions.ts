@@ -241,7 +241,10 @@ export function afterPrune(state: ObservedState, { removals }: PrunePlan): Obser
   };
 }
 
-/** Logs what stays although the rule names it; of `keep`, only versions that cannot be compared. */
+/**
+ * Logs the versions that stay although the rule covers them. With `keep`, logs only those that cannot be
+ * compared.
+ */
 export function reportKept({ kept }: PrunePlan, { keep }: PruneRule, log: Log): void {
   for (const [why, all] of Map.groupBy(kept, (one) => one.why)) {
     const [first] = all;

@@ -8,8 +8,7 @@ import type { Log } from "../output/log.ts";
 import type { ProbeEntry } from "../output/report.ts";
 import { definitionsFor, installedPath } from "../packages/definitions.ts";
 import { BOOTSTRAP_KEY, installerKey, probeKey } from "../packages/layouts.ts";
-import type { CollectorDefinition } from "../packages/package.ts";
-import { compareVersions } from "../packages/package.ts";
+import { type CollectorDefinition, compareVersions } from "../packages/package.ts";
 import { isReady, type Row } from "../postgres/rows.ts";
 import { newNuid } from "../store/meta.ts";
 import { isWhole, type StoredObject } from "../store/object.ts";
@@ -101,6 +100,18 @@ export function installStateOf(row: Row, state: Installable): InstallState {
   const isBroken = unstartable.some((pkg) => findRow(pkg, [row], archColumn) !== undefined);
   const starts = own.some((one) => installedPath(one, { name: row.name }) !== undefined);
   return starts && !isBroken ? "installable" : "unstartable";
+}
+
+/**
+ * Returns what an installation of a row from BK-Lite's page comes to: a controller also needs its platform's
+ * installer and bootstrap.
+ */
+export function pageStateOf(row: Row, state: Installable, platforms: readonly PlatformState[]): InstallState {
+  const found = installStateOf(row, state);
+  const own = platformOf(row, state.archColumn);
+  if (found !== "installable" || row.type !== "controller" || !own) return found;
+  const platform = platforms.find((one) => platformName(one) === platformName(own));
+  return platform && platform.missing.length > 0 ? "no-installer" : found;
 }
 
 /** The platform of a row; undefined for one that BK-Lite has no packages for. */

@@ -81,7 +81,8 @@ export async function scanFiles(
   const { archives, problems, warnings } = await readFiles(files, readOptions(job, signal));
   reportFindings(log, { ignored: [], warnings });
   if (problems.length > 0) {
-    throw new ProblemError([...problems, ...(await judge(archives, args, config, signal)).problems]);
+    const { problems: more } = await judge(archives, args, config, signal);
+    rejectFiles(job, files.length, [...problems, ...more]);
   }
   const bytes = archives.reduce((sum, archive) => sum + archive.size, 0);
   const seconds = Number(((performance.now() - started) / 1000).toFixed(3));
@@ -89,6 +90,14 @@ export async function scanFiles(
   for (const { list, signer } of signatures?.verified ?? [])
     log.info("scan.signed", { list, signer: shownKey(signer) });
   return archives;
+}
+
+/** Logs how many files cannot be used. Throws ProblemError. */
+export function rejectFiles(job: ScanContext, files: number, problems: readonly Problem[]): never {
+  const { args, config, log } = job;
+  const bad = new Set(problems.map(({ file }) => file)).size;
+  log.info("scan.rejected", { where: args.file ?? config.packagesDir, files, bad });
+  throw new ProblemError(problems);
 }
 
 /** Waits for files that are still being written, a quarter of WAIT_TIMEOUT in all. */

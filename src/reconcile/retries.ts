@@ -1,5 +1,5 @@
 import pRetry from "p-retry";
-import { JobError } from "../errors.ts";
+import { isRetryable } from "../errors.ts";
 import { type JobContext, writes } from "../job.ts";
 import { describeError } from "../output/report.ts";
 import { endSession } from "../postgres/backend.ts";
@@ -38,10 +38,6 @@ export async function withRetries<T>(
   } finally {
     await servers.close();
   }
-}
-
-function isRetryable(error: unknown): boolean {
-  return error instanceof JobError && error.retryable;
 }
 
 async function reconnect(job: JobContext, lost: Servers): Promise<Servers> {

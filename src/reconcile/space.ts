@@ -66,7 +66,7 @@ export async function checkSpace(
   return { ...needed, used };
 }
 
-/** Returns the error (exit 73) that init would end with before its first chunk, if there is not enough space. */
+/** Returns the error (exit 73) that init would end with before its first chunk, if space is lacking. */
 export async function findShortage(
   bucket: Bucket,
   listing: Listing,
@@ -80,7 +80,7 @@ export async function findShortage(
   return shortage(bucket.name, capacity, needed, dead * capacity.chunkSize);
 }
 
-/** Returns the error that names the limit that is too low for a run; `reclaimable` bytes go before it. Pure. */
+/** Returns the error that names the limit too low for a run; `reclaimable` bytes go before it. Pure. */
 export function shortage(
   bucket: string,
   capacity: Capacity,

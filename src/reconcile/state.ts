@@ -33,7 +33,7 @@ import {
   saysEntries,
   storedFor,
 } from "./match.ts";
-import { reportResolved } from "./prepare.ts";
+import { rejectFiles, reportResolved } from "./prepare.ts";
 
 /** What should be stored and registered. */
 export interface Desired {
@@ -56,7 +56,7 @@ export async function resolveDesired(
   job.recorder.archColumn = archColumn;
   const { definitions, ...resolved } = await resolveArchives(job, archives, postgres);
   const { packages, collectors, problems } = resolved;
-  if (problems.length > 0) throw new ProblemError(problems);
+  if (problems.length > 0) rejectFiles(job, archives.length, problems);
   reportResolved(resolved, job);
   checkTrust(packages, nats.chain, config, log);
   const whole = packages.filter((pkg) => !isPart(pkg));

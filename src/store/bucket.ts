@@ -78,7 +78,7 @@ export class Bucket {
   readonly stream: string;
   readonly nc: NatsConnection;
   readonly #jsm: JetStreamManager;
-  /** As of the last listing and the metadata read since. */
+  /** The live objects: those of the last listing, updated with the metadata read since. */
   #names: LiveNames | undefined;
   /** The reading of newer metadata that is running, and the one that starts after it. */
   #reading: Promise<unknown> = Promise.resolve();

@@ -1,4 +1,5 @@
 import { isUtf8 } from "node:buffer";
+import type { StreamFacts } from "../output/report.ts";
 import { keyOf, metaSubject, type Nuid, parseDigest, parseNuid } from "./meta.ts";
 
 /** The content of a metadata message, parsed: nothing behind the parser checks its values again. */
@@ -46,15 +47,7 @@ export interface Listing {
 }
 
 /** What the server says of a bucket's stream. */
-export interface StreamState {
-  replicas: number;
-  /** Limits in bytes; -1: none. */
-  maxBytes: number;
-  maxMessageBytes: number;
-  sealed: boolean;
-  bytes: number;
-  messages: number;
-  lastSequence: number;
+export interface StreamState extends StreamFacts {
   /**
    * The time by the server's clock, in milliseconds since 1970; NaN if an old server has stored nothing yet.
    */

@@ -161,7 +161,7 @@ interface MirrorState {
   counts: ReadonlyMap<string, number>;
 }
 
-/** Reads and parses a mirror's state; undefined: there is no such stream, or it is no mirror of the bucket. */
+/** Reads a mirror's state; undefined: there is no such stream, or it is no mirror of the bucket. */
 async function readState(mirror: Bucket, filter?: string): Promise<MirrorState | undefined> {
   const { state, mirror: source } = (await mirror.info(filter)) ?? {};
   if (source?.name !== mirror.stream || !state) return undefined;

@@ -10,10 +10,9 @@ export class StoreLostError extends JobError {
 /** Another process wrote the same key in between: everything has to be read and decided again. */
 export class StoreConflictError extends JobError<"store.contended"> {
   override readonly name = "StoreConflictError";
-  override readonly retryable = true;
 
   constructor(key: string) {
-    super("store.contended", { key });
+    super("store.contended", { key }, { retryable: true });
   }
 }
 

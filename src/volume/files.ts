@@ -306,8 +306,8 @@ export async function digest(archive: StampedFile, signal?: AbortSignal): Promis
 }
 
 /**
- * Returns the text of a small file: UTF-8 or UTF-16, or else GB18030, which editors on a Chinese Windows write.
- * undefined: it is not text.
+ * Returns the text of a small file: UTF-8 or UTF-16, or else GB18030, which editors on a Chinese Windows
+ * write. undefined: it is not text.
  */
 export function decodeText(bytes: Buffer): string | undefined {
   const wide = utf16Of(bytes);
@@ -315,7 +315,9 @@ export function decodeText(bytes: Buffer): string | undefined {
   return text.includes("\0") ? undefined : text;
 }
 
-/** Returns which UTF-16 a text is, by its byte order mark; without one, ASCII has a NUL in every second byte. */
+/**
+ * Returns which UTF-16 a text is, by its byte order mark; without one, ASCII has a NUL in every second byte.
+ */
 function utf16Of(bytes: Buffer): "utf-16le" | "utf-16be" | undefined {
   const start = bytes.toString("hex", 0, 4);
   if (/^fffe|^(?!00)..00(?!00)..00/.test(start)) return "utf-16le";

@@ -247,7 +247,7 @@ describe("docs/offline.md", () => {
     assert.equal(packed.code, 0, packed.stderr);
     await docker("rmi", TAG);
     const byHand = await shell.run(
-      shellBlocks("signing.md").get("By hand, first")?.join("\n") ?? "false",
+      shellBlocks("signing.md").get("Manually, first")?.join("\n") ?? "false",
       folder,
     );
     assert.equal(byHand.code, 0, byHand.stderr);
@@ -293,7 +293,7 @@ describe("docs/offline.md", () => {
   test("a Docker that does not answer is not called missing", async () => {
     const env = { ...process.env, DOCKER_HOST: "tcp://127.0.0.1:1", PATH: join(stack.folder, "bin") };
     // Docker alone on the PATH, and what the script needs.
-    for (const name of ["sh", "sha256sum", "dirname", "find", "grep", "wc", "cat"]) {
+    for (const name of ["sh", "sha256sum", "dirname", "find", "grep", "sed", "wc", "cat"]) {
       const { stdout } = await run("which", [name]);
       symlinkSync(stdout.trim(), join(stack.folder, "bin", name));
     }

@@ -194,7 +194,7 @@ describe("a controller's archive under any name", () => {
     );
     await writeFile(join(site.volume, "notes.txt"), "just text that nobody has packed");
     const { message, hint } = await refused(site, await runThere(site, ["--file", "notes.txt"]), 65);
-    assert.match(message, /notes\.txt: is neither a zip nor a gzip file/);
+    assert.match(message, /notes\.txt is neither a zip nor a gzip file/);
     assert.match(hint, /--type collector/);
     await buildArchive(join(site.volume, "c.zip"));
     const wrong = await runThere(site, ["--file", "c.zip", "--arch", "arm64"]);
@@ -213,8 +213,8 @@ describe("no such input", () => {
     const collector = ["--type", "collector", "--object", "Mine"];
     for (const [file, code, reason] of [
       ["missing.zip", 66, /missing\.zip: the file does not exist/],
-      ["folder", 66, /folder: is not a regular file/],
-      ["empty", 65, /empty: is empty/],
+      ["folder", 66, /folder is not a regular file/],
+      ["empty", 65, /empty is empty/],
     ] as const) {
       for (const more of [[], collector]) {
         const run = await runThere(site, ["--file", file, ...more], { ALLOW_EMPTY: "true" });

@@ -35,7 +35,7 @@ const REMEDY: Record<Language, string> = { en: "What to do: ", zh: "处理办法
 const HTML = "<!DOCTYPE html><html></html>";
 const LFS = "version https://git-lfs.github.com/spec/v1\noid sha256:00\nsize 5\n";
 
-/** Where a situation is made: a folder with the volume in it and, if it needs them, a database and a bucket. */
+/** A folder with the volume in it and, if the situation needs them, a database and a bucket. */
 interface Stage {
   /** The volume. */
   dir: string;

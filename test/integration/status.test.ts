@@ -40,7 +40,7 @@ describe("status", { concurrency: 2 }, () => {
       const run = await status(site);
       assert.equal(run.code, 0, explain(run));
       assert.deepEqual(installs(run).sort(), [
-        ["Controller", "1.0.0", "whole", "installable"],
+        ["Controller", "1.0.0", "whole", state === "A" ? "installable" : "no-installer"],
         ["NATS-Executor", "1.0.0", "whole", "installable"],
         ["Telegraf", "1.0.0", "damaged", "damaged"],
         ["Unknown", "2.0.0", "whole", "unknown"],
@@ -145,7 +145,7 @@ describe("status", { concurrency: 2 }, () => {
     await site.run();
     await site.objects.damage("linux/x86_64/Telegraf/1.0.0/telegraf");
     const run = await status(site, [], { LOG_FORMAT: "pretty", LOG_LEVEL: "info", LANG: "C.UTF-8" });
-    assert.match(run.stdout, /^✔ linux\/x86_64 Controller 1\.0\.0 +can be installed$/m);
+    assert.match(run.stdout, /^✘ linux\/x86_64 Controller 1\.0\.0 +no installer or bootstrap$/m);
     assert.match(run.stdout, /^✘ linux\/x86_64 Telegraf 1\.0\.0 +damaged object$/m);
     assert.match(
       run.stdout.slice(run.stdout.indexOf("damaged object")),

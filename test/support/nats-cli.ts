@@ -1,4 +1,4 @@
-/** Stands in for NATS' command line, with the few options that the remedies use. NATS_URL is the server's address. */
+/** A stand-in for the nats CLI with the few options that the remedies use. NATS_URL is the server. */
 import { readFileSync } from "node:fs";
 import { parseArgs } from "node:util";
 import { connect } from "nats";

@@ -9,7 +9,7 @@ import { tempDir } from "./guard.ts";
 import { type NatsServer, startNats } from "./nats.ts";
 import { until } from "./wait.ts";
 
-/** A cloud region: a leaf node with a JetStream of its own, and a mirror of each bucket that a test asks for. */
+/** A cloud region: a leaf node with its own JetStream, and a mirror of each bucket that a test asks for. */
 export interface Region {
   id: number;
   server: NatsServer;

@@ -105,6 +105,10 @@ describe("the command line", () => {
     ["an unknown command", ["upload"], "usage.command"],
     ["a mistyped command", ["verfiy"], "usage.command", "verify"],
     ["a mistyped command of few letters", ["int"], "usage.command", "init"],
+    ["a command of other programs", ["check"], "usage.command", "verify"],
+    ["an option of other programs", ["--dry-run"], "usage.option", "plan"],
+    ["a short option of other programs", ["-f", "x"], "usage.option", "--file"],
+    ["a word of every object", ["constructor"], "usage.command"],
     ["a second command", ["plan", "init"], "usage.argument"],
     ["an argument of version", ["version", "1"], "usage.argument"],
     ["a second topic", ["help", "a", "b"], "usage.argument"],
@@ -197,14 +201,14 @@ describe("the help", () => {
 
   test("about an exit code or a reason is that alone", () => {
     const held = help("lock.held");
-    assert.match(held, /^lock\.held \(exit 75, again yes\)\n {2}cause: [\s\S]+\n {2}what to do: /);
+    assert.match(held, /^lock\.held \(exit: 75, again: yes\)\n {2}cause: [\s\S]+\n {2}what to do: /);
     assert.doesNotMatch(held, /lock\.lost/);
     assert.match(
       help("76"),
-      /^exit .*\n76 .*platform is incomplete +yes\nreason: [\s\S]*drift\.row\.missing/,
+      /^exit .*\n76 .*platform is incomplete +yes\nreasons: [\s\S]*drift\.row\.missing/,
     );
     assert.doesNotMatch(help("76"), /lock\.held/);
-    assert.match(help("lock.held", "zh"), /^lock\.held （?\(?退出码 75/);
+    assert.match(help("lock.held", "zh"), /^lock\.held（退出码：75，可重试：是）/);
     assert.throws(() => help("lock.hled"), { message: /did you mean "lock\.held"/ });
     assert.throws(() => help("1"), { reason: "usage.topic" });
   });

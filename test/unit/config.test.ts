@@ -57,7 +57,6 @@ describe("defaults", () => {
       natsTimeout: 60,
       waitTimeout: 300,
       runTimeout: 0,
-      reportFiles: [],
     });
     assert.deepEqual(
       [db.servers, db.database, db.user, db.schema, db.ssl.mode],

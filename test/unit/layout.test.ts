@@ -1,6 +1,6 @@
 import assert from "node:assert/strict";
 import { readdirSync, readFileSync } from "node:fs";
-import { dirname, join, relative, resolve } from "node:path";
+import { basename, dirname, join, relative, resolve } from "node:path";
 import { test } from "node:test";
 import { fileURLToPath } from "node:url";
 
@@ -139,6 +139,15 @@ test("no circles, no upward import", () => {
       "news/page.ts -> errors.ts",
     ],
   );
+});
+
+/** Names that stand twice today; an entry that no longer does fails the test. */
+const TWICE: readonly string[] = ["regions.ts", "screen.ts"];
+
+test("no two files of one name", () => {
+  const names = files.map((file) => basename(file));
+  const twice = new Set(names.filter((name, index) => names.indexOf(name) !== index));
+  assert.deepEqual([...twice].sort(), TWICE);
 });
 
 test("only store/ imports nats, only postgres/ imports pg", () => {

@@ -209,6 +209,16 @@ describe("the screen", () => {
     );
   });
 
+  test("shortens the volume's path rather than the counts, and says how many files cannot be used", () => {
+    const where = "/data/bk-lite/packages";
+    const fields = { where, files: 9, packages: 18, bytes: 2048 };
+    assert.equal(reachedLine("scan.packages", fields, at(40)), "✔ /data/…ackages  9 files → 18 packages");
+    assert.equal(
+      reachedLine("scan.rejected", { where, files: 9, bad: 1 }, at(80)),
+      "✘ /data/bk-lite/packages  1 of 9 files cannot be used",
+    );
+  });
+
   test("of many packages gives those of one platform and version one line", () => {
     const recorder = new Recorder("init", "en");
     for (let version = 0; version < 60; version += 1)
@@ -252,7 +262,7 @@ describe("the verdict", () => {
     recorder.warning({ reason: "version.missing", ...warning });
     const text = screen(recorder, at(80), new JobError("archive.empty", {})).join("\n");
     assert.match(text, /^✘ linux\/x86_64 Telegraf 1\.2\.0 +failed: archive\.empty$/m);
-    assert.match(text, new RegExp(`\n✘ init failed \\(exit 65\\): ${FILE}: is empty\n  What to do: [^✘!]*$`));
+    assert.match(text, new RegExp(`\n✘ init failed \\(exit 65\\): ${FILE} is empty\n  What to do: [^✘!]*$`));
     assert.doesNotMatch(text, /follows|no installer/);
   });
 
@@ -266,11 +276,11 @@ describe("the verdict", () => {
     const [first] = lines;
     assert.match(first ?? "", /^✘ a\.zip +failed: archive\.empty$/);
     const end = lines.indexOf("✘ init failed (exit 65): 4 files cannot be used:");
-    assert.equal(lines.filter((line) => line === "✘ d.zip: is empty").length, 1);
+    assert.equal(lines.filter((line) => line === "✘ d.zip is empty").length, 1);
     assert.deepEqual(lines.slice(end + 1, end + 5), [
-      "  - a.zip: is empty",
-      "  - b.zip: is empty",
-      "  - c.zip: is empty",
+      "  - a.zip is empty",
+      "  - b.zip is empty",
+      "  - c.zip is empty",
       "  - and 1 more above",
     ]);
     assert.match(lines[end + 5] ?? "", /^ {2}What to do: /);
