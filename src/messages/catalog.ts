@@ -5,7 +5,7 @@ import { fill, fillFile, type Language, list, type Reason, reason } from "./defi
 import { nats } from "./nats.ts";
 import { packages } from "./packages.ts";
 import { postgres } from "./postgres.ts";
-import { regions } from "./regions.ts";
+import { regions } from "./region-words.ts";
 import { run } from "./run.ts";
 import { volume } from "./volume.ts";
 

@@ -1,6 +1,6 @@
 import { type FormReason, formWords } from "./archive.ts";
 import { actionWord, countWords, fill, formatBytes, JOIN, type Language, plural, type Text } from "./define.ts";
-import { type RegionEntry, regionName, regionParts } from "./regions.ts";
+import { type RegionEntry, regionName, regionParts } from "./region-words.ts";
 
 export type PackageAction = "unchanged" | "uploaded" | "repaired" | "replaced" | "kept";
 /** Why `prune` leaves a version that it was asked to remove. */

@@ -1,5 +1,5 @@
 import { JOIN, type Language, plural } from "./define.ts";
-import { REGION_WORDS } from "./regions.ts";
+import { REGION_WORDS } from "./region-words.ts";
 
 /** Returns a count in words. */
 type Count = (count: number) => string;

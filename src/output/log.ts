@@ -11,7 +11,7 @@ import {
   type ReasonEvent,
   sentence,
 } from "../messages/events.ts";
-import type { PHASES } from "../messages/screen.ts";
+import type { PHASES } from "../messages/screen-words.ts";
 import {
   escapeDeep,
   escapeJson,

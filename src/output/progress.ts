@@ -1,6 +1,6 @@
 import type { Language } from "../messages/define.ts";
 import type { Snapshot } from "../messages/events.ts";
-import { PHASES, uploadParts } from "../messages/screen.ts";
+import { PHASES, uploadParts } from "../messages/screen-words.ts";
 import type { Log, RunningTask } from "./log.ts";
 import { escapeText } from "./redact.ts";
 import { cellWidth, type Draw, shorten } from "./terminal.ts";

@@ -3,7 +3,7 @@ import { ProblemError } from "../errors.ts";
 import { EXIT } from "../exit.ts";
 import type { Language } from "../messages/define.ts";
 import type { PlatformEntry, RowAction, RowEntry, RowLine, StoredState } from "../messages/events.ts";
-import type { RegionEntry } from "../messages/regions.ts";
+import type { RegionEntry } from "../messages/region-words.ts";
 import {
   describeError,
   describeProblem,

@@ -8,7 +8,7 @@ import { EXIT, type ExitCode } from "../exit.ts";
 import { formatMessage, type ReasonId } from "../messages/catalog.ts";
 import { aboutFile, JOIN, type Language } from "../messages/define.ts";
 import type { PackageAction, PlatformEntry, RemovedCounts, RowEntry } from "../messages/events.ts";
-import type { RegionEntry } from "../messages/regions.ts";
+import type { RegionEntry } from "../messages/region-words.ts";
 import { escapeDeep, escapeJson, escapeText, type Redact, redactDeep } from "./redact.ts";
 
 export interface ReportError {

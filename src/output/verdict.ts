@@ -1,5 +1,5 @@
 import { aboutFile, JOIN, type Language } from "../messages/define.ts";
-import { differenceWords, SCREEN, successWords } from "../messages/screen.ts";
+import { differenceWords, SCREEN, successWords } from "../messages/screen-words.ts";
 import { countActions, countRemoved, type Report, type Warning } from "./report.ts";
 
 /** A fault and its remedy. */

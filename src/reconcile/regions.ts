@@ -1,7 +1,7 @@
 import { createLineClock, poll, until } from "../async.ts";
 import { JobError } from "../errors.ts";
 import type { JobContext } from "../job.ts";
-import type { RegionEntry } from "../messages/regions.ts";
+import type { RegionEntry } from "../messages/region-words.ts";
 import type { Log } from "../output/log.ts";
 import type { Database } from "../postgres/database.ts";
 import { readRegions } from "../postgres/platform-tables.ts";
