@@ -101,7 +101,10 @@ export function reachedLine(event: EventName, fields: object, options: ScreenOpt
   if (event === "status.row") return installLine(fields as EventFields<"status.row">, options);
   const found = cells();
   if (!found) return undefined;
-  const [line = ""] = columns([found], { ...REACHED, width: options.width - HEAD });
+  const width = options.width - HEAD;
+  const [first, second] = REACHED.least;
+  const least = [Math.min(first, width - GAP - cellWidth(found[1] ?? "")), second];
+  const [line = ""] = columns([found], { width, least, drop: REACHED.drop });
   return marked(event === "scan.rejected" ? "bad" : "ok", line, options);
 }
 

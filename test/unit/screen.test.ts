@@ -214,6 +214,10 @@ describe("the screen", () => {
     const fields = { where, files: 9, packages: 18, bytes: 2048 };
     assert.equal(reachedLine("scan.packages", fields, at(40)), "✔ /data/…ackages  9 files → 18 packages");
     assert.equal(
+      reachedLine("scan.rejected", { where, files: 9, bad: 1 }, at(40, "zh")),
+      "✘ /data…kages  9 个文件中有 1 个无法使用",
+    );
+    assert.equal(
       reachedLine("scan.rejected", { where, files: 9, bad: 1 }, at(80)),
       "✘ /data/bk-lite/packages  1 of 9 files cannot be used",
     );
