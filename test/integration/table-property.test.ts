@@ -4,7 +4,7 @@ import { explain, type Site, useServers } from "../support/site.ts";
 
 const servers = useServers();
 const LONG = Number(process.env.FAULT_ROUNDS ?? 0) > 0;
-const ROUNDS = LONG ? 200 : 14;
+const ROUNDS = LONG ? 200 : 6;
 const TABLE = "node_mgmt_packageversion";
 
 /** A type, what ROW_DEFAULTS may say for it, and how Postgres shows that. */
