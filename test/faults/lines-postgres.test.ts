@@ -304,7 +304,7 @@ describe("row-level security", { concurrency: 2 }, () => {
       const db = await guarded(policies);
       const result = await run([], db);
       fails(result, 77, "privileges", "postgres.row-security");
-      const [, policy] = /(CREATE POLICY .*?), or/.exec(result.report?.error?.hint ?? "") ?? [];
+      const [, policy] = /(CREATE POLICY .*?); or/.exec(result.report?.error?.hint ?? "") ?? [];
       assert.ok(policy, explain(result));
       await db.query(`DROP POLICY IF EXISTS q ON node_mgmt_packageversion; ${policy}`);
       exits(await run([], db), 0);
