@@ -88,8 +88,9 @@ function maker(texts: readonly Text<never>[]): Make | undefined {
       );
     };
     try {
-      for (const text of texts) fill(text as Text<unknown>, make(random("maker")));
-      return make;
+      const sentences = texts.map((text) => fill(text as Text<unknown>, make(random("maker"))));
+      // A text that chooses by a word has no sentence for any other.
+      if (sentences.every((sentence) => typeof sentence === "string")) return make;
     } catch {
       // another combination
     }
