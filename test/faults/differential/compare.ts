@@ -36,6 +36,8 @@ const NO_FILE =
   "no regular file, which BK-Lite's installer refuses, and nothing in the archive stands in for it";
 const LAST_WINS = "which of them is unpacked depends on the reader";
 const WE_REFUSE: Readonly<Record<string, string>> = {
+  "tar.extension":
+    "Python rejects it; seen only on a machine whose Python has no safe reader for tar, beside GNU tar alone",
   "archive.path.absolute": ELSEWHERE,
   "archive.path.parent": ELSEWHERE,
   "archive.path.drive": ELSEWHERE,
