@@ -598,7 +598,7 @@ async function setUp({ state }: Situation, number: number) {
 function kept(stdout: string): string {
   return (
     stdout
-      .replaceAll(/\/\S*bklite-screens-\w+/g, "/work")
+      .replaceAll(/\/\S*bklite-screens-\w+/g, "/here")
       .replaceAll(/127\.0\.0\.1:\d{5}/g, "127.0.0.1:12345")
       .replaceAll(/(Postgres|NATS) \d+(\.\d+)+/g, (all, server: string) => `${server} 1.2`.padEnd(all.length))
       .replaceAll(/^\d\d:\d\d:\d\d [+-]\d\d(:\d\d)?/gm, "12:00:00 +00")
