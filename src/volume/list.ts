@@ -91,7 +91,7 @@ export async function listVolume(dir: string): Promise<Volume> {
 }
 
 /**
- * Returns the file that the command line names, with what it declares; `path` is relative to the working folder, and
+ * Returns the file that the command line names, with what it declares; `path` is relative to the working
  * a bare name is looked for in `dir` too. It may be a link to anywhere. Exit 66 if it is missing or no
  * regular file.
  */
@@ -287,7 +287,7 @@ async function addEntries(
     const last = uniqueName(shown, used);
     const name = folder.name === "" ? last : `${folder.name}/${last}`;
     const path = inFolder(folder.path, raw);
-    const one: Located = { file: `${root.file}/${name}`, path, ...(root.root && { root: root.root }) };
+    const one: Located = { file: `${root.file}/${name}`, path, root: root.root };
     const stats = await statInside(root, one, name);
     const isFolder = stats.isDirectory();
     if (isFolder ? entry.isSymbolicLink() : !stats.isFile()) throw badEntry(root, name);

@@ -20,39 +20,22 @@ export interface FileName {
   bytes?: string;
 }
 
+/** A UTF-8 sequence, or a byte that begins none, in bytes that are read as Latin-1. */
+const SEQUENCE = /[\xc2-\xdf][\x80-\xbf]|[\xe0-\xef][\x80-\xbf]{2}|[\xf0-\xf4][\x80-\xbf]{3}|./gs;
+
 /**
  * Returns a name as text: UTF-8, else GBK (a Chinese Windows), else with `_` for each byte that is not UTF-8.
  */
 export function readName(raw: Buffer): FileName {
   const name = decodeText(raw, "utf-8");
   if (name !== undefined) return { name, raw: name };
+  const latin = raw.toString("latin1");
+  const hex = (byte: string) => `\\x${byte.charCodeAt(0).toString(16).padStart(2, "0")}`;
+  const bytes = latin.replace(/[^\x20-\x7e]/g, hex);
   const chinese = decodeText(raw, "gbk");
-  const shown = chinese !== undefined && isRowName(chinese) ? chinese : withUnderscores(raw);
-  return { name: shown, raw, bytes: withEscapes(raw) };
-}
-
-function withUnderscores(raw: Buffer): string {
-  let name = "";
-  for (let at = 0; at < raw.length; ) {
-    const length = sequenceLength(raw[at] as number);
-    const text = length === 0 ? undefined : decodeText(raw.subarray(at, at + length), "utf-8");
-    name += text ?? "_";
-    at += text === undefined ? 1 : length;
-  }
-  return name;
-}
-
-/** Returns the bytes of the UTF-8 sequence that begins with this byte; 0: none does. */
-function sequenceLength(first: number): number {
-  if (first < 0x80) return 1;
-  if (first < 0xc2 || first > 0xf4) return 0;
-  return first < 0xe0 ? 2 : first < 0xf0 ? 3 : 4;
-}
-
-function withEscapes(raw: Buffer): string {
-  const shown = (byte: number) =>
-    byte >= 0x20 && byte < 0x7f ? String.fromCharCode(byte) : `\\x${byte.toString(16).padStart(2, "0")}`;
-  return Array.from(raw, shown).join("");
+  if (chinese !== undefined && isRowName(chinese)) return { name: chinese, raw, bytes };
+  const plain = (one: string) => decodeText(Buffer.from(one, "latin1"), "utf-8") ?? "_".repeat(one.length);
+  return { name: latin.replace(SEQUENCE, plain), raw, bytes };
 }
 
 /** Returns the path of a name in a folder. */

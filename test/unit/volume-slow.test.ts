@@ -10,9 +10,9 @@ import { tempDir } from "../support/guard.ts";
 const READERS: [what: string, code: string][] = [
   [
     "checksum lines",
-    `const { parseLine } = await import(at("volume/checksums.ts"));
+    `const { parseList } = await import(at("volume/checksums.ts"));
      for (const [start, middle, end] of [["a", " ", "!"], ["", "a", ""], ["SHA256 (", "a)", "x"], ["\\\\\\\\", "\\\\", ""], ["", "\\t*", "b"]])
-       for (const length of [2000, 20_000, 1_000_000]) parseLine(start + middle.repeat(length) + end);`,
+       for (const length of [2000, 20_000, 1_000_000]) parseList({ file: "SHA256SUMS" }, Buffer.from(start + middle.repeat(length) + end));`,
   ],
   [
     "VERSION files",
@@ -63,7 +63,7 @@ test("thousands of names that are shown alike are told from each other, in the s
     writeFileSync(Buffer.concat([Buffer.from(`${folder.path}/`), Buffer.from(bytes)]), "");
   }
   writeFileSync(`${folder.path}/${"_".repeat(13)}_1`, "");
-  const root = { file: "filebeat", name: "filebeat", path: folder.path, size: 0 };
+  const root = { file: "filebeat", name: "filebeat", path: folder.path, root: folder.path, size: 0 };
   const read = async () =>
     (await readTree(root)).map(({ name, path }) => `${name} ${path.toString("latin1")}`);
   const first = await read();
