@@ -10,7 +10,7 @@ import { basename, join } from "node:path";
 import { blocks, readFully } from "../archive/blocks.ts";
 import { decodeText as decodeBytes } from "../archive/entries.ts";
 import type { OpenFile, Source } from "../archive/types.ts";
-import { isSystemError, ProblemError, problem } from "../errors.ts";
+import { ProblemError, problem } from "../errors.ts";
 import type { Declaration } from "../identity.ts";
 import { createSweep } from "../memory.ts";
 import type { Reading } from "../output/progress.ts";
@@ -18,7 +18,6 @@ import type { Slot } from "./name.ts";
 import {
   changed,
   exists,
-  type FileName,
   type FilePath,
   folderOf,
   inFolder,
@@ -26,8 +25,8 @@ import {
   isDenied,
   isNowhere,
   linkTarget,
+  readError,
   readName,
-  unreadable,
 } from "./paths.ts";
 
 /** A file that may be read. */
@@ -113,7 +112,7 @@ export async function withFile<T>(
     await assertUnchanged(handle, { ...file, stamp });
     return result;
   } catch (error) {
-    throw isSystemError(error) ? unreadable(file.file, file.path, error) : error;
+    throw readError(file, error);
   }
 }
 
@@ -140,7 +139,7 @@ export async function* readStream(
     yield* read(handle);
     await assertUnchanged(handle, file);
   } catch (error) {
-    throw isSystemError(error) ? unreadable(file.file, file.path, error) : error;
+    throw readError(file, error);
   }
 }
 
@@ -208,7 +207,7 @@ export async function assertInside(file: Located): Promise<void> {
   if (file.linkAllowed) return;
   const end = await realpath(file.path, "buffer").catch((error: unknown) => {
     // a link into a folder that this user may not enter
-    const target = isSystemError(error) && isDenied(error) ? linkTarget(file.path) : undefined;
+    const target = isDenied(error) ? linkTarget(file.path) : undefined;
     if (target !== undefined && !isBelow(target, file.root)) return target;
     throw error;
   });
@@ -219,17 +218,20 @@ export async function assertInside(file: Located): Promise<void> {
  * Returns where a file is that was named as it is shown, or with bytes that Node could not read as an
  * argument: names on the volume need not be UTF-8.
  */
-export async function locate(folder: string, file: string): Promise<{ path: FilePath; name: FileName }> {
+export async function locate(
+  folder: string,
+  file: string,
+): Promise<{ path: FilePath; name: string; bytes?: string }> {
   const path = join(folder, file);
-  const asGiven = { path, name: { name: basename(path), raw: basename(path) } };
+  const asGiven = { path, name: basename(path) };
   if (await exists(path)) return asGiven;
-  let found: { path: FilePath; name: FileName } = { ...asGiven, path: folder };
+  let found: Awaited<ReturnType<typeof locate>> = { ...asGiven, path: folder };
   for (const part of file.split("/").filter((one) => one !== "")) {
     const names = await readdir(found.path, { encoding: "buffer" }).catch(() => []);
-    const raw = names.find((one) => readName(one).name === part || one.toString() === part);
-    if (raw === undefined) return asGiven;
-    const name = readName(raw);
-    found = { path: inFolder(found.path, name.raw), name };
+    const match = names.find((one) => readName(one).name === part || one.toString() === part);
+    if (match === undefined) return asGiven;
+    const { raw, ...named } = readName(match);
+    found = { path: inFolder(found.path, raw), ...named };
   }
   return found;
 }
@@ -241,8 +243,7 @@ export async function fileSize(file: Located): Promise<number | "missing" | "irr
     const found = await stat(file.path);
     return found.isFile() ? found.size : "irregular";
   } catch (error) {
-    if (!isSystemError(error)) throw error;
-    if (!isNowhere(error)) throw unreadable(file.file, file.path, error);
+    if (!isNowhere(error)) throw readError(file, error);
     return (await exists(file.path)) ? "irregular" : "missing";
   }
 }

@@ -3,7 +3,7 @@ import { lstat } from "node:fs/promises";
 import { dirname, join, resolve } from "node:path";
 import { getegid, geteuid } from "node:process";
 import { decodeText } from "../archive/entries.ts";
-import { type ProblemError, problem } from "../errors.ts";
+import { isSystemError, type ProblemError, problem } from "../errors.ts";
 import { isRowName } from "../identity.ts";
 import type { Access } from "../messages/volume.ts";
 
@@ -63,23 +63,21 @@ export function changed(file: string): ProblemError {
   return problem(file, "file.changed", {});
 }
 
-/**
- * Returns exit 66 if a permission is missing, else 74. `path` is where the file is, `file` how messages name
- * it.
- */
-export function unreadable(file: string, path: FilePath, error: NodeJS.ErrnoException): ProblemError {
+/** Returns exit 66 if the system denies a permission, 74 for its other errors, and any other error itself. */
+export function readError({ file, path }: { file: string; path: FilePath }, error: unknown): unknown {
+  if (!isSystemError(error)) return error;
   if (isDenied(error)) return problem(file, "file.denied", accessTo(path));
   return problem(file, "file.unreadable", { code: error.code ?? "", said: systemWords(error) });
 }
 
-/** Whether a permission is missing. */
-export function isDenied({ code }: NodeJS.ErrnoException): boolean {
-  return code === "EACCES" || code === "EPERM";
+/** Whether the system denies a permission. */
+export function isDenied(error: unknown): boolean {
+  return isSystemError(error) && ["EACCES", "EPERM"].includes(error.code ?? "");
 }
 
-/** Whether there is no such file, or only a dangling link. */
-export function isNowhere({ code }: NodeJS.ErrnoException): boolean {
-  return ["ENOENT", "ENOTDIR", "ELOOP", "ENAMETOOLONG"].includes(code ?? "");
+/** Whether the system's error says that there is no such file, or only a dangling link. */
+export function isNowhere(error: unknown): boolean {
+  return isSystemError(error) && ["ENOENT", "ENOTDIR", "ELOOP", "ENAMETOOLONG"].includes(error.code ?? "");
 }
 
 /** Whether a path exists, even as a dangling link. */

@@ -23,21 +23,19 @@ const READERS: [what: string, code: string][] = [
   [
     "names",
     `const { parseName, formatOf } = await import(at("volume/name.ts"));
-     const { isLikely } = await import(at("volume/near-misses.ts"));
-     const { Siblings } = await import(at("volume/near-misses.ts"));
+     const { joinCommands, unrecognised } = await import(at("volume/near-misses.ts"));
      for (const text of [" ", "1", "1.", "-", " (1)", "a1", "副本", ".zip", "rc", "v1", "-_ ", "(", "1a"])
        for (const frame of ["fusion-collectors-", "fusion-collectors-1.2.3", ""]) {
          const name = frame + text.repeat((250 - frame.length) / text.length) + "!";
-         parseName(name); parseName(name + ".zip"); formatOf(name); isLikely(name); new Siblings([name]).splitPart(name);
+         parseName(name); parseName(name + ".zip"); formatOf(name); await unrecognised({ file: name, path: name, root: "/" }, name, joinCommands("", [name]), false);
        }`,
   ],
   [
     "a folder of names",
-    `const { Siblings } = await import(at("volume/near-misses.ts"));
+    `const { joinCommands } = await import(at("volume/near-misses.ts"));
      for (const end of [".zip.001", ".z01", ".part1.rar", ".zip.part-01"]) {
        const names = Array.from({ length: 20_000 }, (_, index) => index + end);
-       const siblings = new Siblings(names);
-       for (const name of names) siblings.splitPart(name);
+       joinCommands("", names);
      }`,
   ],
 ];
