@@ -93,11 +93,11 @@ export class DigestCache {
  * Returns the type of a file: as declared, else by its slot, else by its name, else a controller's archive.
  */
 export function packageType({
-  claim,
-  place,
+  declared,
+  slot,
   name,
-}: Pick<VolumeFile, "claim" | "place" | "name">): PackageType {
-  return claim?.type ?? (place ? "collector" : (typeByName(name) ?? "controller"));
+}: Pick<VolumeFile, "declared" | "slot" | "name">): PackageType {
+  return declared?.type ?? (slot ? "collector" : (typeByName(name) ?? "controller"));
 }
 
 /** Whether an archive is a zip. */

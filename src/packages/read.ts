@@ -16,7 +16,7 @@ import { inspectZip, readEntryHead } from "../archive/zip-read.ts";
 import { createTurns } from "../async.ts";
 import type { VolumeConfig } from "../config/job-settings.ts";
 import { collectProblem, finding, JobError, type Problem, ProblemError, problem } from "../errors.ts";
-import type { Claim, PackageType } from "../identity.ts";
+import type { Declaration, PackageType } from "../identity.ts";
 import { type Expected, expectedDigests, hasSums, ownDigests, sumsLists } from "../volume/checksums.ts";
 import { type FileStamp, type VolumeFile, withFile } from "../volume/files.ts";
 import { type WaitOptions, whenComplete } from "../volume/growing.ts";
@@ -43,7 +43,7 @@ import { checkComplete, holdsExecutable } from "./validate.ts";
 /**
  * The file that the command line names, with its identity as far as it is given; else the identity of all.
  */
-export type ScanArguments = Claim & { file?: string };
+export type ScanArguments = Declaration & { file?: string };
 
 /** The files to read, and findings to be logged. */
 interface FoundFiles {
@@ -85,7 +85,12 @@ export function emptyVolume(path: string, warnings: readonly Problem[], others: 
     (one): one is Problem<"volume.near.split"> => one.reason === "volume.near.split",
   );
   const suspects = warnings.map(({ file }) => file);
-  return new JobError("volume.empty", { path, suspects, others, join: split?.params.command });
+  return new JobError("volume.empty", {
+    path,
+    suspects,
+    others,
+    join: split && String(split.params.command),
+  });
 }
 
 /** `signatures`: what VERIFY_KEY_FILE asks for. */
@@ -137,8 +142,8 @@ export async function readFiles(files: readonly VolumeFile[], options: ReadOptio
 
 /** Whether a file or folder may become a package: a slot of the bundle layout may also contain a log file. */
 function mayBePackage(archive: Archive): boolean {
-  if (!archive.place || (archive.kind !== "collector" && archive.kind !== "collector-folder")) return true;
-  return isBuiltin(archive.place, slotPaths(archive)) || holdsExecutable(archive);
+  if (!archive.slot || (archive.kind !== "collector" && archive.kind !== "collector-folder")) return true;
+  return isBuiltin(archive.slot, slotPaths(archive)) || holdsExecutable(archive);
 }
 
 /** Properties of every file that is open. */
@@ -147,7 +152,7 @@ type Opened = VolumeFile & { stamp: FileStamp };
 async function readArchive(file: VolumeFile, options: ReadOptions): Promise<Archive> {
   const { signal } = options;
   if (file.isFolder) return readCollectorFolder(file);
-  if (file.place) return readSlotFile(file, signal);
+  if (file.slot) return readSlotFile(file, signal);
   const type = packageType(file);
   return withFile(file, async (handle, stamp) => {
     const opened = { ...file, size: Number(stamp.size), stamp };
@@ -162,8 +167,8 @@ async function readArchive(file: VolumeFile, options: ReadOptions): Promise<Arch
 }
 
 /** Returns what the name says; not a collector's version, which is its maker's and not BK-Lite's. */
-function readName({ file, name, claim }: VolumeFile, type: PackageType): Named {
-  const read = parseName(name, type === "collector" ? { version: "", ...claim } : claim);
+function readName({ file, name, declared }: VolumeFile, type: PackageType): Named {
+  const read = parseName(name, type === "collector" ? { version: "", ...declared } : declared);
   if ("problem" in read) throw problem(file, read.problem.reason, read.problem.params);
   return read.named;
 }
@@ -174,7 +179,7 @@ async function readController(
   { signal, signatures }: ReadOptions,
 ): Promise<ControllerArchive> {
   const nameInfo = readName(file, "controller");
-  const claimed = file.claim ? undefined : formatOf(file.name);
+  const claimed = file.declared ? undefined : formatOf(file.name);
   const format = await readFormat(file, handle, claimed);
   const read = format === "zip" ? inspectZip : inspectTarGz;
   const options = { signal, head: isVersionOrCa, digests: true };
@@ -357,7 +362,7 @@ async function readSlotFile(file: VolumeFile, signal: AbortSignal | undefined): 
     withFile(file, (handle, stamp) =>
       readCollector({ ...file, size: Number(stamp.size), stamp, nameInfo: {} }, handle, signal),
     );
-  if (isBuiltin(file.place, [slotPath(file.name)])) {
+  if (isBuiltin(file.slot, [slotPath(file.name)])) {
     const archive = await read();
     if (archive.size === 0) throw problem(file.file, "archive.empty", {});
     return archive;
@@ -391,7 +396,7 @@ async function readCollectorFolder(file: VolumeFile): Promise<CollectorFolder> {
   // a folder that no zip can hold is an error only if it is a collector
   const mayStay = found && ["collector.folder", "file.link", "file.changed"].includes(found.reason);
   const paths = mayStay ? (await readdir(file.path)).map((name) => `bin/${file.name}/${name}`) : [];
-  if (found && (!mayStay || isBuiltin(file.place, paths))) throw new ProblemError([found]);
+  if (found && (!mayStay || isBuiltin(file.slot, paths))) throw new ProblemError([found]);
   const executables = new Map(paths.map((path) => [path, { format: "other" } as const]));
   return { ...folder, tree: [], executables, stamp: emptyStamp(0), ...(found && { problem: found }) };
 }
@@ -409,7 +414,7 @@ async function readExecutables(
       path,
       await withFile(one, async (handle) => examine(opened, await readStart(opened.size, handle))),
     );
-    if (opened.size === 0 && isBuiltin(file.place, [path])) throw problem(one.file, "archive.empty", {});
+    if (opened.size === 0 && isBuiltin(file.slot, [path])) throw problem(one.file, "archive.empty", {});
   }
   return types;
 }

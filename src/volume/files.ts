@@ -10,10 +10,10 @@ import { basename, join } from "node:path";
 import { blocks, readFully } from "../archive/blocks.ts";
 import type { OpenFile, Source } from "../archive/types.ts";
 import { isSystemError, ProblemError, problem } from "../errors.ts";
-import type { Claim } from "../identity.ts";
+import type { Declaration } from "../identity.ts";
 import { createSweep } from "../memory.ts";
 import type { Reading } from "../output/progress.ts";
-import type { CollectorPlace } from "./name.ts";
+import type { Slot } from "./name.ts";
 import {
   changed,
   exists,
@@ -44,7 +44,7 @@ export interface Located {
 }
 
 /**
- * A regular file whose name or claim says what it is, or an entry of the bundle's collector folders. Not read
+ * A regular file whose name or declaration says what it is, or an entry of the bundle's collector folders. Not read
  * yet.
  */
 export interface VolumeFile extends Located {
@@ -54,9 +54,9 @@ export interface VolumeFile extends Located {
   bytes?: string;
   /** Bytes. */
   size: number;
-  claim?: Claim;
+  declared?: Declaration;
   /** In a collector folder: a package if the platform defines a collector of that name. */
-  place?: CollectorPlace;
+  slot?: Slot;
   /** A folder in a collector folder. */
   isFolder?: boolean;
 }

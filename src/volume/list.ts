@@ -3,9 +3,9 @@ import { readdir, readlink, realpath, stat } from "node:fs/promises";
 import { basename, dirname, join, resolve } from "node:path";
 import { MAX_FILES } from "../archive/entries.ts";
 import { finding, isSystemError, JobError, type Problem, problem } from "../errors.ts";
-import { archOf, type Claim } from "../identity.ts";
+import { archOf, type Declaration } from "../identity.ts";
 import { assertInside, type Located, locate, type StampedFile, toStamp, type VolumeFile } from "./files.ts";
-import { collectorPlace, formatOf, typeByName, VERSION_FILE } from "./name.ts";
+import { formatOf, slotOf, typeByName, VERSION_FILE } from "./name.ts";
 import { isLikely, isPacked, Siblings, unrecognised } from "./near-misses.ts";
 import {
   accessTo,
@@ -91,11 +91,11 @@ export async function listVolume(dir: string): Promise<Volume> {
 }
 
 /**
- * Returns the file that the command line names, with its claim; `path` is relative to the working folder, and
+ * Returns the file that the command line names, with what it declares; `path` is relative to the working folder, and
  * a bare name is looked for in `dir` too. It may be a link to anywhere. Exit 66 if it is missing or no
  * regular file.
  */
-export async function findFile(path: string, dir: string, claim: Claim): Promise<VolumeFile> {
+export async function findFile(path: string, dir: string, declared: Declaration): Promise<VolumeFile> {
   const places = basename(path) === path ? [".", dir] : ["."];
   for (const place of places) {
     const { path: at, name } = await locate("/", resolve(place, path));
@@ -113,7 +113,7 @@ export async function findFile(path: string, dir: string, claim: Claim): Promise
     // links beside it must end below the volume, or below its own folder if that is elsewhere
     const root = folder.toString() === volume || isBelow(folder, volume) ? volume : folder;
     const located = { file, path: at, root, linkAllowed: true } as const;
-    return { ...located, name: name.name, ...(bytes !== undefined && { bytes }), size: found.size, claim };
+    return { ...located, name: name.name, ...(bytes !== undefined && { bytes }), size: found.size, declared };
   }
   const holds = await readdir(dir).catch(() => []);
   const params = { places: places.map((place) => resolve(place)), dir, holds: holds.sort() };
@@ -136,10 +136,10 @@ async function listFolder(folder: Folder, volume: Volume): Promise<void> {
 
 async function listSubfolder(folder: Folder, { name, bytes }: FileName, volume: Volume): Promise<void> {
   const { depth, ...located } = folder;
-  const place = collectorPlace(folder.file);
+  const slot = slotOf(folder.file);
   // collector/linux/arm64 is not a collector: it contains collectors
-  if (place && archOf(name) === undefined) {
-    const extra = { ...(bytes !== undefined && { bytes }), place, isFolder: true };
+  if (slot && archOf(name) === undefined) {
+    const extra = { ...(bytes !== undefined && { bytes }), slot, isFolder: true };
     volume.files.push({ ...located, name, size: 0, ...extra });
     return;
   }
@@ -149,7 +149,7 @@ async function listSubfolder(folder: Folder, { name, bytes }: FileName, volume: 
   const below = await readdir(folder.path).catch(() => []);
   for (const one of below.filter((child) => !isHidden(child) && !UNFINISHED.test(child))) {
     const file = `${folder.file}/${one}`;
-    if (isKnown(one) || collectorPlace(file)) {
+    if (isKnown(one) || slotOf(file)) {
       volume.warnings.push(finding(file, "volume.near.deep", { depth: DEPTH }));
     }
   }
@@ -176,11 +176,11 @@ async function listFile(
     volume.others.push(file);
     return;
   }
-  const place = isKnown(name) || isPacked(name) ? undefined : collectorPlace(file);
-  if (isKnown(name) || place) {
+  const slot = isKnown(name) || isPacked(name) ? undefined : slotOf(file);
+  if (isKnown(name) || slot) {
     const found = await sizeOf(entry, located);
     if (typeof found === "number") {
-      volume.files.push({ ...located, ...ignored, name, size: found, ...(place && { place }) });
+      volume.files.push({ ...located, ...ignored, name, size: found, ...(slot && { slot }) });
       return;
     }
     volume.ignored.push(ignored);

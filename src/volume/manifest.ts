@@ -2,7 +2,7 @@ import { realpath } from "node:fs/promises";
 import { join, normalize } from "node:path";
 import type { ErrorObject } from "ajv";
 import { collectProblem, finding, type Problem, problem } from "../errors.ts";
-import { ARCH_NAMES, type Claim, isDescription, isKeyPart, versionOf } from "../identity.ts";
+import { ARCH_NAMES, type Declaration, isDescription, isKeyPart, versionOf } from "../identity.ts";
 import type { ManifestRule } from "../messages/volume.ts";
 import { nearest } from "../nearest.ts";
 import { decodeText, fileSize, type Located, locate, readSmall, type VolumeFile } from "./files.ts";
@@ -20,13 +20,13 @@ const MAX_PROBLEMS = 1000;
 const MAX_FIELD = 32;
 const FIELDS = ["packages", ...Object.keys(schema.properties.packages.items.properties)];
 
-interface ManifestEntry extends Omit<Claim, "arch"> {
+interface ManifestEntry extends Omit<Declaration, "arch"> {
   file: string;
   arch?: keyof typeof ARCH_NAMES;
 }
 
 export interface Manifest {
-  /** The files that it names, with their claims. */
+  /** The files that it names, with what it declares of them. */
   files: VolumeFile[];
   /** Everything that is wrong with it, by JSON pointer. */
   problems: Problem[];
@@ -59,7 +59,7 @@ export async function readManifest(
       problems.push(finding(MANIFEST, "manifest.missing", { pointer: `${pointer}/file`, path: entry.file }));
     else if (seen.has(normalize(entry.file)))
       problems.push(finding(MANIFEST, "manifest.twice", { pointer: `${pointer}/file`, path: entry.file }));
-    else files.push(claimed(located, name, entry, found));
+    else files.push(declaredFile(located, name, entry, found));
     seen.add(normalize(entry.file));
   }
   return { files, problems: problems.slice(0, MAX_PROBLEMS) };
@@ -89,18 +89,18 @@ function badFields({ object, version, description }: ManifestEntry, pointer: str
   return [...parts, finding(MANIFEST, "manifest.description", { pointer: `${pointer}/description` })];
 }
 
-function claimed(
+function declaredFile(
   located: Located,
   { name, bytes }: FileName,
   { file: _, arch, version, ...said }: ManifestEntry,
   size: number,
 ): VolumeFile {
-  const claim = {
+  const declared = {
     ...said,
     ...(arch && { arch: ARCH_NAMES[arch] }),
     ...(version !== undefined && { version: versionOf(version) }),
   };
-  return { ...located, name, ...(bytes !== undefined && { bytes }), size, claim };
+  return { ...located, name, ...(bytes !== undefined && { bytes }), size, declared };
 }
 
 function parseJson(text: string | undefined): { json: unknown } | undefined {

@@ -4,7 +4,7 @@ import { finding, type Problem } from "../errors.ts";
 import { quoteForShell } from "../messages/define.ts";
 import { nearest } from "../nearest.ts";
 import { type Located, withFile } from "./files.ts";
-import { BOOTSTRAP_NAME, collectorPlace, INSTALLER_NAMES, KNOWN_NAMES, PROBES, parseName } from "./name.ts";
+import { BOOTSTRAP_NAME, INSTALLER_NAMES, KNOWN_NAMES, PROBES, parseName, slotOf } from "./name.ts";
 
 /** An archive's ending, anywhere in a name; BK-Lite does not unpack them all. */
 const ARCHIVE = /\.(?:zip|zipx|tar|tgz|txz|tbz2|gz|xz|bz2|zst|7z|rar|jar|rpm|deb|msi)(?![\p{L}\p{N}])/iu;
@@ -54,7 +54,7 @@ export async function unrecognised(
   if (!isLink && /\.zip$/i.test(name) && (await isReleasePack(located))) {
     return finding(file, "volume.near.release", {});
   }
-  if (collectorPlace(file)) return finding(file, "collector.packed", {});
+  if (slotOf(file)) return finding(file, "collector.packed", {});
   if (/(?:^|\/)collectors?\//i.test(file)) return finding(file, "collector.place", {});
   const meant = meantName(name);
   return meant === undefined
