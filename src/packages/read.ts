@@ -85,7 +85,12 @@ export function emptyVolume(path: string, warnings: readonly Problem[], others: 
     (one): one is Problem<"volume.near.split"> => one.reason === "volume.near.split",
   );
   const suspects = warnings.map(({ file }) => file);
-  return new JobError("volume.empty", { path, suspects, others, join: split?.params.command });
+  return new JobError("volume.empty", {
+    path,
+    suspects,
+    others,
+    join: split && String(split.params.command),
+  });
 }
 
 /** `signatures`: what VERIFY_KEY_FILE asks for. */
