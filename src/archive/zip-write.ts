@@ -1,6 +1,7 @@
 import { HEAD_LENGTH, isExecutable } from "./file-kind.ts";
-import type { Entry, OpenFile } from "./types.ts";
-import { locationOf, readEntryHead, readPacked } from "./zip-read.ts";
+import type { Entry } from "./types.ts";
+import { locationOf, readEntryHead } from "./zip-read.ts";
+import { copyEntry, type OnFile, type ZipFile } from "./zip-verify.ts";
 
 /** APPNOTE.TXT's versions 2.0 (folders, deflate) and 4.5 (zip64), made on Unix: with permissions. */
 const VERSION = 20;
@@ -209,14 +210,15 @@ export function modeOf({ mode, guessMode }: ZipItem<unknown>, isProgram: boolean
 
 /**
  * Yields a zip of entries of another zip, in the items' order. Copies their data as it is, neither inflated
- * nor deflated again. The same items give the same bytes.
+ * nor deflated again. The same items give the same bytes. If `onFile` is set it throws exit 65 for an entry
+ * that is damaged.
  */
 export async function* copyZip(
-  file: string,
+  zip: ZipFile,
   items: readonly ZipItem[],
-  handle: OpenFile,
-  signal: AbortSignal,
+  onFile?: OnFile,
 ): AsyncGenerator<Buffer, void, void> {
+  const { file, handle } = zip;
   const builder = new ZipBuilder();
   for (const item of items) {
     const { name, mode, guessMode, from } = item;
@@ -227,7 +229,7 @@ export async function* copyZip(
     const isProgram =
       guessMode === true && isExecutable(await readEntryHead(file, handle, from, HEAD_LENGTH));
     yield builder.entry(name, modeOf(item, isProgram), packedData(file, from));
-    yield* readPacked(file, handle, from, signal);
+    yield* copyEntry(zip, from, onFile);
   }
   yield* builder.end();
 }
