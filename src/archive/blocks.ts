@@ -155,6 +155,32 @@ export async function* pipeThrough(
   }
 }
 
+/**
+ * Joins pieces of any length to blocks, each in the buffer that `nextBuffer` returns when its first byte
+ * comes; a block is valid as long as its buffer.
+ */
+export async function* inBlocks(
+  pieces: AsyncIterable<Uint8Array>,
+  nextBuffer: () => Promise<Buffer>,
+): AsyncGenerator<Buffer, void, void> {
+  let block: Buffer | undefined;
+  let filled = 0;
+  for await (const piece of pieces) {
+    for (let start = 0; start < piece.length; ) {
+      block ??= await nextBuffer();
+      const end = Math.min(start + block.length - filled, piece.length);
+      block.set(piece.subarray(start, end), filled);
+      filled += end - start;
+      start = end;
+      if (filled < block.length) continue;
+      yield block;
+      block = undefined;
+      filled = 0;
+    }
+  }
+  if (block) yield block.subarray(0, filled);
+}
+
 /** Hands pieces from a producer to a consumer, one at a time. */
 export class Handoff {
   /** Whether the consumer has stopped: pieces are dropped from then on. */

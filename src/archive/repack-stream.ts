@@ -1,9 +1,10 @@
 import { crc32 } from "node:zlib";
 import { createSweep } from "../memory.ts";
-import { Handoff } from "./blocks.ts";
+import { Handoff, inBlocks } from "./blocks.ts";
 import { BlockPipeline, deflateBlock, dictionaryOf } from "./deflate.ts";
 import { isExecutable } from "./file-kind.ts";
-import { modeOf, type PackedData, ZipBuilder, type ZipItem } from "./zip-write.ts";
+import type { PackedData } from "./types.ts";
+import { modeOf, ZipBuilder, type ZipItem } from "./zip-write.ts";
 
 /** Up to this size a file is kept, deflated, for its further names; a larger one is read again for each. */
 const KEEP = 4 * 1024 * 1024;
@@ -171,25 +172,10 @@ export class RepackStream<From> {
     }
   }
 
-  /** Yields pieces of any length as full blocks, the last one shorter; one empty block for an empty file. */
+  /** Yields a file in blocks, each valid until its turn in the pipeline; one empty block for an empty file. */
   async *#toBlocks(pieces: AsyncIterable<Uint8Array>, size: number): AsyncGenerator<Buffer, void, void> {
-    let block = await this.#pipeline.nextBuffer();
-    let filled = 0;
-    let left = size;
-    if (size === 0) yield block.subarray(0, 0);
-    for await (const piece of pieces) {
-      for (let start = 0; start < piece.length; ) {
-        const end = Math.min(start + block.length - filled, piece.length);
-        block.set(piece.subarray(start, end), filled);
-        filled += end - start;
-        left -= end - start;
-        start = end;
-        if (filled < block.length && left > 0) continue;
-        yield block.subarray(0, filled);
-        filled = 0;
-        if (left > 0) block = await this.#pipeline.nextBuffer();
-      }
-    }
+    if (size === 0) yield Buffer.alloc(0);
+    yield* inBlocks(pieces, () => this.#pipeline.nextBuffer());
   }
 }
 

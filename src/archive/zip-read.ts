@@ -45,7 +45,7 @@ export async function inspectZip(
 
 async function toEntry(file: string, reader: FileReader, entry: ZipEntry): Promise<Entry> {
   const { name, kind, mode, location } = entry;
-  const size = location.uncompressedSize;
+  const { size } = location;
   if (kind !== "link") return { path: name, kind, size, mode, location };
   if (size > LINK_LENGTH) throw problem(file, "archive.link.long", { entry: name });
   const target = await inflateStart(file, reader, { path: name, location }, LINK_LENGTH);
@@ -116,7 +116,7 @@ export async function findData(file: string, reader: FileReader, at: ZipLocation
     (header.readUInt16LE(6) & 9) === (at.flags & 9) &&
     isSame(14, at.crc32) &&
     isSame(18, at.compressedSize) &&
-    isSame(22, at.uncompressedSize);
+    isSame(22, at.size);
   if (!agrees) throw problem(file, "zip.header", { entry: decodeName(rawName).name });
   return offset + LOCAL_HEADER + nameLength + header.readUInt16LE(28);
 }

@@ -35,8 +35,8 @@ export interface VerifyOptions {
   onFile?: OnFile | undefined;
 }
 
-function isSmall({ compressedSize, uncompressedSize }: ZipLocation): boolean {
-  return compressedSize <= SMALL && uncompressedSize <= SMALL;
+function isSmall({ compressedSize, size }: ZipLocation): boolean {
+  return compressedSize <= SMALL && size <= SMALL;
 }
 
 /**
@@ -54,7 +54,7 @@ export async function verifyEntries(
   for await (const { location } of directory.entries(signal))
     if (!isSmall(location) && !skip(location)) large.push(location);
   // the longest must not be last, alone
-  const next = large.sort((a, b) => b.uncompressedSize - a.uncompressedSize).values();
+  const next = large.sort((a, b) => b.size - a.size).values();
   const inflateLarge = async () => {
     for (const at of next)
       await verifyLarge(readLarge({ file, handle, signal }, at, { onBytes }), at, onFile);
@@ -93,7 +93,7 @@ function verifySmall(file: string, at: ZipLocation, packed: Buffer, onFile: OnFi
 
 function inflate(file: string, at: ZipLocation, packed: Buffer): { bytes: Buffer; read: number } {
   try {
-    const options = { info: true, maxOutputLength: Math.max(at.uncompressedSize, 1), chunkSize: SMALL };
+    const options = { info: true, maxOutputLength: Math.max(at.size, 1), chunkSize: SMALL };
     // `info`, which @types/node does not know, adds the engine to the result
     const { buffer, engine } = inflateRawSync(packed, options) as unknown as {
       buffer: Buffer;
@@ -175,7 +175,7 @@ export async function* passStored(
     position += block.length;
   }
   for (const { at, reader, end, crc, sha256 } of found) {
-    checkData(file, at, { packed: at.compressedSize, size: at.uncompressedSize, crc });
+    checkData(file, at, { packed: at.compressedSize, size: at.size, crc });
     await checkDescriptor(file, reader, at, end);
     onFile(at, sha256.digest("hex"));
   }
@@ -190,7 +190,7 @@ async function* readLarge(
   const reader = headerReader(handle, at);
   const start = await findData(file, reader, at);
   const { packed = blocks(handle, { start, size: at.compressedSize }, READ, signal), onBytes } = options;
-  const chunkSize = Math.max(Math.min(at.uncompressedSize, INFLATED), 64);
+  const chunkSize = Math.max(Math.min(at.size, INFLATED), 64);
   const zlib = at.method === 0 ? undefined : createInflateRaw({ chunkSize });
   const sweep = createSweep();
   const found = { packed: 0, size: 0, crc: 0 };
@@ -201,7 +201,7 @@ async function* readLarge(
       onBytes?.(read - found.packed);
       found.packed = read;
       // stop as soon as an entry inflates to more than its declared size (zip bomb)
-      if (found.size > at.uncompressedSize) break;
+      if (found.size > at.size) break;
       found.crc = crc32(piece, found.crc);
       yield piece;
     }
@@ -224,7 +224,7 @@ interface EntryData {
 
 /** Throws exit 65 unless the data agrees with the directory. */
 function checkData(file: string, at: ZipLocation, { packed, size, crc }: EntryData): void {
-  const hasLength = size === at.uncompressedSize && packed === at.compressedSize;
+  const hasLength = size === at.size && packed === at.compressedSize;
   if (hasLength && crc === at.crc32) return;
   throw problem(file, hasLength ? "zip.crc" : "zip.length", { entry: decodeName(at.rawName).name });
 }

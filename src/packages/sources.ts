@@ -1,5 +1,5 @@
 import { createHash } from "node:crypto";
-import { HashedFile } from "../archive/blocks.ts";
+import { HashedFile, inBlocks } from "../archive/blocks.ts";
 import { type EntryFacts, entriesDigest } from "../archive/entries.ts";
 import { type RepackSource, RepackStream, type RepackTarget } from "../archive/repack-stream.ts";
 import { TarReader } from "../archive/tar-read.ts";
@@ -146,15 +146,21 @@ function ownSource(pkg: Package, options: SourceOptions): Source {
   return {
     size: derivedSize(archive, derived),
     blocks: (blockSize, signal) =>
-      readStream(archive, (handle) => inBlocks(read({ file, handle, signal }), blockSize)),
+      readStream(archive, (handle) => inBlocksOf(blockSize, read({ file, handle, signal }))),
   };
 }
 
 function streamSource<From>(stream: RepackStream<From>, index: number, size: number | undefined): Source {
   return {
     size,
-    blocks: (blockSize, signal) => inBlocks(stream.stream(index, signal), blockSize),
+    blocks: (blockSize, signal) => inBlocksOf(blockSize, stream.stream(index, signal)),
   };
+}
+
+function inBlocksOf(blockSize: number, pieces: AsyncIterable<Buffer>): AsyncGenerator<Buffer, void, void> {
+  // no memory before the first piece
+  let block: Buffer | undefined;
+  return inBlocks(pieces, async () => (block ??= Buffer.allocUnsafeSlow(blockSize)));
 }
 
 /**
@@ -475,26 +481,4 @@ function entryDigest({ location, offset, path }: Entry, { file }: Archive, diges
   const sha256 = digests.get(location?.offset ?? offset ?? -1);
   if (sha256 === undefined) throw new Error(`${file}: no digest of ${path}`);
   return sha256;
-}
-
-/** Joins pieces of any length to blocks of one length; a block is valid until the next is requested. */
-async function* inBlocks(
-  pieces: AsyncIterable<Buffer>,
-  blockSize: number,
-): AsyncGenerator<Buffer, void, void> {
-  let block: Buffer | undefined;
-  let filled = 0;
-  for await (const piece of pieces) {
-    // no memory before the first piece
-    block ??= Buffer.allocUnsafeSlow(blockSize);
-    for (let used = 0; used < piece.length; ) {
-      const copied = piece.copy(block, filled, used);
-      used += copied;
-      filled += copied;
-      if (filled < blockSize) continue;
-      yield block;
-      filled = 0;
-    }
-  }
-  if (block && filled > 0) yield block.subarray(0, filled);
 }
