@@ -172,7 +172,7 @@ export class RepackStream<From> {
     }
   }
 
-  /** Yields a file in blocks, each valid until its turn in the pipeline; one empty block for an empty file. */
+  /** Yields a file in blocks of the pipeline; one empty block for an empty file. */
   async *#toBlocks(pieces: AsyncIterable<Uint8Array>, size: number): AsyncGenerator<Buffer, void, void> {
     if (size === 0) yield Buffer.alloc(0);
     yield* inBlocks(pieces, () => this.#pipeline.nextBuffer());

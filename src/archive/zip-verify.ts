@@ -150,7 +150,7 @@ export async function* copyEntry(
   }
 }
 
-/** Yields all bytes of a zip, and verifies stored entries on their way. Throws at the end as readVerified does. */
+/** Yields all bytes of a zip; throws at the end if one of these stored entries is damaged. */
 export async function* passStored(
   { file, handle }: ZipFile,
   bytes: AsyncIterable<Buffer>,

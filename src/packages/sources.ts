@@ -106,7 +106,7 @@ export function lanesFor(packages: readonly Package[]): number {
   return packages.some(isOfTar) ? packages.length : 1;
 }
 
-/** Stored entries from this size on are verified while their archive is sent; others, by a read of their own. */
+/** Stored entries from this size on are verified while their archive is sent. */
 const LARGE = 1024 * 1024;
 
 /** Returns the entries of a zip that reading the package with Findings verifies. */

@@ -1,4 +1,4 @@
-/** Loaded into a job with --import: counts the bytes that it reads of each file, and writes them at its end. */
+/** Counts the bytes that a job reads of each file (--import), and writes them at its end. */
 import { writeFileSync } from "node:fs";
 import promises from "node:fs/promises";
 
