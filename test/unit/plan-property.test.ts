@@ -10,7 +10,7 @@ import { findRow, keysOf, served } from "../../src/reconcile/match.ts";
 import { type Nuid, REPLACES_HEADER } from "../../src/store/meta.ts";
 import type { StoredObject } from "../../src/store/object.ts";
 
-const ROUNDS = Number(process.env.FAULT_ROUNDS ?? 0) > 0 ? 200_000 : 20_000;
+const ROUNDS = Number(process.env.FAULT_ROUNDS ?? 0) > 0 ? 200_000 : 5000;
 const DIGESTS = ["a", "b", "c"].map((letter) => letter.repeat(64));
 const NAMES = ["fusion-collectors.zip", "old.zip", "telegraf", "mine.zip"];
 const VERSIONS = ["1.0.0", "latest"];
