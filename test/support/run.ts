@@ -126,15 +126,16 @@ export interface RunningJob {
 export async function runJob({
   args = [],
   env = {},
+  entry = ENTRY,
   cwd,
-}: Omit<JobOptions, "entry"> & { cwd?: string }): Promise<JobResult> {
+}: JobOptions & { cwd?: string }): Promise<JobResult> {
   const { PATH = "", HOME = "" } = process.env;
   const started = performance.now();
   const written = { 1: [] as Buffer[], 2: [] as Buffer[] };
   const output = () => ({ stdout: textOf(written[1]), stderr: textOf(written[2]) });
   const hang = new AbortController();
   const code = await Promise.race([
-    runInProcess(ENTRY, {
+    runInProcess(entry, {
       args,
       env: { PATH, HOME, ...env },
       cwd,
