@@ -6,10 +6,10 @@ import type { NatsServer } from "../support/nats.ts";
 import { type NatsCluster, startCluster } from "../support/nats-cluster.ts";
 import { openObjects } from "../support/objects.ts";
 import { type Postgres, startPostgres } from "../support/postgres.ts";
+import { random, rounds } from "../support/rounds.ts";
 import { jobEnv } from "../support/run.ts";
 import { ARCHIVE, explain, sha256 } from "../support/site.ts";
 import { until } from "../support/wait.ts";
-import { random, rounds } from "./options.ts";
 import { exits, job, runToEnd } from "./stage.ts";
 
 let cluster: NatsCluster;

@@ -2,6 +2,7 @@ import { existsSync, readFileSync } from "node:fs";
 import type { Readable } from "node:stream";
 import { setTimeout as sleep } from "node:timers/promises";
 import { fileURLToPath } from "node:url";
+import type { Report } from "../../src/output/report.ts";
 import type { Db } from "./database.ts";
 import { hasEnded, spawnGuarded } from "./guard.ts";
 import { runInProcess } from "./in-process.ts";
@@ -25,77 +26,11 @@ export interface JobOptions {
   entry?: string;
 }
 
-/** The report of `--json` and REPORT_FILE (SPEC §8). */
-export interface JobReport {
-  schema: number;
-  command: string;
-  program: { version: string; revision: string | null };
-  host: string;
-  servers: {
-    postgres: {
-      host: string;
-      port: number;
-      database: string;
-      schema: string;
-      version: string;
-      tableState: string;
-    } | null;
-    nats: { server: string; version: string; bucket: string } | null;
-  };
-  outcome: "ok" | "failed";
-  exitCode: number;
-  startedAt: string;
-  durationMs: number;
-  bucket: string;
-  error?: { code: number; reason: string; layer?: string; message: string; hint: string };
-  packages: {
-    source: { file: string; bytes: number; sha256: string; signedBy?: string };
-    stored: { name: string; key: string; bytes: number; sha256: string };
-    type: string;
-    os: string;
-    arch: string | null;
-    object: string;
-    version: string;
-    action: string;
-    bytesUploaded: number;
-    repacked?: string[];
-    error?: { code: number; reason: string; message: string; hint: string };
-  }[];
-  rows: {
-    id: number;
-    type: string;
-    os: string;
-    arch: string | null;
-    object: string;
-    version: string;
-    name: string;
-    action: string;
-    stored: "whole" | "damaged" | "missing" | "not-ready" | null;
-  }[];
-  platforms: {
-    os: string;
-    arch: string;
-    controller: string[];
-    installer: boolean | null;
-    bootstrap: boolean | null;
-    collectors: { installable: string[]; listed: string[] };
-    complete: boolean;
-    missing: string[];
-  }[];
-  probes: { name: string; key: string; stored: string }[];
-  regions: {
-    id: number;
-    name: string;
-    reachable: boolean;
-    lag: number | null;
-    missing: string[];
-    damaged: string[];
-    deadBytes: number | null;
-  }[];
-  removed: { row: number | null; key: string | null; bytes: number | null; done: boolean }[];
-  warnings: { reason: string; message: string; hint: string; file?: string }[];
-  orphans?: { objects: number; bytes: number };
-}
+/** A test knows what is there, and that others have null where it is not. */
+type Filled<T> = T extends object ? { [K in keyof T]: Filled<Exclude<T[K], null>> } : T;
+
+/** The report of `--json` and REPORT_FILE, which report.ts has compared with its schema. */
+export type JobReport = Filled<Report>;
 
 export interface JobResult {
   /** null if a signal ended it. */
