@@ -55,8 +55,8 @@ export interface RunningJob {
 }
 
 /**
- * Runs the job to its end, whatever its exit code, in this process: starting node costs many times a run. Jobs
- * with a folder of their own, `cwd`, take no turns: one at a time.
+ * Runs the job to its end, whatever its exit code, in this process: starting node costs many times a run. No
+ * two jobs with a `cwd` may run at the same time.
  */
 export async function runJob({
   args = [],
