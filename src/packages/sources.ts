@@ -31,7 +31,7 @@ import {
 } from "./package.ts";
 import { derivedSize, isFromFolder, MAX_ZIP, onlyItem } from "./repack.ts";
 
-/** The version of the rules by which bytes are derived: other rules may give other bytes. */
+/** The version of the rules by which content is derived, however well it is deflated. */
 const RULE = 1;
 /** The same for a program that is moved to its definition's path. */
 const TARGET_RULE = 2;
@@ -267,9 +267,9 @@ async function readDigest(source: Source, signal: AbortSignal): Promise<Digest> 
 }
 
 /**
- * Returns the origin for a stored object's headers: the digest of the source and the rule by which the bytes
- * are derived. Equal origins mean equal bytes, without deriving them again. undefined for a package that is
- * its file.
+ * Returns the origin for a stored object's headers: the digest of the source and the rule by which the
+ * content is derived. Equal origins mean equal content, without deriving it again. undefined for a package
+ * that is its file.
  */
 export async function packageOrigin(
   { archive, derived }: Package,

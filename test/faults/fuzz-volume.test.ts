@@ -94,7 +94,7 @@ function manifest(dice: Random): string {
 const silent = createLog({
   level: "fatal",
   format: "json",
-  terminal: openTerminal(2, process.stderr, {}),
+  terminal: openTerminal(2, process, {}),
   redact: (text) => text,
   language: "en",
 });
