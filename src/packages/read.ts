@@ -481,7 +481,7 @@ async function checkLibraries(
   // the file of the command line is read alone
   if (linkAllowed || folders.has(libraries)) return;
   const at = inFolder(folderOf(path), LIBRARIES);
-  await signatures.checkWhole({ file: libraries, path: at, ...(root && { root }) }, new Set());
+  await signatures.checkWhole({ file: libraries, path: at, root }, new Set());
 }
 
 async function compareDigests(

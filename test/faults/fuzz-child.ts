@@ -70,7 +70,13 @@ for (let round = 0; round <= Number(count); round++) {
   writeFileSync(copy, mutant);
   const started = cpuMs();
   try {
-    const file = { file: basename(copy), path: copy, name: basename(copy), size: statSync(copy).size };
+    const file = {
+      file: basename(copy),
+      path: copy,
+      root: "/",
+      name: basename(copy),
+      size: statSync(copy).size,
+    };
     const verdict = await judgeFiles([file]);
     if (verdict.accepted) found.accepted++;
     else found.refused++;

@@ -84,6 +84,34 @@ test("a signed volume is accepted, with lists of one key or several", async () =
   assert.equal((await scanSigned(undefined, { keys: others })).report.outcome, "ok");
 });
 
+test("a VERSION file of any length counts with its whole content", async () => {
+  const long = (dir: string) => {
+    appendFileSync(join(dir, "controller/VERSION"), `${"#".repeat(5000)}\n`);
+    signFolder(dir, KEY);
+  };
+  const { report } = await scanSigned(long);
+  assert.equal(report.outcome, "ok", JSON.stringify(report.error));
+  const changed = await scanSigned((dir) => {
+    long(dir);
+    appendFileSync(join(dir, "controller/VERSION"), "#");
+  });
+  assert.ok(changed.found.includes("checksum.mismatch"), String(changed.found));
+});
+
+test("a list without a signature says nothing of files that are not there", async () => {
+  await using on = await volume({});
+  await using other = await volume({ keys: KEY.line });
+  mkdirSync(join(on.dir, "controller"));
+  await buildArchive(join(on.dir, LINUX), { payloadBytes: 1000 });
+  signFolder(join(on.dir, "controller"), KEY);
+  writeFileSync(join(on.dir, "SHA256SUMS"), `${"0".repeat(64)}  VERSION\n`);
+  const env = { PACKAGES_DIR: on.dir, WAIT_TIMEOUT: "0", VERIFY_KEY_FILE: join(other.dir, "keys") };
+  const report = await scanInProcess([], env);
+  assert.equal(report.outcome, "ok", JSON.stringify(report.error));
+  writeFileSync(join(on.dir, "VERSION"), "1.2.3\n");
+  assert.equal((await scanInProcess([], env)).error?.reason, "signature.missing");
+});
+
 test("a list of 20,000 files is read", async () => {
   const { report } = await scanSigned((dir) => {
     const digest = "0".repeat(64);

@@ -10,9 +10,9 @@ import { tempDir } from "../support/guard.ts";
 const READERS: [what: string, code: string][] = [
   [
     "checksum lines",
-    `const { parseLine } = await import(at("volume/checksums.ts"));
+    `const { parseList } = await import(at("volume/checksums.ts"));
      for (const [start, middle, end] of [["a", " ", "!"], ["", "a", ""], ["SHA256 (", "a)", "x"], ["\\\\\\\\", "\\\\", ""], ["", "\\t*", "b"]])
-       for (const length of [2000, 20_000, 1_000_000]) parseLine(start + middle.repeat(length) + end);`,
+       for (const length of [2000, 20_000, 1_000_000]) parseList({ file: "SHA256SUMS" }, Buffer.from(start + middle.repeat(length) + end));`,
   ],
   [
     "VERSION files",
@@ -23,21 +23,19 @@ const READERS: [what: string, code: string][] = [
   [
     "names",
     `const { parseName, formatOf } = await import(at("volume/name.ts"));
-     const { isLikely } = await import(at("volume/near-misses.ts"));
-     const { Siblings } = await import(at("volume/near-misses.ts"));
+     const { joinCommands, unrecognised } = await import(at("volume/near-misses.ts"));
      for (const text of [" ", "1", "1.", "-", " (1)", "a1", "副本", ".zip", "rc", "v1", "-_ ", "(", "1a"])
        for (const frame of ["fusion-collectors-", "fusion-collectors-1.2.3", ""]) {
          const name = frame + text.repeat((250 - frame.length) / text.length) + "!";
-         parseName(name); parseName(name + ".zip"); formatOf(name); isLikely(name); new Siblings([name]).splitPart(name);
+         parseName(name); parseName(name + ".zip"); formatOf(name); await unrecognised({ file: name, path: name, root: "/" }, name, joinCommands("", [name]), false);
        }`,
   ],
   [
     "a folder of names",
-    `const { Siblings } = await import(at("volume/near-misses.ts"));
+    `const { joinCommands } = await import(at("volume/near-misses.ts"));
      for (const end of [".zip.001", ".z01", ".part1.rar", ".zip.part-01"]) {
        const names = Array.from({ length: 20_000 }, (_, index) => index + end);
-       const siblings = new Siblings(names);
-       for (const name of names) siblings.splitPart(name);
+       joinCommands("", names);
      }`,
   ],
 ];
@@ -63,7 +61,7 @@ test("thousands of names that are shown alike are told from each other, in the s
     writeFileSync(Buffer.concat([Buffer.from(`${folder.path}/`), Buffer.from(bytes)]), "");
   }
   writeFileSync(`${folder.path}/${"_".repeat(13)}_1`, "");
-  const root = { file: "filebeat", name: "filebeat", path: folder.path, size: 0 };
+  const root = { file: "filebeat", name: "filebeat", path: folder.path, root: folder.path, size: 0 };
   const read = async () =>
     (await readTree(root)).map(({ name, path }) => `${name} ${path.toString("latin1")}`);
   const first = await read();
