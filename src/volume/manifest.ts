@@ -111,8 +111,8 @@ function parseJson(text: string | undefined): { json: unknown } | undefined {
 
 async function check(value: unknown): Promise<{ packages: ManifestEntry[]; problems: Problem[] }> {
   // loaded only for a volume with a manifest
-  const { default: ajv } = await import("ajv");
-  const validate = new ajv.Ajv({ allErrors: true, verbose: true }).compile<{ packages: ManifestEntry[] }>(schema);
+  const { Ajv } = (await import("ajv")).default;
+  const validate = new Ajv({ allErrors: true, verbose: true }).compile<{ packages: ManifestEntry[] }>(schema);
   if (validate(value)) return { packages: value.packages, problems: [] };
   const errors = (validate.errors ?? []).filter(({ keyword }) => keyword !== "if");
   const problems = errors.slice(0, MAX_PROBLEMS).map(brokenRule);
