@@ -111,7 +111,7 @@ function parseJson(text: string | undefined): { json: unknown } | undefined {
 
 async function check(value: unknown): Promise<{ packages: ManifestEntry[]; problems: Problem[] }> {
   // loaded only for a volume with a manifest
-  const { Ajv } = await import("ajv");
+  const { Ajv } = (await import("ajv")).default;
   const validate = new Ajv({ allErrors: true, verbose: true }).compile<{ packages: ManifestEntry[] }>(schema);
   if (validate(value)) return { packages: value.packages, problems: [] };
   const errors = (validate.errors ?? []).filter(({ keyword }) => keyword !== "if");
