@@ -10,7 +10,7 @@ import {
   type LogEvent,
   type ReasonEvent,
 } from "../messages/events.ts";
-import type { PHASES } from "../messages/screen-words.ts";
+import type { WordOf } from "../messages/words.ts";
 import {
   escapeDeep,
   escapeJson,
@@ -56,7 +56,7 @@ export interface Log {
 
 /** A task whose progress is shown if no other is more important. */
 export interface RunningTask {
-  phase: keyof typeof PHASES;
+  phase: WordOf<"phase">;
   /** Whether bytes are still to come. */
   goesOn: () => boolean;
 }

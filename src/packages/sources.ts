@@ -6,7 +6,7 @@ import type { Entry, FileDigests, OpenFile, Source, ZipLocation } from "../archi
 import { readVerified, type VerifyOptions, verifyEntries } from "../archive/zip-verify.ts";
 import { copyZip, type ZipItem } from "../archive/zip-write.ts";
 import { inParallel } from "../async.ts";
-import { isSystemError, problem } from "../errors.ts";
+import { problem } from "../errors.ts";
 import { shownKey } from "../sshsig.ts";
 import {
   assertUnchanged,
@@ -18,7 +18,7 @@ import {
   withStamped,
 } from "../volume/files.ts";
 import type { TreeEntry } from "../volume/list.ts";
-import { unreadable } from "../volume/paths.ts";
+import { readError } from "../volume/paths.ts";
 import {
   type Archive,
   type ControllerArchive,
@@ -127,7 +127,7 @@ function tarStream(
         close: () => tar.close().finally(close),
       };
     },
-    translate: (error) => (isSystemError(error) ? unreadable(archive.file, archive.path, error) : error),
+    translate: (error) => readError(archive, error),
   };
   // an entry that replaces a link is a copy: the bytes at one place are read once
   const own = new Map(archive.entries.filter(({ kind }) => kind === "file").map((one) => [one.offset, one]));
