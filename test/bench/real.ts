@@ -25,8 +25,8 @@ const SUM = "sha256sum of the zip";
 const SUM_TARGZ = "sha256sum of the tar.gz";
 
 /**
- * Measures how fast archives of real programs are stored: in each form, over slow connections, and from a slow
- * volume; beside it what each part of the work costs other programs.
+ * Measures how fast archives of real programs are stored: in each form, over slow connections, and from a
+ * slow volume; beside it what each part of the work costs other programs.
  */
 export async function benchReal(options: Options): Promise<Findings> {
   options.log("  making archives");

@@ -1,8 +1,8 @@
 import { startProxy } from "../support/proxy.ts";
 
 /**
- * A slow line in a process of its own, so that it costs the measured programs no time of theirs. Argument: the
- * server's port. Messages: `{ mbit, roundTrip }`, answered with the port of the relay.
+ * A slow line in a process of its own, so that it costs the measured programs no time. Argument: the server's
+ * port. Messages: `{ mbit, roundTrip }`, answered with the port of the relay.
  */
 const proxy = await startProxy({ port: Number(process.argv[2]) });
 process.on("message", ({ mbit, roundTrip }: { mbit: number; roundTrip: number }) => {

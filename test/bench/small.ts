@@ -63,7 +63,7 @@ export async function benchScan(options: Options): Promise<Findings> {
   }
 }
 
-/** Foreign objects and as many rows that a bucket and a table hold; the memory that a run may need for them. */
+/** Foreign objects with as many rows, and the memory that a run beside them may need. */
 const CROWDS = [
   { count: 0, limit: 128 * MIB },
   { count: 10_000, limit: 192 * MIB },
