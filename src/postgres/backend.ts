@@ -64,31 +64,36 @@ const APPLY = `SELECT pg_catalog.set_config(known.name, wanted.value, false)
 const APPLY_VALUES = [JSON.stringify(SETTINGS)];
 
 /**
- * Reads which session serves this connection, and, if the session is surely its own, applies SETTINGS: in one
- * statement, because each is a round trip. A pooler shows in a cancel key whose pid is not the session's.
+ * Reads which session serves this connection, and applies SETTINGS unless it is shared: in a session that is
+ * lent to others they would be theirs too. One statement, because each is a round trip. A pooler shows in a
+ * cancel key whose pid is not the session's. `open` opens another connection; calls `answered` for each
+ * answer.
  */
-export async function openSession(client: Client): Promise<{ backend: Backend; own: boolean }> {
+export async function openSession(
+  client: Client,
+  open: (onAnswer: () => void) => Promise<Client>,
+  answered: () => void,
+): Promise<{ backend: Backend; shared: boolean }> {
   const { processID = null } = client as Client & { processID?: number | null };
   const { rows } = await client.query<Backend>(
     `SELECT ${BACKEND}, ARRAY(${APPLY}
       WHERE pg_catalog.pg_backend_pid() OPERATOR(pg_catalog.=) $2::pg_catalog.int4)`,
     [...APPLY_VALUES, processID],
   );
+  answered();
   const backend = { pid: Number(rows[0]?.pid), startedAt: rows[0]?.startedAt ?? "" };
-  return { backend, own: backend.pid === processID };
-}
-
-/** Applies SETTINGS to a session that a pooler keeps for this connection. */
-export async function keepSession(client: Client): Promise<void> {
-  await client.query(APPLY, APPLY_VALUES);
+  const isOwn = backend.pid === processID;
+  const shared = !isOwn && (await isShared(client, open, answered));
+  if (!isOwn && !shared) await client.query(APPLY, APPLY_VALUES);
+  return { backend, shared };
 }
 
 /**
  * Returns whether several connections share one session one after the other, as with pgbouncer's `pool_mode =
  * transaction`: a lock or a setting in the session then does not belong to this connection. It shows while a
- * second connection is in a transaction. Calls `answered` for each answer.
+ * second connection is in a transaction.
  */
-export async function isShared(
+async function isShared(
   client: Client,
   open: (onAnswer: () => void) => Promise<Client>,
   answered: () => void,
@@ -136,17 +141,4 @@ export async function isShared(
     };
     opening.then(close).catch(() => {});
   }
-}
-
-type Query = <R extends pg.QueryResultRow>(sql: string, values?: unknown[]) => Promise<R[]>;
-
-/**
- * Ends a session of this job that was lost: it may hold the lock until the server notices that the connection
- * is gone.
- */
-export async function endSession({ query }: { query: Query }, { pid, startedAt }: Backend): Promise<void> {
-  await query(
-    "SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE pid = $1 AND backend_start::text = $2",
-    [pid, startedAt],
-  );
 }

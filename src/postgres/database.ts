@@ -1,11 +1,12 @@
 import type { Socket } from "node:net";
+import { setTimeout as sleep } from "node:timers/promises";
 import type { ConnectionOptions } from "node:tls";
 import pg from "pg";
 import { createTurns, Patience } from "../async.ts";
 import type { DbConfig, DbServer } from "../config/db-settings.ts";
 import { JobError } from "../errors.ts";
 import type { CatalogPurpose } from "../messages/postgres.ts";
-import { type Backend, BEGIN_LOCAL, type Client, isShared, keepSession, openSession } from "./backend.ts";
+import { type Backend, BEGIN_LOCAL, type Client, openSession } from "./backend.ts";
 
 /**
  * Milliseconds without an answer after which a query is given up: none of the job's needs a second on a
@@ -72,18 +73,10 @@ export async function openDatabase(
   };
   client.on("error", lose);
   client.on("end", () => lose());
-  const prepare = async () => {
-    const { backend, own } = await openSession(client);
-    answered();
-    const shared = !own && (await isShared(client, open, answered));
-    // A setting in a session that is lent to others would be theirs too.
-    if (!own && !shared) await keepSession(client);
-    return { shared, backend };
-  };
-  let session: { shared: boolean; backend: Backend };
+  let session: Awaited<ReturnType<typeof openSession>>;
   try {
     await client.connect();
-    session = await prepare().catch(async (error) => {
+    session = await openSession(client, open, answered).catch(async (error) => {
       throw (await catalogFailure(client, "session", error)) ?? error;
     });
   } catch (error) {
@@ -130,12 +123,20 @@ export async function openDatabase(
     },
     async close() {
       closing = true;
-      await Promise.race([
-        client.end().catch(() => {}),
-        new Promise((done) => setTimeout(done, 1000).unref()),
-      ]);
+      await Promise.race([client.end().catch(() => {}), sleep(1000, undefined, { ref: false })]);
     },
   };
+}
+
+/**
+ * Ends a session of this job that was lost: it may hold the lock until the server notices that the connection
+ * is gone.
+ */
+export async function endSession(db: Database, { pid, startedAt }: Backend): Promise<void> {
+  await db.query(
+    "SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE pid = $1 AND backend_start::text = $2",
+    [pid, startedAt],
+  );
 }
 
 /** Runs a statement in a transaction that has its own search_path. */
