@@ -4,15 +4,9 @@ import { Patience } from "../async.ts";
 
 /** Milliseconds without an answer after which the check for a pooler that shares the session is given up. */
 const SILENCE = 3000;
-/**
- * A pool lends the session that was given back last, so one comparison is mostly enough; the others are for
- * connections in between.
- */
+/** A pool lends the session that was given back last; the others are for connections in between. */
 const COMPARISONS = 6;
-/**
- * Milliseconds; longer than any statement of the job needs, shorter than the limit after which it is given
- * up.
- */
+/** Milliseconds; longer than any statement needs, shorter than the limit of a query. */
 const STATEMENT_TIMEOUT = 25_000;
 
 /**
@@ -23,9 +17,8 @@ const STATEMENT_TIMEOUT = 25_000;
 const SEARCH_PATH = "pg_catalog, pg_temp";
 
 /**
- * Settings of the session, whatever the server's defaults are: it is not ended while it is idle during an
- * upload, and the server soon notices a lost connection. Units: PostgreSQL's "Client Connection Defaults" and
- * "Connections".
+ * Settings of the session: it is not ended while it is idle during an upload, and the server soon notices
+ * a lost connection. Units: PostgreSQL's "Client Connection Defaults" and "Connections".
  */
 const SETTINGS = {
   search_path: SEARCH_PATH,
@@ -39,9 +32,7 @@ const SETTINGS = {
   tcp_user_timeout: "30000",
 };
 
-/**
- * Begins a transaction with that path: for a session that is lent to others, in which nothing may stay set.
- */
+/** Begins a transaction with that path, in a session that is lent to others. */
 export const BEGIN_LOCAL = `BEGIN; SET LOCAL search_path = ${SEARCH_PATH}`;
 
 /** A session as the server knows it; the time distinguishes it from a later one with the same pid. */

@@ -8,19 +8,13 @@ import { JobError } from "../errors.ts";
 import type { CatalogPurpose } from "../messages/postgres.ts";
 import { type Backend, BEGIN_LOCAL, type Client, openSession } from "./backend.ts";
 
-/**
- * Milliseconds without an answer after which a query is given up: none of the job's needs a second on a
- * healthy server.
- */
+/** Milliseconds without an answer after which a query is given up; none needs a second. */
 const QUERY_TIMEOUT = 30_000;
 
 interface QueryOptions {
   /** Milliseconds without an answer after which the connection counts as lost. */
   timeout?: number;
-  /**
-   * What the statement asks the database's catalog for. A server that cannot answer it is another product
-   * (exit 78).
-   */
+  /** What it asks the database's catalog for; a server that cannot answer that is another product. */
   about?: CatalogPurpose;
 }
 
@@ -44,10 +38,7 @@ export interface Database {
 
 /** How a database is reached. */
 export interface Access {
-  /**
-   * Opens a connection on which a login can begin: TLS is set up already. Calls `onAnswer` for each answer of
-   * the server, those to the login included.
-   */
+  /** Opens a connection with TLS, before the login; `onAnswer` is called for each of the server's answers. */
   connect: (onAnswer: () => void) => Promise<Socket>;
   /** Called for each statement that the server has answered. */
   answered: () => void;
@@ -128,10 +119,7 @@ export async function openDatabase(
   };
 }
 
-/**
- * Ends a session of this job that was lost: it may hold the lock until the server notices that the connection
- * is gone.
- */
+/** Ends a session of this job that was lost, and that may hold the lock until the server notices. */
 export async function endSession(db: Database, { pid, startedAt }: Backend): Promise<void> {
   await db.query(
     "SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE pid = $1 AND backend_start::text = $2",
@@ -191,16 +179,10 @@ function createClient(config: DbConfig, server: DbServer, socket: Socket): Clien
   return Object.assign(client, { socket });
 }
 
-/**
- * undefined_table, undefined_column, undefined_function, undefined_object, syntax_error,
- * feature_not_supported
- */
+/** undefined table, column, function or object; syntax error; feature not supported */
 const UNKNOWN = ["42P01", "42703", "42883", "42704", "42601", "0A000"];
 
-/**
- * Returns exit 78 if the server does not know its catalog as Postgres does, so that waiting cannot help;
- * undefined for other errors.
- */
+/** Returns exit 78 for a server that does not know Postgres' catalog; undefined for other errors. */
 async function catalogFailure(
   client: Client,
   purpose: CatalogPurpose,
@@ -214,10 +196,7 @@ async function catalogFailure(
   return new JobError("postgres.catalog", params, { layer: "table", cause: error });
 }
 
-/**
- * Returns SQLSTATE and words of an error as the server sent it, also if the job has given it a reason; "" for
- * any other error.
- */
+/** Returns SQLSTATE and words of a server's error, or of the cause of the job's; "" for any other. */
 export function serverError(error: unknown): { code: string; message: string } {
   const cause = error instanceof JobError ? error.cause : error;
   const { code = "", message = "" } = (cause ?? {}) as { code?: string; message?: string };
@@ -250,9 +229,7 @@ function statementFailure(cause: unknown, lost: AbortSignal, lose: (cause?: unkn
   return new JobError(/^(53|40|55P03|57014)/.test(code) ? "row.busy" : "row.refused", said, { cause });
 }
 
-/**
- * Returns DB_SSLMODE as node:tls options, after libpq: `require` verifies the chain only if a CA is given.
- */
+/** Returns DB_SSLMODE as node:tls options: as in libpq, `require` verifies the chain only with a CA. */
 export function tlsOptions({ ssl }: DbConfig): ConnectionOptions {
   return {
     ...(ssl.ca && { ca: ssl.ca }),

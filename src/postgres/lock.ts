@@ -8,10 +8,7 @@ import type { Database } from "./database.ts";
 const POLL = 300;
 /** Milliseconds between two proofs, which also keep the connection from being dropped as idle. */
 const WATCH = 3000;
-/**
- * Milliseconds for the answer to a proof, then the connection counts as lost: a server on a busy machine may
- * take seconds.
- */
+/** Milliseconds for the answer to a proof: a server on a busy machine may take seconds. */
 const PROOF_TIMEOUT = 15_000;
 /** Statements after which a pool has lent each of its sessions. */
 const TURNS = 50;
@@ -29,15 +26,9 @@ interface LockOptions {
 export interface Lock {
   /** Aborted, with the reason, when the lock turns out to be no longer held. */
   readonly lost: AbortSignal;
-  /**
-   * When it was taken, as by performance.now(): an earlier holder proved its lock before that for whatever it
-   * still had under way.
-   */
+  /** When it was taken, by performance.now(): an earlier holder proved its lock before that. */
   readonly acquiredAt: number;
-  /**
-   * Proves that this session holds it now. Throws retryable `lock.lost`, or exit 78 if a pooler shares the
-   * session.
-   */
+  /** Proves that this session holds it. Throws retryable `lock.lost`, or exit 78 behind a shared session. */
   prove(): Promise<void>;
   release(): Promise<void>;
 }
@@ -131,10 +122,7 @@ export async function isLockHeld(db: Database, bucket: string): Promise<boolean>
   return row?.held === true;
 }
 
-/**
- * Returns who holds the lock: the session's pid (0: it is gone by now), its client's address or what the
- * server shows of it, and its age in seconds.
- */
+/** Returns the lock's holder: pid (0: it is gone by now), client, age in seconds. */
 async function readHolder(db: Database, key: string) {
   const [row] = await db.query<{ pid: number; client: string | null; age: number | null }>(
     `SELECT held.pid, coalesce(host(client_addr), application_name) AS client,

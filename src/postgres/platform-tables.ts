@@ -66,10 +66,7 @@ function belowTop(path: string, os: Os): string | undefined {
 
 /** The progress of BK-Lite's first start, as its tables show it. */
 export interface StartProgress {
-  /**
-   * The number of applied migrations, and whether the newest is younger than a minute; undefined: it cannot
-   * be read.
-   */
+  /** The number of migrations, and whether the newest is younger than a minute; undefined: not readable. */
   migrations: { count: number; young: boolean } | undefined;
   /** The list of migrations exists, but this user may not read it. */
   unreadable: boolean;
@@ -111,9 +108,7 @@ interface RegionTable {
   unusable: number;
 }
 
-/**
- * Reads the cloud regions; none if the table does not exist. Nothing in a name can end a line or hide text.
- */
+/** Reads the cloud regions; none without the table. Nothing in a name can end a line or hide text. */
 export async function readRegions(db: Database, schema: string): Promise<RegionTable> {
   const table = qualified(schema, REGION_TABLE);
   const [found] = await db.query<{ may: boolean | null; columns: boolean }>(

@@ -66,10 +66,7 @@ export interface TableShape {
   refusal: JobError | undefined;
 }
 
-/**
- * Returns the table's shape from what the catalog says. Throws exit 78 if a column is missing that the job
- * cannot do without.
- */
+/** Returns the table's shape. Throws exit 78 if it lacks a column that the job cannot do without. */
 export function shapeOf(
   facts: TableFacts,
   schema: string,
@@ -161,10 +158,7 @@ interface TableFacts {
   found: boolean;
   /** The columns that this user may see: all of them with SELECT. */
   columns: readonly ColumnFacts[];
-  /**
-   * Columns of unique and exclusion constraints and unique indexes, also in an expression or a WHERE; the
-   * primary key's among them.
-   */
+  /** Columns of unique indexes and constraints, exclusions and the primary key, also in their expressions. */
   unique: readonly string[];
   mayRead: boolean;
   mayDelete: boolean;
@@ -254,10 +248,7 @@ function deletesRows({ optional }: TableShape, { deletes }: TableUse): boolean {
   return deletes === "versions" || (deletes === "unfinished" && optional.has("status"));
 }
 
-/**
- * Returns the statement that lets this user reach all rows if row-level security hides some; undefined: none
- * is hidden.
- */
+/** Returns the statement that lets this user reach rows which row-level security hides; undefined: none. */
 export function missingPolicy(facts: TableFacts, shape: TableShape, use: TableUse): string | undefined {
   if (!facts.secured) return undefined;
   const open = facts.policies.filter((policy) => policy.permissive && policy.open);

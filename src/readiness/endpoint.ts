@@ -132,10 +132,7 @@ export async function startTls(
   }
 }
 
-/**
- * Reads until `enough`, at most 64 KiB, and leaves the rest to the next reader. Throws EndedError if the
- * connection ends before.
- */
+/** Reads until `enough`, at most 64 KiB. Throws EndedError if the connection ends before. */
 export function readUntil(
   socket: Socket,
   enough: (data: Buffer) => boolean,

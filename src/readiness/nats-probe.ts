@@ -107,10 +107,7 @@ async function logIn(login: Login): Promise<{ nc: NatsConnection; chain: readonl
   }
 }
 
-/**
- * Goes as far as the login: TCP, the server's INFO line, TLS. Returns the connection and the certificates
- * that the server showed.
- */
+/** Goes as far as the login: TCP, the server's INFO line, TLS. Returns the server's certificates too. */
 async function reachLogin(login: Login) {
   const { endpoint, server, config, attempt } = login;
   const { handshakeFirst } = config.tls;
@@ -193,9 +190,7 @@ async function readInfo({ endpoint, server, config, attempt }: Login, socket: So
   }
 }
 
-/**
- * Returns whether the data are a whole line, or no beginning of INFO or of the -ERR that stands in its place.
- */
+/** Returns whether the data are a whole line, or begin neither INFO nor an -ERR in its place. */
 function isFirstLine(data: Buffer): boolean {
   const head = data.subarray(0, 5).toString("latin1");
   return data.includes("\r\n") || !["INFO ", "-ERR "].some((word) => word.startsWith(head));
@@ -309,9 +304,7 @@ const NEVER = {
   10113: "nats.bucket.max-bytes-required",
 } as const;
 
-/**
- * Checks the bucket, or creates it; false: it is missing and stays so. Throws JobError of the layer `bucket`.
- */
+/** Checks the bucket, or creates it; false: it is missing and stays so. Throws layer `bucket`. */
 async function checkBucket(
   where: string,
   bucket: Bucket,

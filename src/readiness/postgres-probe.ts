@@ -39,10 +39,7 @@ export interface PostgresReady {
   version: string;
 }
 
-/**
- * Returns how to become ready on a usable table, for each server. `use`: what the command needs privileges
- * for.
- */
+/** Returns how to become ready on a usable table, for each server; `use` needs privileges. */
 export function postgresProbes(config: DbConfig, use: TableUse): Probe<PostgresReady>[] {
   return config.servers.map((server) => {
     const endpoint = endpointOf("postgres", server);
@@ -136,10 +133,7 @@ async function reachLogin(endpoint: Endpoint, config: DbConfig, attempt: LoginAt
   }
 }
 
-/**
- * Asks for TLS (PostgreSQL: "SSL Session Encryption"). Returns S (start it), N (there is none), or what else
- * the server says.
- */
+/** Asks for TLS (PostgreSQL: "SSL Session Encryption"); S: start it, N: there is none, else an error. */
 async function requestTls(socket: Socket, signal: AbortSignal): Promise<"S" | "N" | Buffer> {
   const request = Buffer.alloc(8);
   request.writeInt32BE(8, 0);
@@ -187,10 +181,7 @@ function messageEnd(data: Buffer): number {
   return 1 + Math.max(4, data.readInt32BE(1));
 }
 
-/**
- * Types of the messages that may come first: AuthenticationX, ErrorResponse, NegotiateProtocolVersion,
- * NoticeResponse.
- */
+/** AuthenticationX, ErrorResponse, NegotiateProtocolVersion and NoticeResponse may come first. */
 const FIRST = "REvN";
 
 /** Returns whether the data begin as a server's response to a login does. */
@@ -203,9 +194,7 @@ function isAuthenticationOk(message: Buffer): boolean {
   return message[0] === 0x52 && message.readInt32BE(1) === 8 && message.readInt32BE(5) === 0;
 }
 
-/**
- * Returns why the login cannot go on after a server's first response; undefined: pg understands the response.
- */
+/** Returns why a server's first response ends the login; undefined: pg understands it. */
 export function firstResponseFailure(
   { where }: Endpoint,
   response: Buffer,
@@ -277,10 +266,7 @@ export function loginFailure(endpoint: Endpoint, config: DbConfig, error: unknow
   return layerError("login", `postgres.login.${id}`, { where, said }, error);
 }
 
-/**
- * Reads what the table looks like, and checks that the command can do its work with it. Throws JobError
- * `table` or `privileges`.
- */
+/** Checks that the command can work with the table. Throws layer `table` or `privileges`. */
 async function checkTable(
   db: Database,
   config: DbConfig,

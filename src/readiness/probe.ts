@@ -10,10 +10,7 @@ import { type Attempt, type Endpoint, LAYERS, type Layer, layerError, type Servi
 
 /** Milliseconds without an answer after which an attempt has failed. */
 const SILENCE = 5000;
-/**
- * Milliseconds that the first attempt gets beyond SILENCE, however short WAIT_TIMEOUT is: for several
- * servers, and a late timer.
- */
+/** Milliseconds beyond SILENCE for the first attempt, however short WAIT_TIMEOUT is. */
 const GRACE = 1000;
 /** Milliseconds after which the next server is tried beside the one before. */
 const STAGGER = 250;
@@ -191,10 +188,7 @@ async function firstReady<T>(probes: readonly Probe<T>[], options: AttemptOption
   }
 }
 
-/**
- * Returns the failure that says most: the one that got furthest, of equals the last. One that was cut short
- * says nothing.
- */
+/** Returns the failure that got furthest, of equals the last; one that was cut short says nothing. */
 function furthestFailure(failures: readonly JobError[]): JobError {
   const layers: readonly Layer[] = [...LAYERS.postgres, ...LAYERS.nats];
   const depth = (one: JobError) => (one instanceof CutShortError ? -1 : layers.indexOf(one.layer as Layer));
@@ -281,10 +275,7 @@ class Progress {
     this.#bytes = 0;
   }
 
-  /**
-   * Returns the error of a server that answers, but slowly: `seconds` for a round trip, or for an answer that
-   * is not whole yet.
-   */
+  /** Returns the error of a slow server: `seconds` for a round trip, or for an answer that is not whole. */
   pace(seconds = tenths(this.#slowest), whole = true): JobError {
     const { service, where } = this.#endpoint;
     return layerError(this.layer, `${service}.slow`, { where, seconds, whole });
@@ -298,10 +289,7 @@ class Progress {
     return unfinished ? this.pace(seconds, false) : this.#silent(seconds);
   }
 
-  /**
-   * Returns the verdict on an attempt that the deadline ends: slow if it got answers for most of its full
-   * time, else cut short.
-   */
+  /** Returns the verdict at the deadline: slow if answers came for most of its full time, else cut short. */
   atDeadline(early: boolean): JobError {
     const now = performance.now();
     const [whole, quiet] = [now - this.#began, now - this.#last];

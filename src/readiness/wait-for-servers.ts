@@ -128,10 +128,7 @@ const BOTH: Partial<
   [EXIT.storeFull]: "wait.both.full",
 };
 
-/**
- * Returns the run's error for one failure, or for those of Postgres and NATS. The exit code is that of a
- * final failure, if there is one.
- */
+/** Returns the run's error for one failure, or for both; the exit code is a final failure's, if any. */
 function verdictOf([first, second]: unknown[]): unknown {
   // The same error for both: a stop, or a failure of one that came before any verdict on the other.
   if (second === undefined || first === second) return first;
