@@ -208,15 +208,10 @@ export function shortDigests(text: string, cells: number): string {
 
 /** Returns a message and its remedy, one below the other, indented after the mark. */
 function paragraph(mark: Mark, { message, hint }: Said, options: ScreenOptions): string[] {
-  const { remedyLine } = JOIN[options.language];
   const width = options.width - HEAD;
-  const [first = "", ...more] = wrap(shortDigests(escapeLines(message), width), width);
-  return [
-    marked(mark, first, options),
-    ...[...more, ...(hint === "" ? [] : wrap(escapeLines(`${remedyLine}${hint}`), width))].map((line) =>
-      marked("none", line, options),
-    ),
-  ];
+  const remedy = hint === "" ? [] : wrap(escapeLines(`${JOIN[options.language].remedyLine}${hint}`), width);
+  const lines = [...wrap(shortDigests(escapeLines(message), width), width), ...remedy];
+  return lines.map((line, index) => marked(index === 0 ? mark : "none", line, options));
 }
 
 /** A line of the list. */
@@ -302,11 +297,7 @@ function fitting(texts: readonly string[]): Cell {
 }
 
 /** Returns the line of something that an action was done to. */
-function changeOf(
-  one: Identity & { action: string },
-  command: string,
-  language: Language,
-): Change & { done: string } {
+function changeOf(one: Identity & { action: string }, command: string, language: Language): Change {
   return {
     mark: ACTION_MARKS[one.action] ?? "changed",
     what: shownName(one, language),
@@ -359,14 +350,9 @@ function removals({ removed }: Report, language: Language): Change[] {
 }
 
 function differing(differences: readonly Difference[], language: Language): Change[] {
-  const packages = Map.groupBy(differences, (one) => shownName(one, language));
-  return [...packages].map(([what, all]) => ({
-    mark: "bad",
-    what,
+  return [...Map.groupBy(differences, (one) => shownName(one, language)).values()].map((all) => ({
+    ...changeOf({ ...(all[0] as Difference), action: "failed" }, "verify", language),
     done: all.map(({ reason }) => wordOr(reason, language, reason)).join(JOIN[language].comma),
-    platform: platformOf(all[0] as Difference),
-    version: all[0]?.version ?? "",
-    bytes: 0,
   }));
 }
 
