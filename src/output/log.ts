@@ -1,7 +1,7 @@
 import { styleText } from "node:util";
 import { pino } from "pino";
 import type { LogLevel } from "../config/job-settings.ts";
-import { formatMessage, type Params, type ReasonId } from "../messages/catalog.ts";
+import type { Params, ReasonId } from "../messages/catalog.ts";
 import { aboutFile, fill, JOIN, type Language } from "../messages/define.ts";
 import {
   EVENTS,
@@ -20,7 +20,7 @@ import {
   type Redact,
   redactDeep,
 } from "./redact.ts";
-import type { Report, ReportError, Warning } from "./report.ts";
+import { escapedMessage, type Report, type ReportError, type Warning } from "./report.ts";
 import { isShown, reachedLine, type ScreenOptions, shortDigests, summarize } from "./screen.ts";
 import { type Draw, shorten, statusLine, type Terminal, wrap, writeNow } from "./terminal.ts";
 import type { Difference } from "./verdict.ts";
@@ -97,20 +97,16 @@ export function createLog(options: LogOptions): Log {
     const { reason, message, hint } = said;
     // An error of a file already begins with the file's name.
     const isNamed = file === undefined || message.startsWith(file);
-    const cause = lead
-      ? `${fill(lead[language], fields)}${message}`
-      : isNamed
-        ? message
-        : aboutFile(file, message, language);
+    const about = isNamed ? message : aboutFile(file, message, language);
+    const cause = lead ? `${fill(lead[language], fields)}${message}` : about;
     write(level, event, `${cause}${JOIN[language].remedy}${hint}`, { ...fields, reason, hint });
   };
   const complained =
     (level: "warn" | "error") =>
     <Id extends ReasonId>(event: EventName, reason: Id, params: Params<Id>, fields: Fields = {}) => {
-      const { file } = fields;
-      const path = typeof file === "string" ? escapeText(file) : undefined;
-      const said = { reason, ...formatMessage(reason, escapeDeep(params), language, path) };
-      if (level === "warn") onWarning?.({ ...said, ...(typeof file === "string" && { file }) });
+      const file = typeof fields.file === "string" ? fields.file : undefined;
+      const said = { reason, ...escapedMessage(reason, params, language, file) };
+      if (level === "warn") onWarning?.({ ...said, ...(file !== undefined && { file }) });
       spoken(level, event, said, fields);
     };
   return {

@@ -2,32 +2,20 @@ import { hostname } from "node:os";
 import { ProblemError } from "../errors.ts";
 import { EXIT } from "../exit.ts";
 import type { Language } from "../messages/define.ts";
-import type { PlatformEntry, RowAction, RowEntry, RowLine, StoredState } from "../messages/events.ts";
-import type { RegionEntry } from "../messages/region-words.ts";
+import type { RowAction, RowEntry, RowLine, StoredState } from "../messages/events.ts";
 import {
   describeError,
   describeProblem,
   type PackageEntry,
   type Phase,
-  type ProbeEntry,
-  type RemovedEntry,
   type Report,
   type ReportError,
-  type ServersEntry,
-  type SourceEntry,
-  type StoredEntry,
-  type Support,
-  type Warning,
 } from "./report.ts";
 
 /** The outcome of one package. */
-interface PackageResult {
-  action: PackageEntry["action"];
-  source: SourceEntry;
-  stored: StoredEntry;
-  bytesUploaded: number;
+type PackageResult = Pick<PackageEntry, "action" | "source" | "stored" | "bytesUploaded"> & {
   error?: unknown;
-}
+};
 
 /** The fields of a package that do not depend on its outcome. */
 export interface ReportedPackage {
@@ -53,23 +41,23 @@ const rowId = ({ os, arch, object, version }: RowIdentity) => [os, arch, object,
 export class Recorder {
   readonly #command: string;
   readonly #language: Language;
+  readonly #program: Report["program"];
   readonly #startedAt = new Date();
   readonly #started = performance.now();
   readonly #packages = new Map<string, PackageEntry>();
   readonly #rows = new Map<string, RowEntry>();
-  readonly #warnings = new Map<string, Warning>();
+  readonly #warnings = new Map<string, Report["warnings"][number]>();
   /** When the run was over: a report that is written twice says the same twice. */
   #ended: number | undefined;
-  program: Report["program"] = { version: "", revision: null };
   bucket: string | null = null;
-  readonly servers: ServersEntry = { postgres: null, nats: null };
+  readonly servers: Report["servers"] = { postgres: null, nats: null };
   /** What can be installed, as last read. */
-  platforms: PlatformEntry[] = [];
-  probes: ProbeEntry[] = [];
-  regions: RegionEntry[] = [];
-  removed: RemovedEntry[] = [];
+  platforms: Report["platforms"] = [];
+  probes: Report["probes"] = [];
+  regions: Report["regions"] = [];
+  removed: Report["removed"] = [];
   orphans = { objects: 0, bytes: 0 };
-  readonly support: Support = {
+  readonly support: Report["support"] = {
     layers: { postgres: null, nats: null },
     postgres: null,
     nats: null,
@@ -79,13 +67,18 @@ export class Recorder {
   /** undefined until the table has been read. */
   archColumn: boolean | undefined;
 
-  constructor(command: string, language: Language) {
+  constructor(
+    command: string,
+    language: Language,
+    program: Report["program"] = { version: "", revision: null },
+  ) {
     this.#command = command;
     this.#language = language;
+    this.#program = program;
   }
 
   /** Records the highest layer that a service has passed. */
-  passed(service: keyof Support["layers"], layer: string | undefined): void {
+  passed(service: keyof Report["support"]["layers"], layer: string | undefined): void {
     this.support.layers[service] = layer ?? null;
   }
 
@@ -159,7 +152,7 @@ export class Recorder {
   }
 
   /** Records a warning; a warning that another attempt of the run repeats counts once. */
-  warning(warning: Warning): void {
+  warning(warning: Report["warnings"][number]): void {
     this.#warnings.set([warning.reason, warning.file, warning.message].join(" "), warning);
   }
 
@@ -179,7 +172,7 @@ export class Recorder {
     return {
       schema: 3,
       command: this.#command,
-      program: this.program,
+      program: this.#program,
       host: hostname(),
       servers: this.servers,
       outcome: described ? "failed" : "ok",

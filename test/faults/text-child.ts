@@ -228,7 +228,6 @@ async function round(number: number): Promise<void> {
   }
   const reportPaths = [join(folder, "report.json")];
   const end: RunEndOptions = {
-    command: "init",
     report: number % 2 === 0 ? "json" : "html",
     log,
     redact,
@@ -311,7 +310,7 @@ function linear(): string[] {
           ...{ collectors: { installable: [name, name], listed: [] }, complete: true, missing: [] },
         },
       ];
-      const end = { command: "init", report: undefined, log: logs[0] as Log, redact, recorder };
+      const end = { report: undefined, log: logs[0] as Log, redact, recorder };
       new RunEnd({ ...end, render: () => "", reportPaths: [], leave: () => {} }).finish(new Error(name));
     },
     nearest: (word) => nearest(word, ["packages", "version"]),
