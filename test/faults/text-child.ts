@@ -19,8 +19,8 @@ import type { Row } from "../../src/postgres/rows.ts";
 import { type Plan, plan } from "../../src/reconcile/decide.ts";
 import { platformsOf } from "../../src/reconcile/platforms.ts";
 import { jsonFault } from "../../src/volume/manifest.ts";
+import { type Random, random } from "../support/rounds.ts";
 import { hostileName, SECRET } from "./names.ts";
-import { type Random, random } from "./options.ts";
 
 /**
  * `text-child.ts rounds COUNT FOLDER` brings hostile names to every output: standard output gets what each
