@@ -112,7 +112,7 @@ async function reconcile(
   const unreachable = findUnreachable(state.listing);
   await reclaim(bucket, unreachable, { lock, log, signal });
   const tidy = { purge: config.purgeOrphans, log, signal };
-  recorder.orphans = await tidyOrphans(bucket, state.listing, unreachable, tidy);
+  recorder.learn({ orphans: await tidyOrphans(bucket, state.listing, unreachable, tidy) });
 
   const { objects } = state.listing;
   const space = await checkSpace(bucket, { decisions: plan.packages, objects });

@@ -56,7 +56,7 @@ async function readAll(
     const { ofThisJob, ofOthers } = findUnreachable(state.listing);
     const all = { ofThisJob: [], ofOthers: [...ofThisJob, ...ofOthers] };
     const options = { purge: false, log, signal };
-    recorder.orphans = await tidyOrphans(servers.nats.bucket, state.listing, all, options);
+    recorder.learn({ orphans: await tidyOrphans(servers.nats.bucket, state.listing, all, options) });
     return { ...state, definitions };
   });
 }

@@ -35,6 +35,18 @@ type RowIdentity = Pick<RowEntry, "os" | "arch" | "object" | "version">;
 
 const rowId = ({ os, arch, object, version }: RowIdentity) => [os, arch, object, version].join("/");
 
+type Facts = Pick<
+  Report,
+  "bucket" | "servers" | "platforms" | "probes" | "regions" | "removed" | "orphans" | "support"
+> & {
+  /** Missing until the table has been read. */
+  archColumn?: boolean;
+};
+type News = Partial<Omit<Facts, "servers" | "support">> & {
+  servers?: Partial<Facts["servers"]>;
+  support?: Partial<Facts["support"]>;
+};
+
 /**
  * Collects the outcomes of a run. A package that one attempt stored and the next one found counts as stored.
  */
@@ -49,23 +61,16 @@ export class Recorder {
   readonly #warnings = new Map<string, Report["warnings"][number]>();
   /** When the run was over: a report that is written twice says the same twice. */
   #ended: number | undefined;
-  bucket: string | null = null;
-  readonly servers: Report["servers"] = { postgres: null, nats: null };
-  /** What can be installed, as last read. */
-  platforms: Report["platforms"] = [];
-  probes: Report["probes"] = [];
-  regions: Report["regions"] = [];
-  removed: Report["removed"] = [];
-  orphans = { objects: 0, bytes: 0 };
-  readonly support: Report["support"] = {
-    layers: { postgres: null, nats: null },
-    postgres: null,
-    nats: null,
-    store: null,
-    phases: {},
+  #facts: Facts = {
+    bucket: null,
+    servers: { postgres: null, nats: null },
+    platforms: [],
+    probes: [],
+    regions: [],
+    removed: [],
+    orphans: { objects: 0, bytes: 0 },
+    support: { layers: { postgres: null, nats: null }, postgres: null, nats: null, store: null, phases: {} },
   };
-  /** undefined until the table has been read. */
-  archColumn: boolean | undefined;
 
   constructor(
     command: string,
@@ -77,9 +82,25 @@ export class Recorder {
     this.#program = program;
   }
 
+  /** Records facts as last read. */
+  learn({ servers, support, ...facts }: News): void {
+    const known = this.#facts;
+    this.#facts = {
+      ...known,
+      ...facts,
+      servers: { ...known.servers, ...servers },
+      support: { ...known.support, ...support },
+    };
+  }
+
   /** Records the highest layer that a service has passed. */
   passed(service: keyof Report["support"]["layers"], layer: string | undefined): void {
-    this.support.layers[service] = layer ?? null;
+    this.learn({ support: { layers: { ...this.#facts.support.layers, [service]: layer ?? null } } });
+  }
+
+  /** Records an old version that was removed, or would be. */
+  removed(entry: Report["removed"][number]): void {
+    this.learn({ removed: [...this.#facts.removed, entry] });
   }
 
   /** Runs a phase and adds its time, even if it fails. */
@@ -88,8 +109,9 @@ export class Recorder {
     try {
       return await work();
     } finally {
-      const { phases } = this.support;
-      phases[phase] = Math.round((phases[phase] ?? 0) + performance.now() - started);
+      const { phases } = this.#facts.support;
+      const spent = Math.round((phases[phase] ?? 0) + performance.now() - started);
+      this.learn({ support: { phases: { ...phases, [phase]: spent } } });
     }
   }
 
@@ -102,7 +124,7 @@ export class Recorder {
       stored: result.stored,
       type: pkg.type,
       os: pkg.anywhere ? null : pkg.os,
-      arch: pkg.anywhere || this.archColumn === false ? null : pkg.arch,
+      arch: pkg.anywhere || this.#facts.archColumn === false ? null : pkg.arch,
       object: pkg.object,
       version: pkg.version,
       action: sent ? earlier.action : result.action,
@@ -169,27 +191,28 @@ export class Recorder {
     if (error instanceof ProblemError) this.#addProblems(error);
     const described = error === undefined ? undefined : describeError(error, this.#language);
     this.#ended ??= performance.now();
+    const { bucket, servers, probes, platforms, regions, removed, orphans, support } = this.#facts;
     return {
       schema: 3,
       command: this.#command,
       program: this.#program,
       host: hostname(),
-      servers: this.servers,
+      servers,
       outcome: described ? "failed" : "ok",
       exitCode: described?.code ?? EXIT.ok,
       startedAt: this.#startedAt.toISOString(),
       durationMs: Math.round(this.#ended - this.#started),
-      bucket: this.bucket,
+      bucket,
       ...(described && { error: described }),
       packages: this.packages,
       rows: this.rows,
-      probes: this.probes,
-      platforms: this.platforms,
-      regions: this.regions,
-      removed: this.removed,
+      probes,
+      platforms,
+      regions,
+      removed,
       warnings: [...this.#warnings.values()],
-      orphans: this.orphans,
-      support: this.support,
+      orphans,
+      support,
     };
   }
 

@@ -181,7 +181,7 @@ const BREAK = new RegExp(
     // not after an opening bracket, nor before a closing one, nor inside a character of several parts
     "(?<![（《「『“‘([{\\u200d])(?![，。、；：？！）》」』”’…,.;:?!)\\]}\\p{M}\\p{Emoji_Modifier}\\u200d])",
     // not between a number and its unit: `12 s`, `3 秒`, `1.5 MiB/s`
-    `(?<!(?:^| |${WIDE})[（(]?[\\d.,]*\\d (?=(?:s|min|h|bytes|B|[KMGT]iB)(?![\\p{L}\\d])|[秒分小字个处次条]))`,
+    `(?<!(?:^| |${WIDE})[(（]?[\\d.,]*\\d (?=(?:s|min|h|bytes|B|[KMGT]iB)(?![\\p{L}\\d])|[秒分小字个处次条]))`,
     `(?:(?<= )(?! )|(?<=${WIDE})(?! )|(?<! )(?=${WIDE}))`,
   ].join(""),
   "u",

@@ -53,7 +53,7 @@ export async function resolveDesired(
 ): Promise<Desired> {
   const { config, log } = job;
   const { archColumn } = postgres.shape;
-  job.recorder.archColumn = archColumn;
+  job.recorder.learn({ archColumn });
   const { definitions, ...resolved } = await resolveArchives(job, archives, postgres);
   const { packages, collectors, problems } = resolved;
   if (problems.length > 0) rejectFiles(job, archives.length, problems);
@@ -224,12 +224,12 @@ export interface ObservedState {
 }
 
 /** Reads table and bucket at the same time. */
-export async function observe({ postgres, nats }: Servers, { support }: Recorder): Promise<ObservedState> {
+export async function observe({ postgres, nats }: Servers, recorder: Recorder): Promise<ObservedState> {
   const [rows, listing] = await Promise.all([readRows(postgres.db, postgres.shape), nats.bucket.list()]);
   if (listing.stream) {
     const { time, ...stream } = listing.stream;
     const objects = [...listing.objects.values()].filter(({ deleted }) => !deleted).length;
-    support.store = { ...stream, objects };
+    recorder.learn({ support: { store: { ...stream, objects } } });
   }
   const { archColumn, optional } = postgres.shape;
   return { rows, listing, archColumn, hasDigest: optional.has("sha256"), hasStatus: optional.has("status") };
