@@ -10,7 +10,7 @@ import {
   type LogEvent,
   type ReasonEvent,
 } from "../messages/events.ts";
-import type { WordOf } from "../messages/words.ts";
+import { type WordOf, zonedTime } from "../messages/words.ts";
 import {
   escapeDeep,
   escapeJson,
@@ -142,6 +142,7 @@ function prettySink({ level, terminal, redact, language }: LogOptions): Sink {
   const isEnabled = (other: LogLevel) => LEVELS.indexOf(other) >= LEVELS.indexOf(level);
   const status = terminal.interactive ? statusLine(terminal, redact) : undefined;
   const differences: Difference[] = [];
+  const screen = (): ScreenOptions => ({ language, colour, plain, width: width() });
   const print = (lines: readonly string[]) => {
     if (lines.length === 0) return;
     status?.hide();
@@ -152,25 +153,14 @@ function prettySink({ level, terminal, redact, language }: LogOptions): Sink {
     ...(status && { status: status.set }),
     write(method, event, message, fields) {
       if (event === "verify.failed") differences.push(differenceOf(message, fields, language));
-      if (!isEnabled(isShown(event, fields) ? method : "debug")) {
-        const reached = isEnabled(method)
-          ? reachedLine(event, fields, { language, colour, plain, width: width() })
-          : undefined;
-        print(reached === undefined ? [] : [reached]);
-        return;
-      }
-      const record = { level: method, time: new Date(), msg: message, ...fields };
-      print(prettyLines(record, { language, colour, width: width() }));
+      if (isEnabled(isShown(event, fields) ? method : "debug"))
+        print(prettyLines({ level: method, time: new Date(), msg: message, ...fields }, screen()));
+      else if (isEnabled(method)) print([reachedLine(event, fields, screen()) ?? []].flat());
     },
     finish(report, stack) {
       status?.set(undefined);
       if (stack !== undefined) print(stackLines(stack, width()));
-      for (const { level: from, lines } of summarize(report, differences, {
-        language,
-        colour,
-        plain,
-        width: width(),
-      }))
+      for (const { level: from, lines } of summarize(report, differences, screen()))
         if (isEnabled(from)) print(lines);
     },
   };
@@ -236,9 +226,6 @@ function parts({ msg, hint }: Pick<LogRecord, "msg" | "hint">, language: Languag
 
 /** Returns `12:03:04 +08`, by TZ. */
 function clock(time: Date): string {
-  const two = (value: number) => String(value).padStart(2, "0");
-  const minutes = -time.getTimezoneOffset();
-  const size = Math.abs(minutes);
-  const zone = `${minutes < 0 ? "-" : "+"}${two(Math.floor(size / 60))}${size % 60 ? `:${two(size % 60)}` : ""}`;
-  return `${[time.getHours(), time.getMinutes(), time.getSeconds()].map(two).join(":")} ${zone}`;
+  const [, clock = "", zone = ""] = zonedTime(time).split(" ");
+  return `${clock} ${zone.slice(3).replace(/:00$/, "")}`;
 }

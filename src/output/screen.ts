@@ -16,26 +16,11 @@ import { type Difference, type Said, type Verdict, verdictOf } from "./verdict.t
  */
 
 /** Events that appear immediately, because the job waits or a step is slow. */
-const SHOWN: ReadonlySet<EventName> = new Set<EventName>([
-  "wait.postgres.layer",
-  "wait.nats.layer",
-  "scan.growing",
-  "lock.waiting",
-  "migrations.waiting",
-  "definitions.waiting",
-  "read.progress",
-  "check.progress",
-  "deep.progress",
-  "upload.progress",
-  "verify.waiting",
-  "gate.waiting",
-  "region.waiting",
-  "run.retry",
-]);
+const SHOWN = /\.(?:waiting|progress|layer)$|^(?:scan\.growing|run\.retry)$/;
 
 /** Whether an event is a line of the screen as soon as it happens. */
 export function isShown(event: EventName, fields: Readonly<Record<string, unknown>>): boolean {
-  return SHOWN.has(event) && (fields.step ?? "progress") === "progress";
+  return SHOWN.test(event) && (fields.step ?? "progress") === "progress";
 }
 
 /** The mark of a line, in a UTF-8 locale and in any other. */
