@@ -21,12 +21,13 @@ RUN npm ci --ignore-scripts ${NPM_REGISTRY:+--registry="$NPM_REGISTRY"}
 # esbuild reads tsconfig.json too: without it the program is not the one that the tests ran.
 COPY tsconfig.json ./
 COPY src src
-COPY tools/notices.ts tools/
+COPY tools/build.ts tools/notices.ts tools/
 ARG REVISION=unknown
 RUN REVISION="$REVISION" npm run build
 WORKDIR /image
 # The image has no `env`: its program names node by its path. /lib64 is where x86_64 looks for the loader.
 RUN mkdir -p app etc usr/local/bin \
+ && cp -r /src/dist/parts app/ \
  && { echo '#!/usr/local/bin/node --expose-gc'; sed '1{/^#!/d;}' /src/dist/main.js; } >app/main.js \
  && chmod 755 app/main.js \
  && ln -s /app/main.js usr/local/bin/bklite-package-init \

@@ -31,7 +31,7 @@ export interface Identity {
 }
 
 /** The parts that the command line or packages.json gives for a file, which may have any name. */
-export type Claim = Partial<Identity> & { description?: string };
+export type Declaration = Partial<Identity> & { description?: string };
 
 /** Column lengths of node_mgmt_packageversion, in characters (BK-Lite's migrations). */
 export const FIELD_LENGTHS = { object: 100, version: 100, name: 100 } as const;

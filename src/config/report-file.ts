@@ -1,4 +1,3 @@
-import { randomUUID } from "node:crypto";
 import {
   accessSync,
   closeSync,
@@ -117,7 +116,7 @@ function replaceable(path: string): string | undefined {
 
 /** Returns a hidden name, which the scan of a volume ignores. */
 function beside(target: string): string {
-  return join(dirname(target), `.${randomUUID()}.tmp`);
+  return join(dirname(target), `.${crypto.randomUUID()}.tmp`);
 }
 
 function writeInPlace(path: string, text: string): void {

@@ -1,23 +1,19 @@
-import { COPY_AGAIN, DOWNLOAD_AGAIN, formatBytes, invalid, type Language, REBUILD, type Text, warning } from "./define.ts";
-
-interface InEntry {
-  entry: string;
-}
-interface Link extends InEntry {
-  target: string;
-}
+import { COPY_AGAIN, formatBytes, invalid, type Language, warning, withRemedy } from "./define.ts";
 
 const number = (value: number) => value.toLocaleString("en");
-
-/** An archive that has to be built again. */
-const rebuild = <P extends object = Record<never, never>>(en: Text<P>, zh: Text<P>) => invalid<P>([en, REBUILD.en], [zh, REBUILD.zh]);
 /** A file whose bytes are not the original's. */
-const copyAgain = <P extends object = Record<never, never>>(en: Text<P>, zh: Text<P>) => invalid<P>([en, COPY_AGAIN.en], [zh, COPY_AGAIN.zh]);
-/** A download that is the server's answer instead of the file. */
-const downloadAgain = (en: string, zh: string) => invalid([en, DOWNLOAD_AGAIN.en], [zh, DOWNLOAD_AGAIN.zh]);
-
-const LEAVE_OUT = { en: "remove what no node needs, then rebuild the archive", zh: "请去掉节点用不到的内容后重新打包" };
-const tooLarge = <P extends object>(en: Text<P>, zh: Text<P>) => invalid<P>([en, LEAVE_OUT.en], [zh, LEAVE_OUT.zh]);
+const copyAgain = withRemedy(invalid, COPY_AGAIN);
+/** An archive that was damaged when it was built. */
+const rebuild = withRemedy(invalid, {
+  en: "rebuild the archive from a clean fusion-collectors folder, with zip -r or tar -czf",
+  zh: "请用干净的 fusion-collectors 目录重新打包（zip -r 或 tar -czf）",
+});
+/** A server's answer that was saved as the file. */
+const downloadAgain = withRemedy(invalid, {
+  en: "open the file to read why the download failed, then download it again from the right address: curl -fLO URL",
+  zh: "请打开该文件查看下载失败的原因，再从正确的地址重新下载：curl -fLO URL",
+});
+const tooLarge = withRemedy(invalid, { en: "remove what no node needs, then rebuild the archive", zh: "请去掉节点用不到的内容后重新打包" });
 
 const KINDS = {
   device: { en: "a device", zh: "设备文件" },
@@ -79,84 +75,54 @@ export function formWords(reasons: readonly FormReason[], language: Language): s
 export const archive = {
   // Both formats: exit 65.
   "archive.empty": invalid(["is empty", "copy the file again; if the original is empty too, rebuild the archive"], ["为空", "请重新复制该文件；如果原文件也为空，请重新打包"]),
-  "archive.path.absolute": invalid<InEntry>(
-    [({ entry }) => `contains an absolute path: ${entry}`, "rebuild the archive in the folder above fusion-collectors, with relative paths"],
-    [({ entry }) => `包含绝对路径：${entry}`, "请在 fusion-collectors 的上一级目录中用相对路径重新打包"],
+  "archive.path.absolute": invalid(
+    ["contains an absolute path: {entry}", "rebuild the archive in the folder above fusion-collectors, with relative paths"],
+    ["包含绝对路径：{entry}", "请在 fusion-collectors 的上一级目录中用相对路径重新打包"],
   ),
-  "archive.path.backslash": invalid<InEntry>(
+  "archive.path.backslash": invalid(
     [
-      ({ entry }) => `contains a name with a backslash: ${entry}`,
+      "contains a name with a backslash: {entry}",
       "rebuild the archive with 7-Zip, Explorer's 'Compressed folder', tar -a -cf X.zip or PowerShell 7; Compress-Archive of Windows PowerShell 5 writes such names, and so does .NET before 4.6.1",
     ],
     [
-      ({ entry }) => `条目名称中含有反斜杠：${entry}`,
+      "条目名称中含有反斜杠：{entry}",
       "请改用 7-Zip、资源管理器的“压缩文件夹”、tar -a -cf X.zip 或 PowerShell 7 重新打包；Windows PowerShell 5 的 Compress-Archive 和 4.6.1 之前的 .NET 会写入这种名称",
     ],
   ),
-  "archive.path.parent": rebuild<InEntry>(
-    ({ entry }) => `contains a path with ..: ${entry}`,
-    ({ entry }) => `路径中含有“..”：${entry}`,
-  ),
-  "archive.path.drive": rebuild<InEntry>(
-    ({ entry }) => `contains a path with a drive letter: ${entry}`,
-    ({ entry }) => `路径中含有盘符：${entry}`,
-  ),
-  "archive.path.nul": rebuild<InEntry>(
-    ({ entry }) => `contains a name with a NUL character: ${entry}`,
-    ({ entry }) => `条目名称中含有 NUL 字符：${entry}`,
-  ),
-  "archive.path.long": rebuild<InEntry>(
-    ({ entry }) => `contains a name that is too long to be unpacked: ${entry}`,
-    ({ entry }) => `条目名称过长，无法解压：${entry}`,
-  ),
+  "archive.path.parent": rebuild("contains a path with ..: {entry}", "路径中含有“..”：{entry}"),
+  "archive.path.drive": rebuild("contains a path with a drive letter: {entry}", "路径中含有盘符：{entry}"),
+  "archive.path.nul": rebuild("contains a name with a NUL character: {entry}", "条目名称中含有 NUL 字符：{entry}"),
+  "archive.path.long": rebuild("contains a name that is too long to be unpacked: {entry}", "条目名称过长，无法解压：{entry}"),
   "archive.path.missing": rebuild("contains an entry without a name", "包含没有名称的条目"),
-  "archive.duplicate": rebuild<InEntry>(
-    ({ entry }) => `contains two entries with the same name: ${entry}`,
-    ({ entry }) => `包含两个同名条目：${entry}`,
+  "archive.duplicate": rebuild("contains two entries with the same name: {entry}", "包含两个同名条目：{entry}"),
+  "archive.conflict": rebuild("contains {entry} both as a file and as a folder", "{entry} 既是文件，又被当作目录使用（其下还有条目）"),
+  "archive.device": rebuild(
+    ({ entry, kind }: { entry: string; kind: keyof typeof KINDS }) => `contains ${KINDS[kind].en}: ${entry}`,
+    ({ entry, kind }: { entry: string; kind: keyof typeof KINDS }) => `包含${KINDS[kind].zh}：${entry}`,
   ),
-  "archive.conflict": rebuild<InEntry>(
-    ({ entry }) => `contains ${entry} both as a file and as a folder`,
-    ({ entry }) => `${entry} 既是文件，又被当作目录使用（其下还有条目）`,
+  "archive.link.outside": invalid(
+    ["contains a link that leads out of the archive: {entry} -> {target}", "rebuild the archive with the file instead of the link (zip -r without -y, or tar -czhf)"],
+    ["包含指向压缩包之外的链接：{entry} -> {target}", "请用链接所指的文件代替链接后重新打包（zip -r 不加 -y，或 tar -czhf）"],
   ),
-  "archive.device": rebuild<InEntry & { kind: keyof typeof KINDS }>(
-    ({ entry, kind }) => `contains ${KINDS[kind].en}: ${entry}`,
-    ({ entry, kind }) => `包含${KINDS[kind].zh}：${entry}`,
+  "archive.link.dangling": invalid(
+    ["contains a link whose target is not in the archive: {entry} -> {target}", "add the link's target or remove the link, then rebuild the archive"],
+    ["包含的链接所指内容不在压缩包中：{entry} -> {target}", "请补上链接所指的内容或删除该链接，然后重新打包"],
   ),
-  "archive.link.outside": invalid<Link>(
-    [({ entry, target }) => `contains a link that leads out of the archive: ${entry} -> ${target}`, "rebuild the archive with the file instead of the link (zip -r without -y, or tar -czhf)"],
-    [({ entry, target }) => `包含指向压缩包之外的链接：${entry} -> ${target}`, "请用链接所指的文件代替链接后重新打包（zip -r 不加 -y，或 tar -czhf）"],
+  "archive.link.cycle": invalid(
+    ["contains a link that leads back to itself: {entry} -> {target}", "remove the link, then rebuild the archive"],
+    ["包含循环链接：{entry} -> {target}", "请删除该链接后重新打包"],
   ),
-  "archive.link.dangling": invalid<Link>(
-    [({ entry, target }) => `contains a link whose target is not in the archive: ${entry} -> ${target}`, "add the link's target or remove the link, then rebuild the archive"],
-    [({ entry, target }) => `包含的链接所指内容不在压缩包中：${entry} -> ${target}`, "请补上链接所指的内容或删除该链接，然后重新打包"],
+  "archive.link.long": rebuild("contains a symbolic link whose target is longer than 4096 bytes: {entry}", "符号链接的目标超过 4096 字节：{entry}"),
+  "archive.link.below": rebuild("contains an entry below a link: {entry}", "包含位于链接之下的条目：{entry}"),
+  "archive.limit.files": tooLarge(
+    ({ limit }: { limit: number }) => `contains more than ${number(limit)} files, the limit of BK-Lite's installer`,
+    ({ limit }: { limit: number }) => `文件数超过 BK-Lite 安装器的上限 ${number(limit)}`,
   ),
-  "archive.link.cycle": invalid<Link>(
-    [({ entry, target }) => `contains a link that leads back to itself: ${entry} -> ${target}`, "remove the link, then rebuild the archive"],
-    [({ entry, target }) => `包含循环链接：${entry} -> ${target}`, "请删除该链接后重新打包"],
-  ),
-  "archive.link.long": rebuild<InEntry>(
-    ({ entry }) => `contains a symbolic link whose target is longer than 4096 bytes: ${entry}`,
-    ({ entry }) => `符号链接的目标超过 4096 字节：${entry}`,
-  ),
-  "archive.link.below": rebuild<InEntry>(
-    ({ entry }) => `contains an entry below a link: ${entry}`,
-    ({ entry }) => `包含位于链接之下的条目：${entry}`,
-  ),
-  "archive.limit.files": tooLarge<{ limit: number }>(
-    ({ limit }) => `contains more than ${number(limit)} files, the limit of BK-Lite's installer`,
-    ({ limit }) => `文件数超过 BK-Lite 安装器的上限 ${number(limit)}`,
-  ),
-  "archive.limit.packed": tooLarge<{ bytes: number; limit: number }>(
-    ({ bytes, limit }) => `has ${formatBytes(bytes)}; BK-Lite's installer accepts at most ${formatBytes(limit)}`,
-    ({ bytes, limit }) => `大小为 ${formatBytes(bytes)}，超过 BK-Lite 安装器的上限 ${formatBytes(limit)}`,
-  ),
-  "archive.limit.unpacked": tooLarge<{ bytes: number; limit: number }>(
-    ({ bytes, limit }) => `unpacks to at least ${formatBytes(bytes)}; BK-Lite's installer accepts at most ${formatBytes(limit)}`,
-    ({ bytes, limit }) => `解压后至少 ${formatBytes(bytes)}，超过 BK-Lite 安装器的上限 ${formatBytes(limit)}`,
-  ),
-  "archive.kind.wrong": invalid<{ found: "zip" | "tar.gz" }>(
-    [({ found }) => `is a ${found === "zip" ? "zip" : "gzip"} file, but its name says otherwise`, ({ found }) => `rename it: mv -n FILE STEM.${found}`],
-    [({ found }) => `实际是 ${found === "zip" ? "zip" : "gzip"} 文件，与扩展名不符`, ({ found }) => `请重命名：mv -n FILE STEM.${found}`],
+  "archive.limit.packed": tooLarge("has {bytes:size}; BK-Lite's installer accepts at most {limit:size}", "大小为 {bytes:size}，超过 BK-Lite 安装器的上限 {limit:size}"),
+  "archive.limit.unpacked": tooLarge("unpacks to at least {bytes:size}; BK-Lite's installer accepts at most {limit:size}", "解压后至少 {bytes:size}，超过 BK-Lite 安装器的上限 {limit:size}"),
+  "archive.kind.wrong": invalid(
+    [({ found }: { found: "zip" | "tar.gz" }) => `is a ${found === "zip" ? "zip" : "gzip"} file, but its name says otherwise`, "rename it: mv -n FILE STEM.{found}"],
+    [({ found }: { found: "zip" | "tar.gz" }) => `实际是 ${found === "zip" ? "zip" : "gzip"} 文件，与扩展名不符`, "请重命名：mv -n FILE STEM.{found}"],
   ),
   "archive.kind.unknown": copyAgain("is neither a zip nor a gzip file, and no other known format", "既不是 zip 也不是 gzip 文件，也不是其他可识别的格式"),
   "archive.kind.claimed": invalid(
@@ -165,83 +131,44 @@ export const archive = {
   ),
   // Zip: exit 65.
   "zip.truncated": copyAgain("is cut short: it has no central directory", "文件不完整（被截断）：缺少中央目录"),
-  "zip.directory": copyAgain<{ at: number }>(
-    ({ at }) => `has a damaged central directory, at byte ${at}`,
-    ({ at }) => `中央目录已损坏（第 ${at} 字节处）`,
-  ),
+  "zip.directory": copyAgain("has a damaged central directory, at byte {at}", "中央目录已损坏（第 {at} 字节处）"),
   "zip.end": copyAgain("has an end record that gives a wrong place or length of the central directory", "中央目录的位置或长度与结尾记录不符"),
   "zip.split": invalid(
     ["is one part of a split zip", "join the parts, with all of them in one folder: zip -s 0 FILE --out .joined.zip && mv .joined.zip FILE; then remove the other parts (.z01, .z02, ...)"],
     ["是分卷压缩包中的一卷", "请将全部分卷放在同一目录并合并：zip -s 0 FILE --out .joined.zip && mv .joined.zip FILE；然后删除其余分卷（.z01、.z02 等）"],
   ),
-  "zip.name": rebuild<InEntry>(
-    ({ entry }) => `contains a name that is marked as UTF-8 but is not: ${entry}`,
-    ({ entry }) => `条目名称标记为 UTF-8，但内容不是：${entry}`,
+  "zip.name": rebuild("contains a name that is marked as UTF-8 but is not: {entry}", "条目名称标记为 UTF-8，但内容不是：{entry}"),
+  "zip.encrypted": invalid(
+    [({ entry }: { entry?: string }) => `is encrypted${entry ? `: ${entry}` : ""}`, "rebuild the archive without a password: BK-Lite's installer cannot decrypt it"],
+    [({ entry }: { entry?: string }) => `已加密${entry ? `：${entry}` : ""}`, "请不设密码重新打包：BK-Lite 的安装器无法解密"],
   ),
-  "zip.encrypted": invalid<Partial<InEntry>>(
-    [({ entry }) => `is encrypted${entry ? `: ${entry}` : ""}`, "rebuild the archive without a password: BK-Lite's installer cannot decrypt it"],
-    [({ entry }) => `已加密${entry ? `：${entry}` : ""}`, "请不设密码重新打包：BK-Lite 的安装器无法解密"],
+  "zip.method": invalid(
+    ["packs {entry} with method {method}, which BK-Lite's installer does not support", "rebuild the archive with deflate, the default of zip -r"],
+    ["{entry} 使用压缩方法 {method}，BK-Lite 的安装器不支持", "请使用 deflate（zip -r 的默认方法）重新打包"],
   ),
-  "zip.method": invalid<InEntry & { method: number }>(
-    [({ entry, method }) => `packs ${entry} with method ${method}, which BK-Lite's installer does not support`, "rebuild the archive with deflate, the default of zip -r"],
-    [({ entry, method }) => `${entry} 使用压缩方法 ${method}，BK-Lite 的安装器不支持`, "请使用 deflate（zip -r 的默认方法）重新打包"],
-  ),
-  "zip.version": copyAgain<InEntry & { version: string }>(
-    ({ entry, version }) => `needs zip format version ${version} for ${entry}, which no unzip program supports`,
-    ({ entry, version }) => `${entry} 要求 zip 格式版本 ${version}，没有任何解压程序支持`,
-  ),
-  "zip.header.missing": copyAgain<InEntry>(
-    ({ entry }) => `has no local header for ${entry}`,
-    ({ entry }) => `缺少 ${entry} 的本地文件头`,
-  ),
-  "zip.header": copyAgain<InEntry>(
-    ({ entry }) => `has a local header that contradicts its central directory: ${entry}`,
-    ({ entry }) => `本地文件头与中央目录不一致：${entry}`,
-  ),
-  "zip.descriptor": invalid<InEntry>(
+  "zip.version": copyAgain("needs zip format version {version} for {entry}, which no unzip program supports", "{entry} 要求 zip 格式版本 {version}，没有任何解压程序支持"),
+  "zip.header.missing": copyAgain("has no local header for {entry}", "缺少 {entry} 的本地文件头"),
+  "zip.header": copyAgain("has a local header that contradicts its central directory: {entry}", "本地文件头与中央目录不一致：{entry}"),
+  "zip.descriptor": invalid(
     [
-      ({ entry }) => `is missing the data descriptor that its header announces for ${entry}`,
+      "is missing the data descriptor that its header announces for {entry}",
       "unpack the archive and rebuild it with one tool (zip -r or 7-Zip): another tool has changed it without updating its flags",
     ],
-    [({ entry }) => `${entry} 的标志位声明带有数据描述符，但文件中缺少该描述符`, "请解压后用同一个工具（zip -r 或 7-Zip）重新打包：该压缩包被其他工具改动过，但标志位未更新"],
+    ["{entry} 的标志位声明带有数据描述符，但文件中缺少该描述符", "请解压后用同一个工具（zip -r 或 7-Zip）重新打包：该压缩包被其他工具改动过，但标志位未更新"],
   ),
-  "zip.data": copyAgain<InEntry>(
-    ({ entry }) => `contains data of ${entry} that runs into the central directory or past the end`,
-    ({ entry }) => `${entry} 的数据超出范围，与中央目录重叠或越过文件末尾`,
+  "zip.data": copyAgain("contains data of {entry} that runs into the central directory or past the end", "{entry} 的数据超出范围，与中央目录重叠或越过文件末尾"),
+  "zip.overlap": rebuild("contains entries that overlap, at {entry}", "存在互相重叠的条目：{entry}"),
+  "zip.folder.slash": invalid(
+    ["contains a folder whose name does not end in a slash: {entry}", "rebuild the archive with zip -r or 7-Zip; a program that uses Go's zip.FileInfoHeader has to add the slash itself"],
+    ["目录条目的名称未以斜杠结尾：{entry}", "请用 zip -r 或 7-Zip 重新打包；使用 Go 的 zip.FileInfoHeader 的程序须自行补上斜杠"],
   ),
-  "zip.overlap": rebuild<InEntry>(
-    ({ entry }) => `contains entries that overlap, at ${entry}`,
-    ({ entry }) => `存在互相重叠的条目：${entry}`,
-  ),
-  "zip.folder.slash": invalid<InEntry>(
-    [
-      ({ entry }) => `contains a folder whose name does not end in a slash: ${entry}`,
-      "rebuild the archive with zip -r or 7-Zip; a program that uses Go's zip.FileInfoHeader has to add the slash itself",
-    ],
-    [({ entry }) => `目录条目的名称未以斜杠结尾：${entry}`, "请用 zip -r 或 7-Zip 重新打包；使用 Go 的 zip.FileInfoHeader 的程序须自行补上斜杠"],
-  ),
-  "zip.folder.data": rebuild<InEntry>(
-    ({ entry }) => `contains a folder that has content of its own: ${entry}`,
-    ({ entry }) => `目录条目带有文件内容：${entry}`,
-  ),
-  "zip.length": copyAgain<InEntry>(
-    ({ entry }) => `is damaged: ${entry} does not have the length in the central directory`,
-    ({ entry }) => `已损坏：${entry} 的长度与中央目录不符`,
-  ),
-  "zip.crc": copyAgain<InEntry>(
-    ({ entry }) => `is damaged: ${entry} does not match its CRC-32`,
-    ({ entry }) => `已损坏：${entry} 的 CRC-32 校验失败`,
-  ),
-  "zip.inflate": copyAgain<InEntry & { said: string }>(
-    ({ entry, said }) => `is damaged: ${entry} cannot be inflated: ${said}`,
-    ({ entry, said }) => `已损坏：${entry} 无法解压：${said}`,
-  ),
+  "zip.folder.data": rebuild("contains a folder that has content of its own: {entry}", "目录条目带有文件内容：{entry}"),
+  "zip.length": copyAgain("is damaged: {entry} does not have the length in the central directory", "已损坏：{entry} 的长度与中央目录不符"),
+  "zip.crc": copyAgain("is damaged: {entry} does not match its CRC-32", "已损坏：{entry} 的 CRC-32 校验失败"),
+  "zip.inflate": copyAgain("is damaged: {entry} cannot be inflated: {said}", "已损坏：{entry} 无法解压：{said}"),
   // Tar.gz: exit 65.
   "gzip.truncated": copyAgain("is cut short: its gzip data has no end", "文件不完整（被截断）：gzip 数据没有结尾"),
-  "gzip.damaged": copyAgain<{ said: string }>(
-    ({ said }) => `has damaged gzip data: ${said}`,
-    ({ said }) => `gzip 数据已损坏：${said}`,
-  ),
+  "gzip.damaged": copyAgain("has damaged gzip data: {said}", "gzip 数据已损坏：{said}"),
   "gzip.behind": invalid(
     [
       "has bytes other than NUL after the end of its gzip data, which gzip and GNU tar reject",
@@ -249,17 +176,17 @@ export const archive = {
     ],
     ["gzip 数据结尾之后还有非零内容，gzip 和 GNU tar 会拒绝", "请重新下载，或用 tar -czf 重新打包：镜像站或脚本可能在文件末尾追加了内容"],
   ),
-  "gzip.content": invalid<{ kind: string }>(
+  "gzip.content": invalid(
     [
-      ({ kind }) => `is a gzip of ${CONTENTS[kind]?.en ?? `another format (${kind})`}, not of a tar`,
-      ({ kind }) => {
+      ({ kind }: { kind: string }) => `is a gzip of ${CONTENTS[kind]?.en ?? `another format (${kind})`}, not of a tar`,
+      ({ kind }: { kind: string }) => {
         if (GUNZIP[kind]) return `remove the outer gzip: ${GUNZIP[kind]}`;
         return DOWNLOADED.has(kind) ? "read why the download failed (gunzip -c FILE), then download the archive again from the right address: curl -fLO URL" : "rebuild the archive with tar -czf";
       },
     ],
     [
-      ({ kind }) => `其中压缩的是${CONTENTS[kind]?.zh ?? `其他格式的文件（${kind}）`}，而不是 tar`,
-      ({ kind }) => {
+      ({ kind }: { kind: string }) => `其中压缩的是${CONTENTS[kind]?.zh ?? `其他格式的文件（${kind}）`}，而不是 tar`,
+      ({ kind }: { kind: string }) => {
         if (GUNZIP[kind]) return `请去掉外层 gzip：${GUNZIP[kind]}`;
         return DOWNLOADED.has(kind) ? "请查看下载失败的原因（gunzip -c FILE），再从正确的地址重新下载：curl -fLO URL" : "请用 tar -czf 重新打包";
       },
@@ -269,40 +196,28 @@ export const archive = {
     ["is cut short: its tar has no end-of-archive marker", "rebuild the archive, check that tar ends without an error, then copy it again"],
     ["文件不完整（被截断）：其中的 tar 没有结束标记", "请重新打包，确认 tar 命令正常结束后再复制"],
   ),
-  "tar.header": invalid<{ at: number }>(
-    [({ at }) => `contains a damaged tar: there is no valid header at byte ${at}`, "rebuild the archive with tar -czf, then copy it again"],
-    [({ at }) => `其中的 tar 已损坏：第 ${at} 字节处没有有效的文件头`, "请用 tar -czf 重新打包后再复制"],
+  "tar.header": invalid(
+    ["contains a damaged tar: there is no valid header at byte {at}", "rebuild the archive with tar -czf, then copy it again"],
+    ["其中的 tar 已损坏：第 {at} 字节处没有有效的文件头", "请用 tar -czf 重新打包后再复制"],
   ),
-  "tar.extension": rebuild<{ at: number }>(
-    ({ at }) => `contains an extended tar header that cannot be read, at byte ${at}`,
-    ({ at }) => `其中的 tar 扩展头无法读取（第 ${at} 字节处）`,
+  "tar.extension": rebuild("contains an extended tar header that cannot be read, at byte {at}", "其中的 tar 扩展头无法读取（第 {at} 字节处）"),
+  "tar.sparse": invalid(
+    ["contains a sparse file, which not every tar program restores: {entry}", "rebuild the archive without sparse files: GNU tar without -S, bsdtar with --no-read-sparse, or zip -r"],
+    ["包含稀疏文件（sparse），并非所有 tar 程序都能还原：{entry}", "请重新打包且不使用稀疏文件：GNU tar 去掉 -S，bsdtar 加 --no-read-sparse，或改用 zip -r"],
   ),
-  "tar.sparse": invalid<InEntry>(
-    [({ entry }) => `contains a sparse file, which not every tar program restores: ${entry}`, "rebuild the archive without sparse files: GNU tar without -S, bsdtar with --no-read-sparse, or zip -r"],
-    [({ entry }) => `包含稀疏文件（sparse），并非所有 tar 程序都能还原：${entry}`, "请重新打包且不使用稀疏文件：GNU tar 去掉 -S，bsdtar 加 --no-read-sparse，或改用 zip -r"],
+  "tar.behind": invalid(
+    ["contains entries after its end marker, which no tar program unpacks: {entry}", "rebuild one archive of all the files: two archives cannot be joined by appending one to the other"],
+    ["结束标记之后还有条目，解压时会被忽略：{entry}", "请将全部内容重新打成一个压缩包：不能把两个压缩包首尾相接"],
   ),
-  "tar.behind": invalid<InEntry>(
+  "tar.hard-link": rebuild("contains a hard link whose target does not come before it: {entry} -> {target}", "包含的硬链接所指内容不在它之前：{entry} -> {target}"),
+  "tar.repeated": warning(
     [
-      ({ entry }) => `contains entries after its end marker, which no tar program unpacks: ${entry}`,
-      "rebuild one archive of all the files: two archives cannot be joined by appending one to the other",
-    ],
-    [({ entry }) => `结束标记之后还有条目，解压时会被忽略：${entry}`, "请将全部内容重新打成一个压缩包：不能把两个压缩包首尾相接"],
-  ),
-  "tar.hard-link": rebuild<Link>(
-    ({ entry, target }) => `contains a hard link whose target does not come before it: ${entry} -> ${target}`,
-    ({ entry, target }) => `包含的硬链接所指内容不在它之前：${entry} -> ${target}`,
-  ),
-  "tar.repeated": warning<InEntry & { count: number }>(
-    [
-      ({ entry, count }) => `contains ${count === 1 ? "a name" : `${count} names`} more than once; the last entry of each name counts, as with tar: ${entry}`,
+      ({ entry, count }: { entry: string; count: number }) => `contains ${count === 1 ? "a name" : `${count} names`} more than once; the last entry of each name counts, as with tar: ${entry}`,
       "do nothing if this is intended (tar -r appends newer copies); otherwise rebuild the archive",
     ],
-    [({ entry, count }) => `包含 ${count} 个重复的名称，以最后一个条目为准（与 tar 一致）：${entry}`, "请确认是否有意如此（tar -r 会追加新的副本）；如果不是，请重新打包"],
+    ["包含 {count} 个重复的名称，以最后一个条目为准（与 tar 一致）：{entry}", "请确认是否有意如此（tar -r 会追加新的副本）；如果不是，请重新打包"],
   ),
-  "tar.type": rebuild<InEntry & { type: string }>(
-    ({ entry, type }) => `contains an entry of type "${type}", which belongs to a multi-volume or incremental backup: ${entry}`,
-    ({ entry, type }) => `包含类型为“${type}”的条目（属于分卷或增量备份）：${entry}`,
-  ),
+  "tar.type": rebuild('contains an entry of type "{type}", which belongs to a multi-volume or incremental backup: {entry}', "包含类型为“{type}”的条目（属于分卷或增量备份）：{entry}"),
   // Other formats under an archive's name: exit 65.
   "archive.kind.html": downloadAgain("is an HTML page, not an archive", "是 HTML 网页，不是压缩包"),
   "archive.kind.json": downloadAgain("is a JSON document, not an archive", "是 JSON 文档，不是压缩包"),
@@ -341,21 +256,25 @@ export const archive = {
   ),
   // The form that BK-Lite's installer can unpack.
   ...forms,
-  "repack.never": warning<{ reasons: readonly FormReason[] }>(
+  "repack.never": warning(
     [
-      ({ reasons }) => `is stored unchanged (REPACK=never), but BK-Lite cannot install it on a node: ${formWords(reasons, "en")}`,
+      ({ reasons }: { reasons: readonly FormReason[] }) => `is stored unchanged (REPACK=never), but BK-Lite cannot install it on a node: ${formWords(reasons, "en")}`,
       "set REPACK=auto, or build the archive as a zip with one top folder fusion-collectors/ and no links",
     ],
-    [({ reasons }) => `按原样存储（REPACK=never），但 BK-Lite 无法在节点上安装：${formWords(reasons, "zh")}`, "请设置 REPACK=auto，或将其制作为 zip 压缩包：顶层目录为 fusion-collectors/，且不含链接"],
-  ),
-  "repack.too-large": invalid<{ files: number; bytes: number | undefined }>(
     [
-      ({ files, bytes }) =>
+      ({ reasons }: { reasons: readonly FormReason[] }) => `按原样存储（REPACK=never），但 BK-Lite 无法在节点上安装：${formWords(reasons, "zh")}`,
+      "请设置 REPACK=auto，或将其制作为 zip 压缩包：顶层目录为 fusion-collectors/，且不含链接",
+    ],
+  ),
+  "repack.too-large": invalid(
+    [
+      ({ files, bytes }: { files: number; bytes: number | undefined }) =>
         `has ${number(files)} files${bytes === undefined ? "" : ` and ${formatBytes(bytes)}`} once its links are replaced by their targets; BK-Lite's installer accepts at most 100,000 files and 8 GiB`,
       "remove what no node needs, links to folders first, then rebuild the archive",
     ],
     [
-      ({ files, bytes }) => `链接替换为实际内容后共 ${number(files)} 个文件${bytes === undefined ? "" : `、${formatBytes(bytes)}`}，超过 BK-Lite 安装器的上限（100,000 个文件、8 GiB）`,
+      ({ files, bytes }: { files: number; bytes: number | undefined }) =>
+        `链接替换为实际内容后共 ${number(files)} 个文件${bytes === undefined ? "" : `、${formatBytes(bytes)}`}，超过 BK-Lite 安装器的上限（100,000 个文件、8 GiB）`,
       "请去掉节点用不到的内容（尤其是指向目录的链接）后重新打包",
     ],
   ),

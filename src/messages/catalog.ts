@@ -1,7 +1,7 @@
 import type { ExitCode } from "../exit.ts";
 import { archive } from "./archive.ts";
 import { config } from "./config.ts";
-import { fill, fillFile, type Language, list, type Reason, reason } from "./define.ts";
+import { ending, fill, fillFile, type Language, list, type Reason } from "./define.ts";
 import { nats } from "./nats.ts";
 import { packages } from "./packages.ts";
 import { postgres } from "./postgres.ts";
@@ -18,35 +18,30 @@ interface Half {
   /** If the parameters do not name it. */
   server?: string | undefined;
 }
+type Halves = Record<"postgres" | "nats", Half>;
 
-function words({ reason: id, params, server }: Half, language: Language): { message: string; hint: string } {
-  const [cause, remedy] = (areas as unknown as Record<string, Reason<unknown>>)[id]?.[language] ?? ["", ""];
-  const message = fill(cause, params);
-  const hint = fill(remedy, params);
-  return { message: server === undefined ? message : `${server}: ${message}`, hint };
-}
-
-/** The remedies of both servers; one remedy if they are the same. */
-function hints({ postgres, nats }: Record<"postgres" | "nats", Half>, head: string, language: Language): string {
-  const remedies = [...new Set([words(postgres, language).hint, words(nats, language).hint])];
-  return remedies.length > 1 ? list(head, remedies) : (remedies[0] ?? "");
+/** The causes or the remedies of both servers as a list; one remedy if they are the same. */
+function both({ postgres, nats }: Halves, part: 0 | 1, head: string, language: Language): string {
+  const parts = [postgres, nats].map(({ reason: id, params, server }) => {
+    const text = fill((areas as unknown as Record<string, Reason<unknown>>)[id]?.[language][part] ?? "", params);
+    return server === undefined || part === 1 ? text : `${server}: ${text}`;
+  });
+  return part === 1 && parts[0] === parts[1] ? (parts[0] ?? "") : list(head, parts);
 }
 
 /** Both servers failed. The exit code is that of the failure that waiting cannot fix, if there is one. */
-function both(exit: ExitCode) {
-  return reason<{ postgres: Half; nats: Half }>({
-    exit,
-    en: [({ postgres, nats }) => list("neither server is ready:", [words(postgres, "en").message, words(nats, "en").message]), (halves) => hints(halves, "fix both:", "en")],
-    zh: [({ postgres, nats }) => list("两个服务端均未就绪：", [words(postgres, "zh").message, words(nats, "zh").message]), (halves) => hints(halves, "请分别处理：", "zh")],
-  });
-}
+const neither = (exit: 69 | 73 | 77 | 78) =>
+  ending(exit)(
+    [(halves: Halves) => both(halves, 0, "neither server is ready:", "en"), (halves: Halves) => both(halves, 1, "fix both:", "en")],
+    [(halves: Halves) => both(halves, 0, "两个服务端均未就绪：", "zh"), (halves: Halves) => both(halves, 1, "请分别处理：", "zh")],
+  );
 
 export const CATALOG = {
   ...areas,
-  "wait.both": both(69),
-  "wait.both.full": both(73),
-  "wait.both.denied": both(77),
-  "wait.both.config": both(78),
+  "wait.both": neither(69),
+  "wait.both.full": neither(73),
+  "wait.both.denied": neither(77),
+  "wait.both.config": neither(78),
 };
 
 export type ReasonId = keyof typeof CATALOG;

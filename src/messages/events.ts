@@ -1,6 +1,7 @@
 import { type FormReason, formWords } from "./archive.ts";
-import { actionWord, countWords, fill, formatBytes, JOIN, type Language, plural, type Text } from "./define.ts";
+import { type Asked, actionWord, countWords, formatBytes, JOIN, type Language, plural, type Text } from "./define.ts";
 import { type RegionEntry, regionName, regionParts } from "./region-words.ts";
+import { duration, wordsIn } from "./words.ts";
 
 export type PackageAction = "unchanged" | "uploaded" | "repaired" | "replaced" | "kept";
 /** Why `prune` leaves a version that it was asked to remove. */
@@ -83,6 +84,8 @@ export interface Snapshot {
   secondsLeft: number | null;
 }
 
+const inBrackets = (text: string, language: Language) => (language === "zh" ? `（${text}）` : ` (${text})`);
+
 /** An old version that goes: a row and its object, or an object without a row. */
 export interface RemovedLine {
   row: number | null;
@@ -94,11 +97,9 @@ export interface RemovedLine {
 }
 
 function removed({ row, what, key, bytes }: RemovedLine, language: Language): string {
-  const zh = language === "zh";
-  const size = bytes === null ? [] : [formatBytes(bytes)];
-  const about = [row === null ? (zh ? "没有记录" : "no row") : zh ? `记录 ${row}` : `row ${row}`, ...size];
-  const name = (row === null ? key : what) ?? "-";
-  return zh ? `${name}（${about.join("，")}）` : `${name} (${about.join(", ")})`;
+  const say = wordsIn(language);
+  const about = [row === null ? say("noRow") : say("row", { id: row }), ...(bytes === null ? [] : [formatBytes(bytes)])];
+  return `${(row === null ? key : what) ?? "-"}${inBrackets(about.join(JOIN[language].comma), language)}`;
 }
 
 /** A line of the log: what its event means, and its sentence, in both languages. */
@@ -109,27 +110,22 @@ export interface LogEvent<F> {
   zh: Text<F>;
 }
 
-/** Returns the entry; its fields, which go into the log's line as they are, are named explicitly. */
-export function event<F extends object = Record<never, never>>(entry: LogEvent<F>): LogEvent<F> {
-  return entry;
+/** Returns the maker of an entry with these fields, which go into the log's line as they are. */
+function event<F extends object = Record<never, never>>() {
+  return <const Texts extends readonly [en: Text<F>, zh: Text<F>]>(about: readonly [en: string, zh: string], texts: Texts & (F extends Asked<Texts> ? unknown : never)): LogEvent<F> => ({
+    about: { en: about[0], zh: about[1] },
+    en: texts[0],
+    zh: texts[1],
+  });
 }
 
-/** The beginning of a reason's sentence, if its event adds to the reason: "init failed (exit 65): ". */
-type Lead = Record<Language, (fields: Readonly<Record<string, unknown>>) => string>;
-
-/** An event whose lines are reasons of the catalog. */
+/** An event whose lines are reasons of the catalog, after `lead`: "init failed (exit 65): ". */
 export interface ReasonEvent extends LogEvent<never> {
-  lead?: Lead;
+  lead?: Record<Language, string>;
 }
 
-/** Returns an event whose sentence is that of a reason of the catalog, after `lead`. */
-function reasonEvent(about: Record<Language, string>, lead?: Lead): ReasonEvent {
-  return { about, en: "", zh: "", ...(lead && { lead }) };
-}
-
-/** Returns the sentence of a line. */
-export function sentence<F>(entry: LogEvent<F>, fields: F, language: Language): string {
-  return fill(entry[language], fields);
+function reasonEvent(en: string, zh: string, lead?: ReasonEvent["lead"]): ReasonEvent {
+  return { about: { en, zh }, en: "", zh: "", ...(lead && { lead }) };
 }
 
 type Counts = Record<string, number>;
@@ -143,9 +139,9 @@ export interface RemovedCounts {
 
 /** `3 versions removed (90.0 MiB)`. */
 export function removedWords({ versions, bytes, done }: RemovedCounts, language: Language): string {
-  const size = bytes > 0 ? formatBytes(bytes) : "";
-  if (language === "zh") return `${done ? "已删除" : "将删除"} ${versions} 个版本${size && `（${size}）`}`;
-  return `${plural(versions, "version")} ${done ? "removed" : "would be removed"}${size && ` (${size})`}`;
+  const removed = wordsIn(language)(done ? "removed" : "toBeRemoved");
+  const what = language === "zh" ? `${removed} ${versions} 个版本` : `${plural(versions, "version")} ${removed}`;
+  return bytes > 0 ? `${what}${inBrackets(formatBytes(bytes), language)}` : what;
 }
 
 /** What `prune` came to. */
@@ -166,20 +162,17 @@ interface Done {
 }
 
 /** `packages: 1 uploaded, 2 unchanged; rows: none`. */
-function counts({ packages, rows }: Done, language: Language): string {
-  return language === "zh" ? `探针包：${countWords(packages, language)}；记录：${countWords(rows, language)}` : `packages: ${countWords(packages, language)}; rows: ${countWords(rows, language)}`;
+function counts({ packages, rows }: Pick<Done, "packages"> & Partial<Done>, language: Language): string {
+  const [ofPackages, ofRows] = language === "zh" ? ["探针包：", "；记录："] : ["packages: ", "; rows: "];
+  return `${ofPackages}${countWords(packages, language)}${rows ? `${ofRows}${countWords(rows, language)}` : ""}`;
 }
 
 /** Returns the last line with the counts that the command has: none after waiting, no rows after `scan`. */
-function succeeded(done: Done, language: Language): string {
-  const { command, packages } = done;
-  const zh = language === "zh";
-  const begin = zh ? `${command} 成功` : `${command} succeeded`;
+function succeeded({ command, packages, rows, removed }: Done, language: Language): string {
+  const begin = wordsIn(language)("succeeded", { command });
   if (command === "wait" || command === "gate" || command === "status") return begin;
-  if (command === "prune") return `${begin}${zh ? "：" : ": "}${pruneWords(done.removed, language)}`;
-  const stop = zh ? "。" : "; ";
-  const scanned = zh ? `探针包：${countWords(packages, language)}` : `packages: ${countWords(packages, language)}`;
-  return `${begin}${stop}${command === "scan" ? scanned : counts(done, language)}`;
+  if (command === "prune") return `${begin}${JOIN[language].colon}${pruneWords(removed, language)}`;
+  return `${begin}${language === "zh" ? "。" : "; "}${counts(command === "scan" ? { packages } : { packages, rows }, language)}`;
 }
 
 /** How far the probe of a server has come. */
@@ -212,14 +205,13 @@ const LAYERS: Readonly<Record<string, string>> = {
 };
 
 const layer = (name: string, zh: string) =>
-  event<Layer>({
-    about: {
-      en: `${name}: highest layer passed, first failed, why, seconds waited and left; when it changes and every 10 s`,
-      zh: `${zh}：已通过的最高层、首个失败的层、原因、已等待与剩余秒数；变化时及每 10 秒一行`,
-    },
-    en: ({ failed, cause, hint, waited, left, line }) => `waiting (${failed}): ${cause}; ${waited} s waited, ${left} s left${line < 2 ? "" : `. What to do: ${hint}`}`,
-    zh: ({ failed, cause, hint, waited, left, line }) => `等待中（${LAYERS[failed] ?? failed}）：${cause}；已等待 ${waited} 秒，剩余 ${left} 秒${line < 2 ? "" : `。处理办法：${hint}`}`,
-  });
+  event<Layer>()(
+    [`${name}: highest layer passed, first failed, why, seconds waited and left; when it changes and every 10 s`, `${zh}：已通过的最高层、首个失败的层、原因、已等待与剩余秒数；变化时及每 10 秒一行`],
+    [
+      ({ failed, cause, hint, waited, left, line }) => `waiting (${failed}): ${cause}; ${waited} s waited, ${left} s left${line < 2 ? "" : `. What to do: ${hint}`}`,
+      ({ failed, cause, hint, waited, left, line }) => `等待中（${LAYERS[failed] ?? failed}）：${cause}；已等待 ${waited} 秒，剩余 ${left} 秒${line < 2 ? "" : `。处理办法：${hint}`}`,
+    ],
+  );
 
 /** `seconds`: how long the job waited. */
 interface Ready {
@@ -240,30 +232,19 @@ interface Found {
 
 const platformWords = (os: string, arch: string | null) => (arch === null ? os : `${os} ${arch}`);
 
-/** `5 s`, `2 min 5 s`, `1 h 2 min`. */
-export function duration(seconds: number, language: Language): string {
-  const [h, min, s] = language === "zh" ? ["小时", "分", "秒"] : ["h", "min", "s"];
-  const minutes = Math.floor(seconds / 60);
-  if (minutes === 0) return `${seconds} ${s}`;
-  if (minutes < 60) return `${minutes} ${min} ${seconds % 60} ${s}`;
-  return `${Math.floor(minutes / 60)} ${h} ${minutes % 60} ${min}`;
-}
-
 /** `43% of 1.0 GiB, 380.2 MiB/s, 2 s left`. */
 export function progressWords({ bytes, total, percent, bytesPerSecond, secondsLeft }: Snapshot, language: Language): string {
   const zh = language === "zh";
-  const comma = zh ? "，" : ", ";
   const rate = `${formatBytes(bytesPerSecond)}/s`;
-  if (total === null) return `${formatBytes(bytes)}${comma}${rate}`;
-  const left = secondsLeft === null || bytes >= total ? "" : duration(secondsLeft, language);
-  const rest = left === "" ? "" : zh ? `，剩余 ${left}` : `, ${left} left`;
-  return `${percent ?? 100}%${zh ? "，共 " : " of "}${formatBytes(total)}${comma}${rate}${rest}`;
+  if (total === null) return [formatBytes(bytes), rate].join(JOIN[language].comma);
+  const left = secondsLeft === null || bytes >= total ? [] : [wordsIn(language)("left", { time: duration(secondsLeft, language) })];
+  return [`${percent ?? 100}%${zh ? "，共 " : " of "}${formatBytes(total)}`, rate, ...left].join(JOIN[language].comma);
 }
 
 /** `FILE (2 of 5)`. */
 function place({ file, index, count }: Snapshot, language: Language): string {
   if (index === null || count === null || count < 2) return file;
-  return language === "zh" ? `${file}（${index}/${count}）` : `${file} (${index} of ${count})`;
+  return `${file}${inBrackets(`${index}${language === "zh" ? "/" : " of "}${count}`, language)}`;
 }
 
 type Upload = Snapshot & { step: "start" | "progress" | "end" };
@@ -320,10 +301,11 @@ function was({ columns, oldName }: { columns: string[]; oldName: string }, words
   return columns.includes("name") ? words + oldName : "";
 }
 
-const stored = (what: Record<Language, string>) => ({
-  en: ({ file, key, bytesUploaded }: Stored) => `${file}: ${what.en}${bytesUploaded > 0 ? ` (${formatBytes(bytesUploaded)})` : ""}: ${key}`,
-  zh: ({ file, key, bytesUploaded }: Stored) => `${file}：${what.zh}${bytesUploaded > 0 ? `（${formatBytes(bytesUploaded)}）` : ""}：${key}`,
-});
+const stored = (about: readonly [en: string, zh: string], en: string, zh: string) =>
+  event<Stored>()(about, [
+    ({ file, key, bytesUploaded }) => `${file}: ${en}${bytesUploaded > 0 ? ` (${formatBytes(bytesUploaded)})` : ""}: ${key}`,
+    ({ file, key, bytesUploaded }) => `${file}：${zh}${bytesUploaded > 0 ? `（${formatBytes(bytesUploaded)}）` : ""}：${key}`,
+  ]);
 
 interface GateWaiting {
   /** Platforms, or `*` for any. */
@@ -343,334 +325,267 @@ const onPlatform = (os: string, arch: string | null) => (arch === null ? os : `$
 
 /** Every event, in the order of a run; the documented table is generated from it. */
 export const EVENTS = {
-  "run.started": event<{
-    command: string;
-    version: string;
-    bucket: string | null;
-    packagesDir: string;
-  }>({
-    about: { en: "the run begins: command, version, bucket", zh: "运行开始：命令、版本、存储桶" },
-    en: ({ command, version }) => `bklite-package-init ${version}: ${command}`,
-    zh: ({ command, version }) => `bklite-package-init ${version}：${command}`,
-  }),
-  "run.done": event<Done>({
-    about: { en: "the run succeeded: counts of packages and rows, orphans, duration", zh: "运行成功：探针包与记录的计数、孤立分块、耗时" },
-    en: (done) => (done.command === "plan" ? `plan wrote nothing; init would result in: ${counts(done, "en")}` : succeeded(done, "en")),
-    zh: (done) => (done.command === "plan" ? `plan 未写入任何内容；执行 init 的结果将是：${counts(done, "zh").replaceAll("已", "")}` : succeeded(done, "zh")),
-  }),
-  "run.failed": reasonEvent(
-    { en: "the run failed: exit code, reason, layer, remedy; always the last line", zh: "运行失败：退出码、原因标识、层、处理办法；总是最后一行" },
-    { en: ({ command, code }) => `${command} failed (exit ${code}): `, zh: ({ command, code }) => `${command} 失败（退出码 ${code}）：` },
+  "run.started": event<{ command: string; version: string; bucket: string | null; packagesDir: string }>()(
+    ["the run begins: command, version, bucket", "运行开始：命令、版本、存储桶"],
+    ["bklite-package-init {version}: {command}", "bklite-package-init {version}：{command}"],
   ),
-  "run.stopping": reasonEvent({ en: "a signal or RUN_TIMEOUT stops the run", zh: "收到信号或超过 RUN_TIMEOUT，正在停止" }, { en: () => "stopping: ", zh: () => "正在停止：" }),
-  "report.failed": reasonEvent({ en: "the report could not be written to REPORT_FILE; the run is not affected", zh: "报告无法写入 REPORT_FILE；不影响运行结果" }),
-  "run.retry": reasonEvent({
-    en: "a connection was lost, another program wrote at the same time, or the table was migrated: the run starts again",
-    zh: "连接中断、期间有其他程序写入或表被迁移：从头重试",
+  "run.done": event<Done>()(
+    ["the run succeeded: counts of packages and rows, orphans, duration", "运行成功：探针包与记录的计数、孤立分块、耗时"],
+    [
+      (done) => (done.command === "plan" ? `plan wrote nothing; init would result in: ${counts(done, "en")}` : succeeded(done, "en")),
+      (done) => (done.command === "plan" ? `plan 未写入任何内容；执行 init 的结果将是：${counts(done, "zh").replaceAll("已", "")}` : succeeded(done, "zh")),
+    ],
+  ),
+  "run.failed": reasonEvent("the run failed: exit code, reason, layer, remedy; always the last line", "运行失败：退出码、原因标识、层、处理办法；总是最后一行", {
+    en: "{command} failed (exit {code}): ",
+    zh: "{command} 失败（退出码 {code}）：",
   }),
+  "run.stopping": reasonEvent("a signal or RUN_TIMEOUT stops the run", "收到信号或超过 RUN_TIMEOUT，正在停止", { en: "stopping: ", zh: "正在停止：" }),
+  "report.failed": reasonEvent("the report could not be written to REPORT_FILE; the run is not affected", "报告无法写入 REPORT_FILE；不影响运行结果"),
+  "run.retry": reasonEvent("a connection was lost, another program wrote at the same time, or the table was migrated: the run starts again", "连接中断、期间有其他程序写入或表被迁移：从头重试"),
   "wait.postgres.layer": layer("Postgres", "Postgres"),
-  "wait.postgres.ready": event<Ready & { database: string; state: string }>({
-    about: { en: "Postgres is usable, down to the privileges on the table", zh: "Postgres 可用，包括数据表上的权限" },
-    en: ({ version, where, state }) => `Postgres ${version} at ${where} is ready: table state ${state}`,
-    zh: ({ version, where, state }) => `Postgres ${version}（${where}）已就绪：表结构 ${state}`,
-  }),
+  "wait.postgres.ready": event<Ready & { database: string; state: string }>()(
+    ["Postgres is usable, down to the privileges on the table", "Postgres 可用，包括数据表上的权限"],
+    ["Postgres {version} at {where} is ready: table state {state}", "Postgres {version}（{where}）已就绪：表结构 {state}"],
+  ),
   "wait.nats.layer": layer("NATS", "NATS"),
-  "wait.nats.ready": event<Ready & { tls: boolean; bucket: string; exists: boolean }>({
-    about: { en: "NATS is usable, down to the bucket", zh: "NATS 可用，包括存储桶" },
-    en: ({ version, where, bucket, exists }) => `NATS ${version} at ${where} is ready: bucket "${bucket}"${exists ? "" : " does not exist yet"}`,
-    zh: ({ version, where, bucket, exists }) => `NATS ${version}（${where}）已就绪：存储桶“${bucket}”${exists ? "" : "尚不存在"}`,
-  }),
-  "bucket.created": event<{ bucket: string; replicas: number }>({
-    about: { en: "the bucket was missing and has been created", zh: "存储桶不存在，已创建" },
-    en: ({ bucket }) => `bucket "${bucket}" was missing and has been created`,
-    zh: ({ bucket }) => `存储桶“${bucket}”不存在，已创建`,
-  }),
-  "bucket.setting": reasonEvent({ en: "a setting of the bucket's stream with which packages will be lost", zh: "存储桶的流有会导致探针包丢失的设置" }),
-  "scan.done": event<{ archives: number; bytes: number; seconds: number }>({
-    about: { en: "the volume was read: number of packages, bytes, duration", zh: "目录扫描完成：探针包数量、总大小、耗时" },
-    en: ({ archives, bytes }) => `on the volume: ${plural(archives, "package")}, ${formatBytes(bytes)}`,
-    zh: ({ archives, bytes }) => `目录中共有 ${archives} 个探针包，${formatBytes(bytes)}`,
-  }),
-  "scan.rejected": event<{ where: string; files: number; bad: number }>({
-    about: { en: "files on the volume cannot be used: how many of how many", zh: "目录中有无法使用的文件：个数与总数" },
-    en: ({ where, files, bad }) => `${where}: ${bad} of ${plural(files, "file")} cannot be used`,
-    zh: ({ where, files, bad }) => `${where}：${files} 个文件中有 ${bad} 个无法使用`,
-  }),
-  "scan.packages": event<{ where: string; files: number; packages: number; bytes: number }>({
-    about: { en: "what the volume (or the one file) becomes: files that are used, packages, bytes", zh: "卷（或指定的文件）的内容：使用的文件数、探针包数、字节数" },
-    en: ({ where, files, packages, bytes }) => `${where}: ${plural(files, "file")}, ${plural(packages, "package")}, ${formatBytes(bytes)}`,
-    zh: ({ where, files, packages, bytes }) => `${where}：${files} 个文件，${packages} 个探针包，${formatBytes(bytes)}`,
-  }),
-  "scan.growing": event<{ file: string; seconds: number; left: number }>({
-    about: { en: "the job waits for a file that is still being written: seconds waited, and left", zh: "正在等待仍在写入的文件：已等待与剩余的秒数" },
-    en: ({ file, seconds, left }) => `${file}: is still being written, waited ${seconds} s, ${left} s left`,
-    zh: ({ file, seconds, left }) => `${file}：仍在写入，已等待 ${seconds} 秒，剩余 ${left} 秒`,
-  }),
-  "scan.signed": event<{ list: string; signer: string }>({
-    about: {
-      en: "a list of checksums is signed by a key of VERIFY_KEY_FILE: `signer`, its fingerprint and comment",
-      zh: "校验和清单已由 VERIFY_KEY_FILE 中的密钥签名：`signer` 为其指纹与注释",
-    },
-    en: ({ list, signer }) => `${list}: signed by ${signer}`,
-    zh: ({ list, signer }) => `${list}：签名密钥 ${signer}`,
-  }),
-  "scan.ignored": event<{ file: string; bytes?: string }>({
-    about: { en: "a file on the volume that is ignored (debug)", zh: "目录中已忽略的文件（debug）" },
-    en: ({ file }) => `${file}: is not a package, ignored`,
-    zh: ({ file }) => `${file}：不是探针包，已忽略`,
-  }),
-  "scan.suspect": reasonEvent({ en: "something on the volume that looks like a mistake", zh: "目录中疑似有误的内容" }),
-  "package.found": event<Found>({
-    about: { en: "a package on the volume: file, identity, its collectors", zh: "目录中的一个探针包：文件、标识、其中的采集器" },
-    en: ({ file, object, version, os, arch, collectors }) =>
-      `${file}: ${object} ${version}${os === null ? "" : ` for ${platformWords(os, arch)}`}${collectors.length > 0 ? `, with ${collectors.join(", ")}` : ""}`,
-    zh: ({ file, object, version, os, arch, collectors }) =>
-      `${file}：${object} ${version}${os === null ? "" : `，${platformWords(os, arch)}`}${collectors.length > 0 ? `，含 ${collectors.join("、")}` : ""}`,
-  }),
-  "package.invalid": reasonEvent({ en: "a file that cannot be used: reason and remedy", zh: "无法使用的文件：原因和处理办法" }),
-  "package.repacked": event<{ file: string; name: string; reasons: readonly FormReason[] }>({
-    about: {
-      en: "an archive that BK-Lite's installer cannot unpack is converted to a zip that it can: why, and under which name",
-      zh: "BK-Lite 安装器无法解压的压缩包转换为可解压的 zip 存储：原因及存储名称",
-    },
-    en: ({ file, name, reasons }) => `${file}: cannot be installed unchanged (${formWords(reasons, "en")}): stored as ${name}, a zip that BK-Lite can install`,
-    zh: ({ file, name, reasons }) => `${file}：无法按原样安装（${formWords(reasons, "zh")}），转换为 BK-Lite 可安装的 zip，存储为 ${name}`,
-  }),
-  "package.unfit": reasonEvent({ en: "REPACK=never: an archive is stored in a form that BK-Lite's installer cannot unpack", zh: "REPACK=never：压缩包以 BK-Lite 安装器无法解压的形式存储" }),
-  "read.progress": event<Snapshot>({
-    about: {
-      en: "a large file is being read, for its structure or its digest: bytes, percent, rate, seconds left; every 10 s",
-      zh: "正在读取较大的文件（检查结构或计算摘要）：字节数、百分比、速率、剩余秒数；每 10 秒一行",
-    },
-    en: (fields) => `reading ${place(fields, "en")}: ${progressWords(fields, "en")}`,
-    zh: (fields) => `正在读取 ${place(fields, "zh")}：${progressWords(fields, "zh")}`,
-  }),
-  "check.progress": event<Snapshot>({
-    about: { en: "a large archive is being checked: bytes, percent, rate, seconds left; every 10 s", zh: "正在检查较大的压缩包：字节数、百分比、速率、剩余秒数；每 10 秒一行" },
-    en: (fields) => `checking ${place(fields, "en")}: ${progressWords(fields, "en")}`,
-    zh: (fields) => `正在检查 ${place(fields, "zh")}：${progressWords(fields, "zh")}`,
-  }),
-  "deep.progress": event<Snapshot>({
-    about: {
-      en: "--deep: the objects are being read back: bytes, percent, rate, seconds left; every 10 s",
-      zh: "--deep：正在回读对象：字节数、百分比、速率、剩余秒数；每 10 秒一行",
-    },
-    en: (fields) => `reading back ${place(fields, "en")}: ${progressWords(fields, "en")}`,
-    zh: (fields) => `正在回读 ${place(fields, "zh")}：${progressWords(fields, "zh")}`,
-  }),
-  "deep.done": event<{ objects: number; bytes: number; seconds: number; damaged: number }>({
-    about: {
-      en: "--deep: how many objects were read back and compared with their digests, and how many are damaged",
-      zh: "--deep：已回读并与摘要比对的对象数，以及其中损坏的对象数",
-    },
-    en: ({ objects, bytes, damaged }) => `${plural(objects, "object")} read back (${formatBytes(bytes)}): ${damaged === 0 ? "every byte is right" : `${damaged} damaged`}`,
-    zh: ({ objects, bytes, damaged }) => `已回读 ${objects} 个对象（${formatBytes(bytes)}）：${damaged === 0 ? "内容全部正确" : `${damaged} 个已损坏`}`,
-  }),
-  "object.damaged": reasonEvent({
-    en: "--deep: a damaged object, or a row's digest that is not its object's, that this volume does not repair",
-    zh: "--deep：已损坏的对象，或与对象不符的记录摘要，且无法从本卷修复",
-  }),
-  "upload.progress": event<Upload>({
-    about: { en: "bytes, percent, rate, seconds left; at the start, every 10 s, and at the end", zh: "字节数、百分比、速率、剩余秒数；每 10 秒及首尾各一行" },
-    en: (fields) => `${place(fields, "en")}: ${uploading(fields, "en")}`,
-    zh: (fields) => `${place(fields, "zh")}：${uploading(fields, "zh")}`,
-  }),
-  "lock.waiting": event<Waiting>({
-    about: { en: "another run holds the lock: its session, client and age; every 10 s", zh: "另一个任务持有锁：其会话、客户端和持续时间；每 10 秒输出" },
-    en: ({ bucket, pid, client, age, seconds, left }) =>
-      `another run holds the lock for bucket "${bucket}" (Postgres session ${pid}, client ${client}, ${age} s old): waiting, ${seconds} s so far, ${left} s left`,
-    zh: ({ bucket, pid, client, age, seconds, left }) => `另一个任务持有存储桶“${bucket}”的锁（Postgres 会话 ${pid}，客户端 ${client}，已持续 ${age} 秒）：已等待 ${seconds} 秒，剩余 ${left} 秒`,
-  }),
-  "lock.acquired": event<Lock>({
-    about: { en: "this run holds the lock (debug)", zh: "已取得锁（debug）" },
-    en: ({ bucket }) => `this run holds the lock for bucket "${bucket}"`,
-    zh: ({ bucket }) => `已取得存储桶“${bucket}”的锁`,
-  }),
-  "plan.package": event<PackageLine & { action: PackageAction | "conflict"; removes?: string[] }>({
-    about: { en: "what init would do with a package (plan)", zh: "init 将对探针包执行的操作（plan）" },
-    en: ({ file, action, key }) => `${file}: would be ${action}: ${key}`,
-    zh: ({ file, action, key }) => `${file}：将${actionWord(action, "zh").replace(/^已/, "")}：${key}`,
-  }),
-  "plan.row": event<RowLine>({
-    about: { en: "what init would do with a row (plan)", zh: "init 将对记录执行的操作（plan）" },
-    en: (line) => `row ${row(line)}: would be ${line.action}`,
-    zh: (line) => `记录 ${row(line)}：将${actionWord(line.action, "zh").replace(/^已/, "")}`,
-  }),
-  "content.repackaged": event<{ file: string; key: string }>({
-    about: { en: "a zip with the same entries as the stored object, packed again: it counts as unchanged (debug)", zh: "压缩包与已存储对象的条目相同，只是打包方式不同：视为未变化（debug）" },
-    en: ({ file, key }) => `${file}: has the same entries as ${key}, packed again: nothing to upload`,
-    zh: ({ file, key }) => `${file}：条目与 ${key} 相同，只是打包方式不同：无需上传`,
-  }),
-  "plan.warning": reasonEvent({ en: "something about stored content that a person should know", zh: "已存储内容中需要人工注意的问题" }),
-  "package.unchanged": event<Stored>({
-    about: { en: "already stored: same content, all chunks", zh: "已存储，内容相同，分块齐全" },
-    ...stored({ en: "is already stored", zh: "已存储，无需上传" }),
-  }),
-  "package.uploaded": event<Stored>({
-    about: { en: "was not stored and has been uploaded", zh: "原先没有，现已存储" },
-    ...stored({ en: "uploaded", zh: "已上传" }),
-  }),
-  "package.repaired": event<Stored>({
-    about: { en: "chunks were missing: uploaded again", zh: "缺少分块，已重新存储" },
-    ...stored({ en: "uploaded again, because chunks were missing", zh: "缺少分块，已重新存储" }),
-  }),
-  "package.replaced": event<Stored>({
-    about: {
-      en: "other content was stored: a warning with both digests, except for latest, installers and probes, which are always replaced",
-      zh: "原有内容不同，已替换：告警并附两个摘要；latest、安装器和探针总会替换，不告警",
-    },
-    ...stored({ en: "replaced by newer content", zh: "已更新为新内容" }),
-  }),
-  "package.kept": reasonEvent({ en: "different content is stored under this version and stays: both digests", zh: "该版本的内容不同，予以保留：两个摘要" }),
-  "package.failed": reasonEvent({ en: "this package could not be stored: exit code, reason, remedy", zh: "该探针包未能存储：退出码、原因、处理办法" }),
-  "object.removed": event<{ key: string }>({
-    about: { en: "an object that this run replaced, under a key that no row uses", zh: "本次替换掉、且不再有记录使用的对象" },
-    en: ({ key }) => `${key}: removed, no row uses it`,
-    zh: ({ key }) => `${key}：已删除，不再有记录使用它`,
-  }),
-  "chunks.reclaimed": event<{ objects: number; chunks: number }>({
-    about: { en: "orphaned chunks of an earlier run of this job, purged", zh: "本任务以前的运行留下的孤立分块，已清除" },
-    en: ({ chunks }) => `purged ${plural(chunks, "chunk")} that an earlier run left behind`,
-    zh: ({ chunks }) => `已清除以前的运行留下的 ${chunks} 个孤立分块`,
-  }),
-  "orphans.found": reasonEvent({ en: "orphaned chunks of another program's interrupted upload", zh: "其他程序中断的上传留下的孤立分块" }),
-  "orphans.purged": event<{ objects: number; bytes: number }>({
-    about: { en: "PURGE_ORPHANS: orphaned chunks, the last over a day old, were purged", zh: "PURGE_ORPHANS：最后一块超过一天的孤立分块，已清除" },
-    en: ({ objects, bytes }) => `purged the orphans of ${plural(objects, "upload")} (${formatBytes(bytes)})`,
-    zh: ({ objects, bytes }) => `已清除 ${objects} 次上传的孤立分块（${formatBytes(bytes)}）`,
-  }),
-  "staging.found": reasonEvent({ en: "uploads from BK-Lite's page that have not ended: staged objects and pending rows", zh: "页面上传尚未结束：暂存对象与 pending 记录" }),
-  "staging.purged": event<{ objects: number; rows: number }>({
-    about: { en: "PURGE_ORPHANS: staged objects and pending rows over a day old were removed", zh: "PURGE_ORPHANS：超过一天的暂存对象与 pending 记录，已清除" },
-    en: ({ objects, rows }) => `removed ${plural(objects, "staged object")} and ${plural(rows, "pending row")}`,
-    zh: ({ objects, rows }) => `已清除暂存对象 ${objects} 个、pending 记录 ${rows} 条`,
-  }),
-  "row.inserted": event<RowLine>({
-    about: { en: "a row was written", zh: "新增一条记录" },
-    en: (line) => `row ${row(line)}: inserted`,
-    zh: (line) => `记录 ${row(line)}：已新增`,
-  }),
-  "row.updated": event<RowLine & { columns: string[]; oldName: string }>({
-    about: { en: "a row was changed: which columns", zh: "更新一条记录：哪些列" },
-    en: (line) => `row ${row(line)}: updated (${line.columns.join(", ")})${was(line, ", the name was ")}`,
-    zh: (line) => `记录 ${row(line)}：已更新（${line.columns.join("、")}）${was(line, "，原名称为 ")}`,
-  }),
-  "row.unchanged": event<RowLine>({
-    about: { en: "a row was already correct (debug)", zh: "记录原本就正确（debug）" },
-    en: (line) => `row ${row(line)}: unchanged`,
-    zh: (line) => `记录 ${row(line)}：未变`,
-  }),
-  "verify.done": event<{ packages: number; rows: number }>({
-    about: { en: "read back: every package is complete, every row exists", zh: "已读回校验：每个探针包完整，每条记录都存在" },
-    en: ({ packages, rows }) => `verified: ${plural(packages, "package")} completely stored, ${plural(rows, "row")} registered`,
-    zh: ({ packages, rows }) => `校验通过：${packages} 个探针包已完整存储，${rows} 条记录已登记`,
-  }),
-  "verify.failed": reasonEvent({ en: "a difference from the expected state (one line each)", zh: "一处与预期不一致（每处一行）" }),
-  "verify.waiting": event<{ differences: number; first: string; seconds: number; left: number }>({
-    about: { en: "verify --wait: the differences that remain; when they change, and every 10 s", zh: "verify --wait：仍在等待的内容；变化时及每 10 秒输出" },
-    en: ({ differences, first, seconds, left }) => `waiting for ${plural(differences, "difference")} to end, first: ${first}; ${seconds} s so far, ${left} s left`,
-    zh: ({ differences, first, seconds, left }) => `等待一致：还有 ${differences} 处不一致，首先是 ${first}；已等待 ${seconds} 秒，剩余 ${left} 秒`,
-  }),
-  "cleanup.failed": reasonEvent({ en: "something could not be undone; the next run will do it", zh: "有内容未能撤销，下一次运行会处理" }),
-  "gate.waiting": event<GateWaiting>({
-    about: { en: "gate: no controller can be installed yet, on which platforms; when that changes, and every 10 s", zh: "gate：还没有可安装的控制器，列出平台；变化时及每 10 秒输出" },
-    en: ({ missing, seconds, left }) => `waiting for a controller that can be installed${on(missing, "en")}: ${seconds} s so far, ${left} s left`,
-    zh: ({ missing, seconds, left }) => `等待可安装的控制器${on(missing, "zh")}：已等待 ${seconds} 秒，剩余 ${left} 秒`,
-  }),
-  "gate.open": event<{ seconds: number }>({
-    about: { en: "gate: a controller is registered and stored, or was once", zh: "gate：控制器已就绪，或曾经就绪，放行" },
-    en: "a controller is registered and stored, or was once: the gate is open",
-    zh: "控制器已登记并存储，或曾经如此，放行",
-  }),
-  "definitions.waiting": event<{ seconds: number; left: number }>({
-    about: { en: "BK-Lite's first start has not yet filled its list of collectors (node_mgmt_collector); every 10 s", zh: "BK-Lite 首次启动尚未写入采集器清单（node_mgmt_collector）；每 10 秒输出" },
-    en: ({ seconds, left }) => `waiting for BK-Lite's first start to fill node_mgmt_collector: ${seconds} s so far, ${left} s left`,
-    zh: ({ seconds, left }) => `等待 BK-Lite 首次启动写入 node_mgmt_collector：已等待 ${seconds} 秒，剩余 ${left} 秒`,
-  }),
-  "migrations.waiting": event<{ count: number; seconds: number; left: number }>({
-    about: { en: "BK-Lite's server is still migrating the database: migrations so far; every 10 s", zh: "BK-Lite 服务端仍在迁移数据库：已完成的迁移数；每 10 秒输出" },
-    en: ({ count, seconds, left }) => `waiting for BK-Lite's first start to finish its migrations (${count} so far): ${seconds} s so far, ${left} s left`,
-    zh: ({ count, seconds, left }) => `等待 BK-Lite 首次启动完成迁移（已完成 ${count} 个）：已等待 ${seconds} 秒，剩余 ${left} 秒`,
-  }),
-  "migrations.unreadable": event({
-    about: { en: "django_migrations may not be read, so the job does not check whether the server is migrating (debug)", zh: "无权读取 django_migrations，因此不检查服务端是否仍在迁移（debug）" },
-    en: "no SELECT on django_migrations: the job does not check whether BK-Lite's server is still migrating",
-    zh: "没有 django_migrations 的 SELECT 权限：不检查 BK-Lite 服务端是否仍在迁移",
-  }),
-  "platform.summary": event<PlatformEntry>({
-    about: { en: "what can be installed on a platform, and what is missing (one line each; a table on a terminal)", zh: "某个平台可安装的内容与缺少的内容（每个平台一行；终端上为表格）" },
-    en: ({ os, arch, controller, collectors, missing }) =>
-      `${onPlatform(os, arch)}: controller ${controller.join(", ") || "none"}, ${plural(collectors.installable.length, "collector")} can be installed${collectors.listed.length > 0 ? `, ${collectors.listed.length} without an object` : ""}: ${missing.length > 0 ? `incomplete, no ${missing.join(", no ")}` : "complete"}`,
-    zh: ({ os, arch, controller, collectors, missing }) =>
-      `${onPlatform(os, arch)}：控制器 ${controller.join("、") || "无"}，可安装的采集器 ${collectors.installable.length} 个${collectors.listed.length > 0 ? `，仅有登记 ${collectors.listed.length} 个` : ""}：${missing.length > 0 ? `不完整，缺少${missing.join("、")}` : "完整"}`,
-  }),
-  "probes.summary": event<{ present: string[]; missing: string[] }>({
-    about: { en: "which APM probes are stored, by language; if any is stored or required", zh: "已存储的 APM 探针（按语言）；仅在有探针或 REQUIRE 指定探针时输出" },
-    en: ({ present, missing }) => `APM probes: ${present.join(", ") || "none"}${missing.length > 0 ? `; not stored: ${missing.join(", ")}` : ""}`,
-    zh: ({ present, missing }) => `APM 探针：${present.join("、") || "无"}${missing.length > 0 ? `；未存储：${missing.join("、")}` : ""}`,
-  }),
-  "platform.warning": reasonEvent({ en: "a part that a platform lacks, and what will fail in BK-Lite", zh: "平台缺少的内容，以及 BK-Lite 中会失败的操作" }),
-  "prune.planned": event<RemovedLine>({
-    about: {
-      en: "an old version that would be removed: row, key, bytes (prune without --yes; plan with KEEP_VERSIONS)",
-      zh: "将删除的旧版本：记录、键、字节数（prune 未加 --yes；设置 KEEP_VERSIONS 时的 plan）",
-    },
-    en: (line) => `would be removed: ${removed(line, "en")}`,
-    zh: (line) => `将删除：${removed(line, "zh")}`,
-  }),
-  "prune.removed": event<RemovedLine>({
-    about: { en: "an old version was removed: row, key, bytes", zh: "已删除一个旧版本：记录、键、字节数" },
-    en: (line) => `removed: ${removed(line, "en")}`,
-    zh: (line) => `已删除：${removed(line, "zh")}`,
-  }),
-  "prune.kept": reasonEvent({
-    en: "prune: a version that stays although it was named, or whose place among the others is unknown",
-    zh: "prune：已指定但予以保留的版本，或无法与其他版本比较新旧的版本",
-  }),
-  "region.summary": event<RegionEntry>({
-    about: {
-      en: "the mirror of the bucket in a cloud region: how far it lags, what is missing or damaged there (one line each)",
-      zh: "云区域中存储桶镜像的状态：落后多少，缺少或损坏的内容（每个区域一行）",
-    },
-    en: (region) => `cloud region ${regionName(region, "en")}: ${regionParts(region, "en").join(", ")}`,
-    zh: (region) => `云区域 ${regionName(region, "zh")}：${regionParts(region, "zh").join("，")}`,
-  }),
-  "region.warning": reasonEvent({
-    en: "a cloud region whose mirror cannot be read, lacks objects, or keeps what was replaced",
-    zh: "云区域的镜像无法读取、缺少对象，或仍保留已被替换的内容",
-  }),
-  "region.waiting": event<{ regions: readonly number[]; seconds: number; left: number }>({
-    about: {
-      en: "cloud regions of REQUIRE are not complete yet; when that changes, and every 10 s",
-      zh: "REQUIRE 指定的云区域尚未完整；变化时及每 10 秒输出",
-    },
-    en: ({ regions, seconds, left }) => `waiting for cloud ${plural(regions.length, "region")} (${regions.join(", ")}): ${seconds} s so far, ${left} s left`,
-    zh: ({ regions, seconds, left }) => `等待云区域 ${regions.join("、")}：已等待 ${seconds} 秒，剩余 ${left} 秒`,
-  }),
-  "regions.unreadable": event({
-    about: {
-      en: "node_mgmt_cloudregion may not be read, so the job does not check the mirrors in cloud regions",
-      zh: "无权读取 node_mgmt_cloudregion，因此不检查云区域中的镜像",
-    },
-    en: "no SELECT on node_mgmt_cloudregion: the job does not check the mirrors in cloud regions",
-    zh: "没有 node_mgmt_cloudregion 的 SELECT 权限：不检查云区域中的镜像",
-  }),
-  "status.row": event<RowLine & { stored: StoredState; install: InstallState }>({
-    about: { en: "status: a row, its object, and whether it can be installed (one line each)", zh: "status：一条记录、对应的对象以及安装的结果（每条一行）" },
-    en: (fields) => `${row(fields)}: ${installWords(fields.install, "en")[0]}`,
-    zh: (fields) => `${row(fields)}：${installWords(fields.install, "zh")[0]}`,
-  }),
-  "status.object": event<{ key: string; bytes: number; stored: "whole" | "damaged" }>({
-    about: { en: "status: an object under a package's key that no row uses", zh: "status：探针包键下没有记录的对象" },
-    en: ({ key, bytes }) => `${key}: no row (${formatBytes(bytes)})`,
-    zh: ({ key, bytes }) => `${key}：没有记录（${formatBytes(bytes)}）`,
-  }),
-  "objects.unlisted": reasonEvent({ en: "status: objects under packages' keys that no row uses: their number and bytes", zh: "status：探针包键下没有记录的对象：数量与字节数" }),
-  "scan.package": event<ScanFound>({
-    about: { en: "scan: what a file on the volume would become", zh: "scan：目录中的文件将成为什么" },
-    en: ({ file, type, object, version, os, arch, bytes }) => `${file}: ${type} ${object} ${version}${os === null ? "" : ` for ${onPlatform(os, arch)}`} (${formatBytes(bytes)})`,
-    zh: ({ file, type, object, version, os, arch, bytes }) => `${file}：${type} ${object} ${version}${os === null ? "" : `，${onPlatform(os, arch)}`}（${formatBytes(bytes)}）`,
-  }),
+  "wait.nats.ready": event<Ready & { tls: boolean; bucket: string; exists: boolean }>()(
+    ["NATS is usable, down to the bucket", "NATS 可用，包括存储桶"],
+    [
+      ({ version, where, bucket, exists }) => `NATS ${version} at ${where} is ready: bucket "${bucket}"${exists ? "" : " does not exist yet"}`,
+      ({ version, where, bucket, exists }) => `NATS ${version}（${where}）已就绪：存储桶“${bucket}”${exists ? "" : "尚不存在"}`,
+    ],
+  ),
+  "bucket.created": event<{ bucket: string; replicas: number }>()(
+    ["the bucket was missing and has been created", "存储桶不存在，已创建"],
+    ['bucket "{bucket}" was missing and has been created', "存储桶“{bucket}”不存在，已创建"],
+  ),
+  "bucket.setting": reasonEvent("a setting of the bucket's stream with which packages will be lost", "存储桶的流有会导致探针包丢失的设置"),
+  "scan.done": event<{ archives: number; bytes: number; seconds: number }>()(
+    ["the volume was read: number of packages, bytes, duration", "目录扫描完成：探针包数量、总大小、耗时"],
+    ["on the volume: {archives:package}, {bytes:size}", "目录中共有 {archives} 个探针包，{bytes:size}"],
+  ),
+  "scan.rejected": event<{ where: string; files: number; bad: number }>()(
+    ["files on the volume cannot be used: how many of how many", "目录中有无法使用的文件：个数与总数"],
+    ["{where}: {bad} of {files:file} cannot be used", "{where}：{files} 个文件中有 {bad} 个无法使用"],
+  ),
+  "scan.packages": event<{ where: string; files: number; packages: number; bytes: number }>()(
+    ["what the volume (or the one file) becomes: files that are used, packages, bytes", "卷（或指定的文件）的内容：使用的文件数、探针包数、字节数"],
+    ["{where}: {files:file}, {packages:package}, {bytes:size}", "{where}：{files} 个文件，{packages} 个探针包，{bytes:size}"],
+  ),
+  "scan.growing": event<{ file: string; seconds: number; left: number }>()(
+    ["the job waits for a file that is still being written: seconds waited, and left", "正在等待仍在写入的文件：已等待与剩余的秒数"],
+    ["{file}: is still being written, waited {seconds} s, {left} s left", "{file}：仍在写入，已等待 {seconds} 秒，剩余 {left} 秒"],
+  ),
+  "scan.signed": event<{ list: string; signer: string }>()(
+    ["a list of checksums is signed by a key of VERIFY_KEY_FILE: `signer`, its fingerprint and comment", "校验和清单已由 VERIFY_KEY_FILE 中的密钥签名：`signer` 为其指纹与注释"],
+    ["{list}: signed by {signer}", "{list}：签名密钥 {signer}"],
+  ),
+  "scan.ignored": event<{ file: string; bytes?: string }>()(
+    ["a file on the volume that is ignored (debug)", "目录中已忽略的文件（debug）"],
+    ["{file}: is not a package, ignored", "{file}：不是探针包，已忽略"],
+  ),
+  "scan.suspect": reasonEvent("something on the volume that looks like a mistake", "目录中疑似有误的内容"),
+  "package.found": event<Found>()(
+    ["a package on the volume: file, identity, its collectors", "目录中的一个探针包：文件、标识、其中的采集器"],
+    [
+      ({ file, object, version, os, arch, collectors }) =>
+        `${file}: ${object} ${version}${os === null ? "" : ` for ${platformWords(os, arch)}`}${collectors.length > 0 ? `, with ${collectors.join(", ")}` : ""}`,
+      ({ file, object, version, os, arch, collectors }) =>
+        `${file}：${object} ${version}${os === null ? "" : `，${platformWords(os, arch)}`}${collectors.length > 0 ? `，含 ${collectors.join("、")}` : ""}`,
+    ],
+  ),
+  "package.invalid": reasonEvent("a file that cannot be used: reason and remedy", "无法使用的文件：原因和处理办法"),
+  "package.repacked": event<{ file: string; name: string; reasons: readonly FormReason[] }>()(
+    ["an archive that BK-Lite's installer cannot unpack is converted to a zip that it can: why, and under which name", "BK-Lite 安装器无法解压的压缩包转换为可解压的 zip 存储：原因及存储名称"],
+    [
+      ({ file, name, reasons }) => `${file}: cannot be installed unchanged (${formWords(reasons, "en")}): stored as ${name}, a zip that BK-Lite can install`,
+      ({ file, name, reasons }) => `${file}：无法按原样安装（${formWords(reasons, "zh")}），转换为 BK-Lite 可安装的 zip，存储为 ${name}`,
+    ],
+  ),
+  "package.unfit": reasonEvent("REPACK=never: an archive is stored in a form that BK-Lite's installer cannot unpack", "REPACK=never：压缩包以 BK-Lite 安装器无法解压的形式存储"),
+  "read.progress": event<Snapshot>()(
+    [
+      "a large file is being read, for its structure or its digest: bytes, percent, rate, seconds left; every 10 s",
+      "正在读取较大的文件（检查结构或计算摘要）：字节数、百分比、速率、剩余秒数；每 10 秒一行",
+    ],
+    [(fields) => `reading ${place(fields, "en")}: ${progressWords(fields, "en")}`, (fields) => `正在读取 ${place(fields, "zh")}：${progressWords(fields, "zh")}`],
+  ),
+  "check.progress": event<Snapshot>()(
+    ["a large archive is being checked: bytes, percent, rate, seconds left; every 10 s", "正在检查较大的压缩包：字节数、百分比、速率、剩余秒数；每 10 秒一行"],
+    [(fields) => `checking ${place(fields, "en")}: ${progressWords(fields, "en")}`, (fields) => `正在检查 ${place(fields, "zh")}：${progressWords(fields, "zh")}`],
+  ),
+  "deep.progress": event<Snapshot>()(
+    ["--deep: the objects are being read back: bytes, percent, rate, seconds left; every 10 s", "--deep：正在回读对象：字节数、百分比、速率、剩余秒数；每 10 秒一行"],
+    [(fields) => `reading back ${place(fields, "en")}: ${progressWords(fields, "en")}`, (fields) => `正在回读 ${place(fields, "zh")}：${progressWords(fields, "zh")}`],
+  ),
+  "deep.done": event<{ objects: number; bytes: number; seconds: number; damaged: number }>()(
+    ["--deep: how many objects were read back and compared with their digests, and how many are damaged", "--deep：已回读并与摘要比对的对象数，以及其中损坏的对象数"],
+    [
+      ({ objects, bytes, damaged }) => `${plural(objects, "object")} read back (${formatBytes(bytes)}): ${damaged === 0 ? "every byte is right" : `${damaged} damaged`}`,
+      ({ objects, bytes, damaged }) => `已回读 ${objects} 个对象（${formatBytes(bytes)}）：${damaged === 0 ? "内容全部正确" : `${damaged} 个已损坏`}`,
+    ],
+  ),
+  "object.damaged": reasonEvent(
+    "--deep: a damaged object, or a row's digest that is not its object's, that this volume does not repair",
+    "--deep：已损坏的对象，或与对象不符的记录摘要，且无法从本卷修复",
+  ),
+  "upload.progress": event<Upload>()(
+    ["bytes, percent, rate, seconds left; at the start, every 10 s, and at the end", "字节数、百分比、速率、剩余秒数；每 10 秒及首尾各一行"],
+    [(fields) => `${place(fields, "en")}: ${uploading(fields, "en")}`, (fields) => `${place(fields, "zh")}：${uploading(fields, "zh")}`],
+  ),
+  "lock.waiting": event<Waiting>()(
+    ["another run holds the lock: its session, client and age; every 10 s", "另一个任务持有锁：其会话、客户端和持续时间；每 10 秒输出"],
+    [
+      'another run holds the lock for bucket "{bucket}" (Postgres session {pid}, client {client}, {age} s old): waiting, {seconds} s so far, {left} s left',
+      "另一个任务持有存储桶“{bucket}”的锁（Postgres 会话 {pid}，客户端 {client}，已持续 {age} 秒）：已等待 {seconds} 秒，剩余 {left} 秒",
+    ],
+  ),
+  "lock.acquired": event<Lock>()(["this run holds the lock (debug)", "已取得锁（debug）"], ['this run holds the lock for bucket "{bucket}"', "已取得存储桶“{bucket}”的锁"]),
+  "plan.package": event<PackageLine & { action: PackageAction | "conflict"; removes?: string[] }>()(
+    ["what init would do with a package (plan)", "init 将对探针包执行的操作（plan）"],
+    ["{file}: would be {action}: {key}", ({ file, action, key }) => `${file}：将${actionWord(action, "zh").replace(/^已/, "")}：${key}`],
+  ),
+  "plan.row": event<RowLine>()(
+    ["what init would do with a row (plan)", "init 将对记录执行的操作（plan）"],
+    [(line) => `row ${row(line)}: would be ${line.action}`, (line) => `记录 ${row(line)}：将${actionWord(line.action, "zh").replace(/^已/, "")}`],
+  ),
+  "content.repackaged": event<{ file: string; key: string }>()(
+    ["a zip with the same entries as the stored object, packed again: it counts as unchanged (debug)", "压缩包与已存储对象的条目相同，只是打包方式不同：视为未变化（debug）"],
+    ["{file}: has the same entries as {key}, packed again: nothing to upload", "{file}：条目与 {key} 相同，只是打包方式不同：无需上传"],
+  ),
+  "plan.warning": reasonEvent("something about stored content that a person should know", "已存储内容中需要人工注意的问题"),
+  "package.unchanged": stored(["already stored: same content, all chunks", "已存储，内容相同，分块齐全"], "is already stored", "已存储，无需上传"),
+  "package.uploaded": stored(["was not stored and has been uploaded", "原先没有，现已存储"], "uploaded", "已上传"),
+  "package.repaired": stored(["chunks were missing: uploaded again", "缺少分块，已重新存储"], "uploaded again, because chunks were missing", "缺少分块，已重新存储"),
+  "package.replaced": stored(
+    [
+      "other content was stored: a warning with both digests, except for latest, installers and probes, which are always replaced",
+      "原有内容不同，已替换：告警并附两个摘要；latest、安装器和探针总会替换，不告警",
+    ],
+    "replaced by newer content",
+    "已更新为新内容",
+  ),
+  "package.kept": reasonEvent("different content is stored under this version and stays: both digests", "该版本的内容不同，予以保留：两个摘要"),
+  "package.failed": reasonEvent("this package could not be stored: exit code, reason, remedy", "该探针包未能存储：退出码、原因、处理办法"),
+  "object.removed": event<{ key: string }>()(
+    ["an object that this run replaced, under a key that no row uses", "本次替换掉、且不再有记录使用的对象"],
+    ["{key}: removed, no row uses it", "{key}：已删除，不再有记录使用它"],
+  ),
+  "chunks.reclaimed": event<{ objects: number; chunks: number }>()(
+    ["orphaned chunks of an earlier run of this job, purged", "本任务以前的运行留下的孤立分块，已清除"],
+    ["purged {chunks:chunk} that an earlier run left behind", "已清除以前的运行留下的 {chunks} 个孤立分块"],
+  ),
+  "orphans.found": reasonEvent("orphaned chunks of another program's interrupted upload", "其他程序中断的上传留下的孤立分块"),
+  "orphans.purged": event<{ objects: number; bytes: number }>()(
+    ["PURGE_ORPHANS: orphaned chunks, the last over a day old, were purged", "PURGE_ORPHANS：最后一块超过一天的孤立分块，已清除"],
+    ["purged the orphans of {objects:upload} ({bytes:size})", "已清除 {objects} 次上传的孤立分块（{bytes:size}）"],
+  ),
+  "staging.found": reasonEvent("uploads from BK-Lite's page that have not ended: staged objects and pending rows", "页面上传尚未结束：暂存对象与 pending 记录"),
+  "staging.purged": event<{ objects: number; rows: number }>()(
+    ["PURGE_ORPHANS: staged objects and pending rows over a day old were removed", "PURGE_ORPHANS：超过一天的暂存对象与 pending 记录，已清除"],
+    ["removed {objects:staged object} and {rows:pending row}", "已清除暂存对象 {objects} 个、pending 记录 {rows} 条"],
+  ),
+  "row.inserted": event<RowLine>()(["a row was written", "新增一条记录"], [(line) => `row ${row(line)}: inserted`, (line) => `记录 ${row(line)}：已新增`]),
+  "row.updated": event<RowLine & { columns: string[]; oldName: string }>()(
+    ["a row was changed: which columns", "更新一条记录：哪些列"],
+    [(line) => `row ${row(line)}: updated (${line.columns.join(", ")})${was(line, ", the name was ")}`, (line) => `记录 ${row(line)}：已更新（${line.columns.join("、")}）${was(line, "，原名称为 ")}`],
+  ),
+  "row.unchanged": event<RowLine>()(["a row was already correct (debug)", "记录原本就正确（debug）"], [(line) => `row ${row(line)}: unchanged`, (line) => `记录 ${row(line)}：未变`]),
+  "verify.done": event<{ packages: number; rows: number }>()(
+    ["read back: every package is complete, every row exists", "已读回校验：每个探针包完整，每条记录都存在"],
+    ["verified: {packages:package} completely stored, {rows:row} registered", "校验通过：{packages} 个探针包已完整存储，{rows} 条记录已登记"],
+  ),
+  "verify.failed": reasonEvent("a difference from the expected state (one line each)", "一处与预期不一致（每处一行）"),
+  "verify.waiting": event<{ differences: number; first: string; seconds: number; left: number }>()(
+    ["verify --wait: the differences that remain; when they change, and every 10 s", "verify --wait：仍在等待的内容；变化时及每 10 秒输出"],
+    ["waiting for {differences:difference} to end, first: {first}; {seconds} s so far, {left} s left", "等待一致：还有 {differences} 处不一致，首先是 {first}；已等待 {seconds} 秒，剩余 {left} 秒"],
+  ),
+  "cleanup.failed": reasonEvent("something could not be undone; the next run will do it", "有内容未能撤销，下一次运行会处理"),
+  "gate.waiting": event<GateWaiting>()(
+    ["gate: no controller can be installed yet, on which platforms; when that changes, and every 10 s", "gate：还没有可安装的控制器，列出平台；变化时及每 10 秒输出"],
+    [
+      ({ missing, seconds, left }) => `waiting for a controller that can be installed${on(missing, "en")}: ${seconds} s so far, ${left} s left`,
+      ({ missing, seconds, left }) => `等待可安装的控制器${on(missing, "zh")}：已等待 ${seconds} 秒，剩余 ${left} 秒`,
+    ],
+  ),
+  "gate.open": event<{ seconds: number }>()(
+    ["gate: a controller is registered and stored, or was once", "gate：控制器已就绪，或曾经就绪，放行"],
+    ["a controller is registered and stored, or was once: the gate is open", "控制器已登记并存储，或曾经如此，放行"],
+  ),
+  "definitions.waiting": event<{ seconds: number; left: number }>()(
+    ["BK-Lite's first start has not yet filled its list of collectors (node_mgmt_collector); every 10 s", "BK-Lite 首次启动尚未写入采集器清单（node_mgmt_collector）；每 10 秒输出"],
+    ["waiting for BK-Lite's first start to fill node_mgmt_collector: {seconds} s so far, {left} s left", "等待 BK-Lite 首次启动写入 node_mgmt_collector：已等待 {seconds} 秒，剩余 {left} 秒"],
+  ),
+  "migrations.waiting": event<{ count: number; seconds: number; left: number }>()(
+    ["BK-Lite's server is still migrating the database: migrations so far; every 10 s", "BK-Lite 服务端仍在迁移数据库：已完成的迁移数；每 10 秒输出"],
+    [
+      "waiting for BK-Lite's first start to finish its migrations ({count} so far): {seconds} s so far, {left} s left",
+      "等待 BK-Lite 首次启动完成迁移（已完成 {count} 个）：已等待 {seconds} 秒，剩余 {left} 秒",
+    ],
+  ),
+  "migrations.unreadable": event()(
+    ["django_migrations may not be read, so the job does not check whether the server is migrating (debug)", "无权读取 django_migrations，因此不检查服务端是否仍在迁移（debug）"],
+    ["no SELECT on django_migrations: the job does not check whether BK-Lite's server is still migrating", "没有 django_migrations 的 SELECT 权限：不检查 BK-Lite 服务端是否仍在迁移"],
+  ),
+  "platform.summary": event<PlatformEntry>()(
+    ["what can be installed on a platform, and what is missing (one line each; a table on a terminal)", "某个平台可安装的内容与缺少的内容（每个平台一行；终端上为表格）"],
+    [
+      ({ os, arch, controller, collectors, missing }) =>
+        `${onPlatform(os, arch)}: controller ${controller.join(", ") || "none"}, ${plural(collectors.installable.length, "collector")} can be installed${collectors.listed.length > 0 ? `, ${collectors.listed.length} without an object` : ""}: ${missing.length > 0 ? `incomplete, no ${missing.join(", no ")}` : "complete"}`,
+      ({ os, arch, controller, collectors, missing }) =>
+        `${onPlatform(os, arch)}：控制器 ${controller.join("、") || "无"}，可安装的采集器 ${collectors.installable.length} 个${collectors.listed.length > 0 ? `，仅有登记 ${collectors.listed.length} 个` : ""}：${missing.length > 0 ? `不完整，缺少${missing.join("、")}` : "完整"}`,
+    ],
+  ),
+  "probes.summary": event<{ present: string[]; missing: string[] }>()(
+    ["which APM probes are stored, by language; if any is stored or required", "已存储的 APM 探针（按语言）；仅在有探针或 REQUIRE 指定探针时输出"],
+    [
+      ({ present, missing }) => `APM probes: ${present.join(", ") || "none"}${missing.length > 0 ? `; not stored: ${missing.join(", ")}` : ""}`,
+      ({ present, missing }) => `APM 探针：${present.join("、") || "无"}${missing.length > 0 ? `；未存储：${missing.join("、")}` : ""}`,
+    ],
+  ),
+  "platform.warning": reasonEvent("a part that a platform lacks, and what will fail in BK-Lite", "平台缺少的内容，以及 BK-Lite 中会失败的操作"),
+  "prune.planned": event<RemovedLine>()(
+    ["an old version that would be removed: row, key, bytes (prune without --yes; plan with KEEP_VERSIONS)", "将删除的旧版本：记录、键、字节数（prune 未加 --yes；设置 KEEP_VERSIONS 时的 plan）"],
+    [(line) => `would be removed: ${removed(line, "en")}`, (line) => `将删除：${removed(line, "zh")}`],
+  ),
+  "prune.removed": event<RemovedLine>()(
+    ["an old version was removed: row, key, bytes", "已删除一个旧版本：记录、键、字节数"],
+    [(line) => `removed: ${removed(line, "en")}`, (line) => `已删除：${removed(line, "zh")}`],
+  ),
+  "prune.kept": reasonEvent("prune: a version that stays although it was named, or whose place among the others is unknown", "prune：已指定但予以保留的版本，或无法与其他版本比较新旧的版本"),
+  "region.summary": event<RegionEntry>()(
+    ["the mirror of the bucket in a cloud region: how far it lags, what is missing or damaged there (one line each)", "云区域中存储桶镜像的状态：落后多少，缺少或损坏的内容（每个区域一行）"],
+    [(region) => `cloud region ${regionName(region, "en")}: ${regionParts(region, "en").join(", ")}`, (region) => `云区域 ${regionName(region, "zh")}：${regionParts(region, "zh").join("，")}`],
+  ),
+  "region.warning": reasonEvent("a cloud region whose mirror cannot be read, lacks objects, or keeps what was replaced", "云区域的镜像无法读取、缺少对象，或仍保留已被替换的内容"),
+  "region.waiting": event<{ regions: readonly number[]; seconds: number; left: number }>()(
+    ["cloud regions of REQUIRE are not complete yet; when that changes, and every 10 s", "REQUIRE 指定的云区域尚未完整；变化时及每 10 秒输出"],
+    [
+      ({ regions, seconds, left }) => `waiting for cloud ${plural(regions.length, "region")} (${regions.join(", ")}): ${seconds} s so far, ${left} s left`,
+      "等待云区域 {regions:、}：已等待 {seconds} 秒，剩余 {left} 秒",
+    ],
+  ),
+  "regions.unreadable": event()(
+    ["node_mgmt_cloudregion may not be read, so the job does not check the mirrors in cloud regions", "无权读取 node_mgmt_cloudregion，因此不检查云区域中的镜像"],
+    ["no SELECT on node_mgmt_cloudregion: the job does not check the mirrors in cloud regions", "没有 node_mgmt_cloudregion 的 SELECT 权限：不检查云区域中的镜像"],
+  ),
+  "status.row": event<RowLine & { stored: StoredState; install: InstallState }>()(
+    ["status: a row, its object, and whether it can be installed (one line each)", "status：一条记录、对应的对象以及安装的结果（每条一行）"],
+    [(fields) => `${row(fields)}: ${installWords(fields.install, "en")[0]}`, (fields) => `${row(fields)}：${installWords(fields.install, "zh")[0]}`],
+  ),
+  "status.object": event<{ key: string; bytes: number; stored: "whole" | "damaged" }>()(
+    ["status: an object under a package's key that no row uses", "status：探针包键下没有记录的对象"],
+    ["{key}: no row ({bytes:size})", "{key}：没有记录（{bytes:size}）"],
+  ),
+  "objects.unlisted": reasonEvent("status: objects under packages' keys that no row uses: their number and bytes", "status：探针包键下没有记录的对象：数量与字节数"),
+  "scan.package": event<ScanFound>()(
+    ["scan: what a file on the volume would become", "scan：目录中的文件将成为什么"],
+    [
+      ({ file, type, object, version, os, arch, bytes }) => `${file}: ${type} ${object} ${version}${os === null ? "" : ` for ${onPlatform(os, arch)}`} (${formatBytes(bytes)})`,
+      ({ file, type, object, version, os, arch, bytes }) => `${file}：${type} ${object} ${version}${os === null ? "" : `，${onPlatform(os, arch)}`}（${formatBytes(bytes)}）`,
+    ],
+  ),
 };
 
 export type EventName = keyof typeof EVENTS;

@@ -2,16 +2,15 @@ import { styleText } from "node:util";
 import { pino } from "pino";
 import type { LogLevel } from "../config/job-settings.ts";
 import { formatMessage, type Params, type ReasonId } from "../messages/catalog.ts";
-import { aboutFile, JOIN, type Language } from "../messages/define.ts";
+import { aboutFile, fill, JOIN, type Language } from "../messages/define.ts";
 import {
   EVENTS,
   type EventFields,
   type EventName,
   type LogEvent,
   type ReasonEvent,
-  sentence,
 } from "../messages/events.ts";
-import type { PHASES } from "../messages/screen-words.ts";
+import type { WordOf } from "../messages/words.ts";
 import {
   escapeDeep,
   escapeJson,
@@ -57,7 +56,7 @@ export interface Log {
 
 /** A task whose progress is shown if no other is more important. */
 export interface RunningTask {
-  phase: keyof typeof PHASES;
+  phase: WordOf<"phase">;
   /** Whether bytes are still to come. */
   goesOn: () => boolean;
 }
@@ -90,7 +89,7 @@ export function createLog(options: LogOptions): Log {
     (level: "debug" | "info") =>
     <E extends EventName>(event: E, fields: EventFields<E>) => {
       const entry = EVENTS[event] as unknown as LogEvent<EventFields<E>>;
-      write(level, event, sentence(entry, escapeDeep(fields), language), fields as Fields);
+      write(level, event, fill(entry[language], escapeDeep(fields)), fields as Fields);
     };
   const spoken = (level: "warn" | "error", event: EventName, said: Said, fields: Fields = {}): void => {
     const { lead } = EVENTS[event] as ReasonEvent;
@@ -99,7 +98,7 @@ export function createLog(options: LogOptions): Log {
     // An error of a file already begins with the file's name.
     const isNamed = file === undefined || message.startsWith(file);
     const cause = lead
-      ? `${lead[language](fields)}${message}`
+      ? `${fill(lead[language], fields)}${message}`
       : isNamed
         ? message
         : aboutFile(file, message, language);

@@ -1,6 +1,6 @@
-import type { Language } from "../messages/define.ts";
+import { formatBytes, type Language } from "../messages/define.ts";
 import type { Snapshot } from "../messages/events.ts";
-import { PHASES, uploadParts } from "../messages/screen-words.ts";
+import { amountOf, duration, wordsIn } from "../messages/words.ts";
 import type { Log, RunningTask } from "./log.ts";
 import { escapeText } from "./redact.ts";
 import { cellWidth, type Draw, shorten } from "./terminal.ts";
@@ -24,7 +24,7 @@ export interface Progress {
 /** A task and its file. */
 interface Task {
   /** Reading a file, checking an archive's entries, uploading, or reading the stored objects back. */
-  phase: keyof typeof PHASES;
+  phase: RunningTask["phase"];
   file: string;
   /** Bytes; undefined if unknown before the end. */
   total: number | undefined;
@@ -63,7 +63,7 @@ const TURN = 100;
 export function progressBar(now: Snapshot, phase: Task["phase"], language: Language, cells: number): string {
   const { index, count, percent, total } = now;
   const isOneOfMany = index !== null && count !== null && count > 1;
-  const verb = PHASES[phase][language];
+  const verb = wordsIn(language)(`phase.${phase}`);
   const place = [verb, isOneOfMany ? `${index}/${count}` : ""].filter((part) => part !== "").join(" ");
   const file = phase === "upload" && isOneOfMany ? "" : escapeText(now.file);
   const spinner = SPINNER[Math.floor(performance.now() / TURN) % SPINNER.length] as string;
@@ -83,6 +83,14 @@ export function progressBar(now: Snapshot, phase: Task["phase"], language: Langu
     (shapes.at(-1) as (typeof shapes)[number]);
   const space = cells - cellWidth(line("", head, tail)) - 1;
   return shorten(line(shorten(file, Math.max(0, space)), head, tail), cells);
+}
+
+/** How far something is, in parts: amount, rate, and the time that is left. */
+function uploadParts({ bytes, total, bytesPerSecond, secondsLeft }: Snapshot, language: Language): string[] {
+  const amount = total === null ? formatBytes(bytes) : amountOf(bytes, total, language);
+  const isOver = secondsLeft === null || (total !== null && bytes >= total);
+  const left = isOver ? [] : [wordsIn(language)("left", { time: duration(secondsLeft, language) })];
+  return [amount, `${formatBytes(bytesPerSecond)}/s`, ...left];
 }
 
 function bar(percent: number): string {

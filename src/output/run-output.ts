@@ -6,7 +6,6 @@ import { JobError, ProblemError } from "../errors.ts";
 import { EXIT, type ExitCode } from "../exit.ts";
 import { JOIN, type Language } from "../messages/define.ts";
 import { createLog, type Log } from "./log.ts";
-import { reportPage } from "./page.ts";
 import { Recorder } from "./recorder.ts";
 import { createRedact, escapeLines, type Redact, redactDeep } from "./redact.ts";
 import {
@@ -47,9 +46,7 @@ export async function openOutput(
   { program, process, reader, leave }: ProgramContext,
 ): Promise<Output> {
   const redact = createRedact(reader.secrets, shown);
-  const terminal = report
-    ? openTerminal(2, process.stderr, process.env)
-    : openTerminal(1, process.stdout, process.env);
+  const terminal = openTerminal(report ? 2 : 1, process, process.env);
   const { logLevel, logFormat, language } = readOutput(process.env);
   const format = logFormat === "auto" ? (terminal.isTerminal ? "pretty" : "json") : logFormat;
   if (format === "pretty") await loadCells();
@@ -58,7 +55,8 @@ export async function openOutput(
   const onWarning = (warning: Warning) => recorder.warning(warning);
   const log = createLog({ level: logLevel, format, terminal, redact, language, onWarning });
   const paths = reportPaths(reader.text("REPORT_FILE"));
-  const end = new RunEnd({ command, report, log, redact, recorder, reportPaths: paths, leave });
+  const render = await createRender([...paths.map(formOf), report], redact, language);
+  const end = new RunEnd({ command, report, log, redact, recorder, render, reportPaths: paths, leave });
   return { log, recorder, end };
 }
 
@@ -74,24 +72,25 @@ export async function printUsageError(
   const recorder = new Recorder("init", language);
   recorder.program = program;
   const report = recorder.report(error);
-  const form = { redact, language };
   const write = (text: string) => writeNow(2, escapeLines(redact(text)));
-  const { isTerminal, width } = openTerminal(2, process.stderr, process.env);
+  const { isTerminal, width } = openTerminal(2, process, process.env);
   if (isTerminal) await loadCells();
   const { message, hint } = redactDeep(describeError(error, language), redact);
   const said = `${message}\n${JOIN[language].remedyLine}${hint}`;
   write(`${isTerminal ? wrap(escapeLines(said), width()).join("\n") : said}\n\n${usage}\n`);
-  for (const path of reportPaths(reader.text("REPORT_FILE"))) {
+  const paths = reportPaths(reader.text("REPORT_FILE"));
+  const wanted = (["json", "html"] as const).filter((form) => process.argv.includes(`--${form}`));
+  const render = await createRender([...paths.map(formOf), ...wanted], redact, language);
+  for (const path of paths) {
     try {
-      writeReport(path, render(report, formOf(path), form));
+      writeReport(path, render(report, formOf(path)));
     } catch (failure) {
       const unwritable = new JobError("report.unwritable", { path, said: wordOf(failure) });
       write(`${describeError(unwritable, language).message}\n`);
     }
   }
   writeTerminationLog(TERMINATION_LOG, redactDeep(report, redact));
-  for (const wanted of ["json", "html"] as const)
-    if (process.argv.includes(`--${wanted}`)) writeNow(1, render(report, wanted, form));
+  for (const form of wanted) writeNow(1, render(report, form));
   leave(report.exitCode);
 }
 
@@ -102,6 +101,7 @@ export interface RunEndOptions {
   log: Log;
   redact: Redact;
   recorder: Recorder;
+  render: Render;
   reportPaths: readonly string[];
   leave: ProgramContext["leave"];
 }
@@ -119,14 +119,13 @@ export class RunEnd {
   finish(error?: unknown): void {
     if (this.#over) return;
     this.#over = true;
-    const { recorder, redact, report: form, log, leave } = this.#options;
+    const { recorder, redact, report: form, render, leave } = this.#options;
     // The run has already ended with the bad REPORT_FILE.
     this.#writeFiles(
       recorder.report(error),
       !(error instanceof JobError && error.reason.startsWith("config.")),
     );
-    const { language } = log;
-    const failure = form && writeNow(1, render(recorder.report(error), form, { redact, language }));
+    const failure = form && writeNow(1, render(recorder.report(error), form));
     if (failure) {
       error ??= new JobError("output.unwritable", { said: wordOf(failure) }, { cause: failure });
       this.#writeFiles(recorder.report(error), false);
@@ -139,10 +138,10 @@ export class RunEnd {
 
   /** Writes the report to each of its paths. A full disk costs the report, not the run. */
   #writeFiles(report: Report, warns: boolean): void {
-    const { reportPaths, redact, log } = this.#options;
+    const { reportPaths, render, log } = this.#options;
     for (const path of reportPaths) {
       try {
-        writeReport(path, render(report, formOf(path), { redact, language: log.language }));
+        writeReport(path, render(report, formOf(path)));
       } catch (failure) {
         if (warns) log.warn("report.failed", "report.unwritable", { path, said: wordOf(failure) });
       }
@@ -181,14 +180,20 @@ function formOf(path: string): ReportForm {
   return /\.html$/i.test(path) ? "html" : "json";
 }
 
-/** The report in one of its forms. */
-function render(
-  report: Report,
-  form: ReportForm,
-  { redact, language }: { redact: Redact; language: Language },
-): string {
-  const json = toJson(report, redact);
-  return form === "json" ? json : reportPage(redactDeep(report, redact), json, language);
+/** Returns a report in one of its forms. */
+type Render = (report: Report, form: ReportForm) => string;
+
+/** Makes a Render for these forms: most runs need no page, so that it is loaded on demand. */
+export async function createRender(
+  forms: readonly (ReportForm | undefined)[],
+  redact: Redact,
+  language: Language,
+): Promise<Render> {
+  const page = forms.includes("html") ? await import("./page.ts") : undefined;
+  return (report, form) => {
+    const json = toJson(report, redact);
+    return form === "html" && page ? page.reportPage(redactDeep(report, redact), json, language) : json;
+  };
 }
 
 /** Returns the system's word for an error. */

@@ -1,5 +1,4 @@
-import { writeSync } from "node:fs";
-import type { WriteStream } from "node:tty";
+import { fstatSync, writeSync } from "node:fs";
 import type { Environment } from "../config/env.ts";
 import { escapeText, type Redact } from "./redact.ts";
 
@@ -23,11 +22,17 @@ export interface Terminal {
  * Describes the stream of the log. TERM=dumb supports neither colours nor redrawing; a CI log keeps every
  * redrawn state.
  */
-export function openTerminal(fd: 1 | 2, stream: WriteStream, environment: Environment): Terminal {
+export function openTerminal(
+  fd: 1 | 2,
+  streams: Pick<NodeJS.Process, "stdout" | "stderr">,
+  environment: Environment,
+): Terminal {
   const { NO_COLOR, TERM, CI, COLUMNS, LC_ALL, LC_CTYPE, LANG } = environment;
   // A container has no locale, and the program that shows its log supports UTF-8.
   const locale = LC_ALL || LC_CTYPE || LANG || "UTF-8";
-  const terminal = stream.isTTY === true;
+  // node loads its streams for process.stdout: a pipe or file does without them
+  const stream = fstatSync(fd).isCharacterDevice() ? streams[fd === 1 ? "stdout" : "stderr"] : undefined;
+  const terminal = stream?.isTTY === true;
   const width = () => (terminal ? stream.getWindowSize()[0] : Number(COLUMNS)) || WIDTH;
   return {
     fd,

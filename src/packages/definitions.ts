@@ -1,6 +1,6 @@
 import type { Entry } from "../archive/types.ts";
 import { type Arch, isRowName, type Os } from "../identity.ts";
-import type { CollectorPlace } from "../volume/name.ts";
+import type { Slot } from "../volume/name.ts";
 import type { CollectorDefinition, CollectorFile, CollectorFolder } from "./package.ts";
 
 /** BK-Lite's own collectors: object, and executable below the top folder. */
@@ -108,7 +108,7 @@ export function slotPaths(archive: CollectorFile | CollectorFolder): Iterable<st
 }
 
 /** Whether a path in a slot is that of one of BK-Lite's own collectors, whatever the platform defines now. */
-export function isBuiltin(slot: CollectorPlace | undefined, paths: Iterable<string>): boolean {
+export function isBuiltin(slot: Slot | undefined, paths: Iterable<string>): boolean {
   return slot !== undefined && findCollectors(paths, slot.os, builtinDefinitions(slot.os)).length > 0;
 }
 

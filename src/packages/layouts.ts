@@ -57,7 +57,7 @@ export function slotCollectors(
   wanted: ResolveOptions,
   findSibling: FindSibling,
 ): Package[] {
-  const { place: slot, file, size } = archive;
+  const { slot, file, size } = archive;
   if (!slot) return [];
   const isFile = archive.kind === "collector";
   const types = isFile ? [archive.executable] : [...archive.executables.values()];
@@ -138,8 +138,8 @@ interface PlacedFile {
 }
 
 function programAndLibraries(archive: CollectorFile, libraries: CollectorFolder | undefined): PlacedFile[] {
-  const { file, path, stamp, name } = archive;
-  const own: TreeEntry = { file, path, stamp, name, isFolder: false, mode: 0o755 };
+  const { name } = archive;
+  const own: TreeEntry = { ...archive, isFolder: false, mode: 0o755 };
   const others = libraries?.tree.map((entry) => ({ path: `${LIBRARIES}/${entry.name}`, entry })) ?? [];
   return [{ path: name, entry: own }, ...others];
 }
@@ -231,7 +231,7 @@ export function isPart({ type, archive }: Package): boolean {
 
 /** Returns the collector that a slot's folder is named after, and the program that is missing in it. */
 export function collectorNamed(
-  { name, place: slot }: CollectorFolder,
+  { name, slot }: CollectorFolder,
   { definitions }: Pick<ResolveOptions, "definitions">,
 ): { object: string; program: string } | undefined {
   if (!slot) return undefined;
@@ -272,11 +272,11 @@ export function probeKey(language: string, name: string): string {
 export const BOOTSTRAP_KEY = `installer/windows/x86_64/${BOOTSTRAP_NAME}`;
 
 /**
- * Returns an installer's package, for the platform in its header. Throws exit 65 if its name or claim
+ * Returns an installer's package, for the platform in its header. Throws exit 65 if its name or declaration
  * contradicts it.
  */
 export function installerPackage(archive: InstallerFile): Package {
-  const { executable, file, claim: declared } = archive;
+  const { executable, file, declared } = archive;
   const found = platformOf(executable);
   if (!found) {
     const instead = executable.format === "other" ? executable.instead : undefined;
@@ -317,7 +317,7 @@ export function probePackage(archive: ProbeFile): Package {
     version: LATEST,
     archive,
     name,
-    description: archive.claim?.description ?? "",
+    description: archive.declared?.description ?? "",
     keyWithoutRow: probeKey(language, name),
   };
 }

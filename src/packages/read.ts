@@ -10,13 +10,13 @@ import {
 } from "../archive/file-kind.ts";
 import { followLinks } from "../archive/links.ts";
 import { type ArchiveFile, inspectTarGz, TarReader } from "../archive/tar-read.ts";
-import type { Entry, ExecutableType, Listing, OpenFile } from "../archive/types.ts";
+import type { Entry, ExecutableType, OpenFile } from "../archive/types.ts";
 import { hasEndRecord } from "../archive/zip-directory.ts";
 import { inspectZip, readEntryHead } from "../archive/zip-read.ts";
 import { createTurns } from "../async.ts";
 import type { VolumeConfig } from "../config/job-settings.ts";
 import { collectProblem, finding, JobError, type Problem, ProblemError, problem } from "../errors.ts";
-import type { Claim, PackageType } from "../identity.ts";
+import type { Declaration, PackageType } from "../identity.ts";
 import { type Expected, expectedDigests, hasSums, ownDigests, sumsLists } from "../volume/checksums.ts";
 import { type FileStamp, type VolumeFile, withFile } from "../volume/files.ts";
 import { type WaitOptions, whenComplete } from "../volume/growing.ts";
@@ -43,7 +43,7 @@ import { checkComplete, holdsExecutable } from "./validate.ts";
 /**
  * The file that the command line names, with its identity as far as it is given; else the identity of all.
  */
-export type ScanArguments = Claim & { file?: string };
+export type ScanArguments = Declaration & { file?: string };
 
 /** The files to read, and findings to be logged. */
 interface FoundFiles {
@@ -85,7 +85,12 @@ export function emptyVolume(path: string, warnings: readonly Problem[], others: 
     (one): one is Problem<"volume.near.split"> => one.reason === "volume.near.split",
   );
   const suspects = warnings.map(({ file }) => file);
-  return new JobError("volume.empty", { path, suspects, others, join: split?.params.command });
+  return new JobError("volume.empty", {
+    path,
+    suspects,
+    others,
+    join: split && String(split.params.command),
+  });
 }
 
 /** `signatures`: what VERIFY_KEY_FILE asks for. */
@@ -137,8 +142,8 @@ export async function readFiles(files: readonly VolumeFile[], options: ReadOptio
 
 /** Whether a file or folder may become a package: a slot of the bundle layout may also contain a log file. */
 function mayBePackage(archive: Archive): boolean {
-  if (!archive.place || (archive.kind !== "collector" && archive.kind !== "collector-folder")) return true;
-  return isBuiltin(archive.place, slotPaths(archive)) || holdsExecutable(archive);
+  if (!archive.slot || (archive.kind !== "collector" && archive.kind !== "collector-folder")) return true;
+  return isBuiltin(archive.slot, slotPaths(archive)) || holdsExecutable(archive);
 }
 
 /** Properties of every file that is open. */
@@ -147,7 +152,7 @@ type Opened = VolumeFile & { stamp: FileStamp };
 async function readArchive(file: VolumeFile, options: ReadOptions): Promise<Archive> {
   const { signal } = options;
   if (file.isFolder) return readCollectorFolder(file);
-  if (file.place) return readSlotFile(file, signal);
+  if (file.slot) return readSlotFile(file, signal);
   const type = packageType(file);
   return withFile(file, async (handle, stamp) => {
     const opened = { ...file, size: Number(stamp.size), stamp };
@@ -162,8 +167,8 @@ async function readArchive(file: VolumeFile, options: ReadOptions): Promise<Arch
 }
 
 /** Returns what the name says; not a collector's version, which is its maker's and not BK-Lite's. */
-function readName({ file, name, claim }: VolumeFile, type: PackageType): Named {
-  const read = parseName(name, type === "collector" ? { version: "", ...claim } : claim);
+function readName({ file, name, declared }: VolumeFile, type: PackageType): Named {
+  const read = parseName(name, type === "collector" ? { version: "", ...declared } : declared);
   if ("problem" in read) throw problem(file, read.problem.reason, read.problem.params);
   return read.named;
 }
@@ -174,20 +179,19 @@ async function readController(
   { signal, signatures }: ReadOptions,
 ): Promise<ControllerArchive> {
   const nameInfo = readName(file, "controller");
-  const claimed = file.claim ? undefined : formatOf(file.name);
+  const claimed = file.declared ? undefined : formatOf(file.name);
   const format = await readFormat(file, handle, claimed);
   const read = format === "zip" ? inspectZip : inspectTarGz;
-  const options = { signal, head: isVersionOrCa, digests: true };
+  const options = { signal, keeps: isVersionOrCa, digests: true };
   const listing = await read(file.file, handle, file.size, options);
   checkLinks(file.file, listing.entries);
   const { topFolder, members, ca } = contentsOf(listing.entries);
-  const firstBytes = (entry: Entry | undefined) =>
-    readFirstBytes({ ...file, ...listing }, handle, entry, signal);
+  const firstBytes = (entry: Entry | undefined) => readFirstBytes(file, handle, entry, signal);
   const own = await firstBytes(members.get("VERSION"));
   // a longer file is a bundle of certificates, which BK-Lite does not put there
   const certificate = (ca?.size ?? 0) <= VERSION_FILE_LENGTH ? await firstBytes(ca) : undefined;
   const around = await versionsAround(file, signatures);
-  const { entries, rootEntry = false, repeated = [] } = listing;
+  const { entries, rootEntry, repeated, sha256, fileDigests } = listing;
   return {
     ...file,
     kind: "controller",
@@ -200,14 +204,8 @@ async function readController(
     topFolder,
     members,
     ca: certificate,
-    digests: cacheOf(file, listing),
+    digests: new DigestCache(sha256 === undefined ? [] : [[file.file, sha256]], fileDigests),
   };
-}
-
-function cacheOf({ file }: VolumeFile, { sha256, fileDigests }: Listing): DigestCache {
-  const cache = new DigestCache(fileDigests);
-  if (sha256 !== undefined) cache.files.set(file, sha256);
-  return cache;
 }
 
 /** Reads an APM probe. Its links are not checked: BK-Lite's installer does not unpack it. */
@@ -223,7 +221,7 @@ async function readProbe(
     ...file,
     kind: "apm-probe",
     format,
-    digests: cacheOf(file, { entries: [], ...(sha256 && { sha256 }) }),
+    digests: new DigestCache(sha256 === undefined ? [] : [[file.file, sha256]]),
   };
 }
 
@@ -280,7 +278,7 @@ async function readFirstBytes(
   entry: Entry | undefined,
   signal: AbortSignal = new AbortController().signal,
 ): Promise<Buffer | undefined> {
-  if (!entry || entry.head) return entry?.head;
+  if (!entry || entry.firstBytes) return entry?.firstBytes;
   if (entry.location) return readEntryHead(archive.file, handle, entry, VERSION_FILE_LENGTH);
   const tar = new TarReader(archive, handle, signal);
   const pieces: Buffer[] = [];
@@ -357,7 +355,7 @@ async function readSlotFile(file: VolumeFile, signal: AbortSignal | undefined): 
     withFile(file, (handle, stamp) =>
       readCollector({ ...file, size: Number(stamp.size), stamp, nameInfo: {} }, handle, signal),
     );
-  if (isBuiltin(file.place, [slotPath(file.name)])) {
+  if (isBuiltin(file.slot, [slotPath(file.name)])) {
     const archive = await read();
     if (archive.size === 0) throw problem(file.file, "archive.empty", {});
     return archive;
@@ -391,7 +389,7 @@ async function readCollectorFolder(file: VolumeFile): Promise<CollectorFolder> {
   // a folder that no zip can hold is an error only if it is a collector
   const mayStay = found && ["collector.folder", "file.link", "file.changed"].includes(found.reason);
   const paths = mayStay ? (await readdir(file.path)).map((name) => `bin/${file.name}/${name}`) : [];
-  if (found && (!mayStay || isBuiltin(file.place, paths))) throw new ProblemError([found]);
+  if (found && (!mayStay || isBuiltin(file.slot, paths))) throw new ProblemError([found]);
   const executables = new Map(paths.map((path) => [path, { format: "other" } as const]));
   return { ...folder, tree: [], executables, stamp: emptyStamp(0), ...(found && { problem: found }) };
 }
@@ -409,7 +407,7 @@ async function readExecutables(
       path,
       await withFile(one, async (handle) => examine(opened, await readStart(opened.size, handle))),
     );
-    if (opened.size === 0 && isBuiltin(file.place, [path])) throw problem(one.file, "archive.empty", {});
+    if (opened.size === 0 && isBuiltin(file.slot, [path])) throw problem(one.file, "archive.empty", {});
   }
   return types;
 }
@@ -420,7 +418,7 @@ function emptyStamp(size: number): FileStamp {
 
 /** Returns a warning for names that a tar has more than once. */
 function repeatedNames(archive: Archive): Problem[] {
-  const [first, ...others] = (archive.kind === "controller" && archive.repeated) || [];
+  const [first, ...others] = archive.kind === "controller" ? archive.repeated : [];
   if (first === undefined) return [];
   return [finding(archive.file, "tar.repeated", { entry: first, count: others.length + 1 })];
 }
@@ -476,7 +474,7 @@ async function checkLibraries(
   // the file of the command line is read alone
   if (linkAllowed || folders.has(libraries)) return;
   const at = inFolder(folderOf(path), LIBRARIES);
-  await signatures.checkWhole({ file: libraries, path: at, ...(root && { root }) }, new Set());
+  await signatures.checkWhole({ file: libraries, path: at, root }, new Set());
 }
 
 async function compareDigests(

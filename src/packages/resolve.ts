@@ -151,10 +151,10 @@ async function resolveOther(
   if (archive.kind === "installer") return { packages: [installerPackage(archive)], warnings: [] };
   if (archive.kind === "apm-probe") return { packages: [probePackage(archive)], warnings: [] };
   if (archive.kind === "collector-folder") return resolveSlot(archive, wanted, findSibling);
-  const known = { ...archive.place, ...archive.claim, ...wanted.options };
+  const known = { ...archive.slot, ...archive.declared, ...wanted.options };
   const isZip = archive.format === "zip";
   const read = isZip ? await withProgram(archive, known, wanted.definitions) : archive;
-  if (read.place) return resolveSlot(read, wanted, findSibling);
+  if (read.slot) return resolveSlot(read, wanted, findSibling);
   const declared = packageOf(read, wanted);
   const { file, name, executable } = read;
   checkExecutable(executable, { file, entry: "", target: declared, source: "archive" });
@@ -180,7 +180,7 @@ function resolveSlot(
 
 /** Returns a warning for a slot's content that is no collector but most likely should be one. */
 function slotWarnings(archive: CollectorFile | CollectorFolder, wanted: ResolveOptions): Problem[] {
-  const { file, name, place: slot } = archive;
+  const { file, name, slot } = archive;
   const named = archive.kind === "collector-folder" ? collectorNamed(archive, wanted) : undefined;
   if (named) return [finding(file, "collector.incomplete", named)];
   if (!slot || !holdsExecutable(archive) || name === LIBRARIES) return [];
@@ -246,7 +246,7 @@ async function resolveController(
 function packageOf(archive: ControllerArchive | CollectorFile, wanted: ResolveOptions): Package {
   const { kind: type, nameInfo, name } = archive;
   // the command line wins over packages.json, and both over the file's own name and contents
-  const given = { ...archive.claim, ...wanted.options };
+  const given = { ...archive.declared, ...wanted.options };
   const isController = archive.kind === "controller";
   const header = isController ? undefined : platformOf(archive.executable);
   const os = given.os ?? nameInfo.os ?? header?.os ?? "linux";
@@ -264,7 +264,7 @@ function packageOf(archive: ControllerArchive | CollectorFile, wanted: ResolveOp
     version: version ?? "1.0.0",
     archive,
     name,
-    description: archive.claim?.description ?? "",
+    description: archive.declared?.description ?? "",
   };
 }
 

@@ -6,7 +6,7 @@ import type { Entry, FileDigests, OpenFile, Source, ZipLocation } from "../archi
 import { readVerified, type VerifyOptions, verifyEntries } from "../archive/zip-verify.ts";
 import { copyZip, type ZipItem } from "../archive/zip-write.ts";
 import { inParallel } from "../async.ts";
-import { isSystemError, problem } from "../errors.ts";
+import { problem } from "../errors.ts";
 import { shownKey } from "../sshsig.ts";
 import {
   assertUnchanged,
@@ -18,7 +18,7 @@ import {
   withStamped,
 } from "../volume/files.ts";
 import type { TreeEntry } from "../volume/list.ts";
-import { unreadable } from "../volume/paths.ts";
+import { readError } from "../volume/paths.ts";
 import {
   type Archive,
   type ControllerArchive,
@@ -31,7 +31,7 @@ import {
 } from "./package.ts";
 import { derivedSize, isFromFolder, MAX_ZIP, onlyItem } from "./repack.ts";
 
-/** The version of the rules by which bytes are derived: other rules may give other bytes. */
+/** The version of the rules by which content is derived, however well it is deflated. */
 const RULE = 1;
 /** The same for a program that is moved to its definition's path. */
 const TARGET_RULE = 2;
@@ -127,7 +127,7 @@ function tarStream(
         close: () => tar.close().finally(close),
       };
     },
-    translate: (error) => (isSystemError(error) ? unreadable(archive.file, archive.path, error) : error),
+    translate: (error) => readError(archive, error),
   };
   // an entry that replaces a link is a copy: the bytes at one place are read once
   const own = new Map(archive.entries.filter(({ kind }) => kind === "file").map((one) => [one.offset, one]));
@@ -267,9 +267,9 @@ async function readDigest(source: Source, signal: AbortSignal): Promise<Digest> 
 }
 
 /**
- * Returns the origin for a stored object's headers: the digest of the source and the rule by which the bytes
- * are derived. Equal origins mean equal bytes, without deriving them again. undefined for a package that is
- * its file.
+ * Returns the origin for a stored object's headers: the digest of the source and the rule by which the
+ * content is derived. Equal origins mean equal content, without deriving it again. undefined for a package
+ * that is its file.
  */
 export async function packageOrigin(
   { archive, derived }: Package,

@@ -31,11 +31,11 @@ import { isJunk } from "./repack.ts";
  * to the os has a line that looks like a version and is none: it must not silently become another version.
  */
 export function checkVersion(
-  { claim, nameInfo, versions, file }: ControllerArchive,
+  { declared, nameInfo, versions, file }: ControllerArchive,
   os: Os,
   { options, packageVersion }: ResolveOptions,
 ): Problem[] {
-  if ((options.version ?? claim?.version ?? nameInfo.version ?? packageVersion) !== undefined) return [];
+  if ((options.version ?? declared?.version ?? nameInfo.version ?? packageVersion) !== undefined) return [];
   for (const one of versions) {
     if (versionFor([one], os) !== undefined) return [];
     const line = one.unread?.[os] ?? one.unread?.any;
@@ -108,7 +108,7 @@ export async function withProgram(
   { os, object }: { os?: Os | undefined; object?: string | undefined },
   definitions: readonly CollectorDefinition[],
 ): Promise<CollectorFile> {
-  const paths = archive.place ? slotPaths(archive) : [];
+  const paths = archive.slot ? slotPaths(archive) : [];
   const known = OPERATING_SYSTEMS.filter((one) => one === (os ?? one)).flatMap((one) =>
     definitionsFor({ os: one, arch: null }, definitions),
   );

@@ -208,8 +208,10 @@ export function saysEntries({ headers }: StoredObject): boolean {
 }
 
 /** Whether an object was derived from the same source in the same way, so that its content is the same. */
-function hasOrigin(object: StoredObject, origin: string): boolean {
-  return object.headers[ORIGIN_HEADER]?.[0] === origin;
+function hasOrigin({ key, headers }: StoredObject, origin: string): boolean {
+  // version 1.0 named no rule, and stored a folder under a `.zip` and a program under any other name
+  const origin10 = origin.replace(key.endsWith(".zip") ? ":folder/1:" : ":executable/1:", ":");
+  return [origin, origin10].includes(headers[ORIGIN_HEADER]?.[0] ?? "");
 }
 
 /** Returns a package with the digest of a stored object that has its content. */

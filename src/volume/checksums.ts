@@ -1,10 +1,13 @@
 import { stat } from "node:fs/promises";
 import { problem } from "../errors.ts";
-import { besideAndAbove, decodeText, type Located, readSmall, type VolumeFile } from "./files.ts";
+import { besideAndAbove, decodeText, type Located, readSmall, type VolumeFile, withEnding } from "./files.ts";
 
 /** The name of a list of checksums. */
 export const LIST = "SHA256SUMS";
+/** Bytes of a list that need not be signed. */
 const MAX_LENGTH = 1024 * 1024;
+/** Characters of the longest line that is read. */
+const MAX_LINE = 4096;
 
 /** An archive's SHA-256 by a checksum file. */
 export interface Expected {
@@ -20,9 +23,18 @@ export interface Expected {
  * exit 65.
  */
 export async function expectedDigests(archive: VolumeFile): Promise<Expected[]> {
+  const { name, file } = archive;
   const found = await ownDigests(archive);
   for (const [above, list] of sumsLists(archive).entries()) {
-    found.push(...(await fromList(archive, list, above > 0)));
+    const wanted = above > 0 ? file.slice(list.file.length - LIST.length) : name;
+    const named = (await readLines(list, wanted))?.filter((line) => line.name !== undefined) ?? [];
+    const isHere = ({ name: listed }: Line) => listed === name || listed === `./${name}`;
+    const isBelow = ({ name: listed }: Line) => `/${listed}`.endsWith(`/${wanted}`);
+    const isAlike = ({ name: listed = "" }: Line) => isSameName(listed, name);
+    // a list of several folders may have the name more than once: the line without a folder counts first
+    const rules = above > 0 ? [isBelow] : [isHere, isBelow, isAlike];
+    const ours = rules.map((rule) => named.filter(rule)).find((lines) => lines.length > 0) ?? [];
+    found.push(...ours.map(({ sha256 }) => ({ sha256, from: list.file })));
   }
   return found;
 }
@@ -42,151 +54,81 @@ export function hasSums({ path }: Located): Promise<boolean> {
   );
 }
 
-async function fromList(archive: VolumeFile, list: Located, isAbove: boolean): Promise<Expected[]> {
-  const { name, file } = archive;
-  const wanted = isAbove ? file.slice(list.file.length - LIST.length) : name;
-  const isOurs = (listed: string) =>
-    isAbove ? `/${listed}`.endsWith(`/${wanted}`) : isSameName(listed, name);
-  const lines = (await readLines(list)) ?? [];
-  const unread = lines.filter(({ says, text }) => !says && (isAbout(text, wanted) || isCut(text)));
-  const bad = unread[0] ?? (lines.some(({ says }) => says) ? undefined : lines[0]);
-  if (bad) throw problem(list.file, "checksum.line", { line: bad.number, cut: isCut(bad.text) });
-  const names = lines.flatMap(({ says }) => (says?.name === undefined ? [] : [{ ...says, name: says.name }]));
-  const found = names.filter((line) => isOurs(line.name));
-  // a list of several folders may have the name more than once: the line without a folder counts first
-  const beside = found.filter((line) => [name, `./${name}`].includes(line.name));
-  const exact = found.filter((line) => line.name.endsWith(`/${name}`));
-  const [chosen = found] = isAbove ? [] : [beside, exact].filter((some) => some.length > 0);
-  return chosen.map(({ sha256 }) => ({ sha256, from: list.file }));
-}
-
 /** Returns the digests that `NAME.sha256` has for a file. Throws exit 65 for a line that cannot be read. */
-export async function ownDigests({ name, file, path, root }: VolumeFile): Promise<Expected[]> {
-  const ending = ".sha256";
-  const at = typeof path === "string" ? `${path}${ending}` : Buffer.concat([path, Buffer.from(ending)]);
-  const own = { file: `${file}${ending}`, path: at, ...(root !== undefined && { root }) };
-  const lines = await readLines(own);
+export async function ownDigests(archive: VolumeFile): Promise<Expected[]> {
+  const { name } = archive;
+  const own = withEnding(archive, ".sha256");
+  const lines = await readLines(own, name);
   if (!lines) return [];
   if (lines.length === 0) throw problem(own.file, "checksum.empty", {});
-  const read = lines.flatMap(({ says }) => says ?? []);
-  const ours = read.filter((line) => line.name === undefined || isSameName(line.name, name));
-  const bad = lines.find(({ says, text }) => !says && (read.length === 0 || isAbout(text, name)));
-  if (bad) throw problem(own.file, "checksum.line", { line: bad.number, cut: isCut(bad.text) });
+  const ours = lines.filter((line) => line.name === undefined || isSameName(line.name, name));
   if (ours.length === 0) throw problem(own.file, "checksum.other", {});
   return ours.map(({ sha256 }) => ({ sha256, from: own.file }));
 }
 
-/** Whether a line that cannot be read mentions a file. */
-function isAbout(text: string, name: string): boolean {
-  return text.replaceAll("\\", "/").toLowerCase().includes(name.toLowerCase());
+/**
+ * Returns the lines that can be read; undefined: there is no such file. Throws exit 65 for the first of the
+ * others if it mentions `wanted`, or is the beginning of a digest at the end, or if no line can be read.
+ */
+async function readLines(list: Located, wanted: string): Promise<Line[] | undefined> {
+  const bytes = await readList(list, MAX_LENGTH);
+  if (!bytes) return undefined;
+  const lines = parseList(list, bytes);
+  const read = lines.flatMap(({ says }) => says ?? []);
+  const isCut = (text: string) => /^[0-9a-f]{1,63}$/i.test(text) && text === lines.at(-1)?.text;
+  const isAbout = (text: string) => folded(text.replaceAll("\\", "/")).includes(folded(wanted));
+  const bad = lines.find(({ says, text }) => !says && (read.length === 0 || isAbout(text) || isCut(text)));
+  if (bad) throw problem(list.file, "checksum.line", { line: bad.number, cut: isCut(bad.text) });
+  return read;
 }
 
-interface ReadLine {
-  /** From 1. */
-  number: number;
-  text: string;
-  /** undefined: the line cannot be read. */
-  says: Line | undefined;
-}
-
-/** Returns the file's lines without blank ones and comments; undefined: there is no such file. */
-async function readLines(list: Located): Promise<ReadLine[] | undefined> {
-  const found = await readSmall(list, MAX_LENGTH);
+/** Reads a list of checksums; undefined: there is none. Throws exit 65 if it is no file or too long. */
+export async function readList(list: Located, limit: number): Promise<Buffer | undefined> {
+  const found = await readSmall(list, limit);
   if (found === "missing") return undefined;
   // a dangling link, too: a check was intended
   if (found === "irregular") throw problem(list.file, "checksum.irregular", {});
-  if (found.size > MAX_LENGTH) throw problem(list.file, "checksum.long", {});
-  const text = decodeText(found.bytes);
-  if (text === undefined) throw problem(list.file, "checksum.encoding", {});
-  return text.split(/\r\n|\r|\n/).flatMap((line, index) => {
-    const trimmed = line.trim();
-    if (trimmed === "" || trimmed.startsWith("#")) return [];
-    return [{ number: index + 1, text: trimmed, says: parseLine(trimmed) }];
-  });
+  if (found.size > limit) throw problem(list.file, "checksum.long", {});
+  return found.bytes;
 }
 
-/** Characters of a SHA-256 in hex. */
-const LENGTH = 64;
-/** Characters of the longest line that is read. */
-const MAX_LINE = 4096;
-
-/** A line of a checksum file. */
-export interface Line {
+/** A line of a list of checksums. */
+interface Line {
   /** Lower-case hex. */
   sha256: string;
-  /** undefined: the line has only the digest. */
+  /** With `/` between its folders; undefined: the line has only the digest. */
   name: string | undefined;
 }
 
 /**
- * Returns the digests of a list by exact path below its folder, without the `./` that find and sha256sum
- * write.
+ * Returns a list's lines without blank ones and comments, with their numbers from 1; `says` is undefined for
+ * a line that cannot be read. Throws exit 65 if the list is not text.
  */
-export function digestsIn(text: string): ReadonlyMap<string, readonly string[]> {
-  const digests = new Map<string, string[]>();
-  for (const line of text.split(/\r\n|\r|\n/)) {
-    const { name, sha256 } = parseLine(line) ?? {};
-    if (name === undefined || sha256 === undefined) continue;
-    const path = name.replace(/^\.\//, "");
-    digests.set(path, [...(digests.get(path) ?? []), sha256]);
-  }
-  return digests;
+export function parseList({ file }: Located, bytes: Buffer) {
+  const whole = decodeText(bytes);
+  if (whole === undefined) throw problem(file, "checksum.encoding", {});
+  return whole.split(/\r\n|\r|\n/).flatMap((line, index) => {
+    const text = line.trim();
+    if (text === "" || text.startsWith("#")) return [];
+    return [{ number: index + 1, text, says: parseLine(text) }];
+  });
 }
 
-/**
- * Reads a line in the forms of coreutils (`digest  name`, `digest *name`, the digest alone), BSD (`SHA256
- * (name) = digest`) and openssl (`SHA2-256(name)= digest`); undefined for any other. Reads the line once.
- */
-export function parseLine(text: string): Line | undefined {
+/** coreutils: `digest  name`, `digest *name`, the digest alone, `\` before a name with escapes. */
+const LISTED = /^\\?(?<sha256>[0-9a-f]{64})(?:[ \t]+\*?(?<name>.*))?$/is;
+/** BSD (`SHA256 (name) = digest`) and openssl (`SHA2-256(name)= digest`). */
+const TAGGED = /^SHA(?:2-)?256\s*\((?<name>.*)\)\s*=\s*(?<sha256>[0-9a-f]{64})$/is;
+/** The names of standard input. */
+const STDIN: readonly string[] = ["", "-", "stdin"];
+
+function parseLine(text: string): Line | undefined {
   if (text.length > MAX_LINE) return undefined;
-  const line = text.trim();
-  return line.startsWith("SHA") || line.startsWith("sha") ? parseTagged(line) : parseListed(line);
-}
-
-function parseListed(line: string): Line | undefined {
-  // coreutils begins a line with a backslash if the name has escapes
-  const start = line.startsWith("\\") ? 1 : 0;
-  const sha256 = digestAt(line, start);
-  const rest = line.slice(start + LENGTH);
-  if (sha256 === undefined || (rest !== "" && rest[0] !== " " && rest[0] !== "\t")) return undefined;
-  const listed = rest.trimStart();
-  const name = pathOf(listed.startsWith("*") ? listed.slice(1) : listed, start === 1);
-  // `sha256sum < file`
-  return { sha256, name: name === "" || name === "-" ? undefined : name };
-}
-
-function parseTagged(line: string): Line | undefined {
-  const tag = ["SHA256", "SHA2-256"].find((word) => line.slice(0, word.length).toUpperCase() === word);
-  const sha256 = digestAt(line, line.length - LENGTH);
-  const named = line.slice(tag?.length ?? 0, -LENGTH).trim();
-  if (tag === undefined || sha256 === undefined || !named.startsWith("(") || !named.endsWith("=")) {
-    return undefined;
-  }
-  const bracketed = named.slice(1, -1).trimEnd();
-  if (!bracketed.endsWith(")")) return undefined;
-  const name = pathOf(bracketed.slice(0, -1), false);
-  // `openssl dgst < file`
-  return { sha256, name: name === "stdin" ? undefined : name };
-}
-
-/** Returns a path with `/` between its folders. */
-function pathOf(name: string, escaped: boolean): string {
-  return (escaped ? name.replaceAll("\\\\", "\\") : name).replaceAll("\\", "/");
-}
-
-function digestAt(line: string, start: number): string | undefined {
-  if (start < 0) return undefined;
-  const digest = line.slice(start, start + LENGTH);
-  return digest.length === LENGTH && isHex(digest) ? digest.toLowerCase() : undefined;
-}
-
-/** Whether a line is the beginning of a digest. */
-export function isCut(line: string): boolean {
-  return line.length < LENGTH && isHex(line);
-}
-
-function isHex(text: string): boolean {
-  return /^[0-9a-f]+$/i.test(text);
+  const { sha256, name = "" } = (LISTED.exec(text) ?? TAGGED.exec(text))?.groups ?? {};
+  if (sha256 === undefined) return undefined;
+  return {
+    sha256: sha256.toLowerCase(),
+    name: STDIN.includes(name) ? undefined : name.replaceAll(/\\+/g, "/"),
+  };
 }
 
 /** Whether two names are equal on systems that ignore case and Unicode normalization. */

@@ -8,16 +8,16 @@ import { type BigIntStats, constants } from "node:fs";
 import { open, readdir, readlink, realpath, stat } from "node:fs/promises";
 import { basename, join } from "node:path";
 import { blocks, readFully } from "../archive/blocks.ts";
+import { decodeText as decodeBytes } from "../archive/entries.ts";
 import type { OpenFile, Source } from "../archive/types.ts";
-import { isSystemError, ProblemError, problem } from "../errors.ts";
-import type { Claim } from "../identity.ts";
+import { ProblemError, problem } from "../errors.ts";
+import type { Declaration } from "../identity.ts";
 import { createSweep } from "../memory.ts";
 import type { Reading } from "../output/progress.ts";
-import type { CollectorPlace } from "./name.ts";
+import type { Slot } from "./name.ts";
 import {
   changed,
   exists,
-  type FileName,
   type FilePath,
   folderOf,
   inFolder,
@@ -25,8 +25,8 @@ import {
   isDenied,
   isNowhere,
   linkTarget,
+  readError,
   readName,
-  unreadable,
 } from "./paths.ts";
 
 /** A file that may be read. */
@@ -35,8 +35,8 @@ export interface Located {
   file: string;
   /** Absolute path, as the file system has it. */
   path: FilePath;
-  /** The folder, without links, below which a link must end; undefined: anywhere. */
-  root?: FilePath;
+  /** The folder, without links, below which a link must end. */
+  root: FilePath;
   /** The command line names it: it may be a link to anywhere, the files beside it may not. */
   linkAllowed?: true;
   /** Called when the file is opened: what it returns is told how much of the file is read, for progress. */
@@ -44,8 +44,7 @@ export interface Located {
 }
 
 /**
- * A regular file whose name or claim says what it is, or an entry of the bundle's collector folders. Not read
- * yet.
+ * A regular file whose name or declaration says what it is, or an entry of a collector folder. Not read yet.
  */
 export interface VolumeFile extends Located {
   /** Base name; becomes the row's name and the object's description. */
@@ -54,9 +53,9 @@ export interface VolumeFile extends Located {
   bytes?: string;
   /** Bytes. */
   size: number;
-  claim?: Claim;
+  declared?: Declaration;
   /** In a collector folder: a package if the platform defines a collector of that name. */
-  place?: CollectorPlace;
+  slot?: Slot;
   /** A folder in a collector folder. */
   isFolder?: boolean;
 }
@@ -79,18 +78,19 @@ export interface StampedFile extends Located {
  * Returns where a companion of this name may be: in the file's own folder first, then in each folder above
  * it, up to the volume's. For a file from the command line only its own folder counts.
  */
-export function besideAndAbove(of: Located, name: string): [Located, ...Located[]] {
-  const parts = of.linkAllowed ? [] : of.file.split("/").slice(0, -1);
-  const own = of.file.slice(0, of.file.lastIndexOf("/") + 1);
-  const root = of.root === undefined ? {} : { root: of.root };
-  let folder = folderOf(of.path);
-  const found: [Located, ...Located[]] = [{ file: `${own}${name}`, path: inFolder(folder, name), ...root }];
-  for (let depth = parts.length - 1; depth >= 0; depth -= 1) {
+export function besideAndAbove({ file, path, root, linkAllowed }: Located, name: string): Located[] {
+  const starts = [0, ...Array.from(file.matchAll(/\//g), ({ index }) => index + 1)].reverse();
+  let folder = path;
+  return starts.slice(0, linkAllowed ? 1 : undefined).map((start) => {
     folder = folderOf(folder);
-    const file = [...parts.slice(0, depth), name].join("/");
-    found.push({ file, path: inFolder(folder, name), ...root });
-  }
-  return found;
+    return { file: file.slice(0, start) + name, path: inFolder(folder, name), root };
+  });
+}
+
+/** Returns the file beside this one whose name has an ending more. */
+export function withEnding({ file, path, root }: Located, ending: string): Located {
+  const at = typeof path === "string" ? path + ending : Buffer.concat([path, Buffer.from(ending)]);
+  return { file: file + ending, path: at, root };
 }
 
 /**
@@ -104,18 +104,15 @@ export async function withFile<T>(
 ): Promise<T> {
   try {
     const { handle, stamp } = await openFile(file);
-    try {
-      const result = await use(handle, stamp).catch(async (error: unknown) => {
-        if (error instanceof ProblemError) await assertUnchanged(handle, { ...file, stamp });
-        throw error;
-      });
-      await assertUnchanged(handle, { ...file, stamp });
-      return result;
-    } finally {
-      await handle.close();
-    }
+    await using _ = handle;
+    const result = await use(handle, stamp).catch(async (error: unknown) => {
+      if (error instanceof ProblemError) await assertUnchanged(handle, { ...file, stamp });
+      throw error;
+    });
+    await assertUnchanged(handle, { ...file, stamp });
+    return result;
   } catch (error) {
-    throw isSystemError(error) ? unreadable(file.file, file.path, error) : error;
+    throw readError(file, error);
   }
 }
 
@@ -137,15 +134,12 @@ export async function* readStream(
 ): AsyncGenerator<Buffer, void, void> {
   try {
     const { handle } = await openFile(file);
-    try {
-      await assertUnchanged(handle, file);
-      yield* read(handle);
-      await assertUnchanged(handle, file);
-    } finally {
-      await handle.close();
-    }
+    await using _ = handle;
+    await assertUnchanged(handle, file);
+    yield* read(handle);
+    await assertUnchanged(handle, file);
   } catch (error) {
-    throw isSystemError(error) ? unreadable(file.file, file.path, error) : error;
+    throw readError(file, error);
   }
 }
 
@@ -178,8 +172,8 @@ export async function openFile(file: Located): Promise<{ handle: OpenFile; stamp
   const handle = await open(file.path, constants.O_RDONLY | constants.O_NONBLOCK);
   try {
     // a link may have replaced the file since: what counts is where the open file is
-    const place = await readlink(`/proc/self/fd/${handle.fd}`, "buffer").catch(() => undefined);
-    if (place && !isInside(file, place)) throw problem(file.file, "file.link", {});
+    const at = await readlink(`/proc/self/fd/${handle.fd}`, "buffer").catch(() => undefined);
+    if (at && !file.linkAllowed && !isBelow(at, file.root)) throw problem(file.file, "file.link", {});
     const stamp = await stampOf(handle, file.file);
     return { handle: file.watch ? watched(handle, file.watch()) : handle, stamp };
   } catch (error) {
@@ -210,35 +204,34 @@ function watched(handle: OpenFile, reading: Reading): OpenFile {
  * a file.
  */
 export async function assertInside(file: Located): Promise<void> {
-  if (file.root === undefined || file.linkAllowed) return;
-  const place = await realpath(file.path, "buffer").catch((error: unknown) => {
+  if (file.linkAllowed) return;
+  const end = await realpath(file.path, "buffer").catch((error: unknown) => {
     // a link into a folder that this user may not enter
-    const target = isSystemError(error) && isDenied(error) ? linkTarget(file.path) : undefined;
-    if (target !== undefined && !isInside(file, target)) return Buffer.from(target);
+    const target = isDenied(error) ? linkTarget(file.path) : undefined;
+    if (target !== undefined && !isBelow(target, file.root)) return target;
     throw error;
   });
-  if (!isInside(file, place)) throw problem(file.file, "file.link", {});
-}
-
-function isInside({ root, linkAllowed }: Located, place: string | Buffer): boolean {
-  return root === undefined || linkAllowed === true || isBelow(place, root);
+  if (!isBelow(end, file.root)) throw problem(file.file, "file.link", {});
 }
 
 /**
  * Returns where a file is that was named as it is shown, or with bytes that Node could not read as an
  * argument: names on the volume need not be UTF-8.
  */
-export async function locate(folder: string, file: string): Promise<{ path: FilePath; name: FileName }> {
+export async function locate(
+  folder: string,
+  file: string,
+): Promise<{ path: FilePath; name: string; bytes?: string }> {
   const path = join(folder, file);
-  const asGiven = { path, name: { name: basename(path), raw: basename(path) } };
+  const asGiven = { path, name: basename(path) };
   if (await exists(path)) return asGiven;
-  let found: { path: FilePath; name: FileName } = { ...asGiven, path: folder };
+  let found: Awaited<ReturnType<typeof locate>> = { ...asGiven, path: folder };
   for (const part of file.split("/").filter((one) => one !== "")) {
     const names = await readdir(found.path, { encoding: "buffer" }).catch(() => []);
-    const raw = names.find((one) => readName(one).name === part || one.toString() === part);
-    if (raw === undefined) return asGiven;
-    const name = readName(raw);
-    found = { path: inFolder(found.path, name.raw), name };
+    const match = names.find((one) => readName(one).name === part || one.toString() === part);
+    if (match === undefined) return asGiven;
+    const { raw, ...named } = readName(match);
+    found = { path: inFolder(found.path, raw), ...named };
   }
   return found;
 }
@@ -250,8 +243,7 @@ export async function fileSize(file: Located): Promise<number | "missing" | "irr
     const found = await stat(file.path);
     return found.isFile() ? found.size : "irregular";
   } catch (error) {
-    if (!isSystemError(error)) throw error;
-    if (!isNowhere(error)) throw unreadable(file.file, file.path, error);
+    if (!isNowhere(error)) throw readError(file, error);
     return (await exists(file.path)) ? "irregular" : "missing";
   }
 }
@@ -289,20 +281,13 @@ const BLOCK = 1024 * 1024;
 /**
  * Returns a file's SHA-256, lower-case hex. Throws exit 74 if it has changed since the scan, or changes now.
  */
-export async function digest(archive: StampedFile, signal?: AbortSignal): Promise<string> {
-  return withStamped(archive, async (handle) => {
-    const size = Number(archive.stamp.size);
-    const hash = createHash("sha256");
-    let hashed = 0;
-    for await (const block of blocks(handle, { size }, BLOCK, signal)) {
-      hash.update(block);
-      hashed += block.length;
-    }
-    // blocks() reads into two buffers
-    createSweep()(2 * Math.min(BLOCK, size));
-    if (hashed !== size) throw changed(archive.file);
-    return hash.digest("hex");
-  });
+export async function digest(archive: StampedFile, signal = new AbortController().signal): Promise<string> {
+  const source = fileSource(archive);
+  const hash = createHash("sha256");
+  for await (const block of source.blocks(BLOCK, signal)) hash.update(block);
+  // two buffers alternate in blocks()
+  createSweep()(2 * Math.min(BLOCK, Number(archive.stamp.size)));
+  return hash.digest("hex");
 }
 
 /**
@@ -311,7 +296,9 @@ export async function digest(archive: StampedFile, signal?: AbortSignal): Promis
  */
 export function decodeText(bytes: Buffer): string | undefined {
   const wide = utf16Of(bytes);
-  const text = wide ? new TextDecoder(wide).decode(bytes) : decodeNarrow(bytes);
+  const text = wide
+    ? new TextDecoder(wide).decode(bytes)
+    : (decodeBytes(bytes, "utf-8")?.replace(/^\ufeff/, "") ?? new TextDecoder("gb18030").decode(bytes));
   return text.includes("\0") ? undefined : text;
 }
 
@@ -322,12 +309,4 @@ function utf16Of(bytes: Buffer): "utf-16le" | "utf-16be" | undefined {
   const start = bytes.toString("hex", 0, 4);
   if (/^fffe|^(?!00)..00(?!00)..00/.test(start)) return "utf-16le";
   return /^feff|^00(?!00)..00(?!00)../.test(start) ? "utf-16be" : undefined;
-}
-
-function decodeNarrow(bytes: Buffer): string {
-  try {
-    return new TextDecoder("utf-8", { fatal: true }).decode(bytes);
-  } catch {
-    return new TextDecoder("gb18030").decode(bytes);
-  }
 }

@@ -1,6 +1,6 @@
 import { stat } from "node:fs/promises";
-import { poll, until } from "../async.ts";
-import { type Problem, ProblemError, problem } from "../errors.ts";
+import { createLineClock, poll, until } from "../async.ts";
+import { collectProblem, type Problem, ProblemError, problem } from "../errors.ts";
 import type { ReasonId } from "../messages/catalog.ts";
 import type { Located } from "./files.ts";
 import type { FilePath } from "./paths.ts";
@@ -11,54 +11,41 @@ const YOUNG = 60_000;
 const POLL = 250;
 /** Milliseconds without a change after which it is read again. */
 const QUIET = 1000;
-/** Milliseconds without a change after which a file that looks damaged is damaged. */
-const STILL = 5000;
-/** Milliseconds before the first log line of a wait, and between two lines. */
+/** Milliseconds before the first log line of a wait. */
 const FIRST_LINE = 2000;
-const LINE = 10_000;
 
-/** Problems of a file that ends too early. */
-const CUT_SHORT: ReadonlySet<ReasonId> = new Set<ReasonId>([
-  "archive.empty",
-  "file.changed",
-  "gzip.truncated",
-  "program.truncated",
-  "tar.truncated",
-  "zip.truncated",
-]);
-/**
- * Problems of a file that got its full length first and is being filled: it is damaged if nothing more is
- * written.
- */
-const UNFILLED: ReadonlySet<ReasonId> = new Set<ReasonId>([
-  "archive.kind.zeros",
-  "gzip.damaged",
-  "program.kind",
-  "tar.header",
-  "zip.end",
-  "zip.directory",
-  "zip.header.missing",
-  "checksum.empty",
-  "checksum.mismatch",
-  "signature.invalid",
-  "signature.missing",
-  "signature.unlisted",
-]);
-
-/** A wait for a file, in whole seconds. */
-interface Wait {
-  file: string;
-  seconds: number;
-  left: number;
-}
-
-type OnWait = (wait: Wait) => void;
+/** Milliseconds for a file that ends too early: it is waited for until the time is over. */
+const TO_THE_END = Number.POSITIVE_INFINITY;
+/** Milliseconds for a file that got its full length first: if nothing is written meanwhile it is damaged. */
+const FILLED = 5000;
+/** How long a file with this problem is watched for a change, if nothing changes. */
+const WATCHED: { [reason in ReasonId]?: number } = {
+  "archive.empty": TO_THE_END,
+  "file.changed": TO_THE_END,
+  "gzip.truncated": TO_THE_END,
+  "program.truncated": TO_THE_END,
+  "tar.truncated": TO_THE_END,
+  "zip.truncated": TO_THE_END,
+  "archive.kind.zeros": FILLED,
+  "gzip.damaged": FILLED,
+  "program.kind": FILLED,
+  "tar.header": FILLED,
+  "zip.end": FILLED,
+  "zip.directory": FILLED,
+  "zip.header.missing": FILLED,
+  "checksum.empty": FILLED,
+  "checksum.mismatch": FILLED,
+  "signature.invalid": FILLED,
+  "signature.missing": FILLED,
+  "signature.unlisted": FILLED,
+};
 
 export interface WaitOptions {
   signal?: AbortSignal;
   /** Seconds that a file is waited for in all; none unless given. */
   patience?: number;
-  onWait?: OnWait;
+  /** Receives, in whole seconds, how long a file has been waited for. */
+  onWait?: (wait: { file: string; seconds: number; left: number }) => void;
 }
 
 /**
@@ -70,56 +57,48 @@ export interface WaitOptions {
 export async function whenComplete<T>(
   file: Located,
   read: () => Promise<T>,
-  { signal = new AbortController().signal, patience = 0, onWait = () => {} }: WaitOptions,
+  { signal = new AbortController().signal, patience = 0, onWait }: WaitOptions,
   isNeeded: (value: T) => boolean = () => true,
 ): Promise<T> {
-  let wait: FileWait | undefined;
+  let wait: Wait | undefined;
   for (;;) {
     const readAt = Date.now();
-    const result = await read().then(
-      (value) => ({ value }),
-      (error: unknown) => ({ error }),
-    );
-    if ("value" in result && !isNeeded(result.value)) return result.value;
-    const error = "error" in result ? result.error : undefined;
-    if (error !== undefined && !(error instanceof ProblemError)) throw error;
-    const found = error?.problems[0];
-    if (patience > 0 && (await mayBeGrowing(file, found))) {
-      wait ??= new FileWait({ file: found?.file ?? file.file, patience, onWait, signal });
-      const end = await wait.forQuiet(pathsOf(file, found), readAt, stillness(found));
+    const problems: Problem[] = [];
+    const value = (await collectProblem(problems, read)) as T;
+    const [found] = problems;
+    if (!found && !isNeeded(value)) return value;
+    const still = found ? stillness(found) : 0;
+    if (patience > 0 && still !== undefined && (await mayBeGrowing(file, found))) {
+      wait ??= createWait(found?.file ?? file.file, patience, onWait);
+      const end = await untilQuiet(pathsOf(file, found), { wait, readAt, still, signal });
       if (end === "changed") continue;
-      if (end === "moving" || (found && CUT_SHORT.has(found.reason))) throw wait.over();
+      if (end === "moving" || still === TO_THE_END)
+        throw problem(wait.file, "file.growing", { seconds: wait.seconds() });
     }
-    if (error !== undefined) throw error;
-    if ("value" in result) return result.value;
+    if (problems.length > 0) throw new ProblemError(problems);
+    return value;
   }
+}
+
+/** Returns how long a file with this problem is watched for a change; undefined: waiting cannot help. */
+function stillness(found: Problem): number | undefined {
+  // a text that ends in the middle
+  const isText = found.reason === "checksum.line" || found.reason === "manifest.json";
+  return isText && found.params.cut ? FILLED : WATCHED[found.reason];
 }
 
 /** Whether the file may be being written, after a read that found this problem, or none. */
 async function mayBeGrowing(file: Located, found: Problem | undefined): Promise<boolean> {
-  const [own] = await statAll([file.path]);
-  if (!found) return own !== undefined && isRecent(Number(own.ctimeMs), QUIET);
-  if (found.reason === "file.changed") return true;
-  if (!CUT_SHORT.has(found.reason) && !UNFILLED.has(found.reason) && !isCut(found)) return false;
+  if (found?.reason === "file.changed") return true;
   const stats = await statAll(pathsOf(file, found));
-  return stats.some((one) => one?.isFile() && isRecent(Number(one.mtimeMs), YOUNG, YOUNG));
-}
-
-/** Returns how many milliseconds to wait for a change: for a file that is cut short, to the end. */
-function stillness(found: Problem | undefined): number {
-  if (!found) return 0;
-  return CUT_SHORT.has(found.reason) ? Number.POSITIVE_INFINITY : STILL;
+  if (!found) return stats.some((one) => one && isRecent(one.ctimeMs, QUIET));
+  return stats.some((one) => one?.isFile() && isRecent(one.mtimeMs, YOUNG, YOUNG));
 }
 
 /** Whether a time is at most `past` ms ago, or `future` ms ahead, for clocks that differ. */
-function isRecent(time: number, past: number, future = 0): boolean {
+function isRecent(time: number, past: number, future = 1): boolean {
   const age = Date.now() - time;
-  return age < past && age >= -future;
-}
-
-/** Whether a text ends in the middle. */
-function isCut(found: Problem): boolean {
-  return (found.reason === "checksum.line" || found.reason === "manifest.json") && found.params.cut === true;
+  return age < past && age > -future;
 }
 
 /**
@@ -134,77 +113,60 @@ function pathsOf({ file, path }: Located, found: Problem | undefined): FilePath[
 }
 
 function statAll(paths: readonly FilePath[]) {
-  return Promise.all(paths.map((path) => stat(path, { bigint: true }).catch(() => undefined)));
+  return Promise.all(paths.map((path) => stat(path).catch(() => undefined)));
 }
 
 /** The wait for a file; it goes on when the file is read again. */
-class FileWait {
-  readonly #options: { file: string; patience: number; onWait: OnWait; signal: AbortSignal };
-  readonly #startedAt = performance.now();
-  #nextLine = FIRST_LINE;
+type Wait = ReturnType<typeof createWait>;
 
-  constructor(options: { file: string; patience: number; onWait: OnWait; signal: AbortSignal }) {
-    this.#options = options;
-  }
+function createWait(file: string, patience: number, onWait: WaitOptions["onWait"]) {
+  const startedAt = performance.now();
+  const isDue = createLineClock();
+  const seconds = () => Math.round((performance.now() - startedAt) / 1000);
+  return {
+    file,
+    deadline: startedAt + patience * 1000,
+    seconds,
+    logIfDue: () => {
+      if (performance.now() - startedAt < FIRST_LINE || !isDue(file)) return;
+      onWait?.({ file, seconds: seconds(), left: Math.max(0, Math.round(patience) - seconds()) });
+    },
+  };
+}
 
-  /**
-   * Waits until the files have been quiet for a moment, after a change or `still` ms without one. `changed`:
-   * they changed since `readAt`, when the read began, and are quiet now; `moving`: the time is over first;
-   * `same`: nothing changed.
-   */
-  async forQuiet(
-    paths: readonly FilePath[],
-    readAt: number,
-    still: number,
-  ): Promise<"changed" | "moving" | "same"> {
-    const startedAt = performance.now();
-    const first = await statAll(paths);
-    const meanwhile = first.some((one) => one && one.ctimeMs >= readAt && one.ctimeMs <= Date.now());
-    const original = textOf(first);
-    let last = original;
-    const age = Date.now() - Math.max(...first.map((one) => Number(one?.ctimeMs ?? 0)));
-    let lastAt = performance.now() - Math.min(Math.max(age, 0), QUIET);
-    await poll(
-      async () => {
-        this.#logIfDue();
-        const now = textOf(await statAll(paths));
-        if (now !== last) lastAt = performance.now();
-        last = now;
-      },
-      {
-        until: () => {
-          const now = performance.now();
-          return now - lastAt >= QUIET && (meanwhile || last !== original || now - startedAt >= still);
-        },
-        backoff: until(this.#startedAt + this.#options.patience * 1000, POLL),
-        signal: this.#options.signal,
-      },
-    );
-    if (!meanwhile && last === original) return "same";
-    return performance.now() - lastAt >= QUIET && this.#left() > 0 ? "changed" : "moving";
-  }
-
-  over(): ProblemError {
-    return problem(this.#options.file, "file.growing", { seconds: Math.round(this.#waited() / 1000) });
-  }
-
-  #waited(): number {
-    return performance.now() - this.#startedAt;
-  }
-
-  #left(): number {
-    return this.#options.patience * 1000 - this.#waited();
-  }
-
-  #logIfDue(): void {
-    const waited = this.#waited();
-    if (waited < this.#nextLine) return;
-    this.#nextLine = waited + LINE;
-    const [seconds, left] = [waited, Math.max(0, this.#left())].map((ms) => Math.round(ms / 1000));
-    this.#options.onWait({ file: this.#options.file, seconds: seconds ?? 0, left: left ?? 0 });
-  }
+/**
+ * Waits until the files have been quiet for a moment, after a change or `still` ms without one. `changed`:
+ * they changed since `readAt`, when the read began, and are quiet now; `moving`: the time is over first;
+ * `same`: nothing changed.
+ */
+async function untilQuiet(
+  paths: readonly FilePath[],
+  { wait, readAt, still, signal }: { wait: Wait; readAt: number; still: number; signal: AbortSignal },
+): Promise<"changed" | "moving" | "same"> {
+  const startedAt = performance.now();
+  const first = await statAll(paths);
+  let last = textOf(first);
+  let hasChanged = first.some((one) => one && one.ctimeMs >= readAt && one.ctimeMs < Date.now() + 1);
+  const age = Date.now() - Math.max(...first.map((one) => one?.ctimeMs ?? 0));
+  let changedAt = startedAt - Math.min(Math.max(age, 0), QUIET);
+  const isQuiet = () => performance.now() - changedAt >= QUIET;
+  await poll(
+    async () => {
+      wait.logIfDue();
+      const now = textOf(await statAll(paths));
+      if (now === last) return;
+      [last, hasChanged, changedAt] = [now, true, performance.now()];
+    },
+    {
+      until: () => isQuiet() && (hasChanged || performance.now() - startedAt >= still),
+      backoff: until(wait.deadline, POLL),
+      signal,
+    },
+  );
+  if (!hasChanged) return "same";
+  return isQuiet() && performance.now() < wait.deadline ? "changed" : "moving";
 }
 
 function textOf(found: Awaited<ReturnType<typeof statAll>>): string {
-  return found.map((one) => `${one?.ino}:${one?.size}:${one?.mtimeNs}:${one?.ctimeNs}`).join();
+  return found.map((one) => `${one?.ino}:${one?.size}:${one?.mtimeMs}:${one?.ctimeMs}`).join();
 }

@@ -3,10 +3,10 @@ import { readdir, readlink, realpath, stat } from "node:fs/promises";
 import { basename, dirname, join, resolve } from "node:path";
 import { MAX_FILES } from "../archive/entries.ts";
 import { finding, isSystemError, JobError, type Problem, problem } from "../errors.ts";
-import { archOf, type Claim } from "../identity.ts";
+import { archOf, type Declaration } from "../identity.ts";
 import { assertInside, type Located, locate, type StampedFile, toStamp, type VolumeFile } from "./files.ts";
-import { collectorPlace, formatOf, typeByName, VERSION_FILE } from "./name.ts";
-import { isLikely, isPacked, Siblings, unrecognised } from "./near-misses.ts";
+import { formatOf, slotOf, typeByName, VERSION_FILE } from "./name.ts";
+import { danglingLink, isPacked, joinCommands, unrecognised } from "./near-misses.ts";
 import {
   accessTo,
   type FileName,
@@ -16,31 +16,22 @@ import {
   isBelow,
   isDenied,
   isNowhere,
+  readError,
   readName,
   systemWords,
-  unreadable,
 } from "./paths.ts";
 
 /** Folders below PACKAGES_DIR that are read. */
 const DEPTH = 4;
-/** Folders that systems keep for themselves, in lower case: recycle bins, snapshots, indexes. */
-const SYSTEM_FOLDERS: ReadonlySet<string> = new Set([
-  "$recycle.bin",
-  "recycler",
-  "recycled",
-  "system volume information",
-  "@eadir",
-  "#recycle",
-  "#snapshot",
-  "~snapshot",
-  "@recycle",
-  "@recently-snapshot",
-  "@sharesnap",
-  "@tmp",
-  "lost+found",
-  "_gsdata_",
-]);
-const SYSTEM_FOLDER_PREFIXES = ["@gmt-", "found."];
+/** Folders that systems keep for themselves: recycle bins, snapshots, indexes. */
+const SYSTEM_FOLDER = new RegExp(
+  `^(?:${[
+    "\\$recycle\\.bin|recycler|recycled|system volume information|found\\..*", // Windows
+    "@eadir|#recycle|#snapshot|~snapshot|@gmt-.*|@recycle|@recently-snapshot|@sharesnap|@tmp|_gsdata_", // a NAS
+    "lost\\+found",
+  ].join("|")})$`,
+  "is",
+);
 /**
  * Endings of unfinished downloads and copies, their state files, and what Windows writes beside a download.
  */
@@ -91,29 +82,25 @@ export async function listVolume(dir: string): Promise<Volume> {
 }
 
 /**
- * Returns the file that the command line names, with its claim; `path` is relative to the working folder, and
+ * Returns the file that the command line names, with what it declares; `path` is relative to the working
  * a bare name is looked for in `dir` too. It may be a link to anywhere. Exit 66 if it is missing or no
  * regular file.
  */
-export async function findFile(path: string, dir: string, claim: Claim): Promise<VolumeFile> {
+export async function findFile(path: string, dir: string, declared: Declaration): Promise<VolumeFile> {
   const places = basename(path) === path ? [".", dir] : ["."];
   for (const place of places) {
-    const { path: at, name } = await locate("/", resolve(place, path));
+    const { path: at, ...named } = await locate("/", resolve(place, path));
     const found = await stat(at).catch((error: unknown) => {
-      if (!isSystemError(error)) throw error;
-      if (isNowhere(error)) return undefined;
-      throw unreadable(path, at, error);
+      if (!isNowhere(error)) throw readError({ file: path, path: at }, error);
     });
     if (!found) continue;
-    const { bytes } = name;
-    const file = bytes === undefined ? path : join(dirname(path), name.name);
+    const file = named.bytes === undefined ? path : join(dirname(path), named.name);
     if (!found.isFile()) throw new JobError("file.irregular", {}, { file });
     const folder = await realpath(folderOf(at), "buffer");
     const volume = await realpath(dir).catch(() => dir);
     // links beside it must end below the volume, or below its own folder if that is elsewhere
     const root = folder.toString() === volume || isBelow(folder, volume) ? volume : folder;
-    const located = { file, path: at, root, linkAllowed: true } as const;
-    return { ...located, name: name.name, ...(bytes !== undefined && { bytes }), size: found.size, claim };
+    return { file, path: at, root, linkAllowed: true, ...named, size: found.size, declared };
   }
   const holds = await readdir(dir).catch(() => []);
   const params = { places: places.map((place) => resolve(place)), dir, holds: holds.sort() };
@@ -122,24 +109,27 @@ export async function findFile(path: string, dir: string, claim: Claim): Promise
 
 async function listFolder(folder: Folder, volume: Volume): Promise<void> {
   const entries = (await readFolder(folder)).map((entry) => ({ entry, ...readName(entry.name) }));
-  const siblings = new Siblings(entries.map(({ name }) => name));
-  for (const { entry, ...named } of entries) {
-    const { name, raw } = named;
+  const joins = joinCommands(
+    folder.file,
+    entries.map(({ name }) => name),
+  );
+  for (const { entry, ...one } of entries) {
+    const { name, raw } = one;
     const file = folder.file === "" ? name : `${folder.file}/${name}`;
     if (isHidden(name) || isSystemFolder(name)) continue;
     const located = { file, path: inFolder(folder.path, raw), root: folder.root };
     if (UNFINISHED.test(name)) volume.others.push(file);
-    else if (entry.isDirectory()) await listSubfolder({ ...located, depth: folder.depth - 1 }, named, volume);
-    else await listFile(entry, located, { ...named, siblings }, volume);
+    else if (entry.isDirectory()) await listSubfolder({ ...located, depth: folder.depth - 1 }, one, volume);
+    else await listFile(entry, located, { ...one, joins }, volume);
   }
 }
 
 async function listSubfolder(folder: Folder, { name, bytes }: FileName, volume: Volume): Promise<void> {
   const { depth, ...located } = folder;
-  const place = collectorPlace(folder.file);
+  const slot = slotOf(folder.file);
   // collector/linux/arm64 is not a collector: it contains collectors
-  if (place && archOf(name) === undefined) {
-    const extra = { ...(bytes !== undefined && { bytes }), place, isFolder: true };
+  if (slot && archOf(name) === undefined) {
+    const extra = { ...(bytes !== undefined && { bytes }), slot, isFolder: true };
     volume.files.push({ ...located, name, size: 0, ...extra });
     return;
   }
@@ -149,7 +139,7 @@ async function listSubfolder(folder: Folder, { name, bytes }: FileName, volume: 
   const below = await readdir(folder.path).catch(() => []);
   for (const one of below.filter((child) => !isHidden(child) && !UNFINISHED.test(child))) {
     const file = `${folder.file}/${one}`;
-    if (isKnown(one) || collectorPlace(file)) {
+    if (isKnown(one) || slotOf(file)) {
       volume.warnings.push(finding(file, "volume.near.deep", { depth: DEPTH }));
     }
   }
@@ -167,7 +157,7 @@ function isCompanion(file: string, name: string): boolean {
 async function listFile(
   entry: Dirent<Buffer>,
   located: Located,
-  { name, bytes, siblings }: FileName & { siblings: Siblings },
+  { name, bytes, joins }: FileName & { joins: ReturnType<typeof joinCommands> },
   volume: Volume,
 ): Promise<void> {
   const { file } = located;
@@ -176,11 +166,11 @@ async function listFile(
     volume.others.push(file);
     return;
   }
-  const place = isKnown(name) || isPacked(name) ? undefined : collectorPlace(file);
-  if (isKnown(name) || place) {
+  const slot = isKnown(name) || isPacked(name) ? undefined : slotOf(file);
+  if (isKnown(name) || slot) {
     const found = await sizeOf(entry, located);
     if (typeof found === "number") {
-      volume.files.push({ ...located, ...ignored, name, size: found, ...(place && { place }) });
+      volume.files.push({ ...located, ...ignored, name, size: found, ...(slot && { slot }) });
       return;
     }
     volume.ignored.push(ignored);
@@ -188,18 +178,8 @@ async function listFile(
     return;
   }
   volume.ignored.push(ignored);
-  const dangling = entry.isSymbolicLink() && isLikely(name) ? await danglingLink(located) : undefined;
-  const found = dangling ?? (await unrecognised(located, name, siblings, !entry.isFile()));
+  const found = await unrecognised(located, name, joins, entry.isFile());
   if (found) volume.warnings.push(found);
-}
-
-async function danglingLink({ file, path }: Located): Promise<Problem | undefined> {
-  const isDangling = await stat(path).then(
-    () => false,
-    (error) => isSystemError(error) && isNowhere(error),
-  );
-  if (!isDangling) return undefined;
-  return finding(file, "volume.near.link", { target: await readlink(path).catch(() => "?") });
 }
 
 /** Returns the bytes of a regular file, through a link too; else the warning that says what it is. */
@@ -212,12 +192,11 @@ async function sizeOf(entry: Dirent<Buffer>, located: Located): Promise<number |
       return finding(file, "volume.near.linked", { target: await readlink(path) });
     return finding(file, found.isDirectory() ? "volume.near.folder" : "volume.near.special", {});
   } catch (error) {
-    if (!isSystemError(error)) throw error;
     // a link into a closed folder is checked when it is opened
     if (entry.isSymbolicLink() && isDenied(error)) return 0;
-    const dangling = entry.isSymbolicLink() ? await danglingLink(located) : undefined;
+    const dangling = await danglingLink(located);
     if (dangling) return dangling;
-    throw unreadable(file, path, error);
+    throw readError(located, error);
   }
 }
 
@@ -238,8 +217,7 @@ async function readFolder({ file, path: folder }: Folder): Promise<Dirent<Buffer
 
 /** Whether a folder is the system's own: it contains no packages, and may be closed. */
 export function isSystemFolder(name: string): boolean {
-  const lower = name.toLowerCase();
-  return SYSTEM_FOLDERS.has(lower) || SYSTEM_FOLDER_PREFIXES.some((start) => lower.startsWith(start));
+  return SYSTEM_FOLDER.test(name);
 }
 
 function isHidden(name: string): boolean {
@@ -263,40 +241,31 @@ export interface TreeEntry extends StampedFile {
  */
 export async function readTree(root: VolumeFile): Promise<TreeEntry[]> {
   const found: TreeEntry[] = [];
-  await addEntries(root, { name: "", path: root.path }, found);
+  const add = async (folder: Located, above: string): Promise<void> => {
+    const failed = (error: unknown) => {
+      throw readError(folder, error);
+    };
+    const entries = await readdir(folder.path, { withFileTypes: true, encoding: "buffer" }).catch(failed);
+    // two names that are not UTF-8 may be shown alike: sorted by their bytes, each run numbers them alike
+    const used = new Map<string, number>();
+    for (const entry of entries.sort((a, b) => Buffer.compare(a.name, b.name))) {
+      const { name: shown, raw, bytes } = readName(entry.name);
+      if (entry.isDirectory() && isSystemFolder(shown)) continue;
+      const name = above + uniqueName(shown, used);
+      const one = { file: `${root.file}/${name}`, path: inFolder(folder.path, raw), root: root.root };
+      const stats = await statInside(one);
+      const isFolder = stats?.isDirectory() ?? false;
+      if (!stats || (isFolder ? entry.isSymbolicLink() : !stats.isFile()))
+        throw problem(root.file, "collector.folder", { entry: name });
+      const mode = Number(stats.mode) & 0o777;
+      const named = { ...one, name, ...(bytes !== undefined && { bytes }) };
+      found.push({ ...named, isFolder, mode, stamp: toStamp(stats) });
+      if (found.length > MAX_FILES) throw problem(root.file, "archive.limit.files", { limit: MAX_FILES });
+      if (isFolder) await add(one, `${name}/`);
+    }
+  };
+  await add(root, "");
   return found.sort((a, b) => (a.name < b.name ? -1 : 1));
-}
-
-/** `name`: below the root; "" for the root itself. */
-async function addEntries(
-  root: VolumeFile,
-  folder: { name: string; path: FilePath },
-  found: TreeEntry[],
-): Promise<void> {
-  const at = folder.name === "" ? root.file : `${root.file}/${folder.name}`;
-  const entries = await readdir(folder.path, { withFileTypes: true, encoding: "buffer" }).catch(
-    (error: unknown) => {
-      throw isSystemError(error) ? unreadable(at, folder.path, error) : error;
-    },
-  );
-  // two names that are not UTF-8 may be shown alike: sorted by their bytes, each run numbers them alike
-  const used = new Map<string, number>();
-  for (const entry of entries.sort((a, b) => Buffer.compare(a.name, b.name))) {
-    const { name: shown, raw, bytes } = readName(entry.name);
-    if (entry.isDirectory() && isSystemFolder(shown)) continue;
-    const last = uniqueName(shown, used);
-    const name = folder.name === "" ? last : `${folder.name}/${last}`;
-    const path = inFolder(folder.path, raw);
-    const one: Located = { file: `${root.file}/${name}`, path, ...(root.root && { root: root.root }) };
-    const stats = await statInside(root, one, name);
-    const isFolder = stats.isDirectory();
-    if (isFolder ? entry.isSymbolicLink() : !stats.isFile()) throw badEntry(root, name);
-    const mode = Number(stats.mode) & 0o777;
-    const named = { ...one, name, ...(bytes !== undefined && { bytes }) };
-    found.push({ ...named, isFolder, mode, stamp: toStamp(stats) });
-    if (found.length > MAX_FILES) throw problem(root.file, "archive.limit.files", { limit: MAX_FILES });
-    if (isFolder) await addEntries(root, { name, path }, found);
-  }
 }
 
 /** Returns the name with a number behind it if it is in `used`, and adds it there. */
@@ -310,17 +279,13 @@ function uniqueName(name: string, used: Map<string, number>): string {
   return unique;
 }
 
-async function statInside(root: VolumeFile, one: Located, name: string): Promise<BigIntStats> {
+/** Returns what a path is, behind a link too; undefined: it leads nowhere. */
+async function statInside(file: Located): Promise<BigIntStats | undefined> {
   try {
-    await assertInside(one);
-    return await stat(one.path, { bigint: true });
+    await assertInside(file);
+    return await stat(file.path, { bigint: true });
   } catch (error) {
-    if (!isSystemError(error)) throw error;
-    if (isNowhere(error)) throw badEntry(root, name);
-    throw unreadable(one.file, one.path, error);
+    if (isNowhere(error)) return undefined;
+    throw readError(file, error);
   }
-}
-
-function badEntry(root: VolumeFile, name: string) {
-  return problem(root.file, "collector.folder", { entry: name });
 }

@@ -2,13 +2,12 @@ import { realpath } from "node:fs/promises";
 import { join, normalize } from "node:path";
 import type { ErrorObject } from "ajv";
 import { collectProblem, finding, type Problem, problem } from "../errors.ts";
-import { ARCH_NAMES, type Claim, isDescription, isKeyPart, versionOf } from "../identity.ts";
+import { ARCH_NAMES, type Declaration, isDescription, isKeyPart, versionOf } from "../identity.ts";
 import type { ManifestRule } from "../messages/volume.ts";
 import { nearest } from "../nearest.ts";
 import { decodeText, fileSize, type Located, locate, readSmall, type VolumeFile } from "./files.ts";
 import { type WaitOptions, whenComplete } from "./growing.ts";
 import schema from "./packages.schema.json" with { type: "json" };
-import type { FileName } from "./paths.ts";
 import type { Signatures } from "./signatures.ts";
 
 export const MANIFEST = "packages.json";
@@ -20,13 +19,13 @@ const MAX_PROBLEMS = 1000;
 const MAX_FIELD = 32;
 const FIELDS = ["packages", ...Object.keys(schema.properties.packages.items.properties)];
 
-interface ManifestEntry extends Omit<Claim, "arch"> {
+interface ManifestEntry extends Omit<Declaration, "arch"> {
   file: string;
   arch?: keyof typeof ARCH_NAMES;
 }
 
 export interface Manifest {
-  /** The files that it names, with their claims. */
+  /** The files that it names, with what it declares of them. */
   files: VolumeFile[];
   /** Everything that is wrong with it, by JSON pointer. */
   problems: Problem[];
@@ -51,15 +50,14 @@ export async function readManifest(
   for (const [index, entry] of parsed.packages.entries()) {
     const pointer = `/packages/${index}`;
     problems.push(...badFields(entry, pointer));
-    const { path: at, name } = await locate(dir, normalize(entry.file));
-    const located = { file: entry.file, path: at, root };
+    const located = { ...(await locate(dir, normalize(entry.file))), file: entry.file, root };
     const found = await collectProblem(problems, () => fileSize(located));
     if (found === undefined) continue;
     if (typeof found !== "number")
       problems.push(finding(MANIFEST, "manifest.missing", { pointer: `${pointer}/file`, path: entry.file }));
     else if (seen.has(normalize(entry.file)))
       problems.push(finding(MANIFEST, "manifest.twice", { pointer: `${pointer}/file`, path: entry.file }));
-    else files.push(claimed(located, name, entry, found));
+    else files.push(declaredFile(located, entry, found));
     seen.add(normalize(entry.file));
   }
   return { files, problems: problems.slice(0, MAX_PROBLEMS) };
@@ -89,18 +87,17 @@ function badFields({ object, version, description }: ManifestEntry, pointer: str
   return [...parts, finding(MANIFEST, "manifest.description", { pointer: `${pointer}/description` })];
 }
 
-function claimed(
-  located: Located,
-  { name, bytes }: FileName,
+function declaredFile(
+  located: Located & { name: string; bytes?: string },
   { file: _, arch, version, ...said }: ManifestEntry,
   size: number,
 ): VolumeFile {
-  const claim = {
+  const declared = {
     ...said,
     ...(arch && { arch: ARCH_NAMES[arch] }),
     ...(version !== undefined && { version: versionOf(version) }),
   };
-  return { ...located, name, ...(bytes !== undefined && { bytes }), size, claim };
+  return { ...located, size, declared };
 }
 
 function parseJson(text: string | undefined): { json: unknown } | undefined {
@@ -114,7 +111,7 @@ function parseJson(text: string | undefined): { json: unknown } | undefined {
 
 async function check(value: unknown): Promise<{ packages: ManifestEntry[]; problems: Problem[] }> {
   // loaded only for a volume with a manifest
-  const { Ajv } = await import("ajv");
+  const { Ajv } = (await import("ajv")).default;
   const validate = new Ajv({ allErrors: true, verbose: true }).compile<{ packages: ManifestEntry[] }>(schema);
   if (validate(value)) return { packages: value.packages, problems: [] };
   const errors = (validate.errors ?? []).filter(({ keyword }) => keyword !== "if");

@@ -169,7 +169,7 @@ export function knownName(name: string): string | undefined {
 }
 
 /** A collector folder of the official bundle. */
-export interface CollectorPlace {
+export interface Slot {
   os: Os;
   /** undefined: no folder names one. */
   arch?: Arch;
@@ -179,7 +179,7 @@ export interface CollectorPlace {
  * Returns the os and architecture of a path such as `collector/windows/amd64/vector.exe`; undefined: no
  * collector folder.
  */
-export function collectorPlace(file: string): CollectorPlace | undefined {
+export function slotOf(file: string): Slot | undefined {
   const [name, ...above] = file.split("/").reverse();
   if (name === undefined) return undefined;
   const arch = above[0] === undefined ? undefined : archOf(above[0]);

@@ -1,10 +1,13 @@
+import { readlink, stat } from "node:fs/promises";
+import { readFully } from "../archive/blocks.ts";
 import { executableType } from "../archive/file-kind.ts";
 import { inspectZip } from "../archive/zip-read.ts";
 import { finding, type Problem } from "../errors.ts";
 import { quoteForShell } from "../messages/define.ts";
 import { nearest } from "../nearest.ts";
 import { type Located, withFile } from "./files.ts";
-import { BOOTSTRAP_NAME, collectorPlace, INSTALLER_NAMES, KNOWN_NAMES, PROBES, parseName } from "./name.ts";
+import { BOOTSTRAP_NAME, INSTALLER_NAMES, KNOWN_NAMES, PROBES, parseName, slotOf } from "./name.ts";
+import { isNowhere } from "./paths.ts";
 
 /** An archive's ending, anywhere in a name; BK-Lite does not unpack them all. */
 const ARCHIVE = /\.(?:zip|zipx|tar|tgz|txz|tbz2|gz|xz|bz2|zst|7z|rar|jar|rpm|deb|msi)(?![\p{L}\p{N}])/iu;
@@ -26,35 +29,33 @@ export function isPacked(name: string): boolean {
   return PACKED.test(name);
 }
 
-/** Whether a file could be a package, by its name. */
-export function isLikely(name: string): boolean {
+function isLikely(name: string): boolean {
   return (ARCHIVE.test(name) || PACKAGE.test(name)) && !COMPANION.test(name);
 }
 
 /**
  * Returns the one warning for a file that was not recognised but could be a package by its name or as a
- * program. `siblings`: the files beside it; `isLink`: it is not opened.
+ * program: what it is, or what it would have to be called. `joins`: of its folder; `isFile`: else it is not
+ * opened.
  */
 export async function unrecognised(
   located: Located,
   name: string,
-  siblings: Siblings,
-  isLink: boolean,
+  joins: ReturnType<typeof joinCommands>,
+  isFile: boolean,
 ): Promise<Problem | undefined> {
   const { file } = located;
-  const part = siblings.splitPart(name);
-  if (part) {
-    // one warning for all parts, and none once they are joined
-    if (part.parts[0] !== name || (part.command === "cat" && siblings.has(part.whole))) return undefined;
-    return finding(file, "volume.near.split", { command: joinCommand(part, file) });
-  }
+  const command = joins.get(name);
+  if (command) return finding(file, "volume.near.split", { command });
+  if (command === "") return undefined;
   const [, archive] = CHECKSUM.exec(name) ?? [];
   if (archive !== undefined) return finding(file, "checksum.name", { meant: `${archive}.sha256` });
-  if (!isLikely(name) && (isLink || !PROGRAM.test(name) || !(await isProgram(located)))) return undefined;
-  if (!isLink && /\.zip$/i.test(name) && (await isReleasePack(located))) {
+  if (!isLikely(name) && !(isFile && PROGRAM.test(name) && (await isProgram(located)))) return undefined;
+  const dangling = isFile ? undefined : await danglingLink(located);
+  if (dangling) return dangling;
+  if (isFile && /\.zip$/i.test(name) && (await isReleasePack(located)))
     return finding(file, "volume.near.release", {});
-  }
-  if (collectorPlace(file)) return finding(file, "collector.packed", {});
+  if (slotOf(file)) return finding(file, "collector.packed", {});
   if (/(?:^|\/)collectors?\//i.test(file)) return finding(file, "collector.place", {});
   const meant = meantName(name);
   return meant === undefined
@@ -62,12 +63,18 @@ export async function unrecognised(
     : finding(file, "volume.near.name", { meant });
 }
 
+/** Returns the warning for a link that ends nowhere; undefined for any other file. */
+export async function danglingLink({ file, path }: Located): Promise<Problem | undefined> {
+  const target = await readlink(path).catch(() => undefined);
+  if (target === undefined || !isNowhere(await stat(path).catch((error: unknown) => error))) return undefined;
+  return finding(file, "volume.near.link", { target });
+}
+
 async function isProgram(file: Located): Promise<boolean> {
-  const bytes = await withFile(file, async (handle) => {
-    const { buffer, bytesRead } = await handle.read(Buffer.alloc(FIRST_BYTES), 0, FIRST_BYTES, 0);
-    return buffer.subarray(0, bytesRead);
-  }).catch(() => Buffer.alloc(0));
-  return ["elf", "pe"].includes(executableType(bytes).format);
+  const { format } = await withFile(file, async (handle) =>
+    executableType(await readFully(handle, Buffer.alloc(FIRST_BYTES), FIRST_BYTES, 0)),
+  ).catch(() => ({ format: undefined }));
+  return format === "elf" || format === "pe";
 }
 
 /** Whether a zip is a release pack, which BK-Lite imports on its page (BKLITE.md). */
@@ -80,7 +87,7 @@ async function isReleasePack(file: Located): Promise<boolean> {
 
 /** Whether these are the paths of a release pack: `manifest.json` beside `artifacts/`. */
 export function isRelease(paths: readonly string[]): boolean {
-  const manifest = paths.find((path) => path === "manifest.json" || path.endsWith("/manifest.json"));
+  const manifest = paths.find((path) => /(?:^|\/)manifest\.json$/.test(path));
   const folder = manifest?.slice(0, -"manifest.json".length);
   return folder !== undefined && paths.some((path) => path.startsWith(`${folder}artifacts/`));
 }
@@ -93,19 +100,12 @@ function meantName(name: string): string | undefined {
   const near = nearest(lower, KNOWN_NAMES);
   if (near !== undefined) return near;
   if (/^bklite-.*bootstrap/.test(lower)) return BOOTSTRAP_NAME;
-  if (lower.startsWith("opentelemetry-")) return meantProbe(lower);
-  const os = /\.exe$|windows/.test(lower) ? "windows" : "linux";
-  return isInstaller ? INSTALLER_NAMES[os] : undefined;
-}
-
-/** Returns the probe of the language in the name, or all of them. */
-function meantProbe(lower: string): string {
-  const probes = Object.keys(PROBES);
-  const languages = probes.filter((probe) => {
-    const [, word = ""] = /^opentelemetry-(java|[a-z]+)/.exec(probe) ?? [];
-    return lower.includes(`-${word}`);
-  });
-  return (languages.length > 0 ? languages : probes).join(", ");
+  if (lower.startsWith("opentelemetry-")) {
+    const probes = Object.keys(PROBES);
+    const languages = probes.filter((probe) => lower.includes(/-(?:java|[a-z]+)/.exec(probe)?.[0] ?? probe));
+    return (languages.length > 0 ? languages : probes).join(", ");
+  }
+  return isInstaller ? INSTALLER_NAMES[/\.exe$|windows/.test(lower) ? "windows" : "linux"] : undefined;
 }
 
 /** Returns a controller archive's name as it should be: `fusion-collectors-linux-arm64-1.2.3.zip`. */
@@ -113,89 +113,55 @@ function meantArchive(name: string): string {
   const ending = /\.(?:tar\.gz|tgz)/i.test(name) ? ".tar.gz" : ".zip";
   const end = name.search(ARCHIVE);
   const read = parseName(end > 0 ? name.slice(0, end) : name);
-  if (!("named" in read)) return `fusion-collectors-linux-amd64-1.2.3${ending}`;
-  const { os, arch, version } = read.named;
+  const { os, arch, version } =
+    "named" in read ? read.named : ({ os: "linux", arch: "x86_64", version: "1.2.3" } as const);
   const words = [os, arch === "x86_64" ? "amd64" : arch, version].filter((word) => word !== undefined);
   return `${["fusion-collectors", ...words].join("-")}${ending}`;
 }
 
-/** A file that is one part of another, as `split`, 7-Zip and network disks write them. */
-interface SplitPart {
-  /** The whole file's name. */
-  whole: string;
-  /** The names of the parts beside it, in order. */
-  parts: readonly string[];
-  /** The program that joins them. */
-  command: "cat" | "zip" | "7z";
-}
-
-/** `.001`, `.00`, `.part1`, `.part-01`, `.aa`, behind the whole file's name. */
-const NUMBERED = /^(.+\.(?:zip|tar|tgz|gz|xz|bz2|zst|7z|rar|jar|exe))[._-](?:part[-_.]?)?(\d{1,4}|a[a-z])$/i;
-/** WinZip's `.z01`, and `.part1.rar`. */
-const ZIPPED = /^(.+)\.z\d{2,4}$/i;
-const VOLUME = /^(.+)\.part\d{1,4}\.(?:rar|7z|zip)$/i;
-
-/** The names in a folder, and which of them are parts of one file; each name is read once for each form. */
-export class Siblings {
-  readonly #names: readonly string[];
-  #all: ReadonlySet<string> | undefined;
-  readonly #parts = new Map<RegExp, Map<string, string[]>>();
-
-  constructor(names: readonly string[]) {
-    this.#names = names;
-  }
-
-  has(name: string): boolean {
-    this.#all ??= new Set(this.#names);
-    return this.#all.has(name);
-  }
-
-  /** Returns the split file that a name is a part of; undefined for any other name. */
-  splitPart(name: string): SplitPart | undefined {
-    const [, whole, number = ""] = NUMBERED.exec(name) ?? [];
-    if (whole !== undefined) {
-      const parts = this.#partsOf(whole, NUMBERED);
-      // `wget` names a second copy `.1`
-      const isCopy = /^\d$/.test(number) && (parts.length < 2 || this.has(whole)) && !/part/i.test(name);
-      return isCopy ? undefined : { whole, parts, command: "cat" };
-    }
-    const [, zip] = ZIPPED.exec(name) ?? [];
-    if (zip !== undefined) return { whole: `${zip}.zip`, parts: this.#partsOf(zip, ZIPPED), command: "zip" };
-    const [, stem] = VOLUME.exec(name) ?? [];
-    if (stem !== undefined) return { whole: stem, parts: this.#partsOf(stem, VOLUME), command: "7z" };
-    return undefined;
-  }
-
-  #partsOf(whole: string, form: RegExp): readonly string[] {
-    let byWhole = this.#parts.get(form);
-    if (!byWhole) {
-      const sorted = this.#names.filter((name) => form.test(name)).sort(NUMERIC.compare);
-      byWhole = Map.groupBy(sorted, (name) => form.exec(name)?.[1] ?? "");
-      this.#parts.set(form, byWhole);
-    }
-    return byWhole.get(whole) ?? [];
-  }
-}
-
+/** How the parts of a file are named, behind what they have in common, and the program that joins them. */
+const SPLIT = [
+  // `.001`, `.00`, `.part1`, `.part-01`, `.aa`, behind the whole file's name
+  [/^(.+\.(?:zip|tar|tgz|gz|xz|bz2|zst|7z|rar|jar|exe))[._-](?:part[-_.]?)?(?:\d{1,4}|a[a-z])$/i, "cat"],
+  // WinZip's, beside `NAME.zip`
+  [/^(.+)\.z\d{2,4}$/i, "zip"],
+  [/^(.+)\.part\d{1,4}\.(?:rar|7z|zip)$/i, "7z"],
+] as const;
 const NUMERIC = new Intl.Collator("en", { numeric: true });
 /** The most parts that a command lists by name. */
 const LISTED = 8;
 
-/** Returns the command that joins the parts, relative to the volume. */
-function joinCommand({ whole, parts, command }: SplitPart, file: string): string {
-  const folder = file.slice(0, file.lastIndexOf("/") + 1);
-  const into = folder === "" ? "" : `cd ${quoteForShell(folder)} && `;
-  if (command === "zip") {
-    // a hidden file is not read, should the job run meanwhile
-    const others = `${quoteForShell(whole.slice(0, -".zip".length))}.z[0-9]*`;
-    return `${into}zip -s 0 ${quoteForShell(whole)} --out .joined.zip && mv .joined.zip ${quoteForShell(whole)} && rm ${others}`;
+/**
+ * Returns, for each part of a split file in a folder, the command that joins them, relative to the volume;
+ * "" for all but the first part, and for parts that have been joined.
+ */
+export function joinCommands(folder: string, names: readonly string[]): ReadonlyMap<string, string> {
+  const all = new Set(names);
+  const into = folder === "" ? "" : `cd ${quoteForShell(`${folder}/`)} && `;
+  const commands = new Map<string, string>();
+  for (const [form, program] of SPLIT) {
+    const parts = names.filter((name) => form.test(name)).sort(NUMERIC.compare);
+    for (const [stem, own] of Map.groupBy(parts, (name) => form.exec(name)?.[1] ?? "")) {
+      const isJoined = program === "cat" && all.has(stem);
+      // `wget` names a second copy `.1`
+      if ((isJoined || own.length === 1) && own.every((name) => /^.\d$/.test(name.slice(stem.length))))
+        continue;
+      for (const part of own) commands.set(part, "");
+      if (own[0] !== undefined && !isJoined) commands.set(own[0], into + joinCommand(program, stem, own));
+    }
   }
+  return commands;
+}
+
+function joinCommand(program: "cat" | "zip" | "7z", stem: string, parts: readonly string[]): string {
   const [first = "", last = ""] = [parts[0], parts.at(-1)];
-  if (command === "7z") return `${into}7z x ${quoteForShell(first)}`;
+  const whole = quoteForShell(program === "zip" ? `${stem}.zip` : stem);
+  if (program === "7z") return `7z x ${quoteForShell(first)}`;
+  // a hidden file is not read, should the job run meanwhile
+  if (program === "zip")
+    return `zip -s 0 ${whole} --out .joined.zip && mv .joined.zip ${whole} && rm ${quoteForShell(stem)}.z[0-9]*`;
   // the shell sorts names of equal length as the parts are numbered
-  const listed =
-    parts.length > LISTED && first.length === last.length
-      ? `${quoteForShell(whole)}${first.slice(whole.length).replace(/[a-z\d]{1,4}$/i, (end) => "?".repeat(end.length))}`
-      : parts.map(quoteForShell).join(" ");
-  return `${into}cat ${listed} > ${quoteForShell(whole)}`;
+  const pattern = first.slice(stem.length).replace(/[a-z\d]{1,4}$/i, (end) => "?".repeat(end.length));
+  const isLong = parts.length > LISTED && first.length === last.length;
+  return `cat ${isLong ? whole + pattern : parts.map(quoteForShell).join(" ")} > ${whole}`;
 }

@@ -3,7 +3,7 @@ import { lstat } from "node:fs/promises";
 import { dirname, join, resolve } from "node:path";
 import { getegid, geteuid } from "node:process";
 import { decodeText } from "../archive/entries.ts";
-import { type ProblemError, problem } from "../errors.ts";
+import { isSystemError, type ProblemError, problem } from "../errors.ts";
 import { isRowName } from "../identity.ts";
 import type { Access } from "../messages/volume.ts";
 
@@ -20,39 +20,22 @@ export interface FileName {
   bytes?: string;
 }
 
+/** A UTF-8 sequence, or a byte that begins none, in bytes that are read as Latin-1. */
+const SEQUENCE = /[\xc2-\xdf][\x80-\xbf]|[\xe0-\xef][\x80-\xbf]{2}|[\xf0-\xf4][\x80-\xbf]{3}|./gs;
+
 /**
  * Returns a name as text: UTF-8, else GBK (a Chinese Windows), else with `_` for each byte that is not UTF-8.
  */
 export function readName(raw: Buffer): FileName {
   const name = decodeText(raw, "utf-8");
   if (name !== undefined) return { name, raw: name };
+  const latin = raw.toString("latin1");
+  const hex = (byte: string) => `\\x${byte.charCodeAt(0).toString(16).padStart(2, "0")}`;
+  const bytes = latin.replace(/[^\x20-\x7e]/g, hex);
   const chinese = decodeText(raw, "gbk");
-  const shown = chinese !== undefined && isRowName(chinese) ? chinese : withUnderscores(raw);
-  return { name: shown, raw, bytes: withEscapes(raw) };
-}
-
-function withUnderscores(raw: Buffer): string {
-  let name = "";
-  for (let at = 0; at < raw.length; ) {
-    const length = sequenceLength(raw[at] as number);
-    const text = length === 0 ? undefined : decodeText(raw.subarray(at, at + length), "utf-8");
-    name += text ?? "_";
-    at += text === undefined ? 1 : length;
-  }
-  return name;
-}
-
-/** Returns the bytes of the UTF-8 sequence that begins with this byte; 0: none does. */
-function sequenceLength(first: number): number {
-  if (first < 0x80) return 1;
-  if (first < 0xc2 || first > 0xf4) return 0;
-  return first < 0xe0 ? 2 : first < 0xf0 ? 3 : 4;
-}
-
-function withEscapes(raw: Buffer): string {
-  const shown = (byte: number) =>
-    byte >= 0x20 && byte < 0x7f ? String.fromCharCode(byte) : `\\x${byte.toString(16).padStart(2, "0")}`;
-  return Array.from(raw, shown).join("");
+  if (chinese !== undefined && isRowName(chinese)) return { name: chinese, raw, bytes };
+  const plain = (one: string) => decodeText(Buffer.from(one, "latin1"), "utf-8") ?? "_".repeat(one.length);
+  return { name: latin.replace(SEQUENCE, plain), raw, bytes };
 }
 
 /** Returns the path of a name in a folder. */
@@ -80,23 +63,21 @@ export function changed(file: string): ProblemError {
   return problem(file, "file.changed", {});
 }
 
-/**
- * Returns exit 66 if a permission is missing, else 74. `path` is where the file is, `file` how messages name
- * it.
- */
-export function unreadable(file: string, path: FilePath, error: NodeJS.ErrnoException): ProblemError {
+/** Returns exit 66 if the system denies a permission, 74 for its other errors, and any other error itself. */
+export function readError({ file, path }: { file: string; path: FilePath }, error: unknown): unknown {
+  if (!isSystemError(error)) return error;
   if (isDenied(error)) return problem(file, "file.denied", accessTo(path));
   return problem(file, "file.unreadable", { code: error.code ?? "", said: systemWords(error) });
 }
 
-/** Whether a permission is missing. */
-export function isDenied({ code }: NodeJS.ErrnoException): boolean {
-  return code === "EACCES" || code === "EPERM";
+/** Whether the system denies a permission. */
+export function isDenied(error: unknown): boolean {
+  return isSystemError(error) && ["EACCES", "EPERM"].includes(error.code ?? "");
 }
 
-/** Whether there is no such file, or only a dangling link. */
-export function isNowhere({ code }: NodeJS.ErrnoException): boolean {
-  return ["ENOENT", "ENOTDIR", "ELOOP", "ENAMETOOLONG"].includes(code ?? "");
+/** Whether the system's error says that there is no such file, or only a dangling link. */
+export function isNowhere(error: unknown): boolean {
+  return isSystemError(error) && ["ENOENT", "ENOTDIR", "ELOOP", "ENAMETOOLONG"].includes(error.code ?? "");
 }
 
 /** Whether a path exists, even as a dangling link. */

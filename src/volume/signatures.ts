@@ -1,8 +1,8 @@
 import { createHash } from "node:crypto";
-import { type Problem, problem } from "../errors.ts";
+import { type Problem, type ProblemError, problem } from "../errors.ts";
 import { checkSignature, parseSignature, type SigningKey } from "../sshsig.ts";
-import { digestsIn, type Expected, LIST } from "./checksums.ts";
-import { besideAndAbove, decodeText, type Located, readSmall } from "./files.ts";
+import { type Expected, LIST, parseList, readList } from "./checksums.ts";
+import { besideAndAbove, type Located, readSmall, withEnding } from "./files.ts";
 import { isSystemFolder } from "./list.ts";
 
 /** Bytes: a collector's folder may have 100,000 files, each with a line of about 130. */
@@ -10,15 +10,12 @@ const MAX_LIST = 16 * 1024 * 1024;
 /** Bytes; ssh-keygen writes about 300. */
 const MAX_SIGNATURE = 4096;
 
-/** The SHA-256 that a signed list has for a file. */
-interface SignedDigest extends Expected {
-  signer: SigningKey;
-}
-
 interface SignedList {
+  file: string;
   /** SHA-256 in hex by exact path below the list's folder; several if the list has a path more than once. */
   digests: ReadonlyMap<string, readonly string[]>;
-  signer: SigningKey;
+  /** undefined: the list has no signature. */
+  signer: SigningKey | undefined;
 }
 
 /**
@@ -29,7 +26,7 @@ interface SignedList {
 export class Signatures {
   readonly #keys: readonly SigningKey[];
   readonly #now: number;
-  readonly #lists = new Map<string, SignedList>();
+  readonly #lists = new Map<string, SignedList & { signer: SigningKey }>();
 
   /** `now`: milliseconds since 1970, for keys that are valid for a time. */
   constructor(keys: readonly SigningKey[], now = Date.now()) {
@@ -45,18 +42,19 @@ export class Signatures {
   /**
    * Returns the digests that a file must have: one, or several that contradict each other. Throws exit 65.
    */
-  async digestsOf(file: Located): Promise<SignedDigest[]> {
-    const { list, signed } = await this.#find(file);
-    if (list === undefined) throw problem(file.file, "signature.missing", { list });
-    if (signed.length === 0) throw problem(file.file, "signature.unlisted", { list });
-    return signed;
+  async digestsOf(file: Located): Promise<(Expected & { signer: SigningKey })[]> {
+    const list = await this.#nearest(file);
+    const { signer, file: from } = list ?? {};
+    if (!list || !signer) throw problem(from ?? file.file, "signature.missing", { list: from });
+    const signed = list.digests.get(pathBeside(list, file)) ?? [];
+    if (signed.length === 0) throw problem(file.file, "signature.unlisted", { list: list.file });
+    return signed.map((sha256) => ({ sha256, from: list.file, signer }));
   }
 
   /** Checks that a file which is not there was not there when the list was signed. Throws exit 65. */
   async checkAbsent(file: Located): Promise<void> {
-    const { list, signed } = await this.#find(file);
-    if (list !== undefined && signed.length > 0)
-      throw problem(list, "signature.invalid", { why: "absent", file: file.file });
+    const list = await this.#nearest(file);
+    if (list?.signer && list.digests.has(pathBeside(list, file))) throw absent(list, file.file);
   }
 
   /**
@@ -65,32 +63,20 @@ export class Signatures {
    */
   async checkWhole(folder: Located, names: ReadonlySet<string>): Promise<void> {
     const list = await this.#nearest(folder);
-    if (!list) return;
-    const start = `${list.pathOf(folder)}/`;
+    if (!list?.signer) return;
+    const start = `${pathBeside(list, folder)}/`;
     for (const path of list.digests.keys()) {
       const name = path.slice(start.length);
       if (!path.startsWith(start) || names.has(name) || name.split("/").some(isSystemFolder)) continue;
-      const file = `${folder.file}/${name}`;
-      throw problem(list.file, "signature.invalid", { why: "absent", file });
+      throw absent(list, `${folder.file}/${name}`);
     }
   }
 
-  async #find(file: Located): Promise<{ list?: string; signed: SignedDigest[] }> {
-    const list = await this.#nearest(file);
-    if (!list) return { signed: [] };
-    const sums = list.digests.get(list.pathOf(file)) ?? [];
-    const { signer } = list;
-    return { list: list.file, signed: sums.map((sha256) => ({ sha256, from: list.file, signer })) };
-  }
-
   /** Verifies the nearest list beside or above a file; undefined: there is none. */
-  async #nearest(
-    of: Located,
-  ): Promise<(SignedList & { file: string; pathOf(one: Located): string }) | undefined> {
+  async #nearest(of: Located): Promise<SignedList | undefined> {
     for (const list of besideAndAbove(of, LIST)) {
-      const signed = this.#lists.get(list.file) ?? (await this.#verify(list));
-      const pathOf = ({ file }: Located) => file.slice(list.file.length - LIST.length);
-      if (signed) return { ...signed, file: list.file, pathOf };
+      const found = this.#lists.get(list.file) ?? (await this.#verify(list));
+      if (found) return found;
     }
     return undefined;
   }
@@ -104,25 +90,27 @@ export class Signatures {
 
   /** Reads and verifies a list; undefined: there is none. */
   async #verify(list: Located): Promise<SignedList | undefined> {
-    const found = await readSmall(list, MAX_LIST);
-    if (found === "missing") return undefined;
-    if (found === "irregular") throw problem(list.file, "checksum.irregular", {});
-    const { bytes, size } = found;
-    if (size > MAX_LIST) throw problem(list.file, "checksum.long", {});
+    const { file } = list;
+    const bytes = await readList(list, MAX_LIST);
+    if (!bytes) return undefined;
     const signer = await this.#signer(list, bytes);
-    const text = decodeText(bytes);
-    if (text === undefined) throw problem(list.file, "checksum.encoding", {});
-    const verified = { digests: digestsIn(text), signer };
-    this.#lists.set(list.file, verified);
+    if (!signer) return { file, digests: new Map(), signer };
+    const digests = new Map<string, string[]>();
+    for (const { says } of parseList(list, bytes)) {
+      // `./`, as find and sha256sum write it
+      const path = says?.name?.replace(/^\.\//, "");
+      if (says && path !== undefined) digests.set(path, [...(digests.get(path) ?? []), says.sha256]);
+    }
+    const verified = { file, digests, signer };
+    this.#lists.set(file, verified);
     return verified;
   }
 
-  async #signer(list: Located, bytes: Buffer): Promise<SigningKey> {
+  /** Returns the key that signed a list; undefined: it has no signature. Throws exit 65 for a wrong one. */
+  async #signer(list: Located, bytes: Buffer): Promise<SigningKey | undefined> {
     const { file } = list;
-    const path =
-      typeof list.path === "string" ? `${list.path}.sig` : Buffer.concat([list.path, Buffer.from(".sig")]);
-    const found = await readSmall({ ...list, file: `${file}.sig`, path }, MAX_SIGNATURE);
-    if (typeof found === "string") throw problem(file, "signature.missing", { list: file });
+    const found = await readSmall(withEnding(list, ".sig"), MAX_SIGNATURE);
+    if (typeof found === "string") return undefined;
     const signature = found.size > MAX_SIGNATURE ? undefined : parseSignature(found.bytes.toString("latin1"));
     if (!signature) throw problem(`${file}.sig`, "signature.invalid", { why: "form" });
     const verdict = checkSignature(signature, bytes, this.#keys, this.#now);
@@ -134,6 +122,15 @@ export class Signatures {
     }
     throw problem(file, "signature.key", { why: refused, fingerprint: verdict.fingerprint });
   }
+}
+
+/** Returns a path as a list has it, of a file or folder beside or below the list. */
+function pathBeside(list: SignedList, { file }: Located): string {
+  return file.slice(list.file.length - LIST.length);
+}
+
+function absent(list: SignedList, file: string): ProblemError {
+  return problem(list.file, "signature.invalid", { why: "absent", file });
 }
 
 /** Returns the problem of a file whose SHA-256 is not the one that is signed; undefined if it is. */

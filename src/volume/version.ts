@@ -18,8 +18,10 @@ const ASSIGNMENT =
   /^(?:export\s+)?["']?(?:(LINUX|WINDOWS)_)?(?:\w*_)?VERSION["']?\s*[=:]\s*(["']?)([^"']*)\2$/i;
 const VERSION = /^(?:v?\d[\w.+-]*|latest)$/i;
 
-/** Bytes that are read; more than a VERSION file can need. */
+/** Bytes that are parsed; more than a VERSION file can need. */
 export const VERSION_FILE_LENGTH = 4096;
+/** Bytes that are compared with a signed list: a longer file does not count as signed. */
+const MAX_SIGNED = 1024 * 1024;
 
 /**
  * Parses a VERSION file: a bare version, or one for each os (BK-Lite writes both forms). The first version of
@@ -61,12 +63,12 @@ function osOf(word: string | undefined): Os | "any" {
 export async function versionsAround(archive: Located, signatures?: Signatures): Promise<Versions[]> {
   const around: Versions[] = [];
   for (const one of besideAndAbove(archive, VERSION_FILE)) {
-    const found = await readSmall(one, VERSION_FILE_LENGTH);
+    const found = await readSmall(one, MAX_SIGNED);
     if (typeof found === "string") await signatures?.checkAbsent(one);
     if (found === "irregular") around.push({ from: one.file });
     else if (found !== "missing") {
       await signatures?.check(one, found.bytes);
-      around.push(parseVersionFile(found.bytes, one.file));
+      around.push(parseVersionFile(found.bytes.subarray(0, VERSION_FILE_LENGTH), one.file));
     }
   }
   return around;

@@ -1,5 +1,5 @@
 import assert from "node:assert/strict";
-import { chmodSync, cpSync, mkdirSync, readFileSync, writeFileSync } from "node:fs";
+import { chmodSync, cpSync, mkdirSync, readdirSync, readFileSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { after, before, describe, test } from "node:test";
 import { buildArchive } from "../support/archives.ts";
@@ -55,6 +55,10 @@ describe("the image", () => {
       "app/LICENSE",
       "app/THIRD-PARTY-NOTICES",
       "app/main.js",
+      // each name holds a hash of the content
+      ...readdirSync(join(root, "dist/parts"))
+        .map((name) => `app/parts/${name}`)
+        .sort(),
       "etc/group",
       "etc/nsswitch.conf",
       "etc/passwd",

@@ -1,8 +1,8 @@
 import { readFileSync, statSync, writeFileSync } from "node:fs";
 import { basename } from "node:path";
 import { crc32, gunzipSync } from "node:zlib";
+import { type Random, random } from "../support/rounds.ts";
 import { judgeFiles, zipIsDamaged } from "./inspector.ts";
-import { type Random, random } from "./options.ts";
 
 /**
  * `fuzz-child.ts ARCHIVE COPY ROUNDS`: mutates a valid archive, lets the job's own reader judge each mutant,
@@ -70,7 +70,13 @@ for (let round = 0; round <= Number(count); round++) {
   writeFileSync(copy, mutant);
   const started = cpuMs();
   try {
-    const file = { file: basename(copy), path: copy, name: basename(copy), size: statSync(copy).size };
+    const file = {
+      file: basename(copy),
+      path: copy,
+      root: "/",
+      name: basename(copy),
+      size: statSync(copy).size,
+    };
     const verdict = await judgeFiles([file]);
     if (verdict.accepted) found.accepted++;
     else found.refused++;

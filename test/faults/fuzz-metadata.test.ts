@@ -16,8 +16,8 @@ import { removeObject } from "../../src/store/put.ts";
 import { readMetadata, writeMetadata } from "../support/metadata.ts";
 import { type NatsServer, startNats } from "../support/nats.ts";
 import { put } from "../support/put.ts";
+import { type Random, random, rounds } from "../support/rounds.ts";
 import { explain, useServers } from "../support/site.ts";
-import { type Random, random, rounds } from "./options.ts";
 
 /** 10,000 with `--rounds 50`. */
 const ROUNDS = rounds(2) * 200;

@@ -12,15 +12,15 @@ import { progressBar, snapshot } from "../../src/output/progress.ts";
 import { Recorder } from "../../src/output/recorder.ts";
 import { createRedact, redactDeep } from "../../src/output/redact.ts";
 import { describeError, terminationMessage } from "../../src/output/report.ts";
-import { RunEnd, type RunEndOptions } from "../../src/output/run-output.ts";
+import { createRender, RunEnd, type RunEndOptions } from "../../src/output/run-output.ts";
 import { loadCells, statusLine, type Terminal, writeNow } from "../../src/output/terminal.ts";
 import type { Archive, Package } from "../../src/packages/package.ts";
 import type { Row } from "../../src/postgres/rows.ts";
 import { type Plan, plan } from "../../src/reconcile/decide.ts";
 import { platformsOf } from "../../src/reconcile/platforms.ts";
 import { jsonFault } from "../../src/volume/manifest.ts";
+import { type Random, random } from "../support/rounds.ts";
 import { hostileName, SECRET } from "./names.ts";
-import { type Random, random } from "./options.ts";
 
 /**
  * `text-child.ts rounds COUNT FOLDER` brings hostile names to every output: standard output gets what each
@@ -182,7 +182,7 @@ function errorOf(dice: Random): unknown {
   return errors[dice.int(errors.length)];
 }
 
-function round(number: number): void {
+async function round(number: number): Promise<void> {
   const dice = random(`text ${number}`);
   const language = dice.pick(LANGUAGES);
   const pretty = dice.int(2) === 1;
@@ -233,6 +233,7 @@ function round(number: number): void {
     log,
     redact,
     recorder,
+    render: await createRender(["html"], redact, language),
     reportPaths,
     leave: () => {},
   };
@@ -311,7 +312,7 @@ function linear(): string[] {
         },
       ];
       const end = { command: "init", report: undefined, log: logs[0] as Log, redact, recorder };
-      new RunEnd({ ...end, reportPaths: [], leave: () => {} }).finish(new Error(name));
+      new RunEnd({ ...end, render: () => "", reportPaths: [], leave: () => {} }).finish(new Error(name));
     },
     nearest: (word) => nearest(word, ["packages", "version"]),
     usage: (word) => {
@@ -349,7 +350,7 @@ else {
   for (let number = 0; number < Number(count); number++) {
     writeNow(1, `round ${number}\n`);
     try {
-      round(number);
+      await round(number);
     } catch (error) {
       writeNow(2, `round ${number}: ${(error as Error).stack}\n`);
       process.exitCode = 1;

@@ -38,7 +38,7 @@ after(async () => {
 const silent = createLog({
   level: "fatal",
   format: "json",
-  terminal: openTerminal(2, process.stderr, {}),
+  terminal: openTerminal(2, process, {}),
   redact: (text) => text,
   language: "en",
 });

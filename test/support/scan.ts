@@ -21,7 +21,7 @@ export async function scanInProcess(
   const log = createLog({
     level: "error",
     format: "json",
-    terminal: openTerminal(2, process.stderr, {}),
+    terminal: openTerminal(2, process, {}),
     redact: (text) => text,
     language: "en",
     onWarning: (warning) => recorder.warning(warning),

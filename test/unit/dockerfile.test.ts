@@ -19,7 +19,7 @@ describe("Dockerfile", () => {
   });
 
   test("builds from everything that `npm run build` reads, and no ignore rule hides it", () => {
-    for (const name of ["package.json", "package-lock.json", "tsconfig.json", "src"]) {
+    for (const name of ["package.json", "package-lock.json", "tsconfig.json", "src", "tools/build.ts"]) {
       assert.match(dockerfile, new RegExp(`^COPY (?:\\S+ )*${name} `, "m"));
       assert.match(read(".dockerignore"), new RegExp(`^!${name}$`, "m"));
     }

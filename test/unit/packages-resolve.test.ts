@@ -180,7 +180,7 @@ describe("two archives", () => {
         await buildArchive(at(name), { collectors: ["telegraf"] });
       const archives = (await scan(on.dir)).map((archive, index) => ({
         ...archive,
-        claim: { object: `Controller${index}` },
+        declared: { object: `Controller${index}` },
       }));
       const { problems } = await resolvePackages(archives, { ...DEFAULTS, archColumn: true, standalone });
       assert.deepEqual(

@@ -84,7 +84,7 @@ describe("what is on the volume", () => {
       "fusion-colectors-1.2.3.zip": "",
     });
     const { files, ignored, warnings } = await listVolume(on.dir);
-    const said = files.map(({ file, place, isFolder }) => [file, place ?? null, isFolder ?? false]);
+    const said = files.map(({ file, slot, isFolder }) => [file, slot ?? null, isFolder ?? false]);
     assert.deepEqual(said, [
       ["Bklite-Controller-Bootstrap.EXE", null, false],
       ["apm/opentelemetry-javaagent.jar", null, false],

@@ -26,7 +26,9 @@ export interface Stored {
 /** Scans, resolves (each collector by itself) and verifies an archive, and reads what would be stored. */
 export async function takeOurs(path: string): Promise<Ours> {
   const file = basename(path);
-  const { archives, problems } = await readFiles([{ file, path, name: file, size: statSync(path).size }]);
+  const { archives, problems } = await readFiles([
+    { file, path, root: "/", name: file, size: statSync(path).size },
+  ]);
   const resolved = await resolvePackages(archives, {
     options: {},
     collectors: "auto",
