@@ -1,6 +1,6 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
-import type { StoredMsg, StreamInfo } from "nats";
+import type { MsgRequest, StoredMsg, StreamInfo } from "nats";
 import { LiveMetadata, type MetadataSource, type OnMessage } from "../../src/store/live-metadata.ts";
 import { metaSubject, type Nuid, newNuid } from "../../src/store/meta.ts";
 
@@ -44,9 +44,9 @@ class Fake implements MetadataSource {
     return { state: { last_seq: this.sequence, subjects } } as unknown as StreamInfo;
   }
 
-  async message(query: { seq?: number; last_by_subj?: string }): Promise<StoredMsg | undefined> {
+  async message(query: MsgRequest): Promise<StoredMsg | undefined> {
     this.requests += 1;
-    const { seq = 0, last_by_subj: subject } = query;
+    const { seq = 0, last_by_subj: subject } = query as { seq?: number; last_by_subj?: string };
     const found =
       subject === undefined ? this.inOrder().find((one) => one.seq >= seq) : this.last.get(subject);
     return found as StoredMsg | undefined;
@@ -122,7 +122,10 @@ test("metadata that is gone without a message names nothing", async () => {
   assert.ok(live.names(gone));
   fake.last.delete(metaSubject(BUCKET, "own/gone"));
   await refresh();
-  assert.deepEqual([live.names(gone), live.names(stays), [...live.objects.keys()]], [false, true, ["own/stays"]]);
+  assert.deepEqual(
+    [live.names(gone), live.names(stays), [...live.objects.keys()]],
+    [false, true, ["own/stays"]],
+  );
 });
 
 test("a stream that was created again, or lost its last messages, is read from the beginning", async () => {
