@@ -1,7 +1,7 @@
 import { isAscii } from "node:buffer";
 import { hash } from "node:crypto";
 import { type ProblemError, problem } from "../errors.ts";
-import type { Entry } from "./types.ts";
+import type { Entry, Listing } from "./types.ts";
 
 /** BK-Lite's installer accepts this much (BKLITE.md): files without folders; bytes, unpacked and packed. */
 export const MAX_FILES = 100_000;
@@ -14,6 +14,8 @@ const MAX_NAMES = 32 * 1024 * 1024;
 /** Linux's limits for a path and for one name in it: a longer one cannot be unpacked. */
 const MAX_PATH = 4096;
 const MAX_COMPONENT = 255;
+/** Names with empty components or `.`, which a path leaves out. */
+const UNTIDY = /\/\/|\/$|(?:^|\/)\.?(?:\/|$)/;
 /** A fast filter: few names match, and only those are examined further. */
 const SUSPECT = /[\\\0]|^\/|^(?:\.\/+)*[A-Za-z]:|(?:^|\/)\.\.(?:\/|$)/;
 
@@ -26,10 +28,8 @@ export class Entries {
   readonly #links = new Set<string>();
   /** Folders that exist because an entry is in them. */
   readonly #parents = new Set<string>();
-  /** Paths of files that the archive has more than once. */
-  readonly repeated = new Set<string>();
-  /** Whether there is an entry for the archive's own root. */
-  root = false;
+  readonly #repeated = new Set<string>();
+  #rootEntry = false;
   #lastParent = "";
   #names = 0;
   #files = 0;
@@ -43,66 +43,64 @@ export class Entries {
   }
 
   /**
-   * Returns the entry as it is kept, with a plain path, so that a reader that passes its bytes later can add
-   * to it; undefined if it is not kept. A hard link is kept as the entry that it names, which must come
+   * Adds an entry under its plain path. A hard link is kept as the entry that it names, which must come
    * before it.
    */
-  add(entry: Entry): Entry | undefined {
+  add(entry: Entry): void {
     if (++this.#count > MAX_ENTRIES) throw tooManyFiles(this.#file);
     if (entry.kind !== "directory" && ++this.#files > MAX_FILES) throw tooManyFiles(this.#file);
-    const parts = this.splitPath(entry.path);
+    const path = this.checkPath(entry.path);
     if (entry.kind === "device" || entry.kind === "fifo" || entry.kind === "socket")
       throw problem(this.#file, "archive.device", { entry: entry.path, kind: entry.kind });
-    if (parts.length === 0) {
+    if (path === "") {
       if (entry.kind !== "directory") throw problem(this.#file, "archive.path.missing", {});
-      this.root = true;
-      return undefined;
+      this.#rootEntry = true;
+      return;
     }
     this.#unpacked += entry.kind === "file" ? entry.size : 0;
     if (this.#unpacked > MAX_UNPACKED)
       throw problem(this.#file, "archive.limit.unpacked", { bytes: this.#unpacked, limit: MAX_UNPACKED });
-    const path = parts.join("/");
     const isNew = this.#checkDuplicate(entry, path);
     this.#checkParents(path);
-    this.#checkLinks(entry, parts, path);
-    if (!isNew) return undefined;
+    this.#checkLinks(entry, path);
+    if (!isNew) return;
     this.#names += path.length;
     if (this.#names > MAX_NAMES) throw tooManyFiles(this.#file);
     const kept: Entry =
       entry.kind === "hardlink"
-        ? { ...this.#findLinked(entry, parts), path }
+        ? { ...this.#findLinked(entry, path), path }
         : { ...entry, path, mode: entry.mode & 0o7777 };
     if (kept.kind === "link") this.#links.add(path);
     else this.#links.delete(path);
     // moves a repeated path to the end of the order
     this.#entries.delete(path);
     this.#entries.set(path, kept);
-    return kept;
   }
 
   /** Returns all entries in the archive's order. Throws exit 65 if there are none. */
-  finish(): Entry[] {
+  finish(): Listing {
     if (this.#count === 0) throw problem(this.#file, "archive.empty", {});
-    return [...this.#entries.values()];
+    const entries = [...this.#entries.values()];
+    return { entries, rootEntry: this.#rootEntry, repeated: [...this.#repeated] };
   }
 
-  /** Splits a name into its components. Throws exit 65 for one that must not be unpacked. */
-  splitPath(name: string): string[] {
+  /** Returns a name as a plain path. Throws exit 65 for one that must not be unpacked. */
+  checkPath(name: string): string {
     if (SUSPECT.test(name)) throw problem(this.#file, pathFault(name), { entry: name });
-    const parts = componentsOf(name);
     const isTooLong =
       name.length > MAX_COMPONENT / 4 &&
-      (Buffer.byteLength(name) > MAX_PATH || parts.some((part) => Buffer.byteLength(part) > MAX_COMPONENT));
+      (Buffer.byteLength(name) > MAX_PATH ||
+        name.split("/").some((part) => Buffer.byteLength(part) > MAX_COMPONENT));
     if (isTooLong) throw problem(this.#file, "archive.path.long", { entry: name });
-    return parts;
+    return plainPath(name);
   }
 
-  #findLinked({ path, target = "" }: Entry, parts: string[]): Entry {
-    const linked = this.#entries.get(componentsOf(target).join("/"));
+  #findLinked({ path: name, target = "" }: Entry, path: string): Entry {
+    const linked = this.#entries.get(plainPath(target));
     if (!linked || linked.kind === "directory")
-      throw problem(this.#file, "tar.hard-link", { entry: path, target });
+      throw problem(this.#file, "tar.hard-link", { entry: name, target });
     // a symbolic link with another path points from another folder
-    if (linked.kind === "link") this.#checkTarget(linked, parts);
+    if (linked.kind === "link") this.#checkTarget(linked, path);
     return linked;
   }
 
@@ -116,7 +114,7 @@ export class Entries {
     if (isFolder && wasFolder) return this.#lastCounts;
     if (!this.#lastCounts || isFolder || wasFolder)
       throw problem(this.#file, "archive.duplicate", { entry: path });
-    this.repeated.add(path);
+    this.#repeated.add(path);
     return true;
   }
 
@@ -133,23 +131,29 @@ export class Entries {
     this.#lastParent = path.slice(0, Math.max(0, path.lastIndexOf("/")));
   }
 
-  #checkLinks(entry: Entry, parts: string[], path: string): void {
-    for (let length = 1; this.#links.size > 0 && length < parts.length; length++) {
-      if (this.#links.has(parts.slice(0, length).join("/")))
+  #checkLinks(entry: Entry, path: string): void {
+    for (
+      let slash = path.indexOf("/");
+      this.#links.size > 0 && slash > 0;
+      slash = path.indexOf("/", slash + 1)
+    ) {
+      if (this.#links.has(path.slice(0, slash)))
         throw problem(this.#file, "archive.link.below", { entry: path });
     }
-    if (entry.kind === "link" || entry.kind === "hardlink") this.#checkTarget(entry, parts);
+    if (entry.kind === "link" || entry.kind === "hardlink") this.#checkTarget(entry, path);
   }
 
-  #checkTarget({ kind, target = "" }: Entry, parts: string[]): void {
+  #checkTarget({ kind, target = "" }: Entry, path: string): void {
     // a hard link names a path from the archive's root, a symbolic one from its own folder
-    if (leavesRoot(target, kind === "link" ? parts.length - 1 : 0))
-      throw problem(this.#file, "archive.link.outside", { entry: parts.join("/"), target });
+    if (leavesRoot(target, kind === "link" ? path.split("/").length - 1 : 0))
+      throw problem(this.#file, "archive.link.outside", { entry: path, target });
   }
 }
 
-function componentsOf(name: string): string[] {
-  return name.split("/").filter((part) => part !== "" && part !== ".");
+function plainPath(name: string): string {
+  if (!UNTIDY.test(name)) return name;
+  const parts = name.split("/").filter((part) => part !== "" && part !== ".");
+  return parts.join("/");
 }
 
 function pathFault(name: string) {

@@ -27,6 +27,8 @@ export function followLinks(
   entries: readonly Entry[],
   limit: number,
 ): { entries: PlainEntry[]; bad: BadLink[] } {
+  if (!entries.some(({ kind }) => kind === "link"))
+    return { entries: entries.slice(0, limit + 1).map((from) => ({ path: from.path, from })), bad: [] };
   const tree = new Tree(entries);
   const found: PlainEntry[] = [];
   const bad: BadLink[] = [];
@@ -51,7 +53,6 @@ class Tree {
 
   constructor(entries: readonly Entry[]) {
     for (const entry of entries) this.#byPath.set(entry.path, entry);
-    if (!entries.some(({ kind }) => kind === "link")) return;
     const seen = new Set<string>();
     for (const { path } of entries) {
       for (let at = path; at !== "" && !seen.has(at); at = parentOf(at)) {

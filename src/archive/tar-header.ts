@@ -1,7 +1,10 @@
 /** Bytes of a block, the unit of every tar. */
 export const BLOCK = 512;
 
-/** The fields of a header (POSIX.1-2017, "pax", ustar Interchange Format; GNU tar's own where it differs). */
+/**
+ * The fields of a header (POSIX.1-2017, "pax", ustar Interchange Format; GNU tar's own where it differs),
+ * valid as long as its block.
+ */
 export interface TarHeader {
   /** Bytes: only the archive knows their encoding. */
   name: Buffer;
@@ -18,23 +21,23 @@ const ZERO = Buffer.alloc(BLOCK);
 
 /** Whether a block is all NULs, as the two are that end a tar. */
 export function isZero(block: Buffer): boolean {
-  return block.equals(ZERO);
+  return block[0] === 0 && block.equals(ZERO);
 }
 
 /** Returns a header; undefined if the block's checksum is wrong or its size invalid. */
 export function parseHeader(block: Buffer): TarHeader | undefined {
   const checksum = readNumber(block, CHECKSUM, 8);
   const size = readNumber(block, 124, 12);
-  if (checksum === undefined || size === undefined || !checksums(block).includes(checksum)) return undefined;
+  if (checksum === undefined || size === undefined || !isChecksum(block, checksum)) return undefined;
   const mode = readNumber(block, 100, 8);
   const isValid =
     isSigned(block, 108, 8) && isSigned(block, 116, 8) && isSigned(block, 136, 12) && mode !== undefined;
   const name = readText(block, 0, 100);
-  const isPosix = block.toString("latin1", 257, 263) === "ustar\0";
-  const prefix = isPosix ? readText(block, 345, 155) : Buffer.alloc(0);
+  // magic `ustar` and its NUL; GNU tar has a blank there, and other fields where ustar has the prefix
+  const hasPrefix = block[345] !== 0 && block.toString("latin1", 257, 263) === "ustar\0";
   return {
-    name: Buffer.concat(prefix.length > 0 ? [prefix, Buffer.from("/"), name] : [name]),
-    link: Buffer.from(readText(block, 157, 100)),
+    name: hasPrefix ? Buffer.concat([readText(block, 345, 155), Buffer.from("/"), name]) : name,
+    link: readText(block, 157, 100),
     type: String.fromCharCode(block[156] ?? 0),
     size,
     mode: isValid ? mode & 0o7777 : undefined,
@@ -64,22 +67,39 @@ function readNumber(block: Buffer, at: number, length: number): number | undefin
     for (const byte of block.subarray(at + 1, at + length)) value = value * 256 + byte;
     return Number.isSafeInteger(value) ? value : undefined;
   }
-  const field = block.toString("latin1", at, at + length);
-  const match = /^[\t-\r ]*(?:([0-7]+)(?:[\0\t-\r ]|$)|\0[^0-9]*$)/.exec(field);
-  return match ? Number.parseInt(match[1] ?? "0", 8) : undefined;
+  const end = at + length;
+  let next = at;
+  while (next < end && isBlank(block[next])) next++;
+  const start = next;
+  let value = 0;
+  for (let digit = digitAt(block, next); next < end && digit < 8; digit = digitAt(block, ++next))
+    value = value * 8 + digit;
+  if (next > start) return next === end || block[next] === 0 || isBlank(block[next]) ? value : undefined;
+  if (next === end || block[next] !== 0) return undefined;
+  while (++next < end) if (digitAt(block, next) < 10) return undefined;
+  return 0;
 }
 
-/** Returns the checksum, its own field taken as blanks: of unsigned bytes, and of signed ones (old tars). */
-function checksums(block: Buffer): [number, number] {
-  let unsigned = 8 * 32;
-  let signed = 8 * 32;
-  for (let index = 0; index < BLOCK; index++) {
-    if (index >= CHECKSUM && index < CHECKSUM + 8) continue;
-    const byte = block[index] ?? 0;
-    unsigned += byte;
-    signed += byte > 127 ? byte - 256 : byte;
+function isBlank(byte: number | undefined): boolean {
+  return byte === 0x20 || (byte !== undefined && byte >= 9 && byte <= 13);
+}
+
+/** Returns the value of a decimal digit, and more than 9 for anything else. */
+function digitAt(block: Buffer, at: number): number {
+  return ((block[at] ?? 0) - 0x30) & 0xff;
+}
+
+/** Whether the bytes have this sum, the sum's own field taken as blanks; old tars added signed bytes. */
+function isChecksum(block: Buffer, checksum: number): boolean {
+  let sum = 8 * 32;
+  let negative = 0;
+  for (let at = 0; at < BLOCK; at++) {
+    if (at === CHECKSUM) at += 8;
+    const byte = block[at] ?? 0;
+    sum += byte;
+    negative += byte >> 7;
   }
-  return [unsigned, signed];
+  return checksum === sum || checksum === sum - 256 * negative;
 }
 
 /** The values that GNU tar accepts; other keywords may have any. */
@@ -92,6 +112,8 @@ const PAX_VALUES: Readonly<Record<string, RegExp>> = {
   atime: /^-?\d/,
   ctime: /^-?\d/,
 };
+
+const NO_RECORDS: ReadonlyMap<string, Buffer> = new Map();
 
 /** Records of pax's extended headers (POSIX.1-2017, "pax"), by keyword; values are bytes. */
 export class PaxHeaders {
@@ -131,6 +153,7 @@ export class PaxHeaders {
    * one, but a link's target may be empty.
    */
   take(): ReadonlyMap<string, Buffer> {
+    if (this.#global.size + this.#local.size === 0) return NO_RECORDS;
     const all = new Map([...this.#global, ...this.#local]);
     this.#local = new Map();
     for (const [keyword, value] of all) if (value.length === 0 && keyword !== "linkpath") all.delete(keyword);

@@ -1,4 +1,4 @@
-import { createHash } from "node:crypto";
+import { createHash, type Hash, hash } from "node:crypto";
 import { createGunzip } from "node:zlib";
 import { type ProblemError, problem } from "../errors.ts";
 import { blocks, pipeThrough } from "./blocks.ts";
@@ -11,6 +11,7 @@ import type { Entry, InspectOptions, Listing, OpenFile } from "./types.ts";
 const READ = 256 * 1024;
 /** Each piece is a trip to another thread and back: a quarter of this took a third longer. */
 const INFLATED = 256 * 1024;
+const NOTHING = Buffer.alloc(0);
 /** The longest extended header that is read: a path and a link of 4096 bytes each, and plenty more. */
 const MAX_EXTENDED = 1024 * 1024;
 
@@ -99,9 +100,10 @@ interface Content {
 class TarScan {
   readonly #file: string;
   readonly #entries: Entries;
-  readonly #wantsHead: (path: string) => boolean;
+  readonly #keeps: (path: string) => boolean;
   readonly #digests: Map<number, string> | undefined;
   readonly #pax = new PaxHeaders();
+  /** The start of a header that continues in the next chunk. */
   readonly #block = Buffer.alloc(BLOCK);
   #filled = 0;
   /** Position of the next byte in the tar. */
@@ -111,9 +113,9 @@ class TarScan {
   #longLink: Buffer | undefined;
   #hasEnded = false;
 
-  constructor(file: string, { head, digests }: InspectOptions) {
+  constructor(file: string, { keeps = () => false, digests }: InspectOptions) {
     this.#file = file;
-    this.#wantsHead = head ?? (() => false);
+    this.#keeps = keeps;
     this.#digests = digests ? new Map() : undefined;
     this.#entries = new Entries(file, { lastCounts: true });
   }
@@ -121,13 +123,19 @@ class TarScan {
   /** Reads a chunk; afterwards it may be used again. */
   write(chunk: Buffer): void {
     for (let at = 0; at < chunk.length; ) {
-      const taken = this.#content ? this.#pass(this.#content, chunk.subarray(at)) : this.#fill(chunk, at);
+      if (this.#content) {
+        const taken = this.#pass(this.#content, chunk.subarray(at));
+        at += taken;
+        this.#position += taken;
+        continue;
+      }
+      const isWhole = this.#filled === 0 && chunk.length - at >= BLOCK;
+      const taken = isWhole ? BLOCK : chunk.copy(this.#block, this.#filled, at);
+      const block = isWhole ? chunk.subarray(at, at + BLOCK) : this.#block;
       at += taken;
       this.#position += taken;
-      if (this.#filled === BLOCK) {
-        this.#filled = 0;
-        this.#readHeader();
-      }
+      this.#filled = (this.#filled + taken) % BLOCK;
+      if (this.#filled === 0) this.#readHeader(block);
     }
   }
 
@@ -139,20 +147,7 @@ class TarScan {
   }
 
   finish(): Omit<Listing, "sha256"> {
-    const fileDigests = this.#digests;
-    const repeated = [...this.#entries.repeated];
-    return {
-      entries: this.#entries.finish(),
-      rootEntry: this.#entries.root,
-      ...(repeated.length > 0 && { repeated }),
-      ...(fileDigests && { fileDigests }),
-    };
-  }
-
-  #fill(chunk: Buffer, at: number): number {
-    const taken = chunk.copy(this.#block, this.#filled, at);
-    this.#filled += taken;
-    return taken;
+    return { ...this.#entries.finish(), ...(this.#digests && { fileDigests: this.#digests }) };
   }
 
   #pass(content: Content, chunk: Buffer): number {
@@ -174,22 +169,22 @@ class TarScan {
     else this.#content = { left: size, padding, onData, onEnd };
   }
 
-  #readHeader(): void {
+  #readHeader(block: Buffer): void {
     const at = this.#position - BLOCK;
-    if (isZero(this.#block)) {
+    if (isZero(block)) {
       // Python rejects an extended header without its member
       if (this.#longName || this.#longLink || this.#pax.pending)
         throw problem(this.#file, "tar.extension", { at });
       this.#hasEnded = true;
       return;
     }
-    const header = parseHeader(this.#block);
+    const header = parseHeader(block);
     if (this.#hasEnded) {
       // anything else after the end is padding to every reader
       if (header) throw problem(this.#file, "tar.behind", { entry: decodeName(header.name).name });
       return;
     }
-    if (!header) throw this.#noHeader(this.#block, at);
+    if (!header) throw this.#noHeader(block, at);
     if (EXTENDED.has(header.type)) this.#readExtended(header, at);
     else this.#readMember(header, at);
   }
@@ -251,26 +246,37 @@ class TarScan {
     if (!Number.isSafeInteger(size)) throw problem(this.#file, "tar.extension", { at: offset });
     const isLink = kind === "link" || kind === "hardlink";
     const { mode } = header;
-    const entry = this.#entries.add({ path: name, kind, size, mode, offset, ...(isLink && { target }) });
-    if (kind === "file") this.#readFile(entry, size, offset);
+    if (kind === "file") this.#readFile({ path: name, kind, size, mode, offset });
+    else this.#entries.add({ path: name, kind, size, mode, offset, ...(isLink && { target }) });
   }
 
-  /** Passes a file's bytes, and adds their digest and their start to its entry. */
-  #readFile(entry: Entry | undefined, size: number, offset: number): void {
-    const sha256 = this.#digests && createHash("sha256");
-    let head = Buffer.alloc(0);
+  /** Passes a file's bytes. Adds its entry as soon as its first bytes are there. */
+  #readFile(file: Entry & { offset: number }): void {
+    const { path, size, offset } = file;
+    const needed = Math.min(size, HEAD_LENGTH);
+    let first: Buffer | undefined = NOTHING;
+    let sha256: Hash | undefined;
     const onData = (data: Buffer) => {
-      sha256?.update(data);
-      // a copy: the chunk is used again
-      if (head.length < HEAD_LENGTH)
-        head = Buffer.concat([head, data.subarray(0, HEAD_LENGTH - head.length)]);
+      if (first) {
+        const more = data.subarray(0, needed - first.length);
+        // a copy if it has to wait: the chunk is used again
+        first = more.length === needed ? more : Buffer.concat([first, more]);
+        if (first.length === needed) {
+          const executableType = examineExecutable(first, size);
+          this.#entries.add({
+            ...file,
+            executableType,
+            ...(this.#keeps(path) && { firstBytes: Buffer.from(first) }),
+          });
+          first = undefined;
+        }
+      }
+      // one call for a whole file costs a third of a stream
+      if (data.length === size) this.#digests?.set(offset, hash("sha256", data));
+      else if (this.#digests) sha256 = (sha256 ?? createHash("sha256")).update(data);
     };
-    this.#expect(size, onData, () => {
-      if (sha256) this.#digests?.set(offset, sha256.digest("hex"));
-      if (!entry) return;
-      entry.executableType = examineExecutable(head, size);
-      if (this.#wantsHead(entry.path)) entry.head = head;
-    });
+    if (size === 0) onData(NOTHING);
+    else this.#expect(size, onData, () => sha256 && this.#digests?.set(offset, sha256.digest("hex")));
   }
 }
 

@@ -24,8 +24,8 @@ export interface Entry {
   offset?: number;
   /** The type by its first bytes, if the scan has passed them (tar.gz). */
   executableType?: ExecutableType;
-  /** Its first 4 KiB, if `InspectOptions.head` asked for them (tar.gz). */
-  head?: Buffer;
+  /** Its first 4 KiB, if `InspectOptions.keeps` asked for them (tar.gz). */
+  firstBytes?: Buffer;
 }
 
 /** A zip's central directory on one entry; the local header at `offset` must agree with it. */
@@ -58,11 +58,11 @@ export type ExecutableType = (
 
 /** Everything in an archive, in its own order. */
 export interface Listing {
-  entries: Entry[];
+  entries: readonly Entry[];
   /** Whether it has an entry for its own root (`./`), which `entries` leaves out. */
-  rootEntry?: boolean;
-  /** Names of several entries of a tar: the last entry of a name counts. */
-  repeated?: readonly string[];
+  rootEntry: boolean;
+  /** Paths of several files of a tar: the last entry of a path counts. */
+  repeated: readonly string[];
   /** Lower-case hex of the file; only if the scan read all of it (tar.gz). */
   sha256?: string;
   fileDigests?: FileDigests;
@@ -76,8 +76,8 @@ export type FileDigests = ReadonlyMap<number, string>;
 
 export interface InspectOptions {
   signal?: AbortSignal | undefined;
-  /** Whether to keep the first bytes of a file with this path, as the archive has it. */
-  head?: (path: string) => boolean;
+  /** Whether to keep the first bytes of a tar.gz's file with this path, as the archive has it. */
+  keeps?: (path: string) => boolean;
   /** Whether to compute the digests of a tar.gz's files, which are read anyway. */
   digests?: boolean;
 }

@@ -37,11 +37,11 @@ export async function inspectZip(
     if (end > directory.start) throw problem(file, "zip.data", { entry: entry.name });
     spans.push({ start: offset, end });
     if (index++ % step === 0) sample.push(entry);
-    if (entry.otherName !== undefined) entries.splitPath(entry.otherName);
+    if (entry.otherName !== undefined) entries.checkPath(entry.otherName);
     entries.add(await toEntry(file, reader, entry));
   }
   await checkPlaces(file, reader, { spans, sample, directoryStart: directory.start });
-  return { entries: entries.finish(), rootEntry: entries.root };
+  return entries.finish();
 }
 
 async function toEntry(file: string, reader: FileReader, entry: ZipEntry): Promise<Entry> {

@@ -2,7 +2,7 @@
  * packages/: what the files on the volume are in BK-Lite: controllers, collectors, installers and APM probes,
  * their identities, and the form in which they are stored. Knows neither Postgres nor NATS.
  */
-import type { Entry, ExecutableType, FileDigests } from "../archive/types.ts";
+import type { Entry, ExecutableType, FileDigests, Listing } from "../archive/types.ts";
 import type { ZipItem } from "../archive/zip-write.ts";
 import type { Problem } from "../errors.ts";
 import type { Arch, Identity, Os, PackageType } from "../identity.ts";
@@ -23,18 +23,12 @@ interface ReadFile extends VolumeFile, StampedFile {
 }
 
 /** A zip or tar.gz with a controller and collectors. */
-export interface ControllerArchive extends ReadFile {
+export interface ControllerArchive extends ReadFile, Pick<Listing, "entries" | "rootEntry" | "repeated"> {
   kind: "controller";
   format: "zip" | "tar.gz";
   nameInfo: Named;
   /** The VERSION files that apply: the archive's own, then those beside and above it, nearest first. */
   versions: readonly Versions[];
-  /** All entries, in the archive's order. */
-  entries: readonly Entry[];
-  /** Whether it has an entry for its own root (`./`). */
-  rootEntry?: boolean;
-  /** Names that a tar has more than once. */
-  repeated?: readonly string[];
   /** The folder that contains everything; "" if there is none. */
   topFolder: string;
   /** Files directly in the top folder or below its bin/, by path below the top folder. */
@@ -79,12 +73,13 @@ export interface ProbeFile extends ReadFile {
 /** Digests that this run has computed so far. A cache, and so the only part of an archive that changes. */
 export class DigestCache {
   /** SHA-256 in hex of files on the volume, by `file`. */
-  readonly files = new Map<string, string>();
+  readonly files: Map<string, string>;
   readonly derived = new Map<Derived, Digest>();
   /** The digests of all entries; undefined until the whole archive was read without an error. */
   entries: FileDigests | undefined;
 
-  constructor(entries?: FileDigests) {
+  constructor(files: Iterable<readonly [string, string]> = [], entries?: FileDigests) {
+    this.files = new Map(files);
     this.entries = entries;
   }
 }

@@ -10,7 +10,7 @@ import {
 } from "../archive/file-kind.ts";
 import { followLinks } from "../archive/links.ts";
 import { type ArchiveFile, inspectTarGz, TarReader } from "../archive/tar-read.ts";
-import type { Entry, ExecutableType, Listing, OpenFile } from "../archive/types.ts";
+import type { Entry, ExecutableType, OpenFile } from "../archive/types.ts";
 import { hasEndRecord } from "../archive/zip-directory.ts";
 import { inspectZip, readEntryHead } from "../archive/zip-read.ts";
 import { createTurns } from "../async.ts";
@@ -182,17 +182,16 @@ async function readController(
   const claimed = file.declared ? undefined : formatOf(file.name);
   const format = await readFormat(file, handle, claimed);
   const read = format === "zip" ? inspectZip : inspectTarGz;
-  const options = { signal, head: isVersionOrCa, digests: true };
+  const options = { signal, keeps: isVersionOrCa, digests: true };
   const listing = await read(file.file, handle, file.size, options);
   checkLinks(file.file, listing.entries);
   const { topFolder, members, ca } = contentsOf(listing.entries);
-  const firstBytes = (entry: Entry | undefined) =>
-    readFirstBytes({ ...file, ...listing }, handle, entry, signal);
+  const firstBytes = (entry: Entry | undefined) => readFirstBytes(file, handle, entry, signal);
   const own = await firstBytes(members.get("VERSION"));
   // a longer file is a bundle of certificates, which BK-Lite does not put there
   const certificate = (ca?.size ?? 0) <= VERSION_FILE_LENGTH ? await firstBytes(ca) : undefined;
   const around = await versionsAround(file, signatures);
-  const { entries, rootEntry = false, repeated = [] } = listing;
+  const { entries, rootEntry, repeated, sha256, fileDigests } = listing;
   return {
     ...file,
     kind: "controller",
@@ -205,14 +204,8 @@ async function readController(
     topFolder,
     members,
     ca: certificate,
-    digests: cacheOf(file, listing),
+    digests: new DigestCache(sha256 === undefined ? [] : [[file.file, sha256]], fileDigests),
   };
-}
-
-function cacheOf({ file }: VolumeFile, { sha256, fileDigests }: Listing): DigestCache {
-  const cache = new DigestCache(fileDigests);
-  if (sha256 !== undefined) cache.files.set(file, sha256);
-  return cache;
 }
 
 /** Reads an APM probe. Its links are not checked: BK-Lite's installer does not unpack it. */
@@ -228,7 +221,7 @@ async function readProbe(
     ...file,
     kind: "apm-probe",
     format,
-    digests: cacheOf(file, { entries: [], ...(sha256 && { sha256 }) }),
+    digests: new DigestCache(sha256 === undefined ? [] : [[file.file, sha256]]),
   };
 }
 
@@ -285,7 +278,7 @@ async function readFirstBytes(
   entry: Entry | undefined,
   signal: AbortSignal = new AbortController().signal,
 ): Promise<Buffer | undefined> {
-  if (!entry || entry.head) return entry?.head;
+  if (!entry || entry.firstBytes) return entry?.firstBytes;
   if (entry.location) return readEntryHead(archive.file, handle, entry, VERSION_FILE_LENGTH);
   const tar = new TarReader(archive, handle, signal);
   const pieces: Buffer[] = [];
@@ -425,7 +418,7 @@ function emptyStamp(size: number): FileStamp {
 
 /** Returns a warning for names that a tar has more than once. */
 function repeatedNames(archive: Archive): Problem[] {
-  const [first, ...others] = (archive.kind === "controller" && archive.repeated) || [];
+  const [first, ...others] = archive.kind === "controller" ? archive.repeated : [];
   if (first === undefined) return [];
   return [finding(archive.file, "tar.repeated", { entry: first, count: others.length + 1 })];
 }

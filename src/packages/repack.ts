@@ -27,6 +27,7 @@ export const MAX_ZIP = 4 * 1024 ** 3 - 1;
 
 /** Files that file managers and archivers leave beside a folder that they pack. */
 const LEFT_BEHIND = new Set([
+  "__MACOSX",
   ".DS_Store",
   ".Spotlight-V100",
   ".Trashes",
@@ -47,12 +48,16 @@ const DEPTH = 16;
  * at the root, by another file manager.
  */
 export function isJunk(path: string, has: (path: string) => boolean): boolean {
-  const parts = path.split("/");
-  const name = parts.at(-1) ?? "";
-  if (parts[0] === "__MACOSX" || name === ".DS_Store") return true;
-  if (parts.length === 1 && (name.startsWith("._") || LEFT_BEHIND.has(name))) return true;
-  if (parts[0] !== undefined && LEFT_BEHIND.has(parts[0])) return true;
-  return name.startsWith("._") && name.length > 2 && has([...parts.slice(0, -1), name.slice(2)].join("/"));
+  const slash = path.lastIndexOf("/");
+  const name = path.slice(slash + 1);
+  if (name === ".DS_Store" || LEFT_BEHIND.has(firstOf(path))) return true;
+  if (!name.startsWith("._")) return false;
+  return slash < 0 || (name.length > 2 && has(path.slice(0, slash + 1) + name.slice(2)));
+}
+
+function firstOf(path: string): string {
+  const slash = path.indexOf("/");
+  return slash < 0 ? path : path.slice(0, slash);
 }
 
 /** Where an archive's contents begin. */
@@ -101,7 +106,7 @@ function childrenOf(entries: readonly Entry[], folder: string): Map<string, bool
     if (!path.startsWith(prefix)) continue;
     const slash = path.indexOf("/", above);
     const name = slash < 0 ? path.slice(above) : path.slice(above, slash);
-    if (isJunk(prefix + name, () => false)) continue;
+    if (children.get(name) || isJunk(prefix + name, () => false)) continue;
     if (slash >= 0 || kind === "directory") children.set(name, true);
     else if (!children.has(name)) children.set(name, false);
   }
@@ -118,15 +123,15 @@ export function contentsOf(
   entries: readonly Entry[],
 ): Pick<ControllerArchive, "topFolder" | "members"> & { ca: Entry | undefined } {
   const { top } = findTopFolder(entries);
+  const prefix = prefixOf(top);
   const members = new Map<string, Entry>();
   let ca: Entry | undefined;
   for (const { path: whole, from } of followLinks(entries, MAX_FILES).entries) {
-    if (whole.startsWith("__MACOSX/") || !whole.startsWith(prefixOf(top))) continue;
-    const path = whole.slice(prefixOf(top).length);
+    if (from.kind !== "file" || whole.startsWith("__MACOSX/") || !whole.startsWith(prefix)) continue;
+    const path = whole.slice(prefix.length);
     const entry = from.path === whole ? from : { ...from, path: whole };
-    if (entry.kind !== "file") continue;
     if (path === CA) ca = entry;
-    if (!path.includes("/") || path.startsWith("bin/")) members.set(path, entry);
+    if (path.startsWith("bin/") || !path.includes("/")) members.set(path, entry);
   }
   return { topFolder: top, members, ca };
 }
@@ -137,12 +142,12 @@ export function contentsOf(
  */
 function repackReasons({ format, entries, rootEntry }: ControllerArchive): FormReason[] {
   const { top, hasOthers } = findTopFolder(entries);
-  const isJunkAtRoot = ({ path }: Entry) => isJunk(path.split("/")[0] ?? "", () => false);
+  const roots = new Set(entries.map(({ path }) => firstOf(path)));
   const holds: Record<FormReason, boolean> = {
     "repack.tar-gz": format === "tar.gz",
     "repack.no-top-folder": top === "",
     "repack.top-folder": top !== "" && top !== TOP,
-    "repack.junk": entries.some(isJunkAtRoot),
+    "repack.junk": [...roots].some((root) => isJunk(root, () => false)),
     "repack.beside": hasOthers,
     "repack.dot-names": format === "zip" && (rootEntry === true || entries.some(hasDots)),
     "repack.folder-names": entries.some(isBareFolder),

@@ -78,8 +78,11 @@ async function waitForPostgres(
   const ready = await waitUntilReady(postgresProbes(config.db, tableUse(job, writes)), options);
   const { host, port, version, where, shape } = ready;
   const { database, schema } = config.db;
-  recorder.support.postgres = { version, state: shape.state };
-  recorder.servers.postgres = { host, port, database, schema, version, tableState: shape.state };
+  const tableState = shape.state;
+  recorder.learn({
+    servers: { postgres: { host, port, database, schema, version, tableState } },
+    support: { postgres: { version, state: tableState } },
+  });
   const seconds = secondsSince(options.started);
   log.info("wait.postgres.ready", { where, database, state: shape.state, version, seconds });
   return ready;
@@ -100,8 +103,10 @@ async function waitForNats(
   };
   const ready = await waitUntilReady(natsProbes(config.nats, needs, log), options);
   const { version, where, exists, bucket } = ready;
-  recorder.support.nats = { version, server: bucket.nc.getServer() };
-  recorder.servers.nats = { server: where, version, bucket: bucket.name };
+  recorder.learn({
+    servers: { nats: { server: where, version, bucket: bucket.name } },
+    support: { nats: { version, server: bucket.nc.getServer() } },
+  });
   const seconds = secondsSince(options.started);
   log.info("wait.nats.ready", {
     where,

@@ -100,7 +100,7 @@ function declarationOf({ file: _, arch, version, ...declared }: ManifestEntry): 
 
 async function check(value: unknown): Promise<{ packages: ManifestEntry[]; problems: Problem[] }> {
   // loaded only for a volume with a manifest
-  const { Ajv } = await import("ajv");
+  const { Ajv } = (await import("ajv")).default;
   const validate = new Ajv({ allErrors: true, verbose: true }).compile<{ packages: ManifestEntry[] }>(schema);
   if (validate(value)) return { packages: value.packages, problems: [] };
   const errors = (validate.errors ?? []).filter(({ keyword }) => keyword !== "if");

@@ -22,7 +22,7 @@ import {
 import { type JobResult, jobEnv } from "../support/run.ts";
 import { ARCHIVE, explain } from "../support/site.ts";
 import { packageTable, rows } from "../support/tables.ts";
-import { exits, job } from "./stage.ts";
+import { exits, runToEnd } from "./stage.ts";
 
 let nats: NatsServer;
 let plain: Postgres;
@@ -74,7 +74,7 @@ function run(
   };
   const REPORT_FILE = join(folder.path, `report-${++count}.json`);
   const env = { NATS_NAMESPACE: `b${count}`, REPORT_FILE, WAIT_TIMEOUT: "3600", ...more };
-  return job(args, jobEnv({ db: { ...login, ...db }, nats, packages: folder.path }, env)).done;
+  return runToEnd(args, jobEnv({ db: { ...login, ...db }, nats, packages: folder.path }, env));
 }
 
 function fails(result: JobResult, code: number, layer: string | undefined, reason: string): void {

@@ -137,7 +137,7 @@ describe("however it is packed", () => {
     const problem = await problemOf((async () => add(entries, "fc/lib/more"))());
     assert.equal(problem.id, "archive.limit.files");
     assert.equal(problem.reason, "contains more than 100,000 files, the limit of BK-Lite's installer");
-    assert.equal(entries.finish().length, 100_001);
+    assert.equal(entries.finish().entries.length, 100_001);
   });
 
   test("folders without end are rejected too", async () => {
