@@ -108,7 +108,7 @@ async function run(args: Arguments, reader: Reader): Promise<void> {
   const { command } = args;
   const { packagesDir, verifyKeys } = config;
   const bucket = "nats" in config ? (config as Config).nats.bucket : null;
-  recorder.bucket = bucket;
+  recorder.learn({ bucket });
   const signal = stopSignal(process, config, log, end);
   log.info("run.started", { command, version: manifest.version, bucket, packagesDir });
   try {
