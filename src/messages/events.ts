@@ -1,6 +1,7 @@
 import { type FormReason, formWords } from "./archive.ts";
 import { type Asked, actionWord, countWords, formatBytes, JOIN, type Language, plural, type Text } from "./define.ts";
 import { type RegionEntry, regionName, regionParts } from "./region-words.ts";
+import { duration, wordsIn } from "./words.ts";
 
 export type PackageAction = "unchanged" | "uploaded" | "repaired" | "replaced" | "kept";
 /** Why `prune` leaves a version that it was asked to remove. */
@@ -83,6 +84,8 @@ export interface Snapshot {
   secondsLeft: number | null;
 }
 
+const inBrackets = (text: string, language: Language) => (language === "zh" ? `（${text}）` : ` (${text})`);
+
 /** An old version that goes: a row and its object, or an object without a row. */
 export interface RemovedLine {
   row: number | null;
@@ -94,11 +97,9 @@ export interface RemovedLine {
 }
 
 function removed({ row, what, key, bytes }: RemovedLine, language: Language): string {
-  const zh = language === "zh";
-  const size = bytes === null ? [] : [formatBytes(bytes)];
-  const about = [row === null ? (zh ? "没有记录" : "no row") : zh ? `记录 ${row}` : `row ${row}`, ...size];
-  const name = (row === null ? key : what) ?? "-";
-  return zh ? `${name}（${about.join("，")}）` : `${name} (${about.join(", ")})`;
+  const say = wordsIn(language);
+  const about = [row === null ? say("noRow") : say("row", { id: row }), ...(bytes === null ? [] : [formatBytes(bytes)])];
+  return `${(row === null ? key : what) ?? "-"}${inBrackets(about.join(JOIN[language].comma), language)}`;
 }
 
 /** A line of the log: what its event means, and its sentence, in both languages. */
@@ -138,9 +139,9 @@ export interface RemovedCounts {
 
 /** `3 versions removed (90.0 MiB)`. */
 export function removedWords({ versions, bytes, done }: RemovedCounts, language: Language): string {
-  const size = bytes > 0 ? formatBytes(bytes) : "";
-  if (language === "zh") return `${done ? "已删除" : "将删除"} ${versions} 个版本${size && `（${size}）`}`;
-  return `${plural(versions, "version")} ${done ? "removed" : "would be removed"}${size && ` (${size})`}`;
+  const removed = wordsIn(language)(done ? "removed" : "toBeRemoved");
+  const what = language === "zh" ? `${removed} ${versions} 个版本` : `${plural(versions, "version")} ${removed}`;
+  return bytes > 0 ? `${what}${inBrackets(formatBytes(bytes), language)}` : what;
 }
 
 /** What `prune` came to. */
@@ -161,20 +162,17 @@ interface Done {
 }
 
 /** `packages: 1 uploaded, 2 unchanged; rows: none`. */
-function counts({ packages, rows }: Done, language: Language): string {
-  return language === "zh" ? `探针包：${countWords(packages, language)}；记录：${countWords(rows, language)}` : `packages: ${countWords(packages, language)}; rows: ${countWords(rows, language)}`;
+function counts({ packages, rows }: Pick<Done, "packages"> & Partial<Done>, language: Language): string {
+  const [ofPackages, ofRows] = language === "zh" ? ["探针包：", "；记录："] : ["packages: ", "; rows: "];
+  return `${ofPackages}${countWords(packages, language)}${rows ? `${ofRows}${countWords(rows, language)}` : ""}`;
 }
 
 /** Returns the last line with the counts that the command has: none after waiting, no rows after `scan`. */
-function succeeded(done: Done, language: Language): string {
-  const { command, packages } = done;
-  const zh = language === "zh";
-  const begin = zh ? `${command} 成功` : `${command} succeeded`;
+function succeeded({ command, packages, rows, removed }: Done, language: Language): string {
+  const begin = wordsIn(language)("succeeded", { command });
   if (command === "wait" || command === "gate" || command === "status") return begin;
-  if (command === "prune") return `${begin}${zh ? "：" : ": "}${pruneWords(done.removed, language)}`;
-  const stop = zh ? "。" : "; ";
-  const scanned = zh ? `探针包：${countWords(packages, language)}` : `packages: ${countWords(packages, language)}`;
-  return `${begin}${stop}${command === "scan" ? scanned : counts(done, language)}`;
+  if (command === "prune") return `${begin}${JOIN[language].colon}${pruneWords(removed, language)}`;
+  return `${begin}${language === "zh" ? "。" : "; "}${counts(command === "scan" ? { packages } : { packages, rows }, language)}`;
 }
 
 /** How far the probe of a server has come. */
@@ -234,30 +232,19 @@ interface Found {
 
 const platformWords = (os: string, arch: string | null) => (arch === null ? os : `${os} ${arch}`);
 
-/** `5 s`, `2 min 5 s`, `1 h 2 min`. */
-export function duration(seconds: number, language: Language): string {
-  const [h, min, s] = language === "zh" ? ["小时", "分", "秒"] : ["h", "min", "s"];
-  const minutes = Math.floor(seconds / 60);
-  if (minutes === 0) return `${seconds} ${s}`;
-  if (minutes < 60) return `${minutes} ${min} ${seconds % 60} ${s}`;
-  return `${Math.floor(minutes / 60)} ${h} ${minutes % 60} ${min}`;
-}
-
 /** `43% of 1.0 GiB, 380.2 MiB/s, 2 s left`. */
 export function progressWords({ bytes, total, percent, bytesPerSecond, secondsLeft }: Snapshot, language: Language): string {
   const zh = language === "zh";
-  const comma = zh ? "，" : ", ";
   const rate = `${formatBytes(bytesPerSecond)}/s`;
-  if (total === null) return `${formatBytes(bytes)}${comma}${rate}`;
-  const left = secondsLeft === null || bytes >= total ? "" : duration(secondsLeft, language);
-  const rest = left === "" ? "" : zh ? `，剩余 ${left}` : `, ${left} left`;
-  return `${percent ?? 100}%${zh ? "，共 " : " of "}${formatBytes(total)}${comma}${rate}${rest}`;
+  if (total === null) return [formatBytes(bytes), rate].join(JOIN[language].comma);
+  const left = secondsLeft === null || bytes >= total ? [] : [wordsIn(language)("left", { time: duration(secondsLeft, language) })];
+  return [`${percent ?? 100}%${zh ? "，共 " : " of "}${formatBytes(total)}`, rate, ...left].join(JOIN[language].comma);
 }
 
 /** `FILE (2 of 5)`. */
 function place({ file, index, count }: Snapshot, language: Language): string {
   if (index === null || count === null || count < 2) return file;
-  return language === "zh" ? `${file}（${index}/${count}）` : `${file} (${index} of ${count})`;
+  return `${file}${inBrackets(`${index}${language === "zh" ? "/" : " of "}${count}`, language)}`;
 }
 
 type Upload = Snapshot & { step: "start" | "progress" | "end" };

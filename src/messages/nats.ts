@@ -119,7 +119,7 @@ function raise({ bucket, said, more, enough }: Full, language: Language): string
   return text + FREE[language];
 }
 
-/** A limit that the check before the upload finds too low; the bucket's may be too low beside the account's. */
+/** A limit that the check before the upload finds too low; the bucket's may be too low as well. */
 function tooLow<const En extends string, const Zh extends string>(limit: "bucket" | "account", en: En, zh: Zh) {
   const remedy =
     (language: Language) =>

@@ -1,4 +1,5 @@
 import { type Asked, fill, formatBytes, type Language, plural, quoteForShell, unverified, type Words, warning } from "./define.ts";
+import { wordsIn } from "./words.ts";
 
 /** A cloud region's mirror of the bucket, as the report has it. */
 export interface RegionEntry {
@@ -23,39 +24,17 @@ export function regionName({ id, name }: Named, language: Language): string {
   return language === "zh" ? `${id}（${name}）` : `${id} (${name})`;
 }
 
-/** The words for the state of a mirror. */
-export const REGION_WORDS = {
-  en: {
-    reachable: "reachable",
-    unreachable: "not reachable",
-    behind: (count: number) => `${plural(count, "message")} behind`,
-    level: "up to date",
-    missing: (count: number) => `${plural(count, "object")} missing`,
-    damaged: (count: number) => `${plural(count, "object")} damaged`,
-    dead: (bytes: string) => `${bytes} of replaced chunks`,
-  },
-  zh: {
-    reachable: "可达",
-    unreachable: "不可达",
-    behind: (count: number) => `落后 ${count} 条消息`,
-    level: "已同步",
-    missing: (count: number) => `缺少 ${count} 个对象`,
-    damaged: (count: number) => `${count} 个对象已损坏`,
-    dead: (bytes: string) => `已被替换的分块占 ${bytes}`,
-  },
-} as const;
-
 /** Returns the state of a mirror in words, part by part. */
 export function regionParts({ reachable, lag, missing, damaged, deadBytes }: RegionEntry, language: Language): string[] {
-  const words = REGION_WORDS[language];
-  if (!reachable) return [words.unreachable];
+  const say = wordsIn(language);
+  if (!reachable) return [say("unreachable")];
   const parts = [
-    ...(lag ? [words.behind(lag)] : []),
-    ...(missing.length > 0 ? [words.missing(missing.length)] : []),
-    ...(damaged.length > 0 ? [words.damaged(damaged.length)] : []),
-    ...(deadBytes ? [words.dead(formatBytes(deadBytes))] : []),
+    ...(lag ? [say("behind", { count: lag })] : []),
+    ...(missing.length > 0 ? [say("lacking", { count: missing.length })] : []),
+    ...(damaged.length > 0 ? [say("damaged", { count: damaged.length })] : []),
+    ...(deadBytes ? [say("dead", { bytes: deadBytes })] : []),
   ];
-  return parts.length > 0 ? parts : [words.level];
+  return parts.length > 0 ? parts : [say("level")];
 }
 
 /** Keys that a message names; the report has all of them. */

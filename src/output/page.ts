@@ -1,10 +1,10 @@
 import { createHash } from "node:crypto";
-import { actionWord, formatBytes, type Language } from "../messages/define.ts";
-import { duration } from "../messages/events.ts";
-import { PAGE_WORDS, type PageWords } from "../messages/page-words.ts";
+import { actionWord, formatBytes, JOIN, type Language } from "../messages/define.ts";
+import { duration, type Say, type WordOf, wordOr, wordsIn, zonedTime } from "../messages/words.ts";
 import { escapeText } from "./redact.ts";
 import type { PackageEntry, Report } from "./report.ts";
-import { type Verdict, verdictOf } from "./verdict.ts";
+import { platformOf } from "./tables.ts";
+import { verdictOf } from "./verdict.ts";
 
 /** A piece of the page: text of others is escaped already. */
 class Html {
@@ -26,18 +26,14 @@ const ENTITIES: Readonly<Record<string, string>> = {
 
 /** Builds a piece of the page. Every value that is no piece itself is text, and is escaped. */
 function html(literals: TemplateStringsArray, ...values: readonly Value[]): Html {
-  return new Html(
-    literals.map((literal, index) => literal + (index < values.length ? textOf(values[index]) : "")).join(""),
-  );
+  return new Html(String.raw({ raw: literals }, ...values.map(textOf)));
 }
 
-function textOf(value: Value | undefined): string {
+function textOf(value: Value): string {
   if (value instanceof Html) return value.text;
   if (Array.isArray(value)) return value.map(textOf).join("");
-  return escapeText(String(value ?? "")).replace(/[&<>"']/g, (mark) => ENTITIES[mark] as string);
+  return escapeText(String(value)).replace(/[&<>"']/g, (mark) => ENTITIES[mark] as string);
 }
-
-const NOTHING = html``;
 
 function join(parts: readonly Value[], separator: Value): Html {
   return html`${parts.flatMap((part, index) => (index === 0 ? [part] : [separator, part]))}`;
@@ -54,48 +50,21 @@ const path = (text: string) =>
 const digest = (sha256: string) =>
   html`<span class="code digest">${join(sha256.match(/.{1,32}/g) ?? [], html`<wbr>`)}</span>`;
 
+type Tone = "good" | "fair" | "bad" | "plain";
 const badge = (tone: Tone, text: string) => html`<span class="badge ${tone}">${text}</span>`;
 
-type Tone = "good" | "fair" | "bad" | "plain";
-
-const SIGNS: Readonly<Record<Tone, string>> = { good: "✔", fair: "!", bad: "✘", plain: "·" };
-
-interface Column {
-  head: string;
-  /** Percent of the table's width. */
-  width: number;
-}
-
-function table(name: string, columns: readonly Column[], rows: readonly (readonly Value[])[]): Html {
-  return html`<table class="${name}">
-<colgroup>${columns.map(({ width }) => html`<col style="width:${width}%">`)}</colgroup>
-<thead><tr>${columns.map(({ head }) => html`<th scope="col">${head}</th>`)}</tr></thead>
-<tbody>
-${rows.map((cells) => html`<tr>${cells.map((cell) => html`<td>${cell}</td>`)}</tr>\n`)}</tbody>
-</table>
-`;
-}
-
-function section(head: string, ...content: readonly Value[]): Html {
-  return html`<section>
-<h2>${head}</h2>
-${content}</section>
-`;
-}
-
+/** A line of small print below the cell's text. */
+const small = (text: Value) => html`<br><small>${text}</small>`;
 const note = (text: Value) => html`<p class="note">${text}</p>\n`;
 
-/** Local time and its distance from UTC, by TZ: `2026-11-29 23:35:24 UTC+08:00`. */
-export function zonedTime(date: Date): string {
-  const minutes = -date.getTimezoneOffset();
-  const local = new Date(date.getTime() + minutes * 60_000).toISOString().slice(0, 19).replace("T", " ");
-  const [hours, rest] = [Math.floor(Math.abs(minutes) / 60), Math.abs(minutes) % 60];
-  const two = (value: number) => String(value).padStart(2, "0");
-  return `${local} UTC${minutes < 0 ? "-" : "+"}${two(hours)}:${two(rest)}`;
+/** What the sections of a page are made from. */
+interface Context {
+  report: Report;
+  say: Say;
+  language: Language;
+  /** Of the JSON report. */
+  sha256: string;
 }
-
-const platformOf = ({ os, arch }: { os: string | null; arch: string | null }) =>
-  [os, arch].filter((part) => part !== null).join("/");
 
 /** Commands whose report says that packages are in place. */
 const PROVING: readonly string[] = ["init", "verify", "status"];
@@ -106,27 +75,29 @@ const PROVING: readonly string[] = ["init", "verify", "status"];
  * shows its SHA-256.
  */
 export function reportPage(report: Report, json: string, language: Language): string {
-  const words = PAGE_WORDS[language];
+  const say = wordsIn(language);
   const sha256 = createHash("sha256").update(json).digest("hex");
+  const context: Context = { report, say, language, sha256 };
   const signable = report.outcome === "ok" && PROVING.includes(report.command);
-  const title = signable ? words.acceptance : words.report;
+  const title = say(signable ? "acceptance" : "report");
+  const sections = [run, platforms, probes, regions, packages, rows, removed, warnings, orphans];
   const body = html`<header>
-<p class="product">${words.product}</p>
+<p class="product">${say("product")}</p>
 <h1>${title}</h1>
 </header>
 <main>
-${verdict(report, words, language)}${run(report, sha256, words, language)}${platforms(report, words)}${probes(report, words)}${regions(report, words)}${packages(report, words, language)}${rows(report, words, language)}${removed(report, words)}${warnings(report, words)}${orphans(report, words)}${signable ? signing(words) : NOTHING}</main>
-<footer>${note(html`${words.notes.digest} ${digest(sha256)}`)}</footer>
+${verdict(context)}${sections.map((section) => section(context))}${signable ? signing(context) : ""}</main>
+<footer>${note(html`${say("note.digest")} ${digest(sha256)}`)}</footer>
 `;
   return `<!DOCTYPE html>
-<html lang="${words.lang}">
+<html lang="${say("lang")}">
 <head>
 <meta charset="utf-8">
 <meta http-equiv="Content-Security-Policy" content="default-src 'none'; style-src 'unsafe-inline'; img-src data:">
 <meta name="viewport" content="width=device-width, initial-scale=1">
 <meta name="color-scheme" content="light">
 <link rel="icon" href="data:,">
-<title>${html`${title} · ${words.product}`.text}</title>
+<title>${html`${title} · ${say("product")}`.text}</title>
 <style>${styleWith(sha256)}</style>
 </head>
 <body>
@@ -137,284 +108,266 @@ ${json}</script>
 `;
 }
 
-const TONES = { ok: "good", warning: "fair", bad: "bad" } as const satisfies Record<Verdict["mark"], Tone>;
+function section(head: string, ...content: readonly Value[]): Html {
+  return html`<section>
+<h2>${head}</h2>
+${content}</section>
+`;
+}
 
-function verdict(report: Report, words: PageWords, language: Language): Html {
+/** A table: its columns with their percent of the width, and the cells of its rows. */
+function table(
+  name: WordOf<"head">,
+  columns: Partial<Record<WordOf<"label">, number>>,
+  rows: readonly (readonly Value[])[],
+  say: Say,
+): Html {
+  const labels = Object.keys(columns) as WordOf<"label">[];
+  return html`<table class="${name}">
+<colgroup>${Object.values(columns).map((width) => html`<col style="width:${width}%">`)}</colgroup>
+<thead><tr>${labels.map((label) => html`<th scope="col">${say(`label.${label}`)}</th>`)}</tr></thead>
+<tbody>
+${rows.map((cells) => html`<tr>${cells.map((cell) => html`<td>${cell}</td>`)}</tr>\n`)}</tbody>
+</table>
+`;
+}
+
+/** Tone and sign of the verdict, which is the same as on the screen. */
+const TONES = { ok: ["good", "✔"], warning: ["fair", "!"], bad: ["bad", "✘"] } as const;
+
+function verdict({ report, say, language }: Context): Html {
   const { command, error, exitCode, platforms, warnings } = report;
-  const lacking = platforms.filter(({ complete }) => !complete);
   const whole = platforms.filter(({ complete }) => complete).map(platformOf);
-  // the same as on the screen
-  const tone = TONES[verdictOf(report, [], language).mark];
-  const head = error ? words.failed(command, exitCode) : (words.ok[command] ?? words.okOther(command));
+  const [tone, sign] = TONES[verdictOf(report, [], language).mark];
+  const succeeded = wordOr(`ok.${command}`, language, say("succeeded", { command }));
+  const said = [
+    ...(error ? [lines(error.message), html`<b>${JOIN[language].remedyLine}</b>${lines(error.hint)}`] : []),
+    ...(whole.length > 0 ? [say("ready", { platforms: whole })] : []),
+    ...platforms
+      .filter(({ complete }) => !complete)
+      .map((one) => say("lacks", { platform: platformOf(one), missing: one.missing })),
+    ...(warnings.length > 0 ? [say("warnings", { count: warnings.length })] : []),
+  ];
   return html`<section class="verdict ${tone}">
-<p class="sign" aria-hidden="true">${SIGNS[tone]}</p>
+<p class="sign" aria-hidden="true">${sign}</p>
 <div>
-<p class="head">${head}</p>
-${error ? html`<p>${lines(error.message)}</p>\n<p><b>${words.whatToDo}</b>${lines(error.hint)}</p>\n` : NOTHING}${
-  whole.length > 0 ? html`<p>${words.complete(whole)}</p>\n` : NOTHING
-}${lacking.map((one) => html`<p>${words.incomplete(platformOf(one), one.missing)}</p>\n`)}${
-  warnings.length > 0 ? html`<p>${words.warned(warnings.length)}</p>\n` : NOTHING
-}</div>
+<p class="head">${error ? say("failed", { command, code: exitCode }) : succeeded}</p>
+${said.map((text) => html`<p>${text}</p>\n`)}</div>
 </section>
 `;
 }
 
-function run(report: Report, sha256: string, words: PageWords, language: Language): Html {
-  const { labels } = words;
+function run({ report, say, language, sha256 }: Context): Html {
   const { postgres, nats } = report.servers;
   const { version, revision } = report.program;
   const facts: [string, Value][] = [
-    [labels.started, zonedTime(new Date(report.startedAt))],
-    [labels.duration, duration(Math.round(report.durationMs / 1000), language)],
-    [labels.command, report.command],
-    [labels.host, report.host],
+    [say("label.started"), zonedTime(new Date(report.startedAt))],
+    [say("label.duration"), duration(Math.round(report.durationMs / 1000), language)],
+    [say("label.command"), report.command],
+    [say("label.host"), report.host],
     [
-      labels.program,
-      html`bklite-package-init ${version}${revision === null ? NOTHING : html`<br><small>${words.revision(revision)}</small>`}`,
+      say("label.program"),
+      html`bklite-package-init ${version}${revision === null ? "" : small(say("revision", { revision }))}`,
     ],
     [
       "Postgres",
       postgres
-        ? server(
-            postgres.version,
-            `${postgres.host}:${postgres.port}`,
-            words.postgres(postgres.database, postgres.schema, postgres.tableState),
-          )
-        : words.none,
+        ? html`${postgres.version} · ${postgres.host}:${postgres.port}${small(say("database", postgres))}`
+        : say("none"),
     ],
-    ["NATS", nats ? server(nats.version, nats.server, words.nats(nats.bucket)) : words.none],
-    [labels.sha256, digest(sha256)],
+    ["NATS", nats ? html`${nats.version} · ${nats.server}${small(say("bucket", nats))}` : say("none")],
+    [say("label.sha256"), digest(sha256)],
   ];
   return section(
-    words.heads.run,
+    say("head.run"),
     html`<dl>${facts.map(([label, value]) => html`<div><dt>${label}</dt><dd>${value}</dd></div>\n`)}</dl>\n`,
   );
 }
 
-function server(version: string, where: string, what: string): Html {
-  return html`${version} · ${where}<br><small>${what}</small>`;
-}
-
-function platforms({ platforms }: Report, words: PageWords): Html {
-  if (platforms.length === 0) return NOTHING;
-  const { labels } = words;
+function platforms({ report: { platforms }, say }: Context): Value {
+  if (platforms.length === 0) return "";
   const there = (value: boolean | null) =>
     value === null
-      ? html`<span class="quiet">${words.notNeeded}</span>`
-      : badge(value ? "good" : "bad", value ? words.yes : words.missing);
+      ? html`<span class="quiet">${say("notNeeded")}</span>`
+      : badge(value ? "good" : "bad", say(value ? "yes" : "absent"));
   const withBootstrap = platforms.some(({ bootstrap }) => bootstrap !== null);
-  const columns = [
-    { head: labels.platform, width: 19 },
-    { head: labels.controller, width: 14 },
-    { head: labels.installer, width: 12 },
-    ...(withBootstrap ? [{ head: labels.bootstrap, width: 12 }] : []),
-    { head: labels.collectors, width: withBootstrap ? 29 : 41 },
-    { head: labels.state, width: 14 },
-  ];
+  const columns = {
+    platform: 19,
+    controller: 14,
+    installer: 12,
+    ...(withBootstrap && { bootstrap: 12 }),
+    collectors: withBootstrap ? 29 : 41,
+    state: 14,
+  };
   const rows = platforms.map((one) => {
     const { installable, listed } = one.collectors;
     return [
       html`<b>${platformOf(one)}</b>`,
-      one.controller.length > 0 ? one.controller.join(", ") : badge("bad", words.missing),
+      one.controller.length > 0 ? one.controller.join(", ") : badge("bad", say("absent")),
       there(one.installer),
       ...(withBootstrap ? [there(one.bootstrap)] : []),
-      html`${installable.length > 0 ? installable.join(", ") : words.none}${
-        listed.length > 0 ? html`<br><small>${words.labels.listed}: ${listed.join(", ")}</small>` : NOTHING
-      }`,
-      badge(one.complete ? "good" : "bad", one.complete ? words.complete1 : words.incomplete1),
+      html`${installable.join(", ") || say("none")}${listed.length > 0 ? small(`${say("listed")}: ${listed.join(", ")}`) : ""}`,
+      badge(one.complete ? "good" : "bad", say(one.complete ? "complete" : "incomplete")),
     ];
   });
   const hasListed = platforms.some(({ collectors }) => collectors.listed.length > 0);
   return section(
-    words.heads.platforms,
-    table("platforms", columns, rows),
-    hasListed ? note(words.notes.listed) : NOTHING,
+    say("head.platforms"),
+    table("platforms", columns, rows, say),
+    hasListed ? note(say("note.listed")) : "",
   );
 }
 
-function probes({ probes }: Report, words: PageWords): Html {
-  if (probes.every(({ stored }) => stored === "missing")) return NOTHING;
-  const columns = [
-    { head: words.labels.probe, width: 38 },
-    { head: words.labels.key, width: 46 },
-    { head: words.labels.state, width: 16 },
-  ];
-  const rows = probes.map(({ name, key, stored }) => [name, path(key), storedBadge(stored, words)]);
-  return section(words.heads.probes, table("probes", columns, rows));
+function probes({ report: { probes }, say, language }: Context): Value {
+  if (probes.every(({ stored }) => stored === "missing")) return "";
+  const rows = probes.map(({ name, key, stored }) => [name, path(key), storedBadge(stored, language)]);
+  return section(say("head.probes"), table("probes", { probe: 38, key: 46, state: 16 }, rows, say));
 }
 
-function storedBadge(stored: string | null, words: PageWords): Html {
-  if (stored === null) return html`–`;
-  return badge(stored === "whole" ? "good" : "bad", words.stored[stored] ?? stored);
+function storedBadge(stored: string | null, language: Language): Value {
+  if (stored === null) return "–";
+  return badge(stored === "whole" ? "good" : "bad", wordOr(`stored.${stored}`, language, stored));
 }
 
-function regions({ regions }: Report, words: PageWords): Html {
-  if (regions.length === 0) return NOTHING;
-  const columns = [
-    { head: words.labels.region, width: 24 },
-    { head: words.labels.lag, width: 26 },
-    { head: words.labels.state, width: 50 },
-  ];
+function regions({ report: { regions }, say }: Context): Value {
+  if (regions.length === 0) return "";
   const rows = regions.map(({ id, name, reachable, lag, missing, damaged, deadBytes }) => [
     html`<b>${name}</b> <small>${id}</small>`,
-    badge(
-      !reachable ? "fair" : lag === 0 ? "good" : "fair",
-      !reachable ? words.region.unreachable : lag === 0 ? words.region.level : words.region.behind(lag ?? 0),
-    ),
+    reachable
+      ? badge(lag === 0 ? "good" : "fair", lag === 0 ? say("level") : say("behind", { count: lag ?? 0 }))
+      : badge("fair", say("unreachable")),
     join(
       [
-        ...(missing.length > 0 ? [words.region.missing(missing.length)] : []),
-        ...(damaged.length > 0 ? [words.region.damaged(damaged.length)] : []),
-        ...(deadBytes ? [words.region.dead(formatBytes(deadBytes))] : []),
+        ...(missing.length > 0 ? [say("lacking", { count: missing.length })] : []),
+        ...(damaged.length > 0 ? [say("damaged", { count: damaged.length })] : []),
+        ...(deadBytes ? [say("dead", { bytes: deadBytes })] : []),
         ...[...missing, ...damaged].map(path),
       ],
       html`<br>`,
     ),
   ]);
-  return section(words.heads.regions, table("regions", columns, rows));
+  return section(say("head.regions"), table("regions", { region: 24, lag: 26, state: 50 }, rows, say));
 }
 
-const FAILED: readonly string[] = ["failed"];
-const QUIET: readonly string[] = ["unchanged", "found"];
+/** Tones of actions; any other is good. */
+const ACTION_TONES: Readonly<Record<string, Tone>> = {
+  failed: "bad",
+  unchanged: "plain",
+  found: "plain",
+  kept: "fair",
+};
 
-function actionBadge(action: string, language: Language): Html {
-  const tone = FAILED.includes(action)
-    ? "bad"
-    : QUIET.includes(action)
-      ? "plain"
-      : action === "kept"
-        ? "fair"
-        : "good";
-  return badge(tone, actionWord(action, language));
-}
-
-function packages({ packages }: Report, words: PageWords, language: Language): Html {
-  if (packages.length === 0) return NOTHING;
-  const columns = [
-    { head: words.labels.package, width: 24 },
-    { head: words.labels.source, width: 38 },
-    { head: words.labels.stored, width: 38 },
-  ];
-  const rows = packages.map((one) => packageCells(one, words, language));
+function packages(context: Context): Value {
+  const { packages } = context.report;
+  const { say } = context;
+  if (packages.length === 0) return "";
+  const rows = packages.map((one) => packageCells(one, context));
   return section(
-    `${words.heads.packages} (${packages.length})`,
-    note(words.notes.packages),
-    table("packages", columns, rows),
+    say("head.packages", { count: packages.length }),
+    note(say("note.packages")),
+    table("packages", { package: 24, source: 38, stored: 38 }, rows, say),
   );
 }
 
-function packageCells(one: PackageEntry, words: PageWords, language: Language): Value[] {
-  const { source, stored, error, repacked } = one;
+function packageCells(one: PackageEntry, { say, language }: Context): Value[] {
+  const { source, stored, type, action, error, repacked } = one;
   const what = [
-    one.type === null ? "" : (words.types[one.type] ?? one.type),
-    one.os === null && one.type === "apm-probe" ? words.anyPlatform : platformOf(one),
+    type === null ? "" : wordOr(`type.${type}`, language, type),
+    one.os === null && type === "apm-probe" ? say("anyPlatform") : platformOf(one),
   ].filter((part) => part !== "");
   const same = source.sha256 !== null && source.sha256 === stored.sha256;
   return [
-    html`<b>${one.object ?? stored.name}</b> ${one.version ?? ""}<br><small>${what.join(" · ")}</small><br>${actionBadge(one.action, language)}`,
-    html`${path(source.file)}${size(source.bytes)}${sum(source.sha256, error ? words.unread : words.folder)}${
-      source.signedBy === undefined
-        ? NOTHING
-        : html`<br><small>${words.labels.signedBy} ${source.signedBy}</small>`
+    html`<b>${one.object ?? stored.name}</b> ${one.version ?? ""}${small(what.join(" · "))}<br>${badge(ACTION_TONES[action] ?? "good", actionWord(action, language))}`,
+    html`${path(source.file)}${size(source.bytes)}${sum(source.sha256, say(error ? "unread" : "folder"))}${
+      source.signedBy === undefined ? "" : small(say("signedBy", { signer: source.signedBy }))
     }`,
     error
-      ? html`<span class="wrong">${lines(error.message)}</span><br><small><b>${words.whatToDo}</b>${lines(error.hint)} <span class="code">${error.reason}</span></small>`
-      : html`${path(stored.key ?? stored.name)}${size(stored.bytes)}${sum(stored.sha256, words.unread)}${
-          same ? html`<br><small class="same">= ${words.identical}</small>` : NOTHING
-        }${repacked ? html`<br><small>${repacked.join(", ")}</small>` : NOTHING}`,
+      ? html`<span class="wrong">${lines(error.message)}</span>${small(html`<b>${JOIN[language].remedyLine}</b>${lines(error.hint)} <span class="code">${error.reason}</span>`)}`
+      : html`${path(stored.key ?? stored.name)}${size(stored.bytes)}${sum(stored.sha256, say("unread"))}${
+          same ? html`<br><small class="same">= ${say("identical")}</small>` : ""
+        }${repacked ? small(repacked.join(", ")) : ""}`,
   ];
 }
 
-function size(bytes: number | null): Html {
-  return bytes === null ? NOTHING : html` <small class="size">${formatBytes(bytes)}</small>`;
+function size(bytes: number | null): Value {
+  return bytes === null ? "" : html` <small class="size">${formatBytes(bytes)}</small>`;
 }
 
 /** A digest on a line of its own, or why there is none. */
 function sum(sha256: string | null, why: string): Html {
-  return html`<br>${sha256 === null ? html`<small>SHA-256: ${why}</small>` : digest(sha256)}`;
+  return sha256 === null ? small(`SHA-256: ${why}`) : html`<br>${digest(sha256)}`;
 }
 
-function rows({ rows }: Report, words: PageWords, language: Language): Html {
-  if (rows.length === 0) return NOTHING;
-  const { labels } = words;
-  const columns = [
-    { head: labels.id, width: 8 },
-    { head: labels.object, width: 22 },
-    { head: labels.version, width: 12 },
-    { head: labels.platform, width: 16 },
-    { head: labels.name, width: 22 },
-    { head: labels.action, width: 10 },
-    { head: labels.state, width: 10 },
-  ];
+function rows({ report: { rows }, say, language }: Context): Value {
+  if (rows.length === 0) return "";
+  const columns = { id: 8, object: 22, version: 12, platform: 16, name: 22, action: 10, state: 10 };
   const cells = rows.map((row) => [
     row.id ?? "–",
-    html`${row.object}<br><small>${words.types[row.type] ?? row.type}</small>`,
+    html`${row.object}${small(wordOr(`type.${row.type}`, language, row.type))}`,
     row.version,
     platformOf(row),
     path(row.name),
     actionWord(row.action, language),
-    storedBadge(row.stored, words),
+    storedBadge(row.stored, language),
   ]);
   const broken = rows.some(({ stored }) => stored !== null && stored !== "whole");
   return section(
-    `${words.heads.rows} (${rows.length})`,
-    table("rows", columns, cells),
-    broken ? note(words.notes.rows) : NOTHING,
+    say("head.rows", { count: rows.length }),
+    table("rows", columns, cells, say),
+    broken ? note(say("note.rows")) : "",
   );
 }
 
-function removed({ removed }: Report, words: PageWords): Html {
-  if (removed.length === 0) return NOTHING;
-  const columns = [
-    { head: words.labels.key, width: 64 },
-    { head: words.labels.bytes, width: 18 },
-    { head: words.labels.action, width: 18 },
-  ];
+function removed({ report: { removed }, say }: Context): Value {
+  if (removed.length === 0) return "";
   const cells = removed.map(({ row, key, bytes, done }) => [
-    html`${key === null ? "–" : path(key)}${row === null ? NOTHING : html`<br><small>${words.removed.row(row)}</small>`}`,
+    html`${key === null ? "–" : path(key)}${row === null ? "" : small(say("row", { id: row }))}`,
     bytes === null ? "–" : formatBytes(bytes),
-    done ? words.removed.done : words.removed.planned,
+    say(done ? "removed" : "pending"),
   ]);
-  return section(words.heads.removed, table("removed", columns, cells));
+  return section(say("head.removed"), table("removed", { key: 64, bytes: 18, action: 18 }, cells, say));
 }
 
-function warnings({ warnings }: Report, words: PageWords): Html {
-  if (warnings.length === 0) return NOTHING;
+function warnings({ report: { warnings }, say, language }: Context): Value {
+  if (warnings.length === 0) return "";
   const items = warnings.map(
     ({ reason, message, hint, file }) => html`<li>
-<p>${file === undefined ? NOTHING : html`${path(file)}: `}${lines(message)} <span class="code quiet">${reason}</span></p>
-<p><b>${words.whatToDo}</b>${lines(hint)}</p>
+<p>${file === undefined ? "" : html`${path(file)}: `}${lines(message)} <span class="code quiet">${reason}</span></p>
+<p><b>${JOIN[language].remedyLine}</b>${lines(hint)}</p>
 </li>
 `,
   );
   return section(
-    `${words.heads.warnings} (${warnings.length})`,
+    say("head.warnings", { count: warnings.length }),
     html`<ol class="warnings">\n${items}</ol>\n`,
   );
 }
 
-function orphans({ orphans }: Report, words: PageWords): Html {
-  if (orphans.objects === 0) return NOTHING;
-  return section(words.heads.orphans, note(words.orphans(orphans.objects, formatBytes(orphans.bytes))));
+function orphans({ report: { orphans }, say }: Context): Value {
+  return orphans.objects === 0 ? "" : section(say("head.orphans"), note(say("note.orphans", orphans)));
 }
 
-function signing({ heads, notes, signing }: PageWords): Html {
-  const party = (name: string) => html`<div class="party">
-<h3>${name}</h3>
-${signing.fields.map((field) => html`<p><span>${field}</span></p>\n`)}</div>
-`;
+function signing({ say }: Context): Html {
+  const fields = (["name", "organisation", "date", "signature"] as const).map(
+    (field) => html`<p><span>${say(`sign.${field}`)}</span></p>\n`,
+  );
+  const parties = (["delivered", "accepted"] as const).map(
+    (party) => html`<div class="party">
+<h3>${say(`sign.${party}`)}</h3>
+${fields}</div>
+`,
+  );
   return html`<section class="signing">
-<h2>${heads.signing}</h2>
-${note(notes.signing)}<div class="parties">
-${party(signing.delivered)}${party(signing.accepted)}</div>
-<p class="remarks"><span>${signing.remarks}</span></p>
+<h2>${say("head.signing")}</h2>
+${note(say("note.signing"))}<div class="parties">
+${parties}</div>
+<p class="remarks"><span>${say("sign.remarks")}</span></p>
 </section>
 `;
 }
 
 /** The page's style. Each printed page has the digest's beginning and its number in the margin. */
-function styleWith(sha256: string): string {
-  return `
+const styleWith = (sha256: string) => `
 :root { --ink: #1f2933; --quiet: #5f6c7b; --line: #dde3e9; --soft: #f6f8fa; --blue: #2a5c8f;
   --good: #1f7a4d; --good-soft: #edf7f1; --fair: #96690a; --fair-soft: #fdf7e7; --bad: #b3372f; --bad-soft: #fdf1f0;
   --code: ui-monospace, "SF Mono", "Cascadia Mono", Menlo, Consolas, "DejaVu Sans Mono", "Liberation Mono", monospace; }
@@ -501,4 +454,3 @@ footer .note { max-width: none; margin: 0; }
   .party p, .remarks { height: 13mm; }
 }
 `;
-}

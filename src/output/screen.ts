@@ -2,11 +2,11 @@ import { styleText } from "node:util";
 import type { LogLevel } from "../config/job-settings.ts";
 import { formatBytes, JOIN, type Language } from "../messages/define.ts";
 import { type EventFields, type EventName, installWords, type PlatformEntry } from "../messages/events.ts";
-import { REGION_WORDS, type RegionEntry, regionParts } from "../messages/region-words.ts";
-import { differenceWords, doneWords, SCREEN } from "../messages/screen-words.ts";
+import { type RegionEntry, regionParts } from "../messages/region-words.ts";
+import { doneWords, wordOr, wordsIn } from "../messages/words.ts";
 import { escapeLines, escapeText } from "./redact.ts";
 import type { Report } from "./report.ts";
-import { type Cell, columns, GAP, someOf } from "./tables.ts";
+import { type Cell, columns, GAP, platformOf, someOf } from "./tables.ts";
 import { cellWidth, shorten, wrap } from "./terminal.ts";
 import { type Difference, type Said, type Verdict, verdictOf } from "./verdict.ts";
 
@@ -16,26 +16,11 @@ import { type Difference, type Said, type Verdict, verdictOf } from "./verdict.t
  */
 
 /** Events that appear immediately, because the job waits or a step is slow. */
-const SHOWN: ReadonlySet<EventName> = new Set<EventName>([
-  "wait.postgres.layer",
-  "wait.nats.layer",
-  "scan.growing",
-  "lock.waiting",
-  "migrations.waiting",
-  "definitions.waiting",
-  "read.progress",
-  "check.progress",
-  "deep.progress",
-  "upload.progress",
-  "verify.waiting",
-  "gate.waiting",
-  "region.waiting",
-  "run.retry",
-]);
+const SHOWN = /\.(?:waiting|progress|layer)$|^(?:scan\.growing|run\.retry)$/;
 
 /** Whether an event is a line of the screen as soon as it happens. */
 export function isShown(event: EventName, fields: Readonly<Record<string, unknown>>): boolean {
-  return SHOWN.has(event) && (fields.step ?? "progress") === "progress";
+  return SHOWN.test(event) && (fields.step ?? "progress") === "progress";
 }
 
 /** The mark of a line, in a UTF-8 locale and in any other. */
@@ -77,35 +62,39 @@ function marked(mark: Mark, line: string, { colour, plain }: ScreenOptions): str
   return mark === "none" ? `  ${text}` : `${painted} ${text}`;
 }
 
-/** Returns the line of an event about a server or the volume; undefined for any other. */
+/** Returns the line of an event about a server, the volume or a row; undefined for any other. */
 export function reachedLine(event: EventName, fields: object, options: ScreenOptions): string | undefined {
-  const words = SCREEN[options.language];
-  const cells = (): string[] | undefined => {
-    if (event === "wait.postgres.ready") {
-      const { version, where, database, state } = fields as EventFields<"wait.postgres.ready">;
-      return [`Postgres ${version}`, `${where}/${database}`, words.tableState(state)];
-    }
-    if (event === "wait.nats.ready") {
-      const { version, where, tls, bucket, exists } = fields as EventFields<"wait.nats.ready">;
-      return [`NATS ${version}`, `${where}${tls ? " TLS" : ""}`, words.bucket(bucket, exists)];
-    }
-    if (event === "scan.rejected") {
-      const { where, files, bad } = fields as EventFields<"scan.rejected">;
-      return ofVolume(where, words.rejected(files, bad), options);
-    }
-    if (event !== "scan.packages") return undefined;
-    const { where, files, packages, bytes } = fields as EventFields<"scan.packages">;
-    const counts = words.files(files, packages, options.plain ? PLAIN_ARROW : "→");
-    return [...ofVolume(where, counts, options), formatBytes(bytes)];
-  };
-  if (event === "status.row") return installLine(fields as EventFields<"status.row">, options);
-  const found = cells();
+  if (event === "status.row") {
+    const { install, ...row } = fields as EventFields<"status.row">;
+    const cells = [nameOf(row), fitting(installWords(install, options.language))];
+    return lineOf(install === "installable" ? "ok" : "bad", cells, options, { least: [37] });
+  }
+  const found = reachedCells(event, fields, options);
   if (!found) return undefined;
-  const width = options.width - HEAD;
   const [first, second] = REACHED.least;
-  const least = [Math.min(first, width - GAP - cellWidth(found[1] ?? "")), second];
-  const [line = ""] = columns([found], { width, least, drop: REACHED.drop });
-  return marked(event === "scan.rejected" ? "bad" : "ok", line, options);
+  const least = [Math.min(first, options.width - HEAD - GAP - cellWidth(found[1] ?? "")), second];
+  return lineOf(event === "scan.rejected" ? "bad" : "ok", found, options, { least, drop: REACHED.drop });
+}
+
+function reachedCells(event: EventName, fields: object, options: ScreenOptions): string[] | undefined {
+  const say = wordsIn(options.language);
+  if (event === "wait.postgres.ready") {
+    const { version, where, database, state } = fields as EventFields<"wait.postgres.ready">;
+    return [`Postgres ${version}`, `${where}/${database}`, say("tableState", { state })];
+  }
+  if (event === "wait.nats.ready") {
+    const { version, where, tls, bucket, exists } = fields as EventFields<"wait.nats.ready">;
+    const bucketCell = say("bucket", { bucket }) + (exists ? "" : say("noBucket"));
+    return [`NATS ${version}`, `${where}${tls ? " TLS" : ""}`, bucketCell];
+  }
+  if (event === "scan.rejected") {
+    const { where, files, bad } = fields as EventFields<"scan.rejected">;
+    return ofVolume(where, say("rejected", { files, bad }), options);
+  }
+  if (event !== "scan.packages") return undefined;
+  const { where, files, packages, bytes } = fields as EventFields<"scan.packages">;
+  const counts = say("files", { files, packages, to: options.plain ? PLAIN_ARROW : "→" });
+  return [...ofVolume(where, counts, options), formatBytes(bytes)];
 }
 
 /** The volume and its counts, which matter more than its whole path. */
@@ -114,15 +103,21 @@ function ofVolume(where: string, counts: string, { width }: ScreenOptions): stri
   return [shorten(escapeText(where), Math.max(8, space)), counts];
 }
 
-/** A row, and what its installation would come to. */
-function installLine(fields: EventFields<"status.row">, options: ScreenOptions): string {
-  const words = fitting(installWords(fields.install, options.language));
-  const [line = ""] = columns([[nameOf(fields), words]], {
-    width: options.width - HEAD,
-    drop: [],
-    least: [37],
-  });
-  return marked(fields.install === "installable" ? "ok" : "bad", line, options);
+type Layout = Omit<Parameters<typeof columns>[1], "width">;
+
+/** Returns a table's lines with their marks. */
+function marks(
+  rows: readonly (readonly [Mark, readonly Cell[]])[],
+  options: ScreenOptions,
+  layout: Layout,
+): string[] {
+  const cells = rows.map(([, row]) => row);
+  const lines = columns(cells, { ...layout, width: options.width - HEAD });
+  return rows.map(([mark], index) => marked(mark, lines[index] ?? "", options));
+}
+
+function lineOf(mark: Mark, cells: readonly Cell[], options: ScreenOptions, layout: Layout): string {
+  return marks([[mark, cells]], options, layout).join("");
 }
 
 /** The end of the screen, by the LOG_LEVEL from which a part is shown. */
@@ -198,15 +193,10 @@ export function shortDigests(text: string, cells: number): string {
 
 /** Returns a message and its remedy, one below the other, indented after the mark. */
 function paragraph(mark: Mark, { message, hint }: Said, options: ScreenOptions): string[] {
-  const { remedyLine } = JOIN[options.language];
   const width = options.width - HEAD;
-  const [first = "", ...more] = wrap(shortDigests(escapeLines(message), width), width);
-  return [
-    marked(mark, first, options),
-    ...[...more, ...(hint === "" ? [] : wrap(escapeLines(`${remedyLine}${hint}`), width))].map((line) =>
-      marked("none", line, options),
-    ),
-  ];
+  const remedy = hint === "" ? [] : wrap(escapeLines(`${JOIN[options.language].remedyLine}${hint}`), width);
+  const lines = [...wrap(shortDigests(escapeLines(message), width), width), ...remedy];
+  return lines.map((line, index) => marked(index === 0 ? mark : "none", line, options));
 }
 
 /** A line of the list. */
@@ -237,36 +227,34 @@ interface Identity {
   version: string | null;
 }
 
-const platformOf = ({ os, arch }: Pick<Identity, "os" | "arch">) =>
-  [os, arch].filter((part) => part !== null).join("/");
 const nameOf = (one: Identity) =>
   [platformOf(one), one.object, one.version].filter((part) => part !== null && part !== "").join(" ");
 
 /** An APM probe has no platform, and one version. */
 const shownName = (one: Identity, language: Language) =>
-  one.os === null && one.object !== null ? `${SCREEN[language].probe} ${one.object}` : nameOf(one);
+  one.os === null && one.object !== null ? `${wordsIn(language)("probe")} ${one.object}` : nameOf(one);
 
 /** Returns a line for each change, and the number of unchanged packages. */
 function changes(report: Report, differences: readonly Difference[], options: ScreenOptions): string[] {
   const { language } = options;
-  const { command } = report;
-  const words = SCREEN[language];
   const found = inOrder(
     differences.length > 0
       ? differing(differences, language)
       : [...packageChanges(report, language), ...rowChanges(report, language), ...removals(report, language)],
     report,
   );
-  const changed = found.length > MANY ? grouped(found, language) : found;
-  const cells = changed.map(({ what, done, bytes }): Cell[] => [
-    what,
-    fitting([bytes > 0 ? `${done} ${formatBytes(bytes)}`.trimStart() : done, done]),
-  ]);
-  const lines = columns(cells, { width: options.width - HEAD, drop: [1], least: [37] });
+  const changed = (found.length > MANY ? grouped(found, language) : found).map(
+    ({ mark, what, done, bytes }): [Mark, Cell[]] => [
+      mark,
+      [what, fitting([bytes > 0 ? `${done} ${formatBytes(bytes)}`.trimStart() : done, done])],
+    ],
+  );
   const same = report.packages.filter(({ action }) => action === "unchanged").length;
   return [
-    ...(same > 0 && command !== "verify" ? [marked("same", words.unchanged(same), options)] : []),
-    ...changed.map(({ mark }, index) => marked(mark, lines[index] ?? "", options)),
+    ...(same > 0 && report.command !== "verify"
+      ? [marked("same", wordsIn(language)("unchanged", { count: same }), options)]
+      : []),
+    ...marks(changed, options, { drop: [1], least: [37] }),
   ];
 }
 
@@ -293,58 +281,52 @@ function fitting(texts: readonly string[]): Cell {
   return (cells) => texts.find((text) => cellWidth(text) <= cells) ?? shorten(texts.at(-1) ?? "", cells);
 }
 
+/** Returns the line of something that an action was done to. */
+function changeOf(one: Identity & { action: string }, command: string, language: Language): Change {
+  return {
+    mark: ACTION_MARKS[one.action] ?? "changed",
+    what: shownName(one, language),
+    done: doneWords(one.action, command, language),
+    platform: platformOf(one),
+    version: one.version ?? "",
+    bytes: 0,
+  };
+}
+
 function packageChanges({ packages, command, error }: Report, language: Language): Change[] {
-  return packages.flatMap((one): Change[] => {
-    const { action, object, source, stored, version } = one;
-    if (action === "unchanged") return [];
-    const bytes = action === "found" || command === "plan" ? (stored.bytes ?? 0) : one.bytesUploaded;
-    const done = doneWords(action, command, language);
-    const reason = one.error && error ? `${done}${JOIN[language].colon}${one.error.reason}` : done;
-    const what = object === null ? source.file : shownName(one, language);
-    return [
-      {
-        mark: ACTION_MARKS[action] ?? "changed",
-        what,
-        done: reason,
-        platform: platformOf(one),
-        version: version ?? "",
-        bytes: one.error ? 0 : bytes,
-      },
-    ];
+  const changed = packages.filter(({ action }) => action !== "unchanged");
+  return changed.map((one) => {
+    const change = changeOf(one, command, language);
+    const sent = one.action === "found" || command === "plan" ? (one.stored.bytes ?? 0) : one.bytesUploaded;
+    return {
+      ...change,
+      ...(one.object === null && { what: one.source.file }),
+      ...(one.error && error && { done: `${change.done}${JOIN[language].colon}${one.error.reason}` }),
+      bytes: one.error ? 0 : sent,
+    };
   });
 }
 
 /** Returns rows that were written although their package is unchanged, or that have no package. */
 function rowChanges({ rows, packages, command }: Report, language: Language): Change[] {
   const changed = new Set(packages.filter(({ action }) => action !== "unchanged").map(nameOf));
-  return rows.flatMap((one): Change[] => {
-    if (one.action === "unchanged" || changed.has(nameOf(one))) return [];
-    const done = doneWords(one.action, command, language);
-    return [
-      {
-        mark: ACTION_MARKS[one.action] ?? "changed",
-        what: nameOf(one),
-        done,
-        platform: platformOf(one),
-        version: one.version,
-        bytes: 0,
-      },
-    ];
-  });
+  return rows
+    .filter((one) => one.action !== "unchanged" && !changed.has(nameOf(one)))
+    .map((one) => changeOf(one, command, language));
 }
 
 /** Old versions that went, or would go. */
 function removals({ removed }: Report, language: Language): Change[] {
-  const words = SCREEN[language];
+  const say = wordsIn(language);
   return removed.map(({ row, key, bytes, done }) => {
     // {os}/[{arch}/]{object}/{version}/{name}
     const parts = (key ?? "").split("/").slice(0, -1);
     const platform = parts.slice(0, -2).join("/");
-    const said = words.removed(done);
+    const said = say(done ? "removed" : "toBeRemoved");
     return {
       mark: "old",
-      what: key === null ? words.row(row ?? 0) : [platform, ...parts.slice(-2)].join(" "),
-      done: row === null ? `${said}${JOIN[language].comma}${words.noRow}` : said,
+      what: key === null ? say("row", { id: row ?? 0 }) : [platform, ...parts.slice(-2)].join(" "),
+      done: row === null ? `${said}${JOIN[language].comma}${say("noRow")}` : said,
       platform,
       version: parts.at(-1) ?? "",
       bytes: bytes ?? 0,
@@ -353,18 +335,10 @@ function removals({ removed }: Report, language: Language): Change[] {
 }
 
 function differing(differences: readonly Difference[], language: Language): Change[] {
-  const packages = Map.groupBy(differences, (one) => shownName(one, language));
-  return [...packages].map(([what, all]) => {
-    const done = all.map(({ reason }) => differenceWords(reason, language)).join(JOIN[language].comma);
-    return {
-      mark: "bad",
-      what,
-      done,
-      platform: platformOf(all[0] as Difference),
-      version: all[0]?.version ?? "",
-      bytes: 0,
-    };
-  });
+  return [...Map.groupBy(differences, (one) => shownName(one, language)).values()].map((all) => ({
+    ...changeOf({ ...(all[0] as Difference), action: "failed" }, "verify", language),
+    done: all.map(({ reason }) => wordOr(reason, language, reason)).join(JOIN[language].comma),
+  }));
 }
 
 /** Joins equal changes of one platform and version into one line. */
@@ -373,7 +347,7 @@ function grouped(changed: readonly Change[], language: Language): Change[] {
     ...Map.groupBy(changed, ({ platform, version, done }) => `${platform} ${version} ${done}`).values(),
   ].map((all) => {
     const [first] = all as [Change, ...Change[]];
-    const others = all.length > 1 ? ` ${SCREEN[language].others(all.length - 1)}` : "";
+    const others = all.length > 1 ? ` ${wordsIn(language)("others", { count: all.length - 1 })}` : "";
     return {
       ...first,
       what: `${first.what}${others}`,
@@ -384,94 +358,63 @@ function grouped(changed: readonly Change[], language: Language): Change[] {
 
 /** Returns what can be installed on which platform, and the APM probes, if there are any. */
 function matrix({ platforms, probes }: Report, options: ScreenOptions): string[] {
-  const words = SCREEN[options.language];
-  const present = probes.filter(({ stored }) => stored === "whole").map(probeLanguage);
-  const rows = platforms.map((one) => platformCells(one, options.language));
+  const say = wordsIn(options.language);
   const needed = platforms.some(({ installer, bootstrap }) => installer !== null || bootstrap !== null);
-  const lines = columns(platforms.length > 0 ? [words.heads as readonly Cell[], ...rows] : [], {
-    width: options.width - HEAD,
-    // the columns that are dropped first are also in the page
-    drop: needed ? [3] : [2, 3],
-    least: [15],
-  });
-  const shown = lines.map((line, index) =>
-    marked(index === 0 ? "none" : platforms[index - 1]?.complete ? "ok" : "bad", line, options),
+  const heads: Cell[] = [say("platform"), say("controller"), say("installer"), say("collectors")];
+  const rows = platforms.map((one): [Mark, Cell[]] => [
+    one.complete ? "ok" : "bad",
+    platformCells(one, options.language),
+  ]);
+  // the columns that are dropped first are also in the page
+  const layout = { drop: needed ? [3] : [2, 3], least: [15] };
+  const shown = platforms.length > 0 ? marks([["none", heads], ...rows], options, layout) : [];
+  const [present = [], missing = []] = [true, false].map((whole) =>
+    // `java` of `apm/probe/java/NAME`
+    probes.filter(({ stored }) => (stored === "whole") === whole).map(({ key }) => key.split("/")[2] ?? key),
   );
   if (present.length === 0) return shown;
-  const missing = probes.filter(({ stored }) => stored !== "whole").map(probeLanguage);
-  const all = [present.join(" "), missing.length > 0 ? words.notStored(missing.join(" ")) : ""];
-  return [
-    ...shown,
-    marked(
-      "ok",
-      columns([[words.probes, ...all]], { width: options.width - HEAD, drop: [2], least: [15] })[0] ?? "",
-      options,
-    ),
-  ];
+  const absent = missing.length > 0 ? say("notStored", { names: missing.join(" ") }) : "";
+  const cells = [say("probes"), present.join(" "), absent];
+  return [...shown, lineOf("ok", cells, options, { drop: [2], least: [15] })];
 }
 
 /** The mirrors in cloud regions: those in which nothing is wrong share a line. */
 function regionLines({ regions }: Report, options: ScreenOptions): string[] {
   const { language } = options;
-  const words = REGION_WORDS[language];
-  const isGood = ({ reachable, lag, missing, damaged, deadBytes }: RegionEntry) =>
-    reachable && lag === 0 && missing.length + damaged.length + (deadBytes ?? 0) === 0;
+  const say = wordsIn(language);
+  const isSound = ({ missing, damaged, deadBytes }: RegionEntry) =>
+    missing.length + damaged.length + (deadBytes ?? 0) === 0;
+  const isGood = (one: RegionEntry) => one.reachable && one.lag === 0 && isSound(one);
   const named = ({ id, name }: RegionEntry) => `${id} ${name}`.trimEnd();
-  const good = regions.filter(isGood);
-  const bad = regions.filter((one) => !isGood(one));
-  const all = (cells: number) =>
-    someOf(
-      good.map((one) => (one === good.at(-1) ? named(one) : `${named(one)},`)),
-      cells,
-    );
-  const cells: Cell[][] = [
-    ...(good.length > 0 ? [[`${SCREEN[language].regions} ${words.level}`, all]] : []),
-    ...bad.map((one): Cell[] => [
-      `${SCREEN[language].region} ${named(one)}`,
-      regionParts(one, language).join(JOIN[language].comma),
-    ]),
-  ];
-  const lines = columns(cells, { width: options.width - HEAD, least: [15], drop: [] });
-  return lines.map((line, index) => {
-    const one = good.length > 0 ? bad[index - 1] : bad[index];
-    if (!one) return marked("ok", line, options);
-    return marked(isBehind(one) ? "changed" : "warning", line, options);
-  });
+  const good = regions.filter(isGood).map(named);
+  const all = good.map((name, index) => (index === good.length - 1 ? name : `${name},`));
+  const goodCells: Cell[] = [`${say("regions")} ${say("level")}`, (cells) => someOf(all, cells)];
+  const bad = regions
+    .filter((one) => !isGood(one))
+    .map((one): [Mark, Cell[]] => [
+      // a mirror that only has to catch up
+      (one.lag ?? 0) > 0 && isSound(one) ? "changed" : "warning",
+      [`${say("region")} ${named(one)}`, regionParts(one, language).join(JOIN[language].comma)],
+    ]);
+  return marks([...(good.length > 0 ? [["ok", goodCells] as const] : []), ...bad], options, { least: [15] });
 }
 
-/** Whether a mirror only has to catch up. */
-function isBehind({ lag, missing, damaged, deadBytes }: RegionEntry): boolean {
-  return (lag ?? 0) > 0 && missing.length + damaged.length + (deadBytes ?? 0) === 0;
-}
-
-/** Returns `java` of `apm/probe/java/NAME`. */
-const probeLanguage = ({ key }: Report["probes"][number]) => key.split("/")[2] ?? key;
-
-function platformCells(
-  { os, arch, controller, installer, bootstrap, collectors, complete }: PlatformEntry,
-  language: Language,
-): Cell[] {
-  const words = SCREEN[language];
-  const installed =
-    installer === null && bootstrap === null
-      ? words.notNeeded
-      : installer === false
-        ? words.no
-        : bootstrap === false
-          ? words.noBootstrap
-          : words.yes;
-  const listed = collectors.listed.length > 0 ? words.onlyListed(collectors.listed.length) : "";
+function platformCells(one: PlatformEntry, language: Language): Cell[] {
+  const { controller, installer, bootstrap, collectors, complete } = one;
+  const say = wordsIn(language);
+  const { comma } = JOIN[language];
+  const listed = collectors.listed.length > 0 ? say("onlyListed", { count: collectors.listed.length }) : "";
   const names = (cells: number) => {
-    const space = listed === "" ? cells : cells - listed.length - JOIN[language].comma.length;
-    const some = someOf(collectors.installable, space);
-    return [some, listed].filter((part) => part !== "").join(JOIN[language].comma);
+    const space = listed === "" ? cells : cells - listed.length - comma.length;
+    return [someOf(collectors.installable, space), listed].filter((part) => part !== "").join(comma);
   };
   // The newest controllers matter most.
   const versions = someOf(controller.toReversed(), 12);
+  const installed = installer === false ? "no" : bootstrap === false ? "noBootstrap" : "yes";
   return [
-    platformOf({ os, arch }),
-    versions || (controller.length > 0 ? `…(${controller.length})` : words.no),
-    installed,
-    complete ? names : (cells) => (cellWidth(words.cannotInstall) <= cells ? words.cannotInstall : ""),
+    platformOf(one),
+    versions || (controller.length > 0 ? `…(${controller.length})` : say("no")),
+    say(installer === null && bootstrap === null ? "notNeeded" : installed),
+    complete ? names : (cells) => (cellWidth(say("cannotInstall")) <= cells ? say("cannotInstall") : ""),
   ];
 }

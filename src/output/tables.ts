@@ -8,9 +8,14 @@ interface Layout {
   /** Terminal cells of a line. */
   width: number;
   /** Columns to drop if a line is too wide, the least useful first. */
-  drop: readonly number[];
+  drop?: readonly number[];
   /** Minimum widths, so that tables of one line each are aligned. */
   least?: readonly number[];
+}
+
+/** Returns `linux/x86_64`; "" for what is for any platform. */
+export function platformOf({ os, arch }: { os: string | null; arch: string | null }): string {
+  return [os, arch].filter((part) => part !== null).join("/");
 }
 
 /** Cells between two columns. */
@@ -23,7 +28,10 @@ const KEPT = 8;
  * Returns lines of aligned columns, at most `width` cells wide: drops the least useful columns, then shortens
  * the widest in the middle. A cell that is a function is the last of its line and fills the rest.
  */
-export function columns(given: readonly (readonly Cell[])[], { width, drop, least = [] }: Layout): string[] {
+export function columns(
+  given: readonly (readonly Cell[])[],
+  { width, drop = [], least = [] }: Layout,
+): string[] {
   const rows = escapeDeep(given);
   const count = Math.max(0, ...rows.map((row) => row.length));
   let shown = Array.from({ length: count }, (_, column) => column);

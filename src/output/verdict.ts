@@ -1,5 +1,6 @@
-import { aboutFile, JOIN, type Language } from "../messages/define.ts";
-import { differenceWords, SCREEN, successWords } from "../messages/screen-words.ts";
+import { aboutFile, countWords, JOIN, type Language } from "../messages/define.ts";
+import { pruneWords, removedWords } from "../messages/events.ts";
+import { wordOr, wordsIn } from "../messages/words.ts";
 import { countActions, countRemoved, type Report, type Warning } from "./report.ts";
 
 /** A fault and its remedy. */
@@ -38,67 +39,87 @@ const KEEPS_FROM_INSTALLING =
 
 /** Returns how a run ended: why it failed, or what prevents an installation, and what to do. */
 export function verdictOf(report: Report, differences: readonly Difference[], language: Language): Verdict {
-  const { command, durationMs, packages, rows, error } = report;
-  const words = SCREEN[language];
+  const { command, packages, error } = report;
+  const say = wordsIn(language);
   const { blocking, others } = warningsOf(report, language);
   if (error) {
-    const head = words.failed(command, error.code);
+    const head = `${say("failed", { command, code: error.code })}${JOIN[language].colon}`;
     // a warning about an installation is not the cause of the failure
     const warnings = [...blocking, ...others];
     if (differences.length > NAMED) {
-      const counts = Map.groupBy(differences, ({ reason }) => differenceWords(reason, language));
+      const counts = Map.groupBy(differences, ({ reason }) => wordOr(reason, language, reason));
       const each = [...counts].map(([what, all]) => `${all.length} ${what}`).join(JOIN[language].comma);
-      const message = `${head}${words.differences(differences.length, each)}`;
+      const message = `${head}${say("differences", { count: differences.length })}${JOIN[language].colon}${each}`;
       return { mark: "bad", head: { message, hint: error.hint }, named: [], failures: [], warnings };
     }
     const failures = differences.length > 0 ? differences : failuresOf(report, language);
     const areFiles = packages.every(({ action, object }) => action !== "failed" || object === null);
-    const count =
-      differences.length > 0
-        ? words.differences(failures.length, "")
-        : areFiles
-          ? words.unusable(failures.length)
-          : words.failures(failures.length);
+    const kind = differences.length > 0 ? "differences" : areFiles ? "unusable" : "failures";
+    const several = `${head}${say(kind, { count: failures.length })}`;
     return {
       mark: "bad",
-      ...named({ one: head, several: `${head}${count}` }, failures),
+      ...named({ one: head, several }, failures, language),
       failures: failures.slice(NAMED),
       warnings,
     };
   }
-  const counts = {
-    command,
-    seconds: durationMs / 1000,
-    packages: countActions(packages),
-    rows: countActions(rows),
-    removed: countRemoved(report),
-  };
-  const said = successWords(counts, language);
+  const said = successWords(report, language);
   const warnings = [...blocking.slice(NAMED), ...others];
   if (blocking.length > 0) {
     // the list has the changes
-    const begin = command === "plan" ? `${said}${language === "en" ? "," : ""}` : words.succeeded(command);
-    const warned = words.warned(begin, blocking.length + others.length);
-    const head = { one: `${warned}${JOIN[language].colon}`, several: warned };
-    return { mark: "warning", ...named(head, blocking), failures: [], warnings };
+    const begin =
+      command === "plan" ? `${said}${language === "en" ? "," : ""}` : say("succeeded", { command });
+    const several = say("warned", { said: begin, count: blocking.length + others.length });
+    const head = { one: `${several}${JOIN[language].colon}`, several };
+    return { mark: "warning", ...named(head, blocking, language), failures: [], warnings };
   }
-  const message = others.length > 0 ? words.warnedAbove(said, others.length) : said;
+  const message = others.length > 0 ? say("warnedAbove", { said, count: others.length }) : said;
   const mark = others.length > 0 ? "warning" : "ok";
   return { mark, head: { message, hint: "" }, named: [], failures: [], warnings };
+}
 
-  function named(
-    begin: { one: string; several: string },
-    all: readonly Said[],
-  ): Pick<Verdict, "head" | "named"> {
-    const [only, ...more] = all;
-    if (only && more.length === 0)
-      return { head: { ...only, message: `${begin.one}${only.message}` }, named: [] };
-    const rest = all.length > NAMED ? [{ message: words.above(all.length - NAMED), hint: "" }] : [];
-    return {
-      head: { message: `${begin.several}${JOIN[language].colon}`.trimEnd(), hint: "" },
-      named: [...all.slice(0, NAMED), ...rest],
-    };
-  }
+/** Returns one entry as a sentence, or the head of a list and its first entries. */
+function named(
+  begin: { one: string; several: string },
+  all: readonly Said[],
+  language: Language,
+): Pick<Verdict, "head" | "named"> {
+  const [only, ...more] = all;
+  if (only && more.length === 0)
+    return { head: { ...only, message: `${begin.one}${only.message}` }, named: [] };
+  const above = { message: wordsIn(language)("above", { count: all.length - NAMED }), hint: "" };
+  return {
+    head: { message: `${begin.several}${JOIN[language].colon}`.trimEnd(), hint: "" },
+    named: [...all.slice(0, NAMED), ...(all.length > NAMED ? [above] : [])],
+  };
+}
+
+/** Returns the verdict of a successful run. */
+function successWords(report: Report, language: Language): string {
+  const { command, durationMs, packages } = report;
+  const say = wordsIn(language);
+  const { unchanged: _, ...changed } = countActions(packages);
+  const rows = report.rows.filter(({ action }) => action !== "unchanged").length;
+  const removed = countRemoved(report);
+  const all = [
+    ...(Object.keys(changed).length > 0 ? [countWords(changed, language)] : []),
+    ...(rows > 0 ? [say("written", { count: rows })] : []),
+    ...(removed.versions > 0 ? [removedWords(removed, language)] : []),
+  ].join(JOIN[language].comma);
+  if (command === "plan") return all === "" ? say("plannedNothing") : say("planned", { all });
+  const count = packages.length;
+  const details: Record<string, string> = {
+    init: count === 0 ? "" : all || say("nothing"),
+    verify: say("whole", { count }),
+    scan: say("packages", { count }),
+    prune: pruneWords(removed, language),
+  };
+  const seconds = durationMs / 1000;
+  return [
+    say("succeeded", { command }),
+    details[command] ? `${JOIN[language].colon}${details[command]}` : "",
+    say("took", { seconds: seconds < 10 ? Number(seconds.toFixed(1)) : Math.round(seconds) }),
+  ].join("");
 }
 
 /**

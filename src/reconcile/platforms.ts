@@ -1,6 +1,6 @@
 import type { Platform } from "../config/job-settings.ts";
 import { JobError } from "../errors.ts";
-import { type Arch, archOf, type Identity, OPERATING_SYSTEMS, type Os } from "../identity.ts";
+import { type Arch, type Identity, OPERATING_SYSTEMS, type Os } from "../identity.ts";
 import type { ScanContext } from "../job.ts";
 import type { InstallState, StoredState } from "../messages/events.ts";
 import { MISSING_WORDS, type MissingPart } from "../messages/packages.ts";
@@ -14,7 +14,7 @@ import { newNuid } from "../store/meta.ts";
 import { isWhole, type StoredObject } from "../store/object.ts";
 import { PROBES } from "../volume/name.ts";
 import type { Plan } from "./decide.ts";
-import { findRow, rowKeys, served } from "./match.ts";
+import { findRow, platformOf, rowKeys, served } from "./match.ts";
 import type { Desired } from "./state.ts";
 
 /** The part of table and bucket that decides what can be installed. */
@@ -114,13 +114,6 @@ export function pageStateOf(row: Row, state: Installable, platforms: readonly Pl
   return platform && platform.missing.length > 0 ? "no-installer" : found;
 }
 
-/** The platform of a row; undefined for one that BK-Lite has no packages for. */
-function platformOf(row: Row, archColumn: boolean): { os: Os; arch: Arch | null } | undefined {
-  const os = OPERATING_SYSTEMS.find((known) => known === row.os);
-  const arch = archColumn ? archOf(row.arch || "x86_64") : null;
-  return os && arch !== undefined ? { os, arch } : undefined;
-}
-
 /** What is stored of a row's object. */
 export function storedOf(row: Row, { listing, archColumn }: Installable): StoredState {
   if (!isReady(row)) return "not-ready";
@@ -205,16 +198,17 @@ export function concludePlatforms(
 ): JobError | undefined {
   const state = { ...observed, definitions, unstartable: packages.filter((pkg) => pkg.unstartable) };
   const platforms = platformsOf(state, config.require);
-  recorder.platforms = platforms.map(({ missing, listed, ...platform }) => ({
+  const entries = platforms.map(({ missing, listed, ...platform }) => ({
     ...platform,
     complete: missing.length === 0,
     missing: missing.map((part) => MISSING_WORDS[part][log.language]),
   }));
+  recorder.learn({ platforms: entries });
   for (const row of state.rows) recorder.rowStored(row, storedOf(row, state));
-  for (const one of recorder.platforms) log.info("platform.summary", one);
+  for (const one of entries) log.info("platform.summary", one);
   for (const one of platforms) warnOf(one, log);
   const probes = probesOf(state.listing.objects);
-  recorder.probes = probes.map(({ language, ...probe }) => probe);
+  recorder.learn({ probes: probes.map(({ language, ...probe }) => probe) });
   const lacking = probes.filter(({ stored }) => stored !== "whole").map(({ language }) => language);
   if (lacking.length < probes.length || config.requireProbes.length > 0) {
     const present = probes.map(({ language }) => language).filter((language) => !lacking.includes(language));

@@ -6,11 +6,11 @@ import type { NatsServer } from "../support/nats.ts";
 import { type NatsCluster, startCluster } from "../support/nats-cluster.ts";
 import { openObjects } from "../support/objects.ts";
 import { type Postgres, startPostgres } from "../support/postgres.ts";
+import { random, rounds } from "../support/rounds.ts";
 import { jobEnv } from "../support/run.ts";
 import { ARCHIVE, explain, sha256 } from "../support/site.ts";
 import { until } from "../support/wait.ts";
-import { random, rounds } from "./options.ts";
-import { exits, job } from "./stage.ts";
+import { exits, job, runToEnd } from "./stage.ts";
 
 let cluster: NatsCluster;
 let postgres: Postgres;
@@ -83,7 +83,7 @@ for (let round = 0; round < 1 + rounds(1); round++) {
       const first = await running.done;
       exits(first, 0, ...(down ? [69] : []));
       await restore();
-      const second = await job([], env).done;
+      const second = await runToEnd([], env);
       exits(second, 0);
       if (first.code === 0)
         assert.deepEqual(

@@ -1,8 +1,8 @@
 import assert from "node:assert/strict";
 import { rm } from "node:fs/promises";
 import { describe, test } from "node:test";
+import { LONG, random, rounds } from "../support/rounds.ts";
 import { ARCHIVE, explain, useServers } from "../support/site.ts";
-import { LONG, random, rounds } from "./options.ts";
 import {
   assertRecovers,
   assertServed,

@@ -10,7 +10,7 @@ import { type NatsOptions, type NatsServer, startNats } from "../support/nats.ts
 import { type Postgres, startPostgres } from "../support/postgres.ts";
 import { type JobResult, jobEnv } from "../support/run.ts";
 import { explain } from "../support/site.ts";
-import { exits, job } from "./stage.ts";
+import { exits, runToEnd } from "./stage.ts";
 
 // A nats-server with max_connections turns clients away before TLS, in plain text: INFO, if it speaks first,
 // -ERR, and it hangs up.
@@ -50,7 +50,7 @@ async function occupy(t: TestContext, server: NatsServer, tls: object | null = n
 async function wait(more: Record<string, string>): Promise<JobResult> {
   const db = await postgres.createDatabase({ state: "B" });
   const REPORT_FILE = join(folder.path, `report-${++count}.json`);
-  return job(["wait"], { ...base, ...jobEnv({ db }), REPORT_FILE, ...more }).done;
+  return runToEnd(["wait"], { ...base, ...jobEnv({ db }), REPORT_FILE, ...more });
 }
 
 /** Waited for until WAIT_TIMEOUT was over, and quoted. */

@@ -10,7 +10,7 @@ import { freePort } from "../support/ports.ts";
 import { type Postgres, startPostgres } from "../support/postgres.ts";
 import { jobEnv } from "../support/run.ts";
 import { assertVerdict, startMute, type Verdict } from "./diagnosis.ts";
-import { exits, job } from "./stage.ts";
+import { exits, job, runToEnd } from "./stage.ts";
 
 let postgres: Postgres;
 let base: Record<string, string>;
@@ -55,7 +55,7 @@ const refused = (verdict: Omit<Verdict, "code">): Verdict => ({
 const waited = (verdict: Omit<Verdict, "code">): Verdict => ({ code: 69, ...verdict });
 
 async function works(more: Record<string, string>): Promise<void> {
-  exits(await job(["wait"], env({ WAIT_TIMEOUT: "60", ...more })).done, 0);
+  exits(await runToEnd(["wait"], env({ WAIT_TIMEOUT: "60", ...more })), 0);
 }
 
 describe("NATS cannot be reached", { concurrency: 4 }, () => {
@@ -276,7 +276,7 @@ describe("NATS and logins", { concurrency: 4 }, () => {
     const NATS_SERVERS = at(server);
     const bad = file("nonsense", "this-is-no-seed-and-no-creds-file\n");
     for (const name of ["NATS_CREDS_FILE", "NATS_NKEY_SEED_FILE"]) {
-      const result = await job(["wait"], env({ NATS_SERVERS, [name]: bad, WAIT_TIMEOUT: "60" })).done;
+      const result = await runToEnd(["wait"], env({ NATS_SERVERS, [name]: bad, WAIT_TIMEOUT: "60" }));
       assert.deepEqual([result.code, result.report?.error?.reason], [77, "nats.login.credentials"]);
     }
   });

@@ -10,7 +10,7 @@ import { type Postgres, type PostgresOptions, startPostgres } from "../support/p
 import { jobEnv } from "../support/run.ts";
 import { packageTable } from "../support/tables.ts";
 import { assertVerdict, startMute, type Verdict } from "./diagnosis.ts";
-import { exits, job } from "./stage.ts";
+import { exits, job, runToEnd } from "./stage.ts";
 
 let nats: NatsServer;
 let plain: Postgres;
@@ -56,7 +56,7 @@ const refused = (verdict: Omit<Verdict, "code">): Verdict => ({ code: 77, ...ver
 const waited = (verdict: Omit<Verdict, "code">): Verdict => ({ code: 69, ...verdict });
 
 async function works(db: Partial<Db>, more: Record<string, string> = {}): Promise<void> {
-  exits(await job(["wait"], env(db, { WAIT_TIMEOUT: "10", ...more })).done, 0);
+  exits(await runToEnd(["wait"], env(db, { WAIT_TIMEOUT: "10", ...more })), 0);
 }
 
 describe("Postgres cannot be reached", { concurrency: 4 }, () => {
@@ -293,7 +293,7 @@ describe("Postgres' login, database and table", { concurrency: 4 }, () => {
       where: where(plain),
     };
     await assertVerdict(env(db, { ALLOW_EMPTY: "true" }), verdict, ["init"]);
-    exits(await job(["wait"], env(db)).done, 0);
+    exits(await runToEnd(["wait"], env(db)), 0);
   });
   test("no free connection: waits for one", async () => {
     const db = await start({ flags: ["-c", "max_connections=4", "-c", "superuser_reserved_connections=0"] });

@@ -3,7 +3,7 @@ import { createServer } from "node:net";
 import { freePort } from "../support/ports.ts";
 import type { JobResult } from "../support/run.ts";
 import { explain } from "../support/site.ts";
-import { job } from "./stage.ts";
+import { runToEnd } from "./stage.ts";
 
 /** What a failure's diagnosis has to say. */
 export interface Verdict {
@@ -30,7 +30,7 @@ export async function assertVerdict(
 ): Promise<JobResult> {
   // A final failure ends the waiting: a job that waits an hour is taken to hang.
   const patience = verdict.code === 69 ? PATIENCE : "3600";
-  const result = await job(args, { WAIT_TIMEOUT: patience, ...env }).done;
+  const result = await runToEnd(args, { WAIT_TIMEOUT: patience, ...env });
   const { code, layer, reason, cause, hint, where } = verdict;
   const { message = "", hint: remedy = "", layer: found, reason: id } = result.report?.error ?? {};
   assert.deepEqual([result.code, found, id], [code, layer, reason ?? id], explain(result));

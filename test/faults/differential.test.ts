@@ -4,6 +4,7 @@ import { join } from "node:path";
 import { after, before, describe, test } from "node:test";
 import { age } from "../support/archives.ts";
 import { tempDir } from "../support/guard.ts";
+import { random, rounds, SEED } from "../support/rounds.ts";
 import { type Archive, compare, type Difference } from "./differential/compare.ts";
 import { makeContents } from "./differential/contents.ts";
 import { damage } from "./differential/damage.ts";
@@ -11,7 +12,6 @@ import { takeOurs } from "./differential/ours.ts";
 import { findPeers, type Kind, type Peers, readTree, type Tree } from "./differential/peers.ts";
 import { makeTarGz } from "./differential/tar.ts";
 import { makeZip } from "./differential/zip.ts";
-import { random, rounds, SEED } from "./options.ts";
 
 const ROUNDS = rounds(100);
 const folder = tempDir("differential");

@@ -11,7 +11,7 @@ import { type Postgres, startPostgres } from "../support/postgres.ts";
 import { type JobResult, jobEnv } from "../support/run.ts";
 import { ARCHIVE, explain, sha256 } from "../support/site.ts";
 import { rows } from "../support/tables.ts";
-import { exits, job } from "./stage.ts";
+import { exits, runToEnd } from "./stage.ts";
 
 const KEY = `linux/Controller/1.0.0/${ARCHIVE}`;
 const MB = 1_000_000;
@@ -63,7 +63,7 @@ async function place(admin: NatsLogin, login: NatsLogin = admin): Promise<Place>
     env,
     objects: await openObjects(admin),
     path,
-    run: (more = {}) => job([], { ...env, ...more }).done,
+    run: (more = {}) => runToEnd([], { ...env, ...more }),
     rows: () => rows(db),
     change: () => buildArchive(path, { payloadBytes: BYTES, seed: "other" }),
   };

@@ -1,8 +1,8 @@
 import { readFileSync, statSync, writeFileSync } from "node:fs";
 import { basename } from "node:path";
 import { crc32, gunzipSync } from "node:zlib";
+import { type Random, random } from "../support/rounds.ts";
 import { judgeFiles, zipIsDamaged } from "./inspector.ts";
-import { type Random, random } from "./options.ts";
 
 /**
  * `fuzz-child.ts ARCHIVE COPY ROUNDS`: mutates a valid archive, lets the job's own reader judge each mutant,

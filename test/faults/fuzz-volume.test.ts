@@ -14,10 +14,10 @@ import { judge } from "../../src/packages/resolve.ts";
 import { listFiles, scanFiles } from "../../src/reconcile/prepare.ts";
 import { buildArchive } from "../support/archives.ts";
 import { tempDir } from "../support/guard.ts";
+import { type Random, random, rounds } from "../support/rounds.ts";
 import { sha256 } from "../support/site.ts";
 import { volume } from "../support/volume.ts";
 import { hostileName } from "./names.ts";
-import { type Random, random, rounds } from "./options.ts";
 
 /** 10,000 with `--rounds 50`. */
 const ROUNDS = rounds(2) * 200;

@@ -5,7 +5,7 @@ import { describe, test } from "node:test";
 import { promisify } from "node:util";
 import { buildArchive } from "../support/archives.ts";
 import { tempDir } from "../support/guard.ts";
-import { rounds } from "./options.ts";
+import { rounds } from "../support/rounds.ts";
 
 const run = promisify(execFile);
 const MIB = 1024 * 1024;

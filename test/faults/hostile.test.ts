@@ -9,10 +9,10 @@ import { age, buildArchive } from "../support/archives.ts";
 import { binaryHeader } from "../support/binaries.ts";
 import { type TempDir, tempDir } from "../support/guard.ts";
 import { directoryEntry, endRecords, localHeader, type RawEntry, rawZip } from "../support/raw-zip.ts";
+import { LONG } from "../support/rounds.ts";
 import type { JobResult } from "../support/run.ts";
 import { explain } from "../support/site.ts";
 import type { Verdict } from "./inspector.ts";
-import { LONG } from "./options.ts";
 import { exits, job } from "./stage.ts";
 
 const run = promisify(execFile);

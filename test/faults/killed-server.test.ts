@@ -2,8 +2,8 @@ import assert from "node:assert/strict";
 import { after, test } from "node:test";
 import { setTimeout as sleep } from "node:timers/promises";
 import { type Objects, openObjects } from "../support/objects.ts";
+import { LONG, random, rounds } from "../support/rounds.ts";
 import { explain, useOwnServers } from "../support/site.ts";
-import { LONG, random, rounds } from "./options.ts";
 import { assertLockFree, assertRecovers, at, exits, type Moment, type Stage, useStages } from "./stage.ts";
 
 const servers = useOwnServers();

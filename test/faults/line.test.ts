@@ -1,8 +1,8 @@
 import assert from "node:assert/strict";
 import { describe, test } from "node:test";
 import { setTimeout as sleep } from "node:timers/promises";
+import { LONG, random, rounds } from "../support/rounds.ts";
 import { ARCHIVE, explain, useServers } from "../support/site.ts";
-import { LONG, random, rounds } from "./options.ts";
 import {
   assertConverged,
   assertLockFree,
@@ -139,7 +139,7 @@ describe("a slow connection", { concurrency: 2 }, () => {
   test(`${rate} bytes a second: ${bytes} bytes arrive`, async () => {
     const { stage, path } = await withArchive(bytes);
     stage.nats.throttle(rate);
-    const result = await stage.start([], timeout === undefined ? {} : { NATS_TIMEOUT: timeout }).done;
+    const result = await stage.run([], timeout === undefined ? {} : { NATS_TIMEOUT: timeout });
     exits(result, 0);
     assert.ok(result.durationMs > (bytes / rate) * 900, "it was not slow");
     await assertConverged(stage, path);

@@ -13,7 +13,7 @@ import { type Postgres, startPostgres } from "../support/postgres.ts";
 import { startProxy } from "../support/proxy.ts";
 import { type JobResult, jobEnv } from "../support/run.ts";
 import { ARCHIVE, explain } from "../support/site.ts";
-import { exits, job } from "./stage.ts";
+import { exits, runToEnd } from "./stage.ts";
 
 let postgres: Postgres;
 let folder: TempDir;
@@ -42,7 +42,7 @@ async function start(options?: NatsOptions): Promise<NatsServer> {
 async function run(args: readonly string[], more: Record<string, string>): Promise<JobResult> {
   const db = await postgres.createDatabase({ state: "B" });
   const REPORT_FILE = join(folder.path, `report-${++count}.json`);
-  return job(args, { ...base, ...jobEnv({ db }), REPORT_FILE, ...more }).done;
+  return runToEnd(args, { ...base, ...jobEnv({ db }), REPORT_FILE, ...more });
 }
 
 const at = ({ port }: { port: number }) => `nats://127.0.0.1:${port}`;

@@ -22,7 +22,7 @@ import {
 import { type JobResult, jobEnv } from "../support/run.ts";
 import { ARCHIVE, explain } from "../support/site.ts";
 import { packageTable, rows } from "../support/tables.ts";
-import { exits, job } from "./stage.ts";
+import { exits, runToEnd } from "./stage.ts";
 
 let nats: NatsServer;
 let plain: Postgres;
@@ -74,7 +74,7 @@ function run(
   };
   const REPORT_FILE = join(folder.path, `report-${++count}.json`);
   const env = { NATS_NAMESPACE: `b${count}`, REPORT_FILE, WAIT_TIMEOUT: "3600", ...more };
-  return job(args, jobEnv({ db: { ...login, ...db }, nats, packages: folder.path }, env)).done;
+  return runToEnd(args, jobEnv({ db: { ...login, ...db }, nats, packages: folder.path }, env));
 }
 
 function fails(result: JobResult, code: number, layer: string | undefined, reason: string): void {
@@ -176,12 +176,12 @@ describe("what is no Postgres for this job", { concurrency: 4 }, () => {
     int32(10_000),
   ]);
   const LOGINS: [what: string, answer: Buffer, reason: string, cause: RegExp][] = [
-    ["openGauss' SHA256", message("R", OPENGAUSS), "postgres.login.method", /GaussDB's SHA256/],
+    ["openGauss' SHA256", message("R", OPENGAUSS), "postgres.login.method", /request 10 .*GaussDB/],
     [
       "openGauss' MD5 with SHA-256",
       message("R", Buffer.concat([int32(11), OPENGAUSS])),
       "postgres.login.method",
-      /MD5 with SHA-256/,
+      /request 11 .*openGauss/,
     ],
     ["GSSAPI", message("R", int32(7)), "postgres.login.method", /GSSAPI/],
     [
@@ -209,15 +209,12 @@ describe("what is no Postgres for this job", { concurrency: 4 }, () => {
   }
   for (const DB_SSLMODE of ["disable", "require"]) {
     test(`MySQL's greeting, ${DB_SSLMODE}: 78 immediately, naming it`, async (t) => {
-      for (const [version, name] of [
-        ["8.0.36", /MySQL 8\.0\.36/],
-        ["11.4.2-MariaDB", /MariaDB 11/],
-      ] as const) {
+      for (const version of ["8.0.36", "11.4.2-MariaDB"]) {
         const server = await startMysqlLike(version);
         t.after(() => server.stop());
         const result = await run(["wait"], { port: server.port }, { DB_SSLMODE });
-        fails(result, 78, "login", "postgres.login.product");
-        assert.match(result.report?.error?.message ?? "", name);
+        fails(result, 78, "login", "postgres.login.method");
+        assert.match(result.report?.error?.message ?? "", /MySQL/);
       }
     });
   }

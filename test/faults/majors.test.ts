@@ -10,7 +10,7 @@ import { startPostgres } from "../support/postgres.ts";
 import { jobEnv } from "../support/run.ts";
 import { ARCHIVE, explain, sha256 } from "../support/site.ts";
 import { createCollectorTable, rows, type TableState } from "../support/tables.ts";
-import { exits, job } from "./stage.ts";
+import { exits, runToEnd } from "./stage.ts";
 
 /** What BK-Lite meets; `npm run servers` fetches what is not there. */
 const POSTGRES = ["13", "14", "15", "16", "17", "18"];
@@ -45,14 +45,14 @@ async function wholeStory(servers: { postgres?: string; nats?: string }, state: 
       WAIT_TIMEOUT: "20",
       COLLECTOR_PACKAGES: "shared",
     };
-    exits(await job(["init"], env).done, 0);
+    exits(await runToEnd(["init"], env), 0);
     const seen = { rows: await rows(db), last: await objects.lastSeq() };
     const [only] = await objects.list();
     assert.equal((await objects.read(only?.name ?? "")).sha256, await sha256(archive));
-    const again = await job(["init"], env).done;
+    const again = await runToEnd(["init"], env);
     exits(again, 0);
     assert.deepEqual({ rows: await rows(db), last: await objects.lastSeq() }, seen, explain(again));
-    exits(await job(["verify"], env).done, 0);
+    exits(await runToEnd(["verify"], env), 0);
   } finally {
     await objects.close();
     await Promise.allSettled([pg.stop(), js.stop()]);
@@ -92,7 +92,7 @@ describe("nats-server", { concurrency: 1 }, () => {
           allow_rollup_hdrs: true,
           subject_transform: { src: ">", dest: "moved.>" },
         });
-        const run = await job(["init"], jobEnv({ db, nats: js, packages: folder.path })).done;
+        const run = await runToEnd(["init"], jobEnv({ db, nats: js, packages: folder.path }));
         exits(run, 78);
         assert.equal(run.events.at(-1)?.reason, "nats.bucket.transform");
         assert.equal(await objects.lastSeq(), 0);

@@ -1,5 +1,5 @@
 import { HOSTILE } from "../support/hostile-text.ts";
-import type { Random } from "./options.ts";
+import type { Random } from "../support/rounds.ts";
 
 /** Never said as it is, nor any end of it: a cell that is shortened must not show half. */
 export const SECRET = "zq9XwPlanted+Vy7K:8Jd";

@@ -16,7 +16,7 @@ import {
   createRegionTable,
   insertRow,
 } from "../support/tables.ts";
-import { exits, job } from "./stage.ts";
+import { exits, runToEnd } from "./stage.ts";
 
 // What is tested is the document: both blocks are taken out of it as they stand there.
 const PAGE = readFileSync(new URL("../../docs/permissions.md", import.meta.url), "utf8");
@@ -99,7 +99,7 @@ function run(
 ): Promise<JobResult> {
   const login = { url: nats.url, user: "job", password: NATS_PASSWORD };
   const report = { REPORT_FILE: join(folder.path, `report-${++count}.json`), WAIT_TIMEOUT: "5" };
-  return job(args, { ...jobEnv({ db, nats: login, packages: folder.path }, report), ...more }).done;
+  return runToEnd(args, { ...jobEnv({ db, nats: login, packages: folder.path }, report), ...more });
 }
 
 test("the page's blocks are there to be tested", () => {

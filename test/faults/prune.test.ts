@@ -1,8 +1,8 @@
 import assert from "node:assert/strict";
 import { describe, test } from "node:test";
+import { LONG, random, rounds } from "../support/rounds.ts";
 import { explain, useServers } from "../support/site.ts";
 import { held, NO_VOLUME, putVersion, storeVersions } from "../support/versions.ts";
-import { LONG, random, rounds } from "./options.ts";
 import { assertLockFree, at, crash, type Moment, type Stage, useStages } from "./stage.ts";
 
 const openStage = useStages(useServers());

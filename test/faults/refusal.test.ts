@@ -1,7 +1,7 @@
 import assert from "node:assert/strict";
 import { describe, test } from "node:test";
+import { LONG } from "../support/rounds.ts";
 import { ARCHIVE, explain, useServers } from "../support/site.ts";
-import { LONG } from "./options.ts";
 import { assertLockFree, assertRecovers, exits, type Stage, useStages } from "./stage.ts";
 
 const openStage = useStages(useServers());

@@ -6,10 +6,10 @@ import { setTimeout as sleep } from "node:timers/promises";
 import { buildArchive } from "../support/archives.ts";
 import { findPgbouncer, startPgbouncer } from "../support/pgbouncer.ts";
 import { startProxy } from "../support/proxy.ts";
+import { LONG, type Random, random, rounds } from "../support/rounds.ts";
 import type { JobResult } from "../support/run.ts";
 import { ARCHIVE, explain, sha256, useServers } from "../support/site.ts";
-import { LONG, type Random, random, rounds } from "./options.ts";
-import { assertConverged, assertLockFree, exits, job, type Stage, useStages } from "./stage.ts";
+import { assertConverged, assertLockFree, exits, runToEnd, type Stage, useStages } from "./stage.ts";
 
 const servers = useServers();
 const openStage = useStages(servers);
@@ -105,7 +105,7 @@ async function second(
     WAIT_TIMEOUT: "60",
   };
   const start = async () => {
-    const result = await job([], env).done;
+    const result = await runToEnd([], env);
     await line.stop();
     return result;
   };

@@ -16,7 +16,7 @@ import { freePort } from "../support/ports.ts";
 import { type Postgres, startPostgres } from "../support/postgres.ts";
 import { ARCHIVE } from "../support/site.ts";
 import { assertNoSecrets } from "./invariants.ts";
-import { job } from "./stage.ts";
+import { runToEnd } from "./stage.ts";
 
 /** Characters that URLs, JSON, shells and regular expressions each treat in their own way. */
 const DB_SECRET = 'db p@ss/w:o"rd\\100%é$&';
@@ -79,7 +79,7 @@ async function search(env: Record<string, string>, code: number, planted: readon
   const pretty = count % 2 === 0;
   const how = { PACKAGES_DIR: folder.path, LOG_LEVEL: "trace", LOG_FORMAT: pretty ? "pretty" : "json" };
   const WAIT_TIMEOUT = code === 69 ? "1" : "20";
-  const result = await job(pretty ? ["--json"] : [], { ...how, WAIT_TIMEOUT, REPORT_FILE, ...env }).done;
+  const result = await runToEnd(pretty ? ["--json"] : [], { ...how, WAIT_TIMEOUT, REPORT_FILE, ...env });
   assert.equal(result.code, code, result.stdout + result.stderr);
   assertNoSecrets(result, planted);
   assertNoSecrets({ ...result, stdout: readFileSync(REPORT_FILE, "utf8") }, planted);
@@ -210,7 +210,7 @@ describe("secrets appear in no output", { concurrency: 3 }, () => {
         ...tls,
         REPORT_FILE,
       };
-      const result = await job([], env).done;
+      const result = await runToEnd([], env);
       assert.notEqual(result.code, 0);
       assertNoSecrets(result, planted);
     }

@@ -2,9 +2,9 @@ import assert from "node:assert/strict";
 import { describe, test } from "node:test";
 import { setTimeout as sleep } from "node:timers/promises";
 import type { ReasonId } from "../../src/messages/catalog.ts";
+import { random, rounds } from "../support/rounds.ts";
 import type { JobResult, RunningJob } from "../support/run.ts";
 import { ARCHIVE, explain, useServers } from "../support/site.ts";
-import { random, rounds } from "./options.ts";
 import { assertLockFree, assertRecovers, at, type Moment, type Stage, useStages } from "./stage.ts";
 
 const openStage = useStages(useServers());

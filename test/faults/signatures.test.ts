@@ -4,9 +4,9 @@ import { readFileSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { test } from "node:test";
 import { checkSignature, NAMESPACE, parseKeys, parseSignature } from "../../src/sshsig.ts";
+import { random, rounds } from "../support/rounds.ts";
 import { signingKey, sshSignature } from "../support/sign.ts";
 import { volume } from "../support/volume.ts";
-import { random, rounds } from "./options.ts";
 
 /**
  * Whether this machine has ssh-keygen (Debian's openssh-client): the test vectors of unit/sshsig.test.ts need

@@ -14,7 +14,7 @@ import { startProxy } from "../support/proxy.ts";
 import { type JobResult, jobEnv } from "../support/run.ts";
 import { ARCHIVE, explain } from "../support/site.ts";
 import { rows } from "../support/tables.ts";
-import { exits, job } from "./stage.ts";
+import { exits, runToEnd } from "./stage.ts";
 
 // Servers that answer, late: readiness and a whole run go on for as long as each answer comes within 5 s.
 
@@ -76,9 +76,9 @@ describe("each direction of both lines is held back", { concurrency: 6 }, () => 
       test(`by ${ms} ms, ${kind}: init succeeds`, async (t) => {
         const { db, env, reach } = await environment(kind);
         const slow = { ...env, ...reach(await slowLines(t, kind, ms)), WAIT_TIMEOUT: "120" };
-        exits(await job([], slow).done, 0);
+        exits(await runToEnd([], slow), 0);
         assert.equal((await rows(db)).length, 2);
-        exits(await job(["verify"], env).done, 0);
+        exits(await runToEnd(["verify"], env), 0);
       });
     }
   }
@@ -128,7 +128,7 @@ describe("a server that answers one byte every four seconds is given up, and cal
           [service]: dripper.port,
         };
         // The job is killed, and the test fails, if bytes keep the attempt alive.
-        const result = await job(["wait"], { ...env, ...reach(ports), WAIT_TIMEOUT: "12" }).done;
+        const result = await runToEnd(["wait"], { ...env, ...reach(ports), WAIT_TIMEOUT: "12" });
         isCalledSlow(result, `${service}.slow`);
       });
     }
@@ -156,7 +156,7 @@ test("a Postgres that accepts the login and hangs at the first statement is not 
   const mute = await startMute(both("plain").postgres.port);
   t.after(() => mute.stop());
   const ports = { postgres: mute.port, nats: both("plain").nats.port };
-  const result = await job(["wait"], { ...env, ...reach(ports), WAIT_TIMEOUT: "4" }).done;
+  const result = await runToEnd(["wait"], { ...env, ...reach(ports), WAIT_TIMEOUT: "4" });
   const { error } = result.report ?? {};
   assert.deepEqual(
     [result.code, error?.layer, error?.reason],
@@ -175,7 +175,7 @@ test("a pool in transaction mode answers each of a statement's three parts withi
   t.after(() => Promise.all([relay.stop(), pooler.stop()]));
   relay.delay(900);
   const ports = { postgres: relay.port, nats: both("plain").nats.port };
-  const result = await job(["wait"], { ...env, ...reach(ports), WAIT_TIMEOUT: "150" }).done;
+  const result = await runToEnd(["wait"], { ...env, ...reach(ports), WAIT_TIMEOUT: "150" });
   exits(result, 0);
   const lines = result.events.filter(({ event }) => event === "wait.postgres.layer");
   assert.ok(
@@ -194,7 +194,7 @@ test("a slow Postgres is not called slow because NATS has rejected the login", a
   relay.delay(700);
   const login = { NATS_USER: "admin", NATS_PASSWORD: "planted-wrong-password" };
   const ports = { postgres: slow.postgres, nats: relay.port };
-  const result = await job(["wait"], { ...env, ...reach(ports), ...login }).done;
+  const result = await runToEnd(["wait"], { ...env, ...reach(ports), ...login });
   assert.deepEqual([result.code, result.report?.error?.reason], [77, "nats.login.refused"], explain(result));
 });
 
@@ -202,7 +202,7 @@ test("a server that answers when the time to wait is over is called slow, with i
   const { env, reach } = await environment("plain");
   const slow = await slowLines(t, "plain", 900);
   const ports = { ...slow, nats: both("plain").nats.port };
-  const result = await job(["wait"], { ...env, ...reach(ports), WAIT_TIMEOUT: "3" }).done;
+  const result = await runToEnd(["wait"], { ...env, ...reach(ports), WAIT_TIMEOUT: "3" });
   isCalledSlow(result, "postgres.slow");
   assert.match(result.report?.error?.message ?? "", /an answer takes up to [1-9](\.\d)? s/);
   assert.match(result.report?.error?.hint ?? "", /raise WAIT_TIMEOUT/);

@@ -4,7 +4,7 @@ import { after } from "node:test";
 import type { DatabaseOptions } from "../support/postgres.ts";
 import { startProxy, type Proxy as TcpProxy } from "../support/proxy.ts";
 import type { Direction } from "../support/proxy-lane.ts";
-import { ENTRY, type JobResult, type RunningJob, startJob } from "../support/run.ts";
+import { ENTRY, type JobResult, type RunningJob, runJob, startJob } from "../support/run.ts";
 import { ARCHIVE, explain, type Servers, type Site, sha256 } from "../support/site.ts";
 import { assertInvariants } from "./invariants.ts";
 
@@ -47,7 +47,6 @@ async function openStage(servers: Servers, options?: DatabaseOptions): Promise<S
     proxy("postgres", servers.postgres.port),
   ]);
   const env = { ...site.env, NATS_SERVERS: `nats://127.0.0.1:${nats.port}`, DB_PORT: String(postgres.port) };
-  const start: Site["start"] = (args = [], more = {}) => job(args, { ...env, ...more });
   const direct = { nats: servers.nats.url, dbPort: String(servers.postgres.port) };
   stage = {
     ...site,
@@ -56,13 +55,20 @@ async function openStage(servers: Servers, options?: DatabaseOptions): Promise<S
     postgres,
     direct,
     watch: undefined,
-    start,
-    run: (...how) => start(...how).done,
+    start: (args = [], more = {}) => job(args, { ...env, ...more }),
+    run: (args = [], more = {}) => runToEnd(args, { ...env, ...more }),
   };
   return stage;
 }
 
-/** Starts the job; its result, if it ended by itself, is looked at as assertInvariants does. */
+/** Runs the job to its end, which is looked at as assertInvariants does. */
+export async function runToEnd(args: readonly string[], env: Record<string, string>): Promise<JobResult> {
+  const result = await runJob({ args, env, entry });
+  assertInvariants(result, env);
+  return result;
+}
+
+/** Starts the job in a process of its own, to be killed; the same is looked at if it ended by itself. */
 export function job(args: readonly string[], env: Record<string, string>): RunningJob {
   const running = startJob({ args, env, entry });
   const done = running.done.then((result) => {

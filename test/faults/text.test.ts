@@ -7,10 +7,10 @@ import { isKeyPart, isRowName } from "../../src/identity.ts";
 import { LANGUAGES } from "../../src/messages/define.ts";
 import { tempDir } from "../support/guard.ts";
 import { assertClean, HIDDEN } from "../support/hostile-text.ts";
+import { random, rounds } from "../support/rounds.ts";
 import { explain, useServers } from "../support/site.ts";
 import { createCollectorTable, insertRow } from "../support/tables.ts";
 import { hostileName, SECRET, SECRET_PARTS } from "./names.ts";
-import { random, rounds } from "./options.ts";
 
 /** 10,000 with `--rounds 50`. */
 const ROUNDS = rounds(2) * 200;

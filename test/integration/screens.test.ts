@@ -567,6 +567,8 @@ async function setUp({ state }: Situation, number: number) {
     WAIT_TIMEOUT: "20",
     ...(db && jobEnv({ db, nats: servers.nats }, { NATS_NAMESPACE: name })),
   };
+  const run = (args: string[] = [], more = {}) =>
+    runJob({ args, env: { ...env, ...more }, cwd: folder.path });
   const stage = {
     dir,
     bucket: name,
@@ -580,11 +582,11 @@ async function setUp({ state }: Situation, number: number) {
       await buildArchive(join(dir, file), { payloadBytes: 300_000, ...options });
       return join(dir, file);
     },
-    run: (args: string[] = [], more = {}) => runJob({ args, env: { ...env, ...more }, cwd: folder.path }),
+    run,
   } as Stage;
   return {
     stage,
-    run: (args: string[] = [], more = {}) => runJob({ args, env: { ...env, ...more }, cwd: folder.path }),
+    run,
     async [Symbol.asyncDispose]() {
       await objects?.connection.request(`$JS.API.STREAM.DELETE.OBJ_${name}`);
       await objects?.close();
@@ -618,7 +620,7 @@ function words(screen: string): string {
     .replaceAll(/\d+(?:\.\d+)?/g, "N");
 }
 
-describe("the screen of", { concurrency: 2 }, () => {
+describe("the screen of", () => {
   SITUATIONS.forEach((situation, number) => {
     const { name, code, says, make, args = [], most, isWell } = situation;
     test(name, async () => {
@@ -626,7 +628,7 @@ describe("the screen of", { concurrency: 2 }, () => {
       await make?.(place.stage);
       const own = typeof situation.env === "function" ? situation.env(place.stage) : situation.env;
       for (const language of LANGUAGES) {
-        const how = { LOG_FORMAT: "pretty", LOG_LANG: language, COLUMNS: String(COLUMNS), TZ: "UTC" };
+        const how = { LOG_FORMAT: "pretty", LOG_LANG: language, COLUMNS: String(COLUMNS) };
         const { code: exit, stdout, stderr } = await place.run(args, { ...own, ...how });
         // a command line that says nothing is answered on standard error
         const screen = kept(stdout || stderr);

@@ -23,7 +23,7 @@ export class EventLog {
 
   constructor(stream: Readable) {
     createInterface({ input: stream, crlfDelay: Number.POSITIVE_INFINITY }).on("line", (line) => {
-      const event = parseEvent(line);
+      const [event] = parseEvent(line);
       if (!event) return;
       this.events.push(event);
       for (const waiter of this.#waiters) {
@@ -61,12 +61,13 @@ export class EventLog {
   }
 }
 
-function parseEvent(line: string): JobEvent | undefined {
-  if (!line.startsWith("{")) return undefined;
+/** Returns the event of a line; nothing for a line that is none. */
+export function parseEvent(line: string): JobEvent[] {
+  if (!line.startsWith("{")) return [];
   try {
     const value = JSON.parse(line) as Partial<JobEvent>;
-    return typeof value.event === "string" ? (value as JobEvent) : undefined;
+    return typeof value.event === "string" ? [value as JobEvent] : [];
   } catch {
-    return undefined;
+    return [];
   }
 }

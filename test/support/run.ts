@@ -1,9 +1,12 @@
 import { existsSync, readFileSync } from "node:fs";
 import type { Readable } from "node:stream";
+import { setTimeout as sleep } from "node:timers/promises";
 import { fileURLToPath } from "node:url";
+import type { Report } from "../../src/output/report.ts";
 import type { Db } from "./database.ts";
 import { hasEnded, spawnGuarded } from "./guard.ts";
-import { EventLog, type JobEvent } from "./job-events.ts";
+import { runInProcess } from "./in-process.ts";
+import { EventLog, type JobEvent, parseEvent } from "./job-events.ts";
 import type { NatsLogin } from "./objects.ts";
 import { checkedReport } from "./report.ts";
 
@@ -20,88 +23,14 @@ export interface JobOptions {
   /** The job's whole environment, besides PATH, HOME and node's compile cache. */
   env?: Readonly<Record<string, string>>;
   args?: readonly string[];
-  /**
-   * Milliseconds, to end a hang; a job that is still running then is killed, and that is an error of the
-   * test.
-   */
-  timeoutMs?: number;
-  /** Sends SIGTERM. */
-  signal?: AbortSignal;
-  cwd?: string;
   entry?: string;
 }
 
-/** The report of `--json` and REPORT_FILE (SPEC §8). */
-export interface JobReport {
-  schema: number;
-  command: string;
-  program: { version: string; revision: string | null };
-  host: string;
-  servers: {
-    postgres: {
-      host: string;
-      port: number;
-      database: string;
-      schema: string;
-      version: string;
-      tableState: string;
-    } | null;
-    nats: { server: string; version: string; bucket: string } | null;
-  };
-  outcome: "ok" | "failed";
-  exitCode: number;
-  startedAt: string;
-  durationMs: number;
-  bucket: string;
-  error?: { code: number; reason: string; layer?: string; message: string; hint: string };
-  packages: {
-    source: { file: string; bytes: number; sha256: string; signedBy?: string };
-    stored: { name: string; key: string; bytes: number; sha256: string };
-    type: string;
-    os: string;
-    arch: string | null;
-    object: string;
-    version: string;
-    action: string;
-    bytesUploaded: number;
-    repacked?: string[];
-    error?: { code: number; reason: string; message: string; hint: string };
-  }[];
-  rows: {
-    id: number;
-    type: string;
-    os: string;
-    arch: string | null;
-    object: string;
-    version: string;
-    name: string;
-    action: string;
-    stored: "whole" | "damaged" | "missing" | "not-ready" | null;
-  }[];
-  platforms: {
-    os: string;
-    arch: string;
-    controller: string[];
-    installer: boolean | null;
-    bootstrap: boolean | null;
-    collectors: { installable: string[]; listed: string[] };
-    complete: boolean;
-    missing: string[];
-  }[];
-  probes: { name: string; key: string; stored: string }[];
-  regions: {
-    id: number;
-    name: string;
-    reachable: boolean;
-    lag: number | null;
-    missing: string[];
-    damaged: string[];
-    deadBytes: number | null;
-  }[];
-  removed: { row: number | null; key: string | null; bytes: number | null; done: boolean }[];
-  warnings: { reason: string; message: string; hint: string; file?: string }[];
-  orphans?: { objects: number; bytes: number };
-}
+/** A test knows what is there, and that others have null where it is not. */
+type Filled<T> = T extends object ? { [K in keyof T]: Filled<Exclude<T[K], null>> } : T;
+
+/** The report of `--json` and REPORT_FILE, which report.ts has compared with its schema. */
+export type JobReport = Filled<Report>;
 
 export interface JobResult {
   /** null if a signal ended it. */
@@ -125,20 +54,46 @@ export interface RunningJob {
   done: Promise<JobResult>;
 }
 
-/** Runs the job to its end, whatever its exit code. */
-export function runJob(options: JobOptions): Promise<JobResult> {
-  return startJob(options).done;
+/**
+ * Runs the job to its end, whatever its exit code, in this process: starting node costs many times a run. No
+ * two jobs with a `cwd` may run at the same time.
+ */
+export async function runJob({
+  args = [],
+  env = {},
+  entry = ENTRY,
+  cwd,
+}: JobOptions & { cwd?: string }): Promise<JobResult> {
+  const { PATH = "", HOME = "" } = process.env;
+  const started = performance.now();
+  const written = { 1: [] as Buffer[], 2: [] as Buffer[] };
+  const output = () => ({ stdout: textOf(written[1]), stderr: textOf(written[2]) });
+  const hang = new AbortController();
+  const code = await Promise.race([
+    runInProcess(entry, {
+      args,
+      env: { PATH, HOME, ...env },
+      cwd,
+      write: (fd, piece) => written[fd].push(piece),
+    }),
+    sleep(HANG, undefined, { signal: hang.signal }).then(() => {
+      throw new Error(`the job was still running after ${HANG} ms:\n${tail(output())}`);
+    }),
+  ]).finally(() => hang.abort());
+  const { stdout, stderr } = output();
+  const events = (args.includes("--json") ? stderr : stdout).split("\n").flatMap(parseEvent);
+  const durationMs = performance.now() - started;
+  const report = readReport(args, env, stdout);
+  return { code, signal: null, stdout, stderr, events, report, durationMs };
 }
 
-/** Starts the job and hands it over while it runs. */
-export function startJob(options: JobOptions): RunningJob {
-  const { args = [], env = {}, timeoutMs = HANG, entry = ENTRY, signal } = options;
+/** Starts the job in a process of its own, which may be killed, and hands it over while it runs. */
+export function startJob({ args = [], env = {}, entry = ENTRY }: JobOptions): RunningJob {
   if (!existsSync(entry)) throw new Error(`${entry} is missing: npm run build`);
   const { PATH = "", HOME = "", NODE_COMPILE_CACHE } = process.env;
   const started = performance.now();
   const child = spawnGuarded(process.execPath, [...NODE_FLAGS, entry, ...args], {
     env: { PATH, HOME, ...(NODE_COMPILE_CACHE && { NODE_COMPILE_CACHE }), ...env },
-    cwd: options.cwd,
     stdio: ["ignore", "pipe", "pipe"],
   });
   child.ref();
@@ -148,32 +103,23 @@ export function startJob(options: JobOptions): RunningJob {
   const kill = (name: NodeJS.Signals = "SIGTERM") => {
     if (!hasEnded(child)) child.kill(name);
   };
-  const stop = () => kill("SIGTERM");
-  signal?.addEventListener("abort", stop, { once: true });
 
   const done = new Promise<JobResult>((resolve, reject) => {
     let late = false;
     const timer = setTimeout(() => {
       late = true;
       kill("SIGKILL");
-    }, timeoutMs);
+    }, HANG);
     child.once("error", reject);
-    child.once("close", (code, signalName) => {
+    child.once("close", (code, signal) => {
       clearTimeout(timer);
-      signal?.removeEventListener("abort", stop);
-      const result: JobResult = {
-        code,
-        signal: signalName,
-        stdout: stdout(),
-        stderr: stderr(),
-        events: log.events,
-        report: undefined,
-        durationMs: performance.now() - started,
-      };
+      const output = { stdout: textOf(stdout), stderr: textOf(stderr) };
+      const durationMs = performance.now() - started;
       log.end();
       try {
-        if (late) throw new Error(`the job was still running after ${timeoutMs} ms:\n${tail(result)}`);
-        resolve({ ...result, report: readReport(args, env, stdout()) });
+        if (late) throw new Error(`the job was still running after ${HANG} ms:\n${tail(output)}`);
+        const report = readReport(args, env, output.stdout);
+        resolve({ code, signal, ...output, events: log.events, report, durationMs });
       } catch (error) {
         reject(error);
       }
@@ -224,10 +170,14 @@ export function jobEnv(
   };
 }
 
-function collect(stream: Readable): () => string {
+function collect(stream: Readable): Buffer[] {
   const pieces: Buffer[] = [];
   stream.on("data", (piece: Buffer) => pieces.push(piece));
-  return () => Buffer.concat(pieces).toString("utf8");
+  return pieces;
+}
+
+function textOf(pieces: readonly Buffer[]): string {
+  return Buffer.concat(pieces).toString("utf8");
 }
 
 function readReport(

@@ -28,7 +28,7 @@ const PARTS = ["collector-sidecar", "install.sh"].map((name) => ({
 
 const FULL: ArchiveOptions = {
   collectors: ["telegraf", "filebeat/filebeat", "jmx_jvm.jar"],
-  payloadBytes: 2_500_000,
+  payloadBytes: 1_500_000,
   entries: [
     { name: "bin/filebeat/filebeat.yml", content: "output: nats\n", mode: 0o600 },
     { name: "bin/filebeat/module/system/auth/config/auth.yml", content: "deep\n" },
@@ -231,7 +231,7 @@ for (const name of [ZIP, TAR]) {
 
     test("a consumer that stops, or is stopped, leaves nothing open", async () => {
       await using on = await volume();
-      await buildArchive(on.path(name), { ...FULL, payloadBytes: 12_000_000 });
+      await buildArchive(on.path(name), { ...FULL, payloadBytes: 6_000_000 });
       const archive = await scanOne(on.dir);
       const openFiles = () => readdirSync("/proc/self/fd").length;
       for (const object of ["Telegraf", "Filebeat"]) {

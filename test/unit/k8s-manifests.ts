@@ -93,11 +93,14 @@ const READ: Record<string, () => Manifest[]> = {
   "image with verify": () => withComponents("image", ["verify"]),
 };
 
-/** Every manifest with its origin, for messages. */
-export function* everything(): Generator<[string, Manifest]> {
-  for (const [origin, read] of Object.entries(READ)) {
-    for (const one of read()) yield [`${origin}: ${one.kind} ${one.metadata.name}`, one];
-  }
+let all: readonly [string, Manifest][] | undefined;
+
+/** Every manifest with its origin, for messages; rendered once. */
+export function everything(): readonly [string, Manifest][] {
+  all ??= Object.entries(READ).flatMap(([origin, read]) =>
+    read().map((one): [string, Manifest] => [`${origin}: ${one.kind} ${one.metadata.name}`, one]),
+  );
+  return all;
 }
 
 /** The containers that we answer for: not those of a gated Deployment itself. */

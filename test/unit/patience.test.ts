@@ -37,7 +37,7 @@ describe("patience", () => {
       order.push("answer");
       patience.end();
     });
-    block(2000);
+    block(900);
     await sleep(100);
     assert.deepEqual(order, ["answer"]);
   });

@@ -80,9 +80,9 @@ for (const [why, content, en, zh] of BROKEN) {
   });
 }
 
-test("a packages.json with half a million mistakes is told the first thousand", async () => {
+test("a packages.json with 200,000 mistakes is told the first thousand", async () => {
   const mistakes: [string, unknown][] = [
-    ["no objects", Array.from({ length: 500_000 }, () => 1)],
+    ["no objects", Array.from({ length: 200_000 }, () => 1)],
     ["no files", Array.from({ length: 5000 }, (_, index) => ({ file: `f${index}` }))],
   ];
   for (const [name, packages] of mistakes) assert.equal((await said({ packages }, "en")).length, 1000, name);

@@ -29,20 +29,17 @@ const UNNAMED: { readonly [Id in ReasonId]?: string } = {
   "repack.too-long": LARGE,
 };
 
-const texts = readdirSync(root, { recursive: true, encoding: "utf8" })
+const text = readdirSync(root, { recursive: true, encoding: "utf8" })
   .filter((file) => file.endsWith(".ts") && !/^(docs|reasons-named)/.test(basename(file)))
-  .map((file) => readFileSync(join(root, file), "utf8"));
+  .map((file) => readFileSync(join(root, file), "utf8"))
+  .join("\n");
 
-/** `"lock.held"`, or put together: `nats.${layer}.silent`, `${service}.slow`. */
-function isNamed(id: string): boolean {
-  return texts.some(
-    (text) =>
-      text.includes(`"${id}"`) ||
-      [...text.matchAll(/`((?:[a-z]+\.\$\{\w+\}|\$\{\w+\})(?:\.[a-z-]+)?)`/g)].some(([, pattern = ""]) =>
-        new RegExp(`^${pattern.replaceAll(".", "\\.").replace(/\$\{\w+\}/, "[a-z-]+")}$`).test(id),
-      ),
-  );
-}
+/** Ids that are put together: `nats.${layer}.silent`, `${service}.slow`. */
+const patterns = [...text.matchAll(/`((?:[a-z]+\.\$\{\w+\}|\$\{\w+\})(?:\.[a-z-]+)?)`/g)].map(
+  ([, pattern = ""]) => new RegExp(`^${pattern.replaceAll(".", "\\.").replace(/\$\{\w+\}/, "[a-z-]+")}$`),
+);
+
+const isNamed = (id: string) => text.includes(`"${id}"`) || patterns.some((pattern) => pattern.test(id));
 
 test("every reason is named by a test, or there is a reason why none can", () => {
   const ids = Object.keys(CATALOG) as ReasonId[];

@@ -1,6 +1,7 @@
 import assert from "node:assert/strict";
 import {
   appendFileSync,
+  cpSync,
   mkdirSync,
   readFileSync,
   renameSync,
@@ -10,7 +11,7 @@ import {
   writeFileSync,
 } from "node:fs";
 import { join } from "node:path";
-import { describe, test } from "node:test";
+import { after, before, describe, test } from "node:test";
 import type { Package } from "../../src/packages/package.ts";
 import { readFiles } from "../../src/packages/read.ts";
 import { checkSignatures } from "../../src/reconcile/checks.ts";
@@ -18,6 +19,7 @@ import { parseKeys } from "../../src/sshsig.ts";
 import { listVolume } from "../../src/volume/list.ts";
 import { Signatures } from "../../src/volume/signatures.ts";
 import { buildArchive } from "../support/archives.ts";
+import { tempDir } from "../support/guard.ts";
 import { reasonsIn } from "../support/reasons.ts";
 import { scanInProcess } from "../support/scan.ts";
 import { type SigningPair, signFolder, signingKey, sshSignature } from "../support/sign.ts";
@@ -27,34 +29,33 @@ const KEY = signingKey();
 const LINUX = "controller/fusion-collectors-linux-amd64.zip";
 const PROBE = "opentelemetry-python-wheels.tar.gz";
 
-/**
- * A signed volume: an archive in a folder, VERSION files, a program in a slot, an APM probe; changed by
- * `change`.
- */
+/** A signed volume: an archive in a folder, VERSION files, programs in slots, an APM probe. */
+const signed = tempDir("signed");
+after(() => signed.remove());
+before(async () => {
+  for (const folder of ["controller", "collector/linux/packetbeat", "collector/linux/_internal"])
+    mkdirSync(join(signed.path, folder), { recursive: true });
+  for (const archive of [LINUX, PROBE])
+    await buildArchive(join(signed.path, archive), { payloadBytes: 1000 });
+  writeFileSync(join(signed.path, "controller/VERSION"), "LINUX_SIDECAR_VERSION=1.2.3\n");
+  for (const program of ["telegraf", "ansible-executor", "packetbeat/packetbeat"])
+    writeFileSync(join(signed.path, "collector/linux", program), "#!/bin/sh\n", { mode: 0o755 });
+  for (const file of ["_internal/libpython.so", "_internal/base.zip", "packetbeat/packetbeat.yml"])
+    writeFileSync(join(signed.path, "collector/linux", file), `${file}\n`);
+  signFolder(signed.path, KEY);
+});
+
+/** Scans a copy of the signed volume that `change` has changed. */
 async function scanSigned(
   change: (dir: string) => void = () => {},
   { keys = KEY.line, env = {} }: { keys?: string; env?: Record<string, string> } = {},
 ) {
   await using on = await volume({});
   await using other = await volume({ keys });
-  for (const folder of ["controller", "collector/linux/packetbeat", "collector/linux/_internal"])
-    mkdirSync(join(on.dir, folder), { recursive: true });
-  await buildArchive(join(on.dir, LINUX), { payloadBytes: 1000 });
-  await buildArchive(join(on.dir, PROBE), { payloadBytes: 1000 });
-  writeFileSync(join(on.dir, "controller/VERSION"), "LINUX_SIDECAR_VERSION=1.2.3\n");
-  for (const program of ["telegraf", "ansible-executor", "packetbeat/packetbeat"])
-    writeFileSync(join(on.dir, "collector/linux", program), "#!/bin/sh\n", { mode: 0o755 });
-  for (const file of ["_internal/libpython.so", "_internal/base.zip", "packetbeat/packetbeat.yml"])
-    writeFileSync(join(on.dir, "collector/linux", file), `${file}\n`);
-  signFolder(on.dir, KEY);
+  cpSync(signed.path, on.dir, { recursive: true });
   change(on.dir);
-  const settings = {
-    PACKAGES_DIR: on.dir,
-    WAIT_TIMEOUT: "0",
-    VERIFY_KEY_FILE: join(other.dir, "keys"),
-    ...env,
-  };
-  const report = await scanInProcess([], settings);
+  const settings = { PACKAGES_DIR: on.dir, WAIT_TIMEOUT: "0", VERIFY_KEY_FILE: join(other.dir, "keys") };
+  const report = await scanInProcess([], { ...settings, ...env });
   return {
     report,
     found: [...reasonsIn({ report, events: [] })].filter((one) => /^(?:sig|check|conf)/.test(one)),

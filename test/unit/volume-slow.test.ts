@@ -1,8 +1,7 @@
 import assert from "node:assert/strict";
-import { execFileSync } from "node:child_process";
+import { spawnSync } from "node:child_process";
 import { writeFileSync } from "node:fs";
-import { describe, test } from "node:test";
-import { fileURLToPath } from "node:url";
+import { test } from "node:test";
 import { readTree } from "../../src/volume/list.ts";
 import { tempDir } from "../support/guard.ts";
 
@@ -40,27 +39,30 @@ const READERS: [what: string, code: string][] = [
   ],
 ];
 
-describe("foreign text is read in time in proportion to its length", () => {
-  for (const [what, code] of READERS) {
-    test(what, () => {
-      const src = fileURLToPath(new URL("../../src/", import.meta.url));
-      const script = `const at = (file) => ${JSON.stringify(`file://${src}`)} + file; ${code}; console.log("done");`;
-      const args = ["--input-type=module", "--eval", script];
-      const said = execFileSync(process.execPath, args, { encoding: "utf8", timeout: 120_000 });
-      assert.equal(said.trim(), "done");
-    });
-  }
+test("foreign text is read in time in proportion to its length", () => {
+  const src = JSON.stringify(new URL("../../src/", import.meta.url));
+  const blocks = READERS.map(([what, code]) => `{ ${code}; console.log(${JSON.stringify(what)}); }`);
+  const script = `const at = (file) => ${src} + file; ${blocks.join("\n")}`;
+  // In a process of its own, which can be stopped in the midst of a pattern.
+  const { stdout } = spawnSync(process.execPath, ["--input-type=module", "--eval", script], {
+    encoding: "utf8",
+    timeout: 120_000,
+  });
+  assert.deepEqual(
+    stdout.trim().split("\n"),
+    READERS.map(([what]) => what),
+  );
 });
 
 test("thousands of names that are shown alike are told from each other, in the same way in each run", async (t) => {
   const folder = tempDir("alike");
   t.after(() => folder.remove());
-  const count = 6000;
+  const count = 1500;
   for (let index = 0; index < count; index += 1) {
-    const bytes = Array.from({ length: 13 }, (_, bit) => ((index >> bit) & 1 ? 0xff : 0xfe));
+    const bytes = Array.from({ length: 11 }, (_, bit) => ((index >> bit) & 1 ? 0xff : 0xfe));
     writeFileSync(Buffer.concat([Buffer.from(`${folder.path}/`), Buffer.from(bytes)]), "");
   }
-  writeFileSync(`${folder.path}/${"_".repeat(13)}_1`, "");
+  writeFileSync(`${folder.path}/${"_".repeat(11)}_1`, "");
   const root = { file: "filebeat", name: "filebeat", path: folder.path, root: folder.path, size: 0 };
   const read = async () =>
     (await readTree(root)).map(({ name, path }) => `${name} ${path.toString("latin1")}`);

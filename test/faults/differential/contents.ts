@@ -1,5 +1,5 @@
 import { elfHeader } from "../../support/binaries.ts";
-import type { Random } from "../options.ts";
+import type { Random } from "../../support/rounds.ts";
 
 /** One thing in a made-up archive. */
 export interface Item {

@@ -1,4 +1,4 @@
-import type { Random } from "../options.ts";
+import type { Random } from "../../support/rounds.ts";
 
 type Damage = (bytes: Buffer, dice: Random) => Buffer;
 

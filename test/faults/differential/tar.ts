@@ -1,6 +1,6 @@
 import { gzipSync } from "node:zlib";
 import { longMember, paxMember, type TarFields, tarMember } from "../../support/raw-tar.ts";
-import type { Random } from "../options.ts";
+import type { Random } from "../../support/rounds.ts";
 import type { Contents, Item } from "./contents.ts";
 
 const BLOCK = 512;

@@ -1,6 +1,6 @@
 import { crc32, deflateRawSync } from "node:zlib";
 import { endRecords } from "../../support/raw-zip.ts";
-import type { Random } from "../options.ts";
+import type { Random } from "../../support/rounds.ts";
 import type { Contents, Item } from "./contents.ts";
 
 const TYPES = {

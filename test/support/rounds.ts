@@ -17,6 +17,8 @@ export function rounds(short: number): number {
 export interface Random {
   /** From 0 up to, and without, `limit`. */
   int(limit: number): number;
+  /** true in so many of 1 cases. */
+  chance(share: number): boolean;
   pick<T>(list: readonly T[]): T;
 }
 
@@ -36,6 +38,7 @@ export function random(name: string): Random {
   const int = (limit: number) => Math.floor(next() * limit);
   return {
     int,
+    chance: (share) => next() < share,
     pick<T>(list: readonly T[]): T {
       const item = list[int(list.length)];
       if (item === undefined) throw new Error("nothing to pick from");
