@@ -48,10 +48,7 @@ export function siblingsIn(archives: readonly Archive[]): FindSibling {
 /** How a collector with a file or folder of its own is stored. */
 type Stored = Pick<Package, "name" | "derived" | "unstartable">;
 
-/**
- * Returns the collectors in a slot of the bundle layout (`collector/linux/telegraf`), by the platform's
- * definitions. Throws exit 65 for a program of another platform.
- */
+/** Returns the defined collectors in a slot. Throws exit 65 for a program of another platform. */
 export function slotCollectors(
   archive: CollectorFile | CollectorFolder,
   wanted: ResolveOptions,
@@ -144,10 +141,7 @@ function programAndLibraries(archive: CollectorFile, libraries: CollectorFolder 
   return [{ path: name, entry: own }, ...others];
 }
 
-/**
- * Returns files as a zip, or the one that is started. Modes are normalized, because a copy may have lost
- * them.
- */
+/** Returns files as a zip, or the one that is started. A copy may have lost their modes. */
 function deriveFromFiles(
   { zip, pathOf }: Arranged,
   program: string,
@@ -165,10 +159,7 @@ function deriveFromFiles(
   return { kind: zip ? "loose-folder" : "loose-file", path: "", items: () => items };
 }
 
-/**
- * Returns a collector of a controller's archive as a package of its own (SPEC §5). Throws exit 65 if that is
- * impossible.
- */
+/** Returns a collector of a controller's archive as a package of its own (SPEC §5), or throws exit 65. */
 export function standalone(
   { object, executable, definition }: FoundCollector,
   { os, arch, version }: Package,
@@ -180,10 +171,7 @@ export function standalone(
   return { type: "collector", os, arch, object, version, archive, description: "", ...stored };
 }
 
-/**
- * Cuts a collector out of an archive, links replaced by the files that they name. `program` is its path below
- * the archive's top folder.
- */
+/** Cuts a collector out of an archive; `program` is its path below the top folder. */
 function cutOut(
   archive: ControllerArchive | CollectorFile,
   definition: CollectorDefinition,
@@ -271,10 +259,7 @@ export function probeKey(language: string, name: string): string {
 /** The key of the program by which BK-Lite starts the installer on a remote Windows machine. */
 export const BOOTSTRAP_KEY = `installer/windows/x86_64/${BOOTSTRAP_NAME}`;
 
-/**
- * Returns an installer's package, for the platform in its header. Throws exit 65 if its name or declaration
- * contradicts it.
- */
+/** Returns an installer's package. Throws exit 65 if its name or declaration contradicts its header. */
 export function installerPackage(archive: InstallerFile): Package {
   const { executable, file, declared } = archive;
   const found = platformOf(executable);

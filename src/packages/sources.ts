@@ -98,10 +98,7 @@ export function packageSources(
   return sources;
 }
 
-/**
- * Returns how many of the packages out of one archive to read in parallel: all of a tar.gz, which is then
- * read once. For a zip, several took more memory and no less time.
- */
+/** Returns how many packages to read in parallel: all of a tar.gz, which is read once; one of a zip. */
 export function lanesFor(packages: readonly Package[]): number {
   return packages.some(isOfTar) ? packages.length : 1;
 }
@@ -279,10 +276,7 @@ export function sizeBounds(pkg: Package): { least: number; most: number } {
   return { least: Math.floor(unpacked / DEFLATED), most: Math.ceil(unpacked * 1.001) + names };
 }
 
-/**
- * Returns the SHA-256 of an archive, or of another file of the volume that belongs to it, in hex; reads each
- * file once a run. Throws exit 74 for a file that has changed since the scan.
- */
+/** Returns an archive's SHA-256 in hex, or that of a file of its folder; reads each once a run. */
 export async function fileDigest(
   archive: Archive,
   signal?: AbortSignal,
@@ -304,9 +298,7 @@ export function knownDigest({ archive, derived }: Package): Digest | undefined {
   return sha256 === undefined ? undefined : { sha256, bytes: size };
 }
 
-/**
- * Returns the digests of packages' stored bytes; derives each once a run, those out of a tar.gz in one pass.
- */
+/** Returns the digests of stored bytes; derives each once a run, those out of a tar.gz in one pass. */
 export async function packageDigests(
   packages: readonly Package[],
   signal: AbortSignal,
@@ -378,10 +370,7 @@ async function folderDigest(
   return hash.digest("hex");
 }
 
-/**
- * Returns the file or folder that a package comes from, as it was delivered. `sha256`: null as long as the
- * file was not read in full, and for a folder of several files.
- */
+/** Returns a package's file as delivered. `sha256` is null for one not read, and for several files. */
 export function sourceOf({ archive, derived }: Package): {
   file: string;
   bytes: number;
@@ -400,10 +389,7 @@ export function packageTitle({ archive, derived }: Package): string {
   return derived && derived.path !== "" ? `${archive.file} (${derived.path})` : archive.file;
 }
 
-/**
- * Reads every entry of a zip (ARCHIVE_CHECK=full). Throws exit 65 that names the first damaged one. The scan
- * has read every byte of a tar.gz already.
- */
+/** Reads every entry of a zip (the scan has read a tar.gz). Throws exit 65 for the first damaged one. */
 export async function verifyArchive(
   archive: Archive,
   signal?: AbortSignal,
@@ -414,10 +400,7 @@ export async function verifyArchive(
   await withStamped(archive, (handle) => verifyEntries(file, handle, size, { ...options, signal }));
 }
 
-/**
- * Reads every entry of a zip once a run, so that `packageEntries` has their digests. Throws as verifyArchive
- * does.
- */
+/** Reads a zip's entries once a run, for `packageEntries`. Throws as verifyArchive does. */
 export async function readEntryDigests(
   archive: Archive,
   signal: AbortSignal,
@@ -440,10 +423,7 @@ export function isZipOfEntries({ archive, derived, type }: Package): boolean {
   return isZip(archive) && (type === "controller" || type === "collector");
 }
 
-/**
- * Returns one digest of a package's entries; undefined if they do not count, or its archive was not read in
- * full.
- */
+/** Returns one digest of a package's entries; undefined if they do not count, or were not read. */
 export function packageEntries(pkg: Package): string | undefined {
   const { archive, derived } = pkg;
   const { entries: digests } = archive.digests;
