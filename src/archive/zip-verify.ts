@@ -209,17 +209,14 @@ async function* readLarge(
   }
 }
 
-/** The measured data of an entry: packed bytes that zlib used, unpacked bytes, and their CRC-32. */
-interface EntryData {
-  packed: number;
-  size: number;
-  crc: number;
-}
-
-/** Throws exit 65 unless the data agrees with the directory. */
-function checkData(file: string, at: ZipLocation, { packed, size, crc }: EntryData): void {
-  const hasLength = size === at.size && packed === at.compressedSize;
-  if (hasLength && crc === at.crc32) return;
+/** Throws exit 65 unless the directory has these numbers: packed bytes that zlib used, bytes, CRC-32. */
+function checkData(
+  file: string,
+  at: ZipLocation,
+  found: { packed: number; size: number; crc: number },
+): void {
+  const hasLength = found.size === at.size && found.packed === at.compressedSize;
+  if (hasLength && found.crc === at.crc32) return;
   throw problem(file, hasLength ? "zip.crc" : "zip.length", { entry: decodeName(at.rawName).name });
 }
 

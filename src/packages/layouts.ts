@@ -100,7 +100,9 @@ export function storedForm(
   if (!arranged.zip) return withStart(definition, arranged);
   if (libraries?.problem) throw new ProblemError([libraries.problem]);
   if (libraries && definition.os === "windows") checkWindowsNames(libraries);
-  const files = programAndLibraries(archive, libraries);
+  const own: TreeEntry = { ...archive, isFolder: false, mode: 0o755 };
+  const others = libraries?.tree.map((entry) => ({ path: `${LIBRARIES}/${entry.name}`, entry })) ?? [];
+  const files = [{ path: name, entry: own }, ...others];
   return withStart(definition, arranged, deriveFromFiles(arranged, program, files));
 }
 
@@ -132,13 +134,6 @@ function withStart(
 interface PlacedFile {
   path: string;
   entry: TreeEntry;
-}
-
-function programAndLibraries(archive: CollectorFile, libraries: CollectorFolder | undefined): PlacedFile[] {
-  const { name } = archive;
-  const own: TreeEntry = { ...archive, isFolder: false, mode: 0o755 };
-  const others = libraries?.tree.map((entry) => ({ path: `${LIBRARIES}/${entry.name}`, entry })) ?? [];
-  return [{ path: name, entry: own }, ...others];
 }
 
 /** Returns files as a zip, or the one that is started. A copy may have lost their modes. */

@@ -94,15 +94,14 @@ export function emptyVolume(path: string, warnings: readonly Problem[], others: 
 /** `signatures`: what VERIFY_KEY_FILE asks for. */
 export type ReadOptions = WaitOptions & { signatures?: Signatures | undefined };
 
-interface ReadFiles {
-  archives: Archive[];
-  /** Everything that is wrong: exit 65, or 66 and 74 for a file that could not be read. */
-  problems: Problem[];
-  warnings: Problem[];
-}
-
-/** Reads every file as the package that it is declared to be, and compares it with its checksum files. */
-export async function readFiles(files: readonly VolumeFile[], options: ReadOptions = {}): Promise<ReadFiles> {
+/**
+ * Reads every file as the package that it is declared to be, and compares it with its checksum files.
+ * `problems`: exit 65, or 66 and 74 for a file that could not be read.
+ */
+export async function readFiles(
+  files: readonly VolumeFile[],
+  options: ReadOptions = {},
+): Promise<{ archives: Archive[]; problems: Problem[]; warnings: Problem[] }> {
   const { signal, signatures } = options;
   const lists = new ChecksumLists();
   const inTurn = createTurns();

@@ -1,6 +1,6 @@
 import { createHash } from "node:crypto";
 import { HashedFile, inBlocks } from "../archive/blocks.ts";
-import { type EntryFacts, entriesDigest } from "../archive/entries.ts";
+import { entriesDigest } from "../archive/entries.ts";
 import { type RepackSource, RepackStream, type RepackTarget } from "../archive/repack-stream.ts";
 import { TarReader } from "../archive/tar-read.ts";
 import type { Entry, FileDigests, Source, ZipLocation } from "../archive/types.ts";
@@ -12,7 +12,7 @@ import {
   verifyEntries,
   type ZipFile,
 } from "../archive/zip-verify.ts";
-import { copyZip, type ZipItem } from "../archive/zip-write.ts";
+import { copyZip } from "../archive/zip-write.ts";
 import { inParallel } from "../async.ts";
 import { problem } from "../errors.ts";
 import { shownKey } from "../sshsig.ts";
@@ -93,7 +93,10 @@ export function packageSources(
       options,
     );
     for (const [index, pkg] of group.entries())
-      sources.set(pkg, streamSource(stream, index, packageSize(pkg)));
+      sources.set(
+        pkg,
+        sourceOfPieces(packageSize(pkg), (signal) => stream.stream(index, signal)),
+      );
   }
   return sources;
 }
@@ -132,7 +135,10 @@ function ownSource(pkg: Package, options: SourceOptions): Source {
     return fileSource(archive, (handle, bytes) => passStored({ file, handle }, bytes, stored, onFile));
   }
   if (derived.kind === "loose-file") return fileSource(onlyItem(archive, derived).from);
-  if (isFromFolder(derived)) return streamSource(folderStream(archive, derived, options), 0, undefined);
+  if (isFromFolder(derived)) {
+    const stream = folderStream(archive, derived, options);
+    return sourceOfPieces(undefined, (signal) => stream.stream(0, signal));
+  }
   const read = async function* (zip: ZipFile) {
     if (derived.kind === "executable") return yield* readVerified(zip, onlyItem(archive, derived).from);
     // the archive is not sent itself, but its digest is wanted
@@ -140,24 +146,23 @@ function ownSource(pkg: Package, options: SourceOptions): Source {
     yield* copyZip(zip, derived.items(), onFile);
     if (hashed) findings?.files.set(file, await hashed.digest(size));
   };
-  return {
-    size: derivedSize(archive, derived),
-    blocks: (blockSize, signal) =>
-      readStream(archive, (handle) => inBlocksOf(blockSize, read({ file, handle, signal }))),
-  };
+  return sourceOfPieces(derivedSize(archive, derived), (signal) =>
+    readStream(archive, (handle) => read({ file, handle, signal })),
+  );
 }
 
-function streamSource<From>(stream: RepackStream<From>, index: number, size: number | undefined): Source {
+function sourceOfPieces(
+  size: number | undefined,
+  open: (signal: AbortSignal) => AsyncIterable<Buffer>,
+): Source {
   return {
     size,
-    blocks: (blockSize, signal) => inBlocksOf(blockSize, stream.stream(index, signal)),
+    blocks(blockSize, signal) {
+      // no memory before the first piece
+      let block: Buffer | undefined;
+      return inBlocks(open(signal), async () => (block ??= Buffer.allocUnsafeSlow(blockSize)));
+    },
   };
-}
-
-function inBlocksOf(blockSize: number, pieces: AsyncIterable<Buffer>): AsyncGenerator<Buffer, void, void> {
-  // no memory before the first piece
-  let block: Buffer | undefined;
-  return inBlocks(pieces, async () => (block ??= Buffer.allocUnsafeSlow(blockSize)));
 }
 
 /**
@@ -428,37 +433,32 @@ export function packageEntries(pkg: Package): string | undefined {
   const { archive, derived } = pkg;
   const { entries: digests } = archive.digests;
   if (!digests || !("entries" in archive) || !isZipOfEntries(pkg)) return undefined;
-  if (derived && !isFromFolder(derived))
-    return entriesDigest(derived.items().map((item) => itemFacts(item, archive, digests)));
-  return entriesDigest(archive.entries.map((entry) => entryFacts(entry, archive, digests)));
+  if (!derived || isFromFolder(derived))
+    return entriesDigest(
+      archive.entries.map((from) => ({
+        name: from.location?.rawName ?? Buffer.from(from.path),
+        kind: from.kind,
+        mode: (from.location?.mode ?? from.mode).toString(8),
+        sha256: entryDigest(from, archive, digests),
+      })),
+    );
+  return entriesDigest(
+    derived.items().map(({ name, mode, guessMode, from }) => ({
+      name: Buffer.from(name),
+      kind: name.endsWith("/") ? "directory" : "file",
+      mode: guessMode ? "guess" : (mode & 0o7777).toString(8),
+      sha256: entryDigest(from, archive, digests),
+    })),
+  );
 }
 
-function itemFacts(
-  { name, mode, guessMode, from }: ZipItem,
-  archive: Archive,
+/** Returns the SHA-256 of an entry in hex; "" for a folder. */
+function entryDigest(
+  { kind, location, offset, path }: Entry,
+  { file }: Archive,
   digests: FileDigests,
-): EntryFacts {
-  const isFolder = name.endsWith("/");
-  return {
-    name: Buffer.from(name),
-    kind: isFolder ? "directory" : "file",
-    mode: guessMode ? "guess" : (mode & 0o7777).toString(8),
-    sha256: isFolder ? "" : entryDigest(from, archive, digests),
-  };
-}
-
-function entryFacts(entry: Entry, archive: Archive, digests: FileDigests): EntryFacts {
-  const { location, kind, path } = entry;
-  return {
-    name: location?.rawName ?? Buffer.from(path),
-    kind,
-    mode: (location?.mode ?? entry.mode).toString(8),
-    sha256: kind === "directory" ? "" : entryDigest(entry, archive, digests),
-  };
-}
-
-function entryDigest({ location, offset, path }: Entry, { file }: Archive, digests: FileDigests): string {
-  const sha256 = digests.get(location?.offset ?? offset ?? -1);
+): string {
+  const sha256 = kind === "directory" ? "" : digests.get(location?.offset ?? offset ?? -1);
   if (sha256 === undefined) throw new Error(`${file}: no digest of ${path}`);
   return sha256;
 }
