@@ -123,10 +123,8 @@ function parseLine(text: string): Line | undefined {
   if (text.length > MAX_LINE) return undefined;
   const { sha256, name = "" } = (LISTED.exec(text) ?? TAGGED.exec(text))?.groups ?? {};
   if (sha256 === undefined) return undefined;
-  return {
-    sha256: sha256.toLowerCase(),
-    name: STDIN.includes(name) ? undefined : name.replaceAll(/\\+/g, "/"),
-  };
+  const path = STDIN.includes(name) ? undefined : name.replaceAll(/\\+/g, "/");
+  return { sha256: sha256.toLowerCase(), name: path };
 }
 
 /** Whether two names are equal on systems that ignore case and Unicode normalization. */
