@@ -20,7 +20,7 @@ import { type Random, random, rounds } from "../support/rounds.ts";
 import { explain, useServers } from "../support/site.ts";
 
 /** 10,000 with `--rounds 50`. */
-const ROUNDS = rounds(2) * 200;
+const ROUNDS = rounds(0.5) * 200;
 /** Milliseconds; what a round may take before it counts as hanging. */
 const LIMIT = 120_000;
 const DAY = 24 * 3600 * 1000;
