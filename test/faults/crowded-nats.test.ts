@@ -7,9 +7,8 @@ import { natsCertificates } from "../support/certs.ts";
 import { type TempDir, tempDir } from "../support/guard.ts";
 import { startLingerer, startListener, startSlowWords } from "../support/listeners.ts";
 import { type NatsOptions, type NatsServer, startNats } from "../support/nats.ts";
-import { type Postgres, startPostgres } from "../support/postgres.ts";
 import { type JobResult, jobEnv } from "../support/run.ts";
-import { explain } from "../support/site.ts";
+import { explain, useServers } from "../support/site.ts";
 import { exits, runToEnd } from "./stage.ts";
 
 // A nats-server with max_connections turns clients away before TLS, in plain text: INFO, if it speaks first,
@@ -17,20 +16,18 @@ import { exits, runToEnd } from "./stage.ts";
 
 const { ca, server: tls } = natsCertificates();
 const config = { max_connections: 1 };
-let postgres: Postgres;
+const shared = useServers();
 let folder: TempDir;
 let base: Record<string, string>;
 let count = 0;
 
 before(async () => {
   folder = tempDir("crowded");
-  postgres = await startPostgres();
   const NATS_TLS_CA_FILE = join(folder.path, "ca.crt");
   writeFileSync(NATS_TLS_CA_FILE, ca.cert);
   base = { ...jobEnv({ packages: folder.path }), NATS_TLS_CA_FILE };
 });
 after(async () => {
-  await postgres.stop();
   folder.remove();
 });
 
@@ -48,7 +45,7 @@ async function occupy(t: TestContext, server: NatsServer, tls: object | null = n
 }
 
 async function wait(more: Record<string, string>): Promise<JobResult> {
-  const db = await postgres.createDatabase({ state: "B" });
+  const db = await shared.postgres.createDatabase({ state: "B" });
   const REPORT_FILE = join(folder.path, `report-${++count}.json`);
   return runToEnd(["wait"], { ...base, ...jobEnv({ db }), REPORT_FILE, ...more });
 }

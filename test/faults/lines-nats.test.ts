@@ -9,13 +9,12 @@ import { type TempDir, tempDir } from "../support/guard.ts";
 import { startListener, startPacketDropper, startTlsFront } from "../support/listeners.ts";
 import { type NatsOptions, type NatsServer, startNats } from "../support/nats.ts";
 import { freePort } from "../support/ports.ts";
-import { type Postgres, startPostgres } from "../support/postgres.ts";
 import { startProxy } from "../support/proxy.ts";
 import { type JobResult, jobEnv } from "../support/run.ts";
-import { ARCHIVE, explain } from "../support/site.ts";
+import { ARCHIVE, explain, useServers } from "../support/site.ts";
 import { exits, runToEnd } from "./stage.ts";
 
-let postgres: Postgres;
+const shared = useServers();
 let folder: TempDir;
 let base: Record<string, string>;
 let count = 0;
@@ -23,12 +22,11 @@ const servers: NatsServer[] = [];
 
 before(async () => {
   folder = tempDir("lines");
-  postgres = await startPostgres();
   await buildArchive(join(folder.path, ARCHIVE), { payloadBytes: 300_000 });
   base = { ...jobEnv({ packages: folder.path }), WAIT_TIMEOUT: "30" };
 });
 after(async () => {
-  await Promise.allSettled([...servers.map((server) => server.stop()), postgres.stop()]);
+  await Promise.allSettled([...servers.map((server) => server.stop())]);
   folder.remove();
 });
 
@@ -40,7 +38,7 @@ async function start(options?: NatsOptions): Promise<NatsServer> {
 
 /** A run against a database of its own, whose table is there. */
 async function run(args: readonly string[], more: Record<string, string>): Promise<JobResult> {
-  const db = await postgres.createDatabase({ state: "B" });
+  const db = await shared.postgres.createDatabase({ state: "B" });
   const REPORT_FILE = join(folder.path, `report-${++count}.json`);
   return runToEnd(args, { ...base, ...jobEnv({ db }), REPORT_FILE, ...more });
 }
