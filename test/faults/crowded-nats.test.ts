@@ -107,6 +107,6 @@ for (const [name, options] of [
     const slow = await startSlowWords(server.port);
     const front = await startLingerer(slow.port);
     t.after(() => Promise.all([front.stop(), slow.stop()]));
-    exits(await wait({ ...scheme(name, front.port), WAIT_TIMEOUT: "30" }), 0);
+    exits(await wait({ ...scheme(name, front.port), WAIT_TIMEOUT: "60" }), 0);
   });
 }

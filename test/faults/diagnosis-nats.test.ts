@@ -315,7 +315,7 @@ describe("NATS and JetStream", { concurrency: 4 }, () => {
   });
   test("it comes up in time", async () => {
     const server = await start({ jetstream: false });
-    const running = job(["wait"], env({ NATS_SERVERS: at(server), WAIT_TIMEOUT: "20" }));
+    const running = job(["wait"], env({ NATS_SERVERS: at(server), WAIT_TIMEOUT: "60" }));
     await running.waitForEvent("wait.nats.layer");
     await server.stop();
     await start({ port: server.port });

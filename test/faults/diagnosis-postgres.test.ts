@@ -55,7 +55,7 @@ const refused = (verdict: Omit<Verdict, "code">): Verdict => ({ code: 77, ...ver
 const waited = (verdict: Omit<Verdict, "code">): Verdict => ({ code: 69, ...verdict });
 
 async function works(db: Partial<Db>, more: Record<string, string> = {}): Promise<void> {
-  exits(await runToEnd(["wait"], env(db, { WAIT_TIMEOUT: "10", ...more })), 0);
+  exits(await runToEnd(["wait"], env(db, { WAIT_TIMEOUT: "60", ...more })), 0);
 }
 
 describe("Postgres cannot be reached", { concurrency: 4 }, () => {
@@ -260,7 +260,7 @@ describe("Postgres' login, database and table", { concurrency: 4 }, () => {
       where: where(shared.postgres),
     });
     await assertVerdict(env({ name }), verdict);
-    const running = job(["wait"], env({ name }, { WAIT_TIMEOUT: "20" }));
+    const running = job(["wait"], env({ name }, { WAIT_TIMEOUT: "60" }));
     await running.waitForEvent("wait.postgres.layer");
     await shared.postgres.createDatabase({ state: "B", name });
     exits(await running.done, 0);
@@ -275,7 +275,7 @@ describe("Postgres' login, database and table", { concurrency: 4 }, () => {
       where: where(shared.postgres),
     });
     await assertVerdict(env(db), verdict);
-    const running = job(["wait"], env(db, { WAIT_TIMEOUT: "20" }));
+    const running = job(["wait"], env(db, { WAIT_TIMEOUT: "60" }));
     await running.waitForEvent("wait.postgres.layer");
     await db.query(packageTable("C"));
     exits(await running.done, 0);
@@ -306,7 +306,7 @@ describe("Postgres' login, database and table", { concurrency: 4 }, () => {
         where: where(db),
       });
       await assertVerdict(env(db), verdict);
-      const running = job(["wait"], env(db, { WAIT_TIMEOUT: "20" }));
+      const running = job(["wait"], env(db, { WAIT_TIMEOUT: "60" }));
       await running.waitForEvent("wait.postgres.layer");
       await clients.pop()?.end();
       exits(await running.done, 0);

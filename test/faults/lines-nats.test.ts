@@ -23,7 +23,7 @@ const servers: NatsServer[] = [];
 before(async () => {
   folder = tempDir("lines");
   await buildArchive(join(folder.path, ARCHIVE), { payloadBytes: 300_000 });
-  base = { ...jobEnv({ packages: folder.path }), WAIT_TIMEOUT: "30" };
+  base = { ...jobEnv({ packages: folder.path }), WAIT_TIMEOUT: "60" };
 });
 after(async () => {
   await Promise.allSettled([...servers.map((server) => server.stop())]);

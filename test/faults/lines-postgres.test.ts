@@ -112,7 +112,7 @@ describe("DB_HOST", { concurrency: 4 }, () => {
     const there = await hasIpv6();
     t.diagnostic(there ? "::1 is there" : "no ::1 here: refused connections are all that can be seen");
     for (const DB_HOST of ["[::1]", "::1"]) {
-      const result = await run(["wait"], await database(), { DB_HOST, WAIT_TIMEOUT: there ? "20" : "1" });
+      const result = await run(["wait"], await database(), { DB_HOST, WAIT_TIMEOUT: there ? "60" : "1" });
       if (there) exits(result, 0);
       else assert.match(result.report?.error?.message ?? "", /\[::1\]:/);
     }
@@ -129,7 +129,7 @@ describe("DB_HOST", { concurrency: 4 }, () => {
       const result = await run(["wait"], db, {
         DB_HOST: "127.0.0.1,127.0.0.1",
         DB_PORT: `${port},${plain.port}`,
-        WAIT_TIMEOUT: "10",
+        WAIT_TIMEOUT: "60",
       });
       exits(result, 0);
     }
