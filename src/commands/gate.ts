@@ -39,7 +39,7 @@ export async function gate(job: JobContext): Promise<void> {
   const isDue = createLineClock();
   const { missing, hint } = await withRetries(job, servers, async (live, signal) => {
     const read = async () => {
-      const found = await readOnce(job, live);
+      const found = await readOnce(job, live, signal);
       const { missing } = found;
       const seconds = waited();
       const left = Math.max(0, Math.round(config.waitTimeout - seconds));
@@ -53,8 +53,9 @@ export async function gate(job: JobContext): Promise<void> {
   log.info("gate.open", { seconds: waited() });
 }
 
-async function readOnce({ config, recorder }: JobContext, servers: Servers): Promise<Reading> {
-  const state = await observe(servers, recorder);
+async function readOnce(job: JobContext, servers: Servers, signal: AbortSignal): Promise<Reading> {
+  const { config } = job;
+  const state = await observe(servers, job, signal);
   // After the bucket: a run that wrote an object without its row has ended by now or still holds the lock.
   const running = await isLockHeld(servers.postgres.db, config.nats.bucket);
   const controllers = state.rows.filter(({ type }) => type === "controller");

@@ -22,7 +22,14 @@ import {
   removeVersions,
   reportKept,
 } from "../reconcile/old-versions.ts";
-import { findStale, findUnreachable, reclaim, tidyOrphans, tidyStale } from "../reconcile/orphans.ts";
+import {
+  findLeftChunks,
+  findStale,
+  findUnreachable,
+  reclaim,
+  tidyOrphans,
+  tidyStale,
+} from "../reconcile/orphans.ts";
 import { concludePlatforms, incompleteOf } from "../reconcile/platforms.ts";
 import { prepare, waitForFirstStart } from "../reconcile/prepare.ts";
 import { concludeRegions } from "../reconcile/regions.ts";
@@ -109,10 +116,10 @@ async function reconcile(
   const plan = await recorder.time("read", () => decideAll(job, desired, state, signal));
   logPlanWarnings(log, plan);
   await tryRowDefaults(plan, servers.postgres);
-  const unreachable = findUnreachable(state.listing);
-  await reclaim(bucket, unreachable, { lock, log, signal });
+  const { ofThisJob, ofOthers } = await findUnreachable(bucket, state.listing, signal);
+  await reclaim(bucket, ofThisJob, { lock, log, signal });
   const tidy = { purge: config.purgeOrphans, log, signal };
-  recorder.orphans = await tidyOrphans(bucket, state.listing, unreachable, tidy);
+  recorder.orphans = await tidyOrphans(bucket, state.listing, ofOthers, tidy);
 
   const { objects } = state.listing;
   const space = await checkSpace(bucket, { decisions: plan.packages, objects });
@@ -138,7 +145,7 @@ async function reconcile(
     prove(job, { servers, desired, observe, failed }, signal),
   );
   // A server that lost power in between may have restored purged chunks.
-  await reclaim(bucket, findUnreachable(proven.listing), { lock, log, signal });
+  await reclaim(bucket, await findLeftChunks(bucket, proven.listing, signal), { lock, log, signal });
   const stuck = rows.flatMap(({ conflict }) => conflict ?? []);
   const damage = reportDamage(job, proven, plan);
   // An archive that fails as a whole counts once.

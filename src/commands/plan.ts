@@ -27,7 +27,10 @@ export async function showPlan(job: JobContext): Promise<void> {
     const seen = await observe(servers, signal, desired.packages);
     const decided = await decideAll(job, desired, seen, signal);
     await checkArchives(decided.packages, { full: config.archiveCheck === "full", log, recorder, signal });
-    const full = await findShortage(servers.nats.bucket, seen.listing, decided.packages);
+    const full = await findShortage(servers.nats.bucket, seen.listing, {
+      decisions: decided.packages,
+      signal,
+    });
     return { plan: decided, state: seen, desired, full };
   });
   logPlanWarnings(log, plan);

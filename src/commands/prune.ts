@@ -11,7 +11,7 @@ import {
   reportKept,
   showRemovals,
 } from "../reconcile/old-versions.ts";
-import { findUnreachable, reclaim } from "../reconcile/orphans.ts";
+import { findLeftChunks, reclaim } from "../reconcile/orphans.ts";
 import { prepare } from "../reconcile/prepare.ts";
 import { withRetries } from "../reconcile/retries.ts";
 import { observe, resolveArchives } from "../reconcile/state.ts";
@@ -22,7 +22,7 @@ export async function prune(job: JobContext): Promise<void> {
   const begun: Removals = new Map();
   const show = await withRetries(job, first, async (servers, signal) => {
     const onVolume = await packagesOf(job, archives, servers);
-    if (!writes(job)) return preview(job, servers, onVolume);
+    if (!writes(job)) return preview(job, servers, onVolume, signal);
     const { config, log } = job;
     const { bucket } = config.nats;
     const options = { timeout: config.waitTimeout, signal, log, meanwhile: async () => {} };
@@ -52,9 +52,14 @@ async function packagesOf(
 }
 
 /** Reads what would go. Returns how to show it: once, after the last attempt. */
-async function preview(job: JobContext, servers: Servers, onVolume: OnVolume): Promise<() => void> {
+async function preview(
+  job: JobContext,
+  servers: Servers,
+  onVolume: OnVolume,
+  signal: AbortSignal,
+): Promise<() => void> {
   const rule = ruleOf(job);
-  const state = await observe(servers, job.recorder);
+  const state = await observe(servers, job, signal);
   const plan = planPrune({ state, rule, onVolume, leftovers: await findLeftovers(servers, state) });
   return () => {
     showRemovals(plan, state.archColumn, job);
@@ -67,12 +72,12 @@ async function remove(
   onVolume: OnVolume,
   context: Parameters<typeof removeVersions>[1],
 ): Promise<void> {
-  const { servers, begun } = context;
+  const { servers, begun, signal } = context;
   const { bucket } = servers.nats;
   const rule = ruleOf(job);
-  const state = await observe(servers, job.recorder);
+  const state = await observe(servers, job, signal);
   // Chunks whose object a run removed before it was killed.
-  await reclaim(bucket, findUnreachable(state.listing), context);
+  await reclaim(bucket, await findLeftChunks(bucket, state.listing, signal), context);
   const leftovers = await findLeftovers(servers, state);
   const plan = planPrune({ state, rule, onVolume, leftovers, begun: begun.values() });
   await removeVersions(plan, context);

@@ -53,10 +53,11 @@ async function readAll(
   return recorder.time("read", async () => {
     const { definitions } = await readDefinitions(servers.postgres.db, config.db.schema);
     const state = await observe(servers, signal);
-    const { ofThisJob, ofOthers } = findUnreachable(state.listing);
-    const all = { ofThisJob: [], ofOthers: [...ofThisJob, ...ofOthers] };
+    const { bucket } = servers.nats;
+    const { ofThisJob, ofOthers } = await findUnreachable(bucket, state.listing, signal);
     const options = { purge: false, log, signal };
-    recorder.orphans = await tidyOrphans(servers.nats.bucket, state.listing, all, options);
+    const all = [...ofThisJob, ...ofOthers];
+    recorder.orphans = await tidyOrphans(bucket, state.listing, all, options);
     return { ...state, definitions };
   });
 }

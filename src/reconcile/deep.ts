@@ -12,7 +12,7 @@ import { type Content, isUnreadable, isWhole, type StoredObject } from "../store
 import { isContentOf, readBack } from "../store/read-back.ts";
 import { StoreConflictError } from "../store/store-errors.ts";
 import type { Plan } from "./decide.ts";
-import { packageKeys, rowKeys, rowOf, served, storedFor } from "./match.ts";
+import { isKeyWithoutRow, packageKeys, rowKeys, rowOf, served, storedFor } from "./match.ts";
 import { type ObservedState, observe } from "./state.ts";
 
 /** Objects that are read at the same time: one is hashed while the server looks for the next. */
@@ -29,11 +29,12 @@ export type Observe = (
  * Returns a command's reading of table and bucket. With `--deep` it also reads the bytes of the objects of
  * rows, installers and probes: objects whose bytes are not those of their digest are damaged in its result.
  */
-export function createObserve({ args, log, recorder }: JobContext): Observe {
+export function createObserve(job: JobContext): Observe {
+  const { args, log } = job;
   // The chunks of an upload never change: a command that looks again reads only what is new.
   const contents = new Map<Nuid, Content>();
   return async (servers, signal, packages = []) => {
-    const state = await observe(servers, recorder);
+    const state = await observe(servers, job, signal);
     if (!args.deep) return state;
     const whole = [...deepObjects(state, packages).values()].filter(isWhole);
     const unread = whole.filter(({ nuid }) => nuid !== undefined && !contents.has(nuid));
@@ -95,15 +96,12 @@ function hasNuid(object: StoredObject): object is StoredObject & { nuid: Nuid } 
   return object.nuid !== undefined;
 }
 
-/** Objects without rows that BK-Lite serves: installers and APM probes. */
-const WITHOUT_ROW = /^(?:installer|apm\/probe)\//;
-
 /** Returns the objects that BK-Lite serves, or will serve after this run, by key. */
 function deepObjects(state: ObservedState, packages: readonly Package[]): ReadonlyMap<string, StoredObject> {
   const { rows, listing, archColumn } = state;
   const { objects } = listing;
   const observed = { rows, objects, archColumn };
-  const withoutRow = [...objects.values()].filter(({ key, deleted }) => !deleted && WITHOUT_ROW.test(key));
+  const withoutRow = [...objects.values()].filter(({ key, deleted }) => !deleted && isKeyWithoutRow(key));
   const ofRows = rows.flatMap((row) => served(rowKeys(row, archColumn), objects) ?? []);
   const ofPackages = packages.flatMap((pkg) => [
     storedFor(pkg, observed) ?? [],

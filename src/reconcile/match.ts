@@ -65,14 +65,47 @@ interface ParsedKey {
 
 /** Parses a key in one of keysOf's forms; undefined for any other key. */
 export function parseKey(key: string): ParsedKey | undefined {
-  const [first, ...rest] = key.split("/").slice(0, -1);
-  const os = OPERATING_SYSTEMS.find((known) => known === first);
+  const os = OPERATING_SYSTEMS.find((known) => key.startsWith(`${known}/`));
   if (!os) return undefined;
+  const rest = key.split("/").slice(1, -1);
   const [object = "", version = ""] = rest.slice(-2);
   if (rest.length === 2) return { os, arch: undefined, object, version };
   const name = rest[0] === NO_ARCH ? "x86_64" : rest[0];
   const arch = rest.length === 3 ? archOf(name ?? "") : undefined;
   return arch && { os, arch, object, version };
+}
+
+const STAGING = /^\.staging-[\da-f]{8}(?:-?[\da-f]{4}){3}-?[\da-f]{12}$/i;
+
+/**
+ * Whether a key has the form of `linux/x86_64/Telegraf/1.0.0/.staging-UUID/telegraf`. Other applications may
+ * stage objects too.
+ */
+export function isStaged(key: string): boolean {
+  if (!key.includes("/.staging-")) return false;
+  const parts = key.split("/");
+  const [folder = ""] = parts.splice(-2, 1);
+  return STAGING.test(folder) && parseKey(parts.join("/"))?.arch !== undefined;
+}
+
+/** Whether BK-Lite serves a key without a row: an installer's or an APM probe's. */
+export function isKeyWithoutRow(key: string): boolean {
+  return /^(?:installer|apm\/probe)\//.test(key);
+}
+
+/** Whether a key is of BK-Lite's packages: only its platforms' rows have others. */
+export function isPackageKey(key: string): boolean {
+  return isKeyWithoutRow(key) || parseKey(key) !== undefined || isStaged(key);
+}
+
+/** The platform of a row; undefined for one that BK-Lite has no packages for. */
+export function platformOf(
+  row: Pick<Row, "os" | "arch">,
+  archColumn: boolean,
+): { os: Os; arch: Arch | null } | undefined {
+  const os = OPERATING_SYSTEMS.find((known) => known === row.os);
+  const arch = archColumn ? archOf(row.arch || "x86_64") : null;
+  return os && arch !== undefined ? { os, arch } : undefined;
 }
 
 /** Whether a package is, or was, served by a key under any name. */

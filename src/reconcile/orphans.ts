@@ -7,7 +7,7 @@ import type { Bucket } from "../store/bucket.ts";
 import { isNuidOfThisJob, metaSubject, type Nuid, newNuid, REPLACES_HEADER } from "../store/meta.ts";
 import type { Listing, StoredObject } from "../store/object.ts";
 import { fence, removeObject } from "../store/put.ts";
-import { findRow, parseKey, rowKeys, served } from "./match.ts";
+import { findRow, isStaged, parseKey, rowKeys, served } from "./match.ts";
 import type { Desired, ObservedState } from "./state.ts";
 
 const DAY = 24 * 3600 * 1000;
@@ -31,13 +31,26 @@ interface Unreachable {
 }
 
 /** Returns the chunks that no live metadata names, and whose they are. */
-export function findUnreachable({ objects, chunks, named }: Listing): Unreachable {
+export async function findUnreachable(
+  bucket: Bucket,
+  listing: Listing,
+  signal: AbortSignal,
+): Promise<Unreachable> {
+  const isOfThisJob = createIsOfThisJob(listing);
+  const dead = await bucket.unnamed([...listing.chunks.keys()], signal);
+  return { ofThisJob: dead.filter(isOfThisJob), ofOthers: dead.filter((nuid) => !isOfThisJob(nuid)) };
+}
+
+/** Returns the chunks of this job's runs that no live metadata names. Often no metadata has to be read. */
+export async function findLeftChunks(bucket: Bucket, listing: Listing, signal: AbortSignal): Promise<Nuid[]> {
+  return bucket.unnamed([...listing.chunks.keys()].filter(createIsOfThisJob(listing)), signal);
+}
+
+function createIsOfThisJob({ objects }: Listing): (nuid: Nuid) => boolean {
   const replaced = new Set<string>(
     [...objects.values()].flatMap(({ headers }) => headers[REPLACES_HEADER] ?? []),
   );
-  const dead = [...chunks.keys()].filter((nuid) => !named.has(nuid));
-  const isOfThisJob = (nuid: Nuid) => isNuidOfThisJob(nuid) || replaced.has(nuid);
-  return { ofThisJob: dead.filter(isOfThisJob), ofOthers: dead.filter((nuid) => !isOfThisJob(nuid)) };
+  return (nuid) => isNuidOfThisJob(nuid) || replaced.has(nuid);
 }
 
 interface ReclaimOptions {
@@ -52,18 +65,17 @@ interface ReclaimOptions {
  */
 export async function reclaim(
   bucket: Bucket,
-  { ofThisJob }: Unreachable,
+  nuids: readonly Nuid[],
   { lock, log, signal }: ReclaimOptions,
 ): Promise<void> {
-  if (ofThisJob.length === 0) return;
+  if (nuids.length === 0) return;
   const early = lock.acquiredAt + SETTLED - performance.now();
   if (early > 0) await pause(early, signal);
   // A cluster's new leader may answer before it has applied everything that was agreed on, but a purge is
   // applied in order. So after a purge of nothing, metadata that was in flight is stored, and its chunks do
   // not count as unreachable.
   await bucket.purgeChunks(newNuid());
-  const now = new Set(findUnreachable(await bucket.list()).ofThisJob);
-  const dead = ofThisJob.filter((nuid) => now.has(nuid));
+  const dead = await bucket.unnamed(nuids, signal);
   // Only metadata of this job has its nuid as the message id.
   await inParallel(dead.filter(isNuidOfThisJob), LANES, async (nuid) => {
     signal.throwIfAborted();
@@ -77,7 +89,7 @@ export async function reclaim(
     const purged = await bucket.purgeChunks(nuid);
     chunks += purged;
   });
-  if (chunks > 0) log.info("chunks.reclaimed", { objects: ofThisJob.length, chunks });
+  if (chunks > 0) log.info("chunks.reclaimed", { objects: nuids.length, chunks });
 }
 
 interface TidyOptions {
@@ -93,7 +105,7 @@ interface TidyOptions {
 export async function tidyOrphans(
   bucket: Bucket,
   listing: Listing,
-  { ofOthers }: Unreachable,
+  ofOthers: readonly Nuid[],
   { purge, log, signal }: TidyOptions,
 ): Promise<{ objects: number; bytes: number }> {
   const unsized = purge ? 0 : Math.max(0, ofOthers.length - SIZED);
@@ -138,18 +150,6 @@ export function findStale(
     objects: [...listing.objects.values()].filter(({ key, deleted }) => !deleted && isStaged(key)),
     rows: rows.filter((row) => row.status === PENDING && !(isSystemRow(row) && finished.has(row))),
   };
-}
-
-const STAGING = /^\.staging-[\da-f]{8}(?:-?[\da-f]{4}){3}-?[\da-f]{12}$/i;
-
-/**
- * Whether a key has the form of `linux/x86_64/Telegraf/1.0.0/.staging-UUID/telegraf`. Other applications may
- * stage objects too.
- */
-function isStaged(key: string): boolean {
-  const parts = key.split("/");
-  const [folder = ""] = parts.splice(-2, 1);
-  return STAGING.test(folder) && parseKey(parts.join("/"))?.arch !== undefined;
 }
 
 /** Whether an object is the one that was listed, and was stored over a day ago by the server's clock. */

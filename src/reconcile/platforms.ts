@@ -1,6 +1,6 @@
 import type { Platform } from "../config/job-settings.ts";
 import { JobError } from "../errors.ts";
-import { type Arch, archOf, type Identity, OPERATING_SYSTEMS, type Os } from "../identity.ts";
+import { type Arch, type Identity, OPERATING_SYSTEMS, type Os } from "../identity.ts";
 import type { ScanContext } from "../job.ts";
 import type { InstallState, StoredState } from "../messages/events.ts";
 import { MISSING_WORDS, type MissingPart } from "../messages/packages.ts";
@@ -14,7 +14,7 @@ import { newNuid } from "../store/meta.ts";
 import { isWhole, type StoredObject } from "../store/object.ts";
 import { PROBES } from "../volume/name.ts";
 import type { Plan } from "./decide.ts";
-import { findRow, rowKeys, served } from "./match.ts";
+import { findRow, platformOf, rowKeys, served } from "./match.ts";
 import type { Desired } from "./state.ts";
 
 /** The part of table and bucket that decides what can be installed. */
@@ -112,13 +112,6 @@ export function pageStateOf(row: Row, state: Installable, platforms: readonly Pl
   if (found !== "installable" || row.type !== "controller" || !own) return found;
   const platform = platforms.find((one) => platformName(one) === platformName(own));
   return platform && platform.missing.length > 0 ? "no-installer" : found;
-}
-
-/** The platform of a row; undefined for one that BK-Lite has no packages for. */
-function platformOf(row: Row, archColumn: boolean): { os: Os; arch: Arch | null } | undefined {
-  const os = OPERATING_SYSTEMS.find((known) => known === row.os);
-  const arch = archColumn ? archOf(row.arch || "x86_64") : null;
-  return os && arch !== undefined ? { os, arch } : undefined;
 }
 
 /** What is stored of a row's object. */

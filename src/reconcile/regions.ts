@@ -8,7 +8,7 @@ import { readRegions } from "../postgres/platform-tables.ts";
 import type { Servers } from "../readiness/wait-for-servers.ts";
 import { isWhole, type Listing, type StoredObject } from "../store/object.ts";
 import { type Mirror, type MirrorFault, REGION_SECONDS, readMirror } from "../store/region.ts";
-import { parseKey } from "./match.ts";
+import { isKeyWithoutRow, parseKey } from "./match.ts";
 
 /** BK-Lite's default region: its nodes install from the bucket itself. */
 const HUB = 1;
@@ -88,7 +88,7 @@ async function listRegions({ config, log }: JobContext, db: Database): Promise<R
 /** Whether nodes install an object from their region's mirror. Damaged ones are the bucket's own concern. */
 function isPackage(object: StoredObject): boolean {
   const { key } = object;
-  return isWhole(object) && (parseKey(key) !== undefined || /^(?:installer|apm\/probe)\//.test(key));
+  return isWhole(object) && (parseKey(key) !== undefined || isKeyWithoutRow(key));
 }
 
 function entryOf({ id, name, mirror }: Reading): RegionEntry {

@@ -4,7 +4,7 @@ import type { Bucket } from "../store/bucket.ts";
 import { type Capacity, chunkBytes, type Limit, metadataBytes, readCapacity } from "../store/capacity.ts";
 import type { Listing, StoredObject } from "../store/object.ts";
 import { type Decision, isUploaded } from "./decide.ts";
-import { findUnreachable } from "./orphans.ts";
+import { findLeftChunks } from "./orphans.ts";
 
 /** Bytes that a run needs in the bucket beside what is stored, at its peak. */
 export interface SpaceNeeded {
@@ -70,11 +70,12 @@ export async function checkSpace(
 export async function findShortage(
   bucket: Bucket,
   listing: Listing,
-  decisions: readonly Decision[],
+  { decisions, signal }: { decisions: readonly Decision[]; signal: AbortSignal },
 ): Promise<JobError | undefined> {
   const { objects, chunks } = listing;
   // init purges these first. Their sizes are not known: as if each were as long as a chunk can be.
-  const dead = findUnreachable(listing).ofThisJob.reduce((sum, nuid) => sum + (chunks.get(nuid) ?? 0), 0);
+  const left = await findLeftChunks(bucket, listing, signal);
+  const dead = left.reduce((sum, nuid) => sum + (chunks.get(nuid) ?? 0), 0);
   const capacity = await readCapacity(bucket);
   const needed = spaceNeeded({ decisions, objects, bucket: bucket.name, chunkSize: capacity.chunkSize });
   return shortage(bucket.name, capacity, needed, dead * capacity.chunkSize);

@@ -3,7 +3,6 @@ import { EXIT } from "../exit.ts";
 import type { JobContext } from "../job.ts";
 import type { Log } from "../output/log.ts";
 import { startProgress } from "../output/progress.ts";
-import type { Recorder } from "../output/recorder.ts";
 import { isPart } from "../packages/layouts.ts";
 import { type Archive, type CollectorDefinition, type Package, shownPlatform } from "../packages/package.ts";
 import { type Resolved, resolvePackages } from "../packages/resolve.ts";
@@ -27,8 +26,11 @@ import {
   type DesiredPackage,
   hasEntries,
   isBelieved,
+  isPackageKey,
   isSame,
   type Observed,
+  platformOf,
+  rowKeys,
   rowOf,
   saysEntries,
   storedFor,
@@ -223,14 +225,21 @@ export interface ObservedState {
   hasStatus: boolean;
 }
 
-/** Reads table and bucket at the same time. */
-export async function observe({ postgres, nats }: Servers, { support }: Recorder): Promise<ObservedState> {
-  const [rows, listing] = await Promise.all([readRows(postgres.db, postgres.shape), nats.bucket.list()]);
+/** Reads the table, and of the bucket the objects of packages and rows. */
+export async function observe(
+  { postgres, nats }: Servers,
+  { args, recorder }: Pick<JobContext, "args" | "recorder">,
+  signal: AbortSignal,
+): Promise<ObservedState> {
+  const { archColumn, optional } = postgres.shape;
+  const rows = await readRows(postgres.db, postgres.shape);
+  // The keys of all other rows are a package's.
+  const keys = rows.filter((row) => !platformOf(row, archColumn)).flatMap((row) => rowKeys(row, archColumn));
+  const all = args.command === "init" || args.command === "status"; // they count orphans
+  const listing = await nats.bucket.list({ keeps: isPackageKey, keys, all }, signal);
   if (listing.stream) {
     const { time, ...stream } = listing.stream;
-    const objects = [...listing.objects.values()].filter(({ deleted }) => !deleted).length;
-    support.store = { ...stream, objects };
+    recorder.support.store = { ...stream, objects: listing.keys };
   }
-  const { archColumn, optional } = postgres.shape;
   return { rows, listing, archColumn, hasDigest: optional.has("sha256"), hasStatus: optional.has("status") };
 }

@@ -7,18 +7,29 @@ import {
   DiscardPolicy,
   type JetStreamAccountStats,
   type JetStreamManager,
+  type Msg,
   type MsgHdrs,
   type MsgRequest,
   type NatsConnection,
   NatsError,
+  type QueuedIterator,
+  RequestStrategy,
   RetentionPolicy,
   StorageType,
   type StoredMsg,
   type StreamInfo,
 } from "nats";
+import { abortable, inParallel } from "../async.ts";
 import { JobError } from "../errors.ts";
+import { LiveMetadata, type OnMessage, type Wanted } from "./live-metadata.ts";
 import { chunkPrefix, chunkSubject, metaSubject, type Nuid, parseNuid } from "./meta.ts";
-import { type Listing, LiveNames, readMeta, type StoredObject, type StreamState } from "./object.ts";
+import {
+  type Listing,
+  type ObjectMetadata,
+  readMeta,
+  type StoredObject,
+  type StreamState,
+} from "./object.ts";
 import { JS, jsCode, storeError } from "./store-errors.ts";
 
 /**
@@ -28,8 +39,16 @@ import { JS, jsCode, storeError } from "./store-errors.ts";
 export const API_TIMEOUT = 30_000;
 /** Milliseconds; a day: longer than any chunk needs, and within what a timer can hold. */
 const CHUNK_TIMEOUT = 86_400_000;
-/** Metadata messages that are read at the same time. */
-const READERS = 16;
+/** Requests at the same time. */
+const LANES = 16;
+/** Messages, and bytes, that a consumer sends at a time. */
+const BATCH = 1000;
+const BATCH_BYTES = 1024 * 1024;
+/** Milliseconds for the deletion of a consumer, which otherwise ends by itself. */
+const DELETE_TIMEOUT = 2000;
+
+const EVERYTHING: Wanted = { keeps: () => true, keys: [] };
+const NEVER = new AbortController().signal;
 
 /** The server's answer to a published message. */
 export interface Ack {
@@ -78,17 +97,20 @@ export class Bucket {
   readonly stream: string;
   readonly nc: NatsConnection;
   readonly #jsm: JetStreamManager;
-  /** The live objects: those of the last listing, updated with the metadata read since. */
-  #names: LiveNames | undefined;
-  /** The reading of newer metadata that is running, and the one that starts after it. */
+  readonly #metadata: LiveMetadata;
+  #isListed = false;
+  /** False once this user, or the server, has refused a consumer. */
+  #mayConsume = true;
+  /** The reading of all metadata that is running, and the one that starts after it. */
   #reading: Promise<unknown> = Promise.resolve();
-  #nextReading: Promise<LiveNames> | undefined;
+  #nextReading: Promise<void> | undefined;
 
   private constructor(name: string, nc: NatsConnection, jsm: JetStreamManager) {
     this.name = name;
     this.stream = `OBJ_${name}`;
     this.nc = nc;
     this.#jsm = jsm;
+    this.#metadata = new LiveMetadata(this);
   }
 
   /**
@@ -171,79 +193,127 @@ export class Bucket {
   }
 
   /**
-   * Reads all metadata, and counts all chunks, through the stream's leader. A bucket that does not exist is
-   * empty.
+   * Reads the wanted objects, and counts all chunks. A bucket that does not exist is empty. The first listing
+   * reads through the stream's leader, or through a consumer; later ones read what is new.
    */
-  async list(): Promise<Listing> {
-    const info = await this.info(`$O.${this.name}.>`);
-    const names = new LiveNames(info?.state.last_seq ?? 0);
+  async list(wanted: Wanted = EVERYTHING, signal: AbortSignal = NEVER): Promise<Listing> {
     const prefix = chunkPrefix(this.name);
-    const chunks = new Map<Nuid, number>();
-    const metas: string[] = [];
-    for (const [subject, count] of Object.entries(info?.state.subjects ?? {})) {
-      const nuid = subject.startsWith(prefix) ? parseNuid(subject.slice(prefix.length)) : undefined;
-      if (nuid !== undefined) chunks.set(nuid, count);
-      else if (!subject.startsWith(prefix)) metas.push(subject);
-    }
-    const objects = new Map<string, StoredObject>();
-    const readNext = async () => {
-      for (let subject = metas.pop(); subject !== undefined; subject = metas.pop()) {
-        const object = await this.#read(subject, (nuid) => chunks.get(nuid) ?? 0, names);
-        if (object) objects.set(object.key, object);
-      }
+    const info = await this.info(`${prefix}>`);
+    const counts = Object.entries(info?.state.subjects ?? {});
+    const chunks = new Map(
+      counts.flatMap(([subject, count]): [Nuid, number][] => {
+        const nuid = parseNuid(subject.slice(prefix.length));
+        return nuid === undefined ? [] : [[nuid, count]];
+      }),
+    );
+    const now = info && {
+      created: info.created,
+      lastSequence: info.state.last_seq,
+      subjects: (info.state.num_subjects ?? 0) - counts.length,
     };
-    await Promise.all(Array.from({ length: READERS }, readNext));
-    this.#names = names;
-    return { objects, chunks, named: names, stream: info && streamState(info) };
+    await this.#metadata.refresh(now, wanted, signal);
+    this.#isListed = true;
+    const objects = new Map<string, StoredObject>();
+    for (const object of this.#metadata.objects.values())
+      objects.set(object.key, { ...object, stored: chunks.get(object.nuid as Nuid) ?? 0 });
+    // A count may be older than the metadata (an upload is running): count again before calling an object
+    // damaged.
+    const unsure = [...objects.values()].filter((one) => !one.deleted && one.stored !== one.chunks);
+    await inParallel(unsure, LANES, async (object) => {
+      signal.throwIfAborted();
+      objects.set(object.key, await this.#counted(object));
+    });
+    return { objects, keys: this.#metadata.size, chunks, stream: info && streamState(info) };
   }
 
   /** Reads one object. */
-  get(key: string): Promise<StoredObject | undefined> {
-    return this.#read(metaSubject(this.name, key), () => -1);
-  }
-
-  async #read(
-    subject: string,
-    counted: (nuid: Nuid) => number,
-    names?: LiveNames,
-  ): Promise<StoredObject | undefined> {
+  async get(key: string): Promise<StoredObject | undefined> {
+    const subject = metaSubject(this.name, key);
     const message = await this.message({ last_by_subj: subject });
     if (!message) return undefined;
-    const read = readMeta(this.name, subject, message.data);
-    names?.note(subject, read.names, message.seq);
-    if (read.key === undefined) return undefined;
-    const { nuid, deleted, chunks } = read.facts;
-    let stored = nuid === undefined ? 0 : counted(nuid);
-    // The count may be older than the metadata (an upload is running): count again before calling the object
-    // damaged.
-    if (nuid !== undefined && !deleted && stored !== chunks) stored = await this.countChunks(nuid);
-    return { key: read.key, ...read.facts, stored, sequence: message.seq };
+    return this.#counted({ key, ...readMeta(this.name, subject, message.data).facts, sequence: message.seq });
   }
 
-  /**
-   * Returns which chunks live metadata names now. Reads only the metadata that is newer than the last
-   * reading.
-   */
-  #liveNames(): Promise<LiveNames> {
+  async #counted(object: ObjectMetadata): Promise<StoredObject> {
+    return { ...object, stored: object.nuid === undefined ? 0 : await this.countChunks(object.nuid) };
+  }
+
+  /** Returns those uploads whose chunks no live metadata names. Reads all metadata only if it has to. */
+  async unnamed(nuids: readonly Nuid[], signal: AbortSignal = NEVER): Promise<Nuid[]> {
+    const isUnnamed = (nuid: Nuid) => !this.#metadata.names(nuid);
+    if (!nuids.some(isUnnamed)) return [];
+    await this.#readAll(signal);
+    return nuids.filter(isUnnamed);
+  }
+
+  /** Reads all live metadata that has not been read. */
+  #readAll(signal: AbortSignal): Promise<void> {
     // One reading serves all callers that came before it started: purges at the same time share it.
     this.#nextReading ??= this.#reading.then(() => {
       this.#nextReading = undefined;
-      const reading = this.#readNames();
+      const reading = (this.#isListed ? Promise.resolve() : this.list()).then(() =>
+        this.#metadata.complete(signal),
+      );
       this.#reading = reading.catch(() => {});
       return reading;
     });
     return this.#nextReading;
   }
 
-  async #readNames(): Promise<LiveNames> {
-    const names = this.#names ?? (await this.list()).named;
-    for (;;) {
-      const query = { seq: names.upTo + 1, next_by_subj: `$O.${this.name}.M.>` };
-      // The library's types do not know next_by_subj, which the server has had since 2.9.
-      const message = await this.message(query as unknown as MsgRequest);
-      if (!message) return names;
-      names.note(message.subject, readMeta(this.name, message.subject, message.data).names, message.seq);
-      names.upTo = message.seq;
+  /**
+   * Reads the last message of each subject below `filter` through a consumer, in the stream's order; fewer or
+   * none if this user may not create one, or it fails: the caller reads the rest one by one.
+   */
+  async readLast(filter: string, onMessage: OnMessage, signal: AbortSignal): Promise<void> {
+    const api = (verb: string, consumer = "") => `$JS.API.CONSUMER.${verb}.${this.stream}${consumer}`;
+    const config = {
+      ack_policy: "none",
+      deliver_policy: "last_per_subject",
+      filter_subject: filter,
+      // Nanoseconds; the job deletes it, unless it is killed.
+      inactive_threshold: 10e9,
+      mem_storage: true,
+      num_replicas: 1,
+    };
+    const create = JSON.stringify({ stream_name: this.stream, config });
+    try {
+      if (!this.#mayConsume) return;
+      const answer = await this.nc.request(api("CREATE"), create, { timeout: API_TIMEOUT });
+      const { name, num_pending: pending = 0 } = answer.json<{ name?: string; num_pending?: number }>();
+      if (name === undefined) return;
+      try {
+        await abortable(this.#pull(api("MSG.NEXT", `.${name}`), pending, onMessage), signal);
+      } finally {
+        await this.nc.request(api("DELETE", `.${name}`), "", { timeout: DELETE_TIMEOUT }).catch(() => {});
+      }
+    } catch (error) {
+      if (!(error instanceof NatsError)) throw error;
+      this.#mayConsume = false;
+    }
+  }
+
+  /** Pulls `pending` messages from a consumer, a batch at a time, so that none of them waits in memory. */
+  async #pull(subject: string, pending: number, onMessage: OnMessage): Promise<void> {
+    for (let left = pending, got = true; left > 0 && got; ) {
+      const batch = Math.min(left, BATCH);
+      const options = {
+        noMux: true,
+        strategy: RequestStrategy.Count,
+        maxMessages: batch,
+        maxWait: API_TIMEOUT,
+      };
+      const query = JSON.stringify({ batch, max_bytes: BATCH_BYTES, no_wait: true });
+      const messages = (await this.nc.requestMany(subject, query, options)) as QueuedIterator<Msg>;
+      got = false;
+      for await (const message of messages) {
+        const { sequence, pending } = placeOf(message);
+        // Not a stored message, but why no more come.
+        if ((message.data.length === 0 && message.headers?.code) || !Number.isSafeInteger(sequence)) break;
+        onMessage(message.subject, message.data, sequence);
+        left = pending;
+        got = true;
+      }
+      messages.stop();
     }
   }
 
@@ -252,7 +322,8 @@ export class Bucket {
    * were.
    */
   async purgeChunks(nuid: Nuid): Promise<number> {
-    if ((await this.#liveNames()).has(nuid)) return 0;
+    await this.#readAll(NEVER);
+    if (this.#metadata.names(nuid)) return 0;
     const purge = this.#jsm.streams.purge(this.stream, { filter: chunkSubject(this.name, nuid) });
     return (await this.#call(purge)).purged;
   }
@@ -320,6 +391,16 @@ export class Bucket {
       throw storeError(error, this.name, this.nc);
     }
   }
+}
+
+/**
+ * Returns a message's place in its stream, and how many follow it: from
+ * `$JS.ACK.[DOMAIN.ACCOUNT.]STREAM.CONSUMER.DELIVERIES.SEQUENCE.DELIVERED.TIME.PENDING[.ANY]`.
+ */
+function placeOf({ reply = "" }: Msg): { sequence: number; pending: number } {
+  const tokens = reply.split(".");
+  const at = tokens.length === 9 ? 5 : 7;
+  return { sequence: Number(tokens[at]), pending: Number(tokens[at + 3]) };
 }
 
 function streamState(info: StreamInfo): StreamState {

@@ -64,7 +64,7 @@ export function chunkPrefix(bucket: string): string {
 
 /** Returns the subject of a key's metadata: base64url with padding, as ADR-20 has it. */
 export function metaSubject(bucket: string, key: string): string {
-  return `$O.${bucket}.M.${Buffer.from(key).toString("base64").replaceAll("+", "-").replaceAll("/", "_")}`;
+  return `$O.${bucket}.M.${toBase64Url(Buffer.from(key))}`;
 }
 
 /** Returns the key of a metadata subject. */
@@ -88,9 +88,13 @@ export function isNuidOfThisJob(nuid: Nuid): boolean {
 
 /** Formats a digest in hex as `SHA-256=…`. */
 export function formatDigest(sha256: string): string {
-  return (
-    DIGEST_PREFIX + Buffer.from(sha256, "hex").toString("base64").replaceAll("+", "-").replaceAll("/", "_")
-  );
+  return DIGEST_PREFIX + toBase64Url(Buffer.from(sha256, "hex"));
+}
+
+/** Returns base64url with padding. */
+function toBase64Url(bytes: Buffer): string {
+  const text = bytes.toString("base64url");
+  return text.padEnd(Math.ceil(text.length / 4) * 4, "=");
 }
 
 /**

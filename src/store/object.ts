@@ -16,13 +16,16 @@ export interface ObjectFacts {
   headers: Readonly<Record<string, readonly string[]>>;
 }
 
-/** An object as the bucket holds it. */
-export interface StoredObject extends ObjectFacts {
+export interface ObjectMetadata extends ObjectFacts {
   key: string;
-  /** Chunks that are stored. */
-  stored: number;
   /** Stream sequence of the metadata: a writer expects it to be the last still. */
   sequence: number;
+}
+
+/** An object as the bucket holds it. */
+export interface StoredObject extends ObjectMetadata {
+  /** Chunks that are stored. */
+  stored: number;
   /** What its chunks contain, if they were read back and are not the bytes that the metadata names. */
   found?: Content;
 }
@@ -37,11 +40,12 @@ export interface Content {
 
 /** The content of a bucket. */
 export interface Listing {
+  /** The wanted ones, deletion markers included. */
   objects: ReadonlyMap<string, StoredObject>;
+  /** The number of keys, wanted or not, deletion markers included. */
+  keys: number;
   /** Messages by the chunk subject's last token. */
   chunks: ReadonlyMap<Nuid, number>;
-  /** The chunks that live metadata names, readable or not; all others are unreachable. */
-  named: LiveNames;
   /** The stream when it was read; undefined if the bucket does not exist. */
   stream: StreamState | undefined;
 }
@@ -76,13 +80,16 @@ const FIELDS: ReadonlySet<string> = new Set([
   ...["size", "mtime", "chunks", "digest", "deleted"],
 ]);
 
+/** One for all objects without headers. */
+const NONE = Object.freeze({});
+
 const DAMAGED: ObjectFacts = {
   nuid: undefined,
   size: 0,
   chunks: 0,
   sha256: undefined,
   deleted: false,
-  headers: {},
+  headers: NONE,
 };
 
 /** A parsed metadata message. */
@@ -94,27 +101,28 @@ interface ReadMeta {
   names: readonly Nuid[];
 }
 
+const UTF8 = new TextDecoder("utf-8", { ignoreBOM: true });
 /**
  * A nuid anywhere in metadata, as any of the clients reads it: Go accepts `NUID`, Python accepts NaN beside
  * it.
  */
-const NAMED = /"nuid"\s*:\s*"([^"\\]{1,255})"/gi;
+const NAMED = /"nuid"\s*:\s*"[^"\\]{1,255}"/gi;
 
 /**
  * Parses a metadata message. Metadata that one of BK-Lite's clients (nats.py, nats.go) rejects is damaged.
  */
 export function readMeta(bucket: string, subject: string, data: Uint8Array): ReadMeta {
-  const key = keyOf(bucket, subject);
-  const text = new TextDecoder("utf-8", { ignoreBOM: true }).decode(data);
+  const name = keyOf(bucket, subject);
+  const key = metaSubject(bucket, name) === subject ? name : undefined;
+  const text = UTF8.decode(data);
   const fields = parseRecord(text);
-  const isKey = metaSubject(bucket, key) === subject;
-  const facts = (isKey && isUtf8(data) && readFacts(fields, { name: key, bucket })) || DAMAGED;
-  const names = [fields.nuid, ...Array.from(text.matchAll(NAMED), ([, nuid]) => nuid)];
-  return {
-    key: isKey ? key : undefined,
-    facts,
-    names: facts.deleted ? [] : [...new Set(names.flatMap((nuid) => parseNuid(nuid) ?? []))],
-  };
+  const isRead = key !== undefined && isUtf8(data);
+  const facts = (isRead && readFacts(fields, { name, bucket })) || DAMAGED;
+  const named = (text.match(NAMED) ?? []).map((field) =>
+    field.slice(field.lastIndexOf('"', field.length - 2) + 1, -1),
+  );
+  const names = facts.deleted ? [] : [...new Set([fields.nuid, ...named])];
+  return { key, facts, names: names.flatMap((nuid) => parseNuid(nuid) ?? []) };
 }
 
 function readFacts(
@@ -141,7 +149,7 @@ function readFacts(
     chunks,
     sha256,
     deleted: deleted === true,
-    headers: isAbsent(headers) ? {} : headers,
+    headers: isAbsent(headers) ? NONE : headers,
   };
 }
 
@@ -169,8 +177,7 @@ function isTime(text: string): boolean {
 
 /** Whether a field's name differs from one of ADR-20's in capitals alone: Go reads it, Python does not. */
 function isMisspelt(field: string): boolean {
-  const folded = field.toUpperCase().toLowerCase();
-  return folded !== field && FIELDS.has(folded);
+  return !FIELDS.has(field) && FIELDS.has(field.toUpperCase().toLowerCase());
 }
 
 function isAbsent(value: unknown): value is null | undefined {
@@ -187,36 +194,5 @@ function parseRecord(text: string): Record<string, unknown> {
     return isRecord(value) ? value : {};
   } catch {
     return {};
-  }
-}
-
-/** Counts how often a bucket's live metadata names each upload's chunks, up to a place in its stream. */
-export class LiveNames {
-  readonly #bySubject = new Map<string, { names: readonly Nuid[]; sequence: number }>();
-  readonly #counts = new Map<Nuid, number>();
-  /** The stream sequence up to which all metadata has been noted. */
-  upTo: number;
-
-  constructor(upTo: number) {
-    this.upTo = upTo;
-  }
-
-  /** Notes the chunks that a subject's metadata names; metadata older than the noted one changes nothing. */
-  note(subject: string, names: readonly Nuid[], sequence: number): void {
-    const before = this.#bySubject.get(subject);
-    if (before && before.sequence >= sequence) return;
-    for (const nuid of before?.names ?? []) this.#count(nuid, -1);
-    for (const nuid of names) this.#count(nuid, 1);
-    this.#bySubject.set(subject, { names, sequence });
-  }
-
-  has(nuid: Nuid): boolean {
-    return this.#counts.has(nuid);
-  }
-
-  #count(nuid: Nuid, change: number): void {
-    const count = (this.#counts.get(nuid) ?? 0) + change;
-    if (count > 0) this.#counts.set(nuid, count);
-    else this.#counts.delete(nuid);
   }
 }

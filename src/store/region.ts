@@ -2,8 +2,9 @@ import { ErrorCode, type MsgRequest, NatsError } from "nats";
 import { abortable, inParallel, Patience, pause } from "../async.ts";
 import { JobError } from "../errors.ts";
 import { Bucket } from "./bucket.ts";
+import { LiveNames } from "./live-metadata.ts";
 import { chunkPrefix, metaSubject, type Nuid, parseNuid } from "./meta.ts";
-import { type Listing, LiveNames, readMeta, type StoredObject } from "./object.ts";
+import { type Listing, readMeta, type StoredObject } from "./object.ts";
 import { jetStreamText } from "./store-errors.ts";
 
 /** Seconds for one region. */
@@ -88,7 +89,7 @@ async function readAll(mirror: Bucket, options: MirrorOptions): Promise<Mirror |
   const state = await readState(mirror, `$O.${mirror.name}.>`);
   if (!state) return { fault: "absent" };
   const { last, atEnd, bytes, counts } = state;
-  const names = new LiveNames(last);
+  const names = new LiveNames();
   const read = async (subject: string) => {
     signal.throwIfAborted();
     if (!counts.has(subject)) return undefined;

@@ -7,8 +7,8 @@ import { inParallel } from "../../src/async.ts";
 import type { Archive, Package } from "../../src/packages/package.ts";
 import type { Row } from "../../src/postgres/rows.ts";
 import { type Plan, type PlanInput, plan } from "../../src/reconcile/decide.ts";
-import type { DesiredPackage } from "../../src/reconcile/match.ts";
-import { findUnreachable, reclaim, tidyOrphans } from "../../src/reconcile/orphans.ts";
+import { type DesiredPackage, isPackageKey } from "../../src/reconcile/match.ts";
+import { findLeftChunks, findUnreachable, reclaim, tidyOrphans } from "../../src/reconcile/orphans.ts";
 import { Bucket } from "../../src/store/bucket.ts";
 import { formatDigest, metaSubject, newNuid } from "../../src/store/meta.ts";
 import { isWhole } from "../../src/store/object.ts";
@@ -42,6 +42,9 @@ const THEIRS = [
   "备份/ü",
 ];
 const REPLACES = "Bklite-Package-Init-Replaces";
+
+/** What the program lists. */
+const WANTED = { keeps: isPackageKey, keys: [] };
 
 type Meta = Record<string, unknown>;
 type Mutation = (meta: Meta, dice: Random, nuids: readonly string[]) => unknown;
@@ -250,7 +253,7 @@ async function makeWorld(name: string, dice: Random): Promise<World> {
 
 /** Does what init does, but for its waiting and its table. */
 async function initialise({ bucket, rows, contents }: World, purge: boolean): Promise<Plan> {
-  const listing = await bucket.list();
+  const listing = await bucket.list(WANTED);
   const input = {
     desired: [...contents.keys()],
     collectors: [],
@@ -260,9 +263,9 @@ async function initialise({ bucket, rows, contents }: World, purge: boolean): Pr
     onConflict: "replace",
   } as const;
   const decided = plan({ ...input, rows, objects: listing.objects });
-  const unreachable = findUnreachable(listing);
-  await reclaim(bucket, unreachable, { lock, log, signal });
-  await tidyOrphans(bucket, listing, unreachable, { purge, log, signal });
+  const { ofThisJob, ofOthers } = await findUnreachable(bucket, listing, signal);
+  await reclaim(bucket, ofThisJob, { lock, log, signal });
+  await tidyOrphans(bucket, listing, ofOthers, { purge, log, signal });
   for (const { upload, key, name, desired, obsolete } of decided.packages) {
     const bytes = contents.get(desired);
     if (!upload || !bytes) continue;
@@ -283,10 +286,10 @@ async function initialise({ bucket, rows, contents }: World, purge: boolean): Pr
   }
   for (const object of decided.packages.flatMap(({ obsolete }) => obsolete))
     await removeObject(bucket, object, lock.prove);
-  const after = await bucket.list();
-  await reclaim(bucket, findUnreachable(after), { lock, log, signal });
-  const again = await bucket.list();
-  assert.deepEqual(findUnreachable(again).ofThisJob, [], "no unreachable chunk of ours");
+  const after = await bucket.list(WANTED);
+  await reclaim(bucket, await findLeftChunks(bucket, after, signal), { lock, log, signal });
+  const again = await bucket.list(WANTED);
+  assert.deepEqual(await findLeftChunks(bucket, again, signal), [], "no unreachable chunk of ours");
   return plan({ ...input, rows, objects: again.objects } satisfies PlanInput);
 }
 

@@ -43,8 +43,9 @@ const silent = createLog({
   language: "en",
 });
 /** Says that it is held, whoever asks: the worst that can happen to a lock. */
+const { signal } = new AbortController();
 const lock: Lock = {
-  lost: new AbortController().signal,
+  lost: signal,
   acquiredAt: Number.NEGATIVE_INFINITY,
   prove: async () => {},
   release: async () => {},
@@ -69,7 +70,7 @@ function upload(bytes: Buffer, prove: () => Promise<void>) {
         sha256: undefined,
       },
       {
-        signal: new AbortController().signal,
+        signal,
         stallSeconds: 30,
         prove,
         onLeftover: (error) => assert.fail(`something was left: ${error}`),
@@ -82,9 +83,9 @@ test("metadata that comes after another run reclaimed its chunks is never live",
   await objects.putForeign(KEY, old);
   const before = (await objects.info(KEY))?.nuid;
   const reclaimed = async () => {
-    const unreachable = findUnreachable(await late.list());
+    const unreachable = await findUnreachable(late, await late.list(), signal);
     assert.equal(unreachable.ofThisJob.length, 1, "the upload that waits for its proof");
-    await reclaim(late, unreachable, { lock, log: silent, signal: new AbortController().signal });
+    await reclaim(late, unreachable.ofThisJob, { lock, log: silent, signal });
   };
   const seq = (await objects.streamInfo()).state.last_seq;
   await assert.rejects(
@@ -102,6 +103,6 @@ test("metadata that was there first is not fenced, and its chunks are not mistak
   const bytes = randomBytes(1_500_000);
   const { nuid } = await upload(bytes, async () => {})();
   assert.equal(await fence(late, nuid), false);
-  assert.deepEqual(findUnreachable(await late.list()), { ofThisJob: [], ofOthers: [] });
+  assert.deepEqual(await findUnreachable(late, await late.list(), signal), { ofThisJob: [], ofOthers: [] });
   assert.equal((await objects.read(KEY)).bytes, bytes.length);
 });

@@ -6,7 +6,6 @@ import { originOf } from "../../src/packages/sources.ts";
 import { decideAll } from "../../src/reconcile/state.ts";
 import { type Nuid, ORIGIN_HEADER } from "../../src/store/meta.ts";
 import type { StoredObject } from "../../src/store/object.ts";
-import { LiveNames } from "../../src/store/object.ts";
 import { digest } from "../../src/volume/files.ts";
 import { buildArchive } from "../support/archives.ts";
 import { scanOne, volume } from "../support/volume.ts";
@@ -42,7 +41,7 @@ async function decide(stored: (origin: string) => Partial<StoredObject> | undefi
   const objects = new Map<string, StoredObject>();
   if (changes) objects.set(KEY, { ...object, headers: {}, sequence: 1, ...changes });
   const run = { mode: "plan", config: { onConflict: "replace" } } as JobContext;
-  const listing = { objects, chunks: new Map(), named: new LiveNames(1), stream: undefined };
+  const listing = { objects, chunks: new Map(), keys: objects.size, stream: undefined };
   const state = { rows: [], listing, archColumn: false, hasDigest: false, hasStatus: false };
   const desired = { packages, collectors: [] };
   const plan = await decideAll(run, desired, state, signal);

@@ -5,7 +5,7 @@ import type { Row } from "../../src/postgres/rows.ts";
 import { afterPrune, type PruneRule, planPrune } from "../../src/reconcile/old-versions.ts";
 import type { ObservedState } from "../../src/reconcile/state.ts";
 import type { Nuid } from "../../src/store/meta.ts";
-import { LiveNames, type StoredObject } from "../../src/store/object.ts";
+import type { StoredObject } from "../../src/store/object.ts";
 
 let ids = 0;
 
@@ -52,7 +52,7 @@ function decide(rule: PruneRule, given: Given) {
   const objects = new Map(
     [...own.map((key) => object(key)), ...more, ...leftovers].map((one) => [one.key, one]),
   );
-  const listing = { objects, chunks: new Map(), named: new LiveNames(0), stream: undefined };
+  const listing = { objects, chunks: new Map(), keys: objects.size, stream: undefined };
   const state: ObservedState = { rows, listing, archColumn, hasDigest: false, hasStatus: false };
   const identity = { type: "collector", os: "linux", arch: "x86_64", object: "Telegraf" } as const;
   const mounted = onVolume.map((one) => ({ ...identity, version: "0", ...one }));

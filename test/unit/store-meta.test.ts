@@ -1,6 +1,7 @@
 import assert from "node:assert/strict";
 import { describe, test } from "node:test";
 import type { Bucket } from "../../src/store/bucket.ts";
+import { LiveNames } from "../../src/store/live-metadata.ts";
 import {
   chunkSubject,
   metaSubject,
@@ -9,7 +10,7 @@ import {
   type ObjectMeta,
   parseNuid,
 } from "../../src/store/meta.ts";
-import { LiveNames, readMeta } from "../../src/store/object.ts";
+import { readMeta } from "../../src/store/object.ts";
 
 const BUCKET = "bklite";
 const KEY = "linux/x86_64/Controller/1.0.0/a.zip";
@@ -174,7 +175,7 @@ describe("metadata", () => {
 });
 
 test("chunks are named until the last metadata that names them is gone, in whatever order it is read", () => {
-  const names = new LiveNames(0);
+  const names = new LiveNames();
   names.note("a", [newNuid(), NUID], 1);
   names.note("b", [NUID], 2);
   names.note("a", [], 5);
