@@ -2,11 +2,11 @@ import assert from "node:assert/strict";
 import { writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { after, before, describe, type TestContext, test } from "node:test";
-import { connect } from "nats";
 import { natsCertificates } from "../support/certs.ts";
 import { type TempDir, tempDir } from "../support/guard.ts";
 import { startLingerer, startListener, startSlowWords } from "../support/listeners.ts";
 import { type NatsOptions, type NatsServer, startNats } from "../support/nats.ts";
+import { connectNats } from "../support/objects.ts";
 import { type JobResult, jobEnv } from "../support/run.ts";
 import { explain, useServers } from "../support/site.ts";
 import { exits, runToEnd } from "./stage.ts";
@@ -40,7 +40,7 @@ async function start(t: TestContext, options: NatsOptions = {}): Promise<NatsSer
 
 /** Somebody takes the one connection. */
 async function occupy(t: TestContext, server: NatsServer, tls: object | null = null): Promise<void> {
-  const only = await connect({ servers: `127.0.0.1:${server.port}`, tls, reconnect: false });
+  const only = await connectNats({ servers: `127.0.0.1:${server.port}`, tls, reconnect: false });
   t.after(() => only.close());
 }
 

@@ -2,7 +2,7 @@ import assert from "node:assert/strict";
 import { createHash, randomBytes } from "node:crypto";
 import { after, before, describe, mock, test } from "node:test";
 import { setTimeout as sleep } from "node:timers/promises";
-import { connect, headers, type NatsConnection } from "nats";
+import { headers, type NatsConnection } from "nats";
 import { inParallel } from "../../src/async.ts";
 import type { Archive, Package } from "../../src/packages/package.ts";
 import type { Row } from "../../src/postgres/rows.ts";
@@ -15,6 +15,7 @@ import { isWhole } from "../../src/store/object.ts";
 import { removeObject } from "../../src/store/put.ts";
 import { readMetadata, writeMetadata } from "../support/metadata.ts";
 import { type NatsServer, startNats } from "../support/nats.ts";
+import { connectNats } from "../support/objects.ts";
 import { put } from "../support/put.ts";
 import { type Random, random, rounds } from "../support/rounds.ts";
 import { useServers } from "../support/site.ts";
@@ -141,7 +142,7 @@ const lock = {
 
 before(async () => {
   nats = await startNats();
-  nc = await connect({ servers: nats.url, reconnect: false });
+  nc = await connectNats({ servers: nats.url, reconnect: false });
 });
 after(async () => {
   await nc?.close();
@@ -369,7 +370,7 @@ describe("metadata that another program rewrote", () => {
         await writeMetadata(site.objects, site.bucket, key, dice.pick(MUTATIONS)(meta, dice, nuids));
       }
       if (dice.int(2) === 0) await site.archive(FILE, { collectors: ["telegraf"], seed: "new" });
-      const own = await connect({ servers: servers.nats.url, reconnect: false });
+      const own = await connectNats({ servers: servers.nats.url, reconnect: false });
       const world = { bucket: await Bucket.open(site.bucket, own) };
       const before = await othersIn(world);
       for (const args of [["plan"], ["init"], ["verify"]]) {

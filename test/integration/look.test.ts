@@ -4,7 +4,9 @@ import { join } from "node:path";
 import { describe, test } from "node:test";
 import { buildArchive } from "../support/archives.ts";
 import { tempDir } from "../support/guard.ts";
+import { reasonsIn } from "../support/reasons.ts";
 import { runJob } from "../support/run.ts";
+import { scanInProcess } from "../support/scan.ts";
 import { ARCHIVE, explain, useServers } from "../support/site.ts";
 
 const servers = useServers();
@@ -44,6 +46,19 @@ describe("scan", () => {
     assert.equal(result.code, 65, explain(result));
     assert.equal(result.report?.packages[0]?.action, "failed");
     chmodSync(join(folder.path, ARCHIVE), 0o644);
+  });
+
+  test("finds what the tests find that scan without the program", async (t) => {
+    const folder = tempDir("scan");
+    t.after(() => folder.remove());
+    await buildArchive(join(folder.path, ARCHIVE));
+    await buildArchive(join(folder.path, "fusion-collectors-2.0.0.zip"), { without: ["install.sh"] });
+    writeFileSync(join(folder.path, "SHA256SUMS"), `${"0".repeat(64)}  other.zip\n`);
+    const program = await scan(folder.path);
+    const report = await scanInProcess([], { PACKAGES_DIR: folder.path });
+    assert.deepEqual(reasonsIn(program), new Set(["package.incomplete", "checksum.unused"]));
+    assert.deepEqual(reasonsIn({ report, events: [] }), reasonsIn(program));
+    assert.equal(report.exitCode, program.code);
   });
 });
 
