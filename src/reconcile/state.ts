@@ -55,7 +55,7 @@ export async function resolveDesired(
 ): Promise<Desired> {
   const { config, log } = job;
   const { archColumn } = postgres.shape;
-  job.recorder.archColumn = archColumn;
+  job.recorder.learn({ archColumn });
   const { definitions, ...resolved } = await resolveArchives(job, archives, postgres);
   const { packages, collectors, problems } = resolved;
   if (problems.length > 0) rejectFiles(job, archives.length, problems);
@@ -239,7 +239,7 @@ export async function observe(
   const listing = await nats.bucket.list({ keeps: isPackageKey, keys, all }, signal);
   if (listing.stream) {
     const { time, ...stream } = listing.stream;
-    recorder.support.store = { ...stream, objects: listing.keys };
+    recorder.learn({ support: { store: { ...stream, objects: listing.keys } } });
   }
   return { rows, listing, archColumn, hasDigest: optional.has("sha256"), hasStatus: optional.has("status") };
 }

@@ -172,12 +172,12 @@ describe("what is no Postgres for this job", { concurrency: 4 }, () => {
     int32(10_000),
   ]);
   const LOGINS: [what: string, answer: Buffer, reason: string, cause: RegExp][] = [
-    ["openGauss' SHA256", message("R", OPENGAUSS), "postgres.login.method", /GaussDB's SHA256/],
+    ["openGauss' SHA256", message("R", OPENGAUSS), "postgres.login.method", /request 10 .*GaussDB/],
     [
       "openGauss' MD5 with SHA-256",
       message("R", Buffer.concat([int32(11), OPENGAUSS])),
       "postgres.login.method",
-      /MD5 with SHA-256/,
+      /request 11 .*openGauss/,
     ],
     ["GSSAPI", message("R", int32(7)), "postgres.login.method", /GSSAPI/],
     [
@@ -205,15 +205,12 @@ describe("what is no Postgres for this job", { concurrency: 4 }, () => {
   }
   for (const DB_SSLMODE of ["disable", "require"]) {
     test(`MySQL's greeting, ${DB_SSLMODE}: 78 immediately, naming it`, async (t) => {
-      for (const [version, name] of [
-        ["8.0.36", /MySQL 8\.0\.36/],
-        ["11.4.2-MariaDB", /MariaDB 11/],
-      ] as const) {
+      for (const version of ["8.0.36", "11.4.2-MariaDB"]) {
         const server = await startMysqlLike(version);
         t.after(() => server.stop());
         const result = await run(["wait"], { port: server.port }, { DB_SSLMODE });
-        fails(result, 78, "login", "postgres.login.product");
-        assert.match(result.report?.error?.message ?? "", name);
+        fails(result, 78, "login", "postgres.login.method");
+        assert.match(result.report?.error?.message ?? "", /MySQL/);
       }
     });
   }
