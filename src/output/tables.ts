@@ -13,11 +13,6 @@ interface Layout {
   least?: readonly number[];
 }
 
-/** Returns `linux/x86_64`; "" for what is for any platform. */
-export function platformOf({ os, arch }: { os: string | null; arch: string | null }): string {
-  return [os, arch].filter((part) => part !== null).join("/");
-}
-
 /** Cells between two columns. */
 export const GAP = 2;
 
