@@ -71,13 +71,6 @@ export function withRemedy(make: ReturnType<typeof ending>, remedy: Record<Langu
   return <const En extends Text<never>, const Zh extends Text<never>>(en: En, zh: Zh) => make([en, remedy.en], [zh, remedy.zh]);
 }
 
-const TRY_AGAIN: readonly ExitCode[] = [EXIT.unavailable, EXIT.fileRead, EXIT.tryAgain, EXIT.verification, EXIT.sigint, EXIT.sigterm];
-
-/** Whether the same run, tried again later, may succeed. */
-export function canTryAgain(exit: ExitCode): boolean {
-  return TRY_AGAIN.includes(exit);
-}
-
 /** Returns the text with its parameters filled in. */
 export function fill<P>(text: Text<P>, params: P): string {
   if (typeof text !== "string") return text(params);
