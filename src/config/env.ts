@@ -103,7 +103,7 @@ export class Reader {
       this.addProblem("config.both", { names: [name, `${name}_FILE`] });
       return direct;
     }
-    return this.#readFile(`${name}_FILE`, path)
+    return this.fileAt(`${name}_FILE`, path)
       ?.toString("utf8")
       .replace(/\r?\n$/, "");
   }
@@ -139,19 +139,20 @@ export class Reader {
 
   /** Runs one of env-var's parsers; on a bad value returns undefined. */
   #parse<T>(name: VariableName, parser: (variable: env.IPresentVariable) => T): T | undefined {
-    const reader = env
-      .from(this.#values)
-      .get(name)
-      .default(this.text(name) ?? "");
     try {
-      return parser(reader as unknown as env.IPresentVariable);
+      return parser(
+        env
+          .from({ [name]: this.text(name) ?? "" })
+          .get(name)
+          .required(),
+      );
     } catch {
       return undefined; // env-var's own words would show the value
     }
   }
 
   flag(name: VariableName): boolean {
-    const value = this.#parse(name, (v) => v.asBool());
+    const value = this.#parse(name, (variable) => variable.asBool());
     if (value === undefined) this.addProblem("config.choice", { name, allowed: ["true", "false"] });
     return value ?? false;
   }
@@ -164,7 +165,7 @@ export class Reader {
 
   /** A whole number from `least` to `most`. */
   integer(name: VariableName, least: number, most: number): number {
-    const value = this.#parse(name, (v) => v.asInt());
+    const value = this.#parse(name, (variable) => variable.asInt());
     if (value !== undefined && value >= least && value <= most) return value;
     this.addProblem("config.number", { name, least, most, whole: true });
     return least;
@@ -172,7 +173,7 @@ export class Reader {
 
   /** A whole number or fraction of seconds, at least `least`, and no more than a timer can hold. */
   seconds(name: VariableName, least = 0): number {
-    const value = this.#parse(name, (v) => v.asFloatPositive());
+    const value = this.#parse(name, (variable) => variable.asFloatPositive());
     if (value !== undefined && value >= least && value <= MAX_SECONDS) return value;
     this.addProblem("config.seconds", { name, least, most: MAX_SECONDS });
     return least;
@@ -181,15 +182,11 @@ export class Reader {
   /** The content of the file that a `*_FILE` variable names. */
   file(name: VariableName): Buffer | undefined {
     const path = this.text(name);
-    return path === undefined ? undefined : this.#readFile(name, path);
+    return path === undefined ? undefined : this.fileAt(name, path);
   }
 
   /** Returns the content of the file at `path`, which the variable `name` contains. */
-  fileAt(name: VariableName, path: string): Buffer | undefined {
-    return this.#readFile(name, path);
-  }
-
-  #readFile(name: string, path: string): Buffer | undefined {
+  fileAt(name: string, path: string): Buffer | undefined {
     try {
       return readFileSync(path);
     } catch (error) {

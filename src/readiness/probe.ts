@@ -1,6 +1,7 @@
 import type { Socket } from "node:net";
+import { setTimeout as sleep } from "node:timers/promises";
 import pRetry, { AbortError } from "p-retry";
-import { createLineClock, createTurns, Patience } from "../async.ts";
+import { abortable, createLineClock, createTurns, Patience } from "../async.ts";
 import { JobError } from "../errors.ts";
 import { EXIT } from "../exit.ts";
 import { formatMessage, type Params, type ReasonId } from "../messages/catalog.ts";
@@ -9,10 +10,7 @@ import { type Attempt, type Endpoint, LAYERS, type Layer, layerError, type Servi
 
 /** Milliseconds without an answer after which an attempt has failed. */
 const SILENCE = 5000;
-/**
- * Milliseconds that the first attempt gets beyond SILENCE, however short WAIT_TIMEOUT is: for several
- * servers, and a late timer.
- */
+/** Milliseconds beyond SILENCE for the first attempt, however short WAIT_TIMEOUT is. */
 const GRACE = 1000;
 /** Milliseconds after which the next server is tried beside the one before. */
 const STAGGER = 250;
@@ -69,7 +67,6 @@ export async function waitUntilReady<T>(probes: readonly Probe<T>[], options: Wa
       const ready = await firstReady(probes, {
         signal,
         deadline: AbortSignal.any([over, lastCall]),
-        lastCall,
         onSlow: reporter.report,
       });
       onPassed(service, layers.at(-1));
@@ -104,12 +101,11 @@ export async function waitUntilReady<T>(probes: readonly Probe<T>[], options: Wa
     if (!verdict) throw error;
     if (isFinal(verdict)) throw verdict;
     const waited = Math.round((performance.now() - started) / 1000);
-    const { reason, layer, server, cause } = verdict;
-    throw new JobError(reason, { ...(verdict.params as object), waited } as Params<ReasonId>, {
-      layer,
-      server,
-      cause,
-    });
+    throw new JobError(
+      verdict.reason,
+      { ...(verdict.params as object), waited } as Params<ReasonId>,
+      verdict,
+    );
   } finally {
     reporter.stop();
   }
@@ -152,10 +148,8 @@ function createReporter(service: Service, { started, deadline, log }: WaitOption
 
 interface AttemptOptions {
   signal: AbortSignal;
-  /** Aborts when the waiting is over, however far the attempt has come. */
+  /** Aborts when the waiting is over, with a TimeoutError unless the other service's failure ends it. */
   deadline: AbortSignal;
-  /** Aborted if it is the other service's failure that ends the waiting. */
-  lastCall: AbortSignal;
   /** Receives, every 10 s, what to say of an attempt that goes on slowly. */
   onSlow: (pace: JobError) => void;
 }
@@ -172,7 +166,8 @@ async function firstReady<T>(probes: readonly Probe<T>[], options: AttemptOption
   let previous: Promise<unknown> = Promise.resolve();
   const attempts = probes.map((probe) => {
     const mine = previous.then(() => tryOne(probe, takeTurn, { ...options, signal }));
-    previous = Promise.race([previous.then(() => sleep(STAGGER)), mine.catch(() => {})]);
+    const later = previous.then(() => sleep(STAGGER, undefined, { ref: false }));
+    previous = Promise.race([later, mine.catch(() => {})]);
     return mine.then((result) => {
       if (won.signal.aborted) probe.close(result);
       won.abort();
@@ -188,16 +183,10 @@ async function firstReady<T>(probes: readonly Probe<T>[], options: AttemptOption
   }
 }
 
-/**
- * Returns the failure that says most: the one that got furthest, of equals the last. One that was cut short
- * says nothing.
- */
+/** Returns the failure that got furthest, of equals the last; one that was cut short says nothing. */
 function furthestFailure(failures: readonly JobError[]): JobError {
-  const depth = (failure: JobError) => {
-    if (failure instanceof CutShortError) return -1;
-    const layer = failure.layer as Layer;
-    return Math.max(...Object.values(LAYERS).map((layers: readonly Layer[]) => layers.indexOf(layer)));
-  };
+  const layers: readonly Layer[] = [...LAYERS.postgres, ...LAYERS.nats];
+  const depth = (one: JobError) => (one instanceof CutShortError ? -1 : layers.indexOf(one.layer as Layer));
   return failures.reduce((best, one) => (depth(one) >= depth(best) ? one : best));
 }
 
@@ -205,23 +194,17 @@ function furthestFailure(failures: readonly JobError[]): JobError {
 async function tryOne<T>(
   probe: Probe<T>,
   takeTurn: Attempt["inTurn"],
-  { signal, deadline, lastCall, onSlow }: AttemptOptions,
+  { signal, deadline, onSlow }: AttemptOptions,
 ): Promise<T> {
   signal.throwIfAborted();
-  const { promise: givenUp, reject: giveUp } = Promise.withResolvers<never>();
-  givenUp.catch(() => {}); // the attempt may win
   const stop = new AbortController();
   const progress = new Progress(probe.endpoint);
-  const fail = (failure: unknown) => {
-    giveUp(failure);
-    stop.abort(failure);
-  };
-  const startPatience = () => new Patience(SILENCE, () => fail(progress.afterSilence()));
+  const startPatience = () => new Patience(SILENCE, () => stop.abort(progress.afterSilence()));
   let patience = startPatience();
   const reports = setInterval(() => onSlow(progress.pace()), REPORT);
   // One more turn of the event loop: if it was blocked, an answer may lie in the socket.
-  const onDeadline = () => setImmediate(() => fail(progress.atDeadline(lastCall.aborted)));
-  const onAbort = () => fail(signal.reason);
+  const onDeadline = () => setImmediate(() => stop.abort(progress.atDeadline(deadline.reason)));
+  const onAbort = () => stop.abort(signal.reason);
   deadline.addEventListener("abort", onDeadline);
   signal.addEventListener("abort", onAbort);
   if (deadline.aborted) onDeadline();
@@ -250,7 +233,7 @@ async function tryOne<T>(
   // If the attempt was given up, what it opens later has to be closed.
   connecting.then((result) => stop.signal.aborted && probe.close(result)).catch(() => {});
   try {
-    return await Promise.race([connecting, givenUp]);
+    return await abortable(connecting, stop.signal);
   } catch (error) {
     stop.abort(error);
     throw error;
@@ -287,10 +270,7 @@ class Progress {
     this.#bytes = 0;
   }
 
-  /**
-   * Returns the error of a server that answers, but slowly: `seconds` for a round trip, or for an answer that
-   * is not whole yet.
-   */
+  /** Returns the error of a slow server: `seconds` for a round trip, or for an answer that is not whole. */
   pace(seconds = tenths(this.#slowest), whole = true): JobError {
     const { service, where } = this.#endpoint;
     return layerError(this.layer, `${service}.slow`, { where, seconds, whole });
@@ -304,25 +284,20 @@ class Progress {
     return unfinished ? this.pace(seconds, false) : this.#silent(seconds);
   }
 
-  /**
-   * Returns the verdict on an attempt that the deadline ends: slow if it got answers for most of its full
-   * time, else cut short.
-   */
-  atDeadline(early: boolean): JobError {
+  /** Returns the verdict at the deadline: slow if answers came for most of its full time, else cut short. */
+  atDeadline({ name }: Error): JobError {
     const now = performance.now();
     const [whole, quiet] = [now - this.#began, now - this.#last];
-    if (!early && whole >= SILENCE && quiet < whole / 2) return this.pace();
-    const { reason, params, layer } = this.#silent(tenths(quiet));
-    return new CutShortError(reason, params, { layer });
+    if (name === "TimeoutError" && whole >= SILENCE && quiet < whole / 2) return this.pace();
+    const failure = this.#silent(tenths(quiet));
+    return new CutShortError(failure.reason, failure.params, failure);
   }
 
   #silent(seconds: number): JobError {
     const { service, where } = this.#endpoint;
     const { layer } = this;
-    if (layer === "dns") {
-      const said = `no answer from the name server in ${seconds} s`;
-      return layerError(layer, `${service}.dns`, { where, said });
-    }
+    const said = `no answer from the name server in ${seconds} s`;
+    if (layer === "dns") return layerError(layer, `${service}.dns`, { where, said });
     if (layer === "tcp" || layer === "tls" || layer === "login")
       return layerError(layer, `${service}.${layer}.silent`, { where, seconds });
     const reason = service === "nats" ? "nats.jetstream.silent" : "postgres.database.silent";
@@ -331,10 +306,4 @@ class Progress {
 }
 
 /** Converts milliseconds to seconds with one decimal. */
-function tenths(ms: number): number {
-  return Math.round(ms / 100) / 10;
-}
-
-function sleep(ms: number): Promise<void> {
-  return new Promise((done) => setTimeout(done, ms).unref());
-}
+const tenths = (ms: number) => Math.round(ms / 100) / 10;

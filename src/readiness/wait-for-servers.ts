@@ -124,19 +124,14 @@ function secondsSince(started: number): number {
 }
 
 /** The reason of a run for which neither server is ready, by its exit code. */
-const BOTH: Partial<
-  Record<ExitCode, "wait.both" | "wait.both.denied" | "wait.both.config" | "wait.both.full">
-> = {
+const BOTH: { [code in ExitCode]?: "wait.both" | `wait.both.${"denied" | "config" | "full"}` } = {
   [EXIT.unavailable]: "wait.both",
   [EXIT.denied]: "wait.both.denied",
   [EXIT.config]: "wait.both.config",
   [EXIT.storeFull]: "wait.both.full",
 };
 
-/**
- * Returns the run's error for one failure, or for those of Postgres and NATS. The exit code is that of a
- * final failure, if there is one.
- */
+/** Returns the run's error for one failure, or for both; the exit code is a final failure's, if any. */
 function verdictOf([first, second]: unknown[]): unknown {
   // The same error for both: a stop, or a failure of one that came before any verdict on the other.
   if (second === undefined || first === second) return first;

@@ -29,6 +29,8 @@ import {
   isPackageKey,
   isSame,
   type Observed,
+  otherArchitectures,
+  packageKeys,
   platformOf,
   rowKeys,
   rowOf,
@@ -143,10 +145,17 @@ async function describeContents(
   const described: DesiredPackage[] = [];
   for (const pkg of packages) {
     const stored = storedFor(pkg, read);
-    if (!pkg.derived && (reports || stored)) await fileDigest(pkg.archive, signal);
-    const origin = await packageOrigin(pkg, signal);
-    const desired = describe(pkg, { ...(origin !== undefined && { origin }) });
     const row = rowOf(pkg, read);
+    // What is only sent is read by its upload.
+    const keys = packageKeys(pkg, row, pkg.name, read.archColumn);
+    const isCompared =
+      reports ||
+      !!stored ||
+      keys.some((key) => read.objects.has(key)) ||
+      otherArchitectures(pkg, read).length > 0;
+    if (!pkg.derived && isCompared) await fileDigest(pkg.archive, signal);
+    const origin = isCompared ? await packageOrigin(pkg, signal) : undefined;
+    const desired = describe(pkg, { ...(origin !== undefined && { origin }) });
     const mayTell = stored && isBelieved(row, stored) && saysEntries(stored) && isZipOfEntries(pkg);
     const entries =
       mayTell && !isSame(desired, stored, row) ? await readEntries(pkg, job, signal) : undefined;

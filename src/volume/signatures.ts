@@ -5,7 +5,7 @@ import { type Expected, LIST, parseList, readList } from "./checksums.ts";
 import { besideAndAbove, type Located, readSmall, withEnding } from "./files.ts";
 import { isSystemFolder } from "./list.ts";
 
-/** Bytes: a collector's folder may have 100,000 files, each with a line of about 130. */
+/** Bytes: a collector's folder may have 100,000 files, with lines of some 130. */
 const MAX_LIST = 16 * 1024 * 1024;
 /** Bytes; ssh-keygen writes about 300. */
 const MAX_SIGNATURE = 4096;
@@ -39,9 +39,7 @@ export class Signatures {
     return [...this.#lists].map(([list, { signer }]) => ({ list, signer }));
   }
 
-  /**
-   * Returns the digests that a file must have: one, or several that contradict each other. Throws exit 65.
-   */
+  /** Returns the digests that a file must have; several contradict each other. Throws exit 65. */
   async digestsOf(file: Located): Promise<(Expected & { signer: SigningKey })[]> {
     const list = await this.#nearest(file);
     const { signer, file: from } = list ?? {};
@@ -57,10 +55,7 @@ export class Signatures {
     if (list?.signer && list.digests.has(pathBeside(list, file))) throw absent(list, file.file);
   }
 
-  /**
-   * Checks that every file which the list has below a folder is in it: `names` are the paths below the
-   * folder. Throws exit 65 that names the first missing one.
-   */
+  /** Checks that `names` are all that the list has below a folder. Throws exit 65 for a missing one. */
   async checkWhole(folder: Located, names: ReadonlySet<string>): Promise<void> {
     const list = await this.#nearest(folder);
     if (!list?.signer) return;
@@ -117,9 +112,8 @@ export class Signatures {
     if ("signer" in verdict) return verdict.signer;
     const { refused } = verdict;
     if (refused === "changed") throw problem(file, "signature.invalid", { why: refused });
-    if (refused === "namespace") {
+    if (refused === "namespace")
       throw problem(`${file}.sig`, "signature.invalid", { why: refused, namespace: verdict.namespace });
-    }
     throw problem(file, "signature.key", { why: refused, fingerprint: verdict.fingerprint });
   }
 }
