@@ -100,7 +100,9 @@ export function storedForm(
   if (!arranged.zip) return withStart(definition, arranged);
   if (libraries?.problem) throw new ProblemError([libraries.problem]);
   if (libraries && definition.os === "windows") checkWindowsNames(libraries);
-  const own: TreeEntry = { ...archive, isFolder: false, mode: 0o755 };
+  // the scan's progress is over
+  const { watch: _, ...unwatched } = archive;
+  const own: TreeEntry = { ...unwatched, isFolder: false, mode: 0o755 };
   const others = libraries?.tree.map((entry) => ({ path: `${LIBRARIES}/${entry.name}`, entry })) ?? [];
   const files = [{ path: name, entry: own }, ...others];
   return withStart(definition, arranged, deriveFromFiles(arranged, program, files));
