@@ -85,7 +85,7 @@ const ONLY: Partial<Record<Option, readonly Command[]>> = {
   keep: ["prune"],
 };
 
-interface Given {
+interface Words {
   words: string[];
   flags: ReadonlySet<Option>;
   values: { readonly [O in Option]?: string };
@@ -126,16 +126,15 @@ export function parseArguments(argv: readonly string[]): Arguments | Page {
   }
   const report = (["json", "html"] as const).find((form) => flags.has(form));
   return {
+    ...given({ report, require: values.require }),
     command,
-    ...(report && { report }),
     wait: flags.has("wait"),
     deep: flags.has("deep"),
-    ...required(values),
     ...(command === "prune" ? { prune: pruneOf(values, flags) } : claim(values)),
   };
 }
 
-function pageOf(word: string, [topic, ...more]: string[], flags: Given["flags"]): Page | undefined {
+function pageOf(word: string, [topic, ...more]: string[], flags: Words["flags"]): Page | undefined {
   if (flags.has("program-version")) return { page: "version" };
   if (flags.has("help")) return { page: "help" };
   if (word !== "help" && word !== "version") return undefined;
@@ -145,7 +144,7 @@ function pageOf(word: string, [topic, ...more]: string[], flags: Given["flags"])
 }
 
 /** What `prune` is asked to remove: it reads the whole volume, so options of one file have no place. */
-function pruneOf({ file, type, keep, ...values }: Given["values"], flags: Given["flags"]): PruneArguments {
+function pruneOf({ file, type, keep, ...values }: Words["values"], flags: Words["flags"]): PruneArguments {
   const other = file !== undefined ? "--file" : type !== undefined ? "--type" : undefined;
   if (other) throw new JobError("usage.together", { option: other, other: "prune" });
   const { version, object, os, arch } = claim(values);
@@ -156,21 +155,13 @@ function pruneOf({ file, type, keep, ...values }: Given["values"], flags: Given[
   if (keep !== undefined && !/^[1-9]\d{0,5}$/.test(keep))
     throw new JobError("usage.value.count", { option: "--keep" });
   return {
-    ...(keep !== undefined && { keep: Number(keep) }),
-    ...(version !== undefined && { version }),
-    ...(object !== undefined && { object }),
-    ...(os && { os }),
-    ...(arch && { arch }),
+    ...given({ keep: keep === undefined ? undefined : Number(keep), version, object, os, arch }),
     yes: flags.has("yes"),
   };
 }
 
-function required({ require }: Given["values"]): Pick<Arguments, "require"> {
-  return require === undefined ? {} : { require };
-}
-
 /** The options that describe a single file. */
-function claim(values: Given["values"]): Omit<Arguments, "command" | "report" | "require" | "wait" | "deep"> {
+function claim(values: Words["values"]): Omit<Arguments, "command" | "report" | "require" | "wait" | "deep"> {
   const { file } = values;
   if (file === "") throw new JobError("usage.value.missing", { option: "--file" });
   const type = choice("type", values.type, PACKAGE_TYPES);
@@ -182,17 +173,17 @@ function claim(values: Given["values"]): Omit<Arguments, "command" | "report" | 
   }
   const os = choice("os", values.os, OPERATING_SYSTEMS);
   const archName = choice("arch", values.arch, Object.keys(ARCH_NAMES));
-  const arch = archName && archOf(archName);
+  const arch = archOf(archName ?? "");
   const object = keyPart("object", values.object);
-  const version = versionOf(keyPart("version", values.version) ?? "");
-  return {
-    ...(file !== undefined && { file }),
-    ...(type && { type }),
-    ...(os && { os }),
-    ...(arch && { arch }),
-    ...(object && { object }),
-    ...(version && { version }),
-  };
+  const version = keyPart("version", values.version);
+  return given({ file, type, os, arch, object, version: version && versionOf(version) });
+}
+
+type Given<T> = { [K in keyof T]?: Exclude<T[K], undefined> };
+
+/** Returns the options that are given, without the others' keys. */
+function given<T extends object>(options: T): Given<T> {
+  return Object.fromEntries(Object.entries(options).filter(([, value]) => value !== undefined)) as Given<T>;
 }
 
 function choice<T extends string>(
@@ -209,10 +200,8 @@ function choice<T extends string>(
 
 /** A part of the key `{os}/{arch}/{object}/{version}/{name}`: must not bring a separator of its own. */
 function keyPart(option: Option, value: string | undefined): string | undefined {
-  if (value !== undefined && !isKeyPart(value)) {
-    throw new JobError("usage.value.form", { option: `--${option}` });
-  }
-  return value;
+  if (value === undefined || isKeyPart(value)) return value;
+  throw new JobError("usage.value.form", { option: `--${option}` });
 }
 
 function isOption(name: string): name is Option {
@@ -223,7 +212,7 @@ function isOption(name: string): name is Option {
  * Node's parser splits the words; the job checks them itself, so that messages are in the operator's
  * language.
  */
-function read(argv: readonly string[]): Given {
+function read(argv: readonly string[]): Words {
   const { tokens } = parseArgs({
     args: [...argv],
     options: OPTIONS,
@@ -257,9 +246,7 @@ function read(argv: readonly string[]): Given {
 }
 
 function nearOption(name: string): string | undefined {
-  const meant = MEANT.get(name);
-  if (meant !== undefined) return meant;
   const known = Object.keys(OPTIONS).filter((option) => option !== "program-version");
   const near = nearest(name, known);
-  return near === undefined ? undefined : `--${near}`;
+  return MEANT.get(name) ?? (near && `--${near}`);
 }

@@ -59,9 +59,9 @@ export function stopSignal(
     controller.abort(reason);
     setTimeout(() => end.finish(reason), STOP_LIMIT).unref();
   };
-  process.on("SIGTERM", () => stop(new JobError("run.sigterm", {})));
-  process.on("SIGINT", () => stop(new JobError("run.sigint", {})));
-  process.on("SIGHUP", () => stop(new JobError("run.sighup", {})));
+  const reasons = { SIGTERM: "run.sigterm", SIGINT: "run.sigint", SIGHUP: "run.sighup" } as const;
+  for (const [name, reason] of Object.entries(reasons))
+    process.on(name, () => stop(new JobError(reason, {})));
   const { runTimeout } = config;
   if (runTimeout > 0) {
     const late = () => stop(new JobError("run.timeout", { seconds: runTimeout }));

@@ -46,15 +46,11 @@ function exit(code: ExitCode): void {
   process.exit(code);
 }
 
-/** Removes libpq's and pg's own variables: pg reads settings from them that the job does not pass. */
-function forgetDriverSettings(environment: NodeJS.ProcessEnv): void {
-  for (const name of Object.keys(environment)) {
-    if (/^(PG|NODE_PG_)/.test(name)) delete environment[name];
-  }
-}
-
 async function main(): Promise<void> {
-  forgetDriverSettings(process.env);
+  // libpq's and pg's own variables: pg reads settings from them that the job does not pass
+  for (const name of Object.keys(process.env)) {
+    if (/^(PG|NODE_PG_)/.test(name)) delete process.env[name];
+  }
   const reader = new Reader(process.env);
   const { language } = readOutput(process.env);
   let args: Arguments | Page;
@@ -86,8 +82,8 @@ async function pageText(asked: Page): Promise<string> {
 }
 
 function modeOf({ command, prune }: Arguments): Mode {
-  if (command === "prune") return prune?.yes ? "apply" : "plan";
-  return command === "init" ? "apply" : command === "plan" ? "plan" : "verify";
+  if (command === "init" || prune?.yes) return "apply";
+  return command === "plan" || prune ? "plan" : "verify";
 }
 
 async function run(args: Arguments, reader: Reader): Promise<void> {
@@ -110,17 +106,15 @@ async function run(args: Arguments, reader: Reader): Promise<void> {
     return;
   }
   const { command } = args;
-  const { packagesDir } = config;
+  const { packagesDir, verifyKeys } = config;
   const bucket = "nats" in config ? (config as Config).nats.bucket : null;
-  recorder.bucket = bucket;
+  recorder.learn({ bucket });
   const signal = stopSignal(process, config, log, end);
   log.info("run.started", { command, version: manifest.version, bucket, packagesDir });
   try {
-    // scan alone needs no server settings
-    const mode = modeOf(args);
-    const { verifyKeys } = config;
     const signatures = verifyKeys && new (await import("./volume/signatures.ts")).Signatures(verifyKeys);
-    const context = { args, mode, log, signal, recorder, signatures };
+    const context = { args, mode: modeOf(args), log, signal, recorder, signatures };
+    // scan alone needs no server settings
     await (await COMMAND[command]())({ ...context, config: config as Config });
     // a stop that came with the last answers is still a stop
     signal.throwIfAborted();

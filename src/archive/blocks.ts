@@ -1,3 +1,4 @@
+import { createHash } from "node:crypto";
 import type { Transform } from "node:stream";
 import { pipeline } from "node:stream/promises";
 import { createSweep } from "../memory.ts";
@@ -89,6 +90,51 @@ export class FileReader {
   }
 }
 
+/**
+ * Hashes a file while it is read through `handle`: the bytes count in the file's order, and what the reader
+ * leaves out is read here. One read at a time.
+ */
+export class HashedFile {
+  readonly handle: OpenFile;
+  readonly #read: (buffer: Buffer, offset: number, length: number, position: number) => Promise<Buffer>;
+  readonly #sha256 = createHash("sha256");
+  #hashed = 0;
+
+  constructor(handle: OpenFile) {
+    const read = handle.read.bind(handle);
+    this.#read = async (buffer, offset, length, position) => {
+      const { bytesRead } = await read(buffer, offset, length, position);
+      const bytes = buffer.subarray(offset, offset + bytesRead);
+      if (position + bytesRead > this.#hashed) {
+        await this.#hashUpTo(position);
+        this.#sha256.update(bytes.subarray(this.#hashed - position));
+        this.#hashed = position + bytesRead;
+      }
+      return bytes;
+    };
+    this.handle = Object.assign(handle, {
+      read: async (buffer: Buffer, offset: number, length: number, position: number) => ({
+        bytesRead: (await this.#read(buffer, offset, length, position)).length,
+        buffer,
+      }),
+    });
+  }
+
+  /** Returns the SHA-256 of the first `size` bytes in hex, after the last read. */
+  async digest(size: number): Promise<string> {
+    await this.#hashUpTo(size);
+    return this.#sha256.digest("hex");
+  }
+
+  async #hashUpTo(position: number): Promise<void> {
+    const buffer = Buffer.allocUnsafe(this.#hashed < position ? 64 * 1024 : 0);
+    while (this.#hashed < position) {
+      const length = Math.min(buffer.length, position - this.#hashed);
+      if ((await this.#read(buffer, 0, length, this.#hashed)).length === 0) return;
+    }
+  }
+}
+
 /** Yields what `zlib` makes of `packed`. Throws a failure of either, and closes both at the end. */
 export async function* pipeThrough(
   packed: AsyncIterable<Buffer>,
@@ -106,5 +152,90 @@ export async function* pipeThrough(
   } finally {
     zlib.destroy();
     await fed.catch(() => {});
+  }
+}
+
+/**
+ * Joins pieces of any length to blocks, each in the buffer that `nextBuffer` returns when its first byte
+ * comes; a block is valid as long as its buffer.
+ */
+export async function* inBlocks(
+  pieces: AsyncIterable<Uint8Array>,
+  nextBuffer: () => Promise<Buffer>,
+): AsyncGenerator<Buffer, void, void> {
+  let block: Buffer | undefined;
+  let filled = 0;
+  for await (const piece of pieces) {
+    for (let start = 0; start < piece.length; ) {
+      block ??= await nextBuffer();
+      const end = Math.min(start + block.length - filled, piece.length);
+      block.set(piece.subarray(start, end), filled);
+      filled += end - start;
+      start = end;
+      if (filled < block.length) continue;
+      yield block;
+      block = undefined;
+      filled = 0;
+    }
+  }
+  if (block) yield block.subarray(0, filled);
+}
+
+/** Hands pieces from a producer to a consumer, one at a time. */
+export class Handoff {
+  /** Whether the consumer has stopped: pieces are dropped from then on. */
+  closed = false;
+  #offer: { piece: Buffer; taken: () => void } | undefined;
+  #end: { error?: unknown } | undefined;
+  #wake = () => {};
+
+  /** Resolves when the piece has been used and may change. */
+  async write(piece: Buffer): Promise<void> {
+    if (this.closed || piece.length === 0) return;
+    const taken = Promise.withResolvers<void>();
+    this.#offer = { piece, taken: taken.resolve };
+    this.#wake();
+    await taken.promise;
+  }
+
+  end(): void {
+    this.#end ??= {};
+    this.#wake();
+  }
+
+  fail(error: unknown): void {
+    this.#end ??= { error };
+    this.#wake();
+  }
+
+  close(): void {
+    this.closed = true;
+    this.#offer?.taken();
+    this.#offer = undefined;
+    this.end();
+  }
+
+  /** Yields the pieces, to one consumer, once. */
+  async *pieces(): AsyncGenerator<Buffer, void, void> {
+    try {
+      for (;;) {
+        const offer = this.#offer;
+        if (offer) {
+          yield offer.piece;
+          this.#offer = undefined;
+          offer.taken();
+          continue;
+        }
+        if (this.#end) {
+          if ("error" in this.#end) throw this.#end.error;
+          return;
+        }
+        const woken = Promise.withResolvers<void>();
+        this.#wake = woken.resolve;
+        await woken.promise;
+      }
+    } finally {
+      this.close();
+    }
   }
 }

@@ -1,8 +1,10 @@
 import { crc32 } from "node:zlib";
 import { createSweep } from "../memory.ts";
+import { Handoff, inBlocks } from "./blocks.ts";
 import { BlockPipeline, deflateBlock, dictionaryOf } from "./deflate.ts";
 import { isExecutable } from "./file-kind.ts";
-import { modeOf, type PackedData, ZipBuilder, type ZipItem } from "./zip-write.ts";
+import type { PackedData } from "./types.ts";
+import { modeOf, ZipBuilder, type ZipItem } from "./zip-write.ts";
 
 /** Up to this size a file is kept, deflated, for its further names; a larger one is read again for each. */
 const KEEP = 4 * 1024 * 1024;
@@ -23,6 +25,8 @@ interface RepackReader<From> {
   bytes(from: From): AsyncIterable<Uint8Array>;
   /** Throws if the source has changed since it was scanned. */
   check(): Promise<void>;
+  /** Called once all targets are complete. */
+  end?(): Promise<void>;
   close(): Promise<void>;
 }
 
@@ -127,6 +131,7 @@ export class RepackStream<From> {
       await this.#read(reading, reader, signal);
     }
     await this.#pipeline.drain();
+    await reader.end?.();
   }
 
   async #read({ from, size, names }: Reading<From>, reader: RepackReader<From>, signal: AbortSignal) {
@@ -167,25 +172,10 @@ export class RepackStream<From> {
     }
   }
 
-  /** Yields pieces of any length as full blocks, the last one shorter; one empty block for an empty file. */
+  /** Yields a file in blocks of the pipeline; one empty block for an empty file. */
   async *#toBlocks(pieces: AsyncIterable<Uint8Array>, size: number): AsyncGenerator<Buffer, void, void> {
-    let block = await this.#pipeline.nextBuffer();
-    let filled = 0;
-    let left = size;
-    if (size === 0) yield block.subarray(0, 0);
-    for await (const piece of pieces) {
-      for (let start = 0; start < piece.length; ) {
-        const end = Math.min(start + block.length - filled, piece.length);
-        block.set(piece.subarray(start, end), filled);
-        filled += end - start;
-        left -= end - start;
-        start = end;
-        if (filled < block.length && left > 0) continue;
-        yield block.subarray(0, filled);
-        filled = 0;
-        if (left > 0) block = await this.#pipeline.nextBuffer();
-      }
-    }
+    if (size === 0) yield Buffer.alloc(0);
+    yield* inBlocks(pieces, () => this.#pipeline.nextBuffer());
   }
 }
 
@@ -280,64 +270,5 @@ class Output<From> {
     this.#hasFolders = true;
     for (const { name, mode } of this.items)
       if (name.endsWith("/")) await this.handoff.write(this.#builder.entry(name, mode));
-  }
-}
-
-/** Hands pieces from a producer to a consumer, one at a time. */
-class Handoff {
-  /** Whether the consumer has stopped: pieces are dropped from then on. */
-  closed = false;
-  #offer: { piece: Buffer; taken: () => void } | undefined;
-  #end: { error?: unknown } | undefined;
-  #wake = () => {};
-
-  /** Resolves when the piece has been used and may change. */
-  async write(piece: Buffer): Promise<void> {
-    if (this.closed || piece.length === 0) return;
-    const taken = Promise.withResolvers<void>();
-    this.#offer = { piece, taken: taken.resolve };
-    this.#wake();
-    await taken.promise;
-  }
-
-  end(): void {
-    this.#end ??= {};
-    this.#wake();
-  }
-
-  fail(error: unknown): void {
-    this.#end ??= { error };
-    this.#wake();
-  }
-
-  close(): void {
-    this.closed = true;
-    this.#offer?.taken();
-    this.#offer = undefined;
-    this.end();
-  }
-
-  /** Yields the pieces, to one consumer, once. */
-  async *pieces(): AsyncGenerator<Buffer, void, void> {
-    try {
-      for (;;) {
-        const offer = this.#offer;
-        if (offer) {
-          yield offer.piece;
-          this.#offer = undefined;
-          offer.taken();
-          continue;
-        }
-        if (this.#end) {
-          if ("error" in this.#end) throw this.#end.error;
-          return;
-        }
-        const woken = Promise.withResolvers<void>();
-        this.#wake = woken.resolve;
-        await woken.promise;
-      }
-    } finally {
-      this.close();
-    }
   }
 }

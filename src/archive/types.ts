@@ -28,16 +28,21 @@ export interface Entry {
   firstBytes?: Buffer;
 }
 
+/** An entry's data as it is in a zip. */
+export interface PackedData {
+  /** 0: stored, 8: deflated. */
+  method: number;
+  crc32: number;
+  compressedSize: number;
+  size: number;
+}
+
 /** A zip's central directory on one entry; the local header at `offset` must agree with it. */
-export interface ZipLocation {
+export interface ZipLocation extends PackedData {
   rawName: Buffer;
   /** Position of the local header, from the start of the file. */
   offset: number;
   flags: number;
-  method: number;
-  crc32: number;
-  compressedSize: number;
-  uncompressedSize: number;
   /** Permission bits as Go's archive/zip, and so BK-Lite's installer, reads them. */
   mode: number;
 }

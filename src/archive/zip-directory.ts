@@ -134,19 +134,19 @@ export class ZipDirectory {
       throw problem(this.file, "zip.method", { entry, method });
     const mode = appliedMode(bytes);
     const location: ZipLocation = { rawName, flags, method, mode, ...this.#places(bytes, fields, at) };
-    if (method === 0 && location.compressedSize !== location.uncompressedSize)
+    if (method === 0 && location.compressedSize !== location.size)
       throw problem(this.file, "zip.length", { entry });
     const type = this.#type(bytes, entry, location);
     const otherName = better === undefined ? undefined : raw.name;
     return { name: entry, ...(encoding && { encoding }), otherName, ...type, location };
   }
 
-  #type(bytes: Buffer, entry: string, { uncompressedSize }: ZipLocation): Pick<ZipEntry, "kind" | "mode"> {
+  #type(bytes: Buffer, entry: string, { size }: ZipLocation): Pick<ZipEntry, "kind" | "mode"> {
     const attributes = bytes.readUInt32LE(38);
     const system = bytes.readUInt8(5);
     const mode = attributes >>> 16;
     if (entry.endsWith("/")) {
-      if (uncompressedSize !== 0) throw problem(this.file, "zip.folder.data", { entry });
+      if (size !== 0) throw problem(this.file, "zip.folder.data", { entry });
       return { kind: "directory", mode };
     }
     // the backslash is the fault, whatever the entry is
@@ -190,10 +190,10 @@ export class ZipDirectory {
       read += 8;
       return Number(wide.readBigUInt64LE(read - 8));
     };
-    const uncompressedSize = value(24, true);
+    const size = value(24, true);
     const compressedSize = value(20);
     const offset = value(42) + this.#end.base;
-    return { crc32: bytes.readUInt32LE(16), uncompressedSize, compressedSize, offset };
+    return { crc32: bytes.readUInt32LE(16), size, compressedSize, offset };
   }
 
   #damaged(at: number): Error {

@@ -1,6 +1,6 @@
 import { constants, createInflateRaw } from "node:zlib";
 import { problem } from "../errors.ts";
-import { blocks, FileReader } from "./blocks.ts";
+import { FileReader } from "./blocks.ts";
 import { decodeName, Entries } from "./entries.ts";
 import type { Entry, InspectOptions, Listing, OpenFile, ZipLocation } from "./types.ts";
 import { ZipDirectory, type ZipEntry } from "./zip-directory.ts";
@@ -8,11 +8,10 @@ import { ZipDirectory, type ZipEntry } from "./zip-directory.ts";
 const LOCAL_HEADER = 30;
 const LOCAL_SIGNATURE = 0x04034b50;
 /** Holds the longest local header that is accepted (a name of 4096 bytes), and the start of a program. */
-export const HEADER_WINDOW = 8 * 1024;
+const HEADER_WINDOW = 8 * 1024;
 /** Local headers that the scan reads, each with a seek: all of a usual archive. The full check reads all. */
 const SAMPLE = 1024;
 const LINK_LENGTH = 4096;
-const READ = 256 * 1024;
 /** The flag for sizes and CRC-32 in a data descriptor behind the data. */
 const DESCRIPTOR = 8;
 const DESCRIPTOR_SIGNATURE = 0x08074b50;
@@ -46,7 +45,7 @@ export async function inspectZip(
 
 async function toEntry(file: string, reader: FileReader, entry: ZipEntry): Promise<Entry> {
   const { name, kind, mode, location } = entry;
-  const size = location.uncompressedSize;
+  const { size } = location;
   if (kind !== "link") return { path: name, kind, size, mode, location };
   if (size > LINK_LENGTH) throw problem(file, "archive.link.long", { entry: name });
   const target = await inflateStart(file, reader, { path: name, location }, LINK_LENGTH);
@@ -85,17 +84,15 @@ async function inflateStart(
   return Buffer.concat(head).subarray(0, length);
 }
 
-/** Yields an entry's data as it is in the zip. A block is valid until the next one is requested. */
-export async function* readPacked(file: string, handle: OpenFile, entry: Entry, signal: AbortSignal) {
-  const at = locationOf(file, entry);
-  const start = await findData(file, new FileReader(handle, HEADER_WINDOW), at);
-  yield* blocks(handle, { start, size: at.compressedSize }, READ, signal);
-}
-
 /** Returns where a zip keeps an entry. */
 export function locationOf(file: string, { location, path }: Pick<Entry, "path" | "location">): ZipLocation {
   if (!location) throw new Error(`${file}: no location for ${path}`);
   return location;
+}
+
+/** Returns a reader for one entry's local header and data descriptor, and no more. */
+export function headerReader(handle: OpenFile, { rawName }: ZipLocation): FileReader {
+  return new FileReader(handle, LOCAL_HEADER + rawName.length);
 }
 
 /**
@@ -119,7 +116,7 @@ export async function findData(file: string, reader: FileReader, at: ZipLocation
     (header.readUInt16LE(6) & 9) === (at.flags & 9) &&
     isSame(14, at.crc32) &&
     isSame(18, at.compressedSize) &&
-    isSame(22, at.uncompressedSize);
+    isSame(22, at.size);
   if (!agrees) throw problem(file, "zip.header", { entry: decodeName(rawName).name });
   return offset + LOCAL_HEADER + nameLength + header.readUInt16LE(28);
 }

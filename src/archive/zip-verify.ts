@@ -2,31 +2,29 @@ import { createHash, hash } from "node:crypto";
 import { crc32, createInflateRaw, inflateRawSync } from "node:zlib";
 import { problem } from "../errors.ts";
 import { createSweep } from "../memory.ts";
-import { blocks, FileReader, pipeThrough } from "./blocks.ts";
+import { blocks, FileReader, Handoff, pipeThrough, readFully } from "./blocks.ts";
 import { decodeName } from "./entries.ts";
 import type { Entry, OpenFile, ZipLocation } from "./types.ts";
 import { ZipDirectory } from "./zip-directory.ts";
-import { checkDescriptor, findData, HEADER_WINDOW, locationOf } from "./zip-read.ts";
+import { checkDescriptor, findData, headerReader, locationOf } from "./zip-read.ts";
 
-/** Entries that are inflated at the same time, each on a thread of libuv's, which has four. */
+/** Large entries that are inflated at the same time, each on a thread of libuv's, which has four. */
 const LANES = 3;
-/** Packed bytes from which an entry comes before the small ones: the longest must not be last, alone. */
-const LARGE = 1024 * 1024;
 /** Exceeds zlib's high water mark, so that zlib has used up a block before the next one is read. */
 const READ = 256 * 1024;
 const INFLATED = 256 * 1024;
 /** Up to this size one synchronous call inflates an entry faster than a stream is set up. */
 const SMALL = 64 * 1024;
 
-/** Where entries are read from. */
-interface ZipFile {
+/** A zip whose entries are read. */
+export interface ZipFile {
   file: string;
   handle: OpenFile;
-  reader: FileReader;
-  signal: AbortSignal | undefined;
-  /** Receives the number of packed bytes that have been read since the last call. */
-  onBytes: (bytes: number) => void;
+  signal?: AbortSignal | undefined;
 }
+
+/** Receives the SHA-256, in hex, of an entry that is whole. */
+export type OnFile = (at: ZipLocation, sha256: string) => void;
 
 export interface VerifyOptions {
   signal?: AbortSignal | undefined;
@@ -34,8 +32,11 @@ export interface VerifyOptions {
   onBytes?: ((bytes: number) => void) | undefined;
   /** Whether to leave out an entry: another consumer verifies it. */
   skip?: ((at: ZipLocation) => boolean) | undefined;
-  /** Receives the SHA-256, in hex, of each entry that is whole. */
-  onFile?: ((at: ZipLocation, sha256: string) => void) | undefined;
+  onFile?: OnFile | undefined;
+}
+
+function isSmall({ compressedSize, size }: ZipLocation): boolean {
+  return compressedSize <= SMALL && size <= SMALL;
 }
 
 /**
@@ -49,60 +50,50 @@ export async function verifyEntries(
   { signal, onBytes = () => {}, skip = () => false, onFile }: VerifyOptions = {},
 ): Promise<void> {
   const directory = await ZipDirectory.open(file, handle, size);
-  const entries = largestFirst(directory, skip, signal);
-  const run = async () => {
-    const zip: ZipFile = { file, handle, reader: new FileReader(handle, READ), signal, onBytes };
-    for (let next = await entries.next(); !next.done; next = await entries.next()) {
-      const sha256 = await verifyEntry(zip, next.value, onFile !== undefined);
-      if (sha256 !== undefined) onFile?.(next.value, sha256);
+  const large: ZipLocation[] = [];
+  for await (const { location } of directory.entries(signal))
+    if (!isSmall(location) && !skip(location)) large.push(location);
+  // the longest must not be last, alone
+  const next = large.sort((a, b) => b.size - a.size).values();
+  const inflateLarge = async () => {
+    for (const at of next)
+      await verifyLarge(readLarge({ file, handle, signal }, at, { onBytes }), at, onFile);
+  };
+  const inflateSmall = async () => {
+    const reader = new FileReader(handle, READ);
+    for await (const { location: at } of directory.entries(signal)) {
+      if (!isSmall(at) || skip(at)) continue;
+      const start = await findData(file, reader, at);
+      verifySmall(file, at, await reader.bytes(start, at.compressedSize), onFile);
+      onBytes(at.compressedSize);
+      await checkDescriptor(file, reader, at, start + at.compressedSize);
     }
   };
   // every lane has ended before the caller closes the file
-  const lanes = await Promise.allSettled(Array.from({ length: LANES }, run));
+  const lanes = await Promise.allSettled([...Array.from({ length: LANES }, inflateLarge), inflateSmall()]);
   for (const lane of lanes) if (lane.status === "rejected") throw lane.reason;
 }
 
-/** Yields the large entries, the largest first, then the others in the directory's order, without a list. */
-async function* largestFirst(
-  directory: ZipDirectory,
-  skip: (at: ZipLocation) => boolean,
-  signal: AbortSignal | undefined,
-): AsyncGenerator<ZipLocation> {
-  const large: ZipLocation[] = [];
-  for await (const { location } of directory.entries(signal))
-    if (location.compressedSize >= LARGE && !skip(location)) large.push(location);
-  yield* large.sort((a, b) => b.uncompressedSize - a.uncompressedSize);
-  for await (const { location } of directory.entries(signal))
-    if (location.compressedSize < LARGE && !skip(location)) yield location;
-}
-
-/** Returns the entry's SHA-256 if it is wanted. */
-async function verifyEntry(zip: ZipFile, at: ZipLocation, isWanted: boolean): Promise<string | undefined> {
-  if (at.compressedSize <= SMALL && at.uncompressedSize <= SMALL) return verifySmall(zip, at, isWanted);
-  const sha256 = isWanted ? createHash("sha256") : undefined;
-  for await (const piece of readLarge(zip, at)) sha256?.update(piece);
-  return sha256?.digest("hex");
-}
-
-async function verifySmall(
-  { file, reader, onBytes }: ZipFile,
+async function verifyLarge(
+  pieces: AsyncIterable<Buffer>,
   at: ZipLocation,
-  isWanted: boolean,
-): Promise<string | undefined> {
-  const start = await findData(file, reader, at);
-  const packed = await reader.bytes(start, at.compressedSize);
-  onBytes(packed.length);
+  onFile: OnFile | undefined,
+): Promise<void> {
+  const sha256 = onFile && createHash("sha256");
+  for await (const piece of pieces) sha256?.update(piece);
+  if (sha256) onFile?.(at, sha256.digest("hex"));
+}
+
+function verifySmall(file: string, at: ZipLocation, packed: Buffer, onFile: OnFile | undefined): void {
   const { bytes, read } =
     at.method === 0 ? { bytes: packed, read: packed.length } : inflate(file, at, packed);
   checkData(file, at, { packed: read, size: bytes.length, crc: crc32(bytes) });
-  const sha256 = isWanted ? hash("sha256", bytes) : undefined;
-  await checkDescriptor(file, reader, at, start + at.compressedSize);
-  return sha256;
+  onFile?.(at, hash("sha256", bytes));
 }
 
 function inflate(file: string, at: ZipLocation, packed: Buffer): { bytes: Buffer; read: number } {
   try {
-    const options = { info: true, maxOutputLength: Math.max(at.uncompressedSize, 1), chunkSize: SMALL };
+    const options = { info: true, maxOutputLength: Math.max(at.size, 1), chunkSize: SMALL };
     // `info`, which @types/node does not know, adds the engine to the result
     const { buffer, engine } = inflateRawSync(packed, options) as unknown as {
       buffer: Buffer;
@@ -115,18 +106,91 @@ function inflate(file: string, at: ZipLocation, packed: Buffer): { bytes: Buffer
 }
 
 /** Yields an entry's bytes. Throws exit 65, at the latest at the end, if verifyEntries would reject it. */
-export function readVerified(file: string, handle: OpenFile, entry: Entry, signal: AbortSignal) {
-  const reader = new FileReader(handle, HEADER_WINDOW);
-  return readLarge({ file, handle, reader, signal, onBytes: () => {} }, locationOf(file, entry));
+export function readVerified(zip: ZipFile, entry: Entry): AsyncGenerator<Buffer, void, void> {
+  return readLarge(zip, locationOf(zip.file, entry), {});
 }
 
-async function* readLarge(
-  { file, handle, reader, signal, onBytes }: ZipFile,
-  at: ZipLocation,
+/**
+ * Yields an entry's data as it is in the zip. If `onFile` is set it throws, at the latest at the end, as
+ * readVerified does.
+ */
+export async function* copyEntry(
+  zip: ZipFile,
+  entry: Entry,
+  onFile: OnFile | undefined,
 ): AsyncGenerator<Buffer, void, void> {
+  const { file, handle, signal } = zip;
+  const at = locationOf(file, entry);
+  const size = at.compressedSize;
+  const reader = headerReader(handle, at);
   const start = await findData(file, reader, at);
-  const packed = blocks(handle, { start, size: at.compressedSize }, READ, signal);
-  const chunkSize = Math.max(Math.min(at.uncompressedSize, INFLATED), 64);
+  const packed = blocks(handle, { start, size }, READ, signal);
+  if (!onFile) return yield* packed;
+  if (isSmall(at)) {
+    const data = await readFully(handle, Buffer.allocUnsafe(size), size, start);
+    verifySmall(file, at, data, onFile);
+    await checkDescriptor(file, reader, at, start + size);
+    return yield data;
+  }
+  const handoff = new Handoff();
+  const verified = verifyLarge(readLarge(zip, at, { packed: handoff.pieces() }), at, onFile);
+  // thrown at the end
+  verified.catch(() => {});
+  try {
+    for await (const block of packed) {
+      const used = handoff.write(block);
+      yield block;
+      await used;
+    }
+    handoff.end();
+    await verified;
+  } finally {
+    handoff.close();
+    await verified.catch(() => {});
+  }
+}
+
+/** Yields all bytes of a zip; throws at the end if one of these stored entries is damaged. */
+export async function* passStored(
+  { file, handle }: ZipFile,
+  bytes: AsyncIterable<Buffer>,
+  entries: readonly ZipLocation[],
+  onFile: OnFile,
+): AsyncGenerator<Buffer, void, void> {
+  const found = [];
+  for (const at of entries) {
+    const reader = headerReader(handle, at);
+    const start = await findData(file, reader, at);
+    found.push({ at, reader, start, end: start + at.compressedSize, crc: 0, sha256: createHash("sha256") });
+  }
+  let position = 0;
+  for await (const block of bytes) {
+    yield block;
+    for (const one of found) {
+      if (one.start >= position + block.length || one.end <= position) continue;
+      const data = block.subarray(Math.max(one.start - position, 0), one.end - position);
+      one.crc = crc32(data, one.crc);
+      one.sha256.update(data);
+    }
+    position += block.length;
+  }
+  for (const { at, reader, end, crc, sha256 } of found) {
+    checkData(file, at, { packed: at.compressedSize, size: at.size, crc });
+    await checkDescriptor(file, reader, at, end);
+    onFile(at, sha256.digest("hex"));
+  }
+}
+
+/** `packed`: the entry's data, if another reader reads it already. */
+async function* readLarge(
+  { file, handle, signal }: ZipFile,
+  at: ZipLocation,
+  options: { onBytes?: (bytes: number) => void; packed?: AsyncIterable<Buffer> },
+): AsyncGenerator<Buffer, void, void> {
+  const reader = headerReader(handle, at);
+  const start = await findData(file, reader, at);
+  const { packed = blocks(handle, { start, size: at.compressedSize }, READ, signal), onBytes } = options;
+  const chunkSize = Math.max(Math.min(at.size, INFLATED), 64);
   const zlib = at.method === 0 ? undefined : createInflateRaw({ chunkSize });
   const sweep = createSweep();
   const found = { packed: 0, size: 0, crc: 0 };
@@ -134,10 +198,10 @@ async function* readLarge(
     for await (const piece of zlib ? pipeThrough(packed, zlib) : packed) {
       found.size += piece.length;
       const read = zlib?.bytesWritten ?? found.size;
-      onBytes(read - found.packed);
+      onBytes?.(read - found.packed);
       found.packed = read;
       // stop as soon as an entry inflates to more than its declared size (zip bomb)
-      if (found.size > at.uncompressedSize) break;
+      if (found.size > at.size) break;
       found.crc = crc32(piece, found.crc);
       yield piece;
     }
@@ -160,10 +224,9 @@ interface EntryData {
 
 /** Throws exit 65 unless the data agrees with the directory. */
 function checkData(file: string, at: ZipLocation, { packed, size, crc }: EntryData): void {
-  const entry = decodeName(at.rawName).name;
-  if (size !== at.uncompressedSize || packed !== at.compressedSize)
-    throw problem(file, "zip.length", { entry });
-  if (crc !== at.crc32) throw problem(file, "zip.crc", { entry });
+  const hasLength = size === at.size && packed === at.compressedSize;
+  if (hasLength && crc === at.crc32) return;
+  throw problem(file, hasLength ? "zip.crc" : "zip.length", { entry: decodeName(at.rawName).name });
 }
 
 /** Turns an error of zlib into one that names the entry (exit 65). */

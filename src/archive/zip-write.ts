@@ -1,6 +1,7 @@
 import { HEAD_LENGTH, isExecutable } from "./file-kind.ts";
-import type { Entry, OpenFile } from "./types.ts";
-import { locationOf, readEntryHead, readPacked } from "./zip-read.ts";
+import type { Entry, PackedData } from "./types.ts";
+import { locationOf, readEntryHead } from "./zip-read.ts";
+import { copyEntry, type OnFile, type ZipFile } from "./zip-verify.ts";
 
 /** APPNOTE.TXT's versions 2.0 (folders, deflate) and 4.5 (zip64), made on Unix: with permissions. */
 const VERSION = 20;
@@ -11,8 +12,6 @@ const DESCRIPTOR = 1 << 3;
 const UTF8 = 1 << 11;
 /** 1 January 1980 as a DOS date, which has no time zone: the same bytes everywhere. */
 const DATE = 0x0021;
-const LOCAL = 30;
-const CENTRAL = 46;
 const MAX_32 = 0xffffffff;
 const MAX_16 = 0xffff;
 /** An entry of unknown packed size has zip64's fields from this size on: deflate may add a little. */
@@ -30,15 +29,6 @@ export interface ZipItem<From = Entry> {
   guessMode?: boolean;
   /** The source of a file's bytes; not read for a folder. */
   from: From;
-}
-
-/** An entry's data as it is in a zip. */
-export interface PackedData {
-  /** 0: stored, 8: deflated. */
-  method: number;
-  crc32: number;
-  compressedSize: number;
-  size: number;
 }
 
 const NO_DATA: PackedData = { method: 0, crc32: 0, compressedSize: 0, size: 0 };
@@ -117,89 +107,57 @@ export class ZipBuilder {
   }
 }
 
-/** Writes the fields that a local header and a directory record have in common. */
-function writeCommon(header: Buffer, at: number, { name, flags, wide }: OpenEntry, data: PackedData): void {
-  header.writeUInt16LE(wide ? VERSION_64 : VERSION, at);
-  header.writeUInt16LE(flags, at + 2);
-  header.writeUInt16LE(data.method, at + 4);
-  header.writeUInt16LE(DATE, at + 8);
-  // still 0 if they follow the data
-  header.writeUInt32LE(data.crc32, at + 10);
-  header.writeUInt32LE(wide ? MAX_32 : data.compressedSize, at + 14);
-  header.writeUInt32LE(wide ? MAX_32 : data.size, at + 18);
-  header.writeUInt16LE(name.length, at + 22);
+// typed arrays have the byte order of the machine, which is a zip's on x86_64 and arm64
+function u16(...values: number[]): Buffer {
+  return Buffer.from(new Uint16Array(values).buffer);
 }
 
-/** Returns zip64's field with both sizes, if the entry has it. */
-function makeExtra({ wide }: OpenEntry, { size, compressedSize }: PackedData): Buffer {
-  const field = Buffer.alloc(wide ? 20 : 0);
-  if (!wide) return field;
-  field.writeUInt16LE(1, 0);
-  field.writeUInt16LE(16, 2);
-  field.writeBigUInt64LE(BigInt(size), 4);
-  field.writeBigUInt64LE(BigInt(compressedSize), 12);
-  return field;
+function u32(...values: number[]): Buffer {
+  return Buffer.from(new Uint32Array(values).buffer);
+}
+
+function u64(...values: number[]): Buffer {
+  return Buffer.from(new BigUint64Array(values.map(BigInt)).buffer);
+}
+
+/** Returns the fields that a local header and a directory record have in common, and those behind them. */
+function common({ name, flags, wide }: OpenEntry, data: PackedData): { head: Buffer; extra: Buffer } {
+  const { method, crc32, compressedSize, size } = data;
+  // zip64's field has both sizes; sizes and CRC-32 are still 0 if they follow the data
+  const extra = wide ? Buffer.concat([u16(1, 16), u64(size, compressedSize)]) : Buffer.alloc(0);
+  const sizes = wide ? u32(crc32, MAX_32, MAX_32) : u32(crc32, compressedSize, size);
+  const version = wide ? VERSION_64 : VERSION;
+  const head = [u16(version, flags, method, 0, DATE), sizes, u16(name.length, extra.length)];
+  return { head: Buffer.concat(head), extra };
 }
 
 function makeLocalHeader(entry: OpenEntry, data: PackedData): Buffer {
-  const extra = makeExtra(entry, data);
-  const header = Buffer.alloc(LOCAL);
-  header.writeUInt32LE(0x04034b50, 0);
-  writeCommon(header, 4, entry, data);
-  header.writeUInt16LE(extra.length, 28);
-  return Buffer.concat([header, entry.name, extra]);
+  const { head, extra } = common(entry, data);
+  return Buffer.concat([u32(0x04034b50), head, entry.name, extra]);
 }
 
 function makeDirectoryRecord(entry: OpenEntry, mode: number, data: PackedData): Buffer {
-  const extra = makeExtra(entry, data);
-  const header = Buffer.alloc(CENTRAL);
-  header.writeUInt32LE(0x02014b50, 0);
-  header.writeUInt16LE(UNIX | (entry.wide ? VERSION_64 : VERSION), 4);
-  writeCommon(header, 6, entry, data);
-  header.writeUInt16LE(extra.length, 30);
+  const { head, extra } = common(entry, data);
+  const madeBy = UNIX | (entry.wide ? VERSION_64 : VERSION);
   // 0x10 is DOS's mark of a folder, which some readers go by
-  header.writeUInt32LE(((mode << 16) | (mode & 0o40000 ? 0x10 : 0)) >>> 0, 38);
-  header.writeUInt32LE(entry.offset, 42);
-  return Buffer.concat([header, entry.name, extra]);
+  const attributes = (mode << 16) | (mode & 0o40000 ? 0x10 : 0);
+  const tail = [u16(0, 0, 0), u32(attributes, entry.offset)];
+  return Buffer.concat([u32(0x02014b50), u16(madeBy), head, ...tail, entry.name, extra]);
 }
 
 function makeDescriptor({ wide }: OpenEntry, { crc32, compressedSize, size }: PackedData): Buffer {
-  const bytes = Buffer.alloc(wide ? 24 : 16);
-  bytes.writeUInt32LE(0x08074b50, 0);
-  bytes.writeUInt32LE(crc32, 4);
-  if (wide) {
-    bytes.writeBigUInt64LE(BigInt(compressedSize), 8);
-    bytes.writeBigUInt64LE(BigInt(size), 16);
-  } else {
-    bytes.writeUInt32LE(compressedSize, 8);
-    bytes.writeUInt32LE(size, 12);
-  }
-  return bytes;
+  return Buffer.concat([u32(0x08074b50, crc32), (wide ? u64 : u32)(compressedSize, size)]);
 }
 
 /** Returns the end record, with zip64's if there are more entries than the end record can count. */
 function makeEnd(count: number, size: number, offset: number): Buffer {
+  const short = Math.min(count, MAX_16);
   // the zips that are written here are shorter than 4 GiB: the caller rejects a longer one
-  const end = Buffer.alloc(22);
-  end.writeUInt32LE(0x06054b50, 0);
-  end.writeUInt16LE(Math.min(count, MAX_16), 8);
-  end.writeUInt16LE(Math.min(count, MAX_16), 10);
-  end.writeUInt32LE(size, 12);
-  end.writeUInt32LE(offset, 16);
-  if (count < MAX_16) return end;
-  const end64 = Buffer.alloc(56 + 20);
-  end64.writeUInt32LE(0x06064b50, 0);
-  end64.writeBigUInt64LE(44n, 4);
-  end64.writeUInt16LE(UNIX | VERSION_64, 12);
-  end64.writeUInt16LE(VERSION_64, 14);
-  end64.writeBigUInt64LE(BigInt(count), 24);
-  end64.writeBigUInt64LE(BigInt(count), 32);
-  end64.writeBigUInt64LE(BigInt(size), 40);
-  end64.writeBigUInt64LE(BigInt(offset), 48);
-  end64.writeUInt32LE(0x07064b50, 56);
-  end64.writeBigUInt64LE(BigInt(offset + size), 64);
-  end64.writeUInt32LE(1, 72);
-  return Buffer.concat([end64, end]);
+  const end = [u32(0x06054b50), u16(0, 0, short, short), u32(size, offset), u16(0)];
+  if (count < MAX_16) return Buffer.concat(end);
+  const end64 = [u32(0x06064b50), u64(44), u16(UNIX | VERSION_64, VERSION_64), u32(0, 0)];
+  const places = [u64(count, count, size, offset), u32(0x07064b50, 0), u64(offset + size), u32(1)];
+  return Buffer.concat([...end64, ...places, ...end]);
 }
 
 /** Returns the type and permissions of a file in a zip. */
@@ -209,14 +167,15 @@ export function modeOf({ mode, guessMode }: ZipItem<unknown>, isProgram: boolean
 
 /**
  * Yields a zip of entries of another zip, in the items' order. Copies their data as it is, neither inflated
- * nor deflated again. The same items give the same bytes.
+ * nor deflated again. The same items give the same bytes. If `onFile` is set it throws exit 65 for an entry
+ * that is damaged.
  */
 export async function* copyZip(
-  file: string,
+  zip: ZipFile,
   items: readonly ZipItem[],
-  handle: OpenFile,
-  signal: AbortSignal,
+  onFile?: OnFile,
 ): AsyncGenerator<Buffer, void, void> {
+  const { file, handle } = zip;
   const builder = new ZipBuilder();
   for (const item of items) {
     const { name, mode, guessMode, from } = item;
@@ -226,8 +185,8 @@ export async function* copyZip(
     }
     const isProgram =
       guessMode === true && isExecutable(await readEntryHead(file, handle, from, HEAD_LENGTH));
-    yield builder.entry(name, modeOf(item, isProgram), packedData(file, from));
-    yield* readPacked(file, handle, from, signal);
+    yield builder.entry(name, modeOf(item, isProgram), locationOf(file, from));
+    yield* copyEntry(zip, from, onFile);
   }
   yield* builder.end();
 }
@@ -236,12 +195,7 @@ export async function* copyZip(
 export function copiedSize(file: string, items: readonly ZipItem[]): number {
   const builder = new ZipBuilder();
   for (const { name, mode, from } of items) {
-    builder.entry(name, mode, name.endsWith("/") ? undefined : packedData(file, from));
+    builder.entry(name, mode, name.endsWith("/") ? undefined : locationOf(file, from));
   }
   return builder.offset + builder.end().reduce((sum, record) => sum + record.length, 0);
-}
-
-function packedData(file: string, from: Entry): PackedData {
-  const { method, crc32, compressedSize, uncompressedSize: size } = locationOf(file, from);
-  return { method, crc32, compressedSize, size };
 }

@@ -119,7 +119,7 @@ async function reconcile(
   const { ofThisJob, ofOthers } = await findUnreachable(bucket, state.listing, signal);
   await reclaim(bucket, ofThisJob, { lock, log, signal });
   const tidy = { purge: config.purgeOrphans, log, signal };
-  recorder.orphans = await tidyOrphans(bucket, state.listing, ofOthers, tidy);
+  recorder.learn({ orphans: await tidyOrphans(bucket, state.listing, ofOthers, tidy) });
 
   const { objects } = state.listing;
   const space = await checkSpace(bucket, { decisions: plan.packages, objects });

@@ -57,7 +57,7 @@ async function readAll(
     const { ofThisJob, ofOthers } = await findUnreachable(bucket, state.listing, signal);
     const options = { purge: false, log, signal };
     const all = [...ofThisJob, ...ofOthers];
-    recorder.orphans = await tidyOrphans(bucket, state.listing, all, options);
+    recorder.learn({ orphans: await tidyOrphans(bucket, state.listing, all, options) });
     return { ...state, definitions };
   });
 }

@@ -1,4 +1,3 @@
-import { isIP, isIPv6 } from "node:net";
 import type { ConfigProblem } from "../messages/config.ts";
 import type { Reader } from "./env.ts";
 
@@ -105,32 +104,12 @@ interface DatabaseUrl extends Server {
   secrets: readonly string[];
 }
 
-/** Parameters with a meaning here; after those, libpq's that change nothing for this job. */
-const USED = [
-  "host",
-  "port",
-  "dbname",
-  "user",
-  "password",
-  "sslmode",
-  "sslrootcert",
-  "sslcert",
-  "sslkey",
-  "target_session_attrs",
-];
-const PASSED_OVER = [
-  "application_name",
-  "fallback_application_name",
-  "channel_binding",
-  "client_encoding",
-  "connect_timeout",
-  "gssencmode",
-  "keepalives",
-  "keepalives_idle",
-  "keepalives_interval",
-  "keepalives_count",
-  "tcp_user_timeout",
-];
+/** Parameters with a meaning here, up to target_session_attrs; after it, libpq's that change nothing. */
+const PARAMETERS = (
+  "host port dbname user password sslmode sslrootcert sslcert sslkey target_session_attrs " +
+  "application_name fallback_application_name channel_binding client_encoding connect_timeout gssencmode " +
+  "keepalives keepalives_idle keepalives_interval keepalives_count tcp_user_timeout"
+).split(" ");
 /** libpq's words for the session that is wanted; all others ask for a standby, which this job cannot use. */
 const SESSION: Record<string, boolean> = { any: false, "read-write": true, primary: true };
 
@@ -158,10 +137,10 @@ function readParts(
   parts: Record<string, string | undefined>,
 ): DatabaseUrl | { problem: ConfigProblem } | undefined {
   const query = new URLSearchParams(parts.query ?? "");
-  const unknown = [...query.keys()].some((key) => !USED.includes(key) && !PASSED_OVER.includes(key));
+  const unknown = [...query.keys()].some((key) => !PARAMETERS.includes(key));
   const session = query.get("target_session_attrs");
   if (unknown || (session !== null && !(session in SESSION))) {
-    return { problem: { reason: "config.url.parameter", params: { known: [...USED, ...PASSED_OVER] } } };
+    return { problem: { reason: "config.url.parameter", params: { known: PARAMETERS } } };
   }
   const mode = query.get("sslmode");
   const sslMode = SSL_MODES.find((known) => known === mode);
@@ -251,7 +230,7 @@ export function isSocketFolder(host: string): boolean {
 /** host:port for people, IPv6 in brackets; a socket by the path of its file. */
 export function placeOf({ host, port }: DbServer): string {
   if (isSocketFolder(host)) return `${host.replace(/(?<!\/)\/+$/, "")}/.s.PGSQL.${port}`;
-  return isIPv6(host) ? `[${host}]:${port}` : `${host}:${port}`;
+  return host.includes(":") ? `[${host}]:${port}` : `${host}:${port}`;
 }
 
 /**
@@ -268,9 +247,14 @@ function pairHosts(hosts: string, ports: string): { hosts?: string[]; servers?: 
   return { hosts: names, servers };
 }
 
-/** Letters of any script, as names may be internationalised; no blank, colon, quote or slash. */
+/** Letters of any script, as names may be internationalised; no blank or quote; a colon in IPv6 alone. */
 function isHost(host: string): boolean {
-  return isIP(host) !== 0 || isSocketFolder(host) || /^[\p{L}\p{N}_.-]{1,253}$/u.test(host);
+  const [, ipv6] = /^([\da-f:.]*:[\da-f:.]*)(?:%[\w.-]+)?$/i.exec(host) ?? [];
+  return (
+    (ipv6 !== undefined && URL.canParse(`http://[${ipv6}]`)) ||
+    isSocketFolder(host) ||
+    /^[\p{L}\p{N}_.-]{1,253}$/u.test(host)
+  );
 }
 
 function portOf(text: string): number | undefined {

@@ -1,5 +1,4 @@
 import { readFileSync } from "node:fs";
-import env from "env-var";
 import type { ConfigProblem, ConfigReason } from "../messages/config.ts";
 
 export type Environment = Readonly<Record<string, string | undefined>>;
@@ -73,8 +72,8 @@ const MAX_SECONDS = 2_147_483;
 type ParamsOf<Id extends ConfigReason> = Extract<ConfigProblem, { reason: Id }>["params"];
 
 /**
- * Reads variables and collects the problems, so that an operator sees all of them together: env-var by itself
- * throws at the first. An empty value counts as not set (Compose passes `${X:-}` so).
+ * Reads variables and collects the problems, so that an operator sees all of them together. An empty value
+ * counts as not set (Compose passes `${X:-}` so).
  */
 export class Reader {
   readonly problems: ConfigProblem[] = [];
@@ -103,7 +102,7 @@ export class Reader {
       this.addProblem("config.both", { names: [name, `${name}_FILE`] });
       return direct;
     }
-    return this.#readFile(`${name}_FILE`, path)
+    return this.fileAt(`${name}_FILE`, path)
       ?.toString("utf8")
       .replace(/\r?\n$/, "");
   }
@@ -137,23 +136,12 @@ export class Reader {
     return text === undefined ? [] : text.split(/[,;，；、]/u).map((part) => part.trim());
   }
 
-  /** Runs one of env-var's parsers; on a bad value returns undefined. */
-  #parse<T>(name: VariableName, parser: (variable: env.IPresentVariable) => T): T | undefined {
-    const reader = env
-      .from(this.#values)
-      .get(name)
-      .default(this.text(name) ?? "");
-    try {
-      return parser(reader as unknown as env.IPresentVariable);
-    } catch {
-      return undefined; // env-var's own words would show the value
-    }
-  }
-
   flag(name: VariableName): boolean {
-    const value = this.#parse(name, (v) => v.asBool());
-    if (value === undefined) this.addProblem("config.choice", { name, allowed: ["true", "false"] });
-    return value ?? false;
+    const text = this.text(name) ?? "";
+    if (!/^(?:true|false|1|0)$/i.test(text)) {
+      this.addProblem("config.choice", { name, allowed: ["true", "false"] });
+    }
+    return /^(?:true|1)$/i.test(text);
   }
 
   oneOf<T extends string>(name: VariableName, allowed: readonly [T, ...T[]]): T {
@@ -164,16 +152,18 @@ export class Reader {
 
   /** A whole number from `least` to `most`. */
   integer(name: VariableName, least: number, most: number): number {
-    const value = this.#parse(name, (v) => v.asInt());
-    if (value !== undefined && value >= least && value <= most) return value;
+    const text = this.text(name) ?? "";
+    const value = Number(text);
+    if (String(value) === text && Number.isInteger(value) && value >= least && value <= most) return value;
     this.addProblem("config.number", { name, least, most, whole: true });
     return least;
   }
 
   /** A whole number or fraction of seconds, at least `least`, and no more than a timer can hold. */
   seconds(name: VariableName, least = 0): number {
-    const value = this.#parse(name, (v) => v.asFloatPositive());
-    if (value !== undefined && value >= least && value <= MAX_SECONDS) return value;
+    const text = this.text(name) ?? "";
+    const value = /\d/.test(text) ? Number(text) : Number.NaN;
+    if (value >= least && value <= MAX_SECONDS) return value;
     this.addProblem("config.seconds", { name, least, most: MAX_SECONDS });
     return least;
   }
@@ -181,15 +171,11 @@ export class Reader {
   /** The content of the file that a `*_FILE` variable names. */
   file(name: VariableName): Buffer | undefined {
     const path = this.text(name);
-    return path === undefined ? undefined : this.#readFile(name, path);
+    return path === undefined ? undefined : this.fileAt(name, path);
   }
 
   /** Returns the content of the file at `path`, which the variable `name` contains. */
-  fileAt(name: VariableName, path: string): Buffer | undefined {
-    return this.#readFile(name, path);
-  }
-
-  #readFile(name: string, path: string): Buffer | undefined {
+  fileAt(name: string, path: string): Buffer | undefined {
     try {
       return readFileSync(path);
     } catch (error) {

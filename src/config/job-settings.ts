@@ -249,18 +249,7 @@ function checkReportFiles(reader: Reader): void {
 export function publicValues(config: Config | VolumeConfig): string[] {
   if (!("db" in config)) return [];
   const { db, nats } = config;
-  const servers = nats.servers.flatMap((server) => [
-    server.host,
-    server.auth?.kind === "password" ? server.auth.user : "",
-  ]);
-  const user = nats.auth?.kind === "password" ? nats.auth.user : "";
-  return [
-    ...db.servers.map(({ host }) => host),
-    db.database,
-    db.user,
-    db.schema,
-    nats.bucket,
-    user,
-    ...servers,
-  ].filter((value) => value !== "");
+  const users = [nats, ...nats.servers].map(({ auth }) => (auth?.kind === "password" ? auth.user : ""));
+  const hosts = [...db.servers, ...nats.servers].map(({ host }) => host);
+  return [...hosts, db.database, db.user, db.schema, nats.bucket, ...users].filter((value) => value !== "");
 }

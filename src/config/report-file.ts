@@ -19,12 +19,8 @@ const PATIENCE = 5000;
 
 /** The job's own streams. They are not opened again: each may be the log's file. */
 const STREAMS: ReadonlyMap<string, number> = new Map([
-  ["/dev/stdout", 1],
-  ["/dev/stderr", 2],
-  ["/dev/fd/1", 1],
-  ["/dev/fd/2", 2],
-  ["/proc/self/fd/1", 1],
-  ["/proc/self/fd/2", 2],
+  ...["/dev/stdout", "/dev/fd/1", "/proc/self/fd/1"].map((path) => [path, 1] as const),
+  ...["/dev/stderr", "/dev/fd/2", "/proc/self/fd/2"].map((path) => [path, 2] as const),
 ]);
 
 /** The paths that REPORT_FILE names, separated by commas. */
@@ -42,23 +38,19 @@ export function reportPaths(value: string | undefined): string[] {
  */
 export function writeReport(path: string, text: string): void {
   const stream = STREAMS.get(path);
-  if (stream !== undefined) {
-    writeAll(stream, Buffer.from(text));
-    return;
-  }
-  const target = replaceable(path);
-  if (target === undefined) {
-    writeInPlace(path, text);
-    return;
-  }
-  const temporary = beside(target);
-  try {
-    writeFileSync(temporary, text, { flag: "wx" });
-    renameSync(temporary, target);
-  } catch (error) {
-    remove(temporary);
-    if (isFull(error)) throw error;
-    writeInPlace(path, text);
+  const target = stream === undefined ? replaceable(path) : undefined;
+  if (stream !== undefined) writeAll(stream, Buffer.from(text));
+  else if (target === undefined) writeInPlace(path, text);
+  else {
+    const temporary = beside(target);
+    try {
+      writeFileSync(temporary, text, { flag: "wx" });
+      renameSync(temporary, target);
+    } catch (error) {
+      remove(temporary);
+      if (isFull(error)) throw error;
+      writeInPlace(path, text);
+    }
   }
 }
 
@@ -87,23 +79,9 @@ function tryBeside(target: string, path: string): void {
     writeFileSync(temporary, "\n", { flag: "wx" });
   } catch (error) {
     if (isFull(error) || !statSync(path, { throwIfNoEntry: false })) throw error;
-    tryInPlace(path);
+    accessSync(path, constants.W_OK);
   } finally {
     remove(temporary);
-  }
-}
-
-function tryInPlace(path: string): void {
-  const fd = openSync(path, constants.O_WRONLY);
-  try {
-    const { size } = fstatSync(fd);
-    try {
-      writeSync(fd, "\n", size);
-    } finally {
-      ftruncateSync(fd, size);
-    }
-  } finally {
-    closeSync(fd);
   }
 }
 

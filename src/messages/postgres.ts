@@ -61,16 +61,15 @@ export const postgres = {
     ['another program than Postgres listens on this port; it answered "{said}"', "check DB_HOST and DB_PORT, and the server's log"],
     ["该端口上的程序不是 Postgres，其应答为“{said}”", "请检查 DB_HOST 与 DB_PORT，并查看服务端日志"],
   ),
-  "postgres.login.product": failed(78)(
-    ["the server is {product}, not PostgreSQL", "set DB_HOST and DB_PORT to a PostgreSQL server, or use BK-Lite's own commands with this database"],
-    ["该服务是 {product}，不是 PostgreSQL", "请将 DB_HOST 与 DB_PORT 指向 PostgreSQL，或对该数据库使用 BK-Lite 自带的管理命令"],
-  ),
   "postgres.login.method": failed(78)(
     [
       "the server requires a login by {method}, which this job does not support",
-      "allow scram-sha-256 or md5 for the job's user in pg_hba.conf; a product with only its own method, such as GaussDB, is not supported",
+      "allow scram-sha-256 or md5 for the job's user in pg_hba.conf; a product with only its own method, such as GaussDB or MySQL, is not supported: use BK-Lite's own commands with it",
     ],
-    ["服务端要求以 {method} 方式登录，本任务不支持该方式", "请在 pg_hba.conf 中允许任务用户以 scram-sha-256 或 md5 登录；只提供自有登录方式的产品（如 GaussDB）不受支持"],
+    [
+      "服务端要求以 {method} 方式登录，本任务不支持该方式",
+      "请在 pg_hba.conf 中允许任务用户以 scram-sha-256 或 md5 登录；只提供自有登录方式的产品（如 GaussDB、MySQL）不受支持，请使用 BK-Lite 自带的管理命令",
+    ],
   ),
   "postgres.login.password": said(77)(['the server rejected the password of user "{user}"', "correct DB_USER or DB_PASSWORD"], ["服务端拒绝了用户“{user}”的密码", "请修正 DB_USER 或 DB_PASSWORD"]),
   "postgres.login.no-password": failed(77)(

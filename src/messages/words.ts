@@ -207,6 +207,15 @@ export function duration(seconds: number, language: Language): string {
   return `${Math.floor(minutes / 60)} ${h} ${minutes % 60} ${min}`;
 }
 
+/** Local time and its distance from UTC, by TZ: `2026-11-29 23:35:24 UTC+08:00`. */
+export function zonedTime(date: Date): string {
+  const minutes = -date.getTimezoneOffset();
+  const local = new Date(date.getTime() + minutes * 60_000).toISOString().slice(0, 19).replace("T", " ");
+  const [hours, rest] = [Math.floor(Math.abs(minutes) / 60), Math.abs(minutes) % 60];
+  const two = (value: number) => String(value).padStart(2, "0");
+  return `${local} UTC${minutes < 0 ? "-" : "+"}${two(hours)}:${two(rest)}`;
+}
+
 /** `39 of 61 MiB`, in the unit of the whole. */
 export function amountOf(bytes: number, total: number, language: Language): string {
   const [size = "", unit = ""] = formatBytes(total).split(" ");

@@ -1,7 +1,7 @@
 import { styleText } from "node:util";
 import { pino } from "pino";
 import type { LogLevel } from "../config/job-settings.ts";
-import { formatMessage, type Params, type ReasonId } from "../messages/catalog.ts";
+import type { Params, ReasonId } from "../messages/catalog.ts";
 import { aboutFile, fill, JOIN, type Language } from "../messages/define.ts";
 import {
   EVENTS,
@@ -10,7 +10,7 @@ import {
   type LogEvent,
   type ReasonEvent,
 } from "../messages/events.ts";
-import type { WordOf } from "../messages/words.ts";
+import { type WordOf, zonedTime } from "../messages/words.ts";
 import {
   escapeDeep,
   escapeJson,
@@ -20,7 +20,7 @@ import {
   type Redact,
   redactDeep,
 } from "./redact.ts";
-import type { Report, ReportError, Warning } from "./report.ts";
+import { escapedMessage, type Report, type ReportError, type Warning } from "./report.ts";
 import { isShown, reachedLine, type ScreenOptions, shortDigests, summarize } from "./screen.ts";
 import { type Draw, shorten, statusLine, type Terminal, wrap, writeNow } from "./terminal.ts";
 import type { Difference } from "./verdict.ts";
@@ -97,20 +97,16 @@ export function createLog(options: LogOptions): Log {
     const { reason, message, hint } = said;
     // An error of a file already begins with the file's name.
     const isNamed = file === undefined || message.startsWith(file);
-    const cause = lead
-      ? `${fill(lead[language], fields)}${message}`
-      : isNamed
-        ? message
-        : aboutFile(file, message, language);
+    const about = isNamed ? message : aboutFile(file, message, language);
+    const cause = lead ? `${fill(lead[language], fields)}${message}` : about;
     write(level, event, `${cause}${JOIN[language].remedy}${hint}`, { ...fields, reason, hint });
   };
   const complained =
     (level: "warn" | "error") =>
     <Id extends ReasonId>(event: EventName, reason: Id, params: Params<Id>, fields: Fields = {}) => {
-      const { file } = fields;
-      const path = typeof file === "string" ? escapeText(file) : undefined;
-      const said = { reason, ...formatMessage(reason, escapeDeep(params), language, path) };
-      if (level === "warn") onWarning?.({ ...said, ...(typeof file === "string" && { file }) });
+      const file = typeof fields.file === "string" ? fields.file : undefined;
+      const said = { reason, ...escapedMessage(reason, params, language, file) };
+      if (level === "warn") onWarning?.({ ...said, ...(file !== undefined && { file }) });
       spoken(level, event, said, fields);
     };
   return {
@@ -146,6 +142,7 @@ function prettySink({ level, terminal, redact, language }: LogOptions): Sink {
   const isEnabled = (other: LogLevel) => LEVELS.indexOf(other) >= LEVELS.indexOf(level);
   const status = terminal.interactive ? statusLine(terminal, redact) : undefined;
   const differences: Difference[] = [];
+  const screen = (): ScreenOptions => ({ language, colour, plain, width: width() });
   const print = (lines: readonly string[]) => {
     if (lines.length === 0) return;
     status?.hide();
@@ -156,25 +153,14 @@ function prettySink({ level, terminal, redact, language }: LogOptions): Sink {
     ...(status && { status: status.set }),
     write(method, event, message, fields) {
       if (event === "verify.failed") differences.push(differenceOf(message, fields, language));
-      if (!isEnabled(isShown(event, fields) ? method : "debug")) {
-        const reached = isEnabled(method)
-          ? reachedLine(event, fields, { language, colour, plain, width: width() })
-          : undefined;
-        print(reached === undefined ? [] : [reached]);
-        return;
-      }
-      const record = { level: method, time: new Date(), msg: message, ...fields };
-      print(prettyLines(record, { language, colour, width: width() }));
+      if (isEnabled(isShown(event, fields) ? method : "debug"))
+        print(prettyLines({ level: method, time: new Date(), msg: message, ...fields }, screen()));
+      else if (isEnabled(method)) print([reachedLine(event, fields, screen()) ?? []].flat());
     },
     finish(report, stack) {
       status?.set(undefined);
       if (stack !== undefined) print(stackLines(stack, width()));
-      for (const { level: from, lines } of summarize(report, differences, {
-        language,
-        colour,
-        plain,
-        width: width(),
-      }))
+      for (const { level: from, lines } of summarize(report, differences, screen()))
         if (isEnabled(from)) print(lines);
     },
   };
@@ -240,9 +226,6 @@ function parts({ msg, hint }: Pick<LogRecord, "msg" | "hint">, language: Languag
 
 /** Returns `12:03:04 +08`, by TZ. */
 function clock(time: Date): string {
-  const two = (value: number) => String(value).padStart(2, "0");
-  const minutes = -time.getTimezoneOffset();
-  const size = Math.abs(minutes);
-  const zone = `${minutes < 0 ? "-" : "+"}${two(Math.floor(size / 60))}${size % 60 ? `:${two(size % 60)}` : ""}`;
-  return `${[time.getHours(), time.getMinutes(), time.getSeconds()].map(two).join(":")} ${zone}`;
+  const [, clock = "", zone = ""] = zonedTime(time).split(" ");
+  return `${clock} ${zone.slice(3).replace(/:00$/, "")}`;
 }

@@ -1,6 +1,6 @@
 import { createHash } from "node:crypto";
 import { actionWord, formatBytes, JOIN, type Language } from "../messages/define.ts";
-import { duration, type Say, type WordOf, wordOr, wordsIn } from "../messages/words.ts";
+import { duration, type Say, type WordOf, wordOr, wordsIn, zonedTime } from "../messages/words.ts";
 import { escapeText } from "./redact.ts";
 import type { PackageEntry, Report } from "./report.ts";
 import { platformOf } from "./tables.ts";
@@ -26,15 +26,13 @@ const ENTITIES: Readonly<Record<string, string>> = {
 
 /** Builds a piece of the page. Every value that is no piece itself is text, and is escaped. */
 function html(literals: TemplateStringsArray, ...values: readonly Value[]): Html {
-  return new Html(
-    literals.map((literal, index) => literal + (index < values.length ? textOf(values[index]) : "")).join(""),
-  );
+  return new Html(String.raw({ raw: literals }, ...values.map(textOf)));
 }
 
-function textOf(value: Value | undefined): string {
+function textOf(value: Value): string {
   if (value instanceof Html) return value.text;
   if (Array.isArray(value)) return value.map(textOf).join("");
-  return escapeText(String(value ?? "")).replace(/[&<>"']/g, (mark) => ENTITIES[mark] as string);
+  return escapeText(String(value)).replace(/[&<>"']/g, (mark) => ENTITIES[mark] as string);
 }
 
 function join(parts: readonly Value[], separator: Value): Html {
@@ -58,15 +56,6 @@ const badge = (tone: Tone, text: string) => html`<span class="badge ${tone}">${t
 /** A line of small print below the cell's text. */
 const small = (text: Value) => html`<br><small>${text}</small>`;
 const note = (text: Value) => html`<p class="note">${text}</p>\n`;
-
-/** Local time and its distance from UTC, by TZ: `2026-11-29 23:35:24 UTC+08:00`. */
-export function zonedTime(date: Date): string {
-  const minutes = -date.getTimezoneOffset();
-  const local = new Date(date.getTime() + minutes * 60_000).toISOString().slice(0, 19).replace("T", " ");
-  const [hours, rest] = [Math.floor(Math.abs(minutes) / 60), Math.abs(minutes) % 60];
-  const two = (value: number) => String(value).padStart(2, "0");
-  return `${local} UTC${minutes < 0 ? "-" : "+"}${two(hours)}:${two(rest)}`;
-}
 
 /** What the sections of a page are made from. */
 interface Context {

@@ -32,12 +32,15 @@ interface Task {
   index?: number;
   count?: number;
   /** Of an upload: bytes of the run's uploads before this one, and of all of them; undefined: not known. */
-  run?: { before: number; total: number | undefined };
+  run?: { before: number; total: number | undefined } | undefined;
 }
 
-/** `seconds` since the start. */
-export function snapshot({ file, total, index, count }: Task, bytes: number, seconds: number): Snapshot {
-  const rate = seconds > 0 ? Math.round(bytes / seconds) : 0;
+/** Returns how far a task is after so many seconds. */
+export function snapshot(task: Task, bytes: number, seconds: number): Snapshot {
+  return atRate(task, bytes, seconds > 0 ? Math.round(bytes / seconds) : 0);
+}
+
+function atRate({ file, total, index, count }: Task, bytes: number, rate: number): Snapshot {
   return {
     file,
     index: index ?? null,
@@ -51,7 +54,7 @@ export function snapshot({ file, total, index, count }: Task, bytes: number, sec
 }
 
 /** Signs of a running task, one after the other. */
-const SPINNER = ["⠋", "⠙", "⠹", "⠸", "⠼", "⠴", "⠦", "⠧", "⠇", "⠏"];
+const SPINNER = [..."⠋⠙⠹⠸⠼⠴⠦⠧⠇⠏"];
 /** Milliseconds of each sign. */
 const TURN = 100;
 
@@ -67,7 +70,7 @@ export function progressBar(now: Snapshot, phase: Task["phase"], language: Langu
   const place = [verb, isOneOfMany ? `${index}/${count}` : ""].filter((part) => part !== "").join(" ");
   const file = phase === "upload" && isOneOfMany ? "" : escapeText(now.file);
   const spinner = SPINNER[Math.floor(performance.now() / TURN) % SPINNER.length] as string;
-  const done = total === null ? [] : [bar(percent ?? 0), `${percent ?? 100} %`];
+  const done = total === null ? [] : [bar(percent ?? 100), `${percent ?? 100} %`];
   const [amount = "", rate = "", ...left] = uploadParts(now, language);
   const line = (name: string, head: readonly string[], tail: readonly string[]) =>
     [[spinner, place, name, ...head].filter((part) => part !== "").join(" "), ...tail].join("  ");
@@ -112,10 +115,8 @@ export function startProgress(log: Log, task: Task, read?: () => number): Progre
   const started = performance.now();
   let bytes = 0;
   let { index } = task;
-  const now = () => {
-    const at = index === undefined ? task : { ...task, index };
-    return snapshot(at, read?.() ?? bytes, (performance.now() - started) / 1000);
-  };
+  const current = (): Task => (index === undefined ? task : { ...task, index });
+  const now = () => snapshot(current(), read?.() ?? bytes, (performance.now() - started) / 1000);
   const line = (step: "start" | "progress" | "end") => {
     // With a bar, lines for the beginning and end of each upload would be noise.
     if (task.phase === "upload" && !log.status) log.info("upload.progress", { step, ...now() });
@@ -125,10 +126,14 @@ export function startProgress(log: Log, task: Task, read?: () => number): Progre
     else if (task.phase === "read" && step === "progress" && isForemost(me, log.tasks))
       log.info("read.progress", now());
   };
-  // Timers, not the updates: a stalled upload has no updates, and its progress matters most.
   const draw: Draw = (cells, redact) => {
-    const at = { ...now(), file: redact(task.file) };
-    return progressBar(ofRun(at, task.run), task.phase, log.language, cells);
+    const { run, phase } = task;
+    const own = now();
+    // all uploads of the run, at the rate of this one
+    const shown = run
+      ? atRate({ ...current(), total: run.total }, run.before + own.bytes, own.bytesPerSecond)
+      : own;
+    return progressBar({ ...shown, file: redact(task.file) }, phase, log.language, cells);
   };
   const me: RunningTask = {
     phase: task.phase,
@@ -137,6 +142,7 @@ export function startProgress(log: Log, task: Task, read?: () => number): Progre
   log.tasks?.add(me);
   line("start");
   const isDue = () => performance.now() - started > SOON && isForemost(me, log.tasks);
+  // Timers, not the updates: a stalled upload has no updates, and its progress matters most.
   const timer = log.status
     ? setInterval(() => isDue() && log.status?.(draw), BAR)
     : setInterval(() => line("progress"), LINE);
@@ -154,40 +160,19 @@ export function startProgress(log: Log, task: Task, read?: () => number): Progre
   };
 }
 
-/** Returns the progress of all uploads of a run, at the rate of the current one. */
-function ofRun(now: Snapshot, run: Task["run"]): Snapshot {
-  if (!run) return now;
-  const bytes = run.before + now.bytes;
-  const { total = null } = run;
-  const { bytesPerSecond: rate } = now;
-  const percent = total === null ? null : total === 0 ? 100 : Math.floor((bytes / total) * 100);
-  return {
-    ...now,
-    bytes,
-    total,
-    percent,
-    secondsLeft: total !== null && rate > 0 ? Math.ceil((total - bytes) / rate) : null,
+/** Shows the progress of reading a file of `total` bytes, whatever it is read for. */
+export function startReading(log: Log, file: string, total: number) {
+  let read = 0;
+  // Parts of an archive are read twice.
+  const { end } = startProgress(log, { phase: "read", file, total }, () => Math.min(read, total));
+  const add = (bytes: number): void => {
+    read += bytes;
   };
+  return { add, end };
 }
 
 /** Counts the bytes that are read from a file. */
-export interface Reading {
-  add(bytes: number): void;
-  end(): void;
-}
-
-/** Shows the progress of reading a file of `total` bytes, whatever it is read for. */
-export function startReading(log: Log, file: string, total: number): Reading {
-  let read = 0;
-  // Parts of an archive are read twice.
-  const progress = startProgress(log, { phase: "read", file, total }, () => Math.min(read, total));
-  return {
-    add: (bytes) => {
-      read += bytes;
-    },
-    end: progress.end,
-  };
-}
+export type Reading = ReturnType<typeof startReading>;
 
 /** The progress of parallel uploads: of all their bytes together. */
 export interface UploadsProgress {
@@ -204,17 +189,12 @@ export interface UploadsProgress {
  */
 export function startUploads(
   log: Log,
-  {
-    file,
-    sizes,
-    index,
-    count,
-    run,
-  }: { file: string; sizes: (number | undefined)[]; index: number; count: number; run?: Task["run"] },
+  uploads: { file: string; sizes: (number | undefined)[]; index: number; count: number; run?: Task["run"] },
 ): UploadsProgress {
+  const { sizes, index, ...task } = uploads;
   const known = sizes.filter((size) => size !== undefined);
   const total = known.length === sizes.length ? known.reduce((sum, size) => sum + size, 0) : undefined;
-  const progress = startProgress(log, { phase: "upload", file, total, index, count, ...(run && { run }) });
+  const progress = startProgress(log, { phase: "upload", ...task, total, index });
   const last = index + sizes.length - 1;
   const parts = new Map<object, number>();
   let sum = 0;

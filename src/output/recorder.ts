@@ -2,32 +2,20 @@ import { hostname } from "node:os";
 import { ProblemError } from "../errors.ts";
 import { EXIT } from "../exit.ts";
 import type { Language } from "../messages/define.ts";
-import type { PlatformEntry, RowAction, RowEntry, RowLine, StoredState } from "../messages/events.ts";
-import type { RegionEntry } from "../messages/region-words.ts";
+import type { RowAction, RowEntry, RowLine, StoredState } from "../messages/events.ts";
 import {
   describeError,
   describeProblem,
   type PackageEntry,
   type Phase,
-  type ProbeEntry,
-  type RemovedEntry,
   type Report,
   type ReportError,
-  type ServersEntry,
-  type SourceEntry,
-  type StoredEntry,
-  type Support,
-  type Warning,
 } from "./report.ts";
 
 /** The outcome of one package. */
-interface PackageResult {
-  action: PackageEntry["action"];
-  source: SourceEntry;
-  stored: StoredEntry;
-  bytesUploaded: number;
+type PackageResult = Pick<PackageEntry, "action" | "source" | "stored" | "bytesUploaded"> & {
   error?: unknown;
-}
+};
 
 /** The fields of a package that do not depend on its outcome. */
 export interface ReportedPackage {
@@ -47,46 +35,72 @@ type RowIdentity = Pick<RowEntry, "os" | "arch" | "object" | "version">;
 
 const rowId = ({ os, arch, object, version }: RowIdentity) => [os, arch, object, version].join("/");
 
+type Facts = Pick<
+  Report,
+  "bucket" | "servers" | "platforms" | "probes" | "regions" | "removed" | "orphans" | "support"
+> & {
+  /** Missing until the table has been read. */
+  archColumn?: boolean;
+};
+type News = Partial<Omit<Facts, "servers" | "support">> & {
+  servers?: Partial<Facts["servers"]>;
+  support?: Partial<Facts["support"]>;
+};
+
 /**
  * Collects the outcomes of a run. A package that one attempt stored and the next one found counts as stored.
  */
 export class Recorder {
   readonly #command: string;
   readonly #language: Language;
+  readonly #program: Report["program"];
   readonly #startedAt = new Date();
   readonly #started = performance.now();
   readonly #packages = new Map<string, PackageEntry>();
   readonly #rows = new Map<string, RowEntry>();
-  readonly #warnings = new Map<string, Warning>();
+  readonly #warnings = new Map<string, Report["warnings"][number]>();
   /** When the run was over: a report that is written twice says the same twice. */
   #ended: number | undefined;
-  program: Report["program"] = { version: "", revision: null };
-  bucket: string | null = null;
-  readonly servers: ServersEntry = { postgres: null, nats: null };
-  /** What can be installed, as last read. */
-  platforms: PlatformEntry[] = [];
-  probes: ProbeEntry[] = [];
-  regions: RegionEntry[] = [];
-  removed: RemovedEntry[] = [];
-  orphans = { objects: 0, bytes: 0 };
-  readonly support: Support = {
-    layers: { postgres: null, nats: null },
-    postgres: null,
-    nats: null,
-    store: null,
-    phases: {},
+  #facts: Facts = {
+    bucket: null,
+    servers: { postgres: null, nats: null },
+    platforms: [],
+    probes: [],
+    regions: [],
+    removed: [],
+    orphans: { objects: 0, bytes: 0 },
+    support: { layers: { postgres: null, nats: null }, postgres: null, nats: null, store: null, phases: {} },
   };
-  /** undefined until the table has been read. */
-  archColumn: boolean | undefined;
 
-  constructor(command: string, language: Language) {
+  constructor(
+    command: string,
+    language: Language,
+    program: Report["program"] = { version: "", revision: null },
+  ) {
     this.#command = command;
     this.#language = language;
+    this.#program = program;
+  }
+
+  /** Records facts as last read. */
+  learn({ servers, support, ...facts }: News): void {
+    const known = this.#facts;
+    this.#facts = {
+      ...known,
+      ...facts,
+      servers: { ...known.servers, ...servers },
+      support: { ...known.support, ...support },
+    };
   }
 
   /** Records the highest layer that a service has passed. */
-  passed(service: keyof Support["layers"], layer: string | undefined): void {
-    this.support.layers[service] = layer ?? null;
+  passed(service: keyof Report["support"]["layers"], layer: string | undefined): void {
+    this.learn({ support: { layers: { ...this.#facts.support.layers, [service]: layer ?? null } } });
+  }
+
+  /** Records an old version that was removed, or would be. */
+  removed(entry: Report["removed"][number]): void {
+    this.learn({ removed: [...this.#facts.removed, entry] });
   }
 
   /** Runs a phase and adds its time, even if it fails. */
@@ -95,8 +109,9 @@ export class Recorder {
     try {
       return await work();
     } finally {
-      const { phases } = this.support;
-      phases[phase] = Math.round((phases[phase] ?? 0) + performance.now() - started);
+      const { phases } = this.#facts.support;
+      const spent = Math.round((phases[phase] ?? 0) + performance.now() - started);
+      this.learn({ support: { phases: { ...phases, [phase]: spent } } });
     }
   }
 
@@ -109,7 +124,7 @@ export class Recorder {
       stored: result.stored,
       type: pkg.type,
       os: pkg.anywhere ? null : pkg.os,
-      arch: pkg.anywhere || this.archColumn === false ? null : pkg.arch,
+      arch: pkg.anywhere || this.#facts.archColumn === false ? null : pkg.arch,
       object: pkg.object,
       version: pkg.version,
       action: sent ? earlier.action : result.action,
@@ -159,7 +174,7 @@ export class Recorder {
   }
 
   /** Records a warning; a warning that another attempt of the run repeats counts once. */
-  warning(warning: Warning): void {
+  warning(warning: Report["warnings"][number]): void {
     this.#warnings.set([warning.reason, warning.file, warning.message].join(" "), warning);
   }
 
@@ -176,27 +191,28 @@ export class Recorder {
     if (error instanceof ProblemError) this.#addProblems(error);
     const described = error === undefined ? undefined : describeError(error, this.#language);
     this.#ended ??= performance.now();
+    const { bucket, servers, probes, platforms, regions, removed, orphans, support } = this.#facts;
     return {
       schema: 3,
       command: this.#command,
-      program: this.program,
+      program: this.#program,
       host: hostname(),
-      servers: this.servers,
+      servers,
       outcome: described ? "failed" : "ok",
       exitCode: described?.code ?? EXIT.ok,
       startedAt: this.#startedAt.toISOString(),
       durationMs: Math.round(this.#ended - this.#started),
-      bucket: this.bucket,
+      bucket,
       ...(described && { error: described }),
       packages: this.packages,
       rows: this.rows,
-      probes: this.probes,
-      platforms: this.platforms,
-      regions: this.regions,
-      removed: this.removed,
+      probes,
+      platforms,
+      regions,
+      removed,
       warnings: [...this.#warnings.values()],
-      orphans: this.orphans,
-      support: this.support,
+      orphans,
+      support,
     };
   }
 

@@ -10,6 +10,7 @@ import { aboutFile, JOIN, type Language } from "../messages/define.ts";
 import type { PackageAction, PlatformEntry, RemovedCounts, RowEntry } from "../messages/events.ts";
 import type { RegionEntry } from "../messages/region-words.ts";
 import { escapeDeep, escapeJson, escapeText, type Redact, redactDeep } from "./redact.ts";
+import { platformOf } from "./tables.ts";
 
 export interface ReportError {
   code: ExitCode;
@@ -19,26 +20,17 @@ export interface ReportError {
   hint: string;
 }
 
-/** A file as it was delivered, to be compared with the vendor's list. */
-export interface SourceEntry {
-  file: string;
-  bytes: number | null;
-  sha256: string | null;
-  /** Fingerprint and comment of the key that signed it. */
-  signedBy?: string;
-}
-
-/** What BK-Lite serves, or would serve: the object. */
-export interface StoredEntry {
-  name: string;
-  key: string | null;
-  bytes: number | null;
-  sha256: string | null;
-}
-
 export interface PackageEntry {
-  source: SourceEntry;
-  stored: StoredEntry;
+  /** The file as it was delivered, to be compared with the vendor's list. */
+  source: {
+    file: string;
+    bytes: number | null;
+    sha256: string | null;
+    /** Fingerprint and comment of the key that signed it. */
+    signedBy?: string;
+  };
+  /** The object that BK-Lite serves, or would serve. */
+  stored: { name: string; key: string | null; bytes: number | null; sha256: string | null };
   type: string | null;
   os: string | null;
   arch: string | null;
@@ -54,33 +46,9 @@ export interface PackageEntry {
 
 /** An APM probe that BK-Lite knows. */
 export interface ProbeEntry {
-  /** The file's digest. */
   name: string;
   key: string;
   stored: "whole" | "damaged" | "missing";
-}
-
-/** An old version that was removed, or would be. */
-export interface RemovedEntry {
-  /** The row's id; null if only an object was left. */
-  row: number | null;
-  key: string | null;
-  bytes: number | null;
-  /** false: only shown. */
-  done: boolean;
-}
-
-/** The servers that the command reached. */
-export interface ServersEntry {
-  postgres: {
-    host: string;
-    port: number;
-    database: string;
-    schema: string;
-    version: string;
-    tableState: string;
-  } | null;
-  nats: { server: string; version: string; bucket: string } | null;
 }
 
 /** Something that ends no run, but that a person should know. */
@@ -99,7 +67,13 @@ export interface Report {
   program: { version: string; revision: string | null };
   /** The machine, container or pod that it ran on. */
   host: string;
-  servers: ServersEntry;
+  /** The servers that the command reached. */
+  servers: {
+    postgres:
+      | (Record<"host" | "database" | "schema" | "version" | "tableState", string> & { port: number })
+      | null;
+    nats: { server: string; version: string; bucket: string } | null;
+  };
   outcome: "ok" | "failed";
   exitCode: ExitCode;
   startedAt: string;
@@ -111,7 +85,10 @@ export interface Report {
   probes: ProbeEntry[];
   platforms: PlatformEntry[];
   regions: RegionEntry[];
-  removed: RemovedEntry[];
+  /**
+   * Old versions: the row's id, or null if only an object was left; `done` is false if they are only shown.
+   */
+  removed: { row: number | null; key: string | null; bytes: number | null; done: boolean }[];
   warnings: Warning[];
   orphans: { objects: number; bytes: number };
   support: Support;
@@ -149,41 +126,29 @@ const MORE: Record<Language, (others: number) => string> = {
   zh: (others) => `（另有 ${others} 个问题，见日志）`,
 };
 
+/** Returns cause and remedy of a reason with the text of others escaped. */
+export function escapedMessage(id: ReasonId, params: unknown, language: Language, file?: string) {
+  return formatMessage(id, escapeDeep(params), language, file === undefined ? undefined : escapeText(file));
+}
+
 /** Returns an error's code, reason, message and remedy; an unknown error is a bug of the job. */
 export function describeError(error: unknown, language: Language): ReportError {
   if (!(error instanceof JobError)) {
-    const cause = error instanceof Error ? error.message : String(error);
-    return {
-      code: EXIT.internal,
-      reason: "internal",
-      ...formatMessage("internal", escapeDeep({ message: cause }), language),
-    };
+    const message = error instanceof Error ? error.message : String(error);
+    return { code: EXIT.internal, reason: "internal", ...escapedMessage("internal", { message }, language) };
   }
   const { code, reason, params, layer, file, server, others } = error;
-  const path = file === undefined ? undefined : escapeText(file);
-  const { message, hint } = formatMessage(reason, escapeDeep(params), language, path);
-  const about = (cause: string) => {
-    if (path !== undefined) return aboutFile(path, cause, language);
-    return server === undefined ? cause : `${escapeText(server)}${JOIN[language].colon}${cause}`;
-  };
-  return {
-    code,
-    reason,
-    ...(layer && { layer }),
-    message: `${about(message)}${others > 0 ? MORE[language](others) : ""}`,
-    hint,
-  };
+  const { message, hint } = escapedMessage(reason, params, language, file);
+  const more = others > 0 ? MORE[language](others) : "";
+  const of = server === undefined ? "" : `${escapeText(server)}${JOIN[language].colon}`;
+  const about = file === undefined ? `${of}${message}` : aboutFile(escapeText(file), message, language);
+  return { code, reason, ...(layer && { layer }), message: `${about}${more}`, hint };
 }
 
 /** Returns a problem as the report has it for its file. */
 export function describeProblem(problem: Problem, language: Language): ReportError {
-  const { message, hint } = formatMessage(
-    problem.reason,
-    escapeDeep(problem.params),
-    language,
-    escapeText(problem.file),
-  );
-  return { code: problemCode(problem), reason: problem.reason, message, hint };
+  const { reason, params, file } = problem;
+  return { code: problemCode(problem), reason, ...escapedMessage(reason, params, language, file) };
 }
 
 /**
@@ -213,35 +178,24 @@ export function countRemoved({ removed }: Pick<Report, "removed">): RemovedCount
  * Kubernetes' termination message (4096 bytes). Cuts the error's words if the text is too long.
  */
 export function terminationMessage(report: Report, limit = 4096): string {
-  let keep = limit;
-  let out = escapeJson(JSON.stringify(summary(report)));
-  while (Buffer.byteLength(out) > limit && keep > 1) {
-    keep = Math.floor(keep / 2);
-    out = escapeJson(JSON.stringify(summary(report, keep)));
+  const { outcome, exitCode, packages, rows, platforms, warnings, error } = report;
+  for (let keep = Infinity; ; keep = Math.floor(Math.min(keep, limit) / 2)) {
+    const cut = (text: string) => (text.length > keep ? `${text.slice(0, keep)}...` : text);
+    const text = escapeJson(
+      JSON.stringify({
+        outcome,
+        exitCode,
+        packages: countActions(packages),
+        rows: countActions(rows),
+        platforms: Object.fromEntries(
+          platforms.map((one) => [platformOf(one), one.complete ? "complete" : "incomplete"]),
+        ),
+        warnings: warnings.length,
+        ...(error && { error: { ...error, message: cut(error.message), hint: cut(error.hint) } }),
+      }),
+    );
+    if (Buffer.byteLength(text) <= limit || keep <= 1) return text;
   }
-  return out;
-}
-
-function summary({ outcome, exitCode, packages, rows, platforms, warnings, error }: Report, keep = Infinity) {
-  return {
-    outcome,
-    exitCode,
-    packages: countActions(packages),
-    rows: countActions(rows),
-    platforms: Object.fromEntries(
-      platforms.map(({ os, arch, complete }) => [
-        arch === null ? os : `${os}/${arch}`,
-        complete ? "complete" : "incomplete",
-      ]),
-    ),
-    warnings: warnings.length,
-    ...(error && { error: shortened(error, keep) }),
-  };
-}
-
-function shortened(error: ReportError, keep: number): ReportError {
-  const cut = (text: string) => (text.length > keep ? `${text.slice(0, keep)}...` : text);
-  return { ...error, message: cut(error.message), hint: cut(error.hint) };
 }
 
 /** The file from which Kubernetes reads a container's termination message. */

@@ -4,6 +4,7 @@ import { readOutput } from "../config/job-settings.ts";
 import { reportPaths, writeReport } from "../config/report-file.ts";
 import { JobError, ProblemError } from "../errors.ts";
 import { EXIT, type ExitCode } from "../exit.ts";
+import { formatMessage } from "../messages/catalog.ts";
 import { JOIN, type Language } from "../messages/define.ts";
 import { createLog, type Log } from "./log.ts";
 import { Recorder } from "./recorder.ts";
@@ -30,12 +31,6 @@ interface ProgramContext {
   leave: (code: ExitCode) => void;
 }
 
-export interface Output {
-  log: Log;
-  recorder: Recorder;
-  end: RunEnd;
-}
-
 /**
  * Opens log, report and screen as the environment configures them; `shown` are public values of the
  * configuration.
@@ -44,19 +39,18 @@ export async function openOutput(
   { command, report }: Pick<Arguments, "command" | "report">,
   shown: readonly string[],
   { program, process, reader, leave }: ProgramContext,
-): Promise<Output> {
+): Promise<{ log: Log; recorder: Recorder; end: RunEnd }> {
   const redact = createRedact(reader.secrets, shown);
   const terminal = openTerminal(report ? 2 : 1, process, process.env);
   const { logLevel, logFormat, language } = readOutput(process.env);
   const format = logFormat === "auto" ? (terminal.isTerminal ? "pretty" : "json") : logFormat;
   if (format === "pretty") await loadCells();
-  const recorder = new Recorder(command, language);
-  recorder.program = program;
+  const recorder = new Recorder(command, language, program);
   const onWarning = (warning: Warning) => recorder.warning(warning);
   const log = createLog({ level: logLevel, format, terminal, redact, language, onWarning });
   const paths = reportPaths(reader.text("REPORT_FILE"));
   const render = await createRender([...paths.map(formOf), report], redact, language);
-  const end = new RunEnd({ command, report, log, redact, recorder, render, reportPaths: paths, leave });
+  const end = new RunEnd({ report, log, redact, recorder, render, reportPaths: paths, leave });
   return { log, recorder, end };
 }
 
@@ -69,33 +63,26 @@ export async function printUsageError(
   // The word may be a URL with a password.
   const redact = createRedact(reader.secrets);
   const { language } = readOutput(process.env);
-  const recorder = new Recorder("init", language);
-  recorder.program = program;
-  const report = recorder.report(error);
   const write = (text: string) => writeNow(2, escapeLines(redact(text)));
-  const { isTerminal, width } = openTerminal(2, process, process.env);
-  if (isTerminal) await loadCells();
+  const terminal = openTerminal(2, process, process.env);
+  if (terminal.isTerminal) await loadCells();
   const { message, hint } = redactDeep(describeError(error, language), redact);
   const said = `${message}\n${JOIN[language].remedyLine}${hint}`;
-  write(`${isTerminal ? wrap(escapeLines(said), width()).join("\n") : said}\n\n${usage}\n`);
+  const lines = terminal.isTerminal ? wrap(escapeLines(said), terminal.width()).join("\n") : said;
+  write(`${lines}\n\n${usage}\n`);
+  const log: Log = {
+    ...createLog({ level: "silent", format: "json", terminal, redact, language }),
+    finish: () => {},
+    warn: (_, reason, params) => write(`${formatMessage(reason, params, language).message}\n`),
+  };
   const paths = reportPaths(reader.text("REPORT_FILE"));
-  const wanted = (["json", "html"] as const).filter((form) => process.argv.includes(`--${form}`));
-  const render = await createRender([...paths.map(formOf), ...wanted], redact, language);
-  for (const path of paths) {
-    try {
-      writeReport(path, render(report, formOf(path)));
-    } catch (failure) {
-      const unwritable = new JobError("report.unwritable", { path, said: wordOf(failure) });
-      write(`${describeError(unwritable, language).message}\n`);
-    }
-  }
-  writeTerminationLog(TERMINATION_LOG, redactDeep(report, redact));
-  for (const form of wanted) writeNow(1, render(report, form));
-  leave(report.exitCode);
+  const report = (["json", "html"] as const).find((form) => process.argv.includes(`--${form}`));
+  const render = await createRender([...paths.map(formOf), report], redact, language);
+  const recorder = new Recorder("init", language, program);
+  new RunEnd({ report, log, redact, recorder, render, reportPaths: paths, leave }).finish(error);
 }
 
 export interface RunEndOptions {
-  command: string;
   /** The form in which the report goes to standard output, if it does. */
   report: ReportForm | undefined;
   log: Log;

@@ -16,26 +16,11 @@ import { type Difference, type Said, type Verdict, verdictOf } from "./verdict.t
  */
 
 /** Events that appear immediately, because the job waits or a step is slow. */
-const SHOWN: ReadonlySet<EventName> = new Set<EventName>([
-  "wait.postgres.layer",
-  "wait.nats.layer",
-  "scan.growing",
-  "lock.waiting",
-  "migrations.waiting",
-  "definitions.waiting",
-  "read.progress",
-  "check.progress",
-  "deep.progress",
-  "upload.progress",
-  "verify.waiting",
-  "gate.waiting",
-  "region.waiting",
-  "run.retry",
-]);
+const SHOWN = /\.(?:waiting|progress|layer)$|^(?:scan\.growing|run\.retry)$/;
 
 /** Whether an event is a line of the screen as soon as it happens. */
 export function isShown(event: EventName, fields: Readonly<Record<string, unknown>>): boolean {
-  return SHOWN.has(event) && (fields.step ?? "progress") === "progress";
+  return SHOWN.test(event) && (fields.step ?? "progress") === "progress";
 }
 
 /** The mark of a line, in a UTF-8 locale and in any other. */
@@ -208,15 +193,10 @@ export function shortDigests(text: string, cells: number): string {
 
 /** Returns a message and its remedy, one below the other, indented after the mark. */
 function paragraph(mark: Mark, { message, hint }: Said, options: ScreenOptions): string[] {
-  const { remedyLine } = JOIN[options.language];
   const width = options.width - HEAD;
-  const [first = "", ...more] = wrap(shortDigests(escapeLines(message), width), width);
-  return [
-    marked(mark, first, options),
-    ...[...more, ...(hint === "" ? [] : wrap(escapeLines(`${remedyLine}${hint}`), width))].map((line) =>
-      marked("none", line, options),
-    ),
-  ];
+  const remedy = hint === "" ? [] : wrap(escapeLines(`${JOIN[options.language].remedyLine}${hint}`), width);
+  const lines = [...wrap(shortDigests(escapeLines(message), width), width), ...remedy];
+  return lines.map((line, index) => marked(index === 0 ? mark : "none", line, options));
 }
 
 /** A line of the list. */
@@ -302,11 +282,7 @@ function fitting(texts: readonly string[]): Cell {
 }
 
 /** Returns the line of something that an action was done to. */
-function changeOf(
-  one: Identity & { action: string },
-  command: string,
-  language: Language,
-): Change & { done: string } {
+function changeOf(one: Identity & { action: string }, command: string, language: Language): Change {
   return {
     mark: ACTION_MARKS[one.action] ?? "changed",
     what: shownName(one, language),
@@ -359,14 +335,9 @@ function removals({ removed }: Report, language: Language): Change[] {
 }
 
 function differing(differences: readonly Difference[], language: Language): Change[] {
-  const packages = Map.groupBy(differences, (one) => shownName(one, language));
-  return [...packages].map(([what, all]) => ({
-    mark: "bad",
-    what,
+  return [...Map.groupBy(differences, (one) => shownName(one, language)).values()].map((all) => ({
+    ...changeOf({ ...(all[0] as Difference), action: "failed" }, "verify", language),
     done: all.map(({ reason }) => wordOr(reason, language, reason)).join(JOIN[language].comma),
-    platform: platformOf(all[0] as Difference),
-    version: all[0]?.version ?? "",
-    bytes: 0,
   }));
 }
 

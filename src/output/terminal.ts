@@ -143,10 +143,6 @@ export function pad(text: string, cells: number): string {
   return text + " ".repeat(Math.max(0, cells - cellWidth(text)));
 }
 
-/** A line must not break before a character of the first set or after one of the second. */
-const CLOSING = /^[，。、；：？！）》」』”’…,.;:?!)\]}]/u;
-const OPENING = /[（《「『“‘([{]$/u;
-
 /** The beginning of a list's line. */
 const ITEM = "- ";
 
@@ -165,7 +161,7 @@ export function wrap(text: string, cells: number): string[] {
 function wrapLine(text: string, cells: number): string[] {
   const lines: string[] = [];
   let line = "";
-  for (const piece of pieces(text)) {
+  for (const piece of text.split(BREAK)) {
     const part = shorten(piece, cells);
     if (line !== "" && cellWidth(line) + cellWidth(part.trimEnd()) > cells) {
       lines.push(line.trimEnd());
@@ -175,36 +171,18 @@ function wrapLine(text: string, cells: number): string[] {
   return [...lines, line.trimEnd()];
 }
 
-/** `12 s`, `3 秒`, `1.5 MiB/s`: a number and its unit stay together. */
-const NUMBER = /^[（(]?[\d.,]*\d $/;
-const UNIT = /^(?:s|min|h|bytes|B|[KMGT]iB|[秒分小字个处次条])(?![\p{L}\d])/u;
+/** Characters of two cells: Chinese, Japanese, Korean, full-width forms and emoji. */
+const WIDE =
+  "[\\u1100-\\u115f\\u2e80-\\u303e\\u3041-\\ua4cf\\uac00-\\ud7a3\\uf900-\\ufaff\\ufe30-\\ufe6f\\uff01-\\uff60\\uffe0-\\uffe6\\p{Emoji_Presentation}\\u{20000}-\\u{3fffd}]";
 
-/**
- * Words with their trailing spaces, Chinese characters with their punctuation, and numbers with their units.
- */
-function pieces(text: string): string[] {
-  const found: string[] = [];
-  for (const piece of smallest(text)) {
-    if (NUMBER.test(found.at(-1) ?? "") && UNIT.test(piece)) found[found.length - 1] += piece;
-    else found.push(piece);
-  }
-  return found;
-}
-
-function smallest(text: string): string[] {
-  const found: string[] = [];
-  // Joined when complete: a long word that grows letter by letter would be copied each time.
-  let piece: string[] = [];
-  for (const cluster of clusters(text)) {
-    const last = piece.at(-1) ?? "";
-    const parts =
-      (last === " " && cluster !== " ") ||
-      (last !== "" && last !== " " && cluster !== " " && (cellWidth(last) > 1 || cellWidth(cluster) > 1));
-    if (parts && !CLOSING.test(cluster) && !OPENING.test(last)) {
-      found.push(piece.join(""));
-      piece = [];
-    }
-    piece.push(cluster);
-  }
-  return piece.length === 0 ? found : [...found, piece.join("")];
-}
+/** Where a line may break: behind spaces, and beside a wide character. */
+const BREAK = new RegExp(
+  [
+    // not after an opening bracket, nor before a closing one, nor inside a character of several parts
+    "(?<![（《「『“‘([{\\u200d])(?![，。、；：？！）》」』”’…,.;:?!)\\]}\\p{M}\\p{Emoji_Modifier}\\u200d])",
+    // not between a number and its unit: `12 s`, `3 秒`, `1.5 MiB/s`
+    `(?<!(?:^| |${WIDE})[(（]?[\\d.,]*\\d (?=(?:s|min|h|bytes|B|[KMGT]iB)(?![\\p{L}\\d])|[秒分小字个处次条]))`,
+    `(?:(?<= )(?! )|(?<=${WIDE})(?! )|(?<! )(?=${WIDE}))`,
+  ].join(""),
+  "u",
+);

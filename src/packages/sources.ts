@@ -1,9 +1,17 @@
 import { createHash } from "node:crypto";
+import { HashedFile, inBlocks } from "../archive/blocks.ts";
 import { type EntryFacts, entriesDigest } from "../archive/entries.ts";
 import { type RepackSource, RepackStream, type RepackTarget } from "../archive/repack-stream.ts";
 import { TarReader } from "../archive/tar-read.ts";
-import type { Entry, FileDigests, OpenFile, Source, ZipLocation } from "../archive/types.ts";
-import { readVerified, type VerifyOptions, verifyEntries } from "../archive/zip-verify.ts";
+import type { Entry, FileDigests, Source, ZipLocation } from "../archive/types.ts";
+import {
+  type OnFile,
+  passStored,
+  readVerified,
+  type VerifyOptions,
+  verifyEntries,
+  type ZipFile,
+} from "../archive/zip-verify.ts";
 import { copyZip, type ZipItem } from "../archive/zip-write.ts";
 import { inParallel } from "../async.ts";
 import { problem } from "../errors.ts";
@@ -37,18 +45,52 @@ const RULE = 1;
 const TARGET_RULE = 2;
 const BLOCK = 1024 * 1024;
 
+/** SHA-256 in hex that sources find out as they are read to their ends, so that nothing is read again. */
+export class Findings {
+  /** Of files on the volume, by `file`. */
+  readonly files = new Map<string, string>();
+  /** Of entries of a zip that were verified, by their offset; undefined: they are not to be verified. */
+  readonly entries: Map<number, string> | undefined;
+
+  constructor({ entries }: { entries: boolean }) {
+    this.entries = entries ? new Map() : undefined;
+  }
+
+  get onFile(): OnFile | undefined {
+    const { entries } = this;
+    return entries && (({ offset }, sha256) => entries.set(offset, sha256));
+  }
+
+  /** Adds the digest of a package's bytes after they were read. */
+  add({ archive, derived }: Package, sha256: string): void {
+    if (!derived) this.files.set(archive.file, sha256);
+    else if (derived.kind === "loose-file") this.files.set(onlyItem(archive, derived).from.file, sha256);
+    else if (derived.kind === "executable" && isZip(archive))
+      this.entries?.set(onlyItem(archive, derived).from.location?.offset ?? -1, sha256);
+  }
+}
+
+interface SourceOptions {
+  /** Called after each read, also one for another source. */
+  onRead?: () => void;
+  findings?: Findings;
+}
+
 /**
  * Returns the bytes of packages as they are stored: a file's own, or derived ones. All that is derived from
  * one tar.gz is read in one pass, at the pace of the slowest: read such sources in parallel, and close one
- * that is given up. `onRead` is called after each read, also one for another source.
+ * that is given up.
  */
-export function packageSources(packages: readonly Package[], onRead = () => {}): Map<Package, Source> {
-  const sources = new Map<Package, Source>(packages.map((pkg) => [pkg, ownSource(pkg, onRead)]));
+export function packageSources(
+  packages: readonly Package[],
+  options: SourceOptions = {},
+): Map<Package, Source> {
+  const sources = new Map<Package, Source>(packages.map((pkg) => [pkg, ownSource(pkg, options)]));
   for (const [archive, group] of Map.groupBy(packages.filter(isOfTar), (pkg) => pkg.archive)) {
     const stream = tarStream(
       archive,
       group.map(({ derived }) => derived),
-      onRead,
+      options,
     );
     for (const [index, pkg] of group.entries())
       sources.set(pkg, streamSource(stream, index, packageSize(pkg)));
@@ -64,10 +106,17 @@ export function lanesFor(packages: readonly Package[]): number {
   return packages.some(isOfTar) ? packages.length : 1;
 }
 
-/** Returns the entry of a zip that reading the package verifies; undefined if it is not one entry. */
-export function cutEntry({ archive, derived }: Package): ZipLocation | undefined {
-  if (!isZip(archive) || derived?.kind !== "executable") return undefined;
-  return onlyItem(archive, derived).from.location;
+/** Stored entries from this size on are verified while their archive is sent. */
+const LARGE = 1024 * 1024;
+
+/** Returns the entries of a zip that reading the package with Findings verifies. */
+export function verifiedEntries({ archive, derived }: Package): ZipLocation[] {
+  if (!isZip(archive) || !("entries" in archive) || (derived && isFromFolder(derived))) return [];
+  const all = derived ? derived.items().map(({ from }) => from) : archive.entries;
+  return all.flatMap(({ kind, location }) => {
+    const isStored = location?.method === 0 && location.compressedSize >= LARGE;
+    return location && kind === "file" && (derived || isStored) ? [location] : [];
+  });
 }
 
 function isOfTar(pkg: Package): pkg is Package & { archive: ControllerArchive; derived: DerivedFromArchive } {
@@ -75,28 +124,43 @@ function isOfTar(pkg: Package): pkg is Package & { archive: ControllerArchive; d
   return archive.kind === "controller" && archive.format === "tar.gz" && derived !== undefined;
 }
 
-function ownSource({ archive, derived }: Package, onRead: () => void): Source {
-  if (!derived) return fileSource(archive);
+function ownSource(pkg: Package, options: SourceOptions): Source {
+  const { archive, derived } = pkg;
+  const { file, size } = archive;
+  const { findings } = options;
+  const onFile = findings?.onFile;
+  if (!derived) {
+    const stored = onFile ? verifiedEntries(pkg) : [];
+    if (!onFile || stored.length === 0) return fileSource(archive);
+    return fileSource(archive, (handle, bytes) => passStored({ file, handle }, bytes, stored, onFile));
+  }
   if (derived.kind === "loose-file") return fileSource(onlyItem(archive, derived).from);
-  if (isFromFolder(derived)) return streamSource(folderStream(archive, derived, onRead), 0, undefined);
+  if (isFromFolder(derived)) return streamSource(folderStream(archive, derived, options), 0, undefined);
+  const read = async function* (zip: ZipFile) {
+    if (derived.kind === "executable") return yield* readVerified(zip, onlyItem(archive, derived).from);
+    // the archive is not sent itself, but its digest is wanted
+    const hashed = findings && derived.kind === "repacked" ? new HashedFile(zip.handle) : undefined;
+    yield* copyZip(zip, derived.items(), onFile);
+    if (hashed) findings?.files.set(file, await hashed.digest(size));
+  };
   return {
     size: derivedSize(archive, derived),
     blocks: (blockSize, signal) =>
-      readStream(archive, (handle) => inBlocks(zipStream(archive, derived, handle, signal), blockSize)),
+      readStream(archive, (handle) => inBlocksOf(blockSize, read({ file, handle, signal }))),
   };
-}
-
-function zipStream(archive: Archive, derived: DerivedFromArchive, handle: OpenFile, signal: AbortSignal) {
-  if (derived.kind === "executable")
-    return readVerified(archive.file, handle, onlyItem(archive, derived).from, signal);
-  return copyZip(archive.file, derived.items(), handle, signal);
 }
 
 function streamSource<From>(stream: RepackStream<From>, index: number, size: number | undefined): Source {
   return {
     size,
-    blocks: (blockSize, signal) => inBlocks(stream.stream(index, signal), blockSize),
+    blocks: (blockSize, signal) => inBlocksOf(blockSize, stream.stream(index, signal)),
   };
+}
+
+function inBlocksOf(blockSize: number, pieces: AsyncIterable<Buffer>): AsyncGenerator<Buffer, void, void> {
+  // no memory before the first piece
+  let block: Buffer | undefined;
+  return inBlocks(pieces, async () => (block ??= Buffer.allocUnsafeSlow(blockSize)));
 }
 
 /**
@@ -106,7 +170,7 @@ function streamSource<From>(stream: RepackStream<From>, index: number, size: num
 function tarStream(
   archive: ControllerArchive,
   derived: readonly DerivedFromArchive[],
-  onRead: () => void,
+  { onRead, findings }: SourceOptions,
 ): RepackStream<Entry> {
   const source: RepackSource<Entry> = {
     size: ({ size }) => size,
@@ -120,10 +184,19 @@ function tarStream(
         await close();
         throw error;
       }
+      // a signature is proved by the bytes that the objects are made of
+      const hashed = findings && archive.signedBy ? new HashedFile(handle) : undefined;
       const tar = new TarReader(archive, handle, signal, onRead);
       return {
         bytes: (entry) => tar.bytes(entry),
         check: () => assertUnchanged(handle, archive),
+        end: async () => {
+          if (!hashed) return;
+          await tar.close();
+          const sha256 = await hashed.digest(archive.size);
+          await assertUnchanged(handle, archive);
+          findings?.files.set(archive.file, sha256);
+        },
         close: () => tar.close().finally(close),
       };
     },
@@ -143,7 +216,7 @@ function tarStream(
 function folderStream(
   { file }: Archive,
   derived: DerivedFromFolder,
-  onRead: () => void,
+  { onRead, findings }: SourceOptions,
 ): RepackStream<TreeEntry> {
   const places = new Map(derived.items().map(({ from }, index) => [from, index]));
   const source: RepackSource<TreeEntry> = {
@@ -151,10 +224,13 @@ function folderStream(
     place: (from) => places.get(from) ?? 0,
     open: async (signal) => ({
       async *bytes(from) {
+        const sha256 = createHash("sha256");
         for await (const block of fileSource(from).blocks(BLOCK, signal)) {
-          onRead();
+          onRead?.();
+          sha256.update(block);
           yield block;
         }
+        findings?.files.set(from.file, sha256.digest("hex"));
       },
       // each file was checked at its own end
       check: async () => {},
@@ -405,26 +481,4 @@ function entryDigest({ location, offset, path }: Entry, { file }: Archive, diges
   const sha256 = digests.get(location?.offset ?? offset ?? -1);
   if (sha256 === undefined) throw new Error(`${file}: no digest of ${path}`);
   return sha256;
-}
-
-/** Joins pieces of any length to blocks of one length; a block is valid until the next is requested. */
-async function* inBlocks(
-  pieces: AsyncIterable<Buffer>,
-  blockSize: number,
-): AsyncGenerator<Buffer, void, void> {
-  let block: Buffer | undefined;
-  let filled = 0;
-  for await (const piece of pieces) {
-    // no memory before the first piece
-    block ??= Buffer.allocUnsafeSlow(blockSize);
-    for (let used = 0; used < piece.length; ) {
-      const copied = piece.copy(block, filled, used);
-      used += copied;
-      filled += copied;
-      if (filled < blockSize) continue;
-      yield block;
-      filled = 0;
-    }
-  }
-  if (block && filled > 0) yield block.subarray(0, filled);
 }

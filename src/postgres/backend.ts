@@ -4,15 +4,9 @@ import { Patience } from "../async.ts";
 
 /** Milliseconds without an answer after which the check for a pooler that shares the session is given up. */
 const SILENCE = 3000;
-/**
- * A pool lends the session that was given back last, so one comparison is mostly enough; the others are for
- * connections in between.
- */
+/** A pool lends the session that was given back last; the others are for connections in between. */
 const COMPARISONS = 6;
-/**
- * Milliseconds; longer than any statement of the job needs, shorter than the limit after which it is given
- * up.
- */
+/** Milliseconds; longer than any statement needs, shorter than the limit of a query. */
 const STATEMENT_TIMEOUT = 25_000;
 
 /**
@@ -23,9 +17,8 @@ const STATEMENT_TIMEOUT = 25_000;
 const SEARCH_PATH = "pg_catalog, pg_temp";
 
 /**
- * Settings of the session, whatever the server's defaults are: it is not ended while it is idle during an
- * upload, and the server soon notices a lost connection. Units: PostgreSQL's "Client Connection Defaults" and
- * "Connections".
+ * Settings of the session: it is not ended while it is idle during an upload, and the server soon notices
+ * a lost connection. Units: PostgreSQL's "Client Connection Defaults" and "Connections".
  */
 const SETTINGS = {
   search_path: SEARCH_PATH,
@@ -39,9 +32,7 @@ const SETTINGS = {
   tcp_user_timeout: "30000",
 };
 
-/**
- * Begins a transaction with that path: for a session that is lent to others, in which nothing may stay set.
- */
+/** Begins a transaction with that path, in a session that is lent to others. */
 export const BEGIN_LOCAL = `BEGIN; SET LOCAL search_path = ${SEARCH_PATH}`;
 
 /** A session as the server knows it; the time distinguishes it from a later one with the same pid. */
@@ -64,31 +55,36 @@ const APPLY = `SELECT pg_catalog.set_config(known.name, wanted.value, false)
 const APPLY_VALUES = [JSON.stringify(SETTINGS)];
 
 /**
- * Reads which session serves this connection, and, if the session is surely its own, applies SETTINGS: in one
- * statement, because each is a round trip. A pooler shows in a cancel key whose pid is not the session's.
+ * Reads which session serves this connection, and applies SETTINGS unless it is shared: in a session that is
+ * lent to others they would be theirs too. One statement, because each is a round trip. A pooler shows in a
+ * cancel key whose pid is not the session's. `open` opens another connection; calls `answered` for each
+ * answer.
  */
-export async function openSession(client: Client): Promise<{ backend: Backend; own: boolean }> {
+export async function openSession(
+  client: Client,
+  open: (onAnswer: () => void) => Promise<Client>,
+  answered: () => void,
+): Promise<{ backend: Backend; shared: boolean }> {
   const { processID = null } = client as Client & { processID?: number | null };
   const { rows } = await client.query<Backend>(
     `SELECT ${BACKEND}, ARRAY(${APPLY}
       WHERE pg_catalog.pg_backend_pid() OPERATOR(pg_catalog.=) $2::pg_catalog.int4)`,
     [...APPLY_VALUES, processID],
   );
+  answered();
   const backend = { pid: Number(rows[0]?.pid), startedAt: rows[0]?.startedAt ?? "" };
-  return { backend, own: backend.pid === processID };
-}
-
-/** Applies SETTINGS to a session that a pooler keeps for this connection. */
-export async function keepSession(client: Client): Promise<void> {
-  await client.query(APPLY, APPLY_VALUES);
+  const isOwn = backend.pid === processID;
+  const shared = !isOwn && (await isShared(client, open, answered));
+  if (!isOwn && !shared) await client.query(APPLY, APPLY_VALUES);
+  return { backend, shared };
 }
 
 /**
  * Returns whether several connections share one session one after the other, as with pgbouncer's `pool_mode =
  * transaction`: a lock or a setting in the session then does not belong to this connection. It shows while a
- * second connection is in a transaction. Calls `answered` for each answer.
+ * second connection is in a transaction.
  */
-export async function isShared(
+async function isShared(
   client: Client,
   open: (onAnswer: () => void) => Promise<Client>,
   answered: () => void,
@@ -136,17 +132,4 @@ export async function isShared(
     };
     opening.then(close).catch(() => {});
   }
-}
-
-type Query = <R extends pg.QueryResultRow>(sql: string, values?: unknown[]) => Promise<R[]>;
-
-/**
- * Ends a session of this job that was lost: it may hold the lock until the server notices that the connection
- * is gone.
- */
-export async function endSession({ query }: { query: Query }, { pid, startedAt }: Backend): Promise<void> {
-  await query(
-    "SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE pid = $1 AND backend_start::text = $2",
-    [pid, startedAt],
-  );
 }

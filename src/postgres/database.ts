@@ -1,25 +1,20 @@
 import type { Socket } from "node:net";
+import { setTimeout as sleep } from "node:timers/promises";
 import type { ConnectionOptions } from "node:tls";
 import pg from "pg";
 import { createTurns, Patience } from "../async.ts";
 import type { DbConfig, DbServer } from "../config/db-settings.ts";
 import { JobError } from "../errors.ts";
 import type { CatalogPurpose } from "../messages/postgres.ts";
-import { type Backend, BEGIN_LOCAL, type Client, isShared, keepSession, openSession } from "./backend.ts";
+import { type Backend, BEGIN_LOCAL, type Client, openSession } from "./backend.ts";
 
-/**
- * Milliseconds without an answer after which a query is given up: none of the job's needs a second on a
- * healthy server.
- */
+/** Milliseconds without an answer after which a query is given up; none needs a second. */
 const QUERY_TIMEOUT = 30_000;
 
 interface QueryOptions {
   /** Milliseconds without an answer after which the connection counts as lost. */
   timeout?: number;
-  /**
-   * What the statement asks the database's catalog for. A server that cannot answer it is another product
-   * (exit 78).
-   */
+  /** What it asks the database's catalog for; a server that cannot answer that is another product. */
   about?: CatalogPurpose;
 }
 
@@ -43,10 +38,7 @@ export interface Database {
 
 /** How a database is reached. */
 export interface Access {
-  /**
-   * Opens a connection on which a login can begin: TLS is set up already. Calls `onAnswer` for each answer of
-   * the server, those to the login included.
-   */
+  /** Opens a connection with TLS, before the login; `onAnswer` is called for each of the server's answers. */
   connect: (onAnswer: () => void) => Promise<Socket>;
   /** Called for each statement that the server has answered. */
   answered: () => void;
@@ -72,18 +64,10 @@ export async function openDatabase(
   };
   client.on("error", lose);
   client.on("end", () => lose());
-  const prepare = async () => {
-    const { backend, own } = await openSession(client);
-    answered();
-    const shared = !own && (await isShared(client, open, answered));
-    // A setting in a session that is lent to others would be theirs too.
-    if (!own && !shared) await keepSession(client);
-    return { shared, backend };
-  };
-  let session: { shared: boolean; backend: Backend };
+  let session: Awaited<ReturnType<typeof openSession>>;
   try {
     await client.connect();
-    session = await prepare().catch(async (error) => {
+    session = await openSession(client, open, answered).catch(async (error) => {
       throw (await catalogFailure(client, "session", error)) ?? error;
     });
   } catch (error) {
@@ -130,12 +114,17 @@ export async function openDatabase(
     },
     async close() {
       closing = true;
-      await Promise.race([
-        client.end().catch(() => {}),
-        new Promise((done) => setTimeout(done, 1000).unref()),
-      ]);
+      await Promise.race([client.end().catch(() => {}), sleep(1000, undefined, { ref: false })]);
     },
   };
+}
+
+/** Ends a session of this job that was lost, and that may hold the lock until the server notices. */
+export async function endSession(db: Database, { pid, startedAt }: Backend): Promise<void> {
+  await db.query(
+    "SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE pid = $1 AND backend_start::text = $2",
+    [pid, startedAt],
+  );
 }
 
 /** Runs a statement in a transaction that has its own search_path. */
@@ -190,16 +179,10 @@ function createClient(config: DbConfig, server: DbServer, socket: Socket): Clien
   return Object.assign(client, { socket });
 }
 
-/**
- * undefined_table, undefined_column, undefined_function, undefined_object, syntax_error,
- * feature_not_supported
- */
+/** undefined table, column, function or object; syntax error; feature not supported */
 const UNKNOWN = ["42P01", "42703", "42883", "42704", "42601", "0A000"];
 
-/**
- * Returns exit 78 if the server does not know its catalog as Postgres does, so that waiting cannot help;
- * undefined for other errors.
- */
+/** Returns exit 78 for a server that does not know Postgres' catalog; undefined for other errors. */
 async function catalogFailure(
   client: Client,
   purpose: CatalogPurpose,
@@ -213,10 +196,7 @@ async function catalogFailure(
   return new JobError("postgres.catalog", params, { layer: "table", cause: error });
 }
 
-/**
- * Returns SQLSTATE and words of an error as the server sent it, also if the job has given it a reason; "" for
- * any other error.
- */
+/** Returns SQLSTATE and words of a server's error, or of the cause of the job's; "" for any other. */
 export function serverError(error: unknown): { code: string; message: string } {
   const cause = error instanceof JobError ? error.cause : error;
   const { code = "", message = "" } = (cause ?? {}) as { code?: string; message?: string };
@@ -249,9 +229,7 @@ function statementFailure(cause: unknown, lost: AbortSignal, lose: (cause?: unkn
   return new JobError(/^(53|40|55P03|57014)/.test(code) ? "row.busy" : "row.refused", said, { cause });
 }
 
-/**
- * Returns DB_SSLMODE as node:tls options, after libpq: `require` verifies the chain only if a CA is given.
- */
+/** Returns DB_SSLMODE as node:tls options: as in libpq, `require` verifies the chain only with a CA. */
 export function tlsOptions({ ssl }: DbConfig): ConnectionOptions {
   return {
     ...(ssl.ca && { ca: ssl.ca }),

@@ -8,10 +8,7 @@ import type { Database } from "./database.ts";
 const POLL = 300;
 /** Milliseconds between two proofs, which also keep the connection from being dropped as idle. */
 const WATCH = 3000;
-/**
- * Milliseconds for the answer to a proof, then the connection counts as lost: a server on a busy machine may
- * take seconds.
- */
+/** Milliseconds for the answer to a proof: a server on a busy machine may take seconds. */
 const PROOF_TIMEOUT = 15_000;
 /** Statements after which a pool has lent each of its sessions. */
 const TURNS = 50;
@@ -29,15 +26,9 @@ interface LockOptions {
 export interface Lock {
   /** Aborted, with the reason, when the lock turns out to be no longer held. */
   readonly lost: AbortSignal;
-  /**
-   * When it was taken, as by performance.now(): an earlier holder proved its lock before that for whatever it
-   * still had under way.
-   */
+  /** When it was taken, by performance.now(): an earlier holder proved its lock before that. */
   readonly acquiredAt: number;
-  /**
-   * Proves that this session holds it now. Throws retryable `lock.lost`, or exit 78 if a pooler shares the
-   * session.
-   */
+  /** Proves that this session holds it. Throws retryable `lock.lost`, or exit 78 behind a shared session. */
   prove(): Promise<void>;
   release(): Promise<void>;
 }
@@ -74,15 +65,38 @@ export async function acquireLock(db: Database, bucket: string, options: LockOpt
   };
   const taken = await poll(tryLock, { until: (locked) => locked, backoff: until(deadline, POLL), signal });
   if (!taken) throw new JobError("lock.held", { bucket, ...(await readHolder(db, key)), waited: timeout });
-  const lock = new HeldLock(db, key);
-  try {
-    await lock.prove();
-  } catch (error) {
+  const acquiredAt = performance.now();
+  const lost = new AbortController();
+  const prove = () => proveHeld(db, key, lost.signal);
+  await prove().catch(async (error) => {
     if (pid !== db.backend.pid) await releaseElsewhere(db, key, pid);
     throw error;
-  }
-  lock.watch();
-  return lock;
+  });
+  // While a statement is under way the connection is not idle, and that statement would fail.
+  const watch = () => db.busy() || prove().catch((error) => lost.abort(error));
+  const timer = setInterval(watch, WATCH);
+  return {
+    lost: lost.signal,
+    acquiredAt,
+    prove,
+    async release() {
+      clearInterval(timer);
+      if (lost.signal.aborted || db.lost.aborted) return;
+      const unlock = "SELECT pg_advisory_unlock($1::bigint)";
+      await db.query(unlock, [key], { timeout: PROOF_TIMEOUT }).catch(() => {});
+    },
+  };
+}
+
+async function proveHeld(db: Database, key: string, lost: AbortSignal): Promise<void> {
+  lost.throwIfAborted();
+  const [row] = await db.query<{ pid: number; held: boolean }>(
+    `SELECT pg_backend_pid() AS pid, EXISTS (${HOLDERS} AND pid = pg_backend_pid()) AS held`,
+    [key],
+    { timeout: PROOF_TIMEOUT, about: "lock" },
+  );
+  if (row?.pid !== db.backend.pid) throw new JobError("lock.pooled", {});
+  if (!row.held) throw new JobError("lock.lost", {}, { retryable: true });
 }
 
 /** Releases a lock that a pooler took in a session that it lends to others. */
@@ -94,52 +108,6 @@ async function releaseElsewhere(db: Database, key: string, pid: number): Promise
   }
   // The pool opens another session in its place.
   await db.query(`SELECT pg_terminate_backend(pid) FROM (${HOLDERS}) AS held WHERE pid = $2`, [key, pid]);
-}
-
-class HeldLock implements Lock {
-  readonly #db: Database;
-  readonly #key: string;
-  readonly #lost = new AbortController();
-  readonly acquiredAt = performance.now();
-  #timer: NodeJS.Timeout | undefined;
-
-  constructor(db: Database, key: string) {
-    this.#db = db;
-    this.#key = key;
-  }
-
-  get lost(): AbortSignal {
-    return this.#lost.signal;
-  }
-
-  async prove(): Promise<void> {
-    this.#lost.signal.throwIfAborted();
-    const [row] = await this.#db.query<{ pid: number; held: boolean }>(
-      `SELECT pg_backend_pid() AS pid, EXISTS (${HOLDERS} AND pid = pg_backend_pid()) AS held`,
-      [this.#key],
-      { timeout: PROOF_TIMEOUT, about: "lock" },
-    );
-    if (row?.pid !== this.#db.backend.pid) throw new JobError("lock.pooled", {});
-    if (!row.held) throw new JobError("lock.lost", {}, { retryable: true });
-  }
-
-  /**
-   * Proves the lock every few seconds. While a statement is under way the connection is not idle, and that
-   * statement would fail.
-   */
-  watch(): void {
-    this.#timer = setInterval(() => {
-      if (this.#db.busy()) return;
-      this.prove().catch((error) => this.#lost.abort(error));
-    }, WATCH);
-  }
-
-  async release(): Promise<void> {
-    clearInterval(this.#timer);
-    if (this.#lost.signal.aborted || this.#db.lost.aborted) return;
-    const unlock = "SELECT pg_advisory_unlock($1::bigint)";
-    await this.#db.query(unlock, [this.#key], { timeout: PROOF_TIMEOUT }).catch(() => {});
-  }
 }
 
 /** Rows of pg_locks for a key: a bigint is stored there as two halves (PostgreSQL: "pg_locks"). */
@@ -154,16 +122,8 @@ export async function isLockHeld(db: Database, bucket: string): Promise<boolean>
   return row?.held === true;
 }
 
-interface Holder {
-  /** 0: it is gone by now. */
-  pid: number;
-  /** Address of its client, or what the server shows of it. */
-  client: string;
-  /** Seconds since its session began. */
-  age: number;
-}
-
-async function readHolder(db: Database, key: string): Promise<Holder> {
+/** Returns the lock's holder: pid (0: it is gone by now), client, age in seconds. */
+async function readHolder(db: Database, key: string) {
   const [row] = await db.query<{ pid: number; client: string | null; age: number | null }>(
     `SELECT held.pid, coalesce(host(client_addr), application_name) AS client,
             extract(epoch FROM now() - backend_start)::int AS age

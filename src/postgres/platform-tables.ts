@@ -1,7 +1,7 @@
 import { archOf, isKeyPart, OPERATING_SYSTEMS, type Os, regionId } from "../identity.ts";
 import type { CollectorDefinition } from "../packages/package.ts";
 import type { Database } from "./database.ts";
-import { COLLECTOR_TABLE, MIGRATIONS_TABLE, quote, REGION_TABLE } from "./table.ts";
+import { COLLECTOR_TABLE, MIGRATIONS_TABLE, qualified, REGION_TABLE } from "./table.ts";
 
 interface DefinitionRow {
   name: string | null;
@@ -35,7 +35,7 @@ export async function readDefinitions(db: Database, schema: string): Promise<Def
   const optional = (column: string) => (has.has(column) ? column : "NULL");
   const rows = await db.query<DefinitionRow>(
     `SELECT name, node_operating_system AS os, ${optional("cpu_architecture")} AS arch, executable_path AS path,
-       ${optional("package_name")} AS package FROM ${quote(schema)}.${quote(COLLECTOR_TABLE)} ORDER BY name`,
+       ${optional("package_name")} AS package FROM ${qualified(schema, COLLECTOR_TABLE)} ORDER BY name`,
   );
   const isUsable = ({ name }: DefinitionRow) => isKeyPart(name ?? "");
   return {
@@ -66,10 +66,7 @@ function belowTop(path: string, os: Os): string | undefined {
 
 /** The progress of BK-Lite's first start, as its tables show it. */
 export interface StartProgress {
-  /**
-   * The number of applied migrations, and whether the newest is younger than a minute; undefined: it cannot
-   * be read.
-   */
+  /** The number of migrations, and whether the newest is younger than a minute; undefined: not readable. */
   migrations: { count: number; young: boolean } | undefined;
   /** The list of migrations exists, but this user may not read it. */
   unreadable: boolean;
@@ -79,8 +76,7 @@ export interface StartProgress {
 
 /** Reads the progress of BK-Lite's first start. Ages are by the database's clock. */
 export async function readStartProgress(db: Database, schema: string): Promise<StartProgress> {
-  const qualified = (table: string) => `${quote(schema)}.${quote(table)}`;
-  const [migrations, collectors] = [qualified(MIGRATIONS_TABLE), qualified(COLLECTOR_TABLE)];
+  const [migrations, collectors] = [qualified(schema, MIGRATIONS_TABLE), qualified(schema, COLLECTOR_TABLE)];
   // null: there is no such table
   const [may] = await db.query<{ migrations: boolean | null; collectors: boolean | null }>(
     `SELECT has_table_privilege(to_regclass($1::text), 'SELECT') AS migrations,
@@ -112,11 +108,9 @@ interface RegionTable {
   unusable: number;
 }
 
-/**
- * Reads the cloud regions; none if the table does not exist. Nothing in a name can end a line or hide text.
- */
+/** Reads the cloud regions; none without the table. Nothing in a name can end a line or hide text. */
 export async function readRegions(db: Database, schema: string): Promise<RegionTable> {
-  const table = `${quote(schema)}.${quote(REGION_TABLE)}`;
+  const table = qualified(schema, REGION_TABLE);
   const [found] = await db.query<{ may: boolean | null; columns: boolean }>(
     `SELECT has_table_privilege(to_regclass($1::text), 'SELECT') AS may,
             (SELECT count(*) = 2 FROM pg_attribute WHERE attrelid = to_regclass($1::text)

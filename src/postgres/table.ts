@@ -12,6 +12,11 @@ export const COLLECTOR_TABLE = "node_mgmt_collector";
 export const MIGRATIONS_TABLE = "django_migrations";
 export const REGION_TABLE = "node_mgmt_cloudregion";
 
+/** Returns a table's name with its schema, quoted. */
+export function qualified(schema: string, table: string): string {
+  return `${quote(schema)}.${quote(table)}`;
+}
+
 /** Returns an SQL identifier, quoted. */
 export function quote(identifier: string): string {
   return `"${identifier.replaceAll('"', '""')}"`;
@@ -32,6 +37,13 @@ const REQUIRED = [
 ] as const;
 const OPTIONAL = ["domain", "updated_by_domain", "cpu_architecture", "sha256", "status"] as const;
 type OptionalColumn = (typeof OPTIONAL)[number];
+/** The newest known column of each state; state A has none of them. */
+const STATES = [
+  ["status", "E"],
+  ["sha256", "D"],
+  ["cpu_architecture", "C"],
+  ["domain", "B"],
+] as const;
 const KNOWN: ReadonlySet<string> = new Set(["id", ...REQUIRED, ...OPTIONAL]);
 
 /** Columns of an existing row that the job updates if they differ, and if the table has them. */
@@ -42,8 +54,7 @@ export type RowColumn = (typeof CHANGED)[number];
 export interface TableShape {
   /** Quoted and qualified, ready for SQL. */
   table: string;
-  /** By the newest known column: E has status, D sha256, C cpu_architecture, B domain, A none of them. */
-  state: "A" | "B" | "C" | "D" | "E";
+  state: (typeof STATES)[number][1] | "A";
   optional: ReadonlySet<OptionalColumn>;
   /** State C and later: the architecture is part of a package's identity and key. */
   archColumn: boolean;
@@ -55,16 +66,13 @@ export interface TableShape {
   refusal: JobError | undefined;
 }
 
-/**
- * Returns the table's shape from what the catalog says. Throws exit 78 if a column is missing that the job
- * cannot do without.
- */
+/** Returns the table's shape. Throws exit 78 if it lacks a column that the job cannot do without. */
 export function shapeOf(
   facts: TableFacts,
   schema: string,
   rowDefaults: ReadonlyMap<string, string>,
 ): TableShape {
-  const table = `${quote(schema)}.${quote(TABLE)}`;
+  const table = qualified(schema, TABLE);
   const byName = new Map(facts.columns.map((column) => [column.name, column]));
   const missing = ["id", ...REQUIRED].filter((name) => !byName.has(name));
   if (missing.length > 0) throw refuse("table.incomplete", { table, columns: missing.join(", ") });
@@ -72,20 +80,13 @@ export function shapeOf(
   const defaults = new Map([...rowDefaults].filter(([name]) => byName.has(name) && !KNOWN.has(name)));
   return {
     table,
-    state: stateOf(optional),
+    state: STATES.find(([column]) => optional.has(column))?.[1] ?? "A",
     optional,
     archColumn: optional.has("cpu_architecture"),
     sequence: byName.get("id")?.identity ? undefined : (facts.sequence?.name ?? undefined),
     defaults,
     refusal: refusalOf(table, facts, rowDefaults),
   };
-}
-
-function stateOf(optional: ReadonlySet<OptionalColumn>): TableShape["state"] {
-  if (optional.has("status")) return "E";
-  if (optional.has("sha256")) return "D";
-  if (optional.has("cpu_architecture")) return "C";
-  return optional.has("domain") ? "B" : "A";
 }
 
 function refuse<Id extends ReasonId>(reason: Id, params: Params<Id>): JobError<Id> {
@@ -123,11 +124,6 @@ export function changesRows({ writes, deletes }: TableUse): boolean {
   return writes || deletes !== "nothing";
 }
 
-/** Returns the columns that an INSERT names, without the identity. */
-function insertedColumns({ optional, defaults }: TableShape): string[] {
-  return [...REQUIRED, ...optional, ...defaults.keys()];
-}
-
 /** Returns the columns of an existing row that the job may update on this server. */
 export function changedColumns({ optional }: TableShape): RowColumn[] {
   return CHANGED.filter((name) => name === "name" || optional.has(name));
@@ -162,10 +158,7 @@ interface TableFacts {
   found: boolean;
   /** The columns that this user may see: all of them with SELECT. */
   columns: readonly ColumnFacts[];
-  /**
-   * Columns of unique and exclusion constraints and unique indexes, also in an expression or a WHERE; the
-   * primary key's among them.
-   */
+  /** Columns of unique indexes and constraints, exclusions and the primary key, also in their expressions. */
   unique: readonly string[];
   mayRead: boolean;
   mayDelete: boolean;
@@ -225,8 +218,7 @@ const FACTS = `
 
 /** Reads, in one statement, all that the catalog says of the packages' table. */
 export async function readFacts(db: Database, schema: string): Promise<TableFacts> {
-  const qualified = (table: string) => `${quote(schema)}.${quote(table)}`;
-  const values = [schema, TABLE, qualified(TABLE), qualified(COLLECTOR_TABLE)];
+  const values = [schema, TABLE, qualified(schema, TABLE), qualified(schema, COLLECTOR_TABLE)];
   const [facts] = await db.query<TableFacts>(FACTS, values, { about: "table" });
   if (!facts) throw new Error("the catalog's answer has no row");
   return facts;
@@ -234,19 +226,20 @@ export async function readFacts(db: Database, schema: string): Promise<TableFact
 
 /** Returns the GRANT statements that would give this user what the job lacks (PostgreSQL: "Privileges"). */
 export function missingGrants(facts: TableFacts, schema: string, shape: TableShape, use: TableUse): string[] {
-  const { table, sequence } = shape;
+  const { table, sequence, optional, defaults } = shape;
   const to = quote(facts.user);
   const lacks = (what: "insert" | "update", names: readonly string[]) =>
     use.writes && !names.every((name) => facts.columns.find((column) => column.name === name)?.[what]);
   const updated = [...changedColumns(shape), "updated_at", "updated_by"];
   const missing: string[] = [];
-  if (lacks("insert", insertedColumns(shape))) missing.push(`GRANT INSERT ON ${table} TO ${to}`);
+  if (lacks("insert", [...REQUIRED, ...optional, ...defaults.keys()]))
+    missing.push(`GRANT INSERT ON ${table} TO ${to}`);
   if (lacks("update", updated)) missing.push(`GRANT UPDATE (${updated.join(", ")}) ON ${table} TO ${to}`);
   if (deletesRows(shape, use) && !facts.mayDelete) missing.push(`GRANT DELETE ON ${table} TO ${to}`);
   if (use.writes && sequence !== undefined && facts.sequence?.usable === false)
     missing.push(`GRANT USAGE ON SEQUENCE ${sequence} TO ${to}`);
   if (facts.mayReadCollectors === false)
-    missing.push(`GRANT SELECT ON ${quote(schema)}.${quote(COLLECTOR_TABLE)} TO ${to}`);
+    missing.push(`GRANT SELECT ON ${qualified(schema, COLLECTOR_TABLE)} TO ${to}`);
   return missing;
 }
 
@@ -255,10 +248,7 @@ function deletesRows({ optional }: TableShape, { deletes }: TableUse): boolean {
   return deletes === "versions" || (deletes === "unfinished" && optional.has("status"));
 }
 
-/**
- * Returns the statement that lets this user reach all rows if row-level security hides some; undefined: none
- * is hidden.
- */
+/** Returns the statement that lets this user reach rows which row-level security hides; undefined: none. */
 export function missingPolicy(facts: TableFacts, shape: TableShape, use: TableUse): string | undefined {
   if (!facts.secured) return undefined;
   const open = facts.policies.filter((policy) => policy.permissive && policy.open);

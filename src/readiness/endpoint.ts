@@ -59,20 +59,6 @@ export function layerError<Id extends ReasonId>(
 /** Milliseconds for each address of a name that has several; node gives up a slow one after 250 otherwise. */
 const ADDRESS_TIMEOUT = 2000;
 
-/** Resolves a host as any client would; an address needs no resolving. Throws JobError of the layer `dns`. */
-async function resolveHost(
-  { service, host, where }: Endpoint,
-  signal: AbortSignal,
-): Promise<LookupAddress[]> {
-  const family = isIP(host);
-  if (family !== 0) return [{ address: host, family }];
-  try {
-    return await abortable(lookup(host, { all: true }), signal);
-  } catch (error) {
-    throw layerError("dns", `${service}.dns`, { where, said: causeOf(error) }, error);
-  }
-}
-
 /**
  * Opens a connection, which is destroyed when the attempt's signal aborts. It is not read yet, so the first
  * reader gets the first byte. Throws JobError of the layer `dns` or `tcp`.
@@ -85,7 +71,8 @@ export async function dial(
   const { signal } = attempt;
   attempt.enter("dns");
   const local = isSocketFolder(host);
-  const addresses = local ? [] : await resolveHost(endpoint, signal);
+  const family = isIP(host);
+  const addresses = local || family ? [{ address: host, family }] : await resolveHost(endpoint, signal);
   attempt.enter("tcp");
   const socket = tcpConnect({
     ...(local ? { path: where } : { host, port, lookup: (_name, _options, done) => done(null, addresses) }),
@@ -106,6 +93,17 @@ export async function dial(
     if (local) throw layerError("tcp", "postgres.socket", { where, said }, error);
     const refused = said.includes("ECONNREFUSED");
     throw layerError("tcp", `${service}.tcp.${refused ? "refused" : "failed"}`, { where, said }, error);
+  }
+}
+
+async function resolveHost(
+  { service, host, where }: Endpoint,
+  signal: AbortSignal,
+): Promise<LookupAddress[]> {
+  try {
+    return await abortable(lookup(host, { all: true }), signal);
+  } catch (error) {
+    throw layerError("dns", `${service}.dns`, { where, said: causeOf(error) }, error);
   }
 }
 
@@ -134,10 +132,7 @@ export async function startTls(
   }
 }
 
-/**
- * Reads until `enough`, at most 64 KiB, and leaves the rest to the next reader. Throws EndedError if the
- * connection ends before.
- */
+/** Reads until `enough`, at most 64 KiB. Throws EndedError if the connection ends before. */
 export function readUntil(
   socket: Socket,
   enough: (data: Buffer) => boolean,
@@ -179,41 +174,25 @@ export class EndedError extends Error {
 
 /** Returns the beginning of what another program said, as printable characters. */
 export function excerpt(data: Buffer): string {
-  const text =
-    data
-      .subarray(0, 60)
-      .toString("latin1")
-      .split(/[\r\n]/)[0] ?? "";
-  return text.replace(/[^\x20-\x7e]/g, ".");
+  const [line = ""] = data.toString("latin1", 0, 60).split(/[\r\n]/);
+  return line.replace(/[^\x20-\x7e]/g, ".");
 }
-
-const UNTRUSTED = [
-  "CERT_SIGNATURE_FAILURE",
-  "CERT_UNTRUSTED",
-  "CERT_REVOKED",
-  "DEPTH_ZERO_SELF_SIGNED_CERT",
-  "INVALID_CA",
-  "INVALID_PURPOSE",
-  "SELF_SIGNED_CERT_IN_CHAIN",
-  "UNABLE_TO_GET_ISSUER_CERT",
-  "UNABLE_TO_GET_ISSUER_CERT_LOCALLY",
-  "UNABLE_TO_VERIFY_LEAF_SIGNATURE",
-];
 
 /** Returns what a TLS error means; undefined for any other error. Waiting helps against none of these. */
 export function tlsFailure({ service, where }: Endpoint, error: unknown): JobError | undefined {
   const { code = "" } = (error ?? {}) as NodeJS.ErrnoException;
-  const id = tlsReason(code);
+  const id = TLS_REASONS.find(([pattern]) => pattern.test(code))?.[1];
   return id && layerError("tls", `${service}.tls.${id}`, { where, said: causeOf(error) }, error);
 }
 
-function tlsReason(code: string) {
-  if (code === "CERT_HAS_EXPIRED" || code === "CERT_NOT_YET_VALID") return "expired";
-  if (code === "ERR_TLS_CERT_ALTNAME_INVALID") return "name";
-  if (UNTRUSTED.includes(code)) return "untrusted";
-  if (/^ERR_SSL_.*(ALERT|CERTIFICATE)/.test(code)) return "rejected";
-  return /^ERR_(SSL|OSSL)_/.test(code) ? "handshake" : undefined;
-}
+/** Codes of node:tls and OpenSSL, the first that matches. */
+const TLS_REASONS = [
+  [/^CERT_(HAS_EXPIRED|NOT_YET_VALID)$/, "expired"],
+  [/^ERR_TLS_CERT_ALTNAME_INVALID$/, "name"],
+  [/^(CERT_|DEPTH_ZERO_|INVALID_(CA|PURPOSE)|SELF_SIGNED_|UNABLE_TO_)/, "untrusted"],
+  [/^ERR_SSL_.*(ALERT|CERTIFICATE)/, "rejected"],
+  [/^ERR_(SSL|OSSL)_/, "handshake"],
+] as const;
 
 /** Formats an error as one line, in the words of whatever raised it. */
 export function causeOf(error: unknown): string {

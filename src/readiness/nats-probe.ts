@@ -92,17 +92,11 @@ interface Login {
   attempt: Attempt;
 }
 
-/** A connection that is ready for the login, and the certificates that the server showed. */
-interface Reached {
-  open: OpenConnection;
-  chain: X509Certificate[];
-}
-
 /**
  * Connects and logs in with the URL's credentials percent-decoded, and, if the server refuses those, again as
  * they stand: nats.py reads them so. Throws JobError of the layers `dns` to `login`.
  */
-async function logIn(login: Login): Promise<{ nc: NatsConnection; chain: Reached["chain"] }> {
+async function logIn(login: Login): Promise<{ nc: NatsConnection; chain: readonly X509Certificate[] }> {
   const { open, chain } = await reachLogin(login);
   try {
     return { nc: await logInOn(open, login), chain };
@@ -113,26 +107,23 @@ async function logIn(login: Login): Promise<{ nc: NatsConnection; chain: Reached
   }
 }
 
-/** Goes as far as the login: TCP, the server's INFO line, TLS. */
-async function reachLogin(login: Login): Promise<Reached> {
+/** Goes as far as the login: TCP, the server's INFO line, TLS. Returns the server's certificates too. */
+async function reachLogin(login: Login) {
   const { endpoint, server, config, attempt } = login;
+  const { handshakeFirst } = config.tls;
   const plain = await dial(endpoint, attempt);
   attempt.enter(server.tls ? "tls" : "login");
+  const encrypted = async () => {
+    const socket = await encrypt(login, plain);
+    attempt.enter("login");
+    return socket;
+  };
   try {
-    let socket = plain;
-    if (config.tls.handshakeFirst) {
-      socket = await encrypt(login, plain);
-      attempt.enter("login");
-    }
+    let socket = handshakeFirst ? await encrypted() : plain;
     const info = await readInfo(login, socket);
     attempt.answered();
-    const error = errorIn(info.received);
-    if (error !== undefined) throw refusal(endpoint, error);
-    if (!config.tls.handshakeFirst) checkTlsWanted(login, info);
-    if (server.tls && !config.tls.handshakeFirst) {
-      socket = await encrypt(login, plain);
-      attempt.enter("login");
-    }
+    if (!handshakeFirst) checkTlsWanted(login, info);
+    if (server.tls && !handshakeFirst) socket = await encrypted();
     return { open: { socket, received: info.received }, chain: chainOf(socket) };
   } catch (error) {
     plain.destroy();
@@ -182,7 +173,7 @@ async function readInfo({ endpoint, server, config, attempt }: Login, socket: So
     const received = await readUntil(socket, isFirstLine, attempt.signal);
     const text = received.toString("utf8");
     const refused = errorIn(received);
-    if (refused !== undefined && !text.startsWith("INFO ")) throw refusal(endpoint, refused);
+    if (refused !== undefined) throw refusal(endpoint, refused);
     if (!text.startsWith("INFO ")) throw new EndedError(received);
     return { ...(JSON.parse(text.slice(5, text.indexOf("\r\n"))) as object), received };
   } catch (error) {
@@ -199,9 +190,7 @@ async function readInfo({ endpoint, server, config, attempt }: Login, socket: So
   }
 }
 
-/**
- * Returns whether the data are a whole line, or no beginning of INFO or of the -ERR that stands in its place.
- */
+/** Returns whether the data are a whole line, or begin neither INFO nor an -ERR in its place. */
 function isFirstLine(data: Buffer): boolean {
   const head = data.subarray(0, 5).toString("latin1");
   return data.includes("\r\n") || !["INFO ", "-ERR "].some((word) => word.startsWith(head));
@@ -231,29 +220,21 @@ function refusal({ where }: Endpoint, said: string): JobError {
  */
 async function readPlainText(endpoint: Endpoint, signal: AbortSignal, ask: boolean): Promise<Buffer> {
   const brief = AbortSignal.any([signal, AbortSignal.timeout(LAST_WORDS)]);
-  const isRefused = (data: Buffer) => errorIn(data) !== undefined;
+  const socket = await dial(endpoint, { signal: brief, enter() {}, watch() {} }).catch(() => undefined);
+  if (!socket) return Buffer.alloc(0);
   let received: Buffer = Buffer.alloc(0);
-  let socket: Socket | undefined;
-  const read = async (from: Socket, enough: (data: Buffer) => boolean, until: AbortSignal) => {
-    const more = await readUntil(from, enough, until).catch((error) => {
-      if (error instanceof EndedError) return error.data;
-      throw error;
-    });
-    received = Buffer.concat([received, more]);
+  socket.on("data", (piece) => {
+    received = Buffer.concat([received, piece]);
+  });
+  const isRefused = () => errorIn(received) !== undefined;
+  const read = async (isEnough: () => boolean, until: AbortSignal) => {
+    if (!isEnough() && socket.readable) await readUntil(socket, isEnough, until).catch(() => {});
   };
-  try {
-    socket = await dial(endpoint, { signal: brief, enter() {}, watch() {} });
-    await read(socket, isFirstLine, brief);
-    if (isRefused(received)) return received;
-    await read(socket, isRefused, AbortSignal.any([brief, AbortSignal.timeout(UNASKED)])).catch(() => {});
-    if (!ask || isRefused(received)) return received;
-    socket.write("PING\r\n");
-    await read(socket, isRefused, brief);
-  } catch {
-    // What was received before counts.
-  } finally {
-    socket?.destroy();
-  }
+  await read(() => isFirstLine(received), brief);
+  await read(isRefused, AbortSignal.any([brief, AbortSignal.timeout(UNASKED)]));
+  if (ask && !isRefused()) socket.write("PING\r\n");
+  if (ask) await read(isRefused, brief);
+  socket.destroy();
   return received;
 }
 
@@ -323,20 +304,11 @@ const NEVER = {
   10113: "nats.bucket.max-bytes-required",
 } as const;
 
-interface BucketCheck {
-  replicas: number;
-  needs: BucketNeeds;
-  log: Log;
-  answered: () => void;
-}
-
-/**
- * Checks the bucket, or creates it; false: it is missing and stays so. Throws JobError of the layer `bucket`.
- */
+/** Checks the bucket, or creates it; false: it is missing and stays so. Throws layer `bucket`. */
 async function checkBucket(
   where: string,
   bucket: Bucket,
-  { replicas, needs, log, answered }: BucketCheck,
+  { replicas, needs, log, answered }: { replicas: number; needs: BucketNeeds; log: Log; answered(): void },
 ): Promise<boolean> {
   const fail = (error: unknown) => {
     throw bucketFailure(where, bucket, error);

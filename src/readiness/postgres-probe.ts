@@ -1,11 +1,12 @@
 import type { Socket } from "node:net";
-import { type DbConfig, type DbServer, isSocketFolder } from "../config/db-settings.ts";
+import { type DbConfig, isSocketFolder } from "../config/db-settings.ts";
 import { JobError } from "../errors.ts";
 import { type Database, openDatabase, tlsOptions } from "../postgres/database.ts";
 import {
   changesRows,
   missingGrants,
   missingPolicy,
+  qualified,
   quote,
   readFacts,
   shapeOf,
@@ -38,32 +39,26 @@ export interface PostgresReady {
   version: string;
 }
 
-/**
- * Returns how to become ready on a usable table, for each server. `use`: what the command needs privileges
- * for.
- */
+/** Returns how to become ready on a usable table, for each server; `use` needs privileges. */
 export function postgresProbes(config: DbConfig, use: TableUse): Probe<PostgresReady>[] {
-  return config.servers.map((server) => probeOf(server, config, use));
-}
-
-function probeOf(server: DbServer, config: DbConfig, use: TableUse): Probe<PostgresReady> {
-  const endpoint = endpointOf("postgres", server);
-  const { host, port, where } = endpoint;
-  return {
-    endpoint,
-    async connect(attempt) {
-      const db = await logIn(endpoint, config, attempt);
-      try {
-        attempt.enter("table");
-        const { shape, version } = await checkTable(db, config, where, use);
-        return { db, shape, version, host, port, where };
-      } catch (error) {
-        db.close().catch(() => {});
-        throw checkFailure(config, where, error);
-      }
-    },
-    close: ({ db }) => void db.close(),
-  };
+  return config.servers.map((server) => {
+    const endpoint = endpointOf("postgres", server);
+    const { host, port, where } = endpoint;
+    return {
+      endpoint,
+      async connect(attempt) {
+        const db = await logIn(endpoint, config, attempt);
+        try {
+          attempt.enter("table");
+          return { db, ...(await checkTable(db, config, where, use)), host, port, where };
+        } catch (error) {
+          db.close().catch(() => {});
+          throw checkFailure(config, where, error);
+        }
+      },
+      close: ({ db }) => void db.close(),
+    };
+  });
 }
 
 type LoginAttempt = Pick<Attempt, "signal" | "enter" | "answered" | "watch">;
@@ -86,17 +81,15 @@ export async function logIn(endpoint: Endpoint, config: DbConfig, attempt: Login
     const socket = await reachLogin(endpoint, config, { signal, answered: bothAnswered, enter, watch });
     enter("login");
     bothAnswered();
-    const onFirst = (response: Buffer) => {
-      const failure = firstResponseFailure(endpoint, response, config);
+    const onMessage = (message: Buffer, isFirst: boolean) => {
+      if (isAuthenticationOk(message)) enter("database"); // the rest is about the database
+      bothAnswered();
+      const failure = isFirst ? firstResponseFailure(endpoint, message, config) : undefined;
       if (!failure) return;
       reject(failure);
       socket.destroy();
     };
-    const onMessage = (message: Buffer) => {
-      if (isAuthenticationOk(message)) enter("database"); // the rest is about the database
-      bothAnswered();
-    };
-    observers.push(observeLogin(socket, onFirst, onMessage));
+    observers.push(observeLogin(socket, onMessage));
     return socket;
   };
   try {
@@ -140,10 +133,7 @@ async function reachLogin(endpoint: Endpoint, config: DbConfig, attempt: LoginAt
   }
 }
 
-/**
- * Asks for TLS (PostgreSQL: "SSL Session Encryption"). Returns S (start it), N (there is none), or what else
- * the server says.
- */
+/** Asks for TLS (PostgreSQL: "SSL Session Encryption"); S: start it, N: there is none, else an error. */
 async function requestTls(socket: Socket, signal: AbortSignal): Promise<"S" | "N" | Buffer> {
   const request = Buffer.alloc(8);
   request.writeInt32BE(8, 0);
@@ -159,32 +149,28 @@ async function requestTls(socket: Socket, signal: AbortSignal): Promise<"S" | "N
 }
 
 /**
- * Reads along while pg logs in on the socket. `onFirst` receives the server's first response, as far as it
- * has come, `onMessage` each whole message. Returns what ends the reading.
+ * Reads along while pg logs in on the socket. `onMessage` receives each whole message, or what another
+ * product has said so far; `isFirst`: only notices and protocol versions came before. Returns what ends the
+ * reading.
  */
-function observeLogin(
-  socket: Socket,
-  onFirst: (response: Buffer) => void,
-  onMessage: (message: Buffer) => void,
-): () => void {
+function observeLogin(socket: Socket, onMessage: (message: Buffer, isFirst: boolean) => void): () => void {
   let unread: Buffer = Buffer.alloc(0);
   let isFirst = true;
-  const reportFirst = () => {
-    if (isFirst) onFirst(unread);
-    isFirst = false;
-  };
+  const isForeign = () => isFirst && !isLoginMessage(unread);
   const onData = (piece: Buffer) => {
     unread = Buffer.concat([unread, piece]);
-    if (unread.length >= 5 && (!isLoginMessage(unread) || unread.length >= messageEnd(unread))) reportFirst();
-    while (unread.length >= 5 && unread.length >= messageEnd(unread)) {
-      const end = messageEnd(unread);
-      onMessage(unread.subarray(0, end));
-      unread = unread.subarray(end);
+    while (unread.length >= 5) {
+      const message = unread.subarray(0, isForeign() ? undefined : messageEnd(unread));
+      if (!isForeign() && message.length < messageEnd(unread)) return;
+      unread = unread.subarray(message.length);
+      onMessage(message, isFirst);
+      isFirst &&= /[Nv]/.test(String.fromCharCode(message[0] ?? 0));
     }
   };
-  // Another product that hangs up: what it has said so far identifies it.
+  // Another product that hangs up.
   const onEnd = () => {
-    if (unread.length > 0 && !isLoginMessage(unread)) reportFirst();
+    if (unread.length > 0 && isForeign()) onMessage(unread, true);
+    isFirst = false;
   };
   socket.on("data", onData).on("end", onEnd).on("close", onEnd);
   return () => socket.off("data", onData).off("end", onEnd).off("close", onEnd);
@@ -195,10 +181,7 @@ function messageEnd(data: Buffer): number {
   return 1 + Math.max(4, data.readInt32BE(1));
 }
 
-/**
- * Types of the messages that may come first: AuthenticationX, ErrorResponse, NegotiateProtocolVersion,
- * NoticeResponse.
- */
+/** AuthenticationX, ErrorResponse, NegotiateProtocolVersion and NoticeResponse may come first. */
 const FIRST = "REvN";
 
 /** Returns whether the data begin as a server's response to a login does. */
@@ -211,60 +194,41 @@ function isAuthenticationOk(message: Buffer): boolean {
   return message[0] === 0x52 && message.readInt32BE(1) === 8 && message.readInt32BE(5) === 0;
 }
 
-/**
- * Returns why the login cannot go on after a server's first response; undefined: pg understands the response.
- */
+/** Returns why a server's first response ends the login; undefined: pg understands it. */
 export function firstResponseFailure(
   { where }: Endpoint,
   response: Buffer,
   { password, user }: Pick<DbConfig, "password" | "user">,
 ): JobError | undefined {
   if (!isLoginMessage(response)) {
-    const product = productOf(response);
-    if (product) return layerError("login", "postgres.login.product", { where, product });
+    if (isMysql(response)) return layerError("login", "postgres.login.method", { where, method: "MySQL" });
     return layerError("login", "postgres.login.protocol", { where, said: excerpt(response) });
   }
-  let request = response;
-  // A notice or a protocol version may come before the request.
-  while (request.length >= 5 && (request[0] === 0x4e || request[0] === 0x76))
-    request = request.subarray(messageEnd(request));
-  if (request[0] !== 0x52 || request.length < 5 || request.length < messageEnd(request)) return undefined;
-  const body = request.subarray(5, messageEnd(request));
-  const method = foreignMethod(body);
+  if (response[0] !== 0x52 || response.length < 9 || response.length < messageEnd(response)) return undefined;
+  const method = foreignMethod(response.subarray(5, messageEnd(response)));
   if (method) return layerError("login", "postgres.login.method", { where, method });
-  if (body.readInt32BE(0) === 0 || password !== undefined) return undefined;
+  if (isAuthenticationOk(response) || password !== undefined) return undefined;
   return layerError("login", "postgres.login.no-password", { where, user });
 }
 
-/**
- * MySQL and MariaDB speak first: length, sequence 0, protocol 10 and the version, or 255 and an error (MySQL:
- * "Protocol::Handshake").
- */
-function productOf(data: Buffer): string | undefined {
-  if (data.length < 5 || data[3] !== 0 || (data[4] !== 10 && data[4] !== 255)) return undefined;
-  const version = data[4] === 10 ? excerpt(data.subarray(5, Math.max(5, data.indexOf(0, 5)))) : "";
-  return `${/mariadb/i.test(version) ? "MariaDB" : "MySQL"}${version && ` ${version}`}`;
+/** Whether a server speaks first as MySQL and MariaDB do: a length, sequence 0, protocol 10 or an error. */
+function isMysql(data: Buffer): boolean {
+  return data[3] === 0 && (data[4] === 10 || data[4] === 255);
 }
 
 /** Authentication requests that pg does not answer (PostgreSQL: "Message Formats", Authentication…). */
-const METHODS: Record<number, string> = {
-  2: "Kerberos V5",
-  7: "GSSAPI",
-  9: "SSPI",
-  11: "openGauss' MD5 with SHA-256 (authentication request 11)",
-  13: "openGauss' SM3 (authentication request 13)",
-};
+const METHODS: Record<number, string> = { 7: "GSSAPI", 9: "SSPI" };
 
 /** Returns the name of a login method that pg does not know; undefined: it does. */
 function foreignMethod(body: Buffer): string | undefined {
   const request = body.readInt32BE(0);
   if ([0, 3, 5].includes(request)) return undefined;
-  if (request !== 10) return METHODS[request] ?? `authentication request ${request}`;
-  const mechanisms = body.subarray(4).toString("latin1").split("\0").filter(Boolean);
+  const mechanisms = request === 10 ? body.toString("latin1", 4).split("\0").filter(Boolean) : [];
   if (mechanisms.includes("SCRAM-SHA-256")) return undefined;
-  // openGauss uses the number of SASL for its own method: a number, a salt and a token instead of names.
-  const named = mechanisms.length > 0 && mechanisms.every((name) => /^[A-Z][A-Z0-9-]{2,}$/.test(name));
-  return named ? mechanisms.join(", ") : "openGauss' and GaussDB's SHA256 (authentication request 10)";
+  // openGauss and GaussDB have requests of their own, and use that of SASL with a salt in place of names.
+  const isNamed = mechanisms.length > 0 && mechanisms.every((name) => /^[A-Z][A-Z0-9-]{2,}$/.test(name));
+  if (isNamed) return mechanisms.join(", ");
+  return METHODS[request] ?? `authentication request ${request} (such as openGauss' and GaussDB's own)`;
 }
 
 /** Parses an ErrorResponse: fields of one byte and a text. */
@@ -302,10 +266,7 @@ export function loginFailure(endpoint: Endpoint, config: DbConfig, error: unknow
   return layerError("login", `postgres.login.${id}`, { where, said }, error);
 }
 
-/**
- * Reads what the table looks like, and checks that the command can do its work with it. Throws JobError
- * `table` or `privileges`.
- */
+/** Checks that the command can work with the table. Throws layer `table` or `privileges`. */
 async function checkTable(
   db: Database,
   config: DbConfig,
@@ -321,8 +282,7 @@ async function checkTable(
   const lacking = (grants: string[]) =>
     layerError("privileges", "postgres.privileges", { where, user, grants });
   // Without SELECT the catalog shows this user only a part of the table.
-  if (!facts.mayRead)
-    throw lacking([`GRANT SELECT ON ${quote(schema)}.${quote(TABLE)} TO ${quote(facts.user)}`]);
+  if (!facts.mayRead) throw lacking([`GRANT SELECT ON ${qualified(schema, TABLE)} TO ${quote(facts.user)}`]);
   const shape = shapeOf(facts, schema, config.rowDefaults);
   if (changesRows(use) && shape.refusal) throw shape.refusal;
   const grants = missingGrants(facts, schema, shape, use);

@@ -1,6 +1,7 @@
 import type { Socket } from "node:net";
+import { setTimeout as sleep } from "node:timers/promises";
 import pRetry, { AbortError } from "p-retry";
-import { createLineClock, createTurns, Patience } from "../async.ts";
+import { abortable, createLineClock, createTurns, Patience } from "../async.ts";
 import { JobError } from "../errors.ts";
 import { EXIT } from "../exit.ts";
 import { formatMessage, type Params, type ReasonId } from "../messages/catalog.ts";
@@ -9,10 +10,7 @@ import { type Attempt, type Endpoint, LAYERS, type Layer, layerError, type Servi
 
 /** Milliseconds without an answer after which an attempt has failed. */
 const SILENCE = 5000;
-/**
- * Milliseconds that the first attempt gets beyond SILENCE, however short WAIT_TIMEOUT is: for several
- * servers, and a late timer.
- */
+/** Milliseconds beyond SILENCE for the first attempt, however short WAIT_TIMEOUT is. */
 const GRACE = 1000;
 /** Milliseconds after which the next server is tried beside the one before. */
 const STAGGER = 250;
@@ -104,12 +102,11 @@ export async function waitUntilReady<T>(probes: readonly Probe<T>[], options: Wa
     if (!verdict) throw error;
     if (isFinal(verdict)) throw verdict;
     const waited = Math.round((performance.now() - started) / 1000);
-    const { reason, layer, server, cause } = verdict;
-    throw new JobError(reason, { ...(verdict.params as object), waited } as Params<ReasonId>, {
-      layer,
-      server,
-      cause,
-    });
+    throw new JobError(
+      verdict.reason,
+      { ...(verdict.params as object), waited } as Params<ReasonId>,
+      verdict,
+    );
   } finally {
     reporter.stop();
   }
@@ -172,7 +169,10 @@ async function firstReady<T>(probes: readonly Probe<T>[], options: AttemptOption
   let previous: Promise<unknown> = Promise.resolve();
   const attempts = probes.map((probe) => {
     const mine = previous.then(() => tryOne(probe, takeTurn, { ...options, signal }));
-    previous = Promise.race([previous.then(() => sleep(STAGGER)), mine.catch(() => {})]);
+    previous = Promise.race([
+      previous.then(() => sleep(STAGGER, undefined, { ref: false })),
+      mine.catch(() => {}),
+    ]);
     return mine.then((result) => {
       if (won.signal.aborted) probe.close(result);
       won.abort();
@@ -188,16 +188,10 @@ async function firstReady<T>(probes: readonly Probe<T>[], options: AttemptOption
   }
 }
 
-/**
- * Returns the failure that says most: the one that got furthest, of equals the last. One that was cut short
- * says nothing.
- */
+/** Returns the failure that got furthest, of equals the last; one that was cut short says nothing. */
 function furthestFailure(failures: readonly JobError[]): JobError {
-  const depth = (failure: JobError) => {
-    if (failure instanceof CutShortError) return -1;
-    const layer = failure.layer as Layer;
-    return Math.max(...Object.values(LAYERS).map((layers: readonly Layer[]) => layers.indexOf(layer)));
-  };
+  const layers: readonly Layer[] = [...LAYERS.postgres, ...LAYERS.nats];
+  const depth = (one: JobError) => (one instanceof CutShortError ? -1 : layers.indexOf(one.layer as Layer));
   return failures.reduce((best, one) => (depth(one) >= depth(best) ? one : best));
 }
 
@@ -208,20 +202,14 @@ async function tryOne<T>(
   { signal, deadline, lastCall, onSlow }: AttemptOptions,
 ): Promise<T> {
   signal.throwIfAborted();
-  const { promise: givenUp, reject: giveUp } = Promise.withResolvers<never>();
-  givenUp.catch(() => {}); // the attempt may win
   const stop = new AbortController();
   const progress = new Progress(probe.endpoint);
-  const fail = (failure: unknown) => {
-    giveUp(failure);
-    stop.abort(failure);
-  };
-  const startPatience = () => new Patience(SILENCE, () => fail(progress.afterSilence()));
+  const startPatience = () => new Patience(SILENCE, () => stop.abort(progress.afterSilence()));
   let patience = startPatience();
   const reports = setInterval(() => onSlow(progress.pace()), REPORT);
   // One more turn of the event loop: if it was blocked, an answer may lie in the socket.
-  const onDeadline = () => setImmediate(() => fail(progress.atDeadline(lastCall.aborted)));
-  const onAbort = () => fail(signal.reason);
+  const onDeadline = () => setImmediate(() => stop.abort(progress.atDeadline(lastCall.aborted)));
+  const onAbort = () => stop.abort(signal.reason);
   deadline.addEventListener("abort", onDeadline);
   signal.addEventListener("abort", onAbort);
   if (deadline.aborted) onDeadline();
@@ -250,7 +238,7 @@ async function tryOne<T>(
   // If the attempt was given up, what it opens later has to be closed.
   connecting.then((result) => stop.signal.aborted && probe.close(result)).catch(() => {});
   try {
-    return await Promise.race([connecting, givenUp]);
+    return await abortable(connecting, stop.signal);
   } catch (error) {
     stop.abort(error);
     throw error;
@@ -287,10 +275,7 @@ class Progress {
     this.#bytes = 0;
   }
 
-  /**
-   * Returns the error of a server that answers, but slowly: `seconds` for a round trip, or for an answer that
-   * is not whole yet.
-   */
+  /** Returns the error of a slow server: `seconds` for a round trip, or for an answer that is not whole. */
   pace(seconds = tenths(this.#slowest), whole = true): JobError {
     const { service, where } = this.#endpoint;
     return layerError(this.layer, `${service}.slow`, { where, seconds, whole });
@@ -304,25 +289,20 @@ class Progress {
     return unfinished ? this.pace(seconds, false) : this.#silent(seconds);
   }
 
-  /**
-   * Returns the verdict on an attempt that the deadline ends: slow if it got answers for most of its full
-   * time, else cut short.
-   */
+  /** Returns the verdict at the deadline: slow if answers came for most of its full time, else cut short. */
   atDeadline(early: boolean): JobError {
     const now = performance.now();
     const [whole, quiet] = [now - this.#began, now - this.#last];
     if (!early && whole >= SILENCE && quiet < whole / 2) return this.pace();
-    const { reason, params, layer } = this.#silent(tenths(quiet));
-    return new CutShortError(reason, params, { layer });
+    const failure = this.#silent(tenths(quiet));
+    return new CutShortError(failure.reason, failure.params, failure);
   }
 
   #silent(seconds: number): JobError {
     const { service, where } = this.#endpoint;
     const { layer } = this;
-    if (layer === "dns") {
-      const said = `no answer from the name server in ${seconds} s`;
-      return layerError(layer, `${service}.dns`, { where, said });
-    }
+    const said = `no answer from the name server in ${seconds} s`;
+    if (layer === "dns") return layerError(layer, `${service}.dns`, { where, said });
     if (layer === "tcp" || layer === "tls" || layer === "login")
       return layerError(layer, `${service}.${layer}.silent`, { where, seconds });
     const reason = service === "nats" ? "nats.jetstream.silent" : "postgres.database.silent";
@@ -333,8 +313,4 @@ class Progress {
 /** Converts milliseconds to seconds with one decimal. */
 function tenths(ms: number): number {
   return Math.round(ms / 100) / 10;
-}
-
-function sleep(ms: number): Promise<void> {
-  return new Promise((done) => setTimeout(done, ms).unref());
 }

@@ -78,8 +78,11 @@ async function waitForPostgres(
   const ready = await waitUntilReady(postgresProbes(config.db, tableUse(job, writes)), options);
   const { host, port, version, where, shape } = ready;
   const { database, schema } = config.db;
-  recorder.support.postgres = { version, state: shape.state };
-  recorder.servers.postgres = { host, port, database, schema, version, tableState: shape.state };
+  const tableState = shape.state;
+  recorder.learn({
+    servers: { postgres: { host, port, database, schema, version, tableState } },
+    support: { postgres: { version, state: tableState } },
+  });
   const seconds = secondsSince(options.started);
   log.info("wait.postgres.ready", { where, database, state: shape.state, version, seconds });
   return ready;
@@ -100,8 +103,10 @@ async function waitForNats(
   };
   const ready = await waitUntilReady(natsProbes(config.nats, needs, log), options);
   const { version, where, exists, bucket } = ready;
-  recorder.support.nats = { version, server: bucket.nc.getServer() };
-  recorder.servers.nats = { server: where, version, bucket: bucket.name };
+  recorder.learn({
+    servers: { nats: { server: where, version, bucket: bucket.name } },
+    support: { nats: { version, server: bucket.nc.getServer() } },
+  });
   const seconds = secondsSince(options.started);
   log.info("wait.nats.ready", {
     where,
@@ -128,10 +133,7 @@ const BOTH: Partial<
   [EXIT.storeFull]: "wait.both.full",
 };
 
-/**
- * Returns the run's error for one failure, or for those of Postgres and NATS. The exit code is that of a
- * final failure, if there is one.
- */
+/** Returns the run's error for one failure, or for both; the exit code is a final failure's, if any. */
 function verdictOf([first, second]: unknown[]): unknown {
   // The same error for both: a stop, or a failure of one that came before any verdict on the other.
   if (second === undefined || first === second) return first;

@@ -6,7 +6,14 @@ import type { Log } from "../output/log.ts";
 import { startUploads, type UploadsProgress } from "../output/progress.ts";
 import { describeError } from "../output/report.ts";
 import { type Archive, isMoving, type Package, shownPlatform } from "../packages/package.ts";
-import { cutEntry, lanesFor, packageSources, packageTitle, sourceOf } from "../packages/sources.ts";
+import {
+  Findings,
+  lanesFor,
+  packageSources,
+  packageTitle,
+  sourceOf,
+  verifiedEntries,
+} from "../packages/sources.ts";
 import type { Lock } from "../postgres/lock.ts";
 import { differingColumns, isSystemRow, type RowChange, tryDefaults, writeRows } from "../postgres/rows.ts";
 import type { Servers } from "../readiness/wait-for-servers.ts";
@@ -158,13 +165,12 @@ async function storeArchive(
 }
 
 async function publishPackage(
-  { decision, object, startedAt }: StagedPackage,
+  { decision, object, headers, startedAt }: StagedPackage,
   context: ApplyContext,
 ): Promise<Result> {
-  const { desired } = decision;
-  const { servers, lock, full, signal } = context;
+  const { servers, lock, signal } = context;
   await publish(servers.nats.bucket, object, {
-    headers: headersOf(desired, { entries: full }),
+    headers,
     prove: async () => {
       signal.throwIfAborted();
       await lock.prove();
@@ -172,10 +178,6 @@ async function publishPackage(
     onLeftover: (error) => logLeftover(error, context),
   });
   const { sha256, size } = object;
-  // The sent bytes are the scanned ones, or the upload would have failed: the proof need not read the file
-  // again.
-  const { archive, derived } = desired.package;
-  if (!derived) archive.digests.files.set(archive.file, sha256);
   const result = { sha256, bytes: size, bytesUploaded: size };
   const seconds = Number(((performance.now() - startedAt) / 1000).toFixed(3));
   logPackage(decision, { ...result, seconds }, context);
@@ -249,6 +251,7 @@ interface RunUploads {
 interface StagedPackage {
   decision: Decision;
   object: Staged;
+  headers: Record<string, string[]>;
   /** By performance.now(). */
   startedAt: number;
 }
@@ -273,13 +276,14 @@ async function stageArchive(
 ): Promise<StagedPackage[]> {
   const { bucket } = context.servers.nats;
   const packages = uploads.map(({ desired }) => desired.package);
-  const sources = packageSources(packages, () => budget.touch());
+  const findings = new Findings({ entries: context.full && !archive.digests.entries });
+  const sources = packageSources(packages, { onRead: () => budget.touch(), findings });
   const sizes = [...sources.values()].map(({ size }) => size);
   const chunkSize = await readChunkSize(bucket);
   const stop = new AbortController();
   const signal = AbortSignal.any([context.signal, stop.signal]);
   const progress = trackUploads(packages, { sizes, index, count, run }, context.log);
-  const staged = new Map<Decision, StagedPackage>();
+  const staged = new Set<Omit<StagedPackage, "headers">>();
   const sendOne = async (decision: Decision) => {
     signal.throwIfAborted();
     const startedAt = performance.now();
@@ -291,27 +295,29 @@ async function stageArchive(
       onProgress: (bytes) => progress.sent(decision, bytes),
       onLeftover: (error) => logLeftover(error, context),
     });
-    staged.set(decision, { decision, object, startedAt });
+    staged.add({ decision, object, startedAt });
+    findings.add(decision.desired.package, object.sha256);
     progress.stored();
   };
   const orStop = (error: unknown) => stop.abort(error);
-  const cut = packages.flatMap((pkg) => cutEntry(pkg) ?? []);
   try {
     // Both end before anything is purged, so that no file is still open.
     const [digests] = await Promise.all([
-      checkEntries(archive, cut, { ...context, signal }).catch(orStop),
+      checkEntries(archive, packages.flatMap(verifiedEntries), { ...context, signal }).catch(orStop),
       inParallel(uploads, lanesFor(packages), (decision) => sendOne(decision).catch(orStop)),
     ]);
     if (signal.aborted) throw signal.reason;
-    const sent = uploads.flatMap((decision) => staged.get(decision) ?? []);
-    if (context.signatures) {
-      const digests = new Map(sent.map(({ decision, object }) => [decision.desired.package, object.sha256]));
-      await checkSignatures(digests, context.signatures, signal);
+    if (context.signatures) await checkSignatures(packages, findings.files, context.signatures, signal);
+    for (const [file, sha256] of findings.files) archive.digests.files.set(file, sha256);
+    if (digests) archive.digests.entries = new Map([...digests, ...(findings.entries ?? [])]);
+    const sent: StagedPackage[] = [];
+    for (const one of staged.values()) {
+      const headers = await headersOf(one.decision.desired, { entries: context.full, signal });
+      sent.push({ ...one, headers });
     }
-    if (digests) archive.digests.entries = new Map([...digests, ...sent.flatMap(entryDigest)]);
     return sent;
   } catch (error) {
-    await discardAll(staged.values(), context);
+    await discardAll(staged, context);
     throw error;
   } finally {
     progress.end();
@@ -319,7 +325,10 @@ async function stageArchive(
 }
 
 /** Purges the chunks of objects that will not be published. */
-async function discardAll(staged: Iterable<StagedPackage>, context: StageContext): Promise<void> {
+async function discardAll(
+  staged: Iterable<Pick<StagedPackage, "object">>,
+  context: StageContext,
+): Promise<void> {
   const { bucket } = context.servers.nats;
   const purges = [...staged].map(({ object }) =>
     discard(bucket, object.nuid, (error) => logLeftover(error, context)),
@@ -329,12 +338,6 @@ async function discardAll(staged: Iterable<StagedPackage>, context: StageContext
 
 function logLeftover(error: unknown, { log }: { log: Log }): void {
   log.warn("cleanup.failed", "cleanup.failed", { said: (error as Error).message });
-}
-
-/** Returns the digest of the entry that an object was cut out of a zip as. */
-function entryDigest({ decision, object }: StagedPackage): [number, string][] {
-  const entry = cutEntry(decision.desired.package);
-  return entry ? [[entry.offset, object.sha256]] : [];
 }
 
 function uploadOf(

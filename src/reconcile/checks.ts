@@ -5,7 +5,7 @@ import { startProgress } from "../output/progress.ts";
 import type { Recorder } from "../output/recorder.ts";
 import { type Archive, isZip, type Package } from "../packages/package.ts";
 import { sourceFiles, verifyArchive } from "../packages/sources.ts";
-import { digest, type StampedFile } from "../volume/files.ts";
+import { digest } from "../volume/files.ts";
 import { findMismatch, type Signatures } from "../volume/signatures.ts";
 import { type Decision, isUploaded } from "./decide.ts";
 
@@ -52,22 +52,18 @@ export async function checkEntries(
 
 /**
  * Compares the files that one archive's packages are made of with the signed list, after their bytes were
- * sent: `sent` has the digest of each package that is its file; the files of all others are read once more.
- * Throws exit 65.
+ * sent: `sent` has the digests of the files that were read from end to end for that; any other is read once
+ * more. Throws exit 65.
  */
 export async function checkSignatures(
-  sent: ReadonlyMap<Package, string>,
+  packages: readonly Package[],
+  sent: ReadonlyMap<string, string>,
   signatures: Signatures,
   signal: AbortSignal,
 ): Promise<void> {
-  const digests = new Map<string, { file: StampedFile; sha256: string }>();
-  for (const [pkg, sha256] of sent) {
-    for (const file of sourceFiles(pkg)) {
-      if (!pkg.derived) digests.set(file.file, { file, sha256 });
-      else if (!digests.has(file.file)) digests.set(file.file, { file, sha256: await digest(file, signal) });
-    }
-  }
-  for (const { file, sha256 } of digests.values()) {
+  const files = new Map(packages.flatMap(sourceFiles).map((file) => [file.file, file]));
+  for (const file of files.values()) {
+    const sha256 = sent.get(file.file) ?? (await digest(file, signal));
     const wrong = findMismatch(file.file, sha256, await signatures.digestsOf(file));
     if (wrong) throw new ProblemError([wrong]);
   }

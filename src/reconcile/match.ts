@@ -1,6 +1,6 @@
 import { type Arch, archOf, type Identity, isKeyRow, OPERATING_SYSTEMS, type Os } from "../identity.ts";
 import type { Package } from "../packages/package.ts";
-import { packageEntries } from "../packages/sources.ts";
+import { packageEntries, packageOrigin } from "../packages/sources.ts";
 import type { Row } from "../postgres/rows.ts";
 import { ENTRIES_HEADER, ORIGIN_HEADER } from "../store/meta.ts";
 import type { StoredObject } from "../store/object.ts";
@@ -220,10 +220,12 @@ export function known(desired: DesiredPackage, { sha256, size }: StoredObject): 
 }
 
 /** Returns the headers that tell the next run an object's origin and entries. */
-export function headersOf(
-  { package: pkg, origin }: DesiredPackage,
-  options: { entries: boolean },
-): Record<string, string[]> {
+export async function headersOf(
+  { package: pkg, origin: known }: DesiredPackage,
+  options: { entries: boolean; signal: AbortSignal },
+): Promise<Record<string, string[]>> {
+  // the upload has read what the origin names
+  const origin = known ?? (await packageOrigin(pkg, options.signal));
   const entries = options.entries ? packageEntries(pkg) : undefined;
   return {
     ...(origin !== undefined && { [ORIGIN_HEADER]: [origin] }),

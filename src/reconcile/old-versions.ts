@@ -303,7 +303,7 @@ function report(
 ): void {
   const key = object?.key ?? (row && rowKeys(row, archColumn)[0]) ?? null;
   const entry = { row: row?.id ?? null, key, bytes: object?.size ?? null };
-  recorder.removed.push({ ...entry, done });
+  recorder.removed({ ...entry, done });
   const line: RemovedLine = { ...entry, what: row ? titleOf(row) : null };
   log.info(done ? "prune.removed" : "prune.planned", line);
 }

@@ -198,16 +198,17 @@ export function concludePlatforms(
 ): JobError | undefined {
   const state = { ...observed, definitions, unstartable: packages.filter((pkg) => pkg.unstartable) };
   const platforms = platformsOf(state, config.require);
-  recorder.platforms = platforms.map(({ missing, listed, ...platform }) => ({
+  const entries = platforms.map(({ missing, listed, ...platform }) => ({
     ...platform,
     complete: missing.length === 0,
     missing: missing.map((part) => MISSING_WORDS[part][log.language]),
   }));
+  recorder.learn({ platforms: entries });
   for (const row of state.rows) recorder.rowStored(row, storedOf(row, state));
-  for (const one of recorder.platforms) log.info("platform.summary", one);
+  for (const one of entries) log.info("platform.summary", one);
   for (const one of platforms) warnOf(one, log);
   const probes = probesOf(state.listing.objects);
-  recorder.probes = probes.map(({ language, ...probe }) => probe);
+  recorder.learn({ probes: probes.map(({ language, ...probe }) => probe) });
   const lacking = probes.filter(({ stored }) => stored !== "whole").map(({ language }) => language);
   if (lacking.length < probes.length || config.requireProbes.length > 0) {
     const present = probes.map(({ language }) => language).filter((language) => !lacking.includes(language));

@@ -63,8 +63,9 @@ export async function concludeRegions(
     backoff: waits ? until(started + config.waitTimeout * 1000, POLL) : () => undefined,
     signal,
   });
-  recorder.regions = readings.map(entryOf);
-  for (const entry of recorder.regions) log.info("region.summary", entry);
+  const entries = readings.map(entryOf);
+  recorder.learn({ regions: entries });
+  for (const entry of entries) log.info("region.summary", entry);
   for (const reading of readings) warnOf(reading, config.nats.bucket, log);
   return lacking.length > 0 ? new JobError("region.required", { regions: lacking }) : undefined;
 }

@@ -2,7 +2,7 @@ import pRetry from "p-retry";
 import { isRetryable } from "../errors.ts";
 import { type JobContext, writes } from "../job.ts";
 import { describeError } from "../output/report.ts";
-import { endSession } from "../postgres/backend.ts";
+import { endSession } from "../postgres/database.ts";
 import { type Servers, waitForServers } from "../readiness/wait-for-servers.ts";
 
 /** Clean starts after a lost connection, or after another process wrote in between. */

@@ -29,6 +29,8 @@ import {
   isPackageKey,
   isSame,
   type Observed,
+  otherArchitectures,
+  packageKeys,
   platformOf,
   rowKeys,
   rowOf,
@@ -55,7 +57,7 @@ export async function resolveDesired(
 ): Promise<Desired> {
   const { config, log } = job;
   const { archColumn } = postgres.shape;
-  job.recorder.archColumn = archColumn;
+  job.recorder.learn({ archColumn });
   const { definitions, ...resolved } = await resolveArchives(job, archives, postgres);
   const { packages, collectors, problems } = resolved;
   if (problems.length > 0) rejectFiles(job, archives.length, problems);
@@ -143,10 +145,17 @@ async function describeContents(
   const described: DesiredPackage[] = [];
   for (const pkg of packages) {
     const stored = storedFor(pkg, read);
-    if (!pkg.derived && (reports || stored)) await fileDigest(pkg.archive, signal);
-    const origin = await packageOrigin(pkg, signal);
-    const desired = describe(pkg, { ...(origin !== undefined && { origin }) });
     const row = rowOf(pkg, read);
+    // What is only sent is read by its upload.
+    const keys = packageKeys(pkg, row, pkg.name, read.archColumn);
+    const isCompared =
+      reports ||
+      !!stored ||
+      keys.some((key) => read.objects.has(key)) ||
+      otherArchitectures(pkg, read).length > 0;
+    if (!pkg.derived && isCompared) await fileDigest(pkg.archive, signal);
+    const origin = isCompared ? await packageOrigin(pkg, signal) : undefined;
+    const desired = describe(pkg, { ...(origin !== undefined && { origin }) });
     const mayTell = stored && isBelieved(row, stored) && saysEntries(stored) && isZipOfEntries(pkg);
     const entries =
       mayTell && !isSame(desired, stored, row) ? await readEntries(pkg, job, signal) : undefined;
@@ -239,7 +248,7 @@ export async function observe(
   const listing = await nats.bucket.list({ keeps: isPackageKey, keys, all }, signal);
   if (listing.stream) {
     const { time, ...stream } = listing.stream;
-    recorder.support.store = { ...stream, objects: listing.keys };
+    recorder.learn({ support: { store: { ...stream, objects: listing.keys } } });
   }
   return { rows, listing, archColumn, hasDigest: optional.has("sha256"), hasStatus: optional.has("status") };
 }

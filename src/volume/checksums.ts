@@ -39,9 +39,7 @@ export async function expectedDigests(archive: VolumeFile): Promise<Expected[]> 
   return found;
 }
 
-/**
- * Returns the lists that an archive may be in: in its own folder, then in those above, up to the volume's.
- */
+/** Returns the lists that an archive may be in: in its own folder, then in those above. */
 export function sumsLists(archive: VolumeFile): readonly Located[] {
   return besideAndAbove(archive, LIST);
 }

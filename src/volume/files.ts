@@ -43,9 +43,7 @@ export interface Located {
   watch?: () => Reading;
 }
 
-/**
- * A regular file whose name or declaration says what it is, or an entry of a collector folder. Not read yet.
- */
+/** A file whose name or declaration says what it is, or an entry of a collector folder; not read yet. */
 export interface VolumeFile extends Located {
   /** Base name; becomes the row's name and the object's description. */
   name: string;
@@ -61,13 +59,7 @@ export interface VolumeFile extends Located {
 }
 
 /** The part of stat that shows whether a file changed. */
-export interface FileStamp {
-  dev: bigint;
-  ino: bigint;
-  size: bigint;
-  mtimeNs: bigint;
-  ctimeNs: bigint;
-}
+export type FileStamp = Pick<BigIntStats, "dev" | "ino" | "size" | "mtimeNs" | "ctimeNs">;
 
 /** A file that has been read once: it must still be the same. */
 export interface StampedFile extends Located {
@@ -144,14 +136,17 @@ export async function* readStream(
 }
 
 /** Returns a file's own bytes for an upload; readStream says what is checked. */
-export function fileSource(file: StampedFile): Source {
+export function fileSource(
+  file: StampedFile,
+  pass = (_handle: OpenFile, bytes: AsyncIterable<Buffer>) => bytes,
+): Source {
   const size = Number(file.stamp.size);
   return {
     size,
     blocks: (blockSize, signal) =>
       readStream(file, async function* (handle) {
         let read = 0;
-        for await (const block of blocks(handle, { size }, blockSize, signal)) {
+        for await (const block of pass(handle, blocks(handle, { size }, blockSize, signal))) {
           read += block.length;
           yield block;
         }
@@ -182,27 +177,23 @@ export async function openFile(file: Located): Promise<{ handle: OpenFile; stamp
   }
 }
 
-/** Returns the handle; what is read by it is told, and that it is closed. */
+/** Returns the handle, which reports what is read with it, and that it is closed. */
 function watched(handle: OpenFile, reading: Reading): OpenFile {
   const [read, close] = [handle.read.bind(handle), handle.close.bind(handle)];
-  const told = async (buffer: Buffer, offset: number, length: number, position: number) => {
-    const result = await read(buffer, offset, length, position);
-    reading.add(result.bytesRead);
-    return result;
-  };
   return Object.assign(handle, {
-    read: told,
-    close: () => {
+    async read(buffer: Buffer, offset: number, length: number, position: number) {
+      const result = await read(buffer, offset, length, position);
+      reading.add(result.bytesRead);
+      return result;
+    },
+    close() {
       reading.end();
       return close();
     },
   });
 }
 
-/**
- * Throws exit 65 for a symbolic link that ends outside the volume, and the system's error for a path without
- * a file.
- */
+/** Throws exit 65 for a link that ends outside the volume, and the system's error if there is no file. */
 export async function assertInside(file: Located): Promise<void> {
   if (file.linkAllowed) return;
   const end = await realpath(file.path, "buffer").catch((error: unknown) => {
@@ -214,10 +205,7 @@ export async function assertInside(file: Located): Promise<void> {
   if (!isBelow(end, file.root)) throw problem(file.file, "file.link", {});
 }
 
-/**
- * Returns where a file is that was named as it is shown, or with bytes that Node could not read as an
- * argument: names on the volume need not be UTF-8.
- */
+/** Finds a file by its name as it is shown, or as a shell passes bytes that are not UTF-8. */
 export async function locate(
   folder: string,
   file: string,
@@ -278,9 +266,7 @@ function isSame(a: FileStamp, b: FileStamp): boolean {
 
 const BLOCK = 1024 * 1024;
 
-/**
- * Returns a file's SHA-256, lower-case hex. Throws exit 74 if it has changed since the scan, or changes now.
- */
+/** Returns a file's SHA-256, lower-case hex. Throws exit 74 if it is not as it was in the scan. */
 export async function digest(archive: StampedFile, signal = new AbortController().signal): Promise<string> {
   const source = fileSource(archive);
   const hash = createHash("sha256");
@@ -302,9 +288,7 @@ export function decodeText(bytes: Buffer): string | undefined {
   return text.includes("\0") ? undefined : text;
 }
 
-/**
- * Returns which UTF-16 a text is, by its byte order mark; without one, ASCII has a NUL in every second byte.
- */
+/** Returns a text's UTF-16 by its byte order mark, or by ASCII's NUL in every second byte. */
 function utf16Of(bytes: Buffer): "utf-16le" | "utf-16be" | undefined {
   const start = bytes.toString("hex", 0, 4);
   if (/^fffe|^(?!00)..00(?!00)..00/.test(start)) return "utf-16le";

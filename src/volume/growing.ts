@@ -101,10 +101,7 @@ function isRecent(time: number, past: number, future = 1): boolean {
   return age < past && age > -future;
 }
 
-/**
- * Returns the paths of a problem's files: the one that was read, the one that it names, the list that
- * contradicts it.
- */
+/** Returns the paths of the file that was read, of the one that its problem names, and of the list. */
 function pathsOf({ file, path }: Located, found: Problem | undefined): FilePath[] {
   if (!found || typeof path !== "string" || !path.endsWith(file)) return [path];
   const root = path.slice(0, path.length - file.length);

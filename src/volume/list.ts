@@ -4,6 +4,7 @@ import { basename, dirname, join, resolve } from "node:path";
 import { MAX_FILES } from "../archive/entries.ts";
 import { finding, isSystemError, JobError, type Problem, problem } from "../errors.ts";
 import { archOf, type Declaration } from "../identity.ts";
+import { LIST } from "./checksums.ts";
 import { assertInside, type Located, locate, type StampedFile, toStamp, type VolumeFile } from "./files.ts";
 import { formatOf, slotOf, typeByName, VERSION_FILE } from "./name.ts";
 import { danglingLink, isPacked, joinCommands, unrecognised } from "./near-misses.ts";
@@ -32,9 +33,7 @@ const SYSTEM_FOLDER = new RegExp(
   ].join("|")})$`,
   "is",
 );
-/**
- * Endings of unfinished downloads and copies, their state files, and what Windows writes beside a download.
- */
+/** Endings of unfinished downloads and copies, and of what Windows writes beside a download. */
 const UNFINISHED =
   /.(?:\.(?:part|partial|filepart|te?mp|swp|crdownload|opdownload|download|fdmdownload|incomplete|aria2|(?:downloading|td|xltd)(?:\.cfg)?|!qb|!ut|!bt|bc!|jc!)|~|:zone\.identifier)$/is;
 
@@ -82,9 +81,8 @@ export async function listVolume(dir: string): Promise<Volume> {
 }
 
 /**
- * Returns the file that the command line names, with what it declares; `path` is relative to the working
- * a bare name is looked for in `dir` too. It may be a link to anywhere. Exit 66 if it is missing or no
- * regular file.
+ * Returns the file that the command line names, with what it declares. `path` is relative to the working
+ * folder, and a bare name is looked for in `dir` too. Exit 66 if it is missing or no regular file.
  */
 export async function findFile(path: string, dir: string, declared: Declaration): Promise<VolumeFile> {
   const places = basename(path) === path ? [".", dir] : ["."];
@@ -129,8 +127,8 @@ async function listSubfolder(folder: Folder, { name, bytes }: FileName, volume: 
   const slot = slotOf(folder.file);
   // collector/linux/arm64 is not a collector: it contains collectors
   if (slot && archOf(name) === undefined) {
-    const extra = { ...(bytes !== undefined && { bytes }), slot, isFolder: true };
-    volume.files.push({ ...located, name, size: 0, ...extra });
+    const own = { name, ...(bytes !== undefined && { bytes }) };
+    volume.files.push({ ...located, ...own, size: 0, slot, isFolder: true });
     return;
   }
   if (isKnown(name)) volume.warnings.push(finding(folder.file, "volume.near.folder", {}));
@@ -149,11 +147,6 @@ function isKnown(name: string): boolean {
   return formatOf(name) !== undefined || typeByName(name) !== undefined;
 }
 
-/** Whether a file belongs to the packages beside or below it. */
-function isCompanion(file: string, name: string): boolean {
-  return [VERSION_FILE, "SHA256SUMS"].includes(name) || /.\.sha256$/.test(name) || file === "packages.json";
-}
-
 async function listFile(
   entry: Dirent<Buffer>,
   located: Located,
@@ -162,23 +155,21 @@ async function listFile(
 ): Promise<void> {
   const { file } = located;
   const ignored = { file, ...(bytes !== undefined && { bytes }) };
-  if (isCompanion(file, name)) {
+  // companions of the packages beside or below them
+  if ([VERSION_FILE, LIST].includes(name) || /.\.sha256$/.test(name) || file === "packages.json") {
     volume.others.push(file);
     return;
   }
   const slot = isKnown(name) || isPacked(name) ? undefined : slotOf(file);
-  if (isKnown(name) || slot) {
-    const found = await sizeOf(entry, located);
-    if (typeof found === "number") {
-      volume.files.push({ ...located, ...ignored, name, size: found, ...(slot && { slot }) });
-      return;
-    }
-    volume.ignored.push(ignored);
-    volume.warnings.push(found);
+  const isWanted = isKnown(name) || slot !== undefined;
+  const found = isWanted
+    ? await sizeOf(entry, located)
+    : await unrecognised(located, name, joins, entry.isFile());
+  if (typeof found === "number") {
+    volume.files.push({ ...located, ...ignored, name, size: found, ...(slot && { slot }) });
     return;
   }
   volume.ignored.push(ignored);
-  const found = await unrecognised(located, name, joins, entry.isFile());
   if (found) volume.warnings.push(found);
 }
 

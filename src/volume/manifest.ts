@@ -39,10 +39,9 @@ export async function readManifest(
   const problems: Problem[] = [];
   const root = await realpath(dir).catch(() => dir);
   const manifest: Located = { file: MANIFEST, path: join(dir, MANIFEST), root };
-  const value = await collectProblem(problems, () =>
-    whenComplete(manifest, async () => parseJson(await readText(manifest, options.signatures)), options),
-  );
-  if (value === undefined) return problems.length > 0 ? { files: [], problems } : undefined;
+  const read = () => readJson(manifest, options.signatures);
+  const value = await collectProblem(problems, () => whenComplete(manifest, read, options));
+  if (!value) return problems.length > 0 ? { files: [], problems } : undefined;
   const parsed = await check(value.json);
   problems.push(...parsed.problems);
   const files: VolumeFile[] = [];
@@ -51,20 +50,19 @@ export async function readManifest(
     const pointer = `/packages/${index}`;
     problems.push(...badFields(entry, pointer));
     const located = { ...(await locate(dir, normalize(entry.file))), file: entry.file, root };
-    const found = await collectProblem(problems, () => fileSize(located));
-    if (found === undefined) continue;
-    if (typeof found !== "number")
-      problems.push(finding(MANIFEST, "manifest.missing", { pointer: `${pointer}/file`, path: entry.file }));
-    else if (seen.has(normalize(entry.file)))
-      problems.push(finding(MANIFEST, "manifest.twice", { pointer: `${pointer}/file`, path: entry.file }));
-    else files.push(declaredFile(located, entry, found));
+    const size = await collectProblem(problems, () => fileSize(located));
+    if (size === undefined) continue;
+    const at = { pointer: `${pointer}/file`, path: entry.file };
+    if (typeof size !== "number") problems.push(finding(MANIFEST, "manifest.missing", at));
+    else if (seen.has(normalize(entry.file))) problems.push(finding(MANIFEST, "manifest.twice", at));
+    else files.push({ ...located, size, declared: declarationOf(entry) });
     seen.add(normalize(entry.file));
   }
   return { files, problems: problems.slice(0, MAX_PROBLEMS) };
 }
 
 /** Returns undefined if there is no such file. A FIFO does not block, and only MAX_LENGTH bytes are read. */
-async function readText(manifest: Located, signatures?: Signatures): Promise<string | undefined> {
+async function readJson(manifest: Located, signatures?: Signatures): Promise<{ json: unknown } | undefined> {
   const found = await readSmall(manifest, MAX_LENGTH);
   if (found === "missing") {
     await signatures?.checkAbsent(manifest);
@@ -73,7 +71,12 @@ async function readText(manifest: Located, signatures?: Signatures): Promise<str
   if (found === "irregular") throw problem(MANIFEST, "manifest.irregular", {});
   if (found.size > MAX_LENGTH) throw problem(MANIFEST, "manifest.long", { limit: MAX_LENGTH });
   await signatures?.check(manifest, found.bytes);
-  return decodeText(found.bytes) ?? found.bytes.toString();
+  const text = decodeText(found.bytes) ?? found.bytes.toString();
+  try {
+    return { json: JSON.parse(text) };
+  } catch {
+    throw problem(MANIFEST, "manifest.json", jsonFault(text));
+  }
 }
 
 /** Checks the one rule for every field (identity.ts), which the schema's pattern cannot express in full. */
@@ -87,26 +90,12 @@ function badFields({ object, version, description }: ManifestEntry, pointer: str
   return [...parts, finding(MANIFEST, "manifest.description", { pointer: `${pointer}/description` })];
 }
 
-function declaredFile(
-  located: Located & { name: string; bytes?: string },
-  { file: _, arch, version, ...said }: ManifestEntry,
-  size: number,
-): VolumeFile {
-  const declared = {
-    ...said,
+function declarationOf({ file: _, arch, version, ...declared }: ManifestEntry): Declaration {
+  return {
+    ...declared,
     ...(arch && { arch: ARCH_NAMES[arch] }),
     ...(version !== undefined && { version: versionOf(version) }),
   };
-  return { ...located, size, declared };
-}
-
-function parseJson(text: string | undefined): { json: unknown } | undefined {
-  if (text === undefined) return undefined;
-  try {
-    return { json: JSON.parse(text) };
-  } catch {
-    throw problem(MANIFEST, "manifest.json", jsonFault(text));
-  }
 }
 
 async function check(value: unknown): Promise<{ packages: ManifestEntry[]; problems: Problem[] }> {
@@ -140,10 +129,7 @@ function brokenRule({ instancePath, keyword, params }: ErrorObject): Problem {
   }
 }
 
-/**
- * Returns the problem of an unknown field. It is named only if it is nearly a known one: no content is
- * quoted.
- */
+/** Returns the problem of an unknown field, which is named only if it is nearly a known one. */
 function brokenField(pointer: string, name: string): Problem {
   const near = nearest(name.slice(0, MAX_FIELD), FIELDS);
   const detail = near === undefined ? "" : name;
@@ -159,9 +145,7 @@ interface JsonFault {
   cut: boolean;
 }
 
-/**
- * Finds the first character that makes a text invalid JSON, by bisection: each beginning before it is valid.
- */
+/** Finds the first character that makes a text invalid JSON: each beginning before it is valid. */
 export function jsonFault(text: string): JsonFault {
   let sound = 0;
   let wrong = text.length + 1;

@@ -11,9 +11,7 @@ const OS_OR_ARCH = new RegExp(
   `(?<!${LETTER})(linux|windows|amd64|x86[_\\-]64|arm64|aarch64)(?!${LETTER}|\\+)`,
   "giv",
 );
-/**
- * `-rc1`, `-beta.2`: only words that mean a stage of release, so that `-linux` or `-offline` is never one.
- */
+/** `-rc1`, `-beta.2`: only words that mean a stage of release, so that `-linux` is never one. */
 const STAGE =
   "-(?:alpha|beta|rc|pre|preview|dev|snapshot|nightly|build|hotfix|patch|fix|sp|ga|p|r)(?:[.\\-]?\\d+)?";
 const BUILD = "\\+[0-9a-z]+(?:[.\\-][0-9a-z]+)*";
@@ -28,10 +26,7 @@ const LIKE_VERSION = new RegExp(
   `(?<!${LETTER}|\\+)v?\\d[\\p{L}\\d.,_+~\\-]*|[\\p{L}\\d]*\\d(?:[._,]\\d+)+|(?<!${LETTER})g?${HASH}`,
   "giv",
 );
-/**
- * A suffix that makes it another version, in a form that is not read: `1.2.3_rc1`, `1.2.3-b7`, `1.2.3 build
- * 7`, a commit.
- */
+/** A suffix that makes another version: `1.2.3_rc1`, `1.2.3-b7`, `1.2.3 build 7`, a commit. */
 const STAGE_APART = new RegExp(
   [
     "\\0[\\-_.~# ]?\\d\\S*(?<!\\s\\d{1,3})",
@@ -41,16 +36,6 @@ const STAGE_APART = new RegExp(
   ].join("|"),
   "iv",
 );
-
-const MEANING: Record<string, { os: Os } | { arch: Arch }> = {
-  linux: { os: "linux" },
-  windows: { os: "windows" },
-  amd64: { arch: "x86_64" },
-  x86_64: { arch: "x86_64" },
-  "x86-64": { arch: "x86_64" },
-  arm64: { arch: "arm64" },
-  aarch64: { arch: "arm64" },
-};
 
 /** The parts that a file's name gives. */
 export interface Named {
@@ -67,7 +52,8 @@ type NameProblem =
 /** Returns the format of a controller's archive by its name; undefined: it is no such name. */
 export function formatOf(name: string): "zip" | "tar.gz" | undefined {
   const ending = ARCHIVE.exec(name)?.[2]?.toLowerCase();
-  return ending === undefined ? undefined : ending === "zip" ? "zip" : "tar.gz";
+  if (ending === undefined) return undefined;
+  return ending === "zip" ? "zip" : "tar.gz";
 }
 
 /**
@@ -83,9 +69,9 @@ export function parseName(
   const words = plain(ARCHIVE.exec(name)?.[1] ?? name.replace(ENDING, ""));
   // x86_64 contains a separator and digits: removed before the version is searched
   const rest = words.replace(OS_OR_ARCH, (word) => {
-    const meaning = MEANING[word.toLowerCase()];
-    if (meaning && "os" in meaning) said.os.add(meaning.os);
-    else if (meaning) said.arch.add(meaning.arch);
+    const arch = archOf(word.replace("-", "_"));
+    if (arch) said.arch.add(arch);
+    else said.os.add(word.toLowerCase() as Os);
     return " ";
   });
   const left = rest.replace(VERSION, (_, version: string) => {
@@ -104,10 +90,7 @@ export function parseName(
   return { named: { ...(os && { os }), ...(arch && { arch }), ...(version && { version }) } };
 }
 
-/**
- * Returns the words with full-width characters and URL encoding (`%20`) resolved, and without the mark of a
- * second copy.
- */
+/** Returns the words with full-width characters and `%20` resolved, without the mark of a second copy. */
 function plain(words: string): string {
   const decoded = words.replace(/%([2-7][0-9a-f])/gi, (_, hex: string) =>
     String.fromCharCode(Number.parseInt(hex, 16)),
@@ -132,9 +115,6 @@ export const INSTALLER_NAMES: Record<Os, string> = {
 };
 /** The program that starts the installer on a remote Windows machine. */
 export const BOOTSTRAP_NAME = "bklite-controller-bootstrap.exe";
-
-/** The Windows installer's former name. */
-const FORMER_INSTALLER = "collector-sidecar-installer.exe";
 
 /** APM probes by name, with the language in their keys. */
 export const PROBES: Readonly<Record<string, string>> = {
@@ -165,7 +145,9 @@ export function typeByName(name: string): PackageType | undefined {
 /** Returns a known name as BK-Lite writes it today. */
 export function knownName(name: string): string | undefined {
   const lower = name.toLowerCase();
-  return lower === FORMER_INSTALLER ? INSTALLER_NAMES.windows : KNOWN_NAMES.find((known) => known === lower);
+  // the Windows installer's former name
+  if (lower === "collector-sidecar-installer.exe") return INSTALLER_NAMES.windows;
+  return KNOWN_NAMES.find((known) => known === lower);
 }
 
 /** A collector folder of the official bundle. */
@@ -175,10 +157,7 @@ export interface Slot {
   arch?: Arch;
 }
 
-/**
- * Returns the os and architecture of a path such as `collector/windows/amd64/vector.exe`; undefined: no
- * collector folder.
- */
+/** Returns the slot of a path such as `collector/windows/amd64/vector.exe`; undefined: it is in none. */
 export function slotOf(file: string): Slot | undefined {
   const [name, ...above] = file.split("/").reverse();
   if (name === undefined) return undefined;

@@ -23,9 +23,7 @@ export interface FileName {
 /** A UTF-8 sequence, or a byte that begins none, in bytes that are read as Latin-1. */
 const SEQUENCE = /[\xc2-\xdf][\x80-\xbf]|[\xe0-\xef][\x80-\xbf]{2}|[\xf0-\xf4][\x80-\xbf]{3}|./gs;
 
-/**
- * Returns a name as text: UTF-8, else GBK (a Chinese Windows), else with `_` for each byte that is not UTF-8.
- */
+/** Returns a name as text: UTF-8, else GBK (a Chinese Windows), else with `_` for each other byte. */
 export function readName(raw: Buffer): FileName {
   const name = decodeText(raw, "utf-8");
   if (name !== undefined) return { name, raw: name };
@@ -93,10 +91,7 @@ export function systemWords({ code, message }: NodeJS.ErrnoException): string {
   return message.replace(/ '.*'$/s, "") || (code ?? "");
 }
 
-/**
- * Returns owner, mode and the user that reads; of the closed folder above, if the file itself cannot be
- * inspected.
- */
+/** Returns owner and mode of a file, or of the closed folder above it, and the user that reads. */
 export function accessTo(path: FilePath): Access {
   const user = `${geteuid?.() ?? "?"}:${getegid?.() ?? "?"}`;
   const target = linkTarget(path) ?? path;

@@ -39,9 +39,7 @@ export class Signatures {
     return [...this.#lists].map(([list, { signer }]) => ({ list, signer }));
   }
 
-  /**
-   * Returns the digests that a file must have: one, or several that contradict each other. Throws exit 65.
-   */
+  /** Returns the digests that a file must have; several contradict each other. Throws exit 65. */
   async digestsOf(file: Located): Promise<(Expected & { signer: SigningKey })[]> {
     const list = await this.#nearest(file);
     const { signer, file: from } = list ?? {};
@@ -57,10 +55,7 @@ export class Signatures {
     if (list?.signer && list.digests.has(pathBeside(list, file))) throw absent(list, file.file);
   }
 
-  /**
-   * Checks that every file which the list has below a folder is in it: `names` are the paths below the
-   * folder. Throws exit 65 that names the first missing one.
-   */
+  /** Checks that `names` are all that the list has below a folder. Throws exit 65 for a missing one. */
   async checkWhole(folder: Located, names: ReadonlySet<string>): Promise<void> {
     const list = await this.#nearest(folder);
     if (!list?.signer) return;

@@ -56,10 +56,7 @@ function osOf(word: string | undefined): Os | "any" {
   return os === "linux" || os === "windows" ? os : "any";
 }
 
-/**
- * Reads the VERSION files beside and above an archive, the nearest first. Exit 65, 66 or 74 if one cannot be
- * read.
- */
+/** Reads the VERSION files beside and above an archive, the nearest first. Throws exit 65, 66 or 74. */
 export async function versionsAround(archive: Located, signatures?: Signatures): Promise<Versions[]> {
   const around: Versions[] = [];
   for (const one of besideAndAbove(archive, VERSION_FILE)) {

@@ -1,5 +1,6 @@
-import { spawn } from "node:child_process";
+import { type ChildProcess, execFile, spawn } from "node:child_process";
 import { readFileSync } from "node:fs";
+import { promisify } from "node:util";
 
 /** Milliseconds between two looks at a process's memory. */
 const LOOK = 10;
@@ -9,18 +10,15 @@ export interface Measured {
   seconds: number;
   /** From the start of the process to the first byte on its standard output; undefined: there was none. */
   firstOutput: number | undefined;
-  /**
-   * Bytes that were resident at most, as the kernel counts them (VmHWM); undefined where there is no /proc.
-   */
+  /** Bytes that were resident at most, by the kernel's count (VmHWM); undefined without /proc. */
   peak: number | undefined;
-  stdout: string;
 }
 
 export interface Command {
   program: string;
   args: readonly string[];
   env?: Readonly<Record<string, string>>;
-  /** What it prints is thrown away by the kernel, not read: for programs that print what they unpack. */
+  /** Its output goes to /dev/null: for programs that print what they unpack. */
   discard?: boolean;
 }
 
@@ -29,20 +27,19 @@ export async function measure({ program, args, env = {}, discard = false }: Comm
   const { PATH = "", HOME = "" } = process.env;
   const started = performance.now();
   const since = () => (performance.now() - started) / 1000;
-  const child = spawn(program, args, {
+  const child: ChildProcess = spawn(program, args, {
     env: { PATH, HOME, ...env },
     stdio: ["ignore", discard ? "ignore" : "pipe", "pipe"],
   });
   let firstOutput: number | undefined;
   let peak: number | undefined;
-  let stdout = "";
-  let stderr = "";
+  let said = "";
   child.stdout?.on("data", (data: Buffer) => {
     firstOutput ??= since();
-    stdout += data;
+    said += data;
   });
   child.stderr?.on("data", (data: Buffer) => {
-    stderr += data;
+    said += data;
   });
   const look = setInterval(() => {
     peak = highWater(child.pid) ?? peak;
@@ -55,15 +52,11 @@ export async function measure({ program, args, env = {}, discard = false }: Comm
     child.once("error", reject);
     child.once("close", resolve);
   }).finally(() => clearInterval(look));
-  if (code !== 0) {
-    throw new Error(`${program} ${args.join(" ")} ended with ${code}:\n${(stdout + stderr).slice(-2000)}`);
-  }
-  return { seconds, firstOutput, peak, stdout };
+  if (code !== 0) throw new Error(`${program} ${args.join(" ")} ended with ${code}:\n${said.slice(-2000)}`);
+  return { seconds, firstOutput, peak };
 }
 
-/**
- * The kernel's own high-water mark, so that no peak between two looks is missed but one in the last moment.
- */
+/** Returns the kernel's own high-water mark, so that only a peak in the last moment is missed. */
 function highWater(pid: number | undefined): number | undefined {
   try {
     const kib = /^VmHWM:\s+(\d+) kB/m.exec(readFileSync(`/proc/${pid}/status`, "utf8"))?.[1];
@@ -73,12 +66,19 @@ function highWater(pid: number | undefined): number | undefined {
   }
 }
 
-/** What several rounds of one thing gave, in the unit that went in. */
+/** Whether a program is on this machine and succeeds with these arguments. */
+export function runs(program: string, ...args: readonly string[]): Promise<boolean> {
+  return promisify(execFile)(program, args).then(
+    () => true,
+    () => false,
+  );
+}
+
+/** Median and range of several rounds, in the unit of the values. */
 export interface Spread {
   median: number;
   min: number;
   max: number;
-  rounds: number;
 }
 
 export function spread(values: readonly number[]): Spread {
@@ -86,5 +86,5 @@ export function spread(values: readonly number[]): Spread {
   const at = (index: number) => sorted[index] ?? Number.NaN;
   const middle = sorted.length >> 1;
   const median = sorted.length % 2 === 1 ? at(middle) : (at(middle - 1) + at(middle)) / 2;
-  return { median, min: at(0), max: at(sorted.length - 1), rounds: sorted.length };
+  return { median, min: at(0), max: at(sorted.length - 1) };
 }

@@ -8,13 +8,14 @@ import { type ArchiveEntry, buildArchive } from "../support/archives.ts";
 import { type TempDir, tempDir } from "../support/guard.ts";
 import { findNats, findPostgres } from "../support/majors.ts";
 import { rebuild } from "../support/rebuild.ts";
+import { mebibytes } from "./report.ts";
 import type { Volume } from "./stage.ts";
 
 /** Bytes of all programs together, about. */
 const ENOUGH = 300e6;
 const SUFFIX = process.arch === "arm64" ? "arm64" : "amd64";
 
-/** Archives of the same real programs, and what peers are given of them. */
+/** Archives of the same real programs, and what other programs are given of them. */
 export interface RealArchives {
   zip: Volume;
   targz: Volume;
@@ -22,24 +23,17 @@ export interface RealArchives {
   rebuilt: Volume;
   /** The tar, unpacked: what is deflated when the tar.gz is repacked. */
   tar: string;
-  /**
-   * All bytes that stand-alone stores in one file: the archive, and each collector's program. Of the tar.gz
-   * it is the same, but for some bytes: repacked, it is as large as the zip.
-   */
+  /** In one file the bytes that stand-alone stores: the archive and each collector's program. */
   everything: string;
-  /** Bytes of `tar` and of `everything`. */
-  sizes: { unpacked: number; everything: number };
-  /** How many programs are inside, and what they are, for the report. */
-  count: number;
-  programs: string;
+  /** Their sizes and what is inside, in words. */
+  description: string;
   remove(): void;
 }
 
 /**
  * Makes a zip and a tar.gz, deflated at level 6, of this machine's programs under the names of collectors:
  * node, nats-servers, natscli and Postgres' binaries, the largest first. Real programs deflate to two fifths,
- * and unevenly, as noise and text do not. Linux only: other systems' programs are not what the archive's name
- * says.
+ * and unevenly, as noise and text do not. Linux only: the archive's name says so.
  */
 export async function makeRealArchives(): Promise<RealArchives> {
   const programs = await largestPrograms();
@@ -49,28 +43,24 @@ export async function makeRealArchives(): Promise<RealArchives> {
   const zip = await archiveOf(entries, "zip");
   const targz = await archiveOf(entries, "tar.gz");
   const rebuilt = await archiveOf(entries, "zip");
-  await rebuild(rebuilt.files[0] ?? "");
-  const peers = tempDir("bench-peers");
-  const tar = join(peers.path, "archive.tar");
-  await pipeline(createReadStream(targz.files[0] ?? ""), createGunzip(), createWriteStream(tar));
-  const everything = join(peers.path, "everything");
-  const stored = [
-    ...zip.files,
-    ...programs.filter(({ name }) => name.startsWith("bin/")).map(({ file }) => file),
-  ];
-  for (const file of stored)
+  await rebuild(rebuilt.file);
+  const others = tempDir("bench-others");
+  const tar = join(others.path, "archive.tar");
+  await pipeline(createReadStream(targz.file), createGunzip(), createWriteStream(tar));
+  const everything = join(others.path, "everything");
+  const collectors = programs.filter(({ name }) => name.startsWith("bin/")).map(({ file }) => file);
+  for (const file of [zip.file, ...collectors])
     await pipeline(createReadStream(file), createWriteStream(everything, { flags: "a" }));
+  const size = (file: string) => mebibytes(statSync(file).size);
   return {
     zip,
     targz,
     rebuilt,
     tar,
     everything,
-    sizes: { unpacked: statSync(tar).size, everything: statSync(everything).size },
-    count: programs.length,
-    programs: listed(programs.map(({ file }) => basename(file))),
+    description: `${programs.length} programs of ${size(tar)} (${listed(programs.map(({ file }) => basename(file)))}), zip ${size(zip.file)}, tar.gz ${size(targz.file)}; stand-alone stores ${size(everything)}`,
     remove: () => {
-      for (const folder of [zip.folder, targz.folder, rebuilt.folder, peers] satisfies TempDir[])
+      for (const folder of [zip.folder, targz.folder, rebuilt.folder, others] satisfies TempDir[])
         folder.remove();
     },
   };
@@ -80,7 +70,7 @@ async function archiveOf(entries: readonly ArchiveEntry[], format: "zip" | "tar.
   const folder = tempDir("bench");
   const file = join(folder.path, `fusion-collectors-linux-${SUFFIX}-1.0.0.${format}`);
   await buildArchive(file, { format, sidecar: false, collectors: [], entries });
-  return { folder, files: [file], bytes: statSync(file).size };
+  return { folder, file };
 }
 
 /**

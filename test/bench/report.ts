@@ -1,4 +1,7 @@
-import type { Spread } from "./measure.ts";
+import { cpus, loadavg, release, totalmem } from "node:os";
+import { basename } from "node:path";
+import manifest from "../../package.json" with { type: "json" };
+import { findNats, findPostgres } from "../support/majors.ts";
 
 const MIB = 1024 * 1024;
 
@@ -11,65 +14,75 @@ export interface Table {
 }
 
 /** A promise about speed or memory, and what came out. */
-export interface Bar {
+export interface Goal {
   name: string;
-  bar: string;
-  value: string;
-  /** undefined: could not be measured. */
-  holds: boolean | undefined;
+  limit: number;
+  /** NaN: it could not be measured. */
+  value: number;
+  unit: "s" | "MiB";
 }
 
 /** What one part of the bench found; `data` goes into the JSON file as it is. */
 export interface Findings {
-  tables: Table[];
-  bars: Bar[];
+  tables: readonly Table[];
+  goals: readonly Goal[];
   data: unknown;
 }
 
-/** A bar that a number must not exceed. */
-export function atMost(name: string, value: number, limit: number, show: (value: number) => string): Bar {
-  const holds = judge(value - limit, value <= limit);
-  return { name, bar: `≤ ${shown(limit, show)}`, value: shown(value, show), holds };
+/** Describes what the numbers were measured on. */
+export async function describeMachine() {
+  const all = cpus();
+  const servers = [...(await findPostgres()).slice(0, 1), ...(await findNats())];
+  return {
+    date: new Date().toISOString().slice(0, 10),
+    cpu: all[0]?.model.trim() ?? "unknown",
+    cores: all.length,
+    /** Bytes. */
+    memory: totalmem(),
+    kernel: release(),
+    /** Of the last minute, when the bench began: above the number of cores, trust ratios alone. */
+    load: loadavg()[0] ?? 0,
+    versions: [
+      `${manifest.name} ${manifest.version}`,
+      `node ${process.versions.node}`,
+      ...servers.map(({ program, version }) => `${basename(program)} ${version}`),
+    ],
+  };
 }
 
-/** A bar that a number must reach. */
-export function atLeast(name: string, value: number, limit: number, show: (value: number) => string): Bar {
-  return { name, bar: `≥ ${show(limit)}`, value: shown(value, show), holds: judge(value, value >= limit) };
-}
-
-function shown(value: number, show: (value: number) => string): string {
-  return Number.isFinite(value) ? show(value) : "–";
-}
-
-function judge(value: number, holds: boolean): boolean | undefined {
-  return Number.isFinite(value) ? holds : undefined;
+export function machineLine({
+  date,
+  cpu,
+  cores,
+  memory,
+  load,
+  versions,
+}: Awaited<ReturnType<typeof describeMachine>>) {
+  const gib = (memory / 1024 ** 3).toFixed(0);
+  return `${date}; ${cores} cores (${cpu}), ${gib} GiB, load ${load.toFixed(1)} at the start; ${versions.join(", ")}.`;
 }
 
 export function markdown({ title, head, rows, note }: Table): string {
   const line = (cells: readonly string[]) => `| ${cells.join(" | ")} |`;
   const ruler = line(head.map((_, column) => (column === 0 ? "---" : "---:")));
-  return [`### ${title}`, "", line(head), ruler, ...rows.map(line), ...(note ? ["", note] : []), ""].join(
-    "\n",
-  );
+  const lines = [`### ${title}`, "", line(head), ruler, ...rows.map(line), ...(note ? ["", note] : [])];
+  return `${lines.join("\n")}\n`;
 }
 
-export function barTable(bars: readonly Bar[]): Table {
-  const verdict = (holds: boolean | undefined) =>
-    holds === undefined ? "not measured" : holds ? "holds" : "MISSED";
+/** Returns a table of all goals, each with its ratio; a goal is kept at 1.00 × and below. */
+export function goalTable(goals: readonly Goal[]): Table {
   return {
-    title: "Bars",
-    head: ["what", "bar", "measured", "verdict"],
-    rows: bars.map(({ name, bar, value, holds }) => [name, bar, value, verdict(holds)]),
+    title: "Goals",
+    head: ["what", "goal", "measured", "ratio", ""],
+    rows: goals.map(({ name, limit, value, unit }) => {
+      const show = unit === "s" ? seconds : mebibytes;
+      const ratio = value / limit;
+      if (!Number.isFinite(ratio)) return [name, "–", "–", "–", "not measured"];
+      return [name, `≤ ${show(limit)}`, show(value), times(ratio), ratio <= 1 ? "" : "missed"];
+    }),
   };
 }
 
 export const times = (value: number) => `${value.toFixed(2)} ×`;
 export const seconds = (value: number) => `${value.toFixed(value < 10 ? 2 : 1)} s`;
-export const milliseconds = (value: number) => `${Math.round(value * 1000)} ms`;
 export const mebibytes = (value: number) => `${Math.round(value / MIB)} MiB`;
-export const rate = (bytes: number, time: number) => `${Math.round(bytes / MIB / time)} MiB/s`;
-
-/** Median, and the range around it. */
-export function range({ median, min, max }: Spread, show: (value: number) => string): string {
-  return `${show(median)} (${show(min)} … ${show(max)})`;
-}

@@ -1,191 +1,188 @@
-import { statfsSync } from "node:fs";
-import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { fileURLToPath } from "node:url";
-import { connect, type JetStreamManager, type NatsConnection, type StreamConfig } from "nats";
+import { connect, type JetStreamManager, type NatsConnection } from "nats";
 import { buildArchive } from "../support/archives.ts";
 import type { Db } from "../support/database.ts";
 import { type TempDir, tempDir } from "../support/guard.ts";
-import { type NatsServer, startNats } from "../support/nats.ts";
-import { type Postgres, startPostgres } from "../support/postgres.ts";
+import { startNats } from "../support/nats.ts";
+import { startCluster } from "../support/nats-cluster.ts";
+import { startPostgres } from "../support/postgres.ts";
 import { jobEnv } from "../support/run.ts";
-import { runs } from "./machine.ts";
+import type { Contender } from "./contest.ts";
 import { type Measured, measure } from "./measure.ts";
-
-/** Where memory is a file system, on Linux. */
-const MEMORY = "/dev/shm";
-
-export interface Options {
-  /** The bundle that is measured. */
-  entry: string;
-  /** Rounds of the quick measurements; longer ones take fewer. */
-  rounds: number;
-  /** Sizes of the archives, in bytes. */
-  sizes: readonly number[];
-  /** Paths of the nats-servers that are compared; undefined: those that the tests know. */
-  servers: readonly string[] | undefined;
-  log: (line: string) => void;
-}
 
 /** Archives in a folder of their own. */
 export interface Volume {
   folder: TempDir;
-  files: string[];
-  /** Of all files together. */
-  bytes: number;
+  file: string;
 }
 
-/** What our own program works on. */
-interface Target {
+export interface ServerOptions {
+  /** Another nats-server than the tests' usual one. */
+  program?: string;
+  /** Where JetStream keeps its files; the usual place is in memory. */
+  storeDir?: string;
+  /** Nodes of a cluster, with as many replicas. */
+  nodes?: number;
+}
+
+/** What the job works on. */
+export interface Target {
   db: Db;
   bucket: string;
   volume?: Volume;
   /** More of its environment. */
   env?: Readonly<Record<string, string>>;
+  /** More of node's options. */
+  flags?: readonly string[];
 }
 
-/** Servers to measure against, and what is measured. */
+/** The servers to measure against, and the programs that are measured. */
 export class Stage {
-  readonly options: Options;
-  readonly nats: NatsServer;
-  readonly postgres: Postgres;
-  readonly #connection: NatsConnection;
+  /** nats:// of the server, or of the cluster's nodes with commas. */
+  readonly url: string;
+  readonly version: string;
+  readonly connection: NatsConnection;
   readonly #jsm: JetStreamManager;
+  readonly #replicas: number;
+  readonly #database: () => Promise<Db>;
   #buckets = 0;
 
   private constructor(
-    options: Options,
-    servers: { nats: NatsServer; postgres: Postgres },
-    connection: NatsConnection,
-    jsm: JetStreamManager,
+    url: string,
+    version: string,
+    connection: { connection: NatsConnection; jsm: JetStreamManager; replicas: number },
+    database: () => Promise<Db>,
   ) {
-    this.options = options;
-    this.nats = servers.nats;
-    this.postgres = servers.postgres;
-    this.#connection = connection;
-    this.#jsm = jsm;
+    this.url = url;
+    this.version = version;
+    this.connection = connection.connection;
+    this.#jsm = connection.jsm;
+    this.#replicas = connection.replicas;
+    this.#database = database;
   }
 
-  /**
-   * @param server another nats-server than the tests' usual one, or another place for JetStream's files than
-   * where everything else is
-   */
-  static async open(options: Options, server: { program?: string; storeDir?: string } = {}): Promise<Stage> {
-    const nats = await startNats(server);
+  /** Runs something on servers of its own. */
+  static async on<T>({ nodes = 1, ...server }: ServerOptions, run: (stage: Stage) => Promise<T>): Promise<T> {
+    await using stack = new AsyncDisposableStack();
+    const nats = nodes > 1 ? await startCluster(nodes) : await startNats(server);
+    stack.defer(() => nats.stop());
     const postgres = await startPostgres();
-    const connection = await connect({ servers: nats.url });
-    return new Stage(
-      options,
-      { nats, postgres },
-      connection,
-      await connection.jetstreamManager({ timeout: 60_000 }),
-    );
+    stack.defer(() => postgres.stop());
+    const [url, version] =
+      "nodes" in nats ? [nats.servers, nats.nodes[0]?.version ?? ""] : [nats.url, nats.version];
+    const connection = await connect({ servers: url.split(",") });
+    stack.defer(() => connection.close());
+    const jsm = await connection.jetstreamManager({ timeout: 60_000 });
+    const database = () => postgres.createDatabase({ state: "B" });
+    return await run(new Stage(url, version, { connection, jsm, replicas: nodes }, database));
   }
 
-  async close(): Promise<void> {
-    await this.#connection.close();
-    await this.nats.stop();
-    await this.postgres.stop();
+  database(): Promise<Db> {
+    return this.#database();
   }
 
-  /** A name that no bucket has yet. */
-  newBucket(): string {
+  async makeBucket(): Promise<string> {
     this.#buckets += 1;
-    return `bench${this.#buckets}`;
-  }
-
-  /** The stream of an Object Store bucket; `more` for limits. */
-  async makeBucket(bucket: string, more: Partial<StreamConfig> = {}): Promise<void> {
+    const bucket = `bench${this.#buckets}`;
     await this.#jsm.streams.add({
       name: `OBJ_${bucket}`,
       subjects: [`$O.${bucket}.C.>`, `$O.${bucket}.M.>`],
       allow_rollup_hdrs: true,
       allow_direct: true,
-      ...more,
+      num_replicas: this.#replicas,
     });
+    return bucket;
   }
 
-  async dropBucket(bucket: string): Promise<void> {
-    await this.#jsm.streams.delete(`OBJ_${bucket}`);
+  /** Makes a bucket for the time of `run`. */
+  async withBucket<T>(run: (bucket: string) => Promise<T>): Promise<T> {
+    const bucket = await this.makeBucket();
+    try {
+      return await run(bucket);
+    } finally {
+      await this.#jsm.streams.delete(`OBJ_${bucket}`);
+    }
   }
 
   async lastSequence(bucket: string): Promise<number> {
     return (await this.#jsm.streams.info(`OBJ_${bucket}`)).state.last_seq;
   }
 
-  /** Bytes that the server has sent to its clients so far. */
-  async bytesServed(): Promise<number> {
-    const answer = await fetch(`${this.nats.monitorUrl}/varz`);
-    return ((await answer.json()) as { out_bytes: number }).out_bytes;
+  /** Runs the job, from its start to its end. */
+  job(entry: string, command: string, target: Target): Promise<Measured> {
+    const { db, bucket, volume, env: more, flags = [] } = target;
+    const services = { db, nats: { url: this.url }, ...(volume && { packages: volume.folder.path }) };
+    const env = jobEnv(services, { NATS_NAMESPACE: bucket, LOG_FORMAT: "json", ...more });
+    return measure({ program: process.execPath, args: ["--expose-gc", ...flags, entry, command], env });
   }
 
-  database(): Promise<Db> {
-    return this.postgres.createDatabase({ state: "B" });
+  /**
+   * Makes a contender of `init`: into an empty bucket and table, then again, and with `rebuilt` in the
+   * volume's place if it is given. Throws if a run after the first writes to the bucket.
+   */
+  init(name: string, target: Omit<Target, "db" | "bucket"> & { rebuilt?: Volume }): Contender {
+    const { rebuilt, ...given } = target;
+    return {
+      ours: true,
+      run: (entry) =>
+        this.withBucket(async (bucket) => {
+          const on = { ...given, db: await this.database(), bucket };
+          const first = await this.job(entry, "init", on);
+          const sequence = await this.lastSequence(bucket);
+          const unchanged = await this.job(entry, "init", on);
+          const again = rebuilt && (await this.job(entry, "init", { ...on, volume: rebuilt }));
+          if ((await this.lastSequence(bucket)) !== sequence)
+            throw new Error(`${name}: an unchanged run has written to the bucket`);
+          return {
+            [init(name)]: first,
+            [unchangedInit(name)]: unchanged,
+            ...(again && { [`${init(name)}, the same entries in another packaging`]: again }),
+          };
+        }),
+    };
   }
 
-  /** Our own program, from its start to its end. */
-  job(command: string, target: Target): Promise<Measured> {
-    const { db, bucket, volume, env: more } = target;
-    const services = { db, nats: { url: this.nats.url }, ...(volume && { packages: volume.folder.path }) };
-    const env = jobEnv(services, { NATS_NAMESPACE: bucket, ...more });
-    return measure({ program: process.execPath, args: ["--expose-gc", this.options.entry, command], env });
+  /** Publishes a file as rivals/publish.ts does, with the job's chunk size and window. */
+  publish(file: string): Promise<Measured> {
+    return this.withBucket((bucket) =>
+      rival("publish", this.url, `$O.${bucket}.C.bench`, file, "1000000", "8"),
+    );
   }
 
-  /** Any other program. */
-  program(name: string, args: readonly string[]): Promise<Measured> {
-    return measure({ program: name, args });
-  }
-
-  /** Any other program that prints what it makes, which nobody wants. */
-  filter(name: string, args: readonly string[]): Promise<Measured> {
-    return measure({ program: name, args, discard: true });
-  }
-
-  /** One of the programs in rivals/. */
-  rival(name: "publish" | "library" | "inflate", ...args: readonly string[]): Promise<Measured> {
-    const server = name === "inflate" ? [] : [this.nats.url];
-    return measure({ program: process.execPath, args: [rivalFile(`${name}.ts`), ...server, ...args] });
-  }
-
-  /** The same in Python, where hasNatsPy() holds. */
-  natsPy(verb: "put" | "get", ...args: readonly string[]): Promise<Measured> {
-    return measure({ program: "python3", args: [rivalFile("nats_py.py"), verb, this.nats.url, ...args] });
+  /** Uploads a file with natscli's `nats object put`. */
+  natscli(file: string, url = this.url): Promise<Measured> {
+    return this.withBucket((bucket) =>
+      measure({
+        program: "nats",
+        args: [
+          ...["--server", url, "--timeout", "60s", "object", "put", bucket, file],
+          ...["--name", "object", "--force", "--no-progress"],
+        ],
+      }),
+    );
   }
 }
 
-function rivalFile(name: string): string {
-  return fileURLToPath(new URL(`./rivals/${name}`, import.meta.url));
+/** Returns the name of the row of a first run. */
+export const init = (name: string) => `**init**, ${name}`;
+/** Returns the name of the row of a run that changes nothing. */
+export const unchangedInit = (name: string) => `${init(name)}: nothing changed`;
+
+/** Runs one of the programs in rivals/. */
+export function rival(name: "publish" | "inflate", ...args: readonly string[]): Promise<Measured> {
+  return measure({ program: process.execPath, args: [fileOf(`rivals/${name}.ts`), ...args] });
 }
 
-/** Whether nats.py, BK-Lite's own client, is installed here. */
-export function hasNatsPy(): Promise<boolean> {
-  return runs("python3", "-c", "import nats");
+/** Returns the path of a file of this folder. */
+export function fileOf(name: string): string {
+  return fileURLToPath(new URL(`./${name}`, import.meta.url));
 }
 
-/** `count` archives of `bytes` each, incompressible, stored in zips. */
-export async function makeVolume(bytes: number, count = 1): Promise<Volume> {
+/** Makes an archive of `bytes` of noise, stored in a zip. */
+export async function makeNoise(bytes: number): Promise<Volume> {
   const folder = tempDir("bench");
-  const files: string[] = [];
-  for (let index = 0; index < count; index++) {
-    const file = join(folder.path, `fusion-collectors-linux-amd64-1.0.${index}.zip`);
-    await buildArchive(file, { payloadBytes: bytes, seed: `bench ${index}` });
-    files.push(file);
-  }
-  return { folder, files, bytes: bytes * count };
-}
-
-/** A folder where a disk measures nothing: in memory, if `bytes` fit there; else the usual one. */
-export function quickFolder(bytes: number): string {
-  return freeBytes(MEMORY) > bytes ? MEMORY : tmpdir();
-}
-
-/** Bytes that a folder has room for; 0 if it is not there. */
-export function freeBytes(folder: string): number {
-  try {
-    const { bavail, bsize } = statfsSync(folder);
-    // a file system in memory promises all of it, whoever else uses some
-    return folder.startsWith(MEMORY) ? Math.min(bavail * bsize, process.availableMemory()) : bavail * bsize;
-  } catch {
-    return 0;
-  }
+  const file = join(folder.path, "fusion-collectors-linux-amd64-1.0.0.zip");
+  await buildArchive(file, { payloadBytes: bytes, seed: "bench" });
+  return { folder, file };
 }

@@ -32,8 +32,7 @@ const after =
   (change: (stage: Stage, old: string) => Promise<{ path: string; name: string }>): Scene =>
   async (stage) => {
     const { path } = await first(stage);
-    const run = await stage.run();
-    assert.equal(run.code, 0, explain(run));
+    await stage.ok();
     return change(stage, path);
   };
 

@@ -2,14 +2,13 @@ import assert from "node:assert/strict";
 import { writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { after, before, describe, type TestContext, test } from "node:test";
-import { connect } from "nats";
 import { natsCertificates } from "../support/certs.ts";
 import { type TempDir, tempDir } from "../support/guard.ts";
 import { startLingerer, startListener, startSlowWords } from "../support/listeners.ts";
 import { type NatsOptions, type NatsServer, startNats } from "../support/nats.ts";
-import { type Postgres, startPostgres } from "../support/postgres.ts";
+import { connectNats } from "../support/objects.ts";
 import { type JobResult, jobEnv } from "../support/run.ts";
-import { explain } from "../support/site.ts";
+import { explain, useServers } from "../support/site.ts";
 import { exits, runToEnd } from "./stage.ts";
 
 // A nats-server with max_connections turns clients away before TLS, in plain text: INFO, if it speaks first,
@@ -17,20 +16,18 @@ import { exits, runToEnd } from "./stage.ts";
 
 const { ca, server: tls } = natsCertificates();
 const config = { max_connections: 1 };
-let postgres: Postgres;
+const shared = useServers();
 let folder: TempDir;
 let base: Record<string, string>;
 let count = 0;
 
 before(async () => {
   folder = tempDir("crowded");
-  postgres = await startPostgres();
   const NATS_TLS_CA_FILE = join(folder.path, "ca.crt");
   writeFileSync(NATS_TLS_CA_FILE, ca.cert);
   base = { ...jobEnv({ packages: folder.path }), NATS_TLS_CA_FILE };
 });
 after(async () => {
-  await postgres.stop();
   folder.remove();
 });
 
@@ -43,12 +40,12 @@ async function start(t: TestContext, options: NatsOptions = {}): Promise<NatsSer
 
 /** Somebody takes the one connection. */
 async function occupy(t: TestContext, server: NatsServer, tls: object | null = null): Promise<void> {
-  const only = await connect({ servers: `127.0.0.1:${server.port}`, tls, reconnect: false });
+  const only = await connectNats({ servers: `127.0.0.1:${server.port}`, tls, reconnect: false });
   t.after(() => only.close());
 }
 
 async function wait(more: Record<string, string>): Promise<JobResult> {
-  const db = await postgres.createDatabase({ state: "B" });
+  const db = await shared.postgres.createDatabase({ state: "B" });
   const REPORT_FILE = join(folder.path, `report-${++count}.json`);
   return runToEnd(["wait"], { ...base, ...jobEnv({ db }), REPORT_FILE, ...more });
 }
@@ -110,6 +107,6 @@ for (const [name, options] of [
     const slow = await startSlowWords(server.port);
     const front = await startLingerer(slow.port);
     t.after(() => Promise.all([front.stop(), slow.stop()]));
-    exits(await wait({ ...scheme(name, front.port), WAIT_TIMEOUT: "30" }), 0);
+    exits(await wait({ ...scheme(name, front.port), WAIT_TIMEOUT: "60" }), 0);
   });
 }

@@ -24,7 +24,7 @@ async function store({ objects, bucket }: Site, name: string): Promise<void> {
   for (let chunk = 0; chunk < CHUNKS; chunk++) {
     block.writeUInt32BE(chunk);
     hash.update(block);
-    await objects.connection.request(`$O.${bucket}.C.${nuid}`, block, { timeout: 60_000 });
+    await objects.connection.request(`$O.${bucket}.C.${nuid}`, block);
   }
   const digest = `SHA-256=${hash.digest("base64").replaceAll("+", "-").replaceAll("/", "_")}`;
   const key = `apm/probe/java/${name}`;

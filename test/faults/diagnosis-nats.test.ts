@@ -7,12 +7,12 @@ import { type TempDir, tempDir } from "../support/guard.ts";
 import { type NatsOptions, type NatsServer, startNats } from "../support/nats.ts";
 import { createNkey, createOperator } from "../support/nats-jwt.ts";
 import { freePort } from "../support/ports.ts";
-import { type Postgres, startPostgres } from "../support/postgres.ts";
 import { jobEnv } from "../support/run.ts";
+import { useServers } from "../support/site.ts";
 import { assertVerdict, startMute, type Verdict } from "./diagnosis.ts";
 import { exits, job, runToEnd } from "./stage.ts";
 
-let postgres: Postgres;
+const shared = useServers();
 let base: Record<string, string>;
 let folder: TempDir;
 let reports = 0;
@@ -20,12 +20,11 @@ const servers: NatsServer[] = [];
 
 before(async () => {
   folder = tempDir("diagnosis");
-  postgres = await startPostgres();
-  const db = await postgres.createDatabase({ state: "B" });
+  const db = await shared.postgres.createDatabase({ state: "B" });
   base = { ...jobEnv({ db }), PACKAGES_DIR: folder.path };
 });
 after(async () => {
-  await Promise.allSettled([...servers.map((server) => server.stop()), postgres.stop()]);
+  await Promise.allSettled([...servers.map((server) => server.stop())]);
   folder.remove();
 });
 
@@ -103,13 +102,13 @@ describe("NATS cannot be reached", { concurrency: 4 }, () => {
   }
   test("something else that listens there: Postgres", async () => {
     await assertVerdict(
-      env({ NATS_SERVERS: at(postgres) }),
+      env({ NATS_SERVERS: at(shared.postgres) }),
       waited({
         reason: "nats.login.silent",
         layer: "login",
         cause: /no answer/,
         hint: /whether another program listens/,
-        where: where(postgres),
+        where: where(shared.postgres),
       }),
     );
   });
@@ -316,7 +315,7 @@ describe("NATS and JetStream", { concurrency: 4 }, () => {
   });
   test("it comes up in time", async () => {
     const server = await start({ jetstream: false });
-    const running = job(["wait"], env({ NATS_SERVERS: at(server), WAIT_TIMEOUT: "20" }));
+    const running = job(["wait"], env({ NATS_SERVERS: at(server), WAIT_TIMEOUT: "60" }));
     await running.waitForEvent("wait.nats.layer");
     await server.stop();
     await start({ port: server.port });

@@ -4,26 +4,25 @@ import { after, before, describe, test } from "node:test";
 import { createCa } from "../support/certs.ts";
 import { connect, type Db } from "../support/database.ts";
 import { type TempDir, tempDir } from "../support/guard.ts";
-import { type NatsServer, startNats } from "../support/nats.ts";
+import { startNats } from "../support/nats.ts";
 import { freePort } from "../support/ports.ts";
 import { type Postgres, type PostgresOptions, startPostgres } from "../support/postgres.ts";
 import { jobEnv } from "../support/run.ts";
+import { useServers } from "../support/site.ts";
 import { packageTable } from "../support/tables.ts";
 import { assertVerdict, startMute, type Verdict } from "./diagnosis.ts";
 import { exits, job, runToEnd } from "./stage.ts";
 
-let nats: NatsServer;
-let plain: Postgres;
+const shared = useServers();
 let folder: TempDir;
 let reports = 0;
 const others: Postgres[] = [];
 
-before(async () => {
+before(() => {
   folder = tempDir("diagnosis");
-  [nats, plain] = await Promise.all([startNats(), startPostgres()]);
 });
 after(async () => {
-  await Promise.allSettled([nats.stop(), plain.stop(), ...others.map((server) => server.stop())]);
+  await Promise.allSettled(others.map((server) => server.stop()));
   folder.remove();
 });
 
@@ -33,7 +32,7 @@ async function start(options: PostgresOptions): Promise<Db> {
   return server.createDatabase({ state: "B" });
 }
 
-const database = () => plain.createDatabase({ state: "B" });
+const database = () => shared.postgres.createDatabase({ state: "B" });
 function file(name: string, text: string): string {
   const path = join(folder.path, name);
   writeFileSync(path, text, { mode: 0o600 });
@@ -42,21 +41,21 @@ function file(name: string, text: string): string {
 const env = (db: Partial<Db>, more: Record<string, string> = {}) => {
   const server = {
     host: "127.0.0.1",
-    port: plain.port,
+    port: shared.postgres.port,
     name: "bklite",
-    user: plain.user,
-    password: plain.password,
+    user: shared.postgres.user,
+    password: shared.postgres.password,
     ...db,
   };
   const REPORT_FILE = join(folder.path, `report-${++reports}.json`);
-  return { ...jobEnv({ db: server, nats, packages: folder.path }), REPORT_FILE, ...more };
+  return { ...jobEnv({ db: server, nats: shared.nats, packages: folder.path }), REPORT_FILE, ...more };
 };
 const where = (server: { port: number }) => `127.0.0.1:${server.port}`;
 const refused = (verdict: Omit<Verdict, "code">): Verdict => ({ code: 77, ...verdict });
 const waited = (verdict: Omit<Verdict, "code">): Verdict => ({ code: 69, ...verdict });
 
 async function works(db: Partial<Db>, more: Record<string, string> = {}): Promise<void> {
-  exits(await runToEnd(["wait"], env(db, { WAIT_TIMEOUT: "10", ...more })), 0);
+  exits(await runToEnd(["wait"], env(db, { WAIT_TIMEOUT: "60", ...more })), 0);
 }
 
 describe("Postgres cannot be reached", { concurrency: 4 }, () => {
@@ -67,7 +66,7 @@ describe("Postgres cannot be reached", { concurrency: 4 }, () => {
       layer: "dns",
       cause: /ENOTFOUND|EAI_AGAIN/,
       hint: /container or service/,
-      where: `${host}:${plain.port}`,
+      where: `${host}:${shared.postgres.port}`,
     });
     await assertVerdict(env({ host }), verdict);
   });
@@ -107,9 +106,9 @@ describe("Postgres cannot be reached", { concurrency: 4 }, () => {
       layer: "login",
       cause: /listens on this port; it answered "INFO /,
       hint: /DB_HOST and DB_PORT/,
-      where: where(nats),
+      where: where(shared.nats),
     });
-    await assertVerdict(env({ port: nats.port }), verdict);
+    await assertVerdict(env({ port: shared.nats.port }), verdict);
   });
   test("both together: one message names both", async () => {
     const [port, other] = await Promise.all([freePort(), freePort()]);
@@ -134,7 +133,7 @@ test("two wrong passwords are both said", async (t) => {
     // It is not the time that decides, so none is said.
     cause: /Postgres[^\n]*password[^\n]*"\)\n- NATS[^\n]*Authorization Violation[^\n]*"\)$/i,
     hint: /DB_PASSWORD[^\n]*\n[^\n]*NATS/,
-    where: where(plain),
+    where: where(shared.postgres),
   });
   await assertVerdict(env({ ...(await database()), password: "planted-wrong-password" }, wrong), verdict);
 });
@@ -198,7 +197,7 @@ describe("Postgres and TLS", { concurrency: 3 }, () => {
       layer: "tls",
       cause: /does not support SSL/,
       hint: /DB_SSLMODE=disable/,
-      where: where(plain),
+      where: where(shared.postgres),
     });
     await assertVerdict(env({}, { DB_SSLMODE: "require" }), verdict);
   });
@@ -243,12 +242,12 @@ describe("Postgres' login, database and table", { concurrency: 4 }, () => {
       layer: "login",
       cause: /password/,
       hint: /DB_PASSWORD/,
-      where: where(plain),
+      where: where(shared.postgres),
     });
     await assertVerdict(env({ ...db, password: "planted-wrong-password" }), verdict);
     await assertVerdict(env({ ...db, password: "" }), { ...verdict, reason: "postgres.login.no-password" });
     await assertVerdict(env({ ...db, user: "nobody-here" }), verdict);
-    const url = `postgres://postgres:planted%2Fwrong@127.0.0.1:${plain.port}/${db.name}`;
+    const url = `postgres://postgres:planted%2Fwrong@127.0.0.1:${shared.postgres.port}/${db.name}`;
     await assertVerdict(env(db, { DATABASE_URL: url, DB_HOST: "" }), verdict);
   });
   test("no database; created in time", async () => {
@@ -258,25 +257,25 @@ describe("Postgres' login, database and table", { concurrency: 4 }, () => {
       layer: "database",
       cause: /does not exist/,
       hint: /CREATE DATABASE "late_database"/,
-      where: where(plain),
+      where: where(shared.postgres),
     });
     await assertVerdict(env({ name }), verdict);
-    const running = job(["wait"], env({ name }, { WAIT_TIMEOUT: "20" }));
+    const running = job(["wait"], env({ name }, { WAIT_TIMEOUT: "60" }));
     await running.waitForEvent("wait.postgres.layer");
-    await plain.createDatabase({ state: "B", name });
+    await shared.postgres.createDatabase({ state: "B", name });
     exits(await running.done, 0);
   });
   test("no table; created in time", async () => {
-    const db = await plain.createDatabase({ state: "none" });
+    const db = await shared.postgres.createDatabase({ state: "none" });
     const verdict = waited({
       reason: "postgres.table.missing",
       layer: "table",
       cause: /node_mgmt_packageversion does not exist/,
       hint: /migrations/,
-      where: where(plain),
+      where: where(shared.postgres),
     });
     await assertVerdict(env(db), verdict);
-    const running = job(["wait"], env(db, { WAIT_TIMEOUT: "20" }));
+    const running = job(["wait"], env(db, { WAIT_TIMEOUT: "60" }));
     await running.waitForEvent("wait.postgres.layer");
     await db.query(packageTable("C"));
     exits(await running.done, 0);
@@ -290,7 +289,7 @@ describe("Postgres' login, database and table", { concurrency: 4 }, () => {
       layer: "table",
       cause: /flavour text/,
       hint: /ROW_DEFAULTS=flavour=/,
-      where: where(plain),
+      where: where(shared.postgres),
     };
     await assertVerdict(env(db, { ALLOW_EMPTY: "true" }), verdict, ["init"]);
     exits(await runToEnd(["wait"], env(db)), 0);
@@ -307,7 +306,7 @@ describe("Postgres' login, database and table", { concurrency: 4 }, () => {
         where: where(db),
       });
       await assertVerdict(env(db), verdict);
-      const running = job(["wait"], env(db, { WAIT_TIMEOUT: "20" }));
+      const running = job(["wait"], env(db, { WAIT_TIMEOUT: "60" }));
       await running.waitForEvent("wait.postgres.layer");
       await clients.pop()?.end();
       exits(await running.done, 0);
@@ -317,13 +316,13 @@ describe("Postgres' login, database and table", { concurrency: 4 }, () => {
   });
   test("a server that only reads: a standby, say", async () => {
     const db = await database();
-    await plain.admin.query(`ALTER DATABASE "${db.name}" SET default_transaction_read_only = on`);
+    await shared.postgres.admin.query(`ALTER DATABASE "${db.name}" SET default_transaction_read_only = on`);
     const verdict = waited({
       reason: "postgres.read-only",
       layer: "privileges",
       cause: /read-only/,
       hint: /primary/,
-      where: where(plain),
+      where: where(shared.postgres),
     });
     await assertVerdict(env(db, { ALLOW_EMPTY: "true" }), verdict, ["init"]);
   });

@@ -13,7 +13,7 @@ import { findPeers, type Kind, type Peers, readTree, type Tree } from "./differe
 import { makeTarGz } from "./differential/tar.ts";
 import { makeZip } from "./differential/zip.ts";
 
-const ROUNDS = rounds(100);
+const ROUNDS = rounds(40);
 const folder = tempDir("differential");
 let peers: Peers;
 

@@ -7,9 +7,8 @@ import { buildArchive } from "../support/archives.ts";
 import { type TempDir, tempDir } from "../support/guard.ts";
 import { type NatsOptions, type NatsServer, startNats } from "../support/nats.ts";
 import { addStream, type NatsLogin, type Objects, openObjects } from "../support/objects.ts";
-import { type Postgres, startPostgres } from "../support/postgres.ts";
 import { type JobResult, jobEnv } from "../support/run.ts";
-import { ARCHIVE, explain, sha256 } from "../support/site.ts";
+import { ARCHIVE, explain, sha256, useServers } from "../support/site.ts";
 import { rows } from "../support/tables.ts";
 import { exits, runToEnd } from "./stage.ts";
 
@@ -18,7 +17,7 @@ const MB = 1_000_000;
 /** The archive has 3 MB and a little. */
 const BYTES = 3 * MB;
 
-let postgres: Postgres;
+const shared = useServers();
 let folder: TempDir;
 const servers: NatsServer[] = [];
 const mounts: string[] = [];
@@ -26,10 +25,9 @@ let count = 0;
 
 before(async () => {
   folder = tempDir("full");
-  postgres = await startPostgres();
 });
 after(async () => {
-  await Promise.allSettled([...servers.map((server) => server.stop()), postgres.stop()]);
+  await Promise.allSettled([...servers.map((server) => server.stop())]);
   for (const mount of mounts) execFileSync("umount", [mount]);
   folder.remove();
 });
@@ -56,7 +54,7 @@ async function place(admin: NatsLogin, login: NatsLogin = admin): Promise<Place>
   mkdirSync(volume);
   const path = join(volume, ARCHIVE);
   await buildArchive(path, { payloadBytes: BYTES });
-  const db = await postgres.createDatabase({ state: "B" });
+  const db = await shared.postgres.createDatabase({ state: "B" });
   const report = { REPORT_FILE: join(volume, "report.json") };
   const env = jobEnv({ db, nats: login, packages: volume }, report);
   return {

@@ -2,20 +2,20 @@ import assert from "node:assert/strict";
 import { writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { after, before, describe, test } from "node:test";
-import { type ConnectionOptions, connect, type StreamConfig } from "nats";
+import type { ConnectionOptions, StreamConfig } from "nats";
 import { buildArchive } from "../support/archives.ts";
 import { natsCertificates } from "../support/certs.ts";
 import { type TempDir, tempDir } from "../support/guard.ts";
 import { startListener, startPacketDropper, startTlsFront } from "../support/listeners.ts";
 import { type NatsOptions, type NatsServer, startNats } from "../support/nats.ts";
+import { connectNats } from "../support/objects.ts";
 import { freePort } from "../support/ports.ts";
-import { type Postgres, startPostgres } from "../support/postgres.ts";
 import { startProxy } from "../support/proxy.ts";
 import { type JobResult, jobEnv } from "../support/run.ts";
-import { ARCHIVE, explain } from "../support/site.ts";
+import { ARCHIVE, explain, useServers } from "../support/site.ts";
 import { exits, runToEnd } from "./stage.ts";
 
-let postgres: Postgres;
+const shared = useServers();
 let folder: TempDir;
 let base: Record<string, string>;
 let count = 0;
@@ -23,12 +23,11 @@ const servers: NatsServer[] = [];
 
 before(async () => {
   folder = tempDir("lines");
-  postgres = await startPostgres();
   await buildArchive(join(folder.path, ARCHIVE), { payloadBytes: 300_000 });
-  base = { ...jobEnv({ packages: folder.path }), WAIT_TIMEOUT: "30" };
+  base = { ...jobEnv({ packages: folder.path }), WAIT_TIMEOUT: "60" };
 });
 after(async () => {
-  await Promise.allSettled([...servers.map((server) => server.stop()), postgres.stop()]);
+  await Promise.allSettled([...servers.map((server) => server.stop())]);
   folder.remove();
 });
 
@@ -40,7 +39,7 @@ async function start(options?: NatsOptions): Promise<NatsServer> {
 
 /** A run against a database of its own, whose table is there. */
 async function run(args: readonly string[], more: Record<string, string>): Promise<JobResult> {
-  const db = await postgres.createDatabase({ state: "B" });
+  const db = await shared.postgres.createDatabase({ state: "B" });
   const REPORT_FILE = join(folder.path, `report-${++count}.json`);
   return runToEnd(args, { ...base, ...jobEnv({ db }), REPORT_FILE, ...more });
 }
@@ -79,7 +78,7 @@ describe("of several NATS servers", { concurrency: 4 }, () => {
     exits(await run([], { NATS_SERVERS: both.map(at).join() }), 0);
     const streams = await Promise.all(
       both.map(async (server) => {
-        const nc = await connect({ servers: server.url });
+        const nc = await connectNats({ servers: server.url });
         const jsm = await nc.jetstreamManager();
         const names = await jsm.streams.names().next();
         await nc.close();
@@ -137,7 +136,7 @@ describe("a bucket that can never be made ends the waiting immediately", { concu
   });
   const login = { NATS_USER: "job", NATS_PASSWORD: "planted-nats-password", WAIT_TIMEOUT: "3600" };
   const other = async (server: NatsServer, subjects: string[], options: ConnectionOptions) => {
-    const nc = await connect({ servers: server.url, ...options });
+    const nc = await connectNats({ servers: server.url, ...options });
     await (await nc.jetstreamManager()).streams.add({ name: "OTHER", subjects });
     await nc.close();
   };
@@ -174,7 +173,7 @@ describe("a bucket whose stream was created manually", { concurrency: 4 }, () =>
   const sound = { name: "OBJ_bklite", subjects, allow_rollup_hdrs: true };
   async function made(config: Partial<StreamConfig>, args: readonly string[] = []) {
     const server = await start();
-    const nc = await connect({ servers: server.url });
+    const nc = await connectNats({ servers: server.url });
     const jsm = await nc.jetstreamManager();
     if (config.mirror) await jsm.streams.add({ name: "ELSE", subjects: ["else"] });
     await jsm.streams.add({ ...sound, ...config } as StreamConfig);
@@ -209,7 +208,7 @@ describe("a bucket whose stream was created manually", { concurrency: 4 }, () =>
   }
   test("sealed: 73", async () => {
     const server = await start();
-    const nc = await connect({ servers: server.url });
+    const nc = await connectNats({ servers: server.url });
     const jsm = await nc.jetstreamManager();
     await jsm.streams.add(sound as StreamConfig);
     await jsm.streams.update("OBJ_bklite", { ...sound, sealed: true } as Partial<StreamConfig>);

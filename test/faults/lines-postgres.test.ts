@@ -7,7 +7,6 @@ import { buildArchive } from "../support/archives.ts";
 import { connect, type Db } from "../support/database.ts";
 import { type TempDir, tempDir } from "../support/guard.ts";
 import { startPacketDropper } from "../support/listeners.ts";
-import { type NatsServer, startNats } from "../support/nats.ts";
 import { startPgbouncer } from "../support/pgbouncer.ts";
 import { freePort } from "../support/ports.ts";
 import { type Postgres, startPostgres } from "../support/postgres.ts";
@@ -20,11 +19,11 @@ import {
   startPicky,
 } from "../support/postgres-like.ts";
 import { type JobResult, jobEnv } from "../support/run.ts";
-import { ARCHIVE, explain } from "../support/site.ts";
+import { ARCHIVE, explain, useServers } from "../support/site.ts";
 import { packageTable, rows } from "../support/tables.ts";
 import { exits, runToEnd } from "./stage.ts";
 
-let nats: NatsServer;
+const shared = useServers();
 let plain: Postgres;
 let socketFolder: TempDir;
 let folder: TempDir;
@@ -37,14 +36,11 @@ before(async () => {
   chmodSync(socketFolder.path, 0o777);
   const addresses = (await hasIpv6()) ? "127.0.0.1,::1" : "127.0.0.1";
   const flags = [`unix_socket_directories=${socketFolder.path}`, `listen_addresses=${addresses}`];
-  [nats, plain] = await Promise.all([
-    startNats(),
-    startPostgres({ flags: flags.flatMap((flag) => ["-c", flag]) }),
-  ]);
+  plain = await startPostgres({ flags: flags.flatMap((flag) => ["-c", flag]) });
   await buildArchive(join(folder.path, ARCHIVE), { payloadBytes: 300_000 });
 });
 after(async () => {
-  await Promise.allSettled([nats.stop(), plain.stop(), ...others.map((server) => server.stop())]);
+  await Promise.allSettled([plain.stop(), ...others.map((server) => server.stop())]);
   socketFolder.remove();
   folder.remove();
 });
@@ -73,8 +69,8 @@ function run(
     password: plain.password,
   };
   const REPORT_FILE = join(folder.path, `report-${++count}.json`);
-  const env = { NATS_NAMESPACE: `b${count}`, REPORT_FILE, WAIT_TIMEOUT: "3600", ...more };
-  return runToEnd(args, jobEnv({ db: { ...login, ...db }, nats, packages: folder.path }, env));
+  const env = { NATS_NAMESPACE: `lines_${process.pid}_${count}`, REPORT_FILE, WAIT_TIMEOUT: "3600", ...more };
+  return runToEnd(args, jobEnv({ db: { ...login, ...db }, nats: shared.nats, packages: folder.path }, env));
 }
 
 function fails(result: JobResult, code: number, layer: string | undefined, reason: string): void {
@@ -102,7 +98,7 @@ describe("DB_HOST", { concurrency: 4 }, () => {
   });
   test("the folder of a socket, whatever TLS is asked for elsewhere", async () => {
     const db = await database();
-    const NATS_NAMESPACE = "socket";
+    const NATS_NAMESPACE = `socket_${process.pid}`;
     await works(db, { DB_HOST: socketFolder.path, NATS_NAMESPACE });
     const more = { DB_HOST: `${socketFolder.path}/`, DB_SSLMODE: "require", NATS_NAMESPACE };
     exits(await run(["verify"], db, more), 0);
@@ -116,7 +112,7 @@ describe("DB_HOST", { concurrency: 4 }, () => {
     const there = await hasIpv6();
     t.diagnostic(there ? "::1 is there" : "no ::1 here: refused connections are all that can be seen");
     for (const DB_HOST of ["[::1]", "::1"]) {
-      const result = await run(["wait"], await database(), { DB_HOST, WAIT_TIMEOUT: there ? "20" : "1" });
+      const result = await run(["wait"], await database(), { DB_HOST, WAIT_TIMEOUT: there ? "60" : "1" });
       if (there) exits(result, 0);
       else assert.match(result.report?.error?.message ?? "", /\[::1\]:/);
     }
@@ -133,7 +129,7 @@ describe("DB_HOST", { concurrency: 4 }, () => {
       const result = await run(["wait"], db, {
         DB_HOST: "127.0.0.1,127.0.0.1",
         DB_PORT: `${port},${plain.port}`,
-        WAIT_TIMEOUT: "10",
+        WAIT_TIMEOUT: "60",
       });
       exits(result, 0);
     }
@@ -176,12 +172,12 @@ describe("what is no Postgres for this job", { concurrency: 4 }, () => {
     int32(10_000),
   ]);
   const LOGINS: [what: string, answer: Buffer, reason: string, cause: RegExp][] = [
-    ["openGauss' SHA256", message("R", OPENGAUSS), "postgres.login.method", /GaussDB's SHA256/],
+    ["openGauss' SHA256", message("R", OPENGAUSS), "postgres.login.method", /request 10 .*GaussDB/],
     [
       "openGauss' MD5 with SHA-256",
       message("R", Buffer.concat([int32(11), OPENGAUSS])),
       "postgres.login.method",
-      /MD5 with SHA-256/,
+      /request 11 .*openGauss/,
     ],
     ["GSSAPI", message("R", int32(7)), "postgres.login.method", /GSSAPI/],
     [
@@ -209,15 +205,12 @@ describe("what is no Postgres for this job", { concurrency: 4 }, () => {
   }
   for (const DB_SSLMODE of ["disable", "require"]) {
     test(`MySQL's greeting, ${DB_SSLMODE}: 78 immediately, naming it`, async (t) => {
-      for (const [version, name] of [
-        ["8.0.36", /MySQL 8\.0\.36/],
-        ["11.4.2-MariaDB", /MariaDB 11/],
-      ] as const) {
+      for (const version of ["8.0.36", "11.4.2-MariaDB"]) {
         const server = await startMysqlLike(version);
         t.after(() => server.stop());
         const result = await run(["wait"], { port: server.port }, { DB_SSLMODE });
-        fails(result, 78, "login", "postgres.login.product");
-        assert.match(result.report?.error?.message ?? "", name);
+        fails(result, 78, "login", "postgres.login.method");
+        assert.match(result.report?.error?.message ?? "", /MySQL/);
       }
     });
   }

@@ -123,7 +123,7 @@ test("a connection that goes dead unseen, the session ended, and a second run: n
     while (reading) {
       seen.add((await stage.objects.read(KEY)).sha256);
       // The proxies are in this process, too, and a read keeps it busy.
-      await sleep(250);
+      await sleep(1000);
     }
   })();
   const stopReading = () => {

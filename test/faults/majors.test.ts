@@ -42,7 +42,7 @@ async function wholeStory(servers: { postgres?: string; nats?: string }, state: 
     if (state === "C") await createCollectorTable(db, { state });
     const env = {
       ...jobEnv({ db, nats: js, packages: folder.path }),
-      WAIT_TIMEOUT: "20",
+      WAIT_TIMEOUT: "60",
       COLLECTOR_PACKAGES: "shared",
     };
     exits(await runToEnd(["init"], env), 0);

@@ -18,8 +18,7 @@ type Origin = "ours" | "another client's";
 async function arrange(origin: Origin): Promise<Stage> {
   const stage = await openStage({ state: "C" });
   for (const version of VERSIONS) await putVersion(stage, version);
-  const run = await stage.run();
-  assert.equal(run.code, 0, explain(run));
+  await stage.ok();
   if (origin !== "ours") {
     for (const { name } of await stage.objects.list())
       await stage.objects.putForeign(name, Buffer.from(name));
@@ -76,16 +75,14 @@ async function assertPruned(stage: Stage): Promise<void> {
 
 /** One clean run removes the rest. */
 async function assertRecovers(stage: Stage): Promise<void> {
-  const clean = await stage.run(PRUNE, NO_VOLUME);
-  assert.equal(clean.code, 0, explain(clean));
+  await stage.ok(PRUNE, NO_VOLUME);
   await assertPruned(stage);
 }
 
 /** Another run finds nothing to do. */
 async function assertSettled(stage: Stage): Promise<void> {
   const before = await stage.state();
-  const again = await stage.run(PRUNE, NO_VOLUME);
-  assert.equal(again.code, 0, explain(again));
+  await stage.ok(PRUNE, NO_VOLUME);
   assert.deepEqual(await stage.state(), before);
 }
 
@@ -191,8 +188,7 @@ test("init is killed while it removes old versions (KEEP_VERSIONS): the next one
   at(stage, sql("DELETE FROM", "after", 2), () => crash(stage, running));
   const killed = await running.done;
   assert.equal(killed.signal, "SIGKILL", `never came there: ${explain(killed)}`);
-  const again = await stage.run([], keep);
-  assert.equal(again.code, 0, explain(again));
+  await stage.ok([], keep);
   await stopReader();
   const { rows, keys } = await held(stage);
   assert.equal(rows.length, 4);

@@ -156,16 +156,14 @@ export async function assertServed(stage: Site): Promise<void> {
 
 /** One clean run makes everything right. */
 export async function assertRecovers(stage: Stage, path: string, name = ARCHIVE): Promise<void> {
-  const clean = await stage.run();
-  assert.equal(clean.code, 0, explain(clean));
+  await stage.ok();
   await assertConverged(stage, path, name);
 }
 
 /** Another run finds nothing to do. */
 export async function assertSettled(stage: Stage): Promise<void> {
   const before = await stage.state();
-  const again = await stage.run();
-  assert.equal(again.code, 0, explain(again));
+  await stage.ok();
   assert.deepEqual(await stage.state(), before);
 }
 

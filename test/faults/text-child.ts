@@ -204,12 +204,12 @@ async function round(number: number): Promise<void> {
   const rows = Array.from({ length: dice.int(6) }, (_, index) => rowOf(dice, index + 1));
   const decided = planOf(dice, rows);
   checkKeys(decided);
-  recorder.platforms = platformsOf({ rows, listing: { objects: new Map() }, archColumn: true }).map(
-    (one) => ({
+  recorder.learn({
+    platforms: platformsOf({ rows, listing: { objects: new Map() }, archColumn: true }).map((one) => ({
       ...one,
       complete: false,
-    }),
-  );
+    })),
+  });
   for (const { id, ...values } of rows) recorder.row(values, id, "unchanged");
   for (const { desired, name, key, action } of decided.packages)
     recorder.package(desired.package, {
@@ -228,7 +228,6 @@ async function round(number: number): Promise<void> {
   }
   const reportPaths = [join(folder, "report.json")];
   const end: RunEndOptions = {
-    command: "init",
     report: number % 2 === 0 ? "json" : "html",
     log,
     redact,
@@ -305,13 +304,15 @@ function linear(): string[] {
     table: (name) => {
       const recorder = new Recorder("init", "en");
       recorder.row({ ...row, name }, 1, "inserted");
-      recorder.platforms = [
-        {
-          ...{ os: "linux", arch: null, controller: [name], installer: null, bootstrap: null },
-          ...{ collectors: { installable: [name, name], listed: [] }, complete: true, missing: [] },
-        },
-      ];
-      const end = { command: "init", report: undefined, log: logs[0] as Log, redact, recorder };
+      recorder.learn({
+        platforms: [
+          {
+            ...{ os: "linux", arch: null, controller: [name], installer: null, bootstrap: null },
+            ...{ collectors: { installable: [name, name], listed: [] }, complete: true, missing: [] },
+          },
+        ],
+      });
+      const end = { report: undefined, log: logs[0] as Log, redact, recorder };
       new RunEnd({ ...end, render: () => "", reportPaths: [], leave: () => {} }).finish(new Error(name));
     },
     nearest: (word) => nearest(word, ["packages", "version"]),

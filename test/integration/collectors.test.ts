@@ -1,6 +1,5 @@
 import assert from "node:assert/strict";
-import { mkdir, writeFile } from "node:fs/promises";
-import { dirname, join } from "node:path";
+import { join } from "node:path";
 import { describe, test } from "node:test";
 import { installCollector } from "../support/agent.ts";
 import { age } from "../support/archives.ts";
@@ -65,20 +64,8 @@ function definitions(os: "linux" | "windows", arch = "x86_64"): CollectorRow[] {
   ];
 }
 
-async function put(site: Site, file: string, content: string | Buffer): Promise<void> {
-  const path = join(site.volume, file);
-  await mkdir(dirname(path), { recursive: true });
-  await writeFile(path, content);
-}
-
 const program = (name: string, os: "linux" | "windows" = "linux", arch: "x86_64" | "arm64" = "x86_64") =>
   Buffer.concat([binaryHeader(os, arch), Buffer.from(name)]);
-
-async function ok(site: Site, args: string[] = [], env: Record<string, string> = {}) {
-  const run = await site.run(args, env);
-  assert.equal(run.code, 0, explain(run));
-  return run;
-}
 
 /** Whether what a row stands for starts on a node, by the definition of exactly its name. */
 async function starts(site: Site, object: string, os = "linux", arch = "x86_64"): Promise<boolean> {
@@ -117,20 +104,19 @@ const PROBES: [file: string, language: string][] = [
 
 /** The official layout: flat files, folders, zips, a program with its libraries beside it, probes. */
 async function official(site: Site, arm64: boolean): Promise<void> {
-  await put(site, "controller/VERSION", "LINUX_SIDECAR_VERSION=1.0.7\nWINDOWS_SIDECAR_VERSION=1.0.8\n");
+  site.put("controller/VERSION", "LINUX_SIDECAR_VERSION=1.0.7\nWINDOWS_SIDECAR_VERSION=1.0.8\n");
   await site.archive("controller/fusion-collectors-linux-amd64.zip");
   await site.archive("controller/fusion-collectors-windows-amd64.zip", { os: "windows" });
   for (const name of ["telegraf", "vector", "nats-executor", "kafka_exporter", "bklite-otelcol", "auditbeat"])
-    await put(site, `collector/linux/${name}`, program(name));
-  await put(site, "collector/linux/ansible-executor", program("ansible"));
-  await put(site, "collector/linux/_internal/base_library.zip", "any");
-  await put(site, "collector/linux/_internal/lib/libpython.so", program("so"));
-  await put(site, "collector/linux/jmx_jvm.jar", "PK any");
-  await put(site, "collector/linux/snmptrapd", program("snmptrapd"));
-  await put(site, "collector/linux/filebeat/filebeat", program("filebeat"));
-  await put(site, "collector/linux/filebeat/module/nginx.yml", "a: b\n");
-  await put(
-    site,
+    site.put(`collector/linux/${name}`, program(name));
+  site.put("collector/linux/ansible-executor", program("ansible"));
+  site.put("collector/linux/_internal/base_library.zip", "any");
+  site.put("collector/linux/_internal/lib/libpython.so", program("so"));
+  site.put("collector/linux/jmx_jvm.jar", "PK any");
+  site.put("collector/linux/snmptrapd", program("snmptrapd"));
+  site.put("collector/linux/filebeat/filebeat", program("filebeat"));
+  site.put("collector/linux/filebeat/module/nginx.yml", "a: b\n");
+  site.put(
     "collector/linux/packetbeat.zip",
     rawZip([
       { name: "packetbeat-8.19.0-linux-x86_64/packetbeat", data: program("packetbeat"), mode: 0o100755 },
@@ -138,7 +124,7 @@ async function official(site: Site, arm64: boolean): Promise<void> {
     ]),
   );
   for (const name of ["telegraf", "nats-executor", "bklite-otelcol", "winlogbeat"])
-    await put(site, `collector/windows/${name}.exe`, program(name, "windows"));
+    site.put(`collector/windows/${name}.exe`, program(name, "windows"));
   for (const [file] of PROBES)
     await site.archive(`apm/${file}`, { format: /gz$/.test(file) ? "tar.gz" : "zip", seed: file });
   if (!arm64) return;
@@ -161,7 +147,7 @@ describe("the official layout: every collector starts on a node", () => {
       const site = await defined(state, rows);
       if (unknown) await site.db.query(`ALTER TABLE node_mgmt_packageversion ADD ${unknown} NOT NULL`);
       await official(site, arm64);
-      const run = await ok(site, [], {
+      const run = await site.ok([], {
         ...env,
         REQUIRE: PROBES.map(([, language]) => `apm/${language}`).join("，"),
       });
@@ -189,11 +175,11 @@ describe("the official layout: every collector starts on a node", () => {
       assert.deepEqual(warned, []);
 
       const before = await site.state();
-      const second = await ok(site, [], env);
+      const second = await site.ok([], env);
       assert.deepEqual(await site.state(), before, explain(second));
       // they work with an unknown column without any setting
       for (const command of ["verify", "plan", "gate"])
-        await ok(site, [command], { ...env, ROW_DEFAULTS: "" });
+        await site.ok([command], { ...env, ROW_DEFAULTS: "" });
       assert.deepEqual(await site.state(), before);
       for (const { status = "ready", sha256 = "0".repeat(64) } of await site.rows())
         assert.match(`${status} ${sha256}`, /^ready [0-9a-f]{64}$/);
@@ -202,16 +188,16 @@ describe("the official layout: every collector starts on a node", () => {
 
   test("libraries beside a program come along, and change with it", async () => {
     const site = await defined("C", definitions("linux"));
-    await put(site, "collector/linux/ansible-executor", program("ansible"));
-    await put(site, "collector/linux/_internal/lib/a.py", "one");
-    await ok(site);
+    site.put("collector/linux/ansible-executor", program("ansible"));
+    site.put("collector/linux/_internal/lib/a.py", "one");
+    await site.ok();
     const key = "linux/x86_64/Ansible-Executor/latest/ansible-executor.zip";
     const node = await installCollector(site, key);
     assert.ok(await node.has("bin/_internal/lib/a.py"));
     assert.ok(!(await node.has("bin/_internal/_internal")));
     node.remove();
-    await put(site, "collector/linux/_internal/lib/b.py", "two");
-    await ok(site);
+    site.put("collector/linux/_internal/lib/b.py", "two");
+    await site.ok();
     const again = await installCollector(site, key);
     assert.ok(await again.has("bin/_internal/lib/b.py"));
     again.remove();
@@ -285,8 +271,8 @@ describe("a collector is stored in the shape that its definition starts", () => 
   for (const [what, path, files, name] of SHAPES) {
     test(what, async () => {
       const site = await defined("C", shipper(path));
-      for (const [file, content] of Object.entries(files)) await put(site, file, content);
-      const run = await ok(site);
+      for (const [file, content] of Object.entries(files)) site.put(file, content);
+      const run = await site.ok();
       assert.deepEqual(
         (await site.rows()).map((row) => row.name),
         [name],
@@ -294,8 +280,8 @@ describe("a collector is stored in the shape that its definition starts", () => 
       assert.ok(await starts(site, "Shipper"));
       assert.deepEqual(run.report?.platforms[0]?.collectors, { installable: ["Shipper"], listed: [] });
       const before = await site.state();
-      await ok(site);
-      await ok(site, ["verify"]);
+      await site.ok();
+      await site.ok(["verify"]);
       assert.deepEqual(await site.state(), before);
     });
   }
@@ -312,11 +298,11 @@ describe("a collector is stored in the shape that its definition starts", () => 
         collectors: ["filebeat", "telegraf/telegraf"],
         entries: [{ name: "bin/other/vector", content: program("vector"), mode: 0o644 }],
       });
-      const run = await ok(site);
+      const run = await site.ok();
       for (const name of ["Shipper", "Metrics", "Pipeline"]) assert.ok(await starts(site, name), name);
       assert.deepEqual(run.report?.platforms[0]?.collectors.listed, []);
       const before = await site.state();
-      await ok(site);
+      await site.ok();
       assert.deepEqual(await site.state(), before);
     });
   }
@@ -326,7 +312,7 @@ describe("a collector is stored in the shape that its definition starts", () => 
     const run = async (files: Record<string, string | Buffer>) => {
       const site = await servers.site({ state: "C" });
       for (const [file, content] of Object.entries(files)) {
-        await put(site, file, content);
+        site.put(file, content);
         age(join(site.volume, file));
       }
       const { report } = await site.run();
@@ -350,15 +336,15 @@ describe("a collector is stored in the shape that its definition starts", () => 
   test("one that cannot be where it is started is stored, warned of, and not counted", async () => {
     const outside = shipper("/opt/fusion-collectors/agents/filebeat");
     const site = await defined("C", [...outside, ...shipper(FLAT).map((one) => ({ ...one, name: "Empty" }))]);
-    await put(site, "filebeat", program("f"));
-    await put(site, "nothing.zip", rawZip([{ name: "readme", data: "words", mode: 0o100644 }]));
+    site.put("filebeat", program("f"));
+    site.put("nothing.zip", rawZip([{ name: "readme", data: "words", mode: 0o100644 }]));
     const packages = [
       { file: "filebeat", type: "collector", object: "Shipper" },
       { file: "nothing.zip", type: "collector", object: "Empty" },
     ];
-    await put(site, "packages.json", JSON.stringify({ packages }));
+    site.put("packages.json", JSON.stringify({ packages }));
     for (const command of ["init", "verify"]) {
-      const run = await ok(site, [command]);
+      const run = await site.ok([command]);
       assert.deepEqual(run.report?.platforms[0]?.collectors, {
         installable: [],
         listed: ["Empty", "Shipper"],
@@ -371,10 +357,10 @@ describe("a collector is stored in the shape that its definition starts", () => 
 
   test("a row of an earlier run whose name starts nothing gets the name that does", async () => {
     const site = await defined("C", definitions("linux").slice(0, 1));
-    await put(site, "telegraf-1.30", program("telegraf"));
+    site.put("telegraf-1.30", program("telegraf"));
     const packages = [{ file: "telegraf-1.30", type: "collector", object: "Metrics", version: "1.30.0" }];
-    await put(site, "packages.json", JSON.stringify({ packages }));
-    await ok(site);
+    site.put("packages.json", JSON.stringify({ packages }));
+    await site.ok();
     assert.deepEqual(
       (await site.rows()).map(({ name }) => name),
       ["telegraf-1.30"],
@@ -384,7 +370,7 @@ describe("a collector is stored in the shape that its definition starts", () => 
        VALUES ('m', 'Metrics', 'linux', '${LINUX}telegraf', 'x86_64', 'telegraf')`,
     );
     assert.equal((await site.run(["verify"])).code, 76);
-    await ok(site, [], { ON_CONFLICT: "fail" });
+    await site.ok([], { ON_CONFLICT: "fail" });
     assert.deepEqual(
       (await site.rows()).map(({ name }) => name),
       ["telegraf"],
@@ -396,7 +382,7 @@ describe("a collector is stored in the shape that its definition starts", () => 
     );
     assert.deepEqual(await site.objects.unreachable(), []);
     const before = await site.state();
-    await ok(site);
+    await site.ok();
     assert.deepEqual(await site.state(), before);
   });
 
@@ -407,8 +393,8 @@ describe("a collector is stored in the shape that its definition starts", () => 
       packageName: false,
       rows: definitions("linux").filter(({ name }) => name === "JVM-JMX"),
     });
-    await put(site, "collector/linux/jmx_jvm.jar", "PK any");
-    const run = await ok(site);
+    site.put("collector/linux/jmx_jvm.jar", "PK any");
+    const run = await site.ok();
     assert.deepEqual(run.report?.platforms[0]?.collectors, { installable: ["JVM-JMX"], listed: [] });
   });
 
@@ -426,27 +412,27 @@ describe("a collector is stored in the shape that its definition starts", () => 
       row("Vector", `${LINUX}vector`, { cpu_architecture: "riscv64" }),
     ]);
     for (const name of ["telegraf.exe", "filebeat.exe", "vector.exe"])
-      await put(site, `collector/windows/${name}`, program(name, "windows"));
-    await put(site, "collector/linux/telegraf", program("telegraf"));
-    await put(site, "collector/linux/vector", program("vector"));
+      site.put(`collector/windows/${name}`, program(name, "windows"));
+    site.put("collector/linux/telegraf", program("telegraf"));
+    site.put("collector/linux/vector", program("vector"));
     await site.archive("fusion-collectors-linux-amd64.zip", { collectors: ["deep/usr/bin/deep", "vector"] });
-    await ok(site);
+    await site.ok();
     for (const name of ["Telegraf", "Filebeat", "Vector"])
       assert.ok(await starts(site, name, "windows"), name);
     for (const name of ["Telegraf", "Deep"]) assert.ok(await starts(site, name), name);
     const linux = (await site.rows()).filter(({ os }) => os === "linux").map(({ object }) => object);
     assert.deepEqual(linux.sort(), ["Controller", "Deep", "Telegraf"]);
     const before = await site.state();
-    await ok(site);
+    await site.ok();
     assert.deepEqual(await site.state(), before);
   });
 
   test("a path that leads out of bin/ is never used", async () => {
     const site = await defined("C", shipper(`${LINUX}../../../etc/filebeat`));
-    await put(site, "filebeat", program("f"));
+    site.put("filebeat", program("f"));
     const packages = [{ file: "filebeat", type: "collector", object: "Shipper" }];
-    await put(site, "packages.json", JSON.stringify({ packages }));
-    const run = await ok(site);
+    site.put("packages.json", JSON.stringify({ packages }));
+    const run = await site.ok();
     assert.deepEqual(run.report?.platforms[0]?.collectors.installable, []);
     assert.deepEqual(
       (await site.objects.list()).map(({ name }) => name),
@@ -471,7 +457,7 @@ describe("what others stored is judged by its row's name", () => {
       await insertRow(site.db, { type, object, name, version: "1.0.0", created_by: "admin" });
       await site.objects.putForeign(`linux/x86_64/${object}/1.0.0/${name}`, Buffer.from(name));
     }
-    const run = await ok(site, ["verify"], { ALLOW_EMPTY: "true" });
+    const run = await site.ok(["verify"], { ALLOW_EMPTY: "true" });
     const [platform] = run.report?.platforms ?? [];
     assert.deepEqual(platform?.controller, [], explain(run));
     assert.deepEqual(platform?.collectors, {
@@ -497,7 +483,7 @@ describe("one version of a collector on every architecture", () => {
       .filter(({ type }) => type === "collector")
       .map((row) => `${row.cpu_architecture} ${row.object} ${row.version}`)
       .sort();
-  const loose = (site: Site) => put(site, "collector/linux/telegraf", program("telegraf"));
+  const loose = (site: Site) => site.put("collector/linux/telegraf", program("telegraf"));
 
   test("what is cut for another architecture is latest where one has a file of its own; the others keep theirs", async () => {
     const site = await servers.site({ state: "C" });
@@ -507,7 +493,7 @@ describe("one version of a collector on every architecture", () => {
       arch: "arm64",
       collectors: ["telegraf", "vector"],
     });
-    await ok(site);
+    await site.ok();
     assert.deepEqual(await versions(site), [
       "arm64 Telegraf latest",
       "arm64 Vector 1.0.2",
@@ -525,12 +511,12 @@ describe("one version of a collector on every architecture", () => {
         collectors: ["telegraf"],
         seed: version,
       });
-    const run = await ok(site);
+    const run = await site.ok();
     assert.deepEqual(await versions(site), ["arm64 Telegraf latest", "x86_64 Telegraf latest"]);
     const cut = run.report?.packages.find(({ arch, object }) => arch === "arm64" && object === "Telegraf");
     assert.equal(cut?.source.file, "fusion-collectors-linux-arm64-1.0.10.zip");
     const before = await site.state();
-    await ok(site);
+    await site.ok();
     assert.deepEqual(await site.state(), before);
   });
 });
@@ -545,7 +531,7 @@ describe("REQUIRE", () => {
     assert.equal(run.code, 76, explain(run));
     assert.match(run.report?.error?.message ?? "", /apm\/java \(no probe\)/);
     assert.doesNotMatch(run.report?.error?.message ?? "", /apm\/go/);
-    await ok(site, ["verify"], { REQUIRE: "APM/go" });
+    await site.ok(["verify"], { REQUIRE: "APM/go" });
     await site.objects.damage("apm/probe/go/opentelemetry-go-sdk.zip");
     const status = await site.run(["verify"], { REQUIRE: "apm/go" });
     assert.equal(status.code, 76, explain(status));
@@ -553,6 +539,6 @@ describe("REQUIRE", () => {
       status.report?.probes.filter(({ stored }) => stored !== "missing"),
       [{ name: "opentelemetry-go-sdk.zip", key: "apm/probe/go/opentelemetry-go-sdk.zip", stored: "damaged" }],
     );
-    await ok(site, ["gate"], { REQUIRE: "linux/amd64；apm/java;region/2" });
+    await site.ok(["gate"], { REQUIRE: "linux/amd64；apm/java;region/2" });
   });
 });

@@ -18,8 +18,7 @@ async function filled(): Promise<Site & { path: string }> {
   const site = await servers.site({ state: "D" });
   const path = await site.archive(ARCHIVE, { payloadBytes: 2_300_000 });
   writeFileSync(join(site.volume, JAR), rawZip([{ name: "Agent.class", data: Buffer.alloc(5000, 7) }]));
-  const init = await site.run();
-  assert.equal(init.code, 0, explain(init));
+  await site.ok();
   return { ...site, path };
 }
 
@@ -43,8 +42,7 @@ test("one flipped byte in each of three objects: found by verify --deep, repaire
   for (const key of broken) await site.objects.rewrite(key, flip);
   const before = await site.state();
 
-  const shallow = await site.run(["verify"]);
-  assert.equal(shallow.code, 0, explain(shallow));
+  await site.ok(["verify"]);
   const found = await site.run(["verify", "--deep"]);
   assert.equal(found.code, 76, explain(found));
   const named = found.events.filter(({ event }) => event === "verify.failed");
@@ -61,8 +59,7 @@ test("one flipped byte in each of three objects: found by verify --deep, repaire
   const damaged = status.report?.rows.filter(({ stored }) => stored === "damaged");
   assert.deepEqual(damaged?.map(({ object }) => object).sort(), ["Controller", "Telegraf"]);
 
-  const plan = await site.run(["plan", "--deep"]);
-  assert.equal(plan.code, 0, explain(plan));
+  const plan = await site.ok(["plan", "--deep"]);
   const repaired = ({ report }: typeof plan) =>
     report?.packages
       .filter(({ action }) => action === "repaired")
@@ -71,14 +68,12 @@ test("one flipped byte in each of three objects: found by verify --deep, repaire
   assert.deepEqual(repaired(plan), [...broken].sort());
   assert.deepEqual(await site.state(), before, "a command that only reads has written");
 
-  const init = await site.run(["init", "--deep"]);
-  assert.equal(init.code, 0, explain(init));
+  const init = await site.ok(["init", "--deep"]);
   assert.deepEqual(repaired(init), [...broken].sort());
   assert.equal((await site.objects.read(CONTROLLER)).sha256, await sha256(site.path));
   for (const key of broken) await site.objects.read(key);
   assert.deepEqual(await site.objects.unreachable(), []);
-  const again = await site.run(["verify", "--deep"]);
-  assert.equal(again.code, 0, explain(again));
+  const again = await site.ok(["verify", "--deep"]);
   const done = again.events.find(({ event }) => event === "deep.done");
   assert.deepEqual([done?.objects, done?.damaged], [(await keysOf(site)).length, 0]);
 });
@@ -96,8 +91,7 @@ describe("what a client cannot read is found and repaired", { concurrency: 2 }, 
       await site.objects.rewrite(CONTROLLER, change);
       const found = await site.run(["verify", "--deep"]);
       assert.equal(found.code, 76, explain(found));
-      const init = await site.run(["init", "--deep"]);
-      assert.equal(init.code, 0, explain(init));
+      await site.ok(["init", "--deep"]);
       assert.equal((await site.objects.read(CONTROLLER)).sha256, await sha256(site.path));
     });
   }
@@ -110,8 +104,7 @@ describe("what the volume does not hold", { concurrency: 2 }, () => {
     rmSync(jar);
     rmSync(site.path);
     await site.archive("fusion-collectors-linux-amd64-2.0.0.zip", { payloadBytes: 10_000 });
-    const init = await site.run();
-    assert.equal(init.code, 0, explain(init));
+    await site.ok();
     const telegraf = (await keysOf(site)).find((key) => key.includes("Telegraf/1.0.0")) ?? "";
     await site.objects.rewrite(CONTROLLER, flip);
     await site.objects.damage(PROBE);
@@ -133,8 +126,7 @@ describe("what the volume does not hold", { concurrency: 2 }, () => {
       }
     }
     assert.deepEqual(await site.state(), before);
-    const shallow = await site.run(["init"]);
-    assert.equal(shallow.code, 0, explain(shallow));
+    await site.ok(["init"]);
   });
 
   test("a row whose sha256 is not its object's", async () => {

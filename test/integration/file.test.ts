@@ -110,9 +110,9 @@ describe("a collector's own file", () => {
     const name = "my_exporter-9.9.9-windows-arm64.exe";
     await writeFile(join(site.volume, name), "a script, say");
     const args = ["--file", join(site.volume, name), "--type", "collector", "--object", "Mine"];
-    await ok(site.run(args));
-    await ok(site.run(args, { PACKAGE_VERSION: "4.0.0" }));
-    await ok(site.run([...args, "--os", "linux", "--arch", "amd64", "--version", "latest"]));
+    await site.ok(args);
+    await site.ok(args, { PACKAGE_VERSION: "4.0.0" });
+    await site.ok([...args, "--os", "linux", "--arch", "amd64", "--version", "latest"]);
     assert.deepEqual(await guideRows(site), [
       `collector windows arm64 Mine 1.0.0 ${name}`,
       `collector windows arm64 Mine 4.0.0 ${name}`,
@@ -127,7 +127,7 @@ describe("a collector's own file", () => {
     const args = ["--file", join(site.volume, "mine"), "--type", "collector", "--object", "Mine"];
     const run = await site.run([...args, "--os", "linux"]);
     assert.equal((await refused(site, run, 65)).reason, "package.program");
-    await ok(site.run(args));
+    await site.ok(args);
     assert.deepEqual(await guideRows(site), ["collector windows arm64 Mine 1.0.0 mine"]);
   });
 

@@ -30,8 +30,7 @@ describe("the first run and the second", () => {
       const site = await servers.site({ state });
       const shared = { COLLECTOR_PACKAGES: state === "C" ? "shared" : "auto" };
       const path = await site.archive();
-      const first = await site.run([], shared);
-      assert.equal(first.code, 0, explain(first));
+      const first = await site.ok([], shared);
       assert.deepEqual((await guideRows(site)).sort(), [...GUIDE].sort());
       const key = state === "C" ? `linux/x86_64/Controller/1.0.0/${ARCHIVE}` : KEY;
       await assertStored(site, key, path);
@@ -56,8 +55,7 @@ describe("the first run and the second", () => {
       assert.equal(first.report?.packages[0]?.stored.sha256, await sha256(path));
 
       const before = await site.state();
-      const second = await site.run([], shared);
-      assert.equal(second.code, 0, explain(second));
+      const second = await site.ok([], shared);
       assert.deepEqual(await site.state(), before);
       assert.deepEqual(
         second.report?.packages.map((p) => [p.action, p.bytesUploaded]),
@@ -73,8 +71,7 @@ describe("the first run and the second", () => {
   test("a bigserial id, as an older Django made it", async () => {
     const site = await servers.site({ state: "B", serial: true });
     await site.archive();
-    const run = await site.run();
-    assert.equal(run.code, 0, explain(run));
+    await site.ok();
     assert.equal((await site.rows()).length, 4);
   });
 
@@ -87,8 +84,7 @@ describe("the first run and the second", () => {
       version: 'LINUX_SIDECAR_VERSION="1.0.1"\nWINDOWS_SIDECAR_VERSION="1.0.2"\n',
     });
     await site.archive("a/b/c/fusion-collectors_linux_arm64.tgz", { arch: "arm64" });
-    const run = await site.run();
-    assert.equal(run.code, 0, explain(run));
+    await site.ok();
     const controllers = (await site.rows()).filter((row) => row.type === "controller");
     assert.deepEqual(controllers.map((row) => [row.os, row.cpu_architecture, row.version, row.name]).sort(), [
       ["linux", "arm64", "1.0.0", "fusion-collectors_linux_arm64.zip"],
@@ -111,8 +107,7 @@ describe("what is lost comes back", () => {
     assert.equal((await site.run()).code, 0);
 
     await site.db.query("DELETE FROM node_mgmt_packageversion WHERE object <> 'Vector'");
-    const rowsLost = await site.run();
-    assert.equal(rowsLost.code, 0, explain(rowsLost));
+    const rowsLost = await site.ok();
     assert.deepEqual(
       rowsLost.report?.packages.map((p) => p.action),
       ["unchanged"],
@@ -157,8 +152,7 @@ describe("other bytes under the same version", () => {
   test("replace: new bytes, old chunks gone, rows untouched, both digests in the warning", async () => {
     const { site, path, oldDigest } = await changed();
     const before = await site.rows();
-    const run = await site.run();
-    assert.equal(run.code, 0, explain(run));
+    const run = await site.ok();
     await assertStored(site, KEY, path);
     assert.deepEqual(await site.objects.unreachable(), []);
     assert.equal((await site.objects.chunkSubjects()).size, 1);
@@ -205,8 +199,7 @@ describe("other bytes under the same version", () => {
       assert.match(run.report?.error?.message ?? "", /alice/);
       assert.deepEqual(await site.state(), before);
     }
-    const kept = await site.run([], { ON_CONFLICT: "keep" });
-    assert.equal(kept.code, 0, explain(kept));
+    await site.ok([], { ON_CONFLICT: "keep" });
     assert.deepEqual(await site.state(), before);
   });
 
@@ -214,8 +207,7 @@ describe("other bytes under the same version", () => {
     const site = await servers.site();
     const path = await site.archive();
     await insertRow(site.db, { created_by: "alice", name: "by-hand.zip" });
-    const run = await site.run();
-    assert.equal(run.code, 0, explain(run));
+    await site.ok();
     await assertStored(site, "linux/Controller/1.0.0/by-hand.zip", path);
     const row = (await site.rows()).find((r) => r.object === "Controller");
     assert.deepEqual([row?.name, row?.created_by], ["by-hand.zip", "alice"]);
@@ -237,8 +229,7 @@ describe("other bytes under the same version", () => {
     const { rm } = await import("node:fs/promises");
     await rm(`${site.volume}/${ARCHIVE}`);
     const path = await site.archive("fusion-collectors-1.0.0.zip", { seed: "renamed" });
-    const run = await site.run();
-    assert.equal(run.code, 0, explain(run));
+    const run = await site.ok();
     const key = "linux/Controller/1.0.0/fusion-collectors-1.0.0.zip";
     await assertStored(site, key, path);
     assert.deepEqual(
@@ -266,8 +257,7 @@ describe("other bytes under the same version", () => {
     await assertStored(site, KEY, path);
 
     const next = await site.archive(ARCHIVE, { seed: "third" });
-    const run = await site.run([], { COLLECTOR_PACKAGES: "shared" });
-    assert.equal(run.code, 0, explain(run));
+    await site.ok([], { COLLECTOR_PACKAGES: "shared" });
     const key = `linux/x86_64/Controller/1.0.0/${ARCHIVE}`;
     await assertStored(site, key, next);
     assert.deepEqual(
@@ -325,8 +315,7 @@ describe("collectors", () => {
         ],
       });
       await site.archive();
-      const run = await site.run();
-      assert.equal(run.code, 0, explain(run));
+      await site.ok();
       assert.deepEqual(await objectsOf(site), ["Telegraf-Next"]);
     });
   }
@@ -336,8 +325,7 @@ describe("plan, verify and wait write nothing", () => {
   test("on an empty site", async () => {
     const site = await servers.site();
     await site.archive();
-    const plan = await site.run(["plan"]);
-    assert.equal(plan.code, 0, explain(plan));
+    const plan = await site.ok(["plan"]);
     assert.deepEqual(
       plan.report?.packages.map((p) => [p.action, p.stored.key, p.bytesUploaded]),
       [["uploaded", KEY, 0]],
@@ -416,8 +404,7 @@ describe("orphans of other clients", () => {
     for (const size of [1000, 1000, 10])
       await js.publish(`$O.${site.bucket}.C.SOMEBODYSNUID`, new Uint8Array(size));
     for (const purge of ["false", "true"]) {
-      const run = await site.run([], { PURGE_ORPHANS: purge });
-      assert.equal(run.code, 0, explain(run));
+      const run = await site.ok([], { PURGE_ORPHANS: purge });
       assert.deepEqual(run.report?.orphans, { objects: 1, bytes: 2010 });
       assert.equal((await site.objects.unreachable()).length, 1);
     }

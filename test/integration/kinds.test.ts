@@ -1,6 +1,6 @@
 import assert from "node:assert/strict";
-import { mkdir, readFile, symlink, utimes, writeFile } from "node:fs/promises";
-import { dirname, join } from "node:path";
+import { readFile, symlink, utimes } from "node:fs/promises";
+import { join } from "node:path";
 import { describe, test } from "node:test";
 import { binaryHeader } from "../support/binaries.ts";
 import { download } from "../support/install.ts";
@@ -9,24 +9,11 @@ import { unzip } from "../support/unzip.ts";
 
 const servers = useServers();
 
-async function put(site: Site, file: string, content: string | Buffer): Promise<string> {
-  const path = join(site.volume, file);
-  await mkdir(dirname(path), { recursive: true });
-  await writeFile(path, content);
-  return path;
-}
-
 /** A program with something behind its header that makes it this one and no other. */
 const program = (os: "linux" | "windows", arch: "x86_64" | "arm64", more = "") =>
   Buffer.concat([binaryHeader(os, arch), Buffer.from(more)]);
 
 const keys = async (site: Site) => (await site.objects.list()).map(({ name }) => name).sort();
-
-async function ok(site: Site, args: string[] = [], env: Record<string, string> = {}) {
-  const run = await site.run(args, env);
-  assert.equal(run.code, 0, explain(run));
-  return run;
-}
 
 async function refused(site: Site, args: string[] = [], env: Record<string, string> = {}) {
   const run = await site.run(args, env);
@@ -61,10 +48,10 @@ const INSTALLERS: [file: string, content: Buffer, key: string][] = [
 describe("installers", () => {
   test("at any depth, by name and header: an object each, no row, one platform each", async () => {
     const site = await servers.site({ state: "C" });
-    for (const [file, content] of INSTALLERS) await put(site, file, content);
-    const plan = await ok(site, ["plan"]);
+    for (const [file, content] of INSTALLERS) site.put(file, content);
+    const plan = await site.ok(["plan"]);
     assert.deepEqual(await keys(site), [], "plan writes nothing");
-    const run = await ok(site);
+    const run = await site.ok();
     assert.deepEqual(await keys(site), INSTALLERS.map(([, , key]) => key).sort());
     for (const [file, , key] of INSTALLERS)
       assert.equal((await site.objects.read(key)).sha256, await sha256(join(site.volume, file)));
@@ -86,15 +73,15 @@ describe("installers", () => {
       );
     }
     const before = await site.state();
-    await ok(site);
-    await ok(site, ["verify"]);
+    await site.ok();
+    await site.ok(["verify"]);
     assert.deepEqual(await site.state(), before);
   });
 
   test("the Windows installer under its former name is stored under today's", async () => {
     const site = await servers.site({ state: "C" });
-    const path = await put(site, "collector-sidecar-installer.exe", program("windows", "x86_64"));
-    await ok(site);
+    const path = site.put("collector-sidecar-installer.exe", program("windows", "x86_64"));
+    await site.ok();
     const key = "installer/windows/x86_64/bklite-controller-installer.exe";
     assert.deepEqual(await keys(site), [key]);
     assert.equal((await site.objects.read(key)).sha256, await sha256(path));
@@ -102,11 +89,11 @@ describe("installers", () => {
 
   test("a newer one takes the place of the last, whatever ON_CONFLICT says; verify sees that it is to be", async () => {
     const site = await servers.site({ state: "C" });
-    await put(site, "bklite-controller-installer", program("linux", "x86_64", "one"));
-    await ok(site);
-    const path = await put(site, "bklite-controller-installer", program("linux", "x86_64", "two"));
+    site.put("bklite-controller-installer", program("linux", "x86_64", "one"));
+    await site.ok();
+    const path = site.put("bklite-controller-installer", program("linux", "x86_64", "two"));
     assert.equal((await site.run(["verify"])).code, 76);
-    const run = await ok(site, [], { ON_CONFLICT: "fail" });
+    const run = await site.ok([], { ON_CONFLICT: "fail" });
     assert.deepEqual(
       run.report?.warnings.filter(({ reason }) => reason.startsWith("content.")),
       [],
@@ -118,21 +105,21 @@ describe("installers", () => {
 
   test("any name, by --type or packages.json; what contradicts its header is rejected", async () => {
     const site = await servers.site({ state: "C" });
-    const path = await put(site, "setup-arm", program("linux", "arm64"));
+    const path = site.put("setup-arm", program("linux", "arm64"));
     assert.equal(
       await refused(site, ["--file", path, "--type", "installer", "--arch", "amd64"]),
       "package.program",
     );
-    await put(site, "readme", "text");
+    site.put("readme", "text");
     assert.equal(
       await refused(site, ["--file", join(site.volume, "readme"), "--type", "installer"]),
       "installer.kind",
     );
-    await ok(site, ["--file", path, "--type", "installer"]);
-    await put(site, "boot", program("windows", "x86_64"));
+    await site.ok(["--file", path, "--type", "installer"]);
+    site.put("boot", program("windows", "x86_64"));
     const packages = [{ file: "boot", type: "installer", object: "bootstrap" }];
-    await put(site, "packages.json", JSON.stringify({ packages }));
-    await ok(site);
+    site.put("packages.json", JSON.stringify({ packages }));
+    await site.ok();
     assert.deepEqual(await keys(site), [
       "installer/linux/arm64/bklite-controller-installer",
       "installer/windows/x86_64/bklite-controller-bootstrap.exe",
@@ -142,12 +129,12 @@ describe("installers", () => {
   test("two for one platform, a page under its name, a program of another system: rejected", async () => {
     const [twice, page, other] = await Promise.all([1, 2, 3].map(() => servers.site({ state: "C" })));
     assert.ok(twice && page && other);
-    await put(twice, "a/bklite-controller-installer", program("linux", "x86_64"));
-    await put(twice, "b/bklite-controller-installer", program("linux", "x86_64", "other"));
+    twice.put("a/bklite-controller-installer", program("linux", "x86_64"));
+    twice.put("b/bklite-controller-installer", program("linux", "x86_64", "other"));
     assert.equal(await refused(twice), "package.clash");
-    await put(page, "bklite-controller-installer", "<!doctype html><html></html>");
+    page.put("bklite-controller-installer", "<!doctype html><html></html>");
     assert.equal(await refused(page), "installer.kind");
-    await put(other, "bklite-controller-installer.exe", program("linux", "x86_64"));
+    other.put("bklite-controller-installer.exe", program("linux", "x86_64"));
     assert.equal(await refused(other), "package.program");
   });
 });
@@ -167,7 +154,7 @@ describe("APM probes", () => {
     await site.archive();
     for (const file of Object.keys(FILES))
       await site.archive(`apm/${file}`, { format: /gz$/.test(file) ? "tar.gz" : "zip", seed: file });
-    const run = await ok(site);
+    const run = await site.ok();
     const probes = run.report?.packages.filter(({ type }) => type === "apm-probe") ?? [];
     assert.deepEqual(
       probes.map(({ os, arch, object, version, stored }) => [os, arch, object, version, stored.key]),
@@ -179,8 +166,8 @@ describe("APM probes", () => {
       assert.equal((await site.objects.read(key)).sha256, await sha256(join(site.volume, "apm", file)));
     assert.equal((await site.rows()).length, 4, "the archive's own");
     const before = await site.state();
-    await ok(site);
-    await ok(site, ["verify"]);
+    await site.ok();
+    await site.ok(["verify"]);
     assert.deepEqual(await site.state(), before);
   });
 
@@ -189,11 +176,11 @@ describe("APM probes", () => {
     const zip = await readFile(await site.archive("other.jar", { format: "zip" }));
     const file = join(site.volume, "other.jar");
     assert.equal(await refused(site, ["--file", file, "--type", "apm-probe"]), "probe.unknown");
-    const jar = await put(site, "opentelemetry-javaagent.jar", zip.subarray(0, zip.length - 100));
+    const jar = site.put("opentelemetry-javaagent.jar", zip.subarray(0, zip.length - 100));
     const old = new Date(Date.now() - 3_600_000);
     await utimes(jar, old, old);
     assert.equal(await refused(site, ["--file", jar]), "zip.truncated");
-    await put(site, "opentelemetry-javaagent.jar", "<!doctype html><html>not found</html>");
+    site.put("opentelemetry-javaagent.jar", "<!doctype html><html>not found</html>");
     assert.equal(await refused(site, ["--file", jar]), "archive.kind.html");
   });
 });
@@ -209,19 +196,19 @@ describe("the official bundle's layout", () => {
 
   test("VERSION, archives, installers, collectors as files and folders: one init, a complete matrix", async () => {
     const site = await servers.site({ state: "C" });
-    await put(site, "controller/VERSION", "LINUX_SIDECAR_VERSION=1.0.7\nWINDOWS_SIDECAR_VERSION=1.0.8\n");
+    site.put("controller/VERSION", "LINUX_SIDECAR_VERSION=1.0.7\nWINDOWS_SIDECAR_VERSION=1.0.8\n");
     await site.archive("controller/fusion-collectors-linux-amd64.zip");
     await site.archive("controller/fusion-collectors-windows-amd64.zip", { os: "windows" });
     for (const [file, content] of INSTALLERS.filter(([, , key]) => !key.includes("arm64")))
-      await put(site, file, content);
-    await put(site, "collector/linux/telegraf", program("linux", "x86_64", "telegraf"));
-    await put(site, "collector/linux/arm64/vector", program("linux", "arm64", "vector"));
-    await put(site, "collector/windows/telegraf.exe", program("windows", "x86_64", "telegraf"));
-    await put(site, "collector/linux/README.md", "words");
-    await put(site, "collector/linux/nobody-knows", program("linux", "x86_64"));
-    for (const [file, content] of Object.entries(TREE)) await put(site, `collector/linux/${file}`, content);
+      site.put(file, content);
+    site.put("collector/linux/telegraf", program("linux", "x86_64", "telegraf"));
+    site.put("collector/linux/arm64/vector", program("linux", "arm64", "vector"));
+    site.put("collector/windows/telegraf.exe", program("windows", "x86_64", "telegraf"));
+    site.put("collector/linux/README.md", "words");
+    site.put("collector/linux/nobody-knows", program("linux", "x86_64"));
+    for (const [file, content] of Object.entries(TREE)) site.put(`collector/linux/${file}`, content);
 
-    const run = await ok(site, [], { REQUIRE: "linux/x86_64,windows/x86_64" });
+    const run = await site.ok([], { REQUIRE: "linux/x86_64,windows/x86_64" });
     const rows = (await site.rows()).map((row) =>
       [row.type, row.os, row.cpu_architecture, row.object, row.version, row.name].join(" "),
     );
@@ -261,27 +248,27 @@ describe("the official bundle's layout", () => {
     ]);
 
     const before = await site.state();
-    await ok(site);
-    await ok(site, ["verify"]);
+    await site.ok();
+    await site.ok(["verify"]);
     assert.deepEqual(await site.state(), before);
-    await put(site, "collector/linux/filebeat/filebeat.yml", "filebeat.inputs: [new]\n");
-    await ok(site, [], { ON_CONFLICT: "fail" });
+    site.put("collector/linux/filebeat/filebeat.yml", "filebeat.inputs: [new]\n");
+    await site.ok([], { ON_CONFLICT: "fail" });
     assert.notDeepEqual(await download(site, "linux/x86_64/Filebeat/latest/filebeat.zip"), beats);
   });
 
   test("a folder with something that no zip can hold is rejected, and so is a program of another platform", async () => {
     const [fifo, other] = await Promise.all([1, 2].map(() => servers.site({ state: "C" })));
     assert.ok(fifo && other);
-    await put(fifo, "collector/linux/filebeat/filebeat", program("linux", "x86_64"));
+    fifo.put("collector/linux/filebeat/filebeat", program("linux", "x86_64"));
     await symlink("nowhere", join(fifo.volume, "collector/linux/filebeat/link"));
     assert.equal(await refused(fifo), "collector.folder");
-    await put(other, "collector/linux/arm64/telegraf", program("linux", "x86_64"));
+    other.put("collector/linux/arm64/telegraf", program("linux", "x86_64"));
     assert.equal(await refused(other), "package.program");
   });
 
   test("nothing but what BK-Lite knows no collector for is nothing usable", async () => {
     const site = await servers.site({ state: "C" });
-    await put(site, "collector/linux/nobody-knows", program("linux", "x86_64"));
+    site.put("collector/linux/nobody-knows", program("linux", "x86_64"));
     for (const args of [[], ["scan"]]) {
       const run = await site.run(args);
       assert.equal(run.code, 66, explain(run));
@@ -292,9 +279,9 @@ describe("the official bundle's layout", () => {
   test("COLLECTORS says which; a named one may have a file of its own", async () => {
     const site = await servers.site({ state: "C" });
     await site.archive(undefined, { collectors: ["vector"] });
-    await put(site, "collector/linux/telegraf", program("linux", "x86_64"));
-    await put(site, "collector/linux/vector", program("linux", "x86_64"));
-    await ok(site, [], { COLLECTORS: "Telegraf" });
+    site.put("collector/linux/telegraf", program("linux", "x86_64"));
+    site.put("collector/linux/vector", program("linux", "x86_64"));
+    await site.ok([], { COLLECTORS: "Telegraf" });
     assert.deepEqual((await site.rows()).map((row) => row.object).sort(), ["Controller", "Telegraf"]);
   });
 });

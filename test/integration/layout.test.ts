@@ -1,5 +1,5 @@
 import assert from "node:assert/strict";
-import { mkdir, symlink, writeFile } from "node:fs/promises";
+import { symlink, writeFile } from "node:fs/promises";
 import { dirname, join } from "node:path";
 import { describe, test } from "node:test";
 import type { ReasonId } from "../../src/messages/catalog.ts";
@@ -41,8 +41,7 @@ describe("a VERSION file beside the archives", () => {
   for (const [what, version] of READ) {
     test(`is read: ${what}`, async () => {
       const site = await withVersion(version);
-      const run = await site.run();
-      assert.equal(run.code, 0, explain(run));
+      const run = await site.ok();
       assert.equal(run.report?.packages[0]?.version, "1.2.3", explain(run));
     });
   }
@@ -59,8 +58,7 @@ describe("a VERSION file beside the archives", () => {
       assert.equal(run.code, 65, explain(run));
       assert.equal(run.report?.error?.reason, "version.unreadable");
       assert.match(run.report?.error?.message ?? "", /controller\/VERSION/);
-      const given = await site.run([], { PACKAGE_VERSION: "1.2.3" });
-      assert.equal(given.code, 0, explain(given));
+      await site.ok([], { PACKAGE_VERSION: "1.2.3" });
     }
   });
 
@@ -72,8 +70,7 @@ describe("a VERSION file beside the archives", () => {
       Buffer.from([0, 1, 2]),
     ]) {
       const site = await withVersion(version);
-      const run = await site.run();
-      assert.equal(run.code, 0, explain(run));
+      const run = await site.ok();
       assert.equal(run.report?.packages[0]?.version, "1.0.0");
       assert.ok(
         run.report?.warnings.some(({ reason }) => reason === "version.missing"),
@@ -84,12 +81,6 @@ describe("a VERSION file beside the archives", () => {
 });
 
 const PROGRAM = binaryHeader("linux", "x86_64");
-
-async function put(site: Site, file: string, content: string | Buffer): Promise<void> {
-  const path = join(site.volume, file);
-  await mkdir(dirname(path), { recursive: true });
-  await writeFile(path, content);
-}
 
 describe("what looks like a mistake in the bundle's folder is a warning that names it", () => {
   const MISTAKES: [id: ReasonId, file: string, content?: string | Buffer, warned?: string][] = [
@@ -111,9 +102,8 @@ describe("what looks like a mistake in the bundle's folder is a warning that nam
     test(`${id}: ${file}`, async () => {
       const site = await servers.site({ state: "C" });
       await site.archive(ARCHIVE);
-      await put(site, file, content);
-      const run = await site.run();
-      assert.equal(run.code, 0, explain(run));
+      site.put(file, content);
+      const run = await site.ok();
       const found = run.report?.warnings.filter((one) => one.file === warned) ?? [];
       assert.deepEqual(
         found.map(({ reason }) => reason),
@@ -132,8 +122,7 @@ describe("what looks like a mistake in the bundle's folder is a warning that nam
       assert.equal(empty.code, 66, explain(empty));
       assert.match(empty.report?.error?.message ?? "", /holds \d other files?: .*pkgs/);
       await site.archive(ARCHIVE);
-      const run = await site.run();
-      assert.equal(run.code, 0, explain(run));
+      const run = await site.ok();
       assert.ok(!run.report?.warnings.some(({ file }) => file === "pkgs"), explain(run));
     } finally {
       elsewhere.remove();
@@ -158,15 +147,14 @@ describe("what looks like a mistake in the bundle's folder is a warning that nam
 
 test("a declared collector that BK-Lite would not find, or not unpack, is a warning", async () => {
   const site = await servers.site({ state: "C" });
-  await put(site, "telegraf", PROGRAM);
-  await put(site, "vector.tar.gz", "anything");
+  site.put("telegraf", PROGRAM);
+  site.put("vector.tar.gz", "anything");
   const packages = [
     { file: "telegraf", type: "collector", object: "telegraf" },
     { file: "vector.tar.gz", type: "collector", object: "Vector" },
   ];
-  await put(site, "packages.json", JSON.stringify({ packages }));
-  const run = await site.run();
-  assert.equal(run.code, 0, explain(run));
+  site.put("packages.json", JSON.stringify({ packages }));
+  const run = await site.ok();
   const saidOf = (name: string) =>
     run.report?.warnings.filter(({ file }) => file === name).map(({ reason }) => reason);
   assert.deepEqual(saidOf("telegraf"), ["collector.object"], explain(run));
@@ -180,7 +168,7 @@ test("a folder in a collector's place that no zip can hold is rejected if it is 
   ] as const) {
     const site = await servers.site({ state: "C" });
     await site.archive(ARCHIVE);
-    await put(site, `collector/linux/${folder}/${folder}`, PROGRAM);
+    site.put(`collector/linux/${folder}/${folder}`, PROGRAM);
     await symlink("nowhere", join(site.volume, `collector/linux/${folder}/current`));
     const run = await site.run();
     assert.equal(run.code, code, explain(run));
@@ -194,8 +182,7 @@ test("an archive with its folder far down is installable", async () => {
     top: "var/lib/jenkins/workspace/dist/fusion-collectors",
     version: "2.0.0",
   });
-  const run = await site.run();
-  assert.equal(run.code, 0, explain(run));
+  const run = await site.ok();
   const [controller] = run.report?.packages ?? [];
   assert.equal(controller?.version, "2.0.0");
   const installed = await installController(await download(site, controller?.stored.key ?? ""));

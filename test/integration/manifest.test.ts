@@ -1,33 +1,23 @@
 import assert from "node:assert/strict";
-import { mkdir, writeFile } from "node:fs/promises";
-import { dirname, join } from "node:path";
 import { describe, test } from "node:test";
 import { ARCHIVE, explain, type Site, sha256, useServers } from "../support/site.ts";
 
 const servers = useServers();
 
-async function put(site: Site, file: string, content: string): Promise<string> {
-  const path = join(site.volume, file);
-  await mkdir(dirname(path), { recursive: true });
-  await writeFile(path, content);
-  return path;
-}
-
-const manifest = (site: Site, packages: unknown) => put(site, "packages.json", JSON.stringify({ packages }));
+const manifest = (site: Site, packages: unknown) => site.put("packages.json", JSON.stringify({ packages }));
 
 describe("packages.json", () => {
   test("the official bundle's layout: collectors without archive names, version latest", async () => {
     const site = await servers.site({ state: "C" });
-    const linux = await put(site, "collector/linux/telegraf", "any content");
-    await put(site, "collector/windows/telegraf.exe", "any other content");
+    const linux = site.put("collector/linux/telegraf", "any content");
+    site.put("collector/windows/telegraf.exe", "any other content");
     await site.archive();
     const latest = { type: "collector", object: "Telegraf", version: "latest" };
     await manifest(site, [
       { file: "collector/linux/telegraf", os: "linux", ...latest, description: "from the bundle" },
       { file: "collector/windows/telegraf.exe", os: "windows", arch: "amd64", ...latest },
     ]);
-    const run = await site.run();
-    assert.equal(run.code, 0, explain(run));
+    await site.ok();
     const key = "linux/x86_64/Telegraf/latest/telegraf";
     assert.equal((await site.objects.read(key)).sha256, await sha256(linux));
     await site.objects.read("windows/x86_64/Telegraf/latest/telegraf.exe");
@@ -47,13 +37,11 @@ describe("packages.json", () => {
     );
 
     const before = await site.state();
-    const second = await site.run();
-    assert.equal(second.code, 0, explain(second));
+    await site.ok();
     assert.deepEqual(await site.state(), before);
 
-    await put(site, "collector/linux/telegraf", "a newer build");
-    const moved = await site.run([], { ON_CONFLICT: "fail" });
-    assert.equal(moved.code, 0, explain(moved));
+    site.put("collector/linux/telegraf", "a newer build");
+    await site.ok([], { ON_CONFLICT: "fail" });
     assert.equal((await site.objects.read(key)).sha256, await sha256(linux));
   });
 
@@ -61,10 +49,9 @@ describe("packages.json", () => {
     for (const mode of ["shared", "standalone"]) {
       const site = await servers.site();
       await site.archive();
-      const path = await put(site, "telegraf", "patched by hand");
+      const path = site.put("telegraf", "patched by hand");
       await manifest(site, [{ file: "telegraf", type: "collector", object: "Telegraf" }]);
-      const run = await site.run([], { COLLECTOR_PACKAGES: mode });
-      assert.equal(run.code, 0, explain(run));
+      await site.ok([], { COLLECTOR_PACKAGES: mode });
       assert.equal((await site.objects.read("linux/Telegraf/1.0.0/telegraf")).sha256, await sha256(path));
       assert.equal((await site.rows()).filter((row) => row.object === "Telegraf").length, 1);
     }
@@ -74,10 +61,9 @@ describe("packages.json", () => {
     const site = await servers.site();
     await site.archive("build-4711.zip");
     await manifest(site, [{ file: "build-4711.zip", version: "4.7.11" }]);
-    const run = await site.run();
-    assert.equal(run.code, 0, explain(run));
+    await site.ok();
     assert.deepEqual([...new Set((await site.rows()).map((row) => row.version))], ["4.7.11"]);
-    await put(site, "build-4711.zip", "no archive at all");
+    site.put("build-4711.zip", "no archive at all");
     assert.equal((await site.run()).code, 65);
   });
 
@@ -120,7 +106,7 @@ describe("packages.json", () => {
       .map((event) => event.cause);
     assert.match(String(reasons[0]), /\/packages\/0\/file: there is no file missing/);
     assert.match(String(reasons[1]), /\/packages\/2\/file: .*twice/);
-    await put(site, "packages.json", "{ packages: [] }");
+    site.put("packages.json", "{ packages: [] }");
     const broken = await site.run();
     assert.equal(broken.code, 65, explain(broken));
     assert.match(broken.report?.error?.message ?? "", /packages\.json/);

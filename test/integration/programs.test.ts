@@ -1,6 +1,6 @@
 import assert from "node:assert/strict";
-import { mkdir, readFile, writeFile } from "node:fs/promises";
-import { dirname, join } from "node:path";
+import { readFile } from "node:fs/promises";
+import { join } from "node:path";
 import { describe, test } from "node:test";
 import { age } from "../support/archives.ts";
 import { binaryHeader } from "../support/binaries.ts";
@@ -13,12 +13,7 @@ const WINDOWS_INSTALLER = "controller/windows/bklite-controller-installer.exe";
 const POINTER = "version https://git-lfs.github.com/spec/v1\noid sha256:4d7a\nsize 12345\n";
 const PAGE = "<!DOCTYPE html><html><body>404 Not Found</body></html>";
 
-async function put(site: Site, file: string, content: string | Buffer): Promise<void> {
-  const path = join(site.volume, file);
-  await mkdir(dirname(path), { recursive: true });
-  await writeFile(path, content);
-  age(path);
-}
+const put = (site: Site, file: string, content: string | Buffer) => age(site.put(file, content));
 
 /** Exit 65 for that reason, which names the file, and nothing is written. */
 async function refused(
@@ -28,7 +23,7 @@ async function refused(
   args: string[] = [],
 ): Promise<void> {
   const site = await servers.site({ state: "C" });
-  for (const [file, content] of Object.entries(files)) await put(site, file, content);
+  for (const [file, content] of Object.entries(files)) put(site, file, content);
   const run = await site.run(args);
   assert.equal(run.code, 65, explain(run));
   assert.equal(run.report?.error?.reason, reason, explain(run));
@@ -107,14 +102,13 @@ describe("what stands in a program's place is named for what it is", () => {
       [WINDOWS_INSTALLER, "windows"],
     ] as const) {
       const known = os === "linux" ? 20 : 70;
-      await put(
+      put(
         site,
         file,
         Buffer.concat([binaryHeader(os, "x86_64").subarray(0, known), Buffer.alloc(2000, 0xa7)]),
       );
     }
-    const run = await site.run();
-    assert.equal(run.code, 0, explain(run));
+    await site.ok();
   });
 });
 
@@ -157,22 +151,19 @@ describe("a collector's zip is opened, for BK-Lite unzips it on the node", () =>
 
   test("a good one is stored byte for byte, for the architecture of its program", async () => {
     const site = await servers.site({ state: "C" });
-    await put(site, FILE, good);
-    await put(site, "filebeat.zip", rawZip([entry("filebeat/filebeat", binaryHeader("linux", "arm64"))]));
-    const run = await site.run();
-    assert.equal(run.code, 0, explain(run));
+    put(site, FILE, good);
+    put(site, "filebeat.zip", rawZip([entry("filebeat/filebeat", binaryHeader("linux", "arm64"))]));
+    const run = await site.ok();
     assert.equal(run.report?.packages[0]?.stored.bytes, (await readFile(join(site.volume, FILE))).length);
-    const claimed = await site.run(["init", "--file", join(site.volume, "filebeat.zip"), ...CLAIM.slice(2)]);
-    assert.equal(claimed.code, 0, explain(claimed));
+    const claimed = await site.ok(["init", "--file", join(site.volume, "filebeat.zip"), ...CLAIM.slice(2)]);
     assert.equal(claimed.report?.packages[0]?.arch, "arm64");
   });
 
   test("what BK-Lite has no collector for may be anything", async () => {
     const site = await servers.site({ state: "C" });
     await site.archive(ARCHIVE);
-    await put(site, "collector/linux/templates.zip", "no zip at all");
-    const run = await site.run();
-    assert.equal(run.code, 0, explain(run));
+    put(site, "collector/linux/templates.zip", "no zip at all");
+    await site.ok();
   });
 });
 
@@ -217,10 +208,9 @@ describe("a Windows package with names that a Windows node cannot unpack", { con
   test("names that only look like them pass, folders in other capitals are one, and Linux accepts them all", async () => {
     const site = await servers.site({ state: "C" });
     const fine = ["console.txt", "com10", "auxiliary", "Lib/a", "lib/b", ".hidden", "__MACOSX.txt"].map(top);
-    await put(site, ZIP, rawZip([...PARTS, ...fine]));
+    put(site, ZIP, rawZip([...PARTS, ...fine]));
     const odd = ["aux.txt", "a:b", "end ", "readme", "README"].map(top);
-    await put(site, ARCHIVE, rawZip([top("install.sh"), top("collector-sidecar"), ...odd]));
-    const run = await site.run();
-    assert.equal(run.code, 0, explain(run));
+    put(site, ARCHIVE, rawZip([top("install.sh"), top("collector-sidecar"), ...odd]));
+    await site.ok();
   });
 });

@@ -26,12 +26,6 @@ function actions({ report }: JobResult): Record<string, string> {
   return Object.fromEntries(report?.packages.map((p) => [p.object, p.action]) ?? []);
 }
 
-async function ok(run: Promise<JobResult>): Promise<JobResult> {
-  const result = await run;
-  assert.equal(result.code, 0, explain(result));
-  return result;
-}
-
 const UNCHANGED = { Controller: "unchanged", Telegraf: "unchanged", Filebeat: "unchanged" };
 
 /** A site with an archive that is stored: byte for byte, or repacked. */
@@ -42,7 +36,7 @@ async function stored(name: string, env: Record<string, string> = {}): Promise<{
     const junk = { mode: 0o100644, bytes: Buffer.from("junk") };
     await rebuild(path, { year: 2025, change: (all) => all.set("__MACOSX/._fusion-collectors", junk) });
   }
-  await ok(site.run([], env));
+  await site.ok([], env);
   return { site, path };
 }
 
@@ -63,11 +57,11 @@ describe("an archive that was built again with the same entries", () => {
       const first = await sha256(path);
       await rebuild(path);
       assert.notEqual(await sha256(path), first);
-      const again = await ok(site.run());
+      const again = await site.ok();
       assert.deepEqual(actions(again), UNCHANGED);
       assert.match(again.stdout, /content\.repackaged/);
       for (const command of ["plan", "verify"]) {
-        assert.deepEqual(actions(await ok(site.run([command]))), UNCHANGED);
+        assert.deepEqual(actions(await site.ok([command])), UNCHANGED);
       }
       assert.deepEqual(await site.state(), before);
       const [controller] = again.report?.packages ?? [];
@@ -79,10 +73,10 @@ describe("an archive that was built again with the same entries", () => {
   test("is unchanged when large entries were proved by being sent, with ARCHIVE_CHECK=full", async () => {
     const site = await servers.site({ state: "C" });
     const path = await site.archive(ARCHIVE, { ...CONTENT, payloadBytes: 40_000_000 });
-    await ok(site.run());
+    await site.ok();
     const before = await site.state();
     await rebuild(path);
-    assert.deepEqual(actions(await ok(site.run())), UNCHANGED);
+    assert.deepEqual(actions(await site.ok()), UNCHANGED);
     assert.deepEqual(await site.state(), before);
   });
 
@@ -91,7 +85,7 @@ describe("an archive that was built again with the same entries", () => {
     const entries = (await site.objects.info(KEY + ARCHIVE))?.headers?.get(ENTRIES_HEADER);
     await site.objects.damage(KEY + ARCHIVE, "first");
     await rebuild(path);
-    assert.deepEqual(actions(await ok(site.run())), { ...UNCHANGED, Controller: "repaired" });
+    assert.deepEqual(actions(await site.ok()), { ...UNCHANGED, Controller: "repaired" });
     assert.equal((await site.objects.read(KEY + ARCHIVE)).sha256, await sha256(path));
     assert.equal((await site.objects.info(KEY + ARCHIVE))?.headers?.get(ENTRIES_HEADER), entries);
   });
@@ -114,12 +108,12 @@ describe("an archive that was built again with the same entries", () => {
       await makeZip([["vector/vector", { mode: 0o755, bytes: program }]], new Date(2025, 1)),
     );
     age(zip);
-    assert.deepEqual(actions(await ok(site.run())), { Filebeat: "uploaded", Vector: "uploaded" });
+    assert.deepEqual(actions(await site.ok()), { Filebeat: "uploaded", Vector: "uploaded" });
     const before = await site.state();
     await rm(folder, { recursive: true });
     await write(1_700_000_000);
     await rebuild(zip);
-    assert.deepEqual(actions(await ok(site.run())), { Filebeat: "unchanged", Vector: "unchanged" });
+    assert.deepEqual(actions(await site.ok()), { Filebeat: "unchanged", Vector: "unchanged" });
     assert.deepEqual(await site.state(), before);
   });
 });
@@ -155,7 +149,7 @@ describe("an archive that was built again with something else in it", () => {
       const original = await readFile(path);
       for (const [what, [change, replaced]] of Object.entries(changes)) {
         await writeFile(path, original);
-        await ok(site.run());
+        await site.ok();
         await rebuild(path, { change });
         const expected = Object.fromEntries(
           Object.keys(UNCHANGED).map((object) => [
@@ -163,8 +157,8 @@ describe("an archive that was built again with something else in it", () => {
             replaced.includes(object) ? "replaced" : "unchanged",
           ]),
         );
-        assert.deepEqual(actions(await ok(site.run(["plan"]))), expected, what);
-        assert.deepEqual(actions(await ok(site.run())), expected, what);
+        assert.deepEqual(actions(await site.ok(["plan"])), expected, what);
+        assert.deepEqual(actions(await site.ok()), expected, what);
       }
     });
   }
@@ -174,13 +168,13 @@ describe("an archive that was built again with something else in it", () => {
     const says = async () => (await site.objects.info(KEY + ARCHIVE))?.headers?.get(ENTRIES_HEADER) ?? "";
     assert.equal(await says(), "");
     const before = await site.state();
-    assert.deepEqual(actions(await ok(site.run())), UNCHANGED);
+    assert.deepEqual(actions(await site.ok()), UNCHANGED);
     assert.deepEqual(await site.state(), before);
     await rebuild(path);
-    assert.equal(actions(await ok(site.run())).Controller, "replaced");
+    assert.equal(actions(await site.ok()).Controller, "replaced");
     assert.match(await says(), /^1:[0-9a-f]{64}$/);
     await rebuild(path, { year: 2024 });
-    assert.deepEqual(actions(await ok(site.run())), UNCHANGED);
+    assert.deepEqual(actions(await site.ok()), UNCHANGED);
   });
 
   test("a damaged one is rejected, whatever the object says", async () => {

@@ -1,15 +1,7 @@
 import assert from "node:assert/strict";
 import { execFileSync } from "node:child_process";
 import { createHash } from "node:crypto";
-import {
-  existsSync,
-  readdirSync,
-  readFileSync,
-  renameSync,
-  rmSync,
-  truncateSync,
-  writeFileSync,
-} from "node:fs";
+import { existsSync, readdirSync, readFileSync, renameSync, rmSync, truncateSync } from "node:fs";
 import { join } from "node:path";
 import { describe, test } from "node:test";
 import { gunzipSync, gzipSync } from "node:zlib";
@@ -36,8 +28,7 @@ async function fails(
 }
 
 async function succeeds(site: Site, env: Record<string, string> = {}): Promise<JobResult> {
-  const run = await site.run([], env);
-  assert.equal(run.code, 0, explain(run));
+  const run = await site.ok([], env);
   return run;
 }
 
@@ -58,10 +49,7 @@ function named(remedy: string, pattern: RegExp): string {
 }
 
 /** Writes a file of the volume that has been complete for a while. */
-function put(site: Site, name: string, content: Buffer | string): void {
-  writeFileSync(join(site.volume, name), content);
-  age(join(site.volume, name));
-}
+const put = (site: Site, file: string, content: string | Buffer) => age(site.put(file, content));
 
 async function tarGz(site: Site): Promise<Buffer> {
   const path = join(site.volume, "made.tar.gz");

@@ -42,8 +42,7 @@ describe("names that forge, turn round or hide text", () => {
       const before = await site.rows();
       for (const LOG_FORMAT of ["pretty", "json"]) {
         for (const args of [["plan"], [], ["verify"], ["verify", "--json"], ["scan"]]) {
-          const result = await site.run(args, { LOG_LANG, LOG_FORMAT, COLUMNS: "200" });
-          assert.equal(result.code, 0, explain(result));
+          const result = await site.ok(args, { LOG_LANG, LOG_FORMAT, COLUMNS: "200" });
           assertClean(result, site.env.REPORT_FILE);
           if (LOG_FORMAT === "pretty") assert.doesNotMatch(result.stdout, /^(?:12:00:00|\{"level")/m);
         }

@@ -4,7 +4,7 @@ import { join } from "node:path";
 import { after, before, test } from "node:test";
 import { createCa, natsCertificates } from "../support/certs.ts";
 import { type NatsServer, startNats } from "../support/nats.ts";
-import { explain, useServers } from "../support/site.ts";
+import { useServers } from "../support/site.ts";
 
 const servers = useServers();
 const { ca, server } = natsCertificates();
@@ -31,16 +31,14 @@ for (const format of ["zip", "tar.gz"] as const) {
       const caFile = join(site.volume, ".ca.crt");
       await writeFile(caFile, ca.cert);
       const env = { NATS_SERVERS: `tls://127.0.0.1:${secure.port}`, NATS_TLS_CA_FILE: caFile };
-      const run = await site.run(["plan"], env);
-      assert.equal(run.code, 0, explain(run));
+      const run = await site.ok(["plan"], env);
       const said = run.report?.warnings.filter((warning) => warning.reason.startsWith("archive.ca."));
       assert.deepEqual(
         said?.map((warning) => warning.reason),
         reason ? [reason] : [],
       );
       const { NATS_TLS_CA_FILE: _, ...without } = env;
-      const open = await site.run(["plan"], { ...without, NATS_TLS_INSECURE: "true" });
-      assert.equal(open.code, 0, explain(open));
+      const open = await site.ok(["plan"], { ...without, NATS_TLS_INSECURE: "true" });
       assert.ok(!open.report?.warnings.some((warning) => warning.reason.startsWith("archive.ca.")));
     });
   }

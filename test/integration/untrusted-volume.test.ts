@@ -12,11 +12,6 @@ const servers = useServers();
 const PROGRAM = binaryHeader("linux", "x86_64");
 const SECRET = "correct-horse-battery-staple";
 
-async function put(site: Site, file: string, content: string | Buffer): Promise<void> {
-  await mkdir(dirname(join(site.volume, file)), { recursive: true });
-  await writeFile(join(site.volume, file), content);
-}
-
 /** A path on the volume of which the last part is bytes. */
 function bytePath(site: Site, folder: string, name: Buffer): Buffer {
   return Buffer.concat([Buffer.from(`${join(site.volume, folder)}/`), name]);
@@ -67,15 +62,13 @@ describe("a link that leads out of the volume is exit 65, and nothing of what it
       await mkdir(join(site.volume, "collector/linux"), { recursive: true });
       await symlink(elsewhere, join(site.volume, "collector/linux/README"));
       const args = ["--file", "fusion-collectors-3.0.0.zip"];
-      const named = await site.run(args);
-      assert.equal(named.code, 0, explain(named));
+      await site.ok(args);
       await symlink(elsewhere, join(site.volume, "fusion-collectors-3.0.0.zip.sha256"));
       const beside = await site.run(args);
       assert.deepEqual([beside.code, beside.report?.error?.reason], [65, "file.link"], explain(beside));
       rmSync(join(site.volume, "fusion-collectors-3.0.0.zip"));
       rmSync(join(site.volume, "fusion-collectors-3.0.0.zip.sha256"));
-      const all = await site.run();
-      assert.equal(all.code, 0, explain(all));
+      await site.ok();
     } finally {
       outside.remove();
     }
@@ -94,7 +87,7 @@ test("no message quotes a file: words in a checksum file, packages.json and VERS
     ["packages.json", `{"packages": [{"file": "${ARCHIVE}", "${SECRET}": 1}]}`],
     ["VERSION", `VERSION=1,0 ${SECRET}\n`],
   ] as const) {
-    await put(site, file, content);
+    site.put(file, content);
     const run = await site.run(["scan"], { WAIT_TIMEOUT: "1" });
     assert.equal(run.code, 65, explain(run));
     assert.ok(
@@ -145,8 +138,8 @@ describe("waiting has an end", { concurrency: 2 }, () => {
       const site = await servers.site({ state: "C" });
       await copyFile(await site.archive(ARCHIVE), join(site.volume, ".copy"));
       if (file === "packages.json") {
-        await put(site, ".manifest", `{"packages": []}`);
-        await put(site, ".data-first/packages.json", `{"packages": []}`);
+        site.put(".manifest", `{"packages": []}`);
+        site.put(".data-first/packages.json", `{"packages": []}`);
         await symlink(".data-first", join(site.volume, ".data"));
         await symlink(".data/packages.json", join(site.volume, "packages.json"));
       }
@@ -163,7 +156,7 @@ describe("waiting has an end", { concurrency: 2 }, () => {
     const site = await servers.site({ state: "C" });
     await site.archive(ARCHIVE);
     const logs = ["copy.log", "collector/linux/agent.log", "collector/linux/mine/agent.log"];
-    for (const log of logs) await put(site, log, "x\n");
+    for (const log of logs) site.put(log, "x\n");
     const run = await whileRunning(site, 50, (turn) => {
       for (const log of logs) copyFileSync(join(site.volume, ARCHIVE), join(site.volume, log));
       if (turn > 1000) throw new Error("never ends");
@@ -184,13 +177,12 @@ describe("names are bytes", () => {
     test(`${what}: a folder and files that are no package stop nothing`, async () => {
       const site = await servers.site({ state: "C" });
       await site.archive(ARCHIVE);
-      await put(site, "collector/linux/filebeat/filebeat", PROGRAM);
+      site.put("collector/linux/filebeat/filebeat", PROGRAM);
       for (const folder of ["", "collector/linux", "collector/linux/filebeat"]) {
         await mkdir(bytePath(site, folder, bytes));
         await writeFile(bytePath(site, folder, Buffer.concat([bytes, Buffer.from(".txt")])), "x");
       }
-      const run = await site.run();
-      assert.equal(run.code, 0, explain(run));
+      await site.ok();
       const again = await site.run();
       assert.ok(
         again.report?.packages.every(({ action }) => action === "unchanged"),
@@ -208,8 +200,7 @@ describe("names are bytes", () => {
       Buffer.from(".zip"),
     ]);
     await rename(archive, bytePath(site, "", name));
-    const run = await site.run();
-    assert.equal(run.code, 0, explain(run));
+    const run = await site.ok();
     const stored = "fusion-collectors-linux-amd64-2.0.0 - 副本.zip";
     const row = (await site.rows()).find(({ object }) => object === "Controller");
     assert.deepEqual([row?.version, row?.name], ["2.0.0", stored]);
@@ -223,14 +214,13 @@ test("closed system folders and unfinished downloads beside a good archive: exit
   const site = await servers.site({ state: "C" });
   const archive = await site.archive(ARCHIVE);
   for (const folder of ["$RECYCLE.BIN", "System Volume Information", "@eaDir", "#snapshot"]) {
-    await put(site, `${folder}/2026-01-01/x`, "x");
+    site.put(`${folder}/2026-01-01/x`, "x");
     await copyFile(archive, join(site.volume, folder, "2026-01-01", "fusion-collectors-1.0.0.zip"));
     chmodSync(join(site.volume, folder), 0);
   }
   for (const end of [".baiduyun.p.downloading", ":Zone.Identifier", ".xltd"])
-    await put(site, `${ARCHIVE}${end}`, "");
-  const run = await site.run();
-  assert.equal(run.code, 0, explain(run));
+    site.put(`${ARCHIVE}${end}`, "");
+  const run = await site.ok();
   assert.deepEqual(
     run.report?.warnings.filter(({ file }) => file !== undefined),
     [],
@@ -244,11 +234,11 @@ test("a split archive alone: exit 66 with the command that joins it; an empty fo
   const empty = await site.run(["scan"], env);
   assert.equal(empty.code, 66, explain(empty));
   assert.match(empty.stdout, /which is empty/);
-  await put(site, "README.md", "");
-  await put(site, "VERSION", "1.0.0\n");
+  site.put("README.md", "");
+  site.put("VERSION", "1.0.0\n");
   const others = await site.run(["scan"], env);
   assert.match(others.stdout, /holds 2 other files: README\.md, VERSION/);
-  for (const part of ["001", "002"]) await put(site, `${ARCHIVE}.${part}`, "x");
+  for (const part of ["001", "002"]) site.put(`${ARCHIVE}.${part}`, "x");
   const split = await site.run(["scan"], env);
   assert.equal(split.code, 66, explain(split));
   assert.ok(

@@ -63,6 +63,19 @@ export interface NatsLogin {
  */
 const SILENCE_MS = 60_000;
 
+/** Connects as the library does, but with a minute for each answer, by default one or five seconds. */
+export async function connectNats(options: ConnectionOptions): Promise<NatsConnection> {
+  const patience = { timeout: SILENCE_MS };
+  const connection = await connect({ ...patience, ...options });
+  const { request, jetstream, jetstreamManager } = connection;
+  const own: Partial<NatsConnection> = {
+    request: (subject, payload, how = patience) => request.call(connection, subject, payload, how),
+    jetstream: (how) => jetstream.call(connection, { ...patience, ...how }),
+    jetstreamManager: (how) => jetstreamManager.call(connection, { ...patience, ...how }),
+  };
+  return Object.assign(connection, own);
+}
+
 /** Opens the bucket for reading, without making it. `options` for TLS and other logins. */
 export async function openObjects(
   nats: NatsLogin,
@@ -70,7 +83,7 @@ export async function openObjects(
   options: ConnectionOptions = {},
 ): Promise<Objects> {
   const { url, user, password, token } = nats;
-  const connection = await connect({
+  const connection = await connectNats({
     servers: url.split(","),
     // null: otherwise the library turns to TLS as soon as the server offers it.
     tls: null,
@@ -78,7 +91,7 @@ export async function openObjects(
     ...(token === undefined ? {} : { token }),
     ...options,
   });
-  const jsm = await connection.jetstreamManager({ timeout: SILENCE_MS });
+  const jsm = await connection.jetstreamManager();
   return new Bucket(connection, jsm, bucket);
 }
 
@@ -184,7 +197,7 @@ class Bucket implements Objects {
       seq = message.seq + 1;
     }
     await this.#jsm.streams.purge(this.#stream, { filter });
-    const stream = this.connection.jetstream({ timeout: SILENCE_MS });
+    const stream = this.connection.jetstream();
     for (const chunk of change(chunks)) await stream.publish(filter, chunk);
   }
 
@@ -197,7 +210,7 @@ class Bucket implements Objects {
   }
 
   #open(): Promise<ObjectStore> {
-    return this.connection.jetstream({ timeout: SILENCE_MS }).views.os(this.#bucket);
+    return this.connection.jetstream().views.os(this.#bucket);
   }
 
   async #exists(): Promise<boolean> {

@@ -4,9 +4,9 @@ import { join } from "node:path";
 import { fileURLToPath } from "node:url";
 import { promisify } from "node:util";
 import type { JetStreamManager, NatsConnection } from "nats";
-import { connect } from "nats";
 import { tempDir } from "./guard.ts";
 import { type NatsServer, startNats } from "./nats.ts";
+import { connectNats } from "./objects.ts";
 import { until } from "./wait.ts";
 
 /** A cloud region: a leaf node with its own JetStream, and a mirror of each bucket that a test asks for. */
@@ -29,8 +29,8 @@ export async function startRegion(id: number, leafUrl: string): Promise<Region> 
     domain: `leaf-${id}`,
     config: { leafnodes: { remotes: [{ url: leafUrl }] } },
   });
-  const connection: NatsConnection = await connect({ servers: server.url });
-  const manager = await connection.jetstreamManager({ checkAPI: false, timeout: 60_000 });
+  const connection: NatsConnection = await connectNats({ servers: server.url });
+  const manager = await connection.jetstreamManager({ checkAPI: false });
   return {
     id,
     server,

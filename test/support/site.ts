@@ -1,6 +1,7 @@
+import assert from "node:assert/strict";
 import { createHash } from "node:crypto";
-import { createReadStream } from "node:fs";
-import { join } from "node:path";
+import { createReadStream, mkdirSync, writeFileSync } from "node:fs";
+import { dirname, join } from "node:path";
 import { after, before } from "node:test";
 import { type ArchiveOptions, buildArchive } from "./archives.ts";
 import type { Db } from "./database.ts";
@@ -24,7 +25,11 @@ export interface Site {
   env: Record<string, string>;
   /** Writes an archive to the volume; returns its path. */
   archive(name?: string, options?: ArchiveOptions): Promise<string>;
+  /** Writes a file to the volume; returns its path. */
+  put(file: string, content: string | Buffer): string;
   run(args?: readonly string[], env?: Record<string, string>): Promise<JobResult>;
+  /** Runs the job and asserts exit 0. */
+  ok(args?: readonly string[], env?: Record<string, string>): Promise<JobResult>;
   start(args?: readonly string[], env?: Record<string, string>): RunningJob;
   rows(): Promise<PackageRow[]>;
   /** All that a run could change: the stream's last sequence and every row with its xmin. */
@@ -104,7 +109,7 @@ async function openSite(
       REPORT_FILE: join(folder.path, "report.json"),
     },
   );
-  return {
+  const site: Site = {
     db,
     bucket,
     volume: folder.path,
@@ -115,7 +120,18 @@ async function openSite(
       await buildArchive(path, { payloadBytes: 300_000, ...archiveOptions });
       return path;
     },
+    put(file, content) {
+      const path = join(folder.path, file);
+      mkdirSync(dirname(path), { recursive: true });
+      writeFileSync(path, content);
+      return path;
+    },
     run: (args = [], more = {}) => runJob({ args, env: { ...env, ...more } }),
+    async ok(...how) {
+      const result = await this.run(...how);
+      assert.equal(result.code, 0, explain(result));
+      return result;
+    },
     start: (args = [], more = {}) => startJob({ args, env: { ...env, ...more } }),
     rows: () => rows(db),
     async state() {
@@ -126,6 +142,7 @@ async function openSite(
       folder.remove();
     },
   };
+  return site;
 }
 
 /** What a failed assertion about a run should show. */

@@ -129,7 +129,7 @@ describe("what is made of one tar.gz is made at the same time", () => {
     const last = (await packagesOf(on.dir)).at(-1);
     assert.ok(last);
     let told = 0;
-    const [source] = packageSources([last], () => void told++).values();
+    const [source] = packageSources([last], { onRead: () => void told++ }).values();
     assert.ok(source);
     for await (const _ of source.blocks(BLOCK, live)) break;
     // the files before it fill many blocks of what is gunzipped

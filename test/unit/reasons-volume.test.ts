@@ -1,6 +1,6 @@
 import assert from "node:assert/strict";
 import { execFileSync } from "node:child_process";
-import { mkdirSync, symlinkSync, truncateSync, utimesSync, writeFileSync } from "node:fs";
+import { mkdirSync, symlinkSync, truncateSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { describe, test } from "node:test";
 import { crc32, gzipSync } from "node:zlib";
@@ -9,9 +9,7 @@ import { buildArchive } from "../support/archives.ts";
 import { TAR_END, tarMember } from "../support/raw-tar.ts";
 import { type RawEntry, rawZip } from "../support/raw-zip.ts";
 import { reasonsIn } from "../support/reasons.ts";
-import { runJob } from "../support/run.ts";
 import { scanInProcess } from "../support/scan.ts";
-import { explain } from "../support/site.ts";
 import { volume } from "../support/volume.ts";
 
 const NAME = "fusion-collectors-linux-amd64.zip";
@@ -38,15 +36,6 @@ async function scanned({ files = {}, make, env = {}, args = [] }: Case) {
   await make?.(on.dir);
   const report = await scanInProcess(args, { PACKAGES_DIR: on.dir, ...NOW, ...env });
   return { found: reasonsIn({ report, events: [] }), report };
-}
-
-/** The same through the entry point. */
-async function ran({ files = {}, make, env = {}, args = [] }: Case) {
-  await using on = await volume(files);
-  await make?.(on.dir);
-  const vars = { PACKAGES_DIR: on.dir, ...NOW, ...env };
-  const result = await runJob({ args: ["scan", "--json", ...args], env: vars });
-  return { found: reasonsIn(result), result };
 }
 
 const manifest = (text: unknown) => ({
@@ -137,33 +126,6 @@ describe("a volume is rejected or warned of by", () => {
       assert.ok(found.has(id), `${[...found]} ${report.error?.message}`);
     });
   }
-});
-
-describe("the entry point exits with the code of the reason, and says the same", () => {
-  for (const [id, code] of [
-    ["checksum.unused", 0],
-    ["package.contents", 65],
-    ["volume.near.deep", 66],
-  ] as const) {
-    test(`${id}: ${code}`, async () => {
-      const [, how] = CASES.find(([one]) => one === id) as (typeof CASES)[number];
-      const [{ found, result }, { found: inProcess }] = await Promise.all([ran(how), scanned(how)]);
-      assert.equal(result.code, code, explain(result));
-      assert.ok(found.has(id), explain(result));
-      assert.deepEqual(found, inProcess);
-    });
-  }
-
-  test("file.growing: 74", async () => {
-    const id: ReasonId = "file.growing";
-    const { found, result } = await ran({
-      files: { [NAME]: ZIP.subarray(0, 60) },
-      make: (dir) => utimesSync(join(dir, NAME), new Date(), new Date(Date.now() + 50_000)),
-      env: { WAIT_TIMEOUT: "1" },
-    });
-    assert.equal(result.code, 74, explain(result));
-    assert.ok(found.has(id), explain(result));
-  });
 });
 
 const link = (name: string, data: string): RawEntry => ({ name: top(name), mode: 0o120777, data });

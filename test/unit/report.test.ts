@@ -133,18 +133,20 @@ describe("warnings", () => {
     const recorder = new Recorder("init", "zh");
     recorder.package(pack(), { ...RESULT, action: "uploaded", bytesUploaded: 1 });
     recorder.warning(warning);
-    recorder.platforms = [
-      {
-        os: "linux",
-        arch: "arm64",
-        controller: ["1.0.0"],
-        installer: false,
-        bootstrap: null,
-        collectors: { installable: ["Telegraf"], listed: [] },
-        complete: false,
-        missing: ["installer"],
-      },
-    ];
+    recorder.learn({
+      platforms: [
+        {
+          os: "linux",
+          arch: "arm64",
+          controller: ["1.0.0"],
+          installer: false,
+          bootstrap: null,
+          collectors: { installable: ["Telegraf"], listed: [] },
+          complete: false,
+          missing: ["installer"],
+        },
+      ],
+    });
     const report = recorder.report(new JobError("run.sigterm", {}));
     assert.equal(checkedReport(report).warnings.length, 1);
     assert.deepEqual(JSON.parse(terminationMessage(report)).platforms, { "linux/arm64": "incomplete" });

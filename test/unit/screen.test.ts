@@ -125,15 +125,17 @@ function everything(language: Language): Recorder {
     add(recorder, pack({ object, type: "collector" }), "replaced");
   add(recorder, pack({ object: "Vector" }), "unchanged");
   add(recorder, pack({ os: "windows", archive: { file: "w.zip" } }), "kept");
-  recorder.platforms = [LINUX, WINDOWS];
+  recorder.learn({ platforms: [LINUX, WINDOWS] });
   const region = { reachable: true, lag: 0, missing: [], damaged: [], deadBytes: 0 };
-  recorder.regions = [
-    { id: 2, name: "上海", ...region },
-    { id: 3, name: "a region far away", ...region, missing: ["a", "b"], deadBytes: 21 << 20 },
-    { id: 4, name: "", ...region, lag: 312, deadBytes: null },
-    { id: 5, name: "Guiyang", ...region },
-    { id: 6, name: "", ...region, reachable: false, lag: null, deadBytes: null },
-  ];
+  recorder.learn({
+    regions: [
+      { id: 2, name: "上海", ...region },
+      { id: 3, name: "a region far away", ...region, missing: ["a", "b"], deadBytes: 21 << 20 },
+      { id: 4, name: "", ...region, lag: 312, deadBytes: null },
+      { id: 5, name: "Guiyang", ...region },
+      { id: 6, name: "", ...region, reachable: false, lag: null, deadBytes: null },
+    ],
+  });
   recorder.warning({
     reason: "platform.installer.missing",
     message: "windows/x86_64: no installer",

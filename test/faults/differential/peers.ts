@@ -70,7 +70,7 @@ async function refusal(
   isWarning: (failure: Failure) => boolean,
 ): Promise<string | undefined> {
   try {
-    await run(program, args, { env, timeout: 30_000, maxBuffer: 1 << 26 });
+    await run(program, args, { env, timeout: 120_000, maxBuffer: 1 << 26 });
     return undefined;
   } catch (error) {
     const failure = error as Failure;

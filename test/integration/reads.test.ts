@@ -1,0 +1,116 @@
+import assert from "node:assert/strict";
+import { createHash } from "node:crypto";
+import { mkdir, readFile, stat, writeFile } from "node:fs/promises";
+import { dirname, join } from "node:path";
+import { test } from "node:test";
+import { fileURLToPath } from "node:url";
+import { type ArchiveOptions, age } from "../support/archives.ts";
+import { binaryHeader } from "../support/binaries.ts";
+import { signFolder, signingKey } from "../support/sign.ts";
+import { explain, type Site, useServers } from "../support/site.ts";
+
+const servers = useServers();
+const COUNTER = fileURLToPath(new URL("../support/count-reads.ts", import.meta.url));
+/** What the scan reads beside: the start of each file, a zip's directory, some of its headers. */
+const SLACK = 1_000_000;
+
+/** Deflates to a half, unlike noise. */
+function content(seed: string, bytes = 8_000_000): Buffer {
+  const noise = createHash("shake128", { outputLength: bytes / 2 })
+    .update(seed)
+    .digest("hex");
+  return Buffer.concat([binaryHeader("linux", "x86_64"), Buffer.from(noise)]);
+}
+
+const PROGRAMS: ArchiveOptions = {
+  collectors: [],
+  entries: [
+    { name: "bin/telegraf", content: content("telegraf"), mode: 0o755 },
+    { name: "bin/filebeat/filebeat", content: content("filebeat"), mode: 0o755 },
+    ...Array.from({ length: 40 }, (_, index) => ({
+      name: `bin/filebeat/modules/${index}.yml`,
+      content: content(`${index}`, 20_000),
+    })),
+  ],
+};
+
+async function program(site: Site, ...files: string[]): Promise<void> {
+  for (const file of files) {
+    const path = join(site.volume, file);
+    await mkdir(dirname(path), { recursive: true });
+    await writeFile(path, content(file), { mode: 0o755 });
+    age(path);
+  }
+}
+
+const NAME = "fusion-collectors-linux-amd64-1.0.0";
+
+/** What lies on the volume, and how often a first run may read it: alone, and with a signed list. */
+const CASES: Record<string, { put: (site: Site) => Promise<unknown>; first: number; signed?: number }> = {
+  "a zip": {
+    put: (site) => site.archive(`${NAME}.zip`, { ...PROGRAMS, payloadBytes: 0 }),
+    first: 2,
+    signed: 3,
+  },
+  "a zip of stored entries": {
+    put: (site) => site.archive(`${NAME}.zip`, { collectors: ["telegraf"], payloadBytes: 8_000_000 }),
+    first: 2,
+  },
+  "a zip that is repacked": {
+    put: (site) => site.archive(`${NAME}.zip`, { ...PROGRAMS, payloadBytes: 0, top: "other" }),
+    first: 2,
+  },
+  "a tar.gz that is repacked": {
+    put: (site) => site.archive(`${NAME}.tar.gz`, { ...PROGRAMS, payloadBytes: 0 }),
+    first: 2,
+    signed: 2,
+  },
+  "a collector's folder": {
+    put: (site) =>
+      program(site, ...["filebeat", "a.yml", "b.yml"].map((name) => `collector/linux/filebeat/${name}`)),
+    first: 1,
+    signed: 2,
+  },
+  "a collector's program": { put: (site) => program(site, "collector/linux/telegraf"), first: 1, signed: 2 },
+  "an installer": { put: (site) => program(site, "bklite-controller-installer"), first: 1 },
+};
+
+/** Bytes of the volume's packages that a run reads, by their size. */
+async function timesRead(site: Site, env: Record<string, string> = {}): Promise<number> {
+  const counted = join(site.volume, ".counted");
+  const run = await site.run([], { ...env, COUNTED_READS: counted, NODE_OPTIONS: `--import ${COUNTER}` });
+  assert.equal(run.code, 0, explain(run));
+  const reads = Object.entries<number>(JSON.parse(await readFile(counted, "utf8")));
+  const packages = reads.filter(([path]) => path.startsWith(site.volume) && !/SHA256SUMS|report/.test(path));
+  let size = 0;
+  for (const [path] of packages) size += (await stat(path)).size;
+  const bytes = packages.reduce((sum, [, count]) => sum + count, 0);
+  assert.ok(bytes >= size, "the run reads its files");
+  console.log(((bytes - SLACK) / size).toFixed(2), (bytes / size).toFixed(2));
+  return (bytes - SLACK) / size;
+}
+
+for (const [what, { put, first, signed }] of Object.entries(CASES)) {
+  test(`${what}: is read ${first} times by a first run, and once if nothing changes`, async () => {
+    const site = await servers.site({ state: "C" });
+    await put(site);
+    const times = await timesRead(site);
+    const again = await timesRead(site);
+    assert.ok(times <= first, `${times} times`);
+    assert.ok(again <= 1, `${again} times`);
+  });
+
+  if (signed === undefined) continue;
+  test(`${what}: is read ${signed} times by a first run with a signed list, and once if nothing changes`, async () => {
+    const site = await servers.site({ state: "C" });
+    await put(site);
+    const key = signingKey();
+    signFolder(site.volume, key);
+    const keys = `${site.volume}.keys`;
+    await writeFile(keys, key.line);
+    const times = await timesRead(site, { VERIFY_KEY_FILE: keys });
+    const again = await timesRead(site, { VERIFY_KEY_FILE: keys });
+    assert.ok(times <= signed, `${times} times`);
+    assert.ok(again <= 1, `${again} times`);
+  });
+}
