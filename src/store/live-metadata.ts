@@ -6,7 +6,7 @@ import { type ObjectMetadata, readMeta } from "./object.ts";
 
 /** Messages that are read at the same time. */
 const READERS = 16;
-/** Messages that are read one by one; for more, a consumer takes fewer requests. */
+/** Messages that are read one by one; for more, a consumer needs fewer requests. */
 const FEW = 100;
 
 /** Bytes that reading a message leaves behind, beside its own. */

@@ -15,7 +15,7 @@ interface Message {
   seq: number;
 }
 
-/** A stream's metadata messages, the last of each subject; `requests` are the messages that were asked for. */
+/** The last metadata message of each subject, as a stream has it; `requests` counts those that were asked for. */
 class Fake implements MetadataSource {
   readonly name = BUCKET;
   readonly last = new Map<string, Message>();
