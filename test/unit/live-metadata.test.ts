@@ -15,7 +15,7 @@ interface Message {
   seq: number;
 }
 
-/** The last metadata message of each subject, as a stream has it; `requests` counts those that were asked for. */
+/** A stream with the last metadata message of each subject; `requests` counts the messages asked for. */
 class Fake implements MetadataSource {
   readonly name = BUCKET;
   readonly last = new Map<string, Message>();
