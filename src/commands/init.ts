@@ -34,7 +34,7 @@ import { concludePlatforms, incompleteOf } from "../reconcile/platforms.ts";
 import { prepare, waitForFirstStart } from "../reconcile/prepare.ts";
 import { concludeRegions } from "../reconcile/regions.ts";
 import { withRetries } from "../reconcile/retries.ts";
-import { checkSpace } from "../reconcile/space.ts";
+import { findSpace } from "../reconcile/space.ts";
 import { type Desired, decideAll, type ObservedState, resolveDesired } from "../reconcile/state.ts";
 import type { Listing } from "../store/object.ts";
 
@@ -122,7 +122,8 @@ async function reconcile(
   recorder.learn({ orphans: await tidyOrphans(bucket, state.listing, ofOthers, tidy) });
 
   const { objects } = state.listing;
-  const space = await checkSpace(bucket, { decisions: plan.packages, objects });
+  const { short, ...space } = await findSpace(bucket, { decisions: plan.packages, objects });
+  if (short) throw short;
   const context: ApplyContext = {
     servers,
     lock,
