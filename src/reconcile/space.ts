@@ -22,8 +22,8 @@ interface SpaceInput {
 }
 
 /**
- * Returns the bytes of a run's peak, all archives together. The objects of one archive are stored beside those
- * that they replace, which are purged before the next archive begins.
+ * Returns the bytes of a run's peak, all archives together. The objects of one archive are stored beside
+ * those that they replace, which are purged before the next archive begins.
  */
 function peakOf({ decisions, objects, bucket, chunkSize }: SpaceInput, bound: keyof SpaceNeeded): number {
   let stored = 0;
@@ -46,8 +46,8 @@ function peakOf({ decisions, objects, bucket, chunkSize }: SpaceInput, bound: ke
 }
 
 /**
- * Returns what the whole run needs, and the error (exit 73) that names the limit too low for it. `dead` chunks
- * are purged before; their sizes are not known, so each counts as long as one can be.
+ * Returns what the whole run needs, and the error (exit 73) that names the limit too low for it. `dead`
+ * chunks are purged before; their sizes are not known, so each counts as long as one can be.
  */
 export async function findSpace(
   bucket: Bucket,

@@ -62,7 +62,7 @@ export function chunkPrefix(bucket: string): string {
   return `$O.${bucket}.C.`;
 }
 
-/** Returns the last token of a chunk subject; undefined for any other subject, and if it is no plain token. */
+/** Returns the last token of a chunk subject if it is plain; undefined for any other subject. */
 export function nuidOf(bucket: string, subject: string): Nuid | undefined {
   const prefix = chunkPrefix(bucket);
   return subject.startsWith(prefix) ? parseNuid(subject.slice(prefix.length)) : undefined;
