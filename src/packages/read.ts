@@ -40,9 +40,7 @@ import { contentsOf } from "./repack.ts";
 import { fileDigest } from "./sources.ts";
 import { checkComplete, holdsExecutable } from "./validate.ts";
 
-/**
- * The file that the command line names, with its identity as far as it is given; else the identity of all.
- */
+/** The command line's file and identity; without a file, the identity counts for all. */
 export type ScanArguments = Declaration & { file?: string };
 
 /** The files to read, and findings to be logged. */
@@ -96,17 +94,14 @@ export function emptyVolume(path: string, warnings: readonly Problem[], others: 
 /** `signatures`: what VERIFY_KEY_FILE asks for. */
 export type ReadOptions = WaitOptions & { signatures?: Signatures | undefined };
 
-interface ReadFiles {
-  archives: Archive[];
-  /**
-   * Everything that is wrong with any of the files: exit 65, or 66 and 74 for a file that could not be read.
-   */
-  problems: Problem[];
-  warnings: Problem[];
-}
-
-/** Reads every file as the package that it is declared to be, and compares it with its checksum files. */
-export async function readFiles(files: readonly VolumeFile[], options: ReadOptions = {}): Promise<ReadFiles> {
+/**
+ * Reads every file as the package that it is declared to be, and compares it with its checksum files.
+ * `problems`: exit 65, or 66 and 74 for a file that could not be read.
+ */
+export async function readFiles(
+  files: readonly VolumeFile[],
+  options: ReadOptions = {},
+): Promise<{ archives: Archive[]; problems: Problem[]; warnings: Problem[] }> {
   const { signal, signatures } = options;
   const lists = new ChecksumLists();
   const inTurn = createTurns();
@@ -295,9 +290,7 @@ async function readFirstBytes(
   return Buffer.concat(pieces).subarray(0, VERSION_FILE_LENGTH);
 }
 
-/**
- * Returns a program's type. Throws exit 65 for one that is shorter than its header says, or only NUL bytes.
- */
+/** Returns a program's type. Throws exit 65 for one that is cut short, or only NUL bytes. */
 function examine({ file, size }: { file: string; size: number }, start: Buffer): ExecutableType {
   const type = examineExecutable(start, size);
   checkComplete(file, type);
