@@ -38,10 +38,7 @@ const COMMAND: Record<Command, () => Promise<(job: JobContext) => Promise<void>>
   scan: async () => (await import("./commands/scan.ts")).scanOnly,
 };
 
-/**
- * Ends the process. The log is synchronous and the report is written; an open socket of a dead peer is not
- * waited for.
- */
+/** Ends the process: log and report are written, and an open socket of a dead peer is not waited for. */
 function exit(code: ExitCode): void {
   process.exit(code);
 }

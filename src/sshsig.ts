@@ -83,24 +83,23 @@ export function parseKeys(text: string): { keys: SigningKey[]; bad: BadKeyLine[]
 }
 
 function parseKeyLine(line: string): SigningKey | { fault: KeyFault; word: string } {
-  const own = /^(?:ssh-(?:ed25519|rsa|dss)|ecdsa-sha2-nistp\d+|sk-\S+@openssh\.com)[ \t]/.test(line)
-    ? line
-    : undefined;
+  const isKey = /^(?:ssh-(?:ed25519|rsa|dss)|ecdsa-sha2-nistp\d+|sk-\S+@openssh\.com)[ \t]/.test(line);
   const entry =
     /^(?:"([^"]+)"|([^\s"#][^\s"]*))[ \t]+(?:([a-zA-Z-]+(?:="[^"\\]*")?(?:,[a-zA-Z-]+(?:="[^"\\]*")?)*)[ \t]+)?(?=[a-z-]*(?:ssh|ecdsa)-)(.+)$/.exec(
       line,
     );
   const [, quoted, plain, options, listed] = entry ?? [];
-  const [, type, base64, comment = ""] = /^(\S+)[ \t]+(\S+)(?:[ \t]+(.*))?$/.exec(own ?? listed ?? "") ?? [];
+  const [, type, base64, comment = ""] =
+    /^(\S+)[ \t]+(\S+)(?:[ \t]+(.*))?$/.exec((isKey ? line : listed) ?? "") ?? [];
   if (type === undefined || base64 === undefined) return { fault: "form", word: "" };
   if (type !== KEY_TYPE) return { fault: "type", word: type };
   const blob = decodeBase64(base64);
-  const publicKey = blob && new Fields(blob).key();
-  if (!blob || !publicKey) return { fault: "form", word: "" };
-  const principals = own === undefined ? (quoted ?? plain ?? "") : "";
+  const publicKey = typedField(blob, 32);
+  if (!publicKey) return { fault: "form", word: "" };
+  const principals = isKey ? "" : (quoted ?? plain ?? "");
   // whom a signature is by is not asked here, so nobody can be left out
   if (principals.includes("!")) return { fault: "option", word: principals };
-  const limits = own === undefined && options !== undefined ? parseOptions(options) : {};
+  const limits = isKey || options === undefined ? {} : parseOptions(options);
   if ("fault" in limits) return limits;
   return {
     publicKey,
@@ -130,20 +129,14 @@ function parseOptions(text: string): Limits | { fault: KeyFault; word: string } 
 
 /** Parses `YYYYMMDD[HHMM[SS]][Z]`, without Z in the local zone; milliseconds. */
 function parseTime(text: string): number | undefined {
-  const found = /^(\d{4})(\d\d)(\d\d)(?:(\d\d)(\d\d)(\d\d)?)?(Z?)$/.exec(text);
-  if (!found) return undefined;
-  const [year = 0, month = 0, day = 0, hour = 0, minute = 0, second = 0] = found
-    .slice(1, 7)
-    .map((digits) => Number(digits ?? 0));
-  const parts = [year, month - 1, day, hour, minute, second] as const;
-  const time = found[7] === "Z" ? new Date(Date.UTC(...parts)) : new Date(...parts);
-  const same =
-    found[7] === "Z"
-      ? time.getUTCMonth() === month - 1 && time.getUTCDate() === day
-      : time.getMonth() === month - 1 && time.getDate() === day;
-  // ssh-keygen rejects times before 1970; JavaScript reads the years 0 to 99 as 1900 to 1999
-  const valid = same && year >= 1970 && time.getTime() > 0 && hour < 24 && minute < 60 && second < 60;
-  return valid ? time.getTime() : undefined;
+  const [, digits = "", zone] = /^(\d{8}|\d{12}|\d{14})(Z?)$/.exec(text) ?? [];
+  const iso = digits.padEnd(14, "0").replace(/^(....)(..)(..)(..)(..)(..)$/, "$1-$2-$3T$4:$5:$6");
+  const utc = Date.parse(`${iso}Z`);
+  // JavaScript reads the 31st of a shorter month as a day of the next one
+  if (Number.isNaN(utc) || !new Date(utc).toISOString().startsWith(iso)) return undefined;
+  const time = zone ? utc : Date.parse(iso);
+  // ssh-keygen rejects times before 1970
+  return iso >= "1970" && time > 0 ? time : undefined;
 }
 
 /**
@@ -157,11 +150,11 @@ export function parseSignature(text: string): Signature | undefined {
   if (!blob || armour(blob) !== text) return undefined;
   const fields = new Fields(blob);
   if (fields.bytes(MAGIC.length)?.toString("latin1") !== MAGIC || fields.number() !== 1) return undefined;
-  const publicKey = keyIn(fields.string());
+  const publicKey = typedField(fields.string(), 32);
   const namespace = fields.string()?.toString("utf8");
   const reserved = fields.string();
   const hash = fields.string()?.toString("latin1");
-  const signature = signatureIn(fields.string());
+  const signature = typedField(fields.string(), 64);
   if (!publicKey || !namespace || reserved?.length !== 0 || !signature || !fields.atEnd) return undefined;
   if (hash !== "sha256" && hash !== "sha512") return undefined;
   return { publicKey, namespace, hash, signature };
@@ -250,16 +243,12 @@ function field(bytes: Buffer): Buffer {
   return Buffer.concat([length, bytes]);
 }
 
-function keyIn(blob: Buffer | undefined): Buffer | undefined {
-  return blob && new Fields(blob).key();
-}
-
-function signatureIn(blob: Buffer | undefined): Buffer | undefined {
-  if (!blob) return undefined;
-  const fields = new Fields(blob);
-  const type = fields.string()?.toString("latin1");
-  const signature = fields.string();
-  return type === KEY_TYPE && signature?.length === 64 && fields.atEnd ? signature : undefined;
+/** Returns the key or signature of `length` bytes that follows its type, if that is all there is. */
+function typedField(blob: Buffer | undefined, length: number): Buffer | undefined {
+  const fields = blob && new Fields(blob);
+  const type = fields?.string()?.toString("latin1");
+  const bytes = fields?.string();
+  return type === KEY_TYPE && bytes?.length === length && fields?.atEnd ? bytes : undefined;
 }
 
 /** Reads SSH's wire format (RFC 4251, section 5). What is missing is undefined. */
@@ -284,13 +273,6 @@ class Fields {
   string(): Buffer | undefined {
     const length = this.number();
     return length === undefined ? undefined : this.bytes(length);
-  }
-
-  /** An Ed25519 public key, which has to be all there is. */
-  key(): Buffer | undefined {
-    const type = this.string()?.toString("latin1");
-    const key = this.string();
-    return type === KEY_TYPE && key?.length === 32 && this.atEnd ? key : undefined;
   }
 
   get atEnd(): boolean {

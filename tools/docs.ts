@@ -6,8 +6,9 @@
 
 import { readFileSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
+import { EXIT, type ExitCode } from "../src/exit.ts";
 import { CATALOG } from "../src/messages/catalog.ts";
-import { canTryAgain, fill, type Language, type Reason } from "../src/messages/define.ts";
+import { fill, type Language, type Reason } from "../src/messages/define.ts";
 import { EVENTS } from "../src/messages/events.ts";
 
 const root = join(import.meta.dirname, "..");
@@ -117,6 +118,14 @@ function hole(name: string): unknown {
       return typeof key === "string" && /^\d+$/.test(key) ? text : () => hole(name);
     },
   });
+}
+
+const { unavailable, fileRead, tryAgain, verification, sigint, sigterm } = EXIT;
+const TRY_AGAIN: readonly ExitCode[] = [unavailable, fileRead, tryAgain, verification, sigint, sigterm];
+
+/** Whether the same run, tried again later, may succeed. */
+export function canTryAgain(exit: ExitCode): boolean {
+  return TRY_AGAIN.includes(exit);
 }
 
 const WORDS = {

@@ -1,4 +1,5 @@
 import { readFileSync } from "node:fs";
+import env from "env-var";
 import type { ConfigProblem, ConfigReason } from "../messages/config.ts";
 
 export type Environment = Readonly<Record<string, string | undefined>>;
@@ -72,8 +73,8 @@ const MAX_SECONDS = 2_147_483;
 type ParamsOf<Id extends ConfigReason> = Extract<ConfigProblem, { reason: Id }>["params"];
 
 /**
- * Reads variables and collects the problems, so that an operator sees all of them together. An empty value
- * counts as not set (Compose passes `${X:-}` so).
+ * Reads variables and collects the problems, so that an operator sees all of them together: env-var by itself
+ * throws at the first. An empty value counts as not set (Compose passes `${X:-}` so).
  */
 export class Reader {
   readonly problems: ConfigProblem[] = [];
@@ -136,12 +137,24 @@ export class Reader {
     return text === undefined ? [] : text.split(/[,;，；、]/u).map((part) => part.trim());
   }
 
-  flag(name: VariableName): boolean {
-    const text = this.text(name) ?? "";
-    if (!/^(?:true|false|1|0)$/i.test(text)) {
-      this.addProblem("config.choice", { name, allowed: ["true", "false"] });
+  /** Runs one of env-var's parsers; on a bad value returns undefined. */
+  #parse<T>(name: VariableName, parser: (variable: env.IPresentVariable) => T): T | undefined {
+    try {
+      return parser(
+        env
+          .from({ [name]: this.text(name) ?? "" })
+          .get(name)
+          .required(),
+      );
+    } catch {
+      return undefined; // env-var's own words would show the value
     }
-    return /^(?:true|1)$/i.test(text);
+  }
+
+  flag(name: VariableName): boolean {
+    const value = this.#parse(name, (variable) => variable.asBool());
+    if (value === undefined) this.addProblem("config.choice", { name, allowed: ["true", "false"] });
+    return value ?? false;
   }
 
   oneOf<T extends string>(name: VariableName, allowed: readonly [T, ...T[]]): T {
@@ -152,18 +165,16 @@ export class Reader {
 
   /** A whole number from `least` to `most`. */
   integer(name: VariableName, least: number, most: number): number {
-    const text = this.text(name) ?? "";
-    const value = Number(text);
-    if (String(value) === text && Number.isInteger(value) && value >= least && value <= most) return value;
+    const value = this.#parse(name, (variable) => variable.asInt());
+    if (value !== undefined && value >= least && value <= most) return value;
     this.addProblem("config.number", { name, least, most, whole: true });
     return least;
   }
 
   /** A whole number or fraction of seconds, at least `least`, and no more than a timer can hold. */
   seconds(name: VariableName, least = 0): number {
-    const text = this.text(name) ?? "";
-    const value = /\d/.test(text) ? Number(text) : Number.NaN;
-    if (value >= least && value <= MAX_SECONDS) return value;
+    const value = this.#parse(name, (variable) => variable.asFloatPositive());
+    if (value !== undefined && value >= least && value <= MAX_SECONDS) return value;
     this.addProblem("config.seconds", { name, least, most: MAX_SECONDS });
     return least;
   }

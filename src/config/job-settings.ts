@@ -116,9 +116,12 @@ function throwProblems([first, ...others]: readonly ConfigProblem[]): void {
 }
 
 function readVolume(reader: Reader): VolumeConfig {
+  const version = reader.text("PACKAGE_VERSION");
+  if (version !== undefined && !isKeyPart(version))
+    reader.addProblem("config.key-part", { name: "PACKAGE_VERSION" });
   const config: VolumeConfig = {
     packagesDir: reader.text("PACKAGES_DIR") as string,
-    packageVersion: readVersion(reader, "PACKAGE_VERSION"),
+    packageVersion: version && versionOf(version),
     collectors: readCollectors(reader),
     collectorPackages: reader.oneOf("COLLECTOR_PACKAGES", ["auto", "shared", "standalone"]),
     repack: reader.oneOf("REPACK", ["auto", "never"]),
@@ -134,17 +137,15 @@ function readVolume(reader: Reader): VolumeConfig {
     waitTimeout: reader.seconds("WAIT_TIMEOUT"),
     runTimeout: reader.seconds("RUN_TIMEOUT"),
   };
-  checkReportFiles(reader);
+  // a report that cannot be written is exit 78 before any work
+  for (const path of reportPaths(reader.text("REPORT_FILE"))) {
+    const said = whyUnwritable(path);
+    if (said) reader.addProblem("config.report", { path, said });
+  }
   reader.oneOf("LOG_LEVEL", LOG_LEVELS);
   reader.oneOf("LOG_FORMAT", ["auto", "json", "pretty"]);
   reader.oneOf("LOG_LANG", ["auto", ...LANGUAGES]);
   return config;
-}
-
-function readVersion(reader: Reader, name: "PACKAGE_VERSION"): string | undefined {
-  const value = reader.text(name);
-  if (value !== undefined && !isKeyPart(value)) reader.addProblem("config.key-part", { name });
-  return value && versionOf(value);
 }
 
 /**
@@ -199,8 +200,8 @@ function realPath(path: string): string {
 
 function readCollectors(reader: Reader): Config["collectors"] {
   const names = reader.list("COLLECTORS");
-  const [word] = names.map((name) => name.toLowerCase());
-  if (names.length === 1 && (word === "auto" || word === "none")) return word;
+  const word = names.join().toLowerCase();
+  if (word === "auto" || word === "none") return word;
   if (!names.every(isKeyPart)) reader.addProblem("config.collectors", {});
   return [...new Set(names)];
 }
@@ -229,20 +230,12 @@ function readRequired(reader: Reader): Pick<VolumeConfig, "require" | "requirePr
 
 function readRegions(reader: Reader): VolumeConfig["regions"] {
   const parts = reader.list("REGIONS");
-  const [word] = parts.map((part) => part.toLowerCase());
-  if (parts.length === 1 && word === "auto") return word;
-  if (parts.length === 1 && word === "none") return [];
+  const word = parts.join().toLowerCase();
+  if (word === "auto") return word;
+  if (word === "none") return [];
   const ids = parts.map(regionId);
   if (ids.includes(undefined)) reader.addProblem("config.regions", {});
   return ids.filter((id) => id !== undefined);
-}
-
-/** Tries each path: a report that cannot be written is exit 78 before any work. */
-function checkReportFiles(reader: Reader): void {
-  for (const path of reportPaths(reader.text("REPORT_FILE"))) {
-    const said = whyUnwritable(path);
-    if (said) reader.addProblem("config.report", { path, said });
-  }
 }
 
 /** Returns values that are shown, even if one of them is a password too. */

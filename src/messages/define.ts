@@ -71,13 +71,6 @@ export function withRemedy(make: ReturnType<typeof ending>, remedy: Record<Langu
   return <const En extends Text<never>, const Zh extends Text<never>>(en: En, zh: Zh) => make([en, remedy.en], [zh, remedy.zh]);
 }
 
-const TRY_AGAIN: readonly ExitCode[] = [EXIT.unavailable, EXIT.fileRead, EXIT.tryAgain, EXIT.verification, EXIT.sigint, EXIT.sigterm];
-
-/** Whether the same run, tried again later, may succeed. */
-export function canTryAgain(exit: ExitCode): boolean {
-  return TRY_AGAIN.includes(exit);
-}
-
 /** Returns the text with its parameters filled in. */
 export function fill<P>(text: Text<P>, params: P): string {
   if (typeof text !== "string") return text(params);
@@ -217,24 +210,21 @@ export const JOIN: Record<Language, { remedy: string; remedyLine: string; colon:
 };
 
 /** Actions of packages and rows in Chinese. English and the report have the key itself. */
-const ACTION_WORDS: Record<Language, Record<string, string>> = {
-  en: {},
-  zh: {
-    uploaded: "已上传",
-    repaired: "已修复",
-    replaced: "已替换",
-    unchanged: "未变",
-    kept: "已保留",
-    failed: "失败",
-    inserted: "已新增",
-    updated: "已更新",
-    found: "已识别",
-  },
+const ACTIONS: Record<string, string> = {
+  uploaded: "已上传",
+  repaired: "已修复",
+  replaced: "已替换",
+  unchanged: "未变",
+  kept: "已保留",
+  failed: "失败",
+  inserted: "已新增",
+  updated: "已更新",
+  found: "已识别",
 };
 
 /** Returns an action's word. */
 export function actionWord(action: string, language: Language): string {
-  return ACTION_WORDS[language][action] ?? action;
+  return language === "zh" ? (ACTIONS[action] ?? action) : action;
 }
 
 /** Returns counts by action: `1 uploaded, 2 unchanged`. */
@@ -249,6 +239,11 @@ const PREDICATE = /^(?:is|has|was|would be|contains|names|needs|packs|unpacks|ch
 /** Returns a message about a file: `a.zip is empty`, but `a.zip: the bucket is full`. */
 export function aboutFile(file: string, message: string, language: Language): string {
   return language === "en" && PREDICATE.test(message) ? `${file} ${message}` : `${file}${JOIN[language].colon}${message}`;
+}
+
+/** Returns `linux/x86_64`; "" for what is for any platform. */
+export function platformOf({ os, arch }: { os: string | null; arch: string | null }): string {
+  return [os, arch].filter((part) => part !== null).join("/");
 }
 
 /** Returns bytes in the largest unit that fits: `1.5 GiB`. */

@@ -1,5 +1,5 @@
 import { type FormReason, formWords } from "./archive.ts";
-import { type Asked, actionWord, countWords, formatBytes, JOIN, type Language, plural, type Text } from "./define.ts";
+import { type Asked, actionWord, countWords, formatBytes, JOIN, type Language, platformOf, plural, type Text } from "./define.ts";
 import { type RegionEntry, regionName, regionParts } from "./region-words.ts";
 import { duration, wordsIn } from "./words.ts";
 
@@ -128,8 +128,6 @@ function reasonEvent(en: string, zh: string, lead?: ReasonEvent["lead"]): Reason
   return { about: { en, zh }, en: "", zh: "", ...(lead && { lead }) };
 }
 
-type Counts = Record<string, number>;
-
 /** How much goes, or has gone. */
 export interface RemovedCounts {
   versions: number;
@@ -155,8 +153,8 @@ export function pruneWords(removed: RemovedCounts, language: Language): string {
 interface Done {
   command: string;
   removed: RemovedCounts;
-  packages: Counts;
-  rows: Counts;
+  packages: Record<string, number>;
+  rows: Record<string, number>;
   orphans: { objects: number; bytes: number };
   durationMs: number;
 }
@@ -220,18 +218,6 @@ interface Ready {
   seconds: number;
 }
 
-interface Found {
-  file: string;
-  bytes: number;
-  os: string | null;
-  arch: string | null;
-  object: string;
-  version: string;
-  collectors: string[];
-}
-
-const platformWords = (os: string, arch: string | null) => (arch === null ? os : `${os} ${arch}`);
-
 /** `43% of 1.0 GiB, 380.2 MiB/s, 2 s left`. */
 export function progressWords({ bytes, total, percent, bytesPerSecond, secondsLeft }: Snapshot, language: Language): string {
   const zh = language === "zh";
@@ -247,26 +233,10 @@ function place({ file, index, count }: Snapshot, language: Language): string {
   return `${file}${inBrackets(`${index}${language === "zh" ? "/" : " of "}${count}`, language)}`;
 }
 
-type Upload = Snapshot & { step: "start" | "progress" | "end" };
-
-function uploading(fields: Upload, language: Language): string {
-  const { step, total } = fields;
-  if (step !== "start") return progressWords(fields, language);
-  const size = total === null ? "" : formatBytes(total);
+function uploading(fields: Snapshot & { step: "start" | "progress" | "end" }, language: Language): string {
+  if (fields.step !== "start") return progressWords(fields, language);
+  const size = fields.total === null ? "" : formatBytes(fields.total);
   return `${language === "zh" ? "开始上传" : "uploading"} ${size}`.trimEnd();
-}
-
-interface Lock {
-  bucket: string;
-}
-
-interface Waiting extends Lock {
-  /** The Postgres session that holds it. */
-  pid: number;
-  client: string;
-  age: number;
-  seconds: number;
-  left: number;
 }
 
 interface FoundPackage {
@@ -290,10 +260,8 @@ interface Stored extends PackageLine {
   seconds: number;
 }
 
-const platform = (os: string | null, arch: string | null) => [os, arch].filter((part) => part !== null).join("/");
-
 function row({ id, type, os, arch, object, version, name }: RowLine): string {
-  return `${id ?? "-"}: ${type} ${object} ${version} ${platform(os, arch)} (${name})`;
+  return `${id ?? "-"}: ${type} ${object} ${version} ${platformOf({ os, arch })} (${name})`;
 }
 
 /** Returns the name that a row had, if the name changed. */
@@ -307,21 +275,7 @@ const stored = (about: readonly [en: string, zh: string], en: string, zh: string
     ({ file, key, bytesUploaded }) => `${file}：${zh}${bytesUploaded > 0 ? `（${formatBytes(bytesUploaded)}）` : ""}：${key}`,
   ]);
 
-interface GateWaiting {
-  /** Platforms, or `*` for any. */
-  missing: string[];
-  seconds: number;
-  left: number;
-}
-
-interface ScanFound extends FoundPackage {
-  name: string;
-  bytes: number;
-}
-
 const on = (missing: readonly string[], language: Language) => (missing.includes("*") ? "" : language === "zh" ? `（${missing.join("、")}）` : ` for ${missing.join(", ")}`);
-
-const onPlatform = (os: string, arch: string | null) => (arch === null ? os : `${os}/${arch}`);
 
 /** Every event, in the order of a run; the documented table is generated from it. */
 export const EVENTS = {
@@ -386,13 +340,13 @@ export const EVENTS = {
     ["{file}: is not a package, ignored", "{file}：不是探针包，已忽略"],
   ),
   "scan.suspect": reasonEvent("something on the volume that looks like a mistake", "目录中疑似有误的内容"),
-  "package.found": event<Found>()(
+  "package.found": event<Omit<FoundPackage, "type" | "key"> & { bytes: number; collectors: string[] }>()(
     ["a package on the volume: file, identity, its collectors", "目录中的一个探针包：文件、标识、其中的采集器"],
     [
       ({ file, object, version, os, arch, collectors }) =>
-        `${file}: ${object} ${version}${os === null ? "" : ` for ${platformWords(os, arch)}`}${collectors.length > 0 ? `, with ${collectors.join(", ")}` : ""}`,
+        `${file}: ${object} ${version}${os === null ? "" : ` for ${platformOf({ os, arch }).replace("/", " ")}`}${collectors.length > 0 ? `, with ${collectors.join(", ")}` : ""}`,
       ({ file, object, version, os, arch, collectors }) =>
-        `${file}：${object} ${version}${os === null ? "" : `，${platformWords(os, arch)}`}${collectors.length > 0 ? `，含 ${collectors.join("、")}` : ""}`,
+        `${file}：${object} ${version}${os === null ? "" : `，${platformOf({ os, arch }).replace("/", " ")}`}${collectors.length > 0 ? `，含 ${collectors.join("、")}` : ""}`,
     ],
   ),
   "package.invalid": reasonEvent("a file that cannot be used: reason and remedy", "无法使用的文件：原因和处理办法"),
@@ -430,18 +384,18 @@ export const EVENTS = {
     "--deep: a damaged object, or a row's digest that is not its object's, that this volume does not repair",
     "--deep：已损坏的对象，或与对象不符的记录摘要，且无法从本卷修复",
   ),
-  "upload.progress": event<Upload>()(
+  "upload.progress": event<Parameters<typeof uploading>[0]>()(
     ["bytes, percent, rate, seconds left; at the start, every 10 s, and at the end", "字节数、百分比、速率、剩余秒数；每 10 秒及首尾各一行"],
     [(fields) => `${place(fields, "en")}: ${uploading(fields, "en")}`, (fields) => `${place(fields, "zh")}：${uploading(fields, "zh")}`],
   ),
-  "lock.waiting": event<Waiting>()(
+  "lock.waiting": event<{ bucket: string; pid: number; client: string; age: number; seconds: number; left: number }>()(
     ["another run holds the lock: its session, client and age; every 10 s", "另一个任务持有锁：其会话、客户端和持续时间；每 10 秒输出"],
     [
       'another run holds the lock for bucket "{bucket}" (Postgres session {pid}, client {client}, {age} s old): waiting, {seconds} s so far, {left} s left',
       "另一个任务持有存储桶“{bucket}”的锁（Postgres 会话 {pid}，客户端 {client}，已持续 {age} 秒）：已等待 {seconds} 秒，剩余 {left} 秒",
     ],
   ),
-  "lock.acquired": event<Lock>()(["this run holds the lock (debug)", "已取得锁（debug）"], ['this run holds the lock for bucket "{bucket}"', "已取得存储桶“{bucket}”的锁"]),
+  "lock.acquired": event<{ bucket: string }>()(["this run holds the lock (debug)", "已取得锁（debug）"], ['this run holds the lock for bucket "{bucket}"', "已取得存储桶“{bucket}”的锁"]),
   "plan.package": event<PackageLine & { action: PackageAction | "conflict"; removes?: string[] }>()(
     ["what init would do with a package (plan)", "init 将对探针包执行的操作（plan）"],
     ["{file}: would be {action}: {key}", ({ file, action, key }) => `${file}：将${actionWord(action, "zh").replace(/^已/, "")}：${key}`],
@@ -502,7 +456,7 @@ export const EVENTS = {
     ["waiting for {differences:difference} to end, first: {first}; {seconds} s so far, {left} s left", "等待一致：还有 {differences} 处不一致，首先是 {first}；已等待 {seconds} 秒，剩余 {left} 秒"],
   ),
   "cleanup.failed": reasonEvent("something could not be undone; the next run will do it", "有内容未能撤销，下一次运行会处理"),
-  "gate.waiting": event<GateWaiting>()(
+  "gate.waiting": event<{ missing: string[]; seconds: number; left: number }>()(
     ["gate: no controller can be installed yet, on which platforms; when that changes, and every 10 s", "gate：还没有可安装的控制器，列出平台；变化时及每 10 秒输出"],
     [
       ({ missing, seconds, left }) => `waiting for a controller that can be installed${on(missing, "en")}: ${seconds} s so far, ${left} s left`,
@@ -532,9 +486,9 @@ export const EVENTS = {
     ["what can be installed on a platform, and what is missing (one line each; a table on a terminal)", "某个平台可安装的内容与缺少的内容（每个平台一行；终端上为表格）"],
     [
       ({ os, arch, controller, collectors, missing }) =>
-        `${onPlatform(os, arch)}: controller ${controller.join(", ") || "none"}, ${plural(collectors.installable.length, "collector")} can be installed${collectors.listed.length > 0 ? `, ${collectors.listed.length} without an object` : ""}: ${missing.length > 0 ? `incomplete, no ${missing.join(", no ")}` : "complete"}`,
+        `${platformOf({ os, arch })}: controller ${controller.join(", ") || "none"}, ${plural(collectors.installable.length, "collector")} can be installed${collectors.listed.length > 0 ? `, ${collectors.listed.length} without an object` : ""}: ${missing.length > 0 ? `incomplete, no ${missing.join(", no ")}` : "complete"}`,
       ({ os, arch, controller, collectors, missing }) =>
-        `${onPlatform(os, arch)}：控制器 ${controller.join("、") || "无"}，可安装的采集器 ${collectors.installable.length} 个${collectors.listed.length > 0 ? `，仅有登记 ${collectors.listed.length} 个` : ""}：${missing.length > 0 ? `不完整，缺少${missing.join("、")}` : "完整"}`,
+        `${platformOf({ os, arch })}：控制器 ${controller.join("、") || "无"}，可安装的采集器 ${collectors.installable.length} 个${collectors.listed.length > 0 ? `，仅有登记 ${collectors.listed.length} 个` : ""}：${missing.length > 0 ? `不完整，缺少${missing.join("、")}` : "完整"}`,
     ],
   ),
   "probes.summary": event<{ present: string[]; missing: string[] }>()(
@@ -579,11 +533,11 @@ export const EVENTS = {
     ["{key}: no row ({bytes:size})", "{key}：没有记录（{bytes:size}）"],
   ),
   "objects.unlisted": reasonEvent("status: objects under packages' keys that no row uses: their number and bytes", "status：探针包键下没有记录的对象：数量与字节数"),
-  "scan.package": event<ScanFound>()(
+  "scan.package": event<FoundPackage & { name: string; bytes: number }>()(
     ["scan: what a file on the volume would become", "scan：目录中的文件将成为什么"],
     [
-      ({ file, type, object, version, os, arch, bytes }) => `${file}: ${type} ${object} ${version}${os === null ? "" : ` for ${onPlatform(os, arch)}`} (${formatBytes(bytes)})`,
-      ({ file, type, object, version, os, arch, bytes }) => `${file}：${type} ${object} ${version}${os === null ? "" : `，${onPlatform(os, arch)}`}（${formatBytes(bytes)}）`,
+      ({ file, type, object, version, os, arch, bytes }) => `${file}: ${type} ${object} ${version}${os === null ? "" : ` for ${platformOf({ os, arch })}`} (${formatBytes(bytes)})`,
+      ({ file, type, object, version, os, arch, bytes }) => `${file}：${type} ${object} ${version}${os === null ? "" : `，${platformOf({ os, arch })}`}（${formatBytes(bytes)}）`,
     ],
   ),
 };

@@ -1,9 +1,8 @@
 import { createHash } from "node:crypto";
-import { actionWord, formatBytes, JOIN, type Language } from "../messages/define.ts";
+import { actionWord, formatBytes, JOIN, type Language, platformOf } from "../messages/define.ts";
 import { duration, type Say, type WordOf, wordOr, wordsIn, zonedTime } from "../messages/words.ts";
 import { escapeText } from "./redact.ts";
 import type { PackageEntry, Report } from "./report.ts";
-import { platformOf } from "./tables.ts";
 import { verdictOf } from "./verdict.ts";
 
 /** A piece of the page: text of others is escaped already. */
@@ -369,7 +368,7 @@ ${parties}</div>
 /** The page's style. Each printed page has the digest's beginning and its number in the margin. */
 const styleWith = (sha256: string) => `
 :root { --ink: #1f2933; --quiet: #5f6c7b; --line: #dde3e9; --soft: #f6f8fa; --blue: #2a5c8f;
-  --good: #1f7a4d; --good-soft: #edf7f1; --fair: #96690a; --fair-soft: #fdf7e7; --bad: #b3372f; --bad-soft: #fdf1f0;
+  --good: #1f7a4d; --fair: #96690a; --bad: #b3372f;
   --code: ui-monospace, "SF Mono", "Cascadia Mono", Menlo, Consolas, "DejaVu Sans Mono", "Liberation Mono", monospace; }
 * { box-sizing: border-box; }
 html { -webkit-text-size-adjust: 100%; background: #fff; }
@@ -384,19 +383,17 @@ h3 { margin: 0 0 4px; font-size: 15px; font-weight: 600; }
 b { font-weight: 600; }
 small { font-size: 12.5px; color: var(--quiet); }
 header { padding-bottom: 18px; border-bottom: 2px solid var(--blue); }
+.good { --tone: var(--good); --back: #edf7f1; --edge: #bfe0cd; }
+.fair { --tone: var(--fair); --back: #fdf7e7; --edge: #ecdcae; }
+.bad { --tone: var(--bad); --back: #fdf1f0; --edge: #efc9c6; }
+.plain { --tone: var(--quiet); --back: var(--soft); --edge: var(--line); }
 .product { color: var(--blue); font-weight: 600; font-size: 13.5px; letter-spacing: .02em; }
 section { margin-top: 32px; }
-.verdict { display: flex; gap: 16px; margin-top: 24px; padding: 18px 22px; border: 1px solid; border-radius: 8px; break-inside: avoid; }
+.verdict { display: flex; gap: 16px; margin-top: 24px; padding: 18px 22px; border: 1px solid var(--edge); border-radius: 8px; background: var(--back); break-inside: avoid; }
 .verdict p + p { margin-top: 4px; }
 .verdict .head { font-size: 18px; font-weight: 600; line-height: 1.4; }
-.verdict .sign { flex: none; width: 30px; height: 30px; border-radius: 50%; color: #fff; font-size: 17px; font-weight: 700; line-height: 30px; text-align: center; }
+.verdict .sign { flex: none; width: 30px; height: 30px; border-radius: 50%; color: #fff; background: var(--tone); font-size: 17px; font-weight: 700; line-height: 30px; text-align: center; }
 .verdict div { min-width: 0; overflow-wrap: anywhere; }
-.verdict.good { color: var(--ink); background: var(--good-soft); border-color: #bfe0cd; }
-.verdict.fair { background: var(--fair-soft); border-color: #ecdcae; }
-.verdict.bad { background: var(--bad-soft); border-color: #efc9c6; }
-.verdict.good .sign { background: var(--good); }
-.verdict.fair .sign { background: var(--fair); }
-.verdict.bad .sign { background: var(--bad); }
 dl { display: grid; grid-template-columns: 1fr 1fr; gap: 0 32px; margin: 0; border-top: 1px solid var(--line); }
 dl div { display: grid; grid-template-columns: 8.5em 1fr; gap: 12px; padding: 8px 0; border-bottom: 1px solid var(--line); break-inside: avoid; }
 dt { color: var(--quiet); }
@@ -411,11 +408,7 @@ tr { break-inside: avoid; }
 .digest { font-size: 11.5px; line-height: 1.45; color: #3c4a58; }
 .packages td { padding-bottom: 11px; }
 .packages .badge { margin-top: 4px; }
-.badge { display: inline-block; padding: 0 8px; border: 1px solid; border-radius: 10px; font-size: 12px; line-height: 18px; font-weight: 600; white-space: nowrap; }
-.badge.good { color: var(--good); background: var(--good-soft); border-color: #bfe0cd; }
-.badge.fair { color: var(--fair); background: var(--fair-soft); border-color: #ecdcae; }
-.badge.bad { color: var(--bad); background: var(--bad-soft); border-color: #efc9c6; }
-.badge.plain { color: var(--quiet); background: var(--soft); border-color: var(--line); }
+.badge { display: inline-block; padding: 0 8px; border: 1px solid var(--edge); color: var(--tone); background: var(--back); border-radius: 10px; font-size: 12px; line-height: 18px; font-weight: 600; white-space: nowrap; }
 .size { white-space: nowrap; }
 .same { color: var(--good); }
 .wrong { color: var(--bad); }

@@ -3,14 +3,7 @@ import { ProblemError } from "../errors.ts";
 import { EXIT } from "../exit.ts";
 import type { Language } from "../messages/define.ts";
 import type { RowAction, RowEntry, RowLine, StoredState } from "../messages/events.ts";
-import {
-  describeError,
-  describeProblem,
-  type PackageEntry,
-  type Phase,
-  type Report,
-  type ReportError,
-} from "./report.ts";
+import { describeError, describeProblem, type PackageEntry, type Phase, type Report } from "./report.ts";
 
 /** The outcome of one package. */
 type PackageResult = Pick<PackageEntry, "action" | "source" | "stored" | "bytesUploaded"> & {
@@ -134,22 +127,6 @@ export class Recorder {
     });
   }
 
-  /** Records a file that did not become a package. */
-  refused(file: string, error: ReportError): void {
-    this.#packages.set(file, {
-      source: { file, bytes: null, sha256: null },
-      stored: { name: file.split("/").at(-1) ?? file, key: null, bytes: null, sha256: null },
-      type: null,
-      os: null,
-      arch: null,
-      object: null,
-      version: null,
-      action: "failed",
-      bytesUploaded: 0,
-      error,
-    });
-  }
-
   row(values: Omit<RowLine, "id" | "action">, id: number | undefined, action: RowAction): void {
     const { type, os, arch, object, version, name } = values;
     const identity = rowId(values);
@@ -219,13 +196,23 @@ export class Recorder {
   #addProblems({ problems }: ProblemError): void {
     for (const one of problems) {
       const { file } = one;
-      const error = describeProblem(one, this.#language);
-      const entries = this.packages.filter((candidate) => candidate.source.file === file);
+      const failed = { action: "failed", error: describeProblem(one, this.#language) } as const;
+      const entries = [...this.#packages].filter(([, { source }]) => source.file === file);
       // a package of an archive: its own entry already has the error
-      if (entries.some((candidate) => candidate.object !== null && candidate.action === "failed")) continue;
-      const [entry] = entries;
-      if (entry) Object.assign(entry, { action: "failed", error });
-      else this.refused(file, error);
+      if (entries.some(([, { object, action }]) => object !== null && action === "failed")) continue;
+      const [[id, entry] = [file, noPackage(file)]] = entries;
+      this.#packages.set(id, { ...entry, ...failed });
     }
   }
+}
+
+/** The fields of a file that did not become a package. */
+function noPackage(file: string) {
+  return {
+    source: { file, bytes: null, sha256: null },
+    stored: { name: file.split("/").at(-1) ?? file, key: null, bytes: null, sha256: null },
+    ...{ type: null, os: null, arch: null, object: null, version: null },
+    action: "failed",
+    bytesUploaded: 0,
+  } as const;
 }

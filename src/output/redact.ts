@@ -35,13 +35,8 @@ export function escapePainted(text: string): string {
  * between values.
  */
 export function escapeJson(json: string): string {
-  return json.replace(HIDDEN_BUT_LF, (character) =>
-    Array.from({ length: character.length }, (_, index) => unit(character.charCodeAt(index))).join(""),
-  );
-}
-
-function unit(code: number): string {
-  return `\\u${code.toString(16).padStart(4, "0")}`;
+  const escaped = (unit: string) => `\\u${unit.charCodeAt(0).toString(16).padStart(4, "0")}`;
+  return json.replace(HIDDEN_BUT_LF, (character) => character.split("").map(escaped).join(""));
 }
 
 /** Escapes every string in `value`, such as the parameters of a sentence. */
@@ -91,23 +86,17 @@ const LONGEST = 8192;
  * distinguished. It removes the user information of every URL.
  */
 export function createRedact(secrets: readonly string[], publicValues: readonly string[] = []): Redact {
-  const open = new Set(publicValues);
-  const forms = new Set<string>();
-  for (const secret of secrets) {
-    if (secret === "" || open.has(secret)) continue;
-    const base64 = Buffer.from(secret).toString("base64");
-    const inJson = JSON.stringify(secret).slice(1, -1);
-    for (const form of [
+  const forms = secrets
+    .filter((secret) => secret !== "" && !publicValues.includes(secret))
+    .flatMap((secret) => [
       secret,
       escapeText(secret),
       ...percentEncoded(secret.toWellFormed()),
       secret.replaceAll("'", "''"),
-      inJson,
-      base64,
-    ])
-      forms.add(form);
-  }
-  const longestFirst = [...forms].sort((a, b) => b.length - a.length);
+      JSON.stringify(secret).slice(1, -1),
+      Buffer.from(secret).toString("base64"),
+    ]);
+  const longestFirst = [...new Set(forms)].sort((a, b) => b.length - a.length);
   return (text) => {
     let out = text.replace(USER_INFORMATION, (all) => (all === EXAMPLE ? all : `${MARK}@`));
     for (const form of longestFirst) {

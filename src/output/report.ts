@@ -6,11 +6,10 @@ import { closeSync, constants, openSync, writeSync } from "node:fs";
 import { JobError, type Problem, problemCode } from "../errors.ts";
 import { EXIT, type ExitCode } from "../exit.ts";
 import { formatMessage, type ReasonId } from "../messages/catalog.ts";
-import { aboutFile, JOIN, type Language } from "../messages/define.ts";
+import { aboutFile, JOIN, type Language, platformOf } from "../messages/define.ts";
 import type { PackageAction, PlatformEntry, RemovedCounts, RowEntry } from "../messages/events.ts";
 import type { RegionEntry } from "../messages/region-words.ts";
 import { escapeDeep, escapeJson, escapeText, type Redact, redactDeep } from "./redact.ts";
-import { platformOf } from "./tables.ts";
 
 export interface ReportError {
   code: ExitCode;

@@ -1,12 +1,12 @@
 import { styleText } from "node:util";
 import type { LogLevel } from "../config/job-settings.ts";
-import { formatBytes, JOIN, type Language } from "../messages/define.ts";
+import { formatBytes, JOIN, type Language, platformOf } from "../messages/define.ts";
 import { type EventFields, type EventName, installWords, type PlatformEntry } from "../messages/events.ts";
 import { type RegionEntry, regionParts } from "../messages/region-words.ts";
 import { doneWords, wordOr, wordsIn } from "../messages/words.ts";
 import { escapeLines, escapeText } from "./redact.ts";
 import type { Report } from "./report.ts";
-import { type Cell, columns, GAP, platformOf, someOf } from "./tables.ts";
+import { type Cell, columns, GAP, someOf } from "./tables.ts";
 import { cellWidth, shorten, wrap } from "./terminal.ts";
 import { type Difference, type Said, type Verdict, verdictOf } from "./verdict.ts";
 

@@ -1,5 +1,5 @@
 import { escapeDeep, escapeText } from "./redact.ts";
-import { cellWidth, pad, shorten } from "./terminal.ts";
+import { cellWidth, shorten } from "./terminal.ts";
 
 /** A cell's text, or a function that returns it for the cells that are left (empty if these are too few). */
 export type Cell = string | ((cells: number) => string);
@@ -11,11 +11,6 @@ interface Layout {
   drop?: readonly number[];
   /** Minimum widths, so that tables of one line each are aligned. */
   least?: readonly number[];
-}
-
-/** Returns `linux/x86_64`; "" for what is for any platform. */
-export function platformOf({ os, arch }: { os: string | null; arch: string | null }): string {
-  return [os, arch].filter((part) => part !== null).join("/");
 }
 
 /** Cells between two columns. */
@@ -34,33 +29,27 @@ export function columns(
 ): string[] {
   const rows = escapeDeep(given);
   const count = Math.max(0, ...rows.map((row) => row.length));
-  let shown = Array.from({ length: count }, (_, column) => column);
-  const wanted = shown.map((column) =>
-    Math.max(
-      least[column] ?? 0,
-      ...rows.map(({ [column]: cell = "" }) => (typeof cell === "string" ? cellWidth(cell) : KEPT)),
-    ),
-  );
-  const total = () =>
-    shown.reduce((sum, column) => sum + (wanted[column] as number), GAP * (shown.length - 1));
-  for (const column of drop)
-    if (total() > width && shown.length > 1) shown = shown.filter((other) => other !== column);
+  const widthOf = (cell: Cell = "") => (typeof cell === "string" ? cellWidth(cell) : KEPT);
+  let shown = Array.from({ length: count }, (_, column) => ({
+    column,
+    cells: Math.max(least[column] ?? 0, ...rows.map((row) => widthOf(row[column]))),
+  }));
+  const total = () => shown.reduce((sum, { cells }) => sum + GAP + cells, -GAP);
+  for (const dropped of drop)
+    if (total() > width && shown.length > 1) shown = shown.filter(({ column }) => column !== dropped);
   while (total() > width) {
-    const widest = shown.reduce((found, column) =>
-      (wanted[column] as number) > (wanted[found] as number) ? column : found,
-    );
-    if ((wanted[widest] as number) <= 1) break;
-    wanted[widest] = (wanted[widest] as number) - 1;
+    const widest = shown.reduce((found, one) => (one.cells > found.cells ? one : found));
+    if (widest.cells <= 1) break;
+    widest.cells -= 1;
   }
   return rows.map((row) => {
     let line = "";
-    for (const column of shown) {
+    for (const { column, cells } of shown) {
       const cell = row[column] ?? "";
-      const start = column === shown[0] ? line : line + " ".repeat(GAP);
-      line =
-        typeof cell === "string"
-          ? start + pad(shorten(cell, wanted[column] as number), wanted[column] as number)
-          : start + escapeText(cell(width - cellWidth(start)));
+      const start = column === shown[0]?.column ? line : line + " ".repeat(GAP);
+      const text =
+        typeof cell === "string" ? shorten(cell, cells) : escapeText(cell(width - cellWidth(start)));
+      line = `${start}${text}${" ".repeat(Math.max(0, cells - cellWidth(text)))}`;
     }
     return line.trimEnd();
   });

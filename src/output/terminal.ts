@@ -138,11 +138,6 @@ function fitting(parts: readonly string[], cells: number): string[] {
   return parts.slice(0, end === -1 ? parts.length : end);
 }
 
-/** Returns the text, padded with spaces to `cells` cells. */
-export function pad(text: string, cells: number): string {
-  return text + " ".repeat(Math.max(0, cells - cellWidth(text)));
-}
-
 /** The beginning of a list's line. */
 const ITEM = "- ";
 

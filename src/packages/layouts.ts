@@ -138,8 +138,8 @@ interface PlacedFile {
 }
 
 function programAndLibraries(archive: CollectorFile, libraries: CollectorFolder | undefined): PlacedFile[] {
-  const { name } = archive;
-  const own: TreeEntry = { ...archive, isFolder: false, mode: 0o755 };
+  const { watch: _, name, ...file } = archive;
+  const own: TreeEntry = { ...file, name, isFolder: false, mode: 0o755 };
   const others = libraries?.tree.map((entry) => ({ path: `${LIBRARIES}/${entry.name}`, entry })) ?? [];
   return [{ path: name, entry: own }, ...others];
 }

@@ -1,6 +1,6 @@
 import type { Socket } from "node:net";
 import type pg from "pg";
-import { Patience } from "../async.ts";
+import { abortable, Patience } from "../async.ts";
 
 /** Milliseconds without an answer after which the check for a pooler that shares the session is given up. */
 const SILENCE = 3000;
@@ -89,9 +89,8 @@ async function isShared(
   open: (onAnswer: () => void) => Promise<Client>,
   answered: () => void,
 ): Promise<boolean> {
-  const { promise: silent, reject: giveUp } = Promise.withResolvers<never>();
-  silent.catch(() => {});
-  const patience = new Patience(SILENCE, () => giveUp(new Error("no answer to the second connection")));
+  const silent = new AbortController();
+  const patience = new Patience(SILENCE, () => silent.abort());
   const onAnswer = () => {
     patience.renew();
     answered();
@@ -120,7 +119,7 @@ async function isShared(
     return false;
   };
   try {
-    return await Promise.race([compare(), silent]);
+    return await abortable(compare(), silent.signal);
   } catch {
     return false; // without a second connection the lock's own proof decides
   } finally {

@@ -212,7 +212,7 @@ function statementFailure(cause: unknown, lost: AbortSignal, lose: (cause?: unkn
   const { code, message } = serverError(cause);
   // Class 08: connection exception; 57P01 to 57P03: the server shuts down or starts. Without an SQLSTATE it
   // is pg's socket error.
-  if (!/^(?=.*\d)[0-9A-Z]{5}$/.test(code) || code.startsWith("08") || code.startsWith("57P")) {
+  if (!/^(?!08|57P)(?=.*\d)[0-9A-Z]{5}$/.test(code)) {
     lose(cause);
     return lost.reason ?? cause;
   }

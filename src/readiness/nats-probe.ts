@@ -122,8 +122,13 @@ async function reachLogin(login: Login) {
     let socket = handshakeFirst ? await encrypted() : plain;
     const info = await readInfo(login, socket);
     attempt.answered();
-    if (!handshakeFirst) checkTlsWanted(login, info);
-    if (server.tls && !handshakeFirst) socket = await encrypted();
+    const { where } = endpoint;
+    if (!handshakeFirst && info.tls_required && !server.tls)
+      throw layerError("tls", "nats.tls.required", { where });
+    if (!handshakeFirst && server.tls) {
+      if (!info.tls_required && !info.tls_available) throw layerError("tls", "nats.tls.off", { where });
+      socket = await encrypted();
+    }
     return { open: { socket, received: info.received }, chain: chainOf(socket) };
   } catch (error) {
     plain.destroy();
@@ -194,13 +199,6 @@ async function readInfo({ endpoint, server, config, attempt }: Login, socket: So
 function isFirstLine(data: Buffer): boolean {
   const head = data.subarray(0, 5).toString("latin1");
   return data.includes("\r\n") || !["INFO ", "-ERR "].some((word) => word.startsWith(head));
-}
-
-function checkTlsWanted({ endpoint, server }: Login, info: ServerInfo): void {
-  const { where } = endpoint;
-  if (info.tls_required && !server.tls) throw layerError("tls", "nats.tls.required", { where });
-  if (server.tls && !info.tls_required && !info.tls_available)
-    throw layerError("tls", "nats.tls.off", { where });
 }
 
 /** Returns the words of `-ERR 'maximum connections exceeded'`, as it follows INFO, or stands in its place. */

@@ -66,40 +66,32 @@ type LoginAttempt = Pick<Attempt, "signal" | "enter" | "answered" | "watch">;
 /** Connects and logs in. Throws JobError of the layers `dns` to `database`. */
 export async function logIn(endpoint: Endpoint, config: DbConfig, attempt: LoginAttempt): Promise<Database> {
   const { signal, answered } = attempt;
-  const { promise: rejected, reject } = Promise.withResolvers<never>();
-  rejected.catch(() => {});
-  const observers: (() => void)[] = [];
+  let connections = 0;
   const connect = async (onAnswer: () => void) => {
     const bothAnswered = () => {
       answered();
       onAnswer();
     };
     // A second connection only shows whether a pooler shares the session: the layers are those of the first.
-    const isFirst = observers.length === 0;
-    const enter: Attempt["enter"] = isFirst ? attempt.enter : bothAnswered;
-    const watch: Attempt["watch"] = isFirst ? attempt.watch : () => {};
+    const { enter, watch } = connections === 0 ? attempt : { enter: bothAnswered, watch() {} };
+    connections += 1;
     const socket = await reachLogin(endpoint, config, { signal, answered: bothAnswered, enter, watch });
     enter("login");
     bothAnswered();
-    const onMessage = (message: Buffer, isFirst: boolean) => {
+    observeLogin(socket, (message, isFirst) => {
       if (isAuthenticationOk(message)) enter("database"); // the rest is about the database
       bothAnswered();
       const failure = isFirst ? firstResponseFailure(endpoint, message, config) : undefined;
-      if (!failure) return;
-      reject(failure);
-      socket.destroy();
-    };
-    observers.push(observeLogin(socket, onMessage));
+      if (failure) socket.destroy(failure);
+    });
     return socket;
   };
   try {
-    return await Promise.race([openDatabase(config, endpoint, { connect, answered }), rejected]);
+    return await openDatabase(config, endpoint, { connect, answered });
   } catch (error) {
     signal.throwIfAborted();
     if (!(error instanceof JobError)) throw loginFailure(endpoint, config, error);
     throw withPlace(error, "login", endpoint.where);
-  } finally {
-    for (const stop of observers) stop();
   }
 }
 
@@ -149,31 +141,33 @@ async function requestTls(socket: Socket, signal: AbortSignal): Promise<"S" | "N
 }
 
 /**
- * Reads along while pg logs in on the socket. `onMessage` receives each whole message, or what another
- * product has said so far; `isFirst`: only notices and protocol versions came before. Returns what ends the
- * reading.
+ * Reads along while pg logs in on the socket, until ReadyForQuery. `onMessage` receives each whole message,
+ * or what another product has said so far; `isFirst`: only notices and protocol versions came before.
  */
-function observeLogin(socket: Socket, onMessage: (message: Buffer, isFirst: boolean) => void): () => void {
+function observeLogin(socket: Socket, onMessage: (message: Buffer, isFirst: boolean) => void): void {
   let unread: Buffer = Buffer.alloc(0);
-  let isFirst = true;
-  const isForeign = () => isFirst && !isLoginMessage(unread);
+  let type = "";
+  const isFirst = () => /^[Nv]?$/.test(type);
+  const isForeign = () => isFirst() && !isLoginMessage(unread);
   const onData = (piece: Buffer) => {
     unread = Buffer.concat([unread, piece]);
-    while (unread.length >= 5) {
-      const message = unread.subarray(0, isForeign() ? undefined : messageEnd(unread));
-      if (!isForeign() && message.length < messageEnd(unread)) return;
-      unread = unread.subarray(message.length);
-      onMessage(message, isFirst);
-      isFirst &&= /[Nv]/.test(String.fromCharCode(message[0] ?? 0));
+    while (unread.length >= 5 && type !== "Z") {
+      const length = isForeign() ? unread.length : messageEnd(unread);
+      if (unread.length < length) return;
+      const message = unread.subarray(0, length);
+      unread = unread.subarray(length);
+      onMessage(message, isFirst());
+      type = message.toString("latin1", 0, 1);
     }
+    if (type === "Z") stop();
   };
-  // Another product that hangs up.
+  const stop = () => socket.off("data", onData).off("end", onEnd).off("close", onEnd);
   const onEnd = () => {
+    stop();
+    // another product that hangs up
     if (unread.length > 0 && isForeign()) onMessage(unread, true);
-    isFirst = false;
   };
   socket.on("data", onData).on("end", onEnd).on("close", onEnd);
-  return () => socket.off("data", onData).off("end", onEnd).off("close", onEnd);
 }
 
 /** Returns where the message at the beginning ends: a type of one byte, then its length. */

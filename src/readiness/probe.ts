@@ -67,7 +67,6 @@ export async function waitUntilReady<T>(probes: readonly Probe<T>[], options: Wa
       const ready = await firstReady(probes, {
         signal,
         deadline: AbortSignal.any([over, lastCall]),
-        lastCall,
         onSlow: reporter.report,
       });
       onPassed(service, layers.at(-1));
@@ -149,10 +148,8 @@ function createReporter(service: Service, { started, deadline, log }: WaitOption
 
 interface AttemptOptions {
   signal: AbortSignal;
-  /** Aborts when the waiting is over, however far the attempt has come. */
+  /** Aborts when the waiting is over, with a TimeoutError unless the other service's failure ends it. */
   deadline: AbortSignal;
-  /** Aborted if it is the other service's failure that ends the waiting. */
-  lastCall: AbortSignal;
   /** Receives, every 10 s, what to say of an attempt that goes on slowly. */
   onSlow: (pace: JobError) => void;
 }
@@ -169,10 +166,8 @@ async function firstReady<T>(probes: readonly Probe<T>[], options: AttemptOption
   let previous: Promise<unknown> = Promise.resolve();
   const attempts = probes.map((probe) => {
     const mine = previous.then(() => tryOne(probe, takeTurn, { ...options, signal }));
-    previous = Promise.race([
-      previous.then(() => sleep(STAGGER, undefined, { ref: false })),
-      mine.catch(() => {}),
-    ]);
+    const later = previous.then(() => sleep(STAGGER, undefined, { ref: false }));
+    previous = Promise.race([later, mine.catch(() => {})]);
     return mine.then((result) => {
       if (won.signal.aborted) probe.close(result);
       won.abort();
@@ -199,7 +194,7 @@ function furthestFailure(failures: readonly JobError[]): JobError {
 async function tryOne<T>(
   probe: Probe<T>,
   takeTurn: Attempt["inTurn"],
-  { signal, deadline, lastCall, onSlow }: AttemptOptions,
+  { signal, deadline, onSlow }: AttemptOptions,
 ): Promise<T> {
   signal.throwIfAborted();
   const stop = new AbortController();
@@ -208,7 +203,7 @@ async function tryOne<T>(
   let patience = startPatience();
   const reports = setInterval(() => onSlow(progress.pace()), REPORT);
   // One more turn of the event loop: if it was blocked, an answer may lie in the socket.
-  const onDeadline = () => setImmediate(() => stop.abort(progress.atDeadline(lastCall.aborted)));
+  const onDeadline = () => setImmediate(() => stop.abort(progress.atDeadline(deadline.reason)));
   const onAbort = () => stop.abort(signal.reason);
   deadline.addEventListener("abort", onDeadline);
   signal.addEventListener("abort", onAbort);
@@ -290,10 +285,10 @@ class Progress {
   }
 
   /** Returns the verdict at the deadline: slow if answers came for most of its full time, else cut short. */
-  atDeadline(early: boolean): JobError {
+  atDeadline({ name }: Error): JobError {
     const now = performance.now();
     const [whole, quiet] = [now - this.#began, now - this.#last];
-    if (!early && whole >= SILENCE && quiet < whole / 2) return this.pace();
+    if (name === "TimeoutError" && whole >= SILENCE && quiet < whole / 2) return this.pace();
     const failure = this.#silent(tenths(quiet));
     return new CutShortError(failure.reason, failure.params, failure);
   }
@@ -311,6 +306,4 @@ class Progress {
 }
 
 /** Converts milliseconds to seconds with one decimal. */
-function tenths(ms: number): number {
-  return Math.round(ms / 100) / 10;
-}
+const tenths = (ms: number) => Math.round(ms / 100) / 10;

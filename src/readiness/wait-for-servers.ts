@@ -124,9 +124,7 @@ function secondsSince(started: number): number {
 }
 
 /** The reason of a run for which neither server is ready, by its exit code. */
-const BOTH: Partial<
-  Record<ExitCode, "wait.both" | "wait.both.denied" | "wait.both.config" | "wait.both.full">
-> = {
+const BOTH: { [code in ExitCode]?: "wait.both" | `wait.both.${"denied" | "config" | "full"}` } = {
   [EXIT.unavailable]: "wait.both",
   [EXIT.denied]: "wait.both.denied",
   [EXIT.config]: "wait.both.config",

@@ -1,5 +1,5 @@
 import { ErrorCode, type MsgRequest, NatsError } from "nats";
-import { abortable, inParallel, Patience, pause } from "../async.ts";
+import { abortable, inParallel, Patience, poll, until } from "../async.ts";
 import { JobError } from "../errors.ts";
 import { Bucket } from "./bucket.ts";
 import { LiveNames } from "./live-metadata.ts";
@@ -144,11 +144,11 @@ function chunksOf(subjects: Iterable<string>, prefix: string): Nuid[] {
 
 /** Waits a moment for a message that may be on its way to a mirror that knows of no further one. */
 async function waitForNewest(mirror: Bucket, newest: number, signal: AbortSignal): Promise<void> {
-  for (let waited = 0; waited < ON_THE_WAY; waited += LOOK) {
-    const state = await readState(mirror);
-    if (!state?.atEnd || state.last >= newest) return;
-    await pause(LOOK, signal);
-  }
+  await poll(() => readState(mirror), {
+    until: (state) => !state?.atEnd || state.last >= newest,
+    backoff: until(performance.now() + ON_THE_WAY, LOOK),
+    signal,
+  });
 }
 
 /** What a mirror says of itself. */

@@ -1,3 +1,4 @@
+import { poll, until } from "../async.ts";
 import { JobError } from "../errors.ts";
 import { StoreLostError } from "./store-errors.ts";
 
@@ -159,8 +160,11 @@ export class UploadWindow {
    * them.
    */
   async waitForStragglers(ms: number): Promise<void> {
-    const until = performance.now() + ms;
-    while (this.#inFlight > 0 && performance.now() < until) await new Promise((done) => setTimeout(done, 20));
+    await poll(async () => this.#inFlight, {
+      until: (inFlight) => inFlight === 0,
+      backoff: until(performance.now() + ms, 20),
+      signal: new AbortController().signal,
+    });
   }
 
   /** Fails the upload: the connection is gone. */

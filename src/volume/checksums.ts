@@ -116,17 +116,15 @@ export function parseList({ file }: Located, bytes: Buffer) {
 const LISTED = /^\\?(?<sha256>[0-9a-f]{64})(?:[ \t]+\*?(?<name>.*))?$/is;
 /** BSD (`SHA256 (name) = digest`) and openssl (`SHA2-256(name)= digest`). */
 const TAGGED = /^SHA(?:2-)?256\s*\((?<name>.*)\)\s*=\s*(?<sha256>[0-9a-f]{64})$/is;
-/** The names of standard input. */
-const STDIN: readonly string[] = ["", "-", "stdin"];
 
 function parseLine(text: string): Line | undefined {
   if (text.length > MAX_LINE) return undefined;
-  const { sha256, name = "" } = (LISTED.exec(text) ?? TAGGED.exec(text))?.groups ?? {};
+  const listed = LISTED.exec(text);
+  const { sha256, name = "" } = (listed ?? TAGGED.exec(text))?.groups ?? {};
   if (sha256 === undefined) return undefined;
-  return {
-    sha256: sha256.toLowerCase(),
-    name: STDIN.includes(name) ? undefined : name.replaceAll(/\\+/g, "/"),
-  };
+  const isStdin = name === "" || name === (listed ? "-" : "stdin");
+  const path = isStdin ? undefined : name.replaceAll(/\\+/g, "/");
+  return { sha256: sha256.toLowerCase(), name: path };
 }
 
 /** Whether two names are equal on systems that ignore case and Unicode normalization. */

@@ -11,7 +11,6 @@ import { danglingLink, isPacked, joinCommands, unrecognised } from "./near-misse
 import {
   accessTo,
   type FileName,
-  type FilePath,
   folderOf,
   inFolder,
   isBelow,
@@ -56,11 +55,8 @@ export interface Volume {
   others: string[];
 }
 
-interface Folder extends Located {
-  root: FilePath;
-  /** Levels of folders below it that are read. */
-  depth: number;
-}
+/** `depth`: levels of folders below it that are read. */
+type Folder = Located & { depth: number };
 
 /**
  * Lists the possible packages of a volume: regular files with a package's name, or links to one, at most four
@@ -107,10 +103,8 @@ export async function findFile(path: string, dir: string, declared: Declaration)
 
 async function listFolder(folder: Folder, volume: Volume): Promise<void> {
   const entries = (await readFolder(folder)).map((entry) => ({ entry, ...readName(entry.name) }));
-  const joins = joinCommands(
-    folder.file,
-    entries.map(({ name }) => name),
-  );
+  const names = entries.map(({ name }) => name);
+  const joins = joinCommands(folder.file, names);
   for (const { entry, ...one } of entries) {
     const { name, raw } = one;
     const file = folder.file === "" ? name : `${folder.file}/${name}`;

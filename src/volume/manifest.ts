@@ -136,17 +136,11 @@ function brokenField(pointer: string, name: string): Problem {
   return finding(MANIFEST, "manifest.schema", { pointer, rule: "unknown", detail, ...(near && { near }) });
 }
 
-/** The place of a JSON text's first error. The parser's own message is dropped: it quotes the text. */
-interface JsonFault {
-  /** From 1. */
-  line: number;
-  column: number;
-  /** The text is right up to its end, and cut short. */
-  cut: boolean;
-}
-
-/** Finds the first character that makes a text invalid JSON: each beginning before it is valid. */
-export function jsonFault(text: string): JsonFault {
+/**
+ * Finds the first character that makes a text invalid JSON, by bisection; the parser's own message quotes the
+ * text. Line and column count from 1; `cut`: the text is right up to its end.
+ */
+export function jsonFault(text: string): { line: number; column: number; cut: boolean } {
   let sound = 0;
   let wrong = text.length + 1;
   while (wrong - sound > 1) {

@@ -5,7 +5,7 @@ import { type Expected, LIST, parseList, readList } from "./checksums.ts";
 import { besideAndAbove, type Located, readSmall, withEnding } from "./files.ts";
 import { isSystemFolder } from "./list.ts";
 
-/** Bytes: a collector's folder may have 100,000 files, each with a line of about 130. */
+/** Bytes: a collector's folder may have 100,000 files, with lines of some 130. */
 const MAX_LIST = 16 * 1024 * 1024;
 /** Bytes; ssh-keygen writes about 300. */
 const MAX_SIGNATURE = 4096;
@@ -112,9 +112,8 @@ export class Signatures {
     if ("signer" in verdict) return verdict.signer;
     const { refused } = verdict;
     if (refused === "changed") throw problem(file, "signature.invalid", { why: refused });
-    if (refused === "namespace") {
+    if (refused === "namespace")
       throw problem(`${file}.sig`, "signature.invalid", { why: refused, namespace: verdict.namespace });
-    }
     throw problem(file, "signature.key", { why: refused, fingerprint: verdict.fingerprint });
   }
 }

@@ -45,7 +45,7 @@ describe("what of docs/ is made of the code (npm run docs)", () => {
 });
 
 test("every reason is raised somewhere", () => {
-  const code = sources("src", "reasons/");
+  const code = sources("src", "messages/");
   /** Ids are also put together: `platform.${part}.missing`. */
   const patterns = [...code.matchAll(/`([a-z0-9.-]*\$\{[^`]+)`/g)].flatMap(([, text = ""]) => {
     const parts = text.split(/\$\{[^}]*\}/);

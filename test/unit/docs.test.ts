@@ -4,7 +4,7 @@ import { describe, test } from "node:test";
 import { VARIABLES, type VariableName } from "../../src/config/env.ts";
 import { EXIT } from "../../src/exit.ts";
 import { CATALOG } from "../../src/messages/catalog.ts";
-import { canTryAgain } from "../../src/messages/define.ts";
+import { canTryAgain } from "../../tools/docs.ts";
 
 /** The cells of the table that follows `<!-- table: name -->`, without its head. */
 function tableOf(file: string, name: string): string[][] {
