@@ -42,10 +42,7 @@ export class Entries {
     this.#lastCounts = lastCounts;
   }
 
-  /**
-   * Adds an entry under its plain path. A hard link is kept as the entry that it names, which must come
-   * before it.
-   */
+  /** Adds an entry under its plain path; a hard link as the earlier entry that it names. */
   add(entry: Entry): void {
     if (++this.#count > MAX_ENTRIES) throw tooManyFiles(this.#file);
     if (entry.kind !== "directory" && ++this.#files > MAX_FILES) throw tooManyFiles(this.#file);

@@ -83,10 +83,7 @@ export class RepackStream<From> {
     this.#outputs = targets.map((target) => new Output(target));
   }
 
-  /**
-   * Yields the bytes of one target, once. Reading begins with the first target, and continues while every
-   * target is consumed or closed.
-   */
+  /** Yields one target's bytes, once. Reading continues while every target is consumed or closed. */
   async *stream(index: number, signal: AbortSignal): AsyncGenerator<Buffer, void, void> {
     const { handoff } = this.#output(index);
     this.#running ??= this.#run(signal);

@@ -148,10 +148,7 @@ export class PaxHeaders {
     return true;
   }
 
-  /**
-   * Returns the records for the next member: its own before the global ones. An empty value cancels a global
-   * one, but a link's target may be empty.
-   */
+  /** Returns the next member's records, its own before global ones. Empty values cancel, but for a target. */
   take(): ReadonlyMap<string, Buffer> {
     if (this.#global.size + this.#local.size === 0) return NO_RECORDS;
     const all = new Map([...this.#global, ...this.#local]);

@@ -73,10 +73,7 @@ export interface Listing {
   fileDigests?: FileDigests;
 }
 
-/**
- * SHA-256 in hex of each file in an archive, by where the archive keeps it: a zip's local header, a tar's
- * bytes. Complete: every entry has been read and is whole.
- */
+/** SHA-256 in hex of all files in a sound archive, by position: a zip's local header, a tar's bytes. */
 export type FileDigests = ReadonlyMap<number, string>;
 
 export interface InspectOptions {

@@ -39,7 +39,7 @@ export async function inspectZip(
     if (entry.otherName !== undefined) entries.checkPath(entry.otherName);
     entries.add(await toEntry(file, reader, entry));
   }
-  await checkPlaces(file, reader, { spans, sample, directoryStart: directory.start });
+  await checkPlaces(directory, reader, spans, sample);
   return entries.finish();
 }
 
@@ -147,17 +147,12 @@ interface Span {
   end: number;
 }
 
-interface Places {
-  spans: Span[];
-  sample: readonly ZipEntry[];
-  directoryStart: number;
-}
-
 /** Throws exit 65 if entries overlap. */
 async function checkPlaces(
-  file: string,
+  { file, start: directoryStart }: ZipDirectory,
   reader: FileReader,
-  { spans, sample, directoryStart }: Places,
+  spans: Span[],
+  sample: readonly ZipEntry[],
 ): Promise<void> {
   spans.sort((a, b) => a.start - b.start);
   const next = new Map<number, number>();

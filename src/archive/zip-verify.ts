@@ -39,10 +39,7 @@ function isSmall({ compressedSize, size }: ZipLocation): boolean {
   return compressedSize <= SMALL && size <= SMALL;
 }
 
-/**
- * Inflates every entry of a zip of `size` bytes and compares its size and CRC-32 with the directory's. Throws
- * exit 65 that names the first damaged entry.
- */
+/** Inflates every entry of a zip of `size` bytes. Throws exit 65 that names a damaged one. */
 export async function verifyEntries(
   file: string,
   handle: OpenFile,
@@ -110,10 +107,7 @@ export function readVerified(zip: ZipFile, entry: Entry): AsyncGenerator<Buffer,
   return readLarge(zip, locationOf(zip.file, entry), {});
 }
 
-/**
- * Yields an entry's data as it is in the zip. If `onFile` is set it throws, at the latest at the end, as
- * readVerified does.
- */
+/** Yields an entry's data as it is in the zip. With `onFile` it throws as readVerified does. */
 export async function* copyEntry(
   zip: ZipFile,
   entry: Entry,
@@ -150,7 +144,7 @@ export async function* copyEntry(
   }
 }
 
-/** Yields all bytes of a zip; throws at the end if one of these stored entries is damaged. */
+/** Yields all bytes of a zip; throws behind the first of these stored entries that is damaged. */
 export async function* passStored(
   { file, handle }: ZipFile,
   bytes: AsyncIterable<Buffer>,
@@ -161,23 +155,23 @@ export async function* passStored(
   for (const at of entries) {
     const reader = headerReader(handle, at);
     const start = await findData(file, reader, at);
-    found.push({ at, reader, start, end: start + at.compressedSize, crc: 0, sha256: createHash("sha256") });
+    found.push({ at, reader, start, end: start + at.size, crc: 0, sha256: createHash("sha256") });
   }
   let position = 0;
   for await (const block of bytes) {
     yield block;
+    const blockEnd = position + block.length;
     for (const one of found) {
-      if (one.start >= position + block.length || one.end <= position) continue;
+      if (one.start >= blockEnd || one.end <= position) continue;
       const data = block.subarray(Math.max(one.start - position, 0), one.end - position);
       one.crc = crc32(data, one.crc);
       one.sha256.update(data);
+      if (one.end > blockEnd) continue;
+      checkData(file, one.at, { packed: one.at.size, size: one.at.size, crc: one.crc });
+      await checkDescriptor(file, one.reader, one.at, one.end);
+      onFile(one.at, one.sha256.digest("hex"));
     }
-    position += block.length;
-  }
-  for (const { at, reader, end, crc, sha256 } of found) {
-    checkData(file, at, { packed: at.compressedSize, size: at.size, crc });
-    await checkDescriptor(file, reader, at, end);
-    onFile(at, sha256.digest("hex"));
+    position = blockEnd;
   }
 }
 
@@ -215,17 +209,14 @@ async function* readLarge(
   }
 }
 
-/** The measured data of an entry: packed bytes that zlib used, unpacked bytes, and their CRC-32. */
-interface EntryData {
-  packed: number;
-  size: number;
-  crc: number;
-}
-
-/** Throws exit 65 unless the data agrees with the directory. */
-function checkData(file: string, at: ZipLocation, { packed, size, crc }: EntryData): void {
-  const hasLength = size === at.size && packed === at.compressedSize;
-  if (hasLength && crc === at.crc32) return;
+/** Throws exit 65 unless the directory has these numbers: packed bytes that zlib used, bytes, CRC-32. */
+function checkData(
+  file: string,
+  at: ZipLocation,
+  found: { packed: number; size: number; crc: number },
+): void {
+  const hasLength = found.size === at.size && found.packed === at.compressedSize;
+  if (hasLength && found.crc === at.crc32) return;
   throw problem(file, hasLength ? "zip.crc" : "zip.length", { entry: decodeName(at.rawName).name });
 }
 

@@ -42,10 +42,7 @@ export function builtinDefinitions(os: Os): CollectorDefinition[] {
   });
 }
 
-/**
- * Returns the platform's own definitions for an os and architecture; the built-in ones if it has none. `arch`
- * is null if the table has no architecture column.
- */
+/** Returns the platform's own definitions; if it has none, the built-in ones. `arch` null: no such column. */
 export function definitionsFor(
   { os, arch }: { os: Os; arch: Arch | null },
   definitions: readonly CollectorDefinition[],
@@ -86,10 +83,7 @@ function pathsOf(name: string | undefined): string[] {
   return PROGRAM_ENDINGS.flatMap((ending) => [`${BIN}${name}${ending}`, `${BIN}${name}/${name}${ending}`]);
 }
 
-/**
- * Returns an executable's path, and the same in bin/ and in a folder of its name; on Windows also without
- * `.exe`.
- */
+/** Returns an executable's path, also in bin/ and in a folder of its name, on Windows also without `.exe`. */
 function spellings(executable: string, os: Os): string[] {
   const bare = executable.replace(/\.exe$/i, "");
   const name = baseOf(bare);
@@ -139,9 +133,7 @@ export interface Arranged {
   target: string;
   /** Whether the program's whole folder is stored, rather than its libraries alone. */
   whole: boolean;
-  /**
-   * Returns the path in the zip for a path in the source; undefined for a file that is not the collector's.
-   */
+  /** Returns a file's path in the zip; undefined if it is not the collector's. */
   pathOf(path: string): string | undefined;
 }
 
@@ -191,10 +183,7 @@ export function arrange(definition: CollectorDefinition, source: ProgramSource):
   return { name, zip, target, whole, pathOf };
 }
 
-/**
- * Returns a collector's program in a zip of any layout: executable before others, then near the root, then
- * large.
- */
+/** Returns a collector's program in any zip: executable before others, then near the root, then large. */
 export function findProgram<E extends Pick<Entry, "path" | "kind" | "mode" | "size">>(
   definition: CollectorDefinition,
   entries: readonly E[],
@@ -210,10 +199,7 @@ export function findProgram<E extends Pick<Entry, "path" | "kind" | "mode" | "si
     .toSorted((a, b) => runs(b.mode) - runs(a.mode) || depth(a.path) - depth(b.path) || b.size - a.size)[0];
 }
 
-/**
- * Returns the paths of a program: the definition's, or those of its package_name if another program starts
- * it.
- */
+/** Returns the paths of a program: the definition's, or, if another program starts it, its package_name's. */
 function startPaths({ executable, packageName, os }: CollectorDefinition): string[] {
   if (executable === undefined)
     return packageName === undefined ? [] : PROGRAM_ENDINGS.map((ending) => `${BIN}${packageName}${ending}`);
@@ -222,10 +208,7 @@ function startPaths({ executable, packageName, os }: CollectorDefinition): strin
   return os === "windows" && !/\.exe$/i.test(executable) ? [executable, `${executable}.exe`] : [executable];
 }
 
-/**
- * Whether a definition's path is below bin/ and can be a row's name: it comes from the table, so it is not
- * trusted.
- */
+/** Whether a path of the table, which is not trusted, is below bin/ and can be a row's name. */
 function isBelowBin(path: string): boolean {
   const parts = path.slice(BIN.length).split("/");
   return path.startsWith(BIN) && parts.every((part) => !["", ".", ".."].includes(part) && isRowName(part));

@@ -48,10 +48,7 @@ export function siblingsIn(archives: readonly Archive[]): FindSibling {
 /** How a collector with a file or folder of its own is stored. */
 type Stored = Pick<Package, "name" | "derived" | "unstartable">;
 
-/**
- * Returns the collectors in a slot of the bundle layout (`collector/linux/telegraf`), by the platform's
- * definitions. Throws exit 65 for a program of another platform.
- */
+/** Returns the defined collectors in a slot. Throws exit 65 for a program of another platform. */
 export function slotCollectors(
   archive: CollectorFile | CollectorFolder,
   wanted: ResolveOptions,
@@ -103,7 +100,11 @@ export function storedForm(
   if (!arranged.zip) return withStart(definition, arranged);
   if (libraries?.problem) throw new ProblemError([libraries.problem]);
   if (libraries && definition.os === "windows") checkWindowsNames(libraries);
-  const files = programAndLibraries(archive, libraries);
+  // the scan's progress is over
+  const { watch: _, ...unwatched } = archive;
+  const own: TreeEntry = { ...unwatched, isFolder: false, mode: 0o755 };
+  const others = libraries?.tree.map((entry) => ({ path: `${LIBRARIES}/${entry.name}`, entry })) ?? [];
+  const files = [{ path: name, entry: own }, ...others];
   return withStart(definition, arranged, deriveFromFiles(arranged, program, files));
 }
 
@@ -137,17 +138,7 @@ interface PlacedFile {
   entry: TreeEntry;
 }
 
-function programAndLibraries(archive: CollectorFile, libraries: CollectorFolder | undefined): PlacedFile[] {
-  const { watch: _, name, ...file } = archive;
-  const own: TreeEntry = { ...file, name, isFolder: false, mode: 0o755 };
-  const others = libraries?.tree.map((entry) => ({ path: `${LIBRARIES}/${entry.name}`, entry })) ?? [];
-  return [{ path: name, entry: own }, ...others];
-}
-
-/**
- * Returns files as a zip, or the one that is started. Modes are normalized, because a copy may have lost
- * them.
- */
+/** Returns files as a zip, or the one that is started. A copy may have lost their modes. */
 function deriveFromFiles(
   { zip, pathOf }: Arranged,
   program: string,
@@ -165,10 +156,7 @@ function deriveFromFiles(
   return { kind: zip ? "loose-folder" : "loose-file", path: "", items: () => items };
 }
 
-/**
- * Returns a collector of a controller's archive as a package of its own (SPEC §5). Throws exit 65 if that is
- * impossible.
- */
+/** Returns a collector of a controller's archive as a package of its own (SPEC §5), or throws exit 65. */
 export function standalone(
   { object, executable, definition }: FoundCollector,
   { os, arch, version }: Package,
@@ -180,10 +168,7 @@ export function standalone(
   return { type: "collector", os, arch, object, version, archive, description: "", ...stored };
 }
 
-/**
- * Cuts a collector out of an archive, links replaced by the files that they name. `program` is its path below
- * the archive's top folder.
- */
+/** Cuts a collector out of an archive; `program` is its path below the top folder. */
 function cutOut(
   archive: ControllerArchive | CollectorFile,
   definition: CollectorDefinition,
@@ -271,10 +256,7 @@ export function probeKey(language: string, name: string): string {
 /** The key of the program by which BK-Lite starts the installer on a remote Windows machine. */
 export const BOOTSTRAP_KEY = `installer/windows/x86_64/${BOOTSTRAP_NAME}`;
 
-/**
- * Returns an installer's package, for the platform in its header. Throws exit 65 if its name or declaration
- * contradicts it.
- */
+/** Returns an installer's package. Throws exit 65 if its name or declaration contradicts its header. */
 export function installerPackage(archive: InstallerFile): Package {
   const { executable, file, declared } = archive;
   const found = platformOf(executable);

@@ -84,9 +84,7 @@ export class DigestCache {
   }
 }
 
-/**
- * Returns the type of a file: as declared, else by its slot, else by its name, else a controller's archive.
- */
+/** Returns a file's type: as declared, else by its slot, else by its name, else a controller's archive. */
 export function packageType({
   declared,
   slot,
@@ -130,10 +128,7 @@ export interface Digest {
 }
 
 interface DerivedBase {
-  /**
-   * Below the source's top folder, for messages and the origin: `bin/telegraf`, `bin/filebeat`; "" for all of
-   * it.
-   */
+  /** Below the source's top folder, for messages and the origin: `bin/filebeat`; "" for all of it. */
   path: string;
   /** The program's path below bin/ on a node, if it differs from the source's: the bytes depend on it. */
   target?: string;

@@ -17,7 +17,7 @@ import { createTurns } from "../async.ts";
 import type { VolumeConfig } from "../config/job-settings.ts";
 import { collectProblem, finding, JobError, type Problem, ProblemError, problem } from "../errors.ts";
 import type { Declaration, PackageType } from "../identity.ts";
-import { type Expected, expectedDigests, hasSums, ownDigests, sumsLists } from "../volume/checksums.ts";
+import { type Checksums, ownDigests, readChecksums } from "../volume/checksums.ts";
 import { type FileStamp, type VolumeFile, withFile } from "../volume/files.ts";
 import { type WaitOptions, whenComplete } from "../volume/growing.ts";
 import { findFile, type Ignored, listVolume, readTree, type TreeEntry } from "../volume/list.ts";
@@ -40,9 +40,7 @@ import { contentsOf } from "./repack.ts";
 import { fileDigest } from "./sources.ts";
 import { checkComplete, holdsExecutable } from "./validate.ts";
 
-/**
- * The file that the command line names, with its identity as far as it is given; else the identity of all.
- */
+/** The command line's file and identity; without a file, the identity counts for all. */
 export type ScanArguments = Declaration & { file?: string };
 
 /** The files to read, and findings to be logged. */
@@ -96,17 +94,14 @@ export function emptyVolume(path: string, warnings: readonly Problem[], others: 
 /** `signatures`: what VERIFY_KEY_FILE asks for. */
 export type ReadOptions = WaitOptions & { signatures?: Signatures | undefined };
 
-interface ReadFiles {
-  archives: Archive[];
-  /**
-   * Everything that is wrong with any of the files: exit 65, or 66 and 74 for a file that could not be read.
-   */
-  problems: Problem[];
-  warnings: Problem[];
-}
-
-/** Reads every file as the package that it is declared to be, and compares it with its checksum files. */
-export async function readFiles(files: readonly VolumeFile[], options: ReadOptions = {}): Promise<ReadFiles> {
+/**
+ * Reads every file as the package that it is declared to be, and compares it with its checksum files.
+ * `problems`: exit 65, or 66 and 74 for a file that could not be read.
+ */
+export async function readFiles(
+  files: readonly VolumeFile[],
+  options: ReadOptions = {},
+): Promise<{ archives: Archive[]; problems: Problem[]; warnings: Problem[] }> {
   const { signal, signatures } = options;
   const lists = new ChecksumLists();
   const inTurn = createTurns();
@@ -295,9 +290,7 @@ async function readFirstBytes(
   return Buffer.concat(pieces).subarray(0, VERSION_FILE_LENGTH);
 }
 
-/**
- * Returns a program's type. Throws exit 65 for one that is shorter than its header says, or only NUL bytes.
- */
+/** Returns a program's type. Throws exit 65 for one that is cut short, or only NUL bytes. */
 function examine({ file, size }: { file: string; size: number }, start: Buffer): ExecutableType {
   const type = examineExecutable(start, size);
   checkComplete(file, type);
@@ -482,9 +475,9 @@ async function compareDigests(
   lists: ChecksumLists,
   signal: AbortSignal | undefined,
 ): Promise<void> {
-  const digests = await expectedDigests(archive);
-  await lists.add(archive, digests);
-  for (const { sha256: expected, from } of digests) {
+  const found = await readChecksums(archive);
+  lists.add(found);
+  for (const { sha256: expected, from } of found.digests) {
     const sha256 = await fileDigest(archive, signal);
     if (sha256 !== expected) throw problem(archive.file, "checksum.mismatch", { sha256, from, expected });
   }
@@ -494,11 +487,10 @@ async function compareDigests(
 class ChecksumLists {
   readonly #used = new Map<string, boolean>();
 
-  async add(archive: VolumeFile, digests: readonly Expected[]): Promise<void> {
-    for (const list of sumsLists(archive)) {
-      if (!(await hasSums(list))) continue;
-      const isUsed = digests.some(({ from }) => from === list.file);
-      this.#used.set(list.file, isUsed || (this.#used.get(list.file) ?? false));
+  add({ digests, lists }: Checksums): void {
+    for (const list of lists) {
+      const isUsed = digests.some(({ from }) => from === list);
+      this.#used.set(list, isUsed || (this.#used.get(list) ?? false));
     }
   }
 

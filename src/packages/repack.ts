@@ -20,9 +20,7 @@ const TOP = "fusion-collectors";
 const RUNS = /(?:^|\/)(?:collector-sidecar|[^/]+\.(?:sh|exe|bat|cmd|ps1))$/i;
 /** BK-Lite's certificate of NATS' issuer. */
 const CA = "certs/ca.crt";
-/**
- * Bytes of a zip that is made here: BK-Lite's installer accepts no more, nor does a zip without zip64 fields.
- */
+/** Bytes of the longest zip that BK-Lite's installer accepts, and that needs no zip64 fields. */
 export const MAX_ZIP = 4 * 1024 ** 3 - 1;
 
 /** Files that file managers and archivers leave beside a folder that they pack. */
@@ -43,10 +41,7 @@ const LEFT_BEHIND = new Set([
 /** Levels of nested folders in which the top folder is looked for. */
 const DEPTH = 16;
 
-/**
- * Whether a file is left behind by macOS (`__MACOSX/`, `.DS_Store`, `._NAME` beside NAME or at the root) or,
- * at the root, by another file manager.
- */
+/** Whether a file is left behind by macOS or, at the root, by another file manager. */
 export function isJunk(path: string, has: (path: string) => boolean): boolean {
   const slash = path.lastIndexOf("/");
   const name = path.slice(slash + 1);
@@ -136,10 +131,7 @@ export function contentsOf(
   return { topFolder: top, members, ca };
 }
 
-/**
- * Returns why BK-Lite's installer could not unpack an archive: it accepts zips with one top folder, files and
- * folders.
- */
+/** Returns why BK-Lite's installer could not unpack an archive. */
 function repackReasons({ format, entries, rootEntry }: ControllerArchive): FormReason[] {
   const { top, hasOthers } = findTopFolder(entries);
   const roots = new Set(entries.map(({ path }) => firstOf(path)));
@@ -196,10 +188,7 @@ function repacked(archive: ControllerArchive, reasons: readonly FormReason[]): R
   return derived;
 }
 
-/**
- * Throws exit 65 if a zip would be longer than BK-Lite's installer accepts, as far as that is known
- * beforehand.
- */
+/** Throws exit 65 if a zip is known beforehand to be longer than BK-Lite's installer accepts. */
 export function checkLength(archive: Archive, derived: Derived): void {
   if ((derivedSize(archive, derived) ?? 0) > MAX_ZIP) throw problem(archive.file, "repack.too-long", {});
 }
@@ -222,9 +211,7 @@ export function plainEntries(file: string, entries: readonly Entry[]): PlainEntr
   return followed.entries.filter(({ path }) => !isJunk(path, (other) => paths.has(other)));
 }
 
-/**
- * Returns a file or folder under its name in the new zip, with its permissions, or usual ones if it has none.
- */
+/** Returns a file or folder for the new zip, with its permissions, or usual ones if it has none. */
 export function itemOf(name: string, from: Entry): ZipItem {
   const permissions = safePermissions(from.mode & 0o777);
   if (from.kind === "directory") return { name: `${name}/`, mode: 0o40000 | (permissions || 0o755), from };
@@ -232,9 +219,7 @@ export function itemOf(name: string, from: Entry): ZipItem {
   return RUNS.test(name) ? { name, mode: 0o100755, from } : { name, mode: 0o100644, guessMode: true, from };
 }
 
-/**
- * Removes the write permission of group and others if others have it: the programs run as root on every node.
- */
+/** Removes the write permission of all: the programs run as root on every node. */
 function safePermissions(permissions: number): number {
   return permissions & 0o002 ? permissions & ~0o022 : permissions;
 }

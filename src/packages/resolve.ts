@@ -50,10 +50,7 @@ export interface Resolved {
   packages: readonly Package[];
   /** Collectors that have only a row. */
   collectors: readonly Collector[];
-  /**
-   * Contradictions: contents and declaration, two archives with one identity, a collector of COLLECTORS that
-   * is missing.
-   */
+  /** Contradictions, archives with one identity, and collectors of COLLECTORS that are missing. */
   problems: readonly Problem[];
   /** Files and folders in slots of the bundle layout that do not become packages. */
   ignored: readonly Ignored[];
@@ -268,10 +265,7 @@ function packageOf(archive: ControllerArchive | CollectorFile, wanted: ResolveOp
   };
 }
 
-/**
- * Returns the collectors of COLLECTORS without files of their own. Throws exit 65 for a named one that is
- * missing.
- */
+/** Returns the wanted collectors without files of their own. Throws exit 65 if a named one is missing. */
 function selectCollectors(
   { file }: Archive,
   found: readonly FoundCollector[],
@@ -315,9 +309,7 @@ function isSameCollector(a: Pick<Identity, "os" | "object">, b: Pick<Identity, "
 /** A package or a row. */
 type Claimed = Identity & { archive: Pick<Archive, "file">; keyWithoutRow?: string };
 
-/**
- * Returns the problems of two packages with one identity, each naming the other; one pair for two archives.
- */
+/** Returns two problems for packages with one identity, each naming the other; once for two archives. */
 function findClashes(packages: readonly Claimed[], archColumn: boolean): Problem[] {
   const first = new Map<string, Claimed>();
   const problems = new Map<string, Problem[]>();

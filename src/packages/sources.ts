@@ -1,6 +1,6 @@
 import { createHash } from "node:crypto";
 import { HashedFile, inBlocks } from "../archive/blocks.ts";
-import { type EntryFacts, entriesDigest } from "../archive/entries.ts";
+import { entriesDigest } from "../archive/entries.ts";
 import { type RepackSource, RepackStream, type RepackTarget } from "../archive/repack-stream.ts";
 import { TarReader } from "../archive/tar-read.ts";
 import type { Entry, FileDigests, Source, ZipLocation } from "../archive/types.ts";
@@ -12,7 +12,7 @@ import {
   verifyEntries,
   type ZipFile,
 } from "../archive/zip-verify.ts";
-import { copyZip, type ZipItem } from "../archive/zip-write.ts";
+import { copyZip } from "../archive/zip-write.ts";
 import { inParallel } from "../async.ts";
 import { problem } from "../errors.ts";
 import { shownKey } from "../sshsig.ts";
@@ -93,15 +93,15 @@ export function packageSources(
       options,
     );
     for (const [index, pkg] of group.entries())
-      sources.set(pkg, streamSource(stream, index, packageSize(pkg)));
+      sources.set(
+        pkg,
+        sourceOfPieces(packageSize(pkg), (signal) => stream.stream(index, signal)),
+      );
   }
   return sources;
 }
 
-/**
- * Returns how many of the packages out of one archive to read in parallel: all of a tar.gz, which is then
- * read once. For a zip, several took more memory and no less time.
- */
+/** Returns how many packages to read in parallel: all of a tar.gz, which is read once; one of a zip. */
 export function lanesFor(packages: readonly Package[]): number {
   return packages.some(isOfTar) ? packages.length : 1;
 }
@@ -135,7 +135,10 @@ function ownSource(pkg: Package, options: SourceOptions): Source {
     return fileSource(archive, (handle, bytes) => passStored({ file, handle }, bytes, stored, onFile));
   }
   if (derived.kind === "loose-file") return fileSource(onlyItem(archive, derived).from);
-  if (isFromFolder(derived)) return streamSource(folderStream(archive, derived, options), 0, undefined);
+  if (isFromFolder(derived)) {
+    const stream = folderStream(archive, derived, options);
+    return sourceOfPieces(undefined, (signal) => stream.stream(0, signal));
+  }
   const read = async function* (zip: ZipFile) {
     if (derived.kind === "executable") return yield* readVerified(zip, onlyItem(archive, derived).from);
     // the archive is not sent itself, but its digest is wanted
@@ -143,24 +146,23 @@ function ownSource(pkg: Package, options: SourceOptions): Source {
     yield* copyZip(zip, derived.items(), onFile);
     if (hashed) findings?.files.set(file, await hashed.digest(size));
   };
-  return {
-    size: derivedSize(archive, derived),
-    blocks: (blockSize, signal) =>
-      readStream(archive, (handle) => inBlocksOf(blockSize, read({ file, handle, signal }))),
-  };
+  return sourceOfPieces(derivedSize(archive, derived), (signal) =>
+    readStream(archive, (handle) => read({ file, handle, signal })),
+  );
 }
 
-function streamSource<From>(stream: RepackStream<From>, index: number, size: number | undefined): Source {
+function sourceOfPieces(
+  size: number | undefined,
+  open: (signal: AbortSignal) => AsyncIterable<Buffer>,
+): Source {
   return {
     size,
-    blocks: (blockSize, signal) => inBlocksOf(blockSize, stream.stream(index, signal)),
+    blocks(blockSize, signal) {
+      // no memory before the first piece
+      let block: Buffer | undefined;
+      return inBlocks(open(signal), async () => (block ??= Buffer.allocUnsafeSlow(blockSize)));
+    },
   };
-}
-
-function inBlocksOf(blockSize: number, pieces: AsyncIterable<Buffer>): AsyncGenerator<Buffer, void, void> {
-  // no memory before the first piece
-  let block: Buffer | undefined;
-  return inBlocks(pieces, async () => (block ??= Buffer.allocUnsafeSlow(blockSize)));
 }
 
 /**
@@ -279,10 +281,7 @@ export function sizeBounds(pkg: Package): { least: number; most: number } {
   return { least: Math.floor(unpacked / DEFLATED), most: Math.ceil(unpacked * 1.001) + names };
 }
 
-/**
- * Returns the SHA-256 of an archive, or of another file of the volume that belongs to it, in hex; reads each
- * file once a run. Throws exit 74 for a file that has changed since the scan.
- */
+/** Returns an archive's SHA-256 in hex, or that of a file of its folder; reads each once a run. */
 export async function fileDigest(
   archive: Archive,
   signal?: AbortSignal,
@@ -304,9 +303,7 @@ export function knownDigest({ archive, derived }: Package): Digest | undefined {
   return sha256 === undefined ? undefined : { sha256, bytes: size };
 }
 
-/**
- * Returns the digests of packages' stored bytes; derives each once a run, those out of a tar.gz in one pass.
- */
+/** Returns the digests of stored bytes; derives each once a run, those out of a tar.gz in one pass. */
 export async function packageDigests(
   packages: readonly Package[],
   signal: AbortSignal,
@@ -378,10 +375,7 @@ async function folderDigest(
   return hash.digest("hex");
 }
 
-/**
- * Returns the file or folder that a package comes from, as it was delivered. `sha256`: null as long as the
- * file was not read in full, and for a folder of several files.
- */
+/** Returns a package's file as delivered. `sha256` is null for one not read, and for several files. */
 export function sourceOf({ archive, derived }: Package): {
   file: string;
   bytes: number;
@@ -400,10 +394,7 @@ export function packageTitle({ archive, derived }: Package): string {
   return derived && derived.path !== "" ? `${archive.file} (${derived.path})` : archive.file;
 }
 
-/**
- * Reads every entry of a zip (ARCHIVE_CHECK=full). Throws exit 65 that names the first damaged one. The scan
- * has read every byte of a tar.gz already.
- */
+/** Reads every entry of a zip (the scan has read a tar.gz). Throws exit 65 for the first damaged one. */
 export async function verifyArchive(
   archive: Archive,
   signal?: AbortSignal,
@@ -414,10 +405,7 @@ export async function verifyArchive(
   await withStamped(archive, (handle) => verifyEntries(file, handle, size, { ...options, signal }));
 }
 
-/**
- * Reads every entry of a zip once a run, so that `packageEntries` has their digests. Throws as verifyArchive
- * does.
- */
+/** Reads a zip's entries once a run, for `packageEntries`. Throws as verifyArchive does. */
 export async function readEntryDigests(
   archive: Archive,
   signal: AbortSignal,
@@ -440,45 +428,37 @@ export function isZipOfEntries({ archive, derived, type }: Package): boolean {
   return isZip(archive) && (type === "controller" || type === "collector");
 }
 
-/**
- * Returns one digest of a package's entries; undefined if they do not count, or its archive was not read in
- * full.
- */
+/** Returns one digest of a package's entries; undefined if they do not count, or were not read. */
 export function packageEntries(pkg: Package): string | undefined {
   const { archive, derived } = pkg;
   const { entries: digests } = archive.digests;
   if (!digests || !("entries" in archive) || !isZipOfEntries(pkg)) return undefined;
-  if (derived && !isFromFolder(derived))
-    return entriesDigest(derived.items().map((item) => itemFacts(item, archive, digests)));
-  return entriesDigest(archive.entries.map((entry) => entryFacts(entry, archive, digests)));
+  if (!derived || isFromFolder(derived))
+    return entriesDigest(
+      archive.entries.map((from) => ({
+        name: from.location?.rawName ?? Buffer.from(from.path),
+        kind: from.kind,
+        mode: (from.location?.mode ?? from.mode).toString(8),
+        sha256: entryDigest(from, archive, digests),
+      })),
+    );
+  return entriesDigest(
+    derived.items().map(({ name, mode, guessMode, from }) => ({
+      name: Buffer.from(name),
+      kind: name.endsWith("/") ? "directory" : "file",
+      mode: guessMode ? "guess" : (mode & 0o7777).toString(8),
+      sha256: entryDigest(from, archive, digests),
+    })),
+  );
 }
 
-function itemFacts(
-  { name, mode, guessMode, from }: ZipItem,
-  archive: Archive,
+/** Returns the SHA-256 of an entry in hex; "" for a folder. */
+function entryDigest(
+  { kind, location, offset, path }: Entry,
+  { file }: Archive,
   digests: FileDigests,
-): EntryFacts {
-  const isFolder = name.endsWith("/");
-  return {
-    name: Buffer.from(name),
-    kind: isFolder ? "directory" : "file",
-    mode: guessMode ? "guess" : (mode & 0o7777).toString(8),
-    sha256: isFolder ? "" : entryDigest(from, archive, digests),
-  };
-}
-
-function entryFacts(entry: Entry, archive: Archive, digests: FileDigests): EntryFacts {
-  const { location, kind, path } = entry;
-  return {
-    name: location?.rawName ?? Buffer.from(path),
-    kind,
-    mode: (location?.mode ?? entry.mode).toString(8),
-    sha256: kind === "directory" ? "" : entryDigest(entry, archive, digests),
-  };
-}
-
-function entryDigest({ location, offset, path }: Entry, { file }: Archive, digests: FileDigests): string {
-  const sha256 = digests.get(location?.offset ?? offset ?? -1);
+): string {
+  const sha256 = kind === "directory" ? "" : digests.get(location?.offset ?? offset ?? -1);
   if (sha256 === undefined) throw new Error(`${file}: no digest of ${path}`);
   return sha256;
 }

@@ -70,9 +70,7 @@ export function checkParts({ members, file }: ControllerArchive, os: Os): void {
   if (missing.length > 0) throw problem(file, "package.incomplete", { missing });
 }
 
-/**
- * Throws exit 65 for a program in a controller's archive that is empty, incomplete, or for another platform.
- */
+/** Throws exit 65 for a program in an archive that is empty, incomplete, or for another platform. */
 export async function checkExecutables(
   archive: ControllerArchive,
   target: Target,
@@ -126,10 +124,7 @@ interface Target {
   arch: Arch;
 }
 
-/**
- * Returns the platform that a program is for; undefined if its first bytes do not say, or it is for another
- * system.
- */
+/** Returns a program's platform; undefined if its first bytes do not say, or for another system. */
 export function platformOf(type: ExecutableType | undefined): Target | undefined {
   if (type?.format !== "elf" && type?.format !== "pe") return undefined;
   if (type.machine === "other") return undefined;
@@ -140,10 +135,7 @@ export function platformOf(type: ExecutableType | undefined): Target | undefined
   };
 }
 
-/**
- * Throws exit 65 for a program that is shorter than its header says; `entry` is its path in the archive or
- * folder.
- */
+/** Throws exit 65 for a program shorter than its header says; `entry`: its path in the archive. */
 export function checkComplete(file: string, type: ExecutableType, entry = ""): void {
   if (type.cut) throw problem(file, "program.truncated", { entry, ...type.cut });
 }
@@ -230,10 +222,7 @@ const FORBIDDEN = /[<>:"|?*\x00-\x1f]|[. ]$/;
 /** Names of devices, with any ending. */
 const RESERVED = /^(?:con|prn|aux|nul|com[1-9¹²³]|lpt[1-9¹²³]|conin\$|conout\$) *(?:\.|$)/i;
 
-/**
- * Throws exit 65 for names that a Windows node cannot unpack: with characters that it rejects, of devices,
- * with ends that it drops, and two names that differ only in case.
- */
+/** Throws exit 65 for names that Windows rejects or changes, and for two that differ only in case. */
 export function checkWindowsNames(archive: Archive): void {
   const { file } = archive;
   const entries = "entries" in archive ? archive.entries : [];

@@ -24,9 +24,7 @@ const PURGE = 1200;
 /** Milliseconds: a proof older than that is repeated, at most PROOFS times in all on a slow connection. */
 const FRESH = 1000;
 const PROOFS = 3;
-/**
- * Messages between two sequences that are read one by one; if there are more, nothing is concluded from them.
- */
+/** Messages between two sequences that are read; if there are more, nothing is concluded from them. */
 const READ_BETWEEN = 64;
 
 const ID_HEADER = "Nats-Msg-Id";
@@ -75,9 +73,7 @@ interface Sent {
 
 export interface PublishOptions {
   headers: Record<string, string[]>;
-  /**
-   * Awaited last before the metadata is published; if it throws, the upload fails and its chunks are purged.
-   */
+  /** Awaited last before the metadata is published; if it throws, the chunks are purged. */
   prove: () => Promise<void>;
   onLeftover: (error: unknown) => void;
 }
@@ -153,10 +149,7 @@ export async function discard(
   }
 }
 
-/**
- * Stores a deletion marker for an object, as every client does, then purges its chunks. `prove` as in
- * publishMeta.
- */
+/** Stores an object's deletion marker, then purges its chunks. `prove` as in publishMeta. */
 export async function removeObject(
   bucket: Bucket,
   object: StoredObject,
@@ -312,10 +305,7 @@ function publishRaw(bucket: Bucket, subject: string, data: Uint8Array, id?: stri
   return bucket.send(subject, data, rollup, API_TIMEOUT);
 }
 
-/**
- * Whether a message between the two sequences is gone: our rollup removed it, so it was metadata under the
- * same key.
- */
+/** Whether a message between the two is gone: our rollup removed it, so it had the same key. */
 async function hasGap(bucket: Bucket, last: number, ours: number): Promise<boolean> {
   if (ours - last - 1 > READ_BETWEEN) return false;
   for (let sequence = last + 1; sequence < ours; sequence++)
@@ -323,10 +313,7 @@ async function hasGap(bucket: Bucket, last: number, ours: number): Promise<boole
   return false;
 }
 
-/**
- * Counts every chunk again now that clients see the object, then purges the old chunks; or restores the old
- * metadata.
- */
+/** Counts the chunks again now that clients see the object, then purges the old, or restores the metadata. */
 async function finish(
   bucket: Bucket,
   { upload: { replaced, key }, nuid, chunks }: Staged,

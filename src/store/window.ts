@@ -4,16 +4,10 @@ import { StoreLostError } from "./store-errors.ts";
 
 /** Bytes, unless the caller says otherwise: chosen with `npm run bench`, see docs/performance.md. */
 const IN_FLIGHT = 8 * 1024 * 1024;
-/**
- * Milliseconds that the bytes in flight may take at the connection's own rate: they cannot be recalled, and a
- * stop has five seconds in all.
- */
+/** Milliseconds that the bytes in flight may take: they cannot be recalled, and a stop has five seconds. */
 const PACE = 1000;
 
-/**
- * Limits the bytes that are sent and not yet acknowledged, of all uploads of one connection, and knows when
- * one of them last moved.
- */
+/** Limits the unacknowledged bytes of all uploads of a connection, and knows when one last moved. */
 export class InFlightBudget {
   readonly #limit: number;
   readonly #startedAt = performance.now();
@@ -43,9 +37,7 @@ export class InFlightBudget {
     this.#movedAt = performance.now();
   }
 
-  /**
-   * Reserves space for a chunk if there is any. A slow connection has less, but always enough for one chunk.
-   */
+  /** Reserves space for a chunk if there is any; a slow connection always has enough for one chunk. */
   reserve(bytes: number): boolean {
     if (this.#bytes > 0 && this.#bytes >= this.#allowed()) return false;
     if (this.#bytes === 0) this.touch();
@@ -135,9 +127,7 @@ export class UploadWindow {
     await this.#until(() => this.#inFlight === 0);
   }
 
-  /**
-   * Adds a chunk whose space is reserved and that is being sent. `sequence` resolves to its stream sequence.
-   */
+  /** Adds a chunk that is being sent; `sequence` resolves to its stream sequence. */
   add(bytes: number, sequence: Promise<number>): void {
     this.#inFlight += bytes;
     const chunk: { sequence?: number } = {};
@@ -155,10 +145,7 @@ export class UploadWindow {
     );
   }
 
-  /**
-   * After a failure: gives the chunks in flight `ms` milliseconds to arrive, so that a purge comes after
-   * them.
-   */
+  /** After a failure: gives the chunks in flight `ms` milliseconds to arrive before their purge. */
   async waitForStragglers(ms: number): Promise<void> {
     await poll(async () => this.#inFlight, {
       until: (inFlight) => inFlight === 0,

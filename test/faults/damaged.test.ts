@@ -135,9 +135,9 @@ describe("an archive is damaged: it fails, and no other", { concurrency: 2 }, ()
 
   test("on a slow connection: the check stops what is being sent", async () => {
     const stage = await openStage();
-    await damage(await linux(stage), "filebeat/filebeat");
+    await damage(await linux(stage), "telegraf");
     stage.nats.throttle(2_000_000);
-    assertNames(await stage.run([], ENV), [LINUX, "filebeat/filebeat"]);
+    assertNames(await stage.run([], ENV), [LINUX, "telegraf"]);
     assert.ok(stage.nats.stats.bytesUp < 24_000_000, `${stage.nats.stats.bytesUp} bytes were sent`);
     await assertHolds(stage);
   });
