@@ -89,6 +89,12 @@ export function until(deadline: number, ms: number): () => number | undefined {
   };
 }
 
+/** Returns the seconds since `started` (of performance.now()), and those that are left of `timeout`. */
+export function waited(started: number, timeout: number): { seconds: number; left: number } {
+  const seconds = Math.round((performance.now() - started) / 1000);
+  return { seconds, left: Math.max(0, Math.round(timeout - seconds)) };
+}
+
 /** Milliseconds between two log lines while nothing changes. */
 const LINE = 10_000;
 

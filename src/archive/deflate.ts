@@ -7,8 +7,8 @@ export const BLOCK = 256 * 1024;
 const DICTIONARY = 32 * 1024;
 /** A fifth less time than level 6, and 2 % more bytes. */
 const LEVEL = 4;
-/** Holds the output in one piece: noise grows by five bytes in 16 KiB, and by a flush. */
-const OUTPUT = BLOCK + 1024;
+/** Bytes by which the output may be longer than a block: noise grows by five in 16 KiB, and by a flush. */
+const GROWTH = 1024;
 
 /** Blocks that are deflated at the same time, each on a thread of libuv's: all cores, bounded memory. */
 const LANES = Math.min(Math.max(availableParallelism(), 2), 16);
@@ -25,7 +25,8 @@ export function dictionaryOf(block: Buffer): Buffer {
 export function deflateBlock(block: Buffer, dictionary: Buffer | undefined, last: boolean): Promise<Buffer> {
   const options = {
     level: LEVEL,
-    chunkSize: OUTPUT,
+    // one piece, and no more: the outputs of small files would fill the memory until they are collected
+    chunkSize: block.length + GROWTH,
     finishFlush: last ? constants.Z_FINISH : constants.Z_SYNC_FLUSH,
     ...(dictionary && dictionary.length > 0 && { dictionary }),
   };

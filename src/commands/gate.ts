@@ -1,4 +1,4 @@
-import { createLineClock, poll, until } from "../async.ts";
+import { createLineClock, poll, until, waited } from "../async.ts";
 import type { Platform } from "../config/job-settings.ts";
 import { JobError } from "../errors.ts";
 import { archOf } from "../identity.ts";
@@ -34,23 +34,22 @@ interface Reading {
 export async function gate(job: JobContext): Promise<void> {
   const { config, log, recorder } = job;
   const started = performance.now();
-  const waited = () => Math.round((performance.now() - started) / 1000);
+  const time = () => waited(started, config.waitTimeout);
   const servers = await recorder.time("wait", () => waitForServers(job, false, job.signal));
   const isDue = createLineClock();
   const { missing, hint } = await withRetries(job, servers, async (live, signal) => {
     const read = async () => {
       const found = await readOnce(job, live, signal);
       const { missing } = found;
-      const seconds = waited();
-      const left = Math.max(0, Math.round(config.waitTimeout - seconds));
-      if (missing.length > 0 && isDue(missing.join())) log.info("gate.waiting", { missing, seconds, left });
+      if (missing.length > 0 && isDue(missing.join())) log.info("gate.waiting", { missing, ...time() });
       return found;
     };
     const backoff = until(started + config.waitTimeout * 1000, POLL);
     return poll(read, { until: (found) => found.missing.length === 0, backoff, signal });
   });
-  if (missing.length > 0) throw new JobError("gate.closed", { missing, seconds: waited(), hint });
-  log.info("gate.open", { seconds: waited() });
+  const { seconds } = time();
+  if (missing.length > 0) throw new JobError("gate.closed", { missing, seconds, hint });
+  log.info("gate.open", { seconds });
 }
 
 async function readOnce(job: JobContext, servers: Servers, signal: AbortSignal): Promise<Reading> {

@@ -13,7 +13,7 @@ import {
   tryRowDefaults,
 } from "../reconcile/apply.ts";
 import { createObserve, type Observe, reportDamage } from "../reconcile/deep.ts";
-import { findDrift, firstDrift, logDrift, logPlanWarnings } from "../reconcile/drift.ts";
+import { findDrift, firstDrift, isSettled, logDrift, logPlanWarnings } from "../reconcile/drift.ts";
 import {
   afterPrune,
   NOTHING_OLD,
@@ -34,7 +34,7 @@ import { concludePlatforms, incompleteOf } from "../reconcile/platforms.ts";
 import { prepare, waitForFirstStart } from "../reconcile/prepare.ts";
 import { concludeRegions } from "../reconcile/regions.ts";
 import { withRetries } from "../reconcile/retries.ts";
-import { checkSpace } from "../reconcile/space.ts";
+import { findSpace } from "../reconcile/space.ts";
 import { type Desired, decideAll, type ObservedState, resolveDesired } from "../reconcile/state.ts";
 import type { Listing } from "../store/object.ts";
 
@@ -122,7 +122,8 @@ async function reconcile(
   recorder.learn({ orphans: await tidyOrphans(bucket, state.listing, ofOthers, tidy) });
 
   const { objects } = state.listing;
-  const space = await checkSpace(bucket, { decisions: plan.packages, objects });
+  const { short, ...space } = await findSpace(bucket, { decisions: plan.packages, objects });
+  if (short) throw short;
   const context: ApplyContext = {
     servers,
     lock,
@@ -141,8 +142,11 @@ async function reconcile(
   await recorder.time("rows", () => applyRows(rows, digests, context));
   await removeObsolete(stored, context);
   const failed = new Set([...failures.keys()].map((decision) => decision.desired.package));
+  // A run that changes nothing has just read, under the lock, what it would read again.
+  const isRead = stale.objects.length + stale.rows.length + ofThisJob.length === 0 && isSettled(plan);
+  const look: Observe = isRead ? async () => state : observe;
   const proven = await recorder.time("verify", () =>
-    prove(job, { servers, desired, observe, failed }, signal),
+    prove(job, { servers, desired, observe: look, failed }, signal),
   );
   // A server that lost power in between may have restored purged chunks.
   await reclaim(bucket, await findLeftChunks(bucket, proven.listing, signal), { lock, log, signal });

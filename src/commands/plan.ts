@@ -7,10 +7,11 @@ import type { Plan } from "../reconcile/decide.ts";
 import { createObserve, reportDamage } from "../reconcile/deep.ts";
 import { logPlanWarnings, recordDecision } from "../reconcile/drift.ts";
 import { afterPrune, planKeep, reportKept, showRemovals } from "../reconcile/old-versions.ts";
+import { findLeftChunks } from "../reconcile/orphans.ts";
 import { afterPlan, concludePlatforms } from "../reconcile/platforms.ts";
 import { prepare, waitForFirstStart } from "../reconcile/prepare.ts";
 import { withRetries } from "../reconcile/retries.ts";
-import { findShortage } from "../reconcile/space.ts";
+import { findSpace } from "../reconcile/space.ts";
 import { decideAll, resolveDesired } from "../reconcile/state.ts";
 
 /** Shows what init would do, refusals included. Writes nothing. */
@@ -27,10 +28,12 @@ export async function showPlan(job: JobContext): Promise<void> {
     const seen = await observe(servers, signal, desired.packages);
     const decided = await decideAll(job, desired, seen, signal);
     await checkArchives(decided.packages, { full: config.archiveCheck === "full", log, recorder, signal });
-    const full = await findShortage(servers.nats.bucket, seen.listing, {
-      decisions: decided.packages,
-      signal,
-    });
+    // init purges these first.
+    const { objects, chunks } = seen.listing;
+    const left = await findLeftChunks(servers.nats.bucket, seen.listing, signal);
+    const dead = left.reduce((sum, nuid) => sum + (chunks.get(nuid) ?? 0), 0);
+    const space = { decisions: decided.packages, objects };
+    const { short: full } = await findSpace(servers.nats.bucket, space, dead);
     return { plan: decided, state: seen, desired, full };
   });
   logPlanWarnings(log, plan);

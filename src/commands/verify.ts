@@ -1,4 +1,4 @@
-import { createLineClock, poll, until } from "../async.ts";
+import { createLineClock, poll, until, waited } from "../async.ts";
 import { type JobError, toRunError } from "../errors.ts";
 import type { JobContext } from "../job.ts";
 import { formatMessage } from "../messages/catalog.ts";
@@ -65,10 +65,9 @@ function waitingLine({ config, log }: JobContext, started: number): (left: reado
   return (differences) => {
     const [one] = differences;
     if (!one || !isDue(JSON.stringify(differences.map(({ reason, params }) => [reason, params])))) return;
-    const seconds = Math.round((performance.now() - started) / 1000);
-    const left = Math.max(0, Math.round(config.waitTimeout - seconds));
     const place = one.file === undefined ? "" : `${one.file}${JOIN[log.language].colon}`;
     const first = `${place}${formatMessage(one.reason, one.params, log.language).message}`;
-    log.info("verify.waiting", { differences: differences.length, first, seconds, left });
+    const time = waited(started, config.waitTimeout);
+    log.info("verify.waiting", { differences: differences.length, first, ...time });
   };
 }

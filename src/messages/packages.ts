@@ -1,4 +1,4 @@
-import { COPY_AGAIN, invalid, type Language, unverified, warning } from "./define.ts";
+import { COPY_AGAIN, fill, invalid, type Language, unverified, warning } from "./define.ts";
 
 const FIELDS = {
   object: { en: "an object", zh: "对象名" },
@@ -32,41 +32,30 @@ const INSTEAD: Record<string, { en: string; zh: string }> = {
 const inEnglish = (found: string) => INSTEAD[found]?.en ?? `a packed file (${found})`;
 const inChinese = (found: string) => INSTEAD[found]?.zh ?? `${found} 压缩文件`;
 
-/** `["linux", "arm64"]` of a header's platform; empty for a platform that BK-Lite does not install on. */
-const platformOf = (found: string) => /^(linux|windows) (x86_64|arm64)$/.exec(found)?.slice(1) ?? [];
-
-const OTHER_PROGRAM: Record<Program["source"], Record<Language, (program: Program) => string>> = {
-  archive: {
-    en: ({ os, arch, found }) => {
-      const [foundOs, foundArch = ""] = platformOf(found);
-      const right = `rebuild it with programs for ${os} ${arch}`;
-      if (foundOs === undefined) return right;
-      return `say in the file's name that it is for ${found}, as in ${exampleName(foundOs, foundArch)}, or add --os ${foundOs} --arch ${foundArch}; if it is meant for ${os} ${arch}, ${right}`;
-    },
-    zh: ({ os, arch, found }) => {
-      const [foundOs, foundArch = ""] = platformOf(found);
-      const right = `请用 ${os} ${arch} 的程序重新打包`;
-      if (foundOs === undefined) return right;
-      return `请在文件名中写明 ${found}，例如 ${exampleName(foundOs, foundArch)}，或加 --os ${foundOs} --arch ${foundArch}；如果本应用于 ${os} ${arch}，${right}`;
-    },
+/** What to do about a program for another platform; `…Known`: one that BK-Lite installs on. */
+const OTHER_PROGRAM = {
+  archive: { en: "rebuild it with programs for {os} {arch}", zh: "请用 {os} {arch} 的程序重新打包" },
+  archiveKnown: {
+    en: "say in the file's name that it is for {found}, as in {example}, or add --os {foundOs} --arch {foundArch}; if it is meant for {os} {arch}, rebuild it with programs for {os} {arch}",
+    zh: "请在文件名中写明 {found}，例如 {example}，或加 --os {foundOs} --arch {foundArch}；如果本应用于 {os} {arch}，请用 {os} {arch} 的程序重新打包",
   },
   installer: {
-    en: () => "give each installer its own name: bklite-controller-installer for Linux, bklite-controller-installer.exe and bklite-controller-bootstrap.exe for Windows",
-    zh: () => "请使用对应的文件名：bklite-controller-installer 用于 Linux，bklite-controller-installer.exe 和 bklite-controller-bootstrap.exe 用于 Windows",
+    en: "give each installer its own name: bklite-controller-installer for Linux, bklite-controller-installer.exe and bklite-controller-bootstrap.exe for Windows",
+    zh: "请使用对应的文件名：bklite-controller-installer 用于 Linux，bklite-controller-installer.exe 和 bklite-controller-bootstrap.exe 用于 Windows",
   },
-  place: {
-    en: ({ os, arch, found }) => {
-      const folder = platformOf(found).join("/");
-      return folder === "" ? `replace it with the program for ${os} ${arch}` : `move it to collector/${folder}/, or replace it with the program for ${os} ${arch}`;
-    },
-    zh: ({ os, arch, found }) => {
-      const folder = platformOf(found).join("/");
-      return folder === "" ? `请换成 ${os} ${arch} 的程序` : `请移到 collector/${folder}/，或换成 ${os} ${arch} 的程序`;
-    },
+  place: { en: "replace it with the program for {os} {arch}", zh: "请换成 {os} {arch} 的程序" },
+  placeKnown: {
+    en: "move it to collector/{foundOs}/{foundArch}/, or replace it with the program for {os} {arch}",
+    zh: "请移到 collector/{foundOs}/{foundArch}/，或换成 {os} {arch} 的程序",
   },
 };
 
-const exampleName = (os: string, arch: string) => `fusion-collectors-${os}-${arch === "x86_64" ? "amd64" : arch}-1.2.3.zip`;
+function otherProgram({ os, arch, found, source }: Program, language: Language): string {
+  const [, foundOs, foundArch] = /^(linux|windows) (x86_64|arm64)$/.exec(found) ?? [];
+  const kind = foundOs === undefined || source === "installer" ? source : (`${source}Known` as const);
+  const example = `fusion-collectors-${foundOs}-${foundArch === "x86_64" ? "amd64" : foundArch}-1.2.3.zip`;
+  return fill(OTHER_PROGRAM[kind][language], { os, arch, found, foundOs, foundArch, example });
+}
 
 /** What a platform needs before BK-Lite's page can install a node of it. */
 export type MissingPart = "controller" | "installer" | "bootstrap";
@@ -78,21 +67,14 @@ export const MISSING_WORDS: Record<MissingPart, Record<Language, string>> = {
 };
 
 /** What REQUIRE may find missing. */
-type RequiredPart = MissingPart | "probe";
+const REQUIRED_WORDS = { ...MISSING_WORDS, probe: { en: "probe", zh: "探针" } };
 
-const REQUIRED_WORDS: Record<RequiredPart, Record<Language, string>> = {
-  ...MISSING_WORDS,
-  probe: { en: "probe", zh: "探针" },
-};
-
-interface OnPlatform {
-  /** `linux/arm64`; before state C `linux`. */
-  platform: string;
-}
+/** `platform`: `linux/arm64`; before state C `linux`. */
+type OnPlatform = { platform: string };
 type Names = OnPlatform & { names: readonly string[] };
 
 interface Incomplete {
-  incomplete: readonly { platform: string; missing: readonly RequiredPart[] }[];
+  incomplete: readonly { platform: string; missing: readonly (keyof typeof REQUIRED_WORDS)[] }[];
 }
 
 const listed = ({ incomplete }: Incomplete, language: Language) => {
@@ -248,11 +230,11 @@ export const packages = {
   "package.program": invalid(
     [
       ({ os, arch, entry, found }: Program) => `is treated as ${os} ${arch}, but ${entry === "" ? "it" : entry} is a program for ${found === "other" ? "another system" : found}`,
-      (program: Program) => OTHER_PROGRAM[program.source].en(program),
+      (program: Program) => otherProgram(program, "en"),
     ],
     [
       ({ os, arch, entry, found }: Program) => `按 ${os} ${arch} 处理，但${entry === "" ? "该文件" : `其中的 ${entry} `}是 ${found === "other" ? "其他系统" : found} 的程序`,
-      (program: Program) => OTHER_PROGRAM[program.source].zh(program),
+      (program: Program) => otherProgram(program, "zh"),
     ],
   ),
   "program.truncated": invalid(

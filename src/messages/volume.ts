@@ -72,8 +72,22 @@ const held = {
 };
 
 type Nowhere = { places: readonly string[]; dir: string; holds: readonly string[] };
-type BadSignature = { why: "form" | "changed" | "namespace" | "absent"; namespace?: string; file?: string };
-type BadKey = { why: "stranger" | "expired" | "early" | "forbidden"; fingerprint: string };
+
+/** What is wrong with a signature, and with the key that made it. */
+const BAD_SIGNATURE = {
+  form: { en: "is not a signature as ssh-keygen writes it", zh: "不是 ssh-keygen 生成的签名" },
+  changed: { en: "was changed after it was signed, or its signature is damaged", zh: "在签名之后被改动，或签名已损坏" },
+  namespace: { en: `was signed for "{namespace}", not for "${NAMESPACE}"`, zh: `的签名用途是“{namespace}”，不是“${NAMESPACE}”` },
+  absent: { en: "is signed and lists {file}, which is missing", zh: "已签名并列出 {file}，但该文件不存在" },
+};
+const BAD_KEY = {
+  stranger: { en: "which is not in VERIFY_KEY_FILE", zh: "但该密钥不在 VERIFY_KEY_FILE 中" },
+  expired: { en: "which is no longer valid (valid-before)", zh: "但该密钥已过期（valid-before）" },
+  early: { en: "which is not valid yet (valid-after)", zh: "但该密钥尚未生效（valid-after）" },
+  forbidden: { en: `which may not sign for "${NAMESPACE}" (namespaces)`, zh: `但该密钥不得用于“${NAMESPACE}”（namespaces）` },
+};
+type BadSignature = { why: keyof typeof BAD_SIGNATURE; namespace?: string; file?: string };
+type BadKey = { why: keyof typeof BAD_KEY; fingerprint: string };
 
 const WHAT = {
   os: { en: "operating system", zh: "操作系统" },
@@ -276,48 +290,15 @@ export const volume = {
   ),
   "signature.unlisted": invalid(["is not in the signed list {list} under this path", SIGN.en], ["不在已签名的清单 {list} 中（须以此路径列出）", SIGN.zh]),
   "signature.invalid": invalid(
-    [
-      ({ why, namespace, file }: BadSignature) =>
-        ({
-          form: "is not a signature as ssh-keygen writes it",
-          changed: "was changed after it was signed, or its signature is damaged",
-          namespace: `was signed for "${namespace}", not for "${NAMESPACE}"`,
-          absent: `is signed and lists ${file}, which is missing`,
-        })[why],
-      "copy the packages, SHA256SUMS and SHA256SUMS.sig again from their origin; if they are the same there, do not use them",
-    ],
-    [
-      ({ why, namespace, file }: BadSignature) =>
-        ({
-          form: "不是 ssh-keygen 生成的签名",
-          changed: "在签名之后被改动，或签名已损坏",
-          namespace: `的签名用途是“${namespace}”，不是“${NAMESPACE}”`,
-          absent: `已签名并列出 ${file}，但该文件不存在`,
-        })[why],
-      "请从来源重新复制探针包、SHA256SUMS 和 SHA256SUMS.sig；若来源处内容相同，请勿使用",
-    ],
+    [(fault: BadSignature) => fill(BAD_SIGNATURE[fault.why].en, fault), "copy the packages, SHA256SUMS and SHA256SUMS.sig again from their origin; if they are the same there, do not use them"],
+    [(fault: BadSignature) => fill(BAD_SIGNATURE[fault.why].zh, fault), "请从来源重新复制探针包、SHA256SUMS 和 SHA256SUMS.sig；若来源处内容相同，请勿使用"],
   ),
   "signature.key": invalid(
     [
-      ({ why, fingerprint }: BadKey) =>
-        ({
-          stranger: `is signed by the key ${fingerprint}, which is not in VERIFY_KEY_FILE`,
-          expired: `is signed by the key ${fingerprint}, which is no longer valid (valid-before)`,
-          early: `is signed by the key ${fingerprint}, which is not valid yet (valid-after)`,
-          forbidden: `is signed by the key ${fingerprint}, which may not sign for "${NAMESPACE}" (namespaces)`,
-        })[why],
+      ({ why, fingerprint }: BadKey) => `is signed by the key ${fingerprint}, ${BAD_KEY[why].en}`,
       "ask whoever made the packages for this key's fingerprint by another way; if it is theirs, add the key to VERIFY_KEY_FILE; if not, do not use the packages",
     ],
-    [
-      ({ why, fingerprint }: BadKey) =>
-        ({
-          stranger: `由密钥 ${fingerprint} 签名，但该密钥不在 VERIFY_KEY_FILE 中`,
-          expired: `由密钥 ${fingerprint} 签名，但该密钥已过期（valid-before）`,
-          early: `由密钥 ${fingerprint} 签名，但该密钥尚未生效（valid-after）`,
-          forbidden: `由密钥 ${fingerprint} 签名，但该密钥不得用于“${NAMESPACE}”（namespaces）`,
-        })[why],
-      "请通过其他途径向制作方核对该密钥的指纹；若属实，请将该密钥加入 VERIFY_KEY_FILE，否则请勿使用这些探针包",
-    ],
+    [({ why, fingerprint }: BadKey) => `由密钥 ${fingerprint} 签名，${BAD_KEY[why].zh}`, "请通过其他途径向制作方核对该密钥的指纹；若属实，请将该密钥加入 VERIFY_KEY_FILE，否则请勿使用这些探针包"],
   ),
   "checksum.name": warning(
     ["is ignored: it looks like a checksum file, but only {meant} is read", "rename it to {meant} if it contains SHA-256 digests, or remove it"],

@@ -27,7 +27,8 @@ const WORDS = {
   probe: ["APM probe", "APM 探针"],
   probes: ["APM probes", "APM 探针"],
   notStored: ["not stored: {names}", "未存储：{names}"],
-  // The verdict.
+  // The verdict, and the error of a run.
+  more: [" (and {others} more, see the log)", "（另有 {others} 个问题，见日志）"],
   failed: ["{command} failed (exit {code})", "{command} 失败（退出码 {code}）"],
   succeeded: ["{command} succeeded", "{command} 成功"],
   took: [" ({seconds} s)", "（{seconds} 秒）"],

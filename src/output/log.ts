@@ -35,20 +35,12 @@ export interface Log {
   warn<Id extends ReasonId>(event: EventName, reason: Id, params: Params<Id>, fields?: Fields): void;
   /** Logs a failure of the catalog in the same way. */
   error<Id extends ReasonId>(event: EventName, reason: Id, params: Params<Id>, fields?: Fields): void;
-  /**
-   * Logs an error that report.ts has already described; it is not a warning of the report, whatever its
-   * level.
-   */
+  /** Logs an error that report.ts has already described; the report does not list it as a warning. */
   failure(level: "warn" | "error", event: EventName, error: ReportError, fields?: Fields): void;
   readonly language: Language;
-  /**
-   * Sets the line below the log on a terminal; undefined removes it. The function returns the line for a
-   * number of cells.
-   */
+  /** Sets the line below the log on a terminal, as a function of its cells; undefined removes it. */
   status?: (draw: Draw | undefined) => void;
-  /**
-   * Writes the end of the screen in pretty output; `stack` is that of a bug. JSON lines end with an event.
-   */
+  /** Writes the end of the screen in pretty output, and the stack of a bug; JSON lines end with an event. */
   finish?: (report: Report, stack?: string) => void;
   /** The running tasks: startProgress adds and removes them, and shows one. */
   readonly tasks?: Set<RunningTask>;

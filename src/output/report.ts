@@ -9,6 +9,7 @@ import { formatMessage, type ReasonId } from "../messages/catalog.ts";
 import { aboutFile, JOIN, type Language, platformOf } from "../messages/define.ts";
 import type { PackageAction, PlatformEntry, RemovedCounts, RowEntry } from "../messages/events.ts";
 import type { RegionEntry } from "../messages/region-words.ts";
+import { wordsIn } from "../messages/words.ts";
 import { escapeDeep, escapeJson, escapeText, type Redact, redactDeep } from "./redact.ts";
 
 export interface ReportError {
@@ -119,12 +120,6 @@ export interface Support {
   phases: Partial<Record<Phase, number>>;
 }
 
-/** How many more problems there are. */
-const MORE: Record<Language, (others: number) => string> = {
-  en: (others) => ` (and ${others} more, see the log)`,
-  zh: (others) => `（另有 ${others} 个问题，见日志）`,
-};
-
 /** Returns cause and remedy of a reason with the text of others escaped. */
 export function escapedMessage(id: ReasonId, params: unknown, language: Language, file?: string) {
   return formatMessage(id, escapeDeep(params), language, file === undefined ? undefined : escapeText(file));
@@ -138,7 +133,7 @@ export function describeError(error: unknown, language: Language): ReportError {
   }
   const { code, reason, params, layer, file, server, others } = error;
   const { message, hint } = escapedMessage(reason, params, language, file);
-  const more = others > 0 ? MORE[language](others) : "";
+  const more = others > 0 ? wordsIn(language)("more", { others }) : "";
   const of = server === undefined ? "" : `${escapeText(server)}${JOIN[language].colon}`;
   const about = file === undefined ? `${of}${message}` : aboutFile(escapeText(file), message, language);
   return { code, reason, ...(layer && { layer }), message: `${about}${more}`, hint };

@@ -3,7 +3,7 @@ import type { LogLevel } from "../config/job-settings.ts";
 import { formatBytes, JOIN, type Language, platformOf } from "../messages/define.ts";
 import { type EventFields, type EventName, installWords, type PlatformEntry } from "../messages/events.ts";
 import { type RegionEntry, regionParts } from "../messages/region-words.ts";
-import { doneWords, wordOr, wordsIn } from "../messages/words.ts";
+import { doneWords, type Say, wordOr, wordsIn } from "../messages/words.ts";
 import { escapeLines, escapeText } from "./redact.ts";
 import type { Report } from "./report.ts";
 import { type Cell, columns, GAP, someOf } from "./tables.ts";
@@ -48,10 +48,8 @@ export interface ScreenOptions {
 /** Cells of a mark and the space after it. */
 const HEAD = 2;
 
-/** Columns of the lines about servers and volume, which appear one at a time but are aligned. */
-const REACHED = { least: [14, 22] as const, drop: [2] };
-
-const PLAIN_ARROW = "->";
+/** Least widths of the lines about servers and volume, which appear one at a time but are aligned. */
+const REACHED = [14, 22] as const;
 
 /** Returns a line with its mark; without UTF-8 the layout's own marks are plain too. */
 function marked(mark: Mark, line: string, { colour, plain }: ScreenOptions): string {
@@ -62,6 +60,28 @@ function marked(mark: Mark, line: string, { colour, plain }: ScreenOptions): str
   return mark === "none" ? `  ${text}` : `${painted} ${text}`;
 }
 
+/** Cells of the line of an event about a server or the volume. */
+const REACHED_CELLS: {
+  [E in EventName]?: (fields: EventFields<E>, say: Say, options: ScreenOptions) => string[];
+} = {
+  "wait.postgres.ready": ({ version, where, database, state }, say) => [
+    `Postgres ${version}`,
+    `${where}/${database}`,
+    say("tableState", { state }),
+  ],
+  "wait.nats.ready": ({ version, where, tls, bucket, exists }, say) => [
+    `NATS ${version}`,
+    `${where}${tls ? " TLS" : ""}`,
+    say("bucket", { bucket }) + (exists ? "" : say("noBucket")),
+  ],
+  "scan.rejected": ({ where, files, bad }, say, options) =>
+    ofVolume(where, say("rejected", { files, bad }), options),
+  "scan.packages": ({ where, files, packages, bytes }, say, options) => [
+    ...ofVolume(where, say("files", { files, packages, to: options.plain ? "->" : "→" }), options),
+    formatBytes(bytes),
+  ],
+};
+
 /** Returns the line of an event about a server, the volume or a row; undefined for any other. */
 export function reachedLine(event: EventName, fields: object, options: ScreenOptions): string | undefined {
   if (event === "status.row") {
@@ -69,37 +89,16 @@ export function reachedLine(event: EventName, fields: object, options: ScreenOpt
     const cells = [nameOf(row), fitting(installWords(install, options.language))];
     return lineOf(install === "installable" ? "ok" : "bad", cells, options, { least: [37] });
   }
-  const found = reachedCells(event, fields, options);
-  if (!found) return undefined;
-  const [first, second] = REACHED.least;
-  const least = [Math.min(first, options.width - HEAD - GAP - cellWidth(found[1] ?? "")), second];
-  return lineOf(event === "scan.rejected" ? "bad" : "ok", found, options, { least, drop: REACHED.drop });
-}
-
-function reachedCells(event: EventName, fields: object, options: ScreenOptions): string[] | undefined {
-  const say = wordsIn(options.language);
-  if (event === "wait.postgres.ready") {
-    const { version, where, database, state } = fields as EventFields<"wait.postgres.ready">;
-    return [`Postgres ${version}`, `${where}/${database}`, say("tableState", { state })];
-  }
-  if (event === "wait.nats.ready") {
-    const { version, where, tls, bucket, exists } = fields as EventFields<"wait.nats.ready">;
-    const bucketCell = say("bucket", { bucket }) + (exists ? "" : say("noBucket"));
-    return [`NATS ${version}`, `${where}${tls ? " TLS" : ""}`, bucketCell];
-  }
-  if (event === "scan.rejected") {
-    const { where, files, bad } = fields as EventFields<"scan.rejected">;
-    return ofVolume(where, say("rejected", { files, bad }), options);
-  }
-  if (event !== "scan.packages") return undefined;
-  const { where, files, packages, bytes } = fields as EventFields<"scan.packages">;
-  const counts = say("files", { files, packages, to: options.plain ? PLAIN_ARROW : "→" });
-  return [...ofVolume(where, counts, options), formatBytes(bytes)];
+  const cells = REACHED_CELLS[event]?.(fields as never, wordsIn(options.language), options);
+  if (!cells) return undefined;
+  const [first, second] = REACHED;
+  const least = [Math.min(first, options.width - HEAD - GAP - cellWidth(cells[1] ?? "")), second];
+  return lineOf(event === "scan.rejected" ? "bad" : "ok", cells, options, { least, drop: [2] });
 }
 
 /** The volume and its counts, which matter more than its whole path. */
 function ofVolume(where: string, counts: string, { width }: ScreenOptions): string[] {
-  const space = width - HEAD - GAP - Math.max(REACHED.least[1], cellWidth(counts));
+  const space = width - HEAD - GAP - Math.max(REACHED[1], cellWidth(counts));
   return [shorten(escapeText(where), Math.max(8, space)), counts];
 }
 
@@ -159,18 +158,18 @@ const LEVEL = { ok: "info", warning: "warn", bad: "error" } as const;
 /** Returns the verdict and its list. A remedy that all entries share appears once. */
 function verdictLines({ mark, head, named }: Verdict, options: ScreenOptions): string[] {
   const common = sharedHint(named);
-  const remedy = (hint: string) => (hint === "" ? "" : `${JOIN[options.language].remedyLine}${hint}`);
-  const indented = (text: string) =>
-    text === ""
-      ? []
-      : wrap(escapeLines(text), options.width - 2 * HEAD).map((line) => marked("none", `  ${line}`, options));
+  const { remedyLine } = JOIN[options.language];
+  const indented = (hint: string) =>
+    wrap(escapeLines(remedyLine + hint), options.width - 2 * HEAD).map((line) =>
+      marked("none", `  ${line}`, options),
+    );
   return [
     ...paragraph(mark, head, options),
     ...named.flatMap(({ message, hint }) => [
       ...paragraph("none", { message: `- ${message}`, hint: "" }, options),
-      ...indented(hint === common ? "" : remedy(hint)),
+      ...(hint === common || hint === "" ? [] : indented(hint)),
     ]),
-    ...(common === undefined ? [] : paragraph("none", { message: remedy(common), hint: "" }, options)),
+    ...(common === undefined ? [] : paragraph("none", { message: remedyLine + common, hint: "" }, options)),
   ];
 }
 

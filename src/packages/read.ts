@@ -17,7 +17,7 @@ import { createTurns } from "../async.ts";
 import type { VolumeConfig } from "../config/job-settings.ts";
 import { collectProblem, finding, JobError, type Problem, ProblemError, problem } from "../errors.ts";
 import type { Declaration, PackageType } from "../identity.ts";
-import { type Expected, expectedDigests, hasSums, ownDigests, sumsLists } from "../volume/checksums.ts";
+import { type Checksums, ownDigests, readChecksums } from "../volume/checksums.ts";
 import { type FileStamp, type VolumeFile, withFile } from "../volume/files.ts";
 import { type WaitOptions, whenComplete } from "../volume/growing.ts";
 import { findFile, type Ignored, listVolume, readTree, type TreeEntry } from "../volume/list.ts";
@@ -475,9 +475,9 @@ async function compareDigests(
   lists: ChecksumLists,
   signal: AbortSignal | undefined,
 ): Promise<void> {
-  const digests = await expectedDigests(archive);
-  await lists.add(archive, digests);
-  for (const { sha256: expected, from } of digests) {
+  const found = await readChecksums(archive);
+  lists.add(found);
+  for (const { sha256: expected, from } of found.digests) {
     const sha256 = await fileDigest(archive, signal);
     if (sha256 !== expected) throw problem(archive.file, "checksum.mismatch", { sha256, from, expected });
   }
@@ -487,11 +487,10 @@ async function compareDigests(
 class ChecksumLists {
   readonly #used = new Map<string, boolean>();
 
-  async add(archive: VolumeFile, digests: readonly Expected[]): Promise<void> {
-    for (const list of sumsLists(archive)) {
-      if (!(await hasSums(list))) continue;
-      const isUsed = digests.some(({ from }) => from === list.file);
-      this.#used.set(list.file, isUsed || (this.#used.get(list.file) ?? false));
+  add({ digests, lists }: Checksums): void {
+    for (const list of lists) {
+      const isUsed = digests.some(({ from }) => from === list);
+      this.#used.set(list, isUsed || (this.#used.get(list) ?? false));
     }
   }
 

@@ -1,4 +1,5 @@
 import { isRetryable, JobError } from "../errors.ts";
+import { createSweep } from "../memory.ts";
 import { type Database, serverError } from "./database.ts";
 import { CHANGED, changedColumns, quote, type RowColumn, type TableShape } from "./table.ts";
 
@@ -45,17 +46,32 @@ export function differingColumns(row: Row, values: RowValues): RowColumn[] {
   return CHANGED.filter((column) => row[column] !== values[column]);
 }
 
+/** Rows that are read at a time: pg holds the texts of an answer, and what it makes of them. */
+const PAGE = 2000;
+
+/** Bytes that reading a row leaves behind. */
+const ROW = 2048;
+
 /** Reads the table's rows: all, or those with these ids. */
 export async function readRows(db: Database, shape: TableShape, ids?: readonly number[]): Promise<Row[]> {
   const arch = shape.archColumn ? "cpu_architecture" : "NULL";
   const orNull = (name: "sha256" | "status") => (shape.optional.has(name) ? name : `NULL AS ${name}`);
-  const rows = await db.query<Omit<Row, "id"> & { id: string }>(
-    `SELECT id, type, os, ${arch} AS arch, object, version, name, description, created_by AS "createdBy",
-            ${orNull("sha256")}, ${orNull("status")}
-       FROM ${shape.table} ${ids ? "WHERE id = ANY ($1::bigint[])" : ""} ORDER BY id`,
-    ids && [ids],
-  );
-  return rows.map((row) => ({ ...row, id: Number(row.id) }));
+  const rows: Row[] = [];
+  const sweep = createSweep();
+  for (let last: string | null = null; ; ) {
+    const page: (Omit<Row, "id"> & { id: string })[] = await db.query(
+      `SELECT id, type, os, ${arch} AS arch, object, version, name, description, created_by AS "createdBy",
+              ${orNull("sha256")}, ${orNull("status")}
+         FROM ${shape.table}
+        WHERE ($1::bigint IS NULL OR id > $1) ${ids ? "AND id = ANY ($2::bigint[])" : ""}
+        ORDER BY id LIMIT ${PAGE}`,
+      ids ? [last, ids] : [last],
+    );
+    for (const { id, ...row } of page) rows.push({ id: Number(id), ...row });
+    if (page.length < PAGE) return rows;
+    sweep(page.length * ROW);
+    last = page.at(-1)?.id ?? null;
+  }
 }
 
 const DOMAIN = "domain.com";

@@ -240,18 +240,15 @@ async function logInOn(open: OpenConnection, login: Login): Promise<NatsConnecti
   const { endpoint, server, config, attempt } = login;
   const { socket } = open;
   let received: Buffer = Buffer.alloc(0);
-  let broken: Error | undefined;
   const onData = (piece: Buffer) => {
     received = Buffer.concat([received, piece]);
   };
-  const onError = (error: Error) => {
-    broken = error;
-  };
-  socket.on("data", onData).on("error", onError);
+  socket.on("data", onData);
   try {
     return await logInToNats(server, config, open);
   } catch (error) {
-    const hungUp = broken !== undefined || socket.readableEnded;
+    const broken = socket.errored;
+    const hungUp = broken !== null || socket.readableEnded;
     socket.destroy();
     if (loginFault(error) === "refused") throw loginFailure(endpoint, error);
     // The library's error of a server that hangs up says little: the server's -ERR and the socket's error say
@@ -264,7 +261,7 @@ async function logInOn(open: OpenConnection, login: Login): Promise<NatsConnecti
     }
     throw said === undefined ? loginFailure(endpoint, broken ?? error) : refusal(endpoint, said);
   } finally {
-    socket.off("data", onData).off("error", onError);
+    socket.off("data", onData);
   }
 }
 

@@ -84,7 +84,7 @@ async function waitForPostgres(
     support: { postgres: { version, state: tableState } },
   });
   const seconds = secondsSince(options.started);
-  log.info("wait.postgres.ready", { where, database, state: shape.state, version, seconds });
+  log.info("wait.postgres.ready", { where, database, state: tableState, version, seconds });
   return ready;
 }
 
@@ -107,15 +107,9 @@ async function waitForNats(
     servers: { nats: { server: where, version, bucket: bucket.name } },
     support: { nats: { version, server: bucket.nc.getServer() } },
   });
+  const tls = ready.chain.length > 0;
   const seconds = secondsSince(options.started);
-  log.info("wait.nats.ready", {
-    where,
-    tls: ready.chain.length > 0,
-    bucket: bucket.name,
-    exists,
-    version,
-    seconds,
-  });
+  log.info("wait.nats.ready", { where, tls, bucket: bucket.name, exists, version, seconds });
   return ready;
 }
 

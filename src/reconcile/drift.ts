@@ -31,6 +31,17 @@ export function findDrift({ packages, rows }: Plan): Drift[] {
   return [...ofPackages, ...ofRows];
 }
 
+/** Whether a plan would change nothing at all. */
+export function isSettled(plan: Plan): boolean {
+  const { packages, rows } = plan;
+  const isLeft = (one: Decision) => !isUploaded(one) && one.obsolete.length === 0;
+  return (
+    findDrift(plan).length === 0 &&
+    packages.every(isLeft) &&
+    rows.every(({ action }) => action === "unchanged")
+  );
+}
+
 function packageDrift({ action, conflict, stored, key: target, desired }: Decision): Problem[] {
   const { file } = desired.package.archive;
   const key = stored?.key ?? target;

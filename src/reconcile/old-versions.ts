@@ -14,7 +14,7 @@ import { removeObject } from "../store/put.ts";
 import { findRow, isKeyOf, parseKey, rowKeys, served } from "./match.ts";
 import { findUnlisted, isOverADay } from "./orphans.ts";
 import { storedOf } from "./platforms.ts";
-import type { Desired, ObservedState } from "./state.ts";
+import { type Desired, type ObservedState, without } from "./state.ts";
 
 /** Which versions go: all but the newest `keep` of each package, or one version. */
 export type PruneRule = Omit<PruneArguments, "yes">;
@@ -232,13 +232,7 @@ export async function findLeftovers({ nats }: Servers, state: ObservedState): Pr
 
 /** Returns the state without what goes. */
 export function afterPrune(state: ObservedState, { removals }: PrunePlan): ObservedState {
-  const gone = new Set<unknown>(removals.flatMap(({ row, object }) => [row, object?.key]));
-  const objects = new Map([...state.listing.objects].filter(([key]) => !gone.has(key)));
-  return {
-    ...state,
-    rows: state.rows.filter((row) => !gone.has(row)),
-    listing: { ...state.listing, objects },
-  };
+  return without(state, new Set<unknown>(removals.flatMap(({ row, object }) => [row, object?.key])));
 }
 
 /**

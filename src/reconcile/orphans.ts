@@ -8,7 +8,7 @@ import { isNuidOfThisJob, metaSubject, type Nuid, newNuid, REPLACES_HEADER } fro
 import type { Listing, StoredObject } from "../store/object.ts";
 import { fence, removeObject } from "../store/put.ts";
 import { findRow, isStaged, parseKey, rowKeys, served } from "./match.ts";
-import type { Desired, ObservedState } from "./state.ts";
+import { type Desired, type ObservedState, without } from "./state.ts";
 
 const DAY = 24 * 3600 * 1000;
 /**
@@ -212,12 +212,5 @@ export async function tidyStale(
     rows: rows.filter((row) => !removed.has(row)).length,
   };
   if (found.objects + found.rows > 0) log.warn("staging.found", "staging.found", found, found);
-  return {
-    ...state,
-    rows: state.rows.filter((row) => !removed.has(row)),
-    listing: {
-      ...state.listing,
-      objects: new Map([...state.listing.objects].filter(([key]) => !removed.has(key))),
-    },
-  };
+  return without(state, removed);
 }

@@ -1,4 +1,4 @@
-import { createLineClock, poll, until } from "../async.ts";
+import { createLineClock, poll, until, waited } from "../async.ts";
 import { JobError } from "../errors.ts";
 import type { JobContext } from "../job.ts";
 import type { RegionEntry } from "../messages/region-words.ts";
@@ -51,11 +51,8 @@ export async function concludeRegions(
       .map(entryOf)
       .filter((entry) => config.requireRegions.includes(entry.id) && !isComplete(entry));
     const ids = lacking.map(({ id }) => id);
-    if (waits && lacking.length > 0 && isDue(ids.join())) {
-      const seconds = Math.round((performance.now() - started) / 1000);
-      const left = Math.max(0, Math.round(config.waitTimeout - seconds));
-      log.info("region.waiting", { regions: ids, seconds, left });
-    }
+    if (waits && lacking.length > 0 && isDue(ids.join()))
+      log.info("region.waiting", { regions: ids, ...waited(started, config.waitTimeout) });
     return { readings, lacking };
   };
   const { readings, lacking } = await poll(read, {

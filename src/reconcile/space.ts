@@ -2,9 +2,8 @@ import { JobError } from "../errors.ts";
 import { sizeBounds } from "../packages/sources.ts";
 import type { Bucket } from "../store/bucket.ts";
 import { type Capacity, chunkBytes, type Limit, metadataBytes, readCapacity } from "../store/capacity.ts";
-import type { Listing, StoredObject } from "../store/object.ts";
+import type { StoredObject } from "../store/object.ts";
 import { type Decision, isUploaded } from "./decide.ts";
-import { findLeftChunks } from "./orphans.ts";
 
 /** Bytes that a run needs in the bucket beside what is stored, at its peak. */
 export interface SpaceNeeded {
@@ -23,13 +22,9 @@ interface SpaceInput {
 }
 
 /**
- * Returns what a run needs, all archives together. The objects of one archive are stored beside those that
- * they replace, which are purged before the next archive begins. Pure.
+ * Returns the bytes of a run's peak, all archives together. The objects of one archive are stored beside
+ * those that they replace, which are purged before the next archive begins.
  */
-export function spaceNeeded(input: SpaceInput): SpaceNeeded {
-  return { least: peakOf(input, "least"), most: peakOf(input, "most") };
-}
-
 function peakOf({ decisions, objects, bucket, chunkSize }: SpaceInput, bound: keyof SpaceNeeded): number {
   let stored = 0;
   let peak = 0;
@@ -51,34 +46,19 @@ function peakOf({ decisions, objects, bucket, chunkSize }: SpaceInput, bound: ke
 }
 
 /**
- * Checks, before the first chunk, that the whole run fits into the bucket and its account. Throws exit 73
- * that names the limit.
+ * Returns what the whole run needs, and the error (exit 73) that names the limit too low for it. `dead`
+ * chunks are purged before; their sizes are not known, so each counts as long as one can be.
  */
-export async function checkSpace(
+export async function findSpace(
   bucket: Bucket,
-  input: Pick<SpaceInput, "decisions" | "objects">,
-): Promise<SpaceNeeded & Pick<Capacity, "used">> {
+  planned: Pick<SpaceInput, "decisions" | "objects">,
+  dead = 0,
+): Promise<SpaceNeeded & Pick<Capacity, "used"> & { short: JobError | undefined }> {
   const capacity = await readCapacity(bucket);
   const { chunkSize, used } = capacity;
-  const needed = spaceNeeded({ ...input, bucket: bucket.name, chunkSize });
-  const short = shortage(bucket.name, capacity, needed, 0);
-  if (short) throw short;
-  return { ...needed, used };
-}
-
-/** Returns the error (exit 73) that init would end with before its first chunk, if space is lacking. */
-export async function findShortage(
-  bucket: Bucket,
-  listing: Listing,
-  { decisions, signal }: { decisions: readonly Decision[]; signal: AbortSignal },
-): Promise<JobError | undefined> {
-  const { objects, chunks } = listing;
-  // init purges these first. Their sizes are not known: as if each were as long as a chunk can be.
-  const left = await findLeftChunks(bucket, listing, signal);
-  const dead = left.reduce((sum, nuid) => sum + (chunks.get(nuid) ?? 0), 0);
-  const capacity = await readCapacity(bucket);
-  const needed = spaceNeeded({ decisions, objects, bucket: bucket.name, chunkSize: capacity.chunkSize });
-  return shortage(bucket.name, capacity, needed, dead * capacity.chunkSize);
+  const input = { ...planned, bucket: bucket.name, chunkSize };
+  const needed = { least: peakOf(input, "least"), most: peakOf(input, "most") };
+  return { ...needed, used, short: shortage(bucket.name, capacity, needed, dead * chunkSize) };
 }
 
 /** Returns the error that names the limit too low for a run; `reclaimable` bytes go before it. Pure. */

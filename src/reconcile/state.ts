@@ -234,6 +234,13 @@ export interface ObservedState {
   hasStatus: boolean;
 }
 
+/** Returns the state without rows and, by their keys, objects. */
+export function without(state: ObservedState, gone: ReadonlySet<unknown>): ObservedState {
+  const objects = new Map([...state.listing.objects].filter(([key]) => !gone.has(key)));
+  const rows = state.rows.filter((row) => !gone.has(row));
+  return { ...state, rows, listing: { ...state.listing, objects } };
+}
+
 /** Reads the table, and of the bucket the objects of packages and rows. */
 export async function observe(
   { postgres, nats }: Servers,

@@ -22,7 +22,7 @@ import {
 import { abortable, inParallel } from "../async.ts";
 import { JobError } from "../errors.ts";
 import { LiveMetadata, type OnMessage, type Wanted } from "./live-metadata.ts";
-import { chunkPrefix, chunkSubject, metaSubject, type Nuid, parseNuid } from "./meta.ts";
+import { chunkPrefix, chunkSubject, metaSubject, type Nuid, nuidOf } from "./meta.ts";
 import {
   type Listing,
   type ObjectMetadata,
@@ -134,6 +134,11 @@ export class Bucket {
     }
   }
 
+  /** Returns undefined if JetStream answers with this err_code. */
+  async #unless<T>(code: number, request: Promise<T>): Promise<T | undefined> {
+    return this.#call(request.catch((error) => (jsCode(error) === code ? undefined : Promise.reject(error))));
+  }
+
   /** Returns the job's error for what JetStream answered. */
   #apiError(answer: ApiError | undefined): Error {
     const error = new NatsError(answer?.description ?? "no answer", String(answer?.code ?? ""));
@@ -151,15 +156,8 @@ export class Bucket {
    * not exist.
    */
   async info(filter?: string): Promise<StreamInfo | undefined> {
-    try {
-      return await this.#jsm.streams.info(
-        this.stream,
-        filter === undefined ? undefined : { subjects_filter: filter },
-      );
-    } catch (error) {
-      if (jsCode(error) === JS.streamNotFound) return undefined;
-      throw storeError(error, this.name, this.nc);
-    }
+    const options = filter === undefined ? undefined : { subjects_filter: filter };
+    return this.#unless(JS.streamNotFound, this.#jsm.streams.info(this.stream, options));
   }
 
   /**
@@ -167,23 +165,18 @@ export class Bucket {
    * faster.
    */
   async create(replicas: number): Promise<boolean> {
-    try {
-      await this.#jsm.streams.add({
-        name: this.stream,
-        subjects: [`$O.${this.name}.C.>`, `$O.${this.name}.M.>`],
-        retention: RetentionPolicy.Limits,
-        storage: StorageType.File,
-        discard: DiscardPolicy.New,
-        num_replicas: replicas,
-        max_bytes: -1,
-        allow_rollup_hdrs: true,
-        allow_direct: true,
-      });
-      return true;
-    } catch (error) {
-      if (jsCode(error) === JS.streamNameInUse) return false;
-      throw storeError(error, this.name, this.nc);
-    }
+    const config = {
+      name: this.stream,
+      subjects: [`$O.${this.name}.C.>`, `$O.${this.name}.M.>`],
+      retention: RetentionPolicy.Limits,
+      storage: StorageType.File,
+      discard: DiscardPolicy.New,
+      num_replicas: replicas,
+      max_bytes: -1,
+      allow_rollup_hdrs: true,
+      allow_direct: true,
+    };
+    return (await this.#unless(JS.streamNameInUse, this.#jsm.streams.add(config))) !== undefined;
   }
 
   /** Counts the chunks that are stored under a nuid. */
@@ -197,12 +190,11 @@ export class Bucket {
    * reads through the stream's leader, or through a consumer; later ones read what is new.
    */
   async list(wanted: Wanted = EVERYTHING, signal: AbortSignal = NEVER): Promise<Listing> {
-    const prefix = chunkPrefix(this.name);
-    const info = await this.info(`${prefix}>`);
+    const info = await this.info(`${chunkPrefix(this.name)}>`);
     const counts = Object.entries(info?.state.subjects ?? {});
     const chunks = new Map(
       counts.flatMap(([subject, count]): [Nuid, number][] => {
-        const nuid = parseNuid(subject.slice(prefix.length));
+        const nuid = nuidOf(this.name, subject);
         return nuid === undefined ? [] : [[nuid, count]];
       }),
     );
@@ -384,12 +376,7 @@ export class Bucket {
    * lags would show an older state.
    */
   async message(query: MsgRequest): Promise<StoredMsg | undefined> {
-    try {
-      return await this.#jsm.streams.getMessage(this.stream, query);
-    } catch (error) {
-      if (jsCode(error) === JS.notFoundMessage) return undefined;
-      throw storeError(error, this.name, this.nc);
-    }
+    return this.#unless(JS.notFoundMessage, this.#jsm.streams.getMessage(this.stream, query));
   }
 }
 

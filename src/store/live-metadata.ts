@@ -1,12 +1,16 @@
 import type { MsgRequest, StoredMsg, StreamInfo } from "nats";
 import { inParallel } from "../async.ts";
+import { createSweep } from "../memory.ts";
 import { keyOf, metaSubject, type Nuid } from "./meta.ts";
 import { type ObjectMetadata, readMeta } from "./object.ts";
 
 /** Messages that are read at the same time. */
 const READERS = 16;
-/** Messages that are read one by one; for more, a consumer takes fewer requests. */
+/** Messages that are read one by one; for more, a consumer needs fewer requests. */
 const FEW = 100;
+
+/** Bytes that reading a message leaves behind, beside its own. */
+const MESSAGE = 2048;
 
 /** Called for each message, in the stream's order. */
 export type OnMessage = (subject: string, data: Uint8Array, sequence: number) => void;
@@ -49,6 +53,7 @@ export class LiveMetadata {
   readonly #objects = new Map<string, ObjectMetadata>();
   /** Subjects whose metadata has not been read. */
   readonly #unread = new Set<string>();
+  readonly #sweep = createSweep();
   #keeps: Wanted["keeps"] | undefined;
   #created = "";
   /** Stream sequence: the metadata up to it has been read, except that of #unread. */
@@ -164,6 +169,7 @@ export class LiveMetadata {
 
   #note({ subject, data, seq: sequence }: Pick<StoredMsg, "subject" | "data" | "seq">, wanted = false): void {
     const { key, facts, names } = readMeta(this.#source.name, subject, data);
+    this.#sweep(MESSAGE + 4 * data.length);
     this.#unread.delete(subject);
     if (!this.#names.note(subject, names, sequence) || key === undefined) return;
     if (wanted || this.#objects.has(key) || this.#keeps?.(key))

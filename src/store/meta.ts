@@ -62,6 +62,12 @@ export function chunkPrefix(bucket: string): string {
   return `$O.${bucket}.C.`;
 }
 
+/** Returns the last token of a chunk subject if it is plain; undefined for any other subject. */
+export function nuidOf(bucket: string, subject: string): Nuid | undefined {
+  const prefix = chunkPrefix(bucket);
+  return subject.startsWith(prefix) ? parseNuid(subject.slice(prefix.length)) : undefined;
+}
+
 /** Returns the subject of a key's metadata: base64url with padding, as ADR-20 has it. */
 export function metaSubject(bucket: string, key: string): string {
   return `$O.${bucket}.M.${toBase64Url(Buffer.from(key))}`;

@@ -3,7 +3,7 @@ import { abortable, inParallel, Patience, poll, until } from "../async.ts";
 import { JobError } from "../errors.ts";
 import { Bucket } from "./bucket.ts";
 import { LiveNames } from "./live-metadata.ts";
-import { chunkPrefix, metaSubject, type Nuid, parseNuid } from "./meta.ts";
+import { chunkPrefix, metaSubject, type Nuid, nuidOf } from "./meta.ts";
 import { type Listing, readMeta, type StoredObject } from "./object.ts";
 import { jetStreamText } from "./store-errors.ts";
 
@@ -122,8 +122,8 @@ async function readAll(mirror: Bucket, options: MirrorOptions): Promise<Mirror |
   const prefix = chunkPrefix(mirror.name);
   // Read after the mirror: an upload that began in between is in the bucket by now.
   const now = await hub.info(`${prefix}>`);
-  const kept = new Set(chunksOf(Object.keys(now?.state.subjects ?? {}), prefix));
-  const purged = chunksOf(counts.keys(), prefix).filter((nuid) => !kept.has(nuid));
+  const kept = now?.state.subjects ?? {};
+  const purged = [...counts.keys()].flatMap((one) => (one in kept ? [] : (nuidOf(mirror.name, one) ?? [])));
   if (purged.length === 0) return { ...found, dead: [], deadBytes: 0 };
   // An object of another application may be outdated in the mirror and still whole: its chunks are not dead.
   const seen = new Set(objects.map(({ key }) => metaSubject(mirror.name, key)));
@@ -134,12 +134,6 @@ async function readAll(mirror: Bucket, options: MirrorOptions): Promise<Mirror |
   const dead = purged.filter((nuid) => !names.has(nuid)).sort();
   const surplus = bytes - (now?.state.bytes ?? 0);
   return { ...found, dead, deadBytes: dead.length === 0 ? 0 : lag > 0 || surplus <= 0 ? undefined : surplus };
-}
-
-function chunksOf(subjects: Iterable<string>, prefix: string): Nuid[] {
-  return [...subjects].flatMap((subject) =>
-    subject.startsWith(prefix) ? (parseNuid(subject.slice(prefix.length)) ?? []) : [],
-  );
 }
 
 /** Waits a moment for a message that may be on its way to a mirror that knows of no further one. */

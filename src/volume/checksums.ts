@@ -1,4 +1,3 @@
-import { stat } from "node:fs/promises";
 import { problem } from "../errors.ts";
 import { besideAndAbove, decodeText, type Located, readSmall, type VolumeFile, withEnding } from "./files.ts";
 
@@ -17,39 +16,36 @@ export interface Expected {
   from: string;
 }
 
+/** What checksum files say of an archive. */
+export interface Checksums {
+  digests: readonly Expected[];
+  /** The lists beside and above it, as paths below the volume. */
+  lists: readonly string[];
+}
+
 /**
  * Returns a file's digests in `NAME.sha256` and `SHA256SUMS`: by its name in the list of its own folder, by
  * its path in the lists above. Lines of other files do not count. A line of this file that cannot be read is
  * exit 65.
  */
-export async function expectedDigests(archive: VolumeFile): Promise<Expected[]> {
+export async function readChecksums(archive: VolumeFile): Promise<Checksums> {
   const { name, file } = archive;
-  const found = await ownDigests(archive);
-  for (const [above, list] of sumsLists(archive).entries()) {
+  const digests = await ownDigests(archive);
+  const lists: string[] = [];
+  for (const [above, list] of besideAndAbove(archive, LIST).entries()) {
     const wanted = above > 0 ? file.slice(list.file.length - LIST.length) : name;
-    const named = (await readLines(list, wanted))?.filter((line) => line.name !== undefined) ?? [];
+    const named = (await readLines(list, wanted))?.filter((line) => line.name !== undefined);
+    if (!named) continue;
+    lists.push(list.file);
     const isHere = ({ name: listed }: Line) => listed === name || listed === `./${name}`;
     const isBelow = ({ name: listed }: Line) => `/${listed}`.endsWith(`/${wanted}`);
     const isAlike = ({ name: listed = "" }: Line) => isSameName(listed, name);
     // a list of several folders may have the name more than once: the line without a folder counts first
     const rules = above > 0 ? [isBelow] : [isHere, isBelow, isAlike];
     const ours = rules.map((rule) => named.filter(rule)).find((lines) => lines.length > 0) ?? [];
-    found.push(...ours.map(({ sha256 }) => ({ sha256, from: list.file })));
+    digests.push(...ours.map(({ sha256 }) => ({ sha256, from: list.file })));
   }
-  return found;
-}
-
-/** Returns the lists that an archive may be in: in its own folder, then in those above. */
-export function sumsLists(archive: VolumeFile): readonly Located[] {
-  return besideAndAbove(archive, LIST);
-}
-
-/** Whether the list exists. */
-export function hasSums({ path }: Located): Promise<boolean> {
-  return stat(path).then(
-    (found) => found.isFile(),
-    () => false,
-  );
+  return { digests, lists };
 }
 
 /** Returns the digests that `NAME.sha256` has for a file. Throws exit 65 for a line that cannot be read. */

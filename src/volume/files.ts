@@ -1,7 +1,6 @@
 /**
  * volume/: what is in PACKAGES_DIR: files and what their names, VERSION files and packages.json say of them,
- * their checksum files, and whether they are complete. Knows how to read them, not what BK-Lite does with
- * them.
+ * their checksum files, and whether they are complete; not what BK-Lite does with them.
  */
 import { createHash } from "node:crypto";
 import { type BigIntStats, constants } from "node:fs";

@@ -49,10 +49,9 @@ export interface WaitOptions {
 }
 
 /**
- * Reads a file that may still be being written. If it changes, or is cut short and young, waits until it has
- * been quiet for a moment and reads it again; throws exit 74 when `patience` is over. The same goes for the
- * files that a problem names: its checksum file, a file in its folder. A value that `isNeeded` denies is
- * returned without a wait.
+ * Reads a file that may still be being written. If it, or a file that its problem names, changes or is cut
+ * short and young, waits until that has been quiet for a moment and reads it again; throws exit 74 when
+ * `patience` is over. A value that `isNeeded` denies is returned without a wait.
  */
 export async function whenComplete<T>(
   file: Located,

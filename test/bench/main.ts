@@ -14,7 +14,7 @@ const HELP = `npm run bench -- [options]
   --servers LIST    nats-server programs for the part noise; default: the one that the
                     tests use, and those that \`npm run servers\` has fetched
   --entry FILE      the bundle that is measured, default dist/main.js
-  --against FILE    another bundle, measured in alternation with it, row by row
+  --against FILE    another bundle (with its parts beside it), in alternation with it, row by row
   --out FILE        the JSON file, default dist/bench.json
 natscli (nats) and pigz are measured if they are on the PATH.
 `;

@@ -2,6 +2,7 @@ import { createHash } from "node:crypto";
 import { join } from "node:path";
 import { buildArchive } from "../support/archives.ts";
 import { tempDir } from "../support/guard.ts";
+import { NODE_FLAGS } from "../support/run.ts";
 import { type Contender, compete, type Options, peer } from "./contest.ts";
 import { measure } from "./measure.ts";
 import type { Findings } from "./report.ts";
@@ -52,7 +53,7 @@ export async function benchScan(options: Options): Promise<Findings> {
       {
         ours: true,
         run: async (entry) => ({
-          [TAR]: await measure({ program: process.execPath, args: ["--expose-gc", entry, "scan"], env }),
+          [TAR]: await measure({ program: process.execPath, args: [...NODE_FLAGS, entry, "scan"], env }),
         }),
       },
       peer(GUNZIP, () => measure({ program: "gzip", args: ["-dc", path], discard: true })),

@@ -7,7 +7,7 @@ import { type TempDir, tempDir } from "../support/guard.ts";
 import { startNats } from "../support/nats.ts";
 import { startCluster } from "../support/nats-cluster.ts";
 import { startPostgres } from "../support/postgres.ts";
-import { jobEnv } from "../support/run.ts";
+import { jobEnv, NODE_FLAGS } from "../support/run.ts";
 import type { Contender } from "./contest.ts";
 import { type Measured, measure } from "./measure.ts";
 
@@ -114,7 +114,7 @@ export class Stage {
     const { db, bucket, volume, env: more, flags = [] } = target;
     const services = { db, nats: { url: this.url }, ...(volume && { packages: volume.folder.path }) };
     const env = jobEnv(services, { NATS_NAMESPACE: bucket, LOG_FORMAT: "json", ...more });
-    return measure({ program: process.execPath, args: ["--expose-gc", ...flags, entry, command], env });
+    return measure({ program: process.execPath, args: [...NODE_FLAGS, ...flags, entry, command], env });
   }
 
   /**

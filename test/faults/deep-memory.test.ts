@@ -2,6 +2,8 @@ import assert from "node:assert/strict";
 import { createHash, randomBytes } from "node:crypto";
 import { readFileSync } from "node:fs";
 import { test } from "node:test";
+import { inParallel } from "../../src/async.ts";
+import { metaSubject } from "../../src/store/meta.ts";
 import { writeMetadata } from "../support/metadata.ts";
 import { addStream } from "../support/objects.ts";
 import type { RunningJob } from "../support/run.ts";
@@ -47,6 +49,40 @@ async function peakOf({ pid, done }: RunningJob): Promise<number> {
   clearInterval(look);
   return peak;
 }
+
+/** Objects of others, and as many rows of a user's, each with an object. */
+const MANY = 5000;
+const MANY_LIMIT = 144 * MIB;
+
+test(`${MANY} objects of others and ${MANY} rows end within ${MANY_LIMIT / MIB} MiB of memory`, async (t) => {
+  const site = await servers.site({ state: "C" });
+  await addStream(site.objects, site.bucket, {});
+  const { connection } = site.objects;
+  const keys = Array.from({ length: MANY }, (_, index) => [
+    `job/${index}/result.tar.gz`,
+    `linux/x86_64/Object-${index}/1.0.0/object-${index}.zip`,
+  ]).flat();
+  await inParallel(keys, 64, async (name) => {
+    const nuid = `N${createHash("sha256").update(name).digest("hex").slice(0, 21)}`;
+    await connection.request(`$O.${site.bucket}.C.${nuid}`, "x", { timeout: 60_000 });
+    const meta = { name, bucket: site.bucket, nuid, size: 1, chunks: 1, digest: DIGEST };
+    const subject = metaSubject(site.bucket, name);
+    await connection.request(subject, JSON.stringify(meta), { timeout: 60_000 });
+  });
+  await site.db.query(`INSERT INTO node_mgmt_packageversion (created_at, updated_at, created_by, updated_by, domain,
+    updated_by_domain, type, os, cpu_architecture, object, version, name, description)
+    SELECT now(), now(), 'alice', 'alice', '', '', 'collector', 'linux', 'x86_64', 'Object-' || i, '1.0.0',
+    'object-' || i || '.zip', '' FROM generate_series(0, ${MANY - 1}) AS i`);
+  const running = site.start(["init"], { ALLOW_EMPTY: "true", LOG_LEVEL: "warn" });
+  const peak = await peakOf(running);
+  const result = await running.done;
+  assert.equal(result.code, 0, explain(result));
+  assert.deepEqual(result.report?.orphans, { objects: 0, bytes: 0 });
+  t.diagnostic(`${Math.round(peak / MIB)} MiB`);
+  assert.ok(peak < MANY_LIMIT, `${peak} bytes of memory`);
+});
+
+const DIGEST = "SHA-256=LXEWQrcmsEQBYnyp-6wy9chTD7GQPMTb0__m0l2oH3k=";
 
 test("300 MB of objects are read back within 128 MiB of memory", async (t) => {
   const site = await servers.site({ state: "C" });

@@ -215,6 +215,12 @@ async function makeWorld(name: string, dice: Random): Promise<World> {
     const [key, meta] = dice.pick([...metas]);
     await publish(bucket, key, dice.pick(MUTATIONS)(meta, dice, nuids));
   }
+  // So many that they are read together.
+  const crowd = dice.int(8) === 0 ? Array.from({ length: 110 }, (_, index) => `crowd/${index}`) : [];
+  await inParallel(crowd, 32, async (key) => {
+    const nuid = `C${randomBytes(10).toString("hex")}`;
+    await publish(bucket, key, { name: key, bucket: name, nuid, size: 0, chunks: 0, digest: "" });
+  });
   const contents = new Map<DesiredPackage, Buffer>();
   const packages = [
     pack("Controller", ARCHIVE),

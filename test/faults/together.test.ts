@@ -45,10 +45,12 @@ const openStage = useStages(servers);
 async function withArchive({ file, content }: Given): Promise<Stage> {
   const stage = await openStage();
   await stage.archive(file, content);
-  const run = stage.start;
-  const start: Stage["start"] = (args = [], more = {}) => run(args, { ...ENV, ...more });
-  const more: Partial<Stage> = { start, run: (...how) => start(...how).done };
-  return Object.assign(stage, more);
+  const { start, run } = stage;
+  const own: Partial<Stage> = {
+    start: (args = [], more = {}) => start(args, { ...ENV, ...more }),
+    run: (args = [], more = {}) => run(args, { ...ENV, ...more }),
+  };
+  return Object.assign(stage, own);
 }
 
 async function digests(site: Site): Promise<[string, string][]> {

@@ -15,7 +15,7 @@ interface Message {
   seq: number;
 }
 
-/** A stream's metadata messages, the last of each subject; `requests` are the messages that were asked for. */
+/** A stream with the last metadata message of each subject; `requests` counts the messages asked for. */
 class Fake implements MetadataSource {
   readonly name = BUCKET;
   readonly last = new Map<string, Message>();
