@@ -76,7 +76,7 @@ describe("the image", () => {
       text
         .slice(text.indexOf("\n"))
         .trimEnd()
-        .replace(/revision: (?:null|"0123abc")/, "revision");
+        .replace(/^ +revision: (?:null|"0123abc")$/m, "revision");
     assert.match(inImage, /^#!\/usr\/local\/bin\/node --expose-gc\n/);
     assert.ok(withoutBoth(inImage) === withoutBoth(built), "dist/main.js is another program");
   });
