@@ -109,11 +109,17 @@ export class ZipBuilder {
 
 // typed arrays have the byte order of the machine, which is a zip's on x86_64 and arm64
 function u16(...values: number[]): Buffer {
-  return Buffer.from(new Uint16Array(values).buffer);
+  return bytesOf(new Uint16Array(values), values);
 }
 
 function u32(...values: number[]): Buffer {
-  return Buffer.from(new Uint32Array(values).buffer);
+  return bytesOf(new Uint32Array(values), values);
+}
+
+/** Throws if a number does not fit: cut off, it would make a zip that is damaged. */
+function bytesOf(fields: Uint16Array | Uint32Array, values: readonly number[]): Buffer {
+  if (values.some((value, index) => value !== fields[index])) throw new RangeError(`not a field: ${values}`);
+  return Buffer.from(fields.buffer);
 }
 
 function u64(...values: number[]): Buffer {
@@ -140,7 +146,7 @@ function makeDirectoryRecord(entry: OpenEntry, mode: number, data: PackedData): 
   const { head, extra } = common(entry, data);
   const madeBy = UNIX | (entry.wide ? VERSION_64 : VERSION);
   // 0x10 is DOS's mark of a folder, which some readers go by
-  const attributes = (mode << 16) | (mode & 0o40000 ? 0x10 : 0);
+  const attributes = ((mode << 16) | (mode & 0o40000 ? 0x10 : 0)) >>> 0;
   const tail = [u16(0, 0, 0), u32(attributes, entry.offset)];
   return Buffer.concat([u32(0x02014b50), u16(madeBy), head, ...tail, entry.name, extra]);
 }
