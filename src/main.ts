@@ -18,7 +18,7 @@ import { createRedact, escapeLines } from "./output/redact.ts";
 import { openOutput, printUsageError } from "./output/run-output.ts";
 import { loadCells, openTerminal, writeNow } from "./output/terminal.ts";
 
-/** The commit that the program was built from. The image's build defines it (package.json, `build`). */
+/** The commit that the program was built from. The image's build defines it (tools/build.ts). */
 declare const REVISION: string | undefined;
 
 const program = {
