@@ -7,6 +7,7 @@
  * receiver stays on the way).
  */
 import { execFileSync, spawn } from "node:child_process";
+import { randomUUID } from "node:crypto";
 import { mkdirSync, readdirSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { setTimeout as sleep } from "node:timers/promises";
@@ -184,7 +185,10 @@ function event(namespace: string, object: string, reason: string, message: strin
  * many.
  */
 async function control(namespace: string, job: string): Promise<void> {
-  const { spec } = read(namespace, "Job", job);
+  const { spec, metadata: own } = read(namespace, "Job", job);
+  // a Job of the same name that was applied since has a controller of its own
+  const isDeleted = () =>
+    !exists(namespace, "Job", job) || read(namespace, "Job", job).metadata.uid !== own.uid;
   const [{ onExitCodes }] = spec.podFailurePolicy.rules;
   const end = (type: string, reason: string, message: string) => {
     const one = read(namespace, "Job", job);
@@ -200,11 +204,11 @@ async function control(namespace: string, job: string): Promise<void> {
     let now = read(namespace, "Pod", name);
     while (!["Succeeded", "Failed"].includes(now.status.phase)) {
       await sleep(200);
-      if (!exists(namespace, "Job", job)) return;
+      if (isDeleted()) return remove(namespace, "Pod", name, true);
       if (now.status.phase === "Pending") start(pod);
       now = read(namespace, "Pod", name);
     }
-    if (!exists(namespace, "Job", job)) return;
+    if (isDeleted()) return remove(namespace, "Pod", name, true);
     const code = now.status.containerStatuses[0].state.terminated.exitCode;
     if (code === 0) return end("Complete", "CompletionsReached", "Reached expected number of succeeded pods");
     if (onExitCodes.values.includes(code)) {
@@ -230,7 +234,7 @@ function apply(one: Manifest, namespace: string): void {
     return;
   }
   if (one.kind === "Pod") start(named);
-  else write(named);
+  else write({ ...named, metadata: { ...named.metadata, uid: randomUUID() } });
   if (one.kind === "Job") {
     const self = [import.meta.filename, "--controller", at, name];
     spawn(process.execPath, self, { detached: true, stdio: "ignore" }).unref();
