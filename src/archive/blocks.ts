@@ -91,33 +91,27 @@ export class FileReader {
 }
 
 /**
- * Hashes a file while it is read through `handle`: the bytes count in the file's order, and what the reader
+ * Hashes a file while it is read through this: the bytes count in the file's order, and what the reader
  * leaves out is read here. One read at a time.
  */
-export class HashedFile {
-  readonly handle: OpenFile;
-  readonly #read: (buffer: Buffer, offset: number, length: number, position: number) => Promise<Buffer>;
+export class HashedFile implements OpenFile {
+  readonly #file: OpenFile;
   readonly #sha256 = createHash("sha256");
   #hashed = 0;
 
-  constructor(handle: OpenFile) {
-    const read = handle.read.bind(handle);
-    this.#read = async (buffer, offset, length, position) => {
-      const { bytesRead } = await read(buffer, offset, length, position);
+  constructor(file: OpenFile) {
+    this.#file = file;
+  }
+
+  async read(buffer: Buffer, offset: number, length: number, position: number) {
+    const { bytesRead } = await this.#file.read(buffer, offset, length, position);
+    if (position + bytesRead > this.#hashed) {
+      await this.#hashUpTo(position);
       const bytes = buffer.subarray(offset, offset + bytesRead);
-      if (position + bytesRead > this.#hashed) {
-        await this.#hashUpTo(position);
-        this.#sha256.update(bytes.subarray(this.#hashed - position));
-        this.#hashed = position + bytesRead;
-      }
-      return bytes;
-    };
-    this.handle = Object.assign(handle, {
-      read: async (buffer: Buffer, offset: number, length: number, position: number) => ({
-        bytesRead: (await this.#read(buffer, offset, length, position)).length,
-        buffer,
-      }),
-    });
+      this.#sha256.update(bytes.subarray(this.#hashed - position));
+      this.#hashed = position + bytesRead;
+    }
+    return { bytesRead };
   }
 
   /** Returns the SHA-256 of the first `size` bytes in hex, after the last read. */
@@ -130,7 +124,7 @@ export class HashedFile {
     const buffer = Buffer.allocUnsafe(this.#hashed < position ? 64 * 1024 : 0);
     while (this.#hashed < position) {
       const length = Math.min(buffer.length, position - this.#hashed);
-      if ((await this.#read(buffer, 0, length, this.#hashed)).length === 0) return;
+      if ((await this.read(buffer, 0, length, this.#hashed)).bytesRead === 0) return;
     }
   }
 }

@@ -143,7 +143,7 @@ function ownSource(pkg: Package, options: SourceOptions): Source {
     if (derived.kind === "executable") return yield* readVerified(zip, onlyItem(archive, derived).from);
     // the archive is not sent itself, but its digest is wanted
     const hashed = findings && derived.kind === "repacked" ? new HashedFile(zip.handle) : undefined;
-    yield* copyZip(zip, derived.items(), onFile);
+    yield* copyZip(hashed ? { ...zip, handle: hashed } : zip, derived.items(), onFile);
     if (hashed) findings?.files.set(file, await hashed.digest(size));
   };
   return sourceOfPieces(derivedSize(archive, derived), (signal) =>
@@ -188,7 +188,7 @@ function tarStream(
       }
       // a signature is proved by the bytes that the objects are made of
       const hashed = findings && archive.signedBy ? new HashedFile(handle) : undefined;
-      const tar = new TarReader(archive, handle, signal, onRead);
+      const tar = new TarReader(archive, hashed ?? handle, signal, onRead);
       return {
         bytes: (entry) => tar.bytes(entry),
         check: () => assertUnchanged(handle, archive),
