@@ -64,8 +64,14 @@ export async function readFully(
   return buffer.subarray(0, filled);
 }
 
+/** Reads parts of a file. */
+export interface PartReader {
+  /** Returns `length` bytes, fewer if the file ends; valid until the next read. */
+  bytes(position: number, length: number): Promise<Buffer>;
+}
+
 /** Reads anywhere in a file through one window of it, so that neighbouring reads cost one. */
-export class FileReader {
+export class FileReader implements PartReader {
   readonly #handle: OpenFile;
   readonly #buffer: Buffer;
   #start = 0;
@@ -77,7 +83,7 @@ export class FileReader {
     this.#window = this.#buffer.subarray(0, 0);
   }
 
-  /** Returns `length` bytes (at most a window), fewer if the file ends; valid until the next read. */
+  /** `length`: at most a window. */
   async bytes(position: number, length: number): Promise<Buffer> {
     const offset = position - this.#start;
     if (offset >= 0 && offset + length <= this.#window.length)
@@ -87,6 +93,66 @@ export class FileReader {
     this.#start = position;
     this.#window = window;
     return window.subarray(0, length);
+  }
+}
+
+/** Reads parts of a file, each behind the one before, out of blocks that come in the file's order. */
+export class ForwardReader implements PartReader {
+  readonly #blocks: AsyncGenerator<Buffer, void, void>;
+  /** What is left of a block. */
+  #rest: Buffer = Buffer.alloc(0);
+  #position = 0;
+
+  /** A block need not stay valid when the next one is requested. */
+  constructor(blocks: AsyncGenerator<Buffer, void, void>) {
+    this.#blocks = blocks;
+  }
+
+  /** Where the last part ended: the next one may begin here. */
+  get position(): number {
+    return this.#position;
+  }
+
+  async bytes(position: number, length: number): Promise<Buffer> {
+    await this.#skipTo(position);
+    if (length <= this.#rest.length) return this.#take(length);
+    const joined = Buffer.allocUnsafe(length);
+    let filled = 0;
+    for await (const piece of this.pieces(position, length)) filled += piece.copy(joined, filled);
+    return joined.subarray(0, filled);
+  }
+
+  /** Yields a part in pieces, each valid until the next one is requested. */
+  async *pieces(position: number, size: number): AsyncGenerator<Buffer, void, void> {
+    await this.#skipTo(position);
+    for (const end = position + size; this.#position < end && (await this.#fill()); )
+      yield this.#take(end - this.#position);
+  }
+
+  /** Reads the rest of the file. */
+  async end(): Promise<void> {
+    await this.#skipTo(Number.POSITIVE_INFINITY);
+  }
+
+  async close(): Promise<void> {
+    await this.#blocks.return();
+  }
+
+  async #skipTo(position: number): Promise<void> {
+    while (this.#position < position && (await this.#fill())) this.#take(position - this.#position);
+  }
+
+  /** Returns false at the end of the file. */
+  async #fill(): Promise<boolean> {
+    if (this.#rest.length === 0) this.#rest = (await this.#blocks.next()).value ?? this.#rest;
+    return this.#rest.length > 0;
+  }
+
+  #take(length: number): Buffer {
+    const taken = this.#rest.subarray(0, length);
+    this.#rest = this.#rest.subarray(taken.length);
+    this.#position += taken.length;
+    return taken;
   }
 }
 

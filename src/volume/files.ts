@@ -135,17 +135,14 @@ export async function* readStream(
 }
 
 /** Returns a file's own bytes for an upload; readStream says what is checked. */
-export function fileSource(
-  file: StampedFile,
-  pass = (_handle: OpenFile, bytes: AsyncIterable<Buffer>) => bytes,
-): Source {
+export function fileSource(file: StampedFile): Source {
   const size = Number(file.stamp.size);
   return {
     size,
     blocks: (blockSize, signal) =>
       readStream(file, async function* (handle) {
         let read = 0;
-        for await (const block of pass(handle, blocks(handle, { size }, blockSize, signal))) {
+        for await (const block of blocks(handle, { size }, blockSize, signal)) {
           read += block.length;
           yield block;
         }
