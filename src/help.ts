@@ -181,7 +181,7 @@ export function helpPage(
     return readFileSync(translated ? own : join(docs, `${name}.md`), "utf8");
   };
   if (topics.includes(topic)) return renderMarkdown(page(topic), width);
-  const found = ["output", "reasons"]
+  const found = ["output", "troubleshooting", "reasons"]
     .filter((name) => topics.includes(name))
     .flatMap((name) => rowsOf(page(name), topic));
   if (found.length > 0) return `${found.flatMap((table) => renderTable(table, width)).join("\n")}\n`;

@@ -211,11 +211,11 @@ export const config = {
   "usage.topic": usage(
     [
       ({ topic, nearest }: Nearest & { topic: string }) => `there is no help about "${topic}"${near.en(nearest)}`,
-      ({ topics }: { topics: readonly string[] }) => (topics.length > 0 ? `use one of these topics: ${topics.join(", ")}` : HELP.en),
+      ({ topics }: { topics: readonly string[] }) => (topics.length > 0 ? `use an exit code (help 76), a reason (help lock.held) or one of these topics: ${topics.join(", ")}` : HELP.en),
     ],
     [
       ({ topic, nearest }: Nearest & { topic: string }) => `没有名为“${topic}”的帮助主题${near.zh(nearest)}`,
-      ({ topics }: { topics: readonly string[] }) => (topics.length > 0 ? `请使用以下主题之一：${topics.join("、")}` : HELP.zh),
+      ({ topics }: { topics: readonly string[] }) => (topics.length > 0 ? `请使用退出码（help 76）、原因（help lock.held）或以下主题之一：${topics.join("、")}` : HELP.zh),
     ],
   ),
 };

@@ -140,8 +140,13 @@ export function probeFailures(service: "Postgres" | "NATS") {
  * Returns the reasons that the connections of both services have in common. `settings` names the settings of
  * this service.
  */
-export function connectionReasons(service: "Postgres" | "NATS", settings: { host: string; tls: Record<Language, string>; ca: string; certificate: readonly [string, string]; hostname?: string }) {
-  const { host, tls, ca, certificate, hostname } = settings;
+export function connectionReasons(
+  service: "Postgres" | "NATS",
+  settings: { host: string; port: string; tls: Record<Language, string>; ca: string; certificate: readonly [string, string]; hostname?: string },
+) {
+  const { host, port, tls, ca, certificate, hostname } = settings;
+  const endpoint = [...new Set([host, port])];
+  const address = { en: endpoint.join(" and "), zh: endpoint.join(" 和 ") };
   const pair = { en: certificate.join(" and "), zh: certificate.join(" 和 ") };
   const { failed, said } = probeFailures(service);
   return {
@@ -152,15 +157,15 @@ export function connectionReasons(service: "Postgres" | "NATS", settings: { host
       ],
       ["主机名无法解析", `请确认同名的容器或 Service 正在运行、${host} 拼写无误，且本任务与其处于同一网络（Compose）或已写明命名空间（Kubernetes）`],
     ),
-    refused: said(69)(["connection refused", `check that the server runs and listens on the port in ${host}`], ["连接被拒绝", `请确认服务端正在运行，并监听 ${host} 中的端口`]),
+    refused: said(69)(["connection refused", `check that the server runs and listens on the port in ${port}`], ["连接被拒绝", `请确认服务端正在运行，并监听 ${port} 中的端口`]),
     vanished: failed(69)(
       [
         "connection timed out after {seconds} s: packets are being dropped",
-        `check the address and port in ${host}, and the network policies, security groups and firewalls between this job and the server`,
+        `check the address and port in ${address.en}, and the network policies, security groups and firewalls between this job and the server`,
       ],
-      ["连接在 {seconds} 秒后超时：数据包被丢弃", `请检查 ${host} 中的地址与端口，以及本任务与服务端之间的网络策略、安全组和防火墙`],
+      ["连接在 {seconds} 秒后超时：数据包被丢弃", `请检查 ${address.zh} 中的地址与端口，以及本任务与服务端之间的网络策略、安全组和防火墙`],
     ),
-    unreachable: said(69)(["no connection", `check the address and port in ${host}, and the route to it`], ["无法建立连接", `请检查 ${host} 中的地址与端口，以及到达该地址的路由`]),
+    unreachable: said(69)(["no connection", `check the address and port in ${address.en}, and the route to it`], ["无法建立连接", `请检查 ${address.zh} 中的地址与端口，以及到达该地址的路由`]),
     untrusted: said(77)(["the server's certificate is not trusted", `set ${ca} to the certificate of the CA that signed it`], ["服务端证书不受信任", `请将 ${ca} 设为签发该证书的 CA 证书`]),
     expired: said(77)(
       ["the server's certificate is expired or not valid yet", "renew the server's certificate, or correct this machine's clock"],

@@ -18,6 +18,7 @@ import {
 
 const connection = connectionReasons("NATS", {
   host: "NATS_SERVERS",
+  port: "NATS_SERVERS",
   tls: { en: "NATS_SERVERS (nats:// or tls://)", zh: "NATS_SERVERS（nats:// 或 tls://）" },
   ca: "NATS_TLS_CA_FILE",
   certificate: ["NATS_TLS_CERT_FILE", "NATS_TLS_KEY_FILE"],

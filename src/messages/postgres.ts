@@ -2,6 +2,7 @@ import { connectionReasons, denied, misconfigured, probeFailures, storeFull, try
 
 const connection = connectionReasons("Postgres", {
   host: "DB_HOST",
+  port: "DB_PORT",
   tls: { en: "DB_SSLMODE", zh: "DB_SSLMODE" },
   ca: "DB_SSL_CA_FILE",
   certificate: ["DB_SSL_CERT_FILE", "DB_SSL_KEY_FILE"],

@@ -65,7 +65,8 @@ const REACHED_CELLS: {
   [E in EventName]?: (fields: EventFields<E>, say: Say, options: ScreenOptions) => string[];
 } = {
   "wait.postgres.ready": ({ version, where, database, state }, say) => [
-    `Postgres ${version}`,
+    // without the packager: 15.20 (Debian 15.20-1.pgdg12+1)
+    `Postgres ${version.split(" ", 1)[0]}`,
     `${where}/${database}`,
     say("tableState", { state }),
   ],

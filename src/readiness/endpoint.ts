@@ -202,7 +202,8 @@ export function causeOf(error: unknown): string {
   }
   if (error instanceof Error) {
     const { code } = error as NodeJS.ErrnoException;
-    const text = error.message.trim() || error.name; // OpenSSL ends its messages with a line feed
+    // OpenSSL ends its messages with a line feed; nats-server puts them in quotes
+    const text = error.message.trim().replace(/^'(.*)'$/, "$1") || error.name;
     return code && !text.includes(code) && /^E[A-Z_]+$/.test(code) ? `${code}: ${text}` : text;
   }
   return String(error);

@@ -222,6 +222,7 @@ export interface ObservedState {
 
 /** Returns the state without rows and, by their keys, objects. */
 export function without(state: ObservedState, gone: ReadonlySet<unknown>): ObservedState {
+  if (gone.size === 0) return state;
   const objects = new Map([...state.listing.objects].filter(([key]) => !gone.has(key)));
   const rows = state.rows.filter((row) => !gone.has(row));
   return { ...state, rows, listing: { ...state.listing, objects } };

@@ -205,7 +205,7 @@ describe("the help", () => {
     assert.doesNotMatch(held, /lock\.lost/);
     assert.match(
       help("76"),
-      /^exit .*\n76 .*platform is incomplete +yes\nreasons: [\s\S]*drift\.row\.missing/,
+      /^exit .*\n76 .*platform is incomplete +yes\n76\n {2}look at: [\s\S]*\nreasons: [\s\S]*drift\.row\.missing/,
     );
     assert.doesNotMatch(help("76"), /lock\.held/);
     assert.match(help("lock.held", "zh"), /^lock\.held（退出码：75，可重试：是）/);

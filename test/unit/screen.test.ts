@@ -211,6 +211,15 @@ describe("the screen", () => {
     );
   });
 
+  test("names Postgres' version without its packager, which would break the columns", () => {
+    const version = "15.20 (Debian 15.20-1.pgdg12+1)";
+    const fields = { where: "db:5432", database: "bklite", state: "C", version, seconds: 1 };
+    assert.equal(
+      reachedLine("wait.postgres.ready", fields, at(80)),
+      "✔ Postgres 15.20  db:5432/bklite          table state C",
+    );
+  });
+
   test("shortens the volume's path rather than the counts, and says how many files cannot be used", () => {
     const where = "/data/bk-lite/packages";
     const fields = { where, files: 9, packages: 18, bytes: 2048 };
