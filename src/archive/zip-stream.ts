@@ -8,7 +8,7 @@ import { checkDescriptor, findData, locationOf } from "./zip-read.ts";
 import { isSmall, type OnFile, unpackLarge, unpackSmall } from "./zip-verify.ts";
 import { copyZip, type ZipItem } from "./zip-write.ts";
 
-/** What is made of a zip: the same bytes, the content of one of its files, or a zip of some of its entries. */
+/** What is made of a zip: the same bytes, the content of one of its files, or a zip of its entries. */
 export type ZipTarget =
   | { kind: "whole" }
   | { kind: "file"; from: Entry }
@@ -35,10 +35,10 @@ interface Output {
   target: ZipTarget;
   /** Receives all bytes, the file's, or the data of the entries at `offsets`. */
   handoff: Handoff;
-  /** The entries that it takes, by rising offset. */
+  /** The entries that it receives while the zip is read, by rising offset. */
   offsets: readonly number[];
-  /** How many of them it has taken. */
-  taken: number;
+  /** How many of them it has received. */
+  received: number;
   givenUp: boolean;
 }
 
@@ -56,7 +56,7 @@ export class ZipStream {
     this.#zip = zip;
     this.#outputs = targets.map((target) => {
       const offsets = offsetsOf(zip.file, target);
-      return { target, handoff: new Handoff(), offsets, taken: 0, givenUp: false };
+      return { target, handoff: new Handoff(), offsets, received: 0, givenUp: false };
     });
   }
 
@@ -156,10 +156,10 @@ export class ZipStream {
   async #read(entries: readonly ZipLocation[], reader: ForwardReader): Promise<void> {
     for (const at of entries) {
       if (this.#isGivenUp) return;
-      const outputs = this.#outputs.filter(({ offsets, taken }) => offsets[taken] === at.offset);
+      const outputs = this.#outputs.filter(({ offsets, received }) => offsets[received] === at.offset);
       if (outputs.length > 0 || this.#zip.onFile) await this.#readEntry(at, outputs, reader);
       for (const output of outputs) {
-        output.taken++;
+        output.received++;
         if (output.target.kind === "file") output.handoff.end();
       }
     }
@@ -198,7 +198,7 @@ export class ZipStream {
   }
 }
 
-/** Returns the offsets of the entries that a target takes while the zip is read; they rise. */
+/** Returns the offsets of the entries that a target receives while the zip is read; they rise. */
 function offsetsOf(file: string, target: ZipTarget): number[] {
   if (target.kind === "whole") return [];
   if (target.kind === "file") return [locationOf(file, target.from).offset];

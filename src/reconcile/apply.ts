@@ -257,8 +257,9 @@ function withSpace(error: unknown, { used, most }: StageContext["space"]): unkno
 }
 
 /**
- * Sends the chunks of all objects of one archive, which is verified meanwhile. If one of them fails, the others
- * are stopped, all chunks are purged, and the first failure is thrown. A sound zip gets its `digests.entries`.
+ * Sends the chunks of all objects of one archive, which is verified meanwhile. If one of them fails, the
+ * others are stopped, all chunks are purged, and the first failure is thrown. A sound zip gets its
+ * `digests.entries`.
  */
 async function stageArchive(
   archive: Archive,
