@@ -64,8 +64,14 @@ export async function readFully(
   return buffer.subarray(0, filled);
 }
 
+/** Reads parts of a file. */
+export interface PartReader {
+  /** Returns `length` bytes, fewer if the file ends; valid until the next read. */
+  bytes(position: number, length: number): Promise<Buffer>;
+}
+
 /** Reads anywhere in a file through one window of it, so that neighbouring reads cost one. */
-export class FileReader {
+export class FileReader implements PartReader {
   readonly #handle: OpenFile;
   readonly #buffer: Buffer;
   #start = 0;
@@ -77,7 +83,7 @@ export class FileReader {
     this.#window = this.#buffer.subarray(0, 0);
   }
 
-  /** Returns `length` bytes (at most a window), fewer if the file ends; valid until the next read. */
+  /** `length`: at most a window. */
   async bytes(position: number, length: number): Promise<Buffer> {
     const offset = position - this.#start;
     if (offset >= 0 && offset + length <= this.#window.length)
@@ -90,34 +96,88 @@ export class FileReader {
   }
 }
 
+/** Reads parts of a file, each behind the one before, out of blocks that come in the file's order. */
+export class ForwardReader implements PartReader {
+  readonly #blocks: AsyncGenerator<Buffer, void, void>;
+  /** What is left of a block. */
+  #rest: Buffer = Buffer.alloc(0);
+  #position = 0;
+
+  /** A block need not stay valid when the next one is requested. */
+  constructor(blocks: AsyncGenerator<Buffer, void, void>) {
+    this.#blocks = blocks;
+  }
+
+  /** Where the last part ended: the next one may begin here. */
+  get position(): number {
+    return this.#position;
+  }
+
+  async bytes(position: number, length: number): Promise<Buffer> {
+    await this.#skipTo(position);
+    if (length <= this.#rest.length) return this.#take(length);
+    const joined = Buffer.allocUnsafe(length);
+    let filled = 0;
+    for await (const piece of this.pieces(position, length)) filled += piece.copy(joined, filled);
+    return joined.subarray(0, filled);
+  }
+
+  /** Yields a part in pieces, each valid until the next one is requested. */
+  async *pieces(position: number, size: number): AsyncGenerator<Buffer, void, void> {
+    await this.#skipTo(position);
+    for (const end = position + size; this.#position < end && (await this.#fill()); )
+      yield this.#take(end - this.#position);
+  }
+
+  /** Reads the rest of the file. */
+  async end(): Promise<void> {
+    await this.#skipTo(Number.POSITIVE_INFINITY);
+  }
+
+  async close(): Promise<void> {
+    await this.#blocks.return();
+  }
+
+  async #skipTo(position: number): Promise<void> {
+    while (this.#position < position && (await this.#fill())) this.#take(position - this.#position);
+  }
+
+  /** Returns false at the end of the file. */
+  async #fill(): Promise<boolean> {
+    if (this.#rest.length === 0) this.#rest = (await this.#blocks.next()).value ?? this.#rest;
+    return this.#rest.length > 0;
+  }
+
+  #take(length: number): Buffer {
+    const taken = this.#rest.subarray(0, length);
+    this.#rest = this.#rest.subarray(taken.length);
+    this.#position += taken.length;
+    return taken;
+  }
+}
+
 /**
- * Hashes a file while it is read through `handle`: the bytes count in the file's order, and what the reader
+ * Hashes a file while it is read through this: the bytes count in the file's order, and what the reader
  * leaves out is read here. One read at a time.
  */
-export class HashedFile {
-  readonly handle: OpenFile;
-  readonly #read: (buffer: Buffer, offset: number, length: number, position: number) => Promise<Buffer>;
+export class HashedFile implements OpenFile {
+  readonly #file: OpenFile;
   readonly #sha256 = createHash("sha256");
   #hashed = 0;
 
-  constructor(handle: OpenFile) {
-    const read = handle.read.bind(handle);
-    this.#read = async (buffer, offset, length, position) => {
-      const { bytesRead } = await read(buffer, offset, length, position);
+  constructor(file: OpenFile) {
+    this.#file = file;
+  }
+
+  async read(buffer: Buffer, offset: number, length: number, position: number) {
+    const { bytesRead } = await this.#file.read(buffer, offset, length, position);
+    if (position + bytesRead > this.#hashed) {
+      await this.#hashUpTo(position);
       const bytes = buffer.subarray(offset, offset + bytesRead);
-      if (position + bytesRead > this.#hashed) {
-        await this.#hashUpTo(position);
-        this.#sha256.update(bytes.subarray(this.#hashed - position));
-        this.#hashed = position + bytesRead;
-      }
-      return bytes;
-    };
-    this.handle = Object.assign(handle, {
-      read: async (buffer: Buffer, offset: number, length: number, position: number) => ({
-        bytesRead: (await this.#read(buffer, offset, length, position)).length,
-        buffer,
-      }),
-    });
+      this.#sha256.update(bytes.subarray(this.#hashed - position));
+      this.#hashed = position + bytesRead;
+    }
+    return { bytesRead };
   }
 
   /** Returns the SHA-256 of the first `size` bytes in hex, after the last read. */
@@ -130,7 +190,7 @@ export class HashedFile {
     const buffer = Buffer.allocUnsafe(this.#hashed < position ? 64 * 1024 : 0);
     while (this.#hashed < position) {
       const length = Math.min(buffer.length, position - this.#hashed);
-      if ((await this.#read(buffer, 0, length, this.#hashed)).length === 0) return;
+      if ((await this.read(buffer, 0, length, this.#hashed)).bytesRead === 0) return;
     }
   }
 }

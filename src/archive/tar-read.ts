@@ -1,7 +1,7 @@
 import { createHash, type Hash, hash } from "node:crypto";
 import { createGunzip } from "node:zlib";
 import { type ProblemError, problem } from "../errors.ts";
-import { blocks, pipeThrough } from "./blocks.ts";
+import { blocks, ForwardReader, pipeThrough } from "./blocks.ts";
 import { decodeName, Entries } from "./entries.ts";
 import { contentFormat, examineExecutable, HEAD_LENGTH } from "./file-kind.ts";
 import { BLOCK, isSparse, isZero, PaxHeaders, parseHeader, type TarHeader } from "./tar-header.ts";
@@ -299,19 +299,26 @@ export interface ArchiveFile {
  */
 export class TarReader {
   readonly #file: string;
-  readonly #open: () => AsyncGenerator<Buffer, void, void>;
-  readonly #onRead: () => void;
-  #tar: AsyncGenerator<Buffer, void, void>;
-  #rest: Buffer = Buffer.alloc(0);
-  /** Position of `rest` in the tar. */
-  #position = 0;
+  readonly #open: () => ForwardReader;
+  #tar: ForwardReader;
 
   /** Calls `onRead` whenever it has read something. */
   constructor({ file, size }: ArchiveFile, handle: OpenFile, signal: AbortSignal, onRead = () => {}) {
     this.#file = file;
-    this.#onRead = onRead;
-    this.#open = () =>
-      pipeThrough(blocks(handle, { size }, READ, signal), createGunzip({ chunkSize: INFLATED }));
+    const unpacked = async function* () {
+      const gunzip = createGunzip({ chunkSize: INFLATED });
+      try {
+        for await (const piece of pipeThrough(blocks(handle, { size }, READ, signal), gunzip)) {
+          onRead();
+          yield piece;
+        }
+      } catch (error) {
+        // the scan could inflate all of it
+        const code = error instanceof Error && "code" in error ? String(error.code) : "";
+        throw code.startsWith("Z_") ? problem(file, "file.changed", {}) : error;
+      }
+    };
+    this.#open = () => new ForwardReader(unpacked());
     this.#tar = this.#open();
   }
 
@@ -319,42 +326,15 @@ export class TarReader {
   async *bytes({ offset, size, path }: Entry): AsyncGenerator<Buffer, void, void> {
     if (size === 0) return;
     if (offset === undefined) throw new Error(`${this.#file}: no offset for ${path}`);
-    if (offset < this.#position) await this.#restart();
-    while (this.#position + this.#rest.length <= offset) await this.#readNext();
-    if (this.#position < offset) this.#take(offset - this.#position);
-    while (this.#position < offset + size) {
-      if (this.#rest.length === 0) await this.#readNext();
-      yield this.#take(offset + size - this.#position);
+    if (offset < this.#tar.position) {
+      await this.close();
+      this.#tar = this.#open();
     }
+    yield* this.#tar.pieces(offset, size);
+    if (this.#tar.position < offset + size) throw problem(this.#file, "file.changed", {});
   }
 
   async close(): Promise<void> {
-    await this.#tar.return();
-  }
-
-  async #restart(): Promise<void> {
-    await this.close();
-    this.#tar = this.#open();
-    this.#rest = Buffer.alloc(0);
-    this.#position = 0;
-  }
-
-  #take(length: number): Buffer {
-    const taken = this.#rest.subarray(0, length);
-    this.#rest = this.#rest.subarray(taken.length);
-    this.#position += taken.length;
-    return taken;
-  }
-
-  async #readNext(): Promise<void> {
-    this.#position += this.#rest.length;
-    const next = await this.#tar.next().catch((error: unknown) => {
-      // the scan could inflate all of it
-      const code = error instanceof Error && "code" in error ? String(error.code) : "";
-      throw code.startsWith("Z_") ? problem(this.#file, "file.changed", {}) : error;
-    });
-    if (next.done) throw problem(this.#file, "file.changed", {});
-    this.#onRead();
-    this.#rest = next.value;
+    await this.#tar.close();
   }
 }

@@ -3,9 +3,10 @@
  * Knows nothing of BK-Lite, of the volume or of the servers, so that it can be read, fuzzed and reviewed
  * alone.
  */
-import type { FileHandle } from "node:fs/promises";
-
-export type OpenFile = FileHandle;
+/** An open file; node's FileHandle is one. */
+export interface OpenFile {
+  read(buffer: Buffer, offset: number, length: number, position: number): Promise<{ bytesRead: number }>;
+}
 
 /** One entry of an archive, in the terms that zip and tar share. */
 export interface Entry {

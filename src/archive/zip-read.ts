@@ -1,6 +1,6 @@
 import { constants, createInflateRaw } from "node:zlib";
 import { problem } from "../errors.ts";
-import { FileReader } from "./blocks.ts";
+import { FileReader, type PartReader } from "./blocks.ts";
 import { decodeName, Entries } from "./entries.ts";
 import type { Entry, InspectOptions, Listing, OpenFile, ZipLocation } from "./types.ts";
 import { ZipDirectory, type ZipEntry } from "./zip-directory.ts";
@@ -99,7 +99,7 @@ export function headerReader(handle: OpenFile, { rawName }: ZipLocation): FileRe
  * Returns where an entry's data begins. Throws exit 65 unless its local header agrees with the directory: a
  * reader that goes through the file from its start believes the local header.
  */
-export async function findData(file: string, reader: FileReader, at: ZipLocation): Promise<number> {
+export async function findData(file: string, reader: PartReader, at: ZipLocation): Promise<number> {
   const { rawName, offset } = at;
   const header = await reader.bytes(offset, LOCAL_HEADER + rawName.length);
   if (header.length < LOCAL_HEADER + rawName.length || header.readUInt32LE(0) !== LOCAL_SIGNATURE) {
@@ -128,7 +128,7 @@ export async function findData(file: string, reader: FileReader, at: ZipLocation
  */
 export async function checkDescriptor(
   file: string,
-  reader: FileReader,
+  reader: PartReader,
   at: ZipLocation,
   end: number,
 ): Promise<void> {

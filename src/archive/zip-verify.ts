@@ -2,26 +2,18 @@ import { createHash, hash } from "node:crypto";
 import { crc32, createInflateRaw, inflateRawSync } from "node:zlib";
 import { problem } from "../errors.ts";
 import { createSweep } from "../memory.ts";
-import { blocks, FileReader, Handoff, pipeThrough, readFully } from "./blocks.ts";
+import { blocks, FileReader, pipeThrough } from "./blocks.ts";
 import { decodeName } from "./entries.ts";
-import type { Entry, OpenFile, ZipLocation } from "./types.ts";
+import type { OpenFile, ZipLocation } from "./types.ts";
 import { ZipDirectory } from "./zip-directory.ts";
-import { checkDescriptor, findData, headerReader, locationOf } from "./zip-read.ts";
+import { checkDescriptor, findData, headerReader } from "./zip-read.ts";
 
 /** Large entries that are inflated at the same time, each on a thread of libuv's, which has four. */
 const LANES = 3;
-/** Exceeds zlib's high water mark, so that zlib has used up a block before the next one is read. */
 const READ = 256 * 1024;
 const INFLATED = 256 * 1024;
 /** Up to this size one synchronous call inflates an entry faster than a stream is set up. */
 const SMALL = 64 * 1024;
-
-/** A zip whose entries are read. */
-export interface ZipFile {
-  file: string;
-  handle: OpenFile;
-  signal?: AbortSignal | undefined;
-}
 
 /** Receives the SHA-256, in hex, of an entry that is whole. */
 export type OnFile = (at: ZipLocation, sha256: string) => void;
@@ -30,12 +22,10 @@ export interface VerifyOptions {
   signal?: AbortSignal | undefined;
   /** Receives the number of packed bytes that have been read since the last call. */
   onBytes?: ((bytes: number) => void) | undefined;
-  /** Whether to leave out an entry: another consumer verifies it. */
-  skip?: ((at: ZipLocation) => boolean) | undefined;
   onFile?: OnFile | undefined;
 }
 
-function isSmall({ compressedSize, size }: ZipLocation): boolean {
+export function isSmall({ compressedSize, size }: ZipLocation): boolean {
   return compressedSize <= SMALL && size <= SMALL;
 }
 
@@ -44,24 +34,34 @@ export async function verifyEntries(
   file: string,
   handle: OpenFile,
   size: number,
-  { signal, onBytes = () => {}, skip = () => false, onFile }: VerifyOptions = {},
+  { signal, onBytes = () => {}, onFile }: VerifyOptions = {},
 ): Promise<void> {
   const directory = await ZipDirectory.open(file, handle, size);
   const large: ZipLocation[] = [];
-  for await (const { location } of directory.entries(signal))
-    if (!isSmall(location) && !skip(location)) large.push(location);
+  for await (const { location } of directory.entries(signal)) if (!isSmall(location)) large.push(location);
   // the longest must not be last, alone
   const next = large.sort((a, b) => b.size - a.size).values();
+  const sweep = createSweep();
   const inflateLarge = async () => {
-    for (const at of next)
-      await verifyLarge(readLarge({ file, handle, signal }, at, { onBytes }), at, onFile);
+    for (const at of next) {
+      const reader = headerReader(handle, at);
+      const start = await findData(file, reader, at);
+      const packed = blocks(handle, { start, size: at.compressedSize }, READ, signal);
+      const sha256 = onFile && createHash("sha256");
+      for await (const piece of unpackLarge(file, at, packed, onBytes)) sha256?.update(piece);
+      await checkDescriptor(file, reader, at, start + at.compressedSize);
+      if (sha256) onFile(at, sha256.digest("hex"));
+      // the two buffers of `blocks`
+      sweep(2 * READ);
+    }
   };
   const inflateSmall = async () => {
     const reader = new FileReader(handle, READ);
     for await (const { location: at } of directory.entries(signal)) {
-      if (!isSmall(at) || skip(at)) continue;
+      if (!isSmall(at)) continue;
       const start = await findData(file, reader, at);
-      verifySmall(file, at, await reader.bytes(start, at.compressedSize), onFile);
+      const bytes = unpackSmall(file, at, await reader.bytes(start, at.compressedSize));
+      onFile?.(at, hash("sha256", bytes));
       onBytes(at.compressedSize);
       await checkDescriptor(file, reader, at, start + at.compressedSize);
     }
@@ -71,21 +71,12 @@ export async function verifyEntries(
   for (const lane of lanes) if (lane.status === "rejected") throw lane.reason;
 }
 
-async function verifyLarge(
-  pieces: AsyncIterable<Buffer>,
-  at: ZipLocation,
-  onFile: OnFile | undefined,
-): Promise<void> {
-  const sha256 = onFile && createHash("sha256");
-  for await (const piece of pieces) sha256?.update(piece);
-  if (sha256) onFile?.(at, sha256.digest("hex"));
-}
-
-function verifySmall(file: string, at: ZipLocation, packed: Buffer, onFile: OnFile | undefined): void {
+/** Returns a small entry's bytes, made of its data in the zip. Throws exit 65 if it is damaged. */
+export function unpackSmall(file: string, at: ZipLocation, packed: Buffer): Buffer {
   const { bytes, read } =
     at.method === 0 ? { bytes: packed, read: packed.length } : inflate(file, at, packed);
   checkData(file, at, { packed: read, size: bytes.length, crc: crc32(bytes) });
-  onFile?.(at, hash("sha256", bytes));
+  return bytes;
 }
 
 function inflate(file: string, at: ZipLocation, packed: Buffer): { bytes: Buffer; read: number } {
@@ -102,97 +93,23 @@ function inflate(file: string, at: ZipLocation, packed: Buffer): { bytes: Buffer
   }
 }
 
-/** Yields an entry's bytes. Throws exit 65, at the latest at the end, if verifyEntries would reject it. */
-export function readVerified(zip: ZipFile, entry: Entry): AsyncGenerator<Buffer, void, void> {
-  return readLarge(zip, locationOf(zip.file, entry), {});
-}
-
-/** Yields an entry's data as it is in the zip. With `onFile` it throws as readVerified does. */
-export async function* copyEntry(
-  zip: ZipFile,
-  entry: Entry,
-  onFile: OnFile | undefined,
-): AsyncGenerator<Buffer, void, void> {
-  const { file, handle, signal } = zip;
-  const at = locationOf(file, entry);
-  const size = at.compressedSize;
-  const reader = headerReader(handle, at);
-  const start = await findData(file, reader, at);
-  const packed = blocks(handle, { start, size }, READ, signal);
-  if (!onFile) return yield* packed;
-  if (isSmall(at)) {
-    const data = await readFully(handle, Buffer.allocUnsafe(size), size, start);
-    verifySmall(file, at, data, onFile);
-    await checkDescriptor(file, reader, at, start + size);
-    return yield data;
-  }
-  const handoff = new Handoff();
-  const verified = verifyLarge(readLarge(zip, at, { packed: handoff.pieces() }), at, onFile);
-  // thrown at the end
-  verified.catch(() => {});
-  try {
-    for await (const block of packed) {
-      const used = handoff.write(block);
-      yield block;
-      await used;
-    }
-    handoff.end();
-    await verified;
-  } finally {
-    handoff.close();
-    await verified.catch(() => {});
-  }
-}
-
-/** Yields all bytes of a zip; throws behind the first of these stored entries that is damaged. */
-export async function* passStored(
-  { file, handle }: ZipFile,
-  bytes: AsyncIterable<Buffer>,
-  entries: readonly ZipLocation[],
-  onFile: OnFile,
-): AsyncGenerator<Buffer, void, void> {
-  const found = [];
-  for (const at of entries) {
-    const reader = headerReader(handle, at);
-    const start = await findData(file, reader, at);
-    found.push({ at, reader, start, end: start + at.size, crc: 0, sha256: createHash("sha256") });
-  }
-  let position = 0;
-  for await (const block of bytes) {
-    yield block;
-    const blockEnd = position + block.length;
-    for (const one of found) {
-      if (one.start >= blockEnd || one.end <= position) continue;
-      const data = block.subarray(Math.max(one.start - position, 0), one.end - position);
-      one.crc = crc32(data, one.crc);
-      one.sha256.update(data);
-      if (one.end > blockEnd) continue;
-      checkData(file, one.at, { packed: one.at.size, size: one.at.size, crc: one.crc });
-      await checkDescriptor(file, one.reader, one.at, one.end);
-      onFile(one.at, one.sha256.digest("hex"));
-    }
-    position = blockEnd;
-  }
-}
-
-/** `packed`: the entry's data, if another reader reads it already. */
-async function* readLarge(
-  { file, handle, signal }: ZipFile,
+/** Yields the bytes of an entry of any size. Throws exit 65, at the latest at the end, if it is damaged. */
+export async function* unpackLarge(
+  file: string,
   at: ZipLocation,
-  options: { onBytes?: (bytes: number) => void; packed?: AsyncIterable<Buffer> },
+  packed: AsyncIterable<Buffer>,
+  onBytes: (bytes: number) => void = () => {},
 ): AsyncGenerator<Buffer, void, void> {
-  const reader = headerReader(handle, at);
-  const start = await findData(file, reader, at);
-  const { packed = blocks(handle, { start, size: at.compressedSize }, READ, signal), onBytes } = options;
   const chunkSize = Math.max(Math.min(at.size, INFLATED), 64);
-  const zlib = at.method === 0 ? undefined : createInflateRaw({ chunkSize });
-  const sweep = createSweep();
+  // zlib has used up a piece before it asks for the next one, however short it is
+  const options = { chunkSize, writableHighWaterMark: 1 };
+  const zlib = at.method === 0 ? undefined : createInflateRaw(options);
   const found = { packed: 0, size: 0, crc: 0 };
   try {
     for await (const piece of zlib ? pipeThrough(packed, zlib) : packed) {
       found.size += piece.length;
       const read = zlib?.bytesWritten ?? found.size;
-      onBytes?.(read - found.packed);
+      onBytes(read - found.packed);
       found.packed = read;
       // stop as soon as an entry inflates to more than its declared size (zip bomb)
       if (found.size > at.size) break;
@@ -200,12 +117,8 @@ async function* readLarge(
       yield piece;
     }
     checkData(file, at, { ...found, packed: zlib?.bytesWritten ?? found.size });
-    await checkDescriptor(file, reader, at, start + at.compressedSize);
   } catch (error) {
     throw toZipProblem(file, at, error);
-  } finally {
-    // the two buffers of `blocks`
-    sweep(2 * READ);
   }
 }
 

@@ -1,7 +1,7 @@
+import { blocks } from "./blocks.ts";
 import { HEAD_LENGTH, isExecutable } from "./file-kind.ts";
-import type { Entry, PackedData } from "./types.ts";
-import { locationOf, readEntryHead } from "./zip-read.ts";
-import { copyEntry, type OnFile, type ZipFile } from "./zip-verify.ts";
+import type { Entry, OpenFile, PackedData, ZipLocation } from "./types.ts";
+import { findData, headerReader, locationOf, readEntryHead } from "./zip-read.ts";
 
 /** APPNOTE.TXT's versions 2.0 (folders, deflate) and 4.5 (zip64), made on Unix: with permissions. */
 const VERSION = 20;
@@ -18,6 +18,8 @@ const MAX_16 = 0xffff;
 const WIDE_FROM = 0xf0000000;
 /** Directory records that are joined into one buffer: a large directory needs less memory. */
 const JOINED = 512;
+/** Bytes of an entry's data that are copied at a time. */
+const READ = 256 * 1024;
 
 /** One entry of a zip to be written. */
 export interface ZipItem<From = Entry> {
@@ -171,15 +173,22 @@ export function modeOf({ mode, guessMode }: ZipItem<unknown>, isProgram: boolean
   return guessMode && isProgram ? 0o100755 : mode;
 }
 
+/** A zip whose entries are read. */
+interface ZipFile {
+  file: string;
+  handle: OpenFile;
+  signal?: AbortSignal | undefined;
+}
+
 /**
  * Yields a zip of entries of another zip, in the items' order. Copies their data as it is, neither inflated
- * nor deflated again. The same items give the same bytes. If `onFile` is set it throws exit 65 for an entry
- * that is damaged.
+ * nor deflated again. The same items give the same bytes. `dataOf` returns an entry's data if another reader
+ * has it; else it is read here.
  */
 export async function* copyZip(
   zip: ZipFile,
   items: readonly ZipItem[],
-  onFile?: OnFile,
+  dataOf: (at: ZipLocation) => AsyncIterable<Buffer> | undefined,
 ): AsyncGenerator<Buffer, void, void> {
   const { file, handle } = zip;
   const builder = new ZipBuilder();
@@ -191,10 +200,17 @@ export async function* copyZip(
     }
     const isProgram =
       guessMode === true && isExecutable(await readEntryHead(file, handle, from, HEAD_LENGTH));
-    yield builder.entry(name, modeOf(item, isProgram), locationOf(file, from));
-    yield* copyEntry(zip, from, onFile);
+    const at = locationOf(file, from);
+    yield builder.entry(name, modeOf(item, isProgram), at);
+    yield* dataOf(at) ?? readData(zip, at);
   }
   yield* builder.end();
+}
+
+/** Yields an entry's data as it is in the zip. */
+async function* readData({ file, handle, signal }: ZipFile, at: ZipLocation) {
+  const start = await findData(file, headerReader(handle, at), at);
+  yield* blocks(handle, { start, size: at.compressedSize }, READ, signal);
 }
 
 /** Returns the size of such a zip in bytes. */

@@ -145,9 +145,9 @@ export class Recorder {
   }
 
   /** What is stored of the object of a row, if the report has that row. */
-  rowStored(row: RowIdentity, stored: StoredState): void {
+  rowStored(row: RowIdentity, stored: () => StoredState): void {
     const entry = this.#rows.get(rowId(row));
-    if (entry) this.#rows.set(rowId(row), { ...entry, stored });
+    if (entry) this.#rows.set(rowId(row), { ...entry, stored: stored() });
   }
 
   /** Records a warning; a warning that another attempt of the run repeats counts once. */

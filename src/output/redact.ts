@@ -71,7 +71,7 @@ const USER_INFORMATION = /(?<=[a-z\d+.-]:\/\/)[^\s/?#"']*@/gi;
 const EXAMPLE = "USER:PASSWORD@";
 
 /** Node's addition to a certificate error: its flags are not among an operator's settings. */
-const ADVICE = /;? ?\(?(?:if the root CA is installed locally, )?try running Node\.js with +--[\w-]+\)?/gi;
+const ADVICE = /;? ?\(?(?:if the root CA is installed locally, )?try running Node\.js with +--[\w-]+\)?/g;
 
 /** Characters of one string; longer strings are cut. */
 const LONGEST = 8192;
@@ -98,7 +98,9 @@ export function createRedact(secrets: readonly string[], publicValues: readonly 
     ]);
   const longestFirst = [...new Set(forms)].sort((a, b) => b.length - a.length);
   return (text) => {
-    let out = text.replace(USER_INFORMATION, (all) => (all === EXAMPLE ? all : `${MARK}@`));
+    let out = text.includes("://")
+      ? text.replace(USER_INFORMATION, (all) => (all === EXAMPLE ? all : `${MARK}@`))
+      : text;
     for (const form of longestFirst) {
       if (out.includes(form)) out = out.replaceAll(form, MARK);
     }
@@ -118,7 +120,8 @@ function percentEncoded(text: string): string[] {
  * too long.
  */
 export function redactDeep<T>(value: T, redact: Redact): T {
-  return mapStrings(value, (text) => cut(redact(text).replace(ADVICE, ""))) as T;
+  const said = (text: string) => (text.includes("try running") ? text.replace(ADVICE, "") : text);
+  return mapStrings(value, (text) => cut(said(redact(text)))) as T;
 }
 
 /**

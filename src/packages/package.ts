@@ -231,7 +231,21 @@ export function isOrdered(version: string): boolean {
  * is the newest; a version without a number is the oldest.
  */
 export function compareVersions(a: string, b: string): number {
-  const [left, right] = [parse(a), parse(b)];
+  return compareParsed(parse(a), parse(b));
+}
+
+/** Returns versions, the oldest first. */
+export function sortVersions(versions: Iterable<string>): string[] {
+  const parsed = Array.from(versions, (version) => ({ version, ...parse(version) }));
+  return parsed.sort(compareParsed).map(({ version }) => version);
+}
+
+interface Parsed {
+  numbers: number[];
+  pre: string | undefined;
+}
+
+function compareParsed(left: Parsed, right: Parsed): number {
   const length = Math.max(left.numbers.length, right.numbers.length);
   for (let index = 0; index < length; index++) {
     const difference = (left.numbers[index] ?? 0) - (right.numbers[index] ?? 0);
@@ -242,7 +256,7 @@ export function compareVersions(a: string, b: string): number {
   return NATURAL.compare(left.pre, right.pre);
 }
 
-function parse(version: string): { numbers: number[]; pre: string | undefined } {
+function parse(version: string): Parsed {
   if (version === LATEST) return { numbers: [Number.MAX_SAFE_INTEGER], pre: undefined };
   const [, numbers, pre] = NUMBERED.exec(version) ?? [];
   return { numbers: numbers?.split(".").map(Number) ?? [-1], pre };

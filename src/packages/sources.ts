@@ -3,16 +3,9 @@ import { HashedFile, inBlocks } from "../archive/blocks.ts";
 import { entriesDigest } from "../archive/entries.ts";
 import { type RepackSource, RepackStream, type RepackTarget } from "../archive/repack-stream.ts";
 import { TarReader } from "../archive/tar-read.ts";
-import type { Entry, FileDigests, Source, ZipLocation } from "../archive/types.ts";
-import {
-  type OnFile,
-  passStored,
-  readVerified,
-  type VerifyOptions,
-  verifyEntries,
-  type ZipFile,
-} from "../archive/zip-verify.ts";
-import { copyZip } from "../archive/zip-write.ts";
+import type { Entry, FileDigests, OpenFile, Source } from "../archive/types.ts";
+import { ZipStream, type ZipTarget } from "../archive/zip-stream.ts";
+import { type OnFile, type VerifyOptions, verifyEntries } from "../archive/zip-verify.ts";
 import { inParallel } from "../async.ts";
 import { problem } from "../errors.ts";
 import { shownKey } from "../sshsig.ts";
@@ -77,15 +70,26 @@ interface SourceOptions {
 }
 
 /**
- * Returns the bytes of packages as they are stored: a file's own, or derived ones. All that is derived from
- * one tar.gz is read in one pass, at the pace of the slowest: read such sources in parallel, and close one
- * that is given up.
+ * Returns the bytes of packages as they are stored: a file's own, or derived ones. All that is made of one
+ * archive is read in one pass, at the pace of the slowest: read such sources in parallel, in blocks of one
+ * size, and close one that is given up.
  */
 export function packageSources(
   packages: readonly Package[],
   options: SourceOptions = {},
 ): Map<Package, Source> {
+  const isStreamed = ({ archive, derived }: Package) =>
+    isZip(archive) && (derived !== undefined || options.findings?.entries !== undefined);
   const sources = new Map<Package, Source>(packages.map((pkg) => [pkg, ownSource(pkg, options)]));
+  for (const [archive, group] of Map.groupBy(packages, (pkg) => pkg.archive)) {
+    if (!group.some(isStreamed)) continue;
+    const stream = zipStream(archive, group, options);
+    for (const [index, pkg] of group.entries())
+      sources.set(pkg, {
+        size: packageSize(pkg),
+        blocks: (blockSize, signal) => stream.blocks(index, blockSize, signal),
+      });
+  }
   for (const [archive, group] of Map.groupBy(packages.filter(isOfTar), (pkg) => pkg.archive)) {
     const stream = tarStream(
       archive,
@@ -101,22 +105,9 @@ export function packageSources(
   return sources;
 }
 
-/** Returns how many packages to read in parallel: all of a tar.gz, which is read once; one of a zip. */
+/** Returns how many packages to read in parallel: all of an archive, which is read once. */
 export function lanesFor(packages: readonly Package[]): number {
-  return packages.some(isOfTar) ? packages.length : 1;
-}
-
-/** Stored entries from this size on are verified while their archive is sent. */
-const LARGE = 1024 * 1024;
-
-/** Returns the entries of a zip that reading the package with Findings verifies. */
-export function verifiedEntries({ archive, derived }: Package): ZipLocation[] {
-  if (!isZip(archive) || !("entries" in archive) || (derived && isFromFolder(derived))) return [];
-  const all = derived ? derived.items().map(({ from }) => from) : archive.entries;
-  return all.flatMap(({ kind, location }) => {
-    const isStored = location?.method === 0 && location.compressedSize >= LARGE;
-    return location && kind === "file" && (derived || isStored) ? [location] : [];
-  });
+  return packages.some(({ derived }) => derived && isFromFolder(derived)) ? 1 : packages.length;
 }
 
 function isOfTar(pkg: Package): pkg is Package & { archive: ControllerArchive; derived: DerivedFromArchive } {
@@ -124,31 +115,11 @@ function isOfTar(pkg: Package): pkg is Package & { archive: ControllerArchive; d
   return archive.kind === "controller" && archive.format === "tar.gz" && derived !== undefined;
 }
 
-function ownSource(pkg: Package, options: SourceOptions): Source {
-  const { archive, derived } = pkg;
-  const { file, size } = archive;
-  const { findings } = options;
-  const onFile = findings?.onFile;
-  if (!derived) {
-    const stored = onFile ? verifiedEntries(pkg) : [];
-    if (!onFile || stored.length === 0) return fileSource(archive);
-    return fileSource(archive, (handle, bytes) => passStored({ file, handle }, bytes, stored, onFile));
-  }
+function ownSource({ archive, derived }: Package, options: SourceOptions): Source {
+  if (!derived || !isFromFolder(derived)) return fileSource(archive);
   if (derived.kind === "loose-file") return fileSource(onlyItem(archive, derived).from);
-  if (isFromFolder(derived)) {
-    const stream = folderStream(archive, derived, options);
-    return sourceOfPieces(undefined, (signal) => stream.stream(0, signal));
-  }
-  const read = async function* (zip: ZipFile) {
-    if (derived.kind === "executable") return yield* readVerified(zip, onlyItem(archive, derived).from);
-    // the archive is not sent itself, but its digest is wanted
-    const hashed = findings && derived.kind === "repacked" ? new HashedFile(zip.handle) : undefined;
-    yield* copyZip(zip, derived.items(), onFile);
-    if (hashed) findings?.files.set(file, await hashed.digest(size));
-  };
-  return sourceOfPieces(derivedSize(archive, derived), (signal) =>
-    readStream(archive, (handle) => read({ file, handle, signal })),
-  );
+  const stream = folderStream(archive, derived, options);
+  return sourceOfPieces(undefined, (signal) => stream.stream(0, signal));
 }
 
 function sourceOfPieces(
@@ -163,6 +134,33 @@ function sourceOfPieces(
       return inBlocks(open(signal), async () => (block ??= Buffer.allocUnsafeSlow(blockSize)));
     },
   };
+}
+
+/** Returns all that is made of one zip. */
+function zipStream(
+  archive: Archive,
+  packages: readonly Package[],
+  { onRead, findings }: SourceOptions,
+): ZipStream {
+  const { file, size, signedBy, digests } = archive;
+  const targets = packages.map(({ derived }): ZipTarget => {
+    if (!derived || isFromFolder(derived)) return { kind: "whole" };
+    if (derived.kind === "executable") return { kind: "file", from: onlyItem(archive, derived).from };
+    return { kind: "copy", items: derived.items() };
+  });
+  // a signature is proved by the bytes that the objects are made of; the store hashes what it sends
+  const isHashed = findings && (signedBy || !digests.files.has(file)) && packages.every((pkg) => pkg.derived);
+  const source = {
+    file,
+    size,
+    entries: "entries" in archive ? archive.entries : undefined,
+    open: (use: (handle: OpenFile) => Promise<void>) => withStamped(archive, use),
+    stream: (use: (handle: OpenFile) => AsyncIterable<Buffer>) => readStream(archive, use),
+    onFile: findings?.onFile,
+    onDigest: isHashed ? (sha256: string) => void findings.files.set(file, sha256) : undefined,
+    onRead,
+  };
+  return new ZipStream(source, targets);
 }
 
 /**
@@ -188,7 +186,7 @@ function tarStream(
       }
       // a signature is proved by the bytes that the objects are made of
       const hashed = findings && archive.signedBy ? new HashedFile(handle) : undefined;
-      const tar = new TarReader(archive, handle, signal, onRead);
+      const tar = new TarReader(archive, hashed ?? handle, signal, onRead);
       return {
         bytes: (entry) => tar.bytes(entry),
         check: () => assertUnchanged(handle, archive),

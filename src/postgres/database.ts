@@ -1,3 +1,4 @@
+import { once } from "node:events";
 import type { Socket } from "node:net";
 import { setTimeout as sleep } from "node:timers/promises";
 import type { ConnectionOptions } from "node:tls";
@@ -16,6 +17,8 @@ interface QueryOptions {
   timeout?: number;
   /** What it asks the database's catalog for; a server that cannot answer that is another product. */
   about?: CatalogPurpose;
+  /** Receives the rows one by one instead: a long answer is never in memory as a whole. */
+  onRow?: (row: never) => void;
 }
 
 /** A connection that reports when it is lost; nothing else in the job listens to pg's events. */
@@ -80,12 +83,19 @@ export async function openDatabase(
   const inTurn = createTurns();
   const run = async <R extends pg.QueryResultRow>(sql: string, values: unknown[], options: QueryOptions) => {
     if (lost.signal.aborted) throw lost.signal.reason;
-    const { timeout = QUERY_TIMEOUT, about } = options;
+    const { timeout = QUERY_TIMEOUT, about, onRow } = options;
     const onSilence = () => client.socket.destroy(new Error(`no answer within ${timeout / 1000} s`));
     const patience = new Patience(timeout, onSilence);
     const ask = async (text: string, parameters?: unknown[]) => {
       try {
-        return (await client.query<R>(text, parameters)).rows;
+        if (!onRow || text !== sql) return (await client.query<R>(text, parameters)).rows;
+        const query = client.query(new pg.Query<R>(text, parameters));
+        query.on("row", (row) => {
+          patience.renew();
+          onRow(row as never);
+        });
+        await once(query, "end");
+        return [];
       } finally {
         patience.renew();
         answered();

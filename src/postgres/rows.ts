@@ -46,32 +46,48 @@ export function differingColumns(row: Row, values: RowValues): RowColumn[] {
   return CHANGED.filter((column) => row[column] !== values[column]);
 }
 
-/** Rows that are read at a time: pg holds the texts of an answer, and what it makes of them. */
-const PAGE = 2000;
-
 /** Bytes that reading a row leaves behind. */
 const ROW = 2048;
 
-/** Reads the table's rows: all, or those with these ids. */
+/** Reads the table's rows: all, or those with these ids, in the order of their ids. */
 export async function readRows(db: Database, shape: TableShape, ids?: readonly number[]): Promise<Row[]> {
   const arch = shape.archColumn ? "cpu_architecture" : "NULL";
   const orNull = (name: "sha256" | "status") => (shape.optional.has(name) ? name : `NULL AS ${name}`);
   const rows: Row[] = [];
   const sweep = createSweep();
-  for (let last: string | null = null; ; ) {
-    const page: (Omit<Row, "id"> & { id: string })[] = await db.query(
-      `SELECT id, type, os, ${arch} AS arch, object, version, name, description, created_by AS "createdBy",
-              ${orNull("sha256")}, ${orNull("status")}
-         FROM ${shape.table}
-        WHERE ($1::bigint IS NULL OR id > $1) ${ids ? "AND id = ANY ($2::bigint[])" : ""}
-        ORDER BY id LIMIT ${PAGE}`,
-      ids ? [last, ids] : [last],
-    );
-    for (const { id, ...row } of page) rows.push({ id: Number(id), ...row });
-    if (page.length < PAGE) return rows;
-    sweep(page.length * ROW);
-    last = page.at(-1)?.id ?? null;
-  }
+  const texts = new Map<string, string>();
+  /** Many rows have the same values: each is kept once. */
+  const shared = <T extends string | null>(text: T): T => {
+    if (text === null) return text;
+    const known = texts.get(text);
+    if (known === undefined) texts.set(text, text);
+    return (known ?? text) as T;
+  };
+  const onRow = (row: Omit<Row, "id"> & { id: string }) => {
+    sweep(ROW);
+    rows.push({
+      id: Number(row.id),
+      type: shared(row.type),
+      os: shared(row.os),
+      arch: shared(row.arch),
+      object: shared(row.object),
+      version: row.version,
+      name: shared(row.name),
+      description: shared(row.description),
+      createdBy: shared(row.createdBy),
+      sha256: row.sha256,
+      status: shared(row.status),
+    });
+  };
+  await db.query(
+    `SELECT id, type, os, ${arch} AS arch, object, version, name, description, created_by AS "createdBy",
+            ${orNull("sha256")}, ${orNull("status")}
+       FROM ${shape.table} ${ids ? "WHERE id = ANY ($1::bigint[])" : ""}`,
+    ids ? [ids] : [],
+    { onRow },
+  );
+  // Sorted by the server, a long table would need its disk.
+  return rows.sort((a, b) => a.id - b.id);
 }
 
 const DOMAIN = "domain.com";

@@ -5,15 +5,8 @@ import type { Params } from "../messages/catalog.ts";
 import type { Log } from "../output/log.ts";
 import { startUploads, type UploadsProgress } from "../output/progress.ts";
 import { describeError } from "../output/report.ts";
-import { type Archive, isMoving, type Package, shownPlatform } from "../packages/package.ts";
-import {
-  Findings,
-  lanesFor,
-  packageSources,
-  packageTitle,
-  sourceOf,
-  verifiedEntries,
-} from "../packages/sources.ts";
+import { type Archive, isMoving, isZip, type Package, shownPlatform } from "../packages/package.ts";
+import { Findings, lanesFor, packageSources, packageTitle, sourceOf } from "../packages/sources.ts";
 import type { Lock } from "../postgres/lock.ts";
 import { differingColumns, isSystemRow, type RowChange, tryDefaults, writeRows } from "../postgres/rows.ts";
 import type { Servers } from "../readiness/wait-for-servers.ts";
@@ -22,7 +15,7 @@ import type { StoredObject } from "../store/object.ts";
 import { discard, publish, removeObject, type Staged, stage, type Upload } from "../store/put.ts";
 import { InFlightBudget } from "../store/window.ts";
 import type { Signatures } from "../volume/signatures.ts";
-import { type CheckContext, checkEntries, checkSignatures } from "./checks.ts";
+import { type CheckContext, checkSignatures } from "./checks.ts";
 import { contentNow, type Decision, isUploaded, type Plan, type RowDecision } from "./decide.ts";
 import { headersOf } from "./match.ts";
 
@@ -264,9 +257,9 @@ function withSpace(error: unknown, { used, most }: StageContext["space"]): unkno
 }
 
 /**
- * Sends the chunks of all objects of one archive, and meanwhile verifies the entries that the uploads do not
- * read. If one of them fails, the others are stopped, all chunks are purged, and the first failure is thrown.
- * A sound archive gets its `digests.entries`.
+ * Sends the chunks of all objects of one archive, which is verified meanwhile. If one of them fails, the
+ * others are stopped, all chunks are purged, and the first failure is thrown. A sound zip gets its
+ * `digests.entries`.
  */
 async function stageArchive(
   archive: Archive,
@@ -276,7 +269,7 @@ async function stageArchive(
 ): Promise<StagedPackage[]> {
   const { bucket } = context.servers.nats;
   const packages = uploads.map(({ desired }) => desired.package);
-  const findings = new Findings({ entries: context.full && !archive.digests.entries });
+  const findings = new Findings({ entries: context.full && isZip(archive) && !archive.digests.entries });
   const sources = packageSources(packages, { onRead: () => budget.touch(), findings });
   const sizes = [...sources.values()].map(({ size }) => size);
   const chunkSize = await readChunkSize(bucket);
@@ -301,15 +294,12 @@ async function stageArchive(
   };
   const orStop = (error: unknown) => stop.abort(error);
   try {
-    // Both end before anything is purged, so that no file is still open.
-    const [digests] = await Promise.all([
-      checkEntries(archive, packages.flatMap(verifiedEntries), { ...context, signal }).catch(orStop),
-      inParallel(uploads, lanesFor(packages), (decision) => sendOne(decision).catch(orStop)),
-    ]);
+    // All have ended before anything is purged.
+    await inParallel(uploads, lanesFor(packages), (decision) => sendOne(decision).catch(orStop));
     if (signal.aborted) throw signal.reason;
-    if (context.signatures) await checkSignatures(packages, findings.files, context.signatures, signal);
+    if (context.signatures) await checkSignatures(packages, findings.files, context.signatures);
     for (const [file, sha256] of findings.files) archive.digests.files.set(file, sha256);
-    if (digests) archive.digests.entries = new Map([...digests, ...(findings.entries ?? [])]);
+    archive.digests.entries ??= findings.entries;
     const sent: StagedPackage[] = [];
     for (const one of staged.values()) {
       const headers = await headersOf(one.decision.desired, { entries: context.full, signal });

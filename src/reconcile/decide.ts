@@ -48,8 +48,17 @@ export function plan(input: PlanInput): Plan {
     return after ? [decideRow(collector, after, input)] : [];
   });
   const rows = [...own, ...shared];
-  const inUse = keysInUse(verdicts, rows, input);
-  const packages = new Map(verdicts.map((verdict) => [verdict, complete(verdict, inUse, input)]));
+  const replaced = new Map(verdicts.map((verdict) => [verdict, replacedBy(verdict, input)]));
+  // Usually there are none, and then the rows of others need not be looked at.
+  const inUse = [...replaced.values()].some((old) => old.size > 0)
+    ? keysInUse(verdicts, rows, input)
+    : new Set<string>();
+  const packages = new Map(
+    [...replaced].map(([verdict, old]): [Verdict, Decision] => {
+      const obsolete = [...old].filter((object) => !inUse.has(object.key));
+      return [verdict, { ...verdict, obsolete }];
+    }),
+  );
   return {
     packages: [...packages.values()],
     rows: rows.flatMap((row) => {
@@ -162,16 +171,14 @@ function keysInUse(
   return keys;
 }
 
-/** Adds the objects that a decision replaces, unless they still serve something. */
-function complete(verdict: Verdict, inUse: ReadonlySet<string>, input: PlanInput): Decision {
-  const { stored, key, desired } = verdict;
+/** Returns the objects that a decision replaces under other keys. */
+function replacedBy({ stored, key, desired }: Verdict, { objects }: PlanInput): ReadonlySet<StoredObject> {
   const moved = stored && stored.key !== key ? [stored] : [];
-  const old = new Set([
+  return new Set([
     ...moved,
-    ...leftovers(desired.package, stored, input.objects),
-    ...leftovers(desired.package, input.objects.get(key), input.objects),
+    ...leftovers(desired.package, stored, objects),
+    ...leftovers(desired.package, objects.get(key), objects),
   ]);
-  return { ...verdict, obsolete: [...old].filter((object) => !inUse.has(object.key)) };
 }
 
 /**

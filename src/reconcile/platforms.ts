@@ -8,7 +8,7 @@ import type { Log } from "../output/log.ts";
 import type { ProbeEntry } from "../output/report.ts";
 import { definitionsFor, installedPath } from "../packages/definitions.ts";
 import { BOOTSTRAP_KEY, installerKey, probeKey } from "../packages/layouts.ts";
-import { type CollectorDefinition, compareVersions } from "../packages/package.ts";
+import { type CollectorDefinition, sortVersions } from "../packages/package.ts";
 import { isReady, type Row } from "../postgres/rows.ts";
 import { newNuid } from "../store/meta.ts";
 import { isWhole, type StoredObject } from "../store/object.ts";
@@ -161,7 +161,7 @@ function finished(platform: PlatformState): PlatformState {
   };
   return {
     ...platform,
-    controller: [...new Set(controller)].sort(compareVersions),
+    controller: sortVersions(new Set(controller)),
     collectors: { installable, listed: only(Object.values(listed).flat()) },
     listed: {
       "no-object": only(listed["no-object"]),
@@ -204,7 +204,7 @@ export function concludePlatforms(
     missing: missing.map((part) => MISSING_WORDS[part][log.language]),
   }));
   recorder.learn({ platforms: entries });
-  for (const row of state.rows) recorder.rowStored(row, storedOf(row, state));
+  for (const row of state.rows) recorder.rowStored(row, () => storedOf(row, state));
   for (const one of entries) log.info("platform.summary", one);
   for (const one of platforms) warnOf(one, log);
   const probes = probesOf(state.listing.objects);
@@ -222,6 +222,7 @@ export function incompleteOf(
   { require, requireProbes }: Pick<ScanContext["config"], "require" | "requireProbes">,
   state: Installable,
 ): JobError | undefined {
+  if (require.length + requireProbes.length === 0) return undefined;
   const required = new Set(
     require.map(({ os, arch }) => platformName({ os, arch: state.archColumn ? arch : null })),
   );

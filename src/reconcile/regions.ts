@@ -37,7 +37,7 @@ export async function concludeRegions(
 ): Promise<JobError | undefined> {
   const { config, log, recorder } = job;
   const regions = await listRegions(job, postgres.db);
-  const objects = [...listing.objects.values()].filter(isPackage);
+  const objects = regions.length === 0 ? [] : [...listing.objects.values()].filter(isPackage);
   const options = { hub: nats.bucket, listing, objects, signal };
   const started = performance.now();
   const isDue = createLineClock();

@@ -2,7 +2,6 @@ import { collectProblem, type Problem, ProblemError, problemCode } from "../erro
 import { EXIT } from "../exit.ts";
 import type { JobContext } from "../job.ts";
 import type { Log } from "../output/log.ts";
-import { startProgress } from "../output/progress.ts";
 import { isPart } from "../packages/layouts.ts";
 import { type Archive, type CollectorDefinition, type Package, shownPlatform } from "../packages/package.ts";
 import { type Resolved, resolvePackages } from "../packages/resolve.ts";
@@ -14,13 +13,13 @@ import {
   packageEntries,
   packageOrigin,
   packageSize,
-  readEntryDigests,
 } from "../packages/sources.ts";
 import { readDefinitions } from "../postgres/platform-tables.ts";
 import { type Row, readRows } from "../postgres/rows.ts";
 import type { Servers } from "../readiness/wait-for-servers.ts";
 import type { Listing } from "../store/object.ts";
 import { checkTrust } from "./ca.ts";
+import { readEntries } from "./checks.ts";
 import { type Plan, plan, type SharedCollector } from "./decide.ts";
 import {
   type DesiredPackage,
@@ -157,8 +156,7 @@ async function describeContents(
     const origin = isCompared ? await packageOrigin(pkg, signal) : undefined;
     const desired = describe(pkg, { ...(origin !== undefined && { origin }) });
     const mayTell = stored && isBelieved(row, stored) && saysEntries(stored) && isZipOfEntries(pkg);
-    const entries =
-      mayTell && !isSame(desired, stored, row) ? await readEntries(pkg, job, signal) : undefined;
+    const entries = mayTell && !isSame(desired, stored, row) ? await entriesOf(pkg, job, signal) : undefined;
     if (stored && entries !== undefined && hasEntries(stored, entries))
       job.log.debug("content.repackaged", { file: pkg.archive.file, key: stored.key });
     described.push({ ...desired, ...(entries !== undefined && { entries }) });
@@ -196,30 +194,18 @@ function describe(
 
 /**
  * Returns the digest of a package's entries; undefined if it has none, or if its archive is damaged, which
- * its check reports.
+ * its upload reports.
  */
-async function readEntries(
+async function entriesOf(
   pkg: Package,
   { log }: Pick<JobContext, "log">,
   signal: AbortSignal,
 ): Promise<string | undefined> {
-  const { archive } = pkg;
-  let read = 0;
-  const count = (bytes: number) => {
-    read += bytes;
-  };
-  const progress = startProgress(
-    log,
-    { phase: "check", file: archive.file, total: archive.size },
-    () => read,
-  );
   try {
-    await readEntryDigests(archive, signal, count);
+    await readEntries(pkg.archive, log, signal);
   } catch (error) {
     if (error instanceof ProblemError && error.code === EXIT.invalidPackage) return undefined;
     throw error;
-  } finally {
-    progress.end();
   }
   return packageEntries(pkg);
 }
@@ -236,6 +222,7 @@ export interface ObservedState {
 
 /** Returns the state without rows and, by their keys, objects. */
 export function without(state: ObservedState, gone: ReadonlySet<unknown>): ObservedState {
+  if (gone.size === 0) return state;
   const objects = new Map([...state.listing.objects].filter(([key]) => !gone.has(key)));
   const rows = state.rows.filter((row) => !gone.has(row));
   return { ...state, rows, listing: { ...state.listing, objects } };

@@ -29,6 +29,7 @@ import {
   readMeta,
   type StoredObject,
   type StreamState,
+  toStored,
 } from "./object.ts";
 import { JS, jsCode, storeError } from "./store-errors.ts";
 
@@ -192,12 +193,11 @@ export class Bucket {
   async list(wanted: Wanted = EVERYTHING, signal: AbortSignal = NEVER): Promise<Listing> {
     const info = await this.info(`${chunkPrefix(this.name)}>`);
     const counts = Object.entries(info?.state.subjects ?? {});
-    const chunks = new Map(
-      counts.flatMap(([subject, count]): [Nuid, number][] => {
-        const nuid = nuidOf(this.name, subject);
-        return nuid === undefined ? [] : [[nuid, count]];
-      }),
-    );
+    const chunks = new Map<Nuid, number>();
+    for (const [subject, count] of counts) {
+      const nuid = nuidOf(this.name, subject);
+      if (nuid !== undefined) chunks.set(nuid, count);
+    }
     const now = info && {
       created: info.created,
       lastSequence: info.state.last_seq,
@@ -207,7 +207,7 @@ export class Bucket {
     this.#isListed = true;
     const objects = new Map<string, StoredObject>();
     for (const object of this.#metadata.objects.values())
-      objects.set(object.key, { ...object, stored: chunks.get(object.nuid as Nuid) ?? 0 });
+      objects.set(object.key, toStored(object, chunks.get(object.nuid as Nuid) ?? 0));
     // A count may be older than the metadata (an upload is running): count again before calling an object
     // damaged.
     const unsure = [...objects.values()].filter((one) => !one.deleted && one.stored !== one.chunks);
@@ -227,7 +227,7 @@ export class Bucket {
   }
 
   async #counted(object: ObjectMetadata): Promise<StoredObject> {
-    return { ...object, stored: object.nuid === undefined ? 0 : await this.countChunks(object.nuid) };
+    return toStored(object, object.nuid === undefined ? 0 : await this.countChunks(object.nuid));
   }
 
   /** Returns those uploads whose chunks no live metadata names. Reads all metadata only if it has to. */

@@ -2,7 +2,7 @@ import type { MsgRequest, StoredMsg, StreamInfo } from "nats";
 import { inParallel } from "../async.ts";
 import { createSweep } from "../memory.ts";
 import { keyOf, metaSubject, type Nuid } from "./meta.ts";
-import { type ObjectMetadata, readMeta } from "./object.ts";
+import { type ObjectFacts, type ObjectMetadata, readMeta } from "./object.ts";
 
 /** Messages that are read at the same time. */
 const READERS = 16;
@@ -173,13 +173,30 @@ export class LiveMetadata {
     this.#unread.delete(subject);
     if (!this.#names.note(subject, names, sequence) || key === undefined) return;
     if (wanted || this.#objects.has(key) || this.#keeps?.(key))
-      this.#objects.set(key, { key, ...facts, sequence });
+      this.#objects.set(key, toMetadata(key, facts, sequence));
   }
+}
+
+/** Written out for the reason that `toStored` gives. */
+function toMetadata(key: string, facts: ObjectFacts, sequence: number): ObjectMetadata {
+  const { nuid, size, chunks, sha256, deleted, headers } = facts;
+  return { key, nuid, size, chunks, sha256, deleted, headers, sequence };
+}
+
+/** One for all. */
+const NO_OTHERS: readonly Nuid[] = [];
+
+/** The last metadata of a subject. */
+interface Last {
+  sequence: number;
+  /** The chunks that it names, nearly always one upload's. */
+  nuid: Nuid | undefined;
+  others: readonly Nuid[];
 }
 
 /** Counts how often a bucket's live metadata names each upload's chunks. */
 export class LiveNames {
-  readonly #bySubject = new Map<string, { names: readonly Nuid[]; sequence: number }>();
+  readonly #bySubject = new Map<string, Last>();
   readonly #counts = new Map<Nuid, number>();
 
   /** The number of subjects. */
@@ -204,9 +221,11 @@ export class LiveNames {
   note(subject: string, names: readonly Nuid[], sequence: number): boolean {
     const before = this.#bySubject.get(subject);
     if (before && before.sequence > sequence) return false;
-    for (const nuid of before?.names ?? []) this.#count(nuid, -1);
+    if (before?.nuid !== undefined) this.#count(before.nuid, -1);
+    for (const nuid of before?.others ?? NO_OTHERS) this.#count(nuid, -1);
     for (const nuid of names) this.#count(nuid, 1);
-    this.#bySubject.set(subject, { names, sequence });
+    const others = names.length > 1 ? names.slice(1) : NO_OTHERS;
+    this.#bySubject.set(subject, { sequence, nuid: names[0], others });
     return true;
   }
 

@@ -35,6 +35,8 @@ export const ORIGIN_HEADER = "Bklite-Package-Init-Origin";
 export const ENTRIES_HEADER = "Bklite-Package-Init-Entries";
 
 const DIGEST_PREFIX = "SHA-256=";
+/** 32 bytes: the last character before the padding has two bits that are zero. */
+const DIGEST = /^SHA-256=[\w-]{42}[AEIMQUYcgkosw048]=$/;
 const MARK = "PKGINIT";
 /** One token of a subject; the server's default limit for a whole protocol line is 4096 bytes. */
 const NUID = /^[^.*>\p{C}\p{Z}]{1,255}$/u;
@@ -108,7 +110,6 @@ function toBase64Url(bytes: Buffer): string {
  * any other.
  */
 export function parseDigest(digest: unknown): string | undefined {
-  if (typeof digest !== "string") return undefined;
-  const sha256 = Buffer.from(digest.slice(DIGEST_PREFIX.length), "base64url").toString("hex");
-  return sha256.length === 64 && formatDigest(sha256) === digest ? sha256 : undefined;
+  if (typeof digest !== "string" || !DIGEST.test(digest)) return undefined;
+  return Buffer.from(digest.slice(DIGEST_PREFIX.length), "base64url").toString("hex");
 }

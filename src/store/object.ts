@@ -30,6 +30,15 @@ export interface StoredObject extends ObjectMetadata {
   found?: Content;
 }
 
+/**
+ * Returns an object with the number of its stored chunks. Written out, as a spread makes objects twice as
+ * large, and a bucket may hold 100,000.
+ */
+export function toStored(object: ObjectMetadata, stored: number): StoredObject {
+  const { key, nuid, size, chunks, sha256, deleted, headers, sequence } = object;
+  return { key, nuid, size, chunks, sha256, deleted, headers, sequence, stored };
+}
+
 /** What an upload's chunks contain. */
 export interface Content {
   bytes: number;
@@ -112,17 +121,31 @@ const NAMED = /"nuid"\s*:\s*"[^"\\]{1,255}"/gi;
  * Parses a metadata message. Metadata that one of BK-Lite's clients (nats.py, nats.go) rejects is damaged.
  */
 export function readMeta(bucket: string, subject: string, data: Uint8Array): ReadMeta {
-  const name = keyOf(bucket, subject);
-  const key = metaSubject(bucket, name) === subject ? name : undefined;
   const text = UTF8.decode(data);
   const fields = parseRecord(text);
-  const isRead = key !== undefined && isUtf8(data);
-  const facts = (isRead && readFacts(fields, { name, bucket })) || DAMAGED;
+  const key = keyIn(bucket, subject, fields.name);
+  const isRead = key !== undefined && (!text.includes("\ufffd") || isUtf8(data));
+  const facts = (isRead && readFacts(fields, { name: key, bucket })) || DAMAGED;
+  return { key, facts, names: namesIn(text, facts, fields.nuid) };
+}
+
+function namesIn(text: string, facts: ObjectFacts, nuid: unknown): readonly Nuid[] {
+  if (facts.deleted) return [];
+  // Usually there is one, and no escape that could hide another.
+  const isOne = text.indexOf('"nuid"') === text.lastIndexOf('"nuid"') && !text.includes("\\");
+  if (isOne && facts.nuid !== undefined) return [facts.nuid];
   const named = (text.match(NAMED) ?? []).map((field) =>
     field.slice(field.lastIndexOf('"', field.length - 2) + 1, -1),
   );
-  const names = facts.deleted ? [] : [...new Set([fields.nuid, ...named])];
-  return { key, facts, names: names.flatMap((nuid) => parseNuid(nuid) ?? []) };
+  return [...new Set([nuid, ...named])].flatMap((name) => parseNuid(name) ?? []);
+}
+
+/** Returns the key of a subject; undefined if clients read none from it. */
+function keyIn(bucket: string, subject: string, name: unknown): string | undefined {
+  // Nearly always the metadata's own name.
+  if (typeof name === "string" && name.isWellFormed() && metaSubject(bucket, name) === subject) return name;
+  const key = keyOf(bucket, subject);
+  return metaSubject(bucket, key) === subject ? key : undefined;
 }
 
 function readFacts(

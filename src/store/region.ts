@@ -84,7 +84,7 @@ export async function readMirror(region: number, options: MirrorOptions): Promis
 
 async function readAll(mirror: Bucket, options: MirrorOptions): Promise<Mirror | MirrorFault> {
   const { hub, listing, objects, signal } = options;
-  const newest = Math.max(0, ...objects.map(({ sequence }) => sequence));
+  const newest = objects.reduce((last, { sequence }) => Math.max(last, sequence), 0);
   await waitForNewest(mirror, newest, signal);
   const state = await readState(mirror, `$O.${mirror.name}.>`);
   if (!state) return { fault: "absent" };

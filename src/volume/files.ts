@@ -4,7 +4,7 @@
  */
 import { createHash } from "node:crypto";
 import { type BigIntStats, constants } from "node:fs";
-import { open, readdir, readlink, realpath, stat } from "node:fs/promises";
+import { type FileHandle, open, readdir, readlink, realpath, stat } from "node:fs/promises";
 import { basename, join } from "node:path";
 import { blocks, readFully } from "../archive/blocks.ts";
 import { decodeText as decodeBytes } from "../archive/entries.ts";
@@ -135,17 +135,14 @@ export async function* readStream(
 }
 
 /** Returns a file's own bytes for an upload; readStream says what is checked. */
-export function fileSource(
-  file: StampedFile,
-  pass = (_handle: OpenFile, bytes: AsyncIterable<Buffer>) => bytes,
-): Source {
+export function fileSource(file: StampedFile): Source {
   const size = Number(file.stamp.size);
   return {
     size,
     blocks: (blockSize, signal) =>
       readStream(file, async function* (handle) {
         let read = 0;
-        for await (const block of pass(handle, blocks(handle, { size }, blockSize, signal))) {
+        for await (const block of blocks(handle, { size }, blockSize, signal)) {
           read += block.length;
           yield block;
         }
@@ -155,12 +152,12 @@ export function fileSource(
 }
 
 /** Throws exit 74 unless the open file is still what its stamp says. */
-export async function assertUnchanged(handle: OpenFile, archive: StampedFile): Promise<void> {
+export async function assertUnchanged(handle: FileHandle, archive: StampedFile): Promise<void> {
   if (!isSame(await stampOf(handle, archive.file), archive.stamp)) throw changed(archive.file);
 }
 
 /** Opens a file; the caller closes it. Throws exit 65 for a link that ends outside the volume. */
-export async function openFile(file: Located): Promise<{ handle: OpenFile; stamp: FileStamp }> {
+export async function openFile(file: Located): Promise<{ handle: FileHandle; stamp: FileStamp }> {
   await assertInside(file);
   // O_NONBLOCK: a FIFO that replaced the file must not block
   const handle = await open(file.path, constants.O_RDONLY | constants.O_NONBLOCK);
@@ -177,7 +174,7 @@ export async function openFile(file: Located): Promise<{ handle: OpenFile; stamp
 }
 
 /** Returns the handle, which reports what is read with it, and that it is closed. */
-function watched(handle: OpenFile, reading: Reading): OpenFile {
+function watched(handle: FileHandle, reading: Reading): FileHandle {
   const [read, close] = [handle.read.bind(handle), handle.close.bind(handle)];
   return Object.assign(handle, {
     async read(buffer: Buffer, offset: number, length: number, position: number) {
@@ -248,7 +245,7 @@ export async function readSmall(
   });
 }
 
-async function stampOf(handle: OpenFile, file: string): Promise<FileStamp> {
+async function stampOf(handle: FileHandle, file: string): Promise<FileStamp> {
   const stats = await handle.stat({ bigint: true });
   if (!stats.isFile()) throw changed(file);
   return toStamp(stats);

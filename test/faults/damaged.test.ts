@@ -64,7 +64,7 @@ function assertNames(run: JobResult, ...damaged: [file: string, program: string]
 }
 
 describe("an archive is damaged: it fails, and no other", { concurrency: 2 }, () => {
-  // a program that is cut out is verified by being sent, one in a folder by the check
+  // one that is an object of its own, and one that is in a folder
   for (const program of ["telegraf", "vector", "filebeat/filebeat"]) {
     test(`${program}: nothing of its archive is left, and the next archive is stored`, async () => {
       const site = await servers.site();

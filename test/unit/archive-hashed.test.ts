@@ -14,7 +14,7 @@ async function digestAfter(reads: readonly (readonly [position: number, length: 
   await using handle = await open(on.path("file"));
   const hashed = new HashedFile(handle);
   for (const [position, length] of reads) {
-    const read = await readFully(hashed.handle, Buffer.alloc(length), length, position);
+    const read = await readFully(hashed, Buffer.alloc(length), length, position);
     assert.deepEqual(read, BYTES.subarray(position, position + length));
   }
   return await hashed.digest(BYTES.length);
@@ -44,7 +44,7 @@ test("a file's digest is that of the bytes that were read, whatever it holds aft
   await using on = await volume({ file: BYTES });
   await using handle = await open(on.path("file"), "r+");
   const hashed = new HashedFile(handle);
-  for await (const _ of blocks(hashed.handle, { size: BYTES.length }, 64 * 1024));
+  for await (const _ of blocks(hashed, { size: BYTES.length }, 64 * 1024));
   await handle.write(Buffer.from("other"), 0, 5, 0);
   assert.equal(await hashed.digest(BYTES.length), SHA256);
 });

@@ -6,7 +6,6 @@ import {
   readFileSync,
   renameSync,
   rmSync,
-  statSync,
   symlinkSync,
   writeFileSync,
 } from "node:fs";
@@ -316,21 +315,12 @@ test("the bytes that were sent are compared, not those of the scan", async () =>
   assert.ok(archive);
   const direct = { archive } as Package;
   const derived = { archive, derived: { kind: "repacked" } } as unknown as Package;
-  const { signal } = new AbortController();
-  const sha256 = archive.digests.files.get(archive.file) ?? "";
-  await checkSignatures([direct], new Map([[archive.file, sha256]]), signatures, signal);
-  await checkSignatures([derived], new Map(), signatures, signal);
-  await assert.rejects(
-    checkSignatures([direct], new Map([[archive.file, "0".repeat(64)]]), signatures, signal),
-    {
+  const sent = (sha256: string) => new Map([[archive.file, sha256]]);
+  for (const pkg of [direct, derived]) {
+    await checkSignatures([pkg], sent(archive.digests.files.get(archive.file) ?? ""), signatures);
+    await assert.rejects(checkSignatures([pkg], sent("0".repeat(64)), signatures), {
       reason: "checksum.mismatch",
-    },
-  );
-  // A file system with coarse times may show a changed file as the same.
-  flip(path, 30);
-  const now = statSync(path, { bigint: true });
-  const changed = { ...derived, archive: { ...archive, stamp: { ...archive.stamp, ...now } } } as Package;
-  await assert.rejects(checkSignatures([changed], new Map(), signatures, signal), {
-    reason: "checksum.mismatch",
-  });
+    });
+    await assert.rejects(checkSignatures([pkg], new Map(), signatures), /no digest/);
+  }
 });
