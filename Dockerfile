@@ -65,7 +65,7 @@ LABEL org.opencontainers.image.title="bklite-package-init" \
       org.opencontainers.image.source="${SOURCE}" \
       org.opencontainers.image.licenses="MIT"
 # The kernel hands a first line over as one argument, so the second flag is here (src/memory.ts).
-ENV NODE_ENV=production NODE_OPTIONS=--max-semi-space-size=16 PATH=/usr/local/bin
+ENV NODE_ENV=production NODE_OPTIONS=--max-semi-space-size=2 PATH=/usr/local/bin
 USER 65532:65532
 ENTRYPOINT ["/usr/local/bin/node", "--expose-gc", "/app/main.js"]
 

@@ -3,7 +3,7 @@ import { setFlagsFromString } from "node:v8";
 /**
  * Flat memory for long transfers. V8 counts the bytes behind a buffer late: without this, the NATS client's
  * copies of chunks and zlib's output fill hundreds of megabytes. `node --expose-gc` starts the program (the
- * bundle's first line, the image's ENTRYPOINT, the npm scripts), and `--max-semi-space-size=16` keeps V8 from
+ * bundle's first line, the image's ENTRYPOINT, the npm scripts), and `--max-semi-space-size=2` keeps V8 from
  * holding up to 96 MiB for young objects; without them the program works and needs more memory.
  */
 

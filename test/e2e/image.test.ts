@@ -27,7 +27,7 @@ describe("the image", () => {
     const { Config, Size } = await inspect(IMAGE);
     assert.equal(Config.User, "65532:65532");
     assert.deepEqual(Config.Entrypoint, ["/usr/local/bin/node", "--expose-gc", "/app/main.js"]);
-    assert.ok(Config.Env.includes("NODE_OPTIONS=--max-semi-space-size=16"), Config.Env.join(" "));
+    assert.ok(Config.Env.includes("NODE_OPTIONS=--max-semi-space-size=2"), Config.Env.join(" "));
     const label = (name: string) => Config.Labels[`org.opencontainers.image.${name}`];
     assert.deepEqual(["title", "version", "revision", "source", "licenses"].map(label), [
       "bklite-package-init",

@@ -17,7 +17,7 @@ export const ENTRY = fileURLToPath(new URL("../../dist/main.js", import.meta.url
 const HANG = 300_000;
 
 /** What the bundle's first line and the image's ENTRYPOINT start node with. */
-export const NODE_FLAGS = ["--expose-gc", "--max-semi-space-size=16"];
+export const NODE_FLAGS = ["--expose-gc", "--max-semi-space-size=2"];
 
 export interface JobOptions {
   /** The job's whole environment, besides PATH, HOME and node's compile cache. */
