@@ -4,6 +4,7 @@
  */
 import {
   type ApiError,
+  createInbox,
   DiscardPolicy,
   type JetStreamAccountStats,
   type JetStreamManager,
@@ -12,12 +13,11 @@ import {
   type MsgRequest,
   type NatsConnection,
   NatsError,
-  type QueuedIterator,
-  RequestStrategy,
   RetentionPolicy,
   StorageType,
   type StoredMsg,
   type StreamInfo,
+  type Subscription,
 } from "nats";
 import { abortable, inParallel } from "../async.ts";
 import { JobError } from "../errors.ts";
@@ -45,6 +45,11 @@ const LANES = 16;
 /** Messages, and bytes, that a consumer sends at a time. */
 const BATCH = 1000;
 const BATCH_BYTES = 1024 * 1024;
+/** Milliseconds for the creation of a consumer, which only saves requests: its server may hang. */
+const CREATE_TIMEOUT = 5000;
+/** Milliseconds after which it is asked again for messages, and how often without one. */
+const RETRY = 250;
+const TRIES = 20;
 /** Milliseconds for the deletion of a consumer, which otherwise ends by itself. */
 const DELETE_TIMEOUT = 2000;
 
@@ -57,6 +62,17 @@ export interface Ack {
   sequence: number;
   /** The message was not stored: the one with this sequence has the same id. */
   duplicate: boolean;
+}
+
+/** What a consumer's messages are pulled with. */
+interface Pull {
+  /** Of the request. */
+  subject: string;
+  /** The prefix of the subjects that `messages` subscribes to. */
+  inbox: string;
+  messages: Subscription;
+  /** The number of messages. */
+  pending: number;
 }
 
 /** JetStream's answer to a request for one message. */
@@ -253,10 +269,11 @@ export class Bucket {
   }
 
   /**
-   * Reads the last message of each subject below `filter` through a consumer, in the stream's order; fewer or
-   * none if this user may not create one, or it fails: the caller reads the rest one by one.
+   * Reads the last message of each subject below `filter` through a consumer, in the stream's order. False:
+   * there may be more, as this user may not create one, or it failed: the caller reads the rest one by one.
    */
-  async readLast(filter: string, onMessage: OnMessage, signal: AbortSignal): Promise<void> {
+  async readLast(filter: string, onMessage: OnMessage, signal: AbortSignal): Promise<boolean> {
+    if (!this.#mayConsume) return false;
     const api = (verb: string, consumer = "") => `$JS.API.CONSUMER.${verb}.${this.stream}${consumer}`;
     const config = {
       ack_policy: "none",
@@ -268,45 +285,74 @@ export class Bucket {
       num_replicas: 1,
     };
     const create = JSON.stringify({ stream_name: this.stream, config });
+    const inbox = createInbox();
+    // Before the request that creates the consumer: by its answer all servers of a cluster know the inbox.
+    const messages = this.nc.subscribe(`${inbox}.*`);
     try {
-      if (!this.#mayConsume) return;
-      const answer = await this.nc.request(api("CREATE"), create, { timeout: API_TIMEOUT });
+      const answer = await this.nc.request(api("CREATE"), create, { timeout: CREATE_TIMEOUT });
       const { name, num_pending: pending = 0 } = answer.json<{ name?: string; num_pending?: number }>();
-      if (name === undefined) return;
+      if (name === undefined) return false;
+      const pull = { subject: api("MSG.NEXT", `.${name}`), inbox, messages, pending };
       try {
-        await abortable(this.#pull(api("MSG.NEXT", `.${name}`), pending, onMessage), signal);
+        return pending === 0 || (await abortable(this.#pull(pull, onMessage), signal));
       } finally {
         await this.nc.request(api("DELETE", `.${name}`), "", { timeout: DELETE_TIMEOUT }).catch(() => {});
       }
     } catch (error) {
       if (!(error instanceof NatsError)) throw error;
       this.#mayConsume = false;
+      return false;
+    } finally {
+      messages.unsubscribe();
     }
   }
 
-  /** Pulls `pending` messages from a consumer, a batch at a time, so that none of them waits in memory. */
-  async #pull(subject: string, pending: number, onMessage: OnMessage): Promise<void> {
-    for (let left = pending, got = true; left > 0 && got; ) {
-      const batch = Math.min(left, BATCH);
-      const options = {
-        noMux: true,
-        strategy: RequestStrategy.Count,
-        maxMessages: batch,
-        maxWait: API_TIMEOUT,
-      };
+  /**
+   * Pulls `pending` messages from a consumer, a batch at a time, so that none of them waits in memory.
+   * Returns whether all came.
+   */
+  async #pull({ subject, inbox, messages, pending }: Pull, onMessage: OnMessage): Promise<boolean> {
+    // The library ends the subscription of a request that this user may not publish.
+    Object.assign(messages, { requestSubject: subject });
+    let [left, batch, got, delivered, turn, tries, isWhole] = [pending, 0, 0, 0, 0, 0, true];
+    const ask = () => {
+      if (tries === TRIES) return messages.unsubscribe();
+      [batch, got, turn, tries] = [Math.min(left, BATCH), 0, turn + 1, tries + 1];
       const query = JSON.stringify({ batch, max_bytes: BATCH_BYTES, no_wait: true });
-      const messages = (await this.nc.requestMany(subject, query, options)) as QueuedIterator<Msg>;
-      got = false;
+      this.nc.publish(subject, query, { reply: `${inbox}.${turn}` });
+    };
+    // A request may stay without an answer: a cluster's servers do not know a new consumer yet, or the next
+    // message was replaced meanwhile (nats-server 2.10).
+    let seen = 0;
+    const again = setInterval(() => {
+      if (seen === delivered) ask();
+      seen = delivered;
+    }, RETRY);
+    try {
+      ask();
       for await (const message of messages) {
-        const { sequence, pending } = placeOf(message);
-        // Not a stored message, but why no more come.
-        if ((message.data.length === 0 && message.headers?.code) || !Number.isSafeInteger(sequence)) break;
-        onMessage(message.subject, message.data, sequence);
-        left = pending;
-        got = true;
+        // Not a stored message, but why no more come for a request.
+        if (message.subject.startsWith(inbox)) {
+          if (message.subject !== `${inbox}.${turn}` || delivered === 0) continue;
+          // Servers may pass over the message that would have exceeded max_bytes.
+          isWhole = false;
+          ask();
+          continue;
+        }
+        const place = placeOf(message);
+        delivered += 1;
+        got += 1;
+        tries = 0;
+        left = place.pending;
+        isWhole &&= place.delivered === delivered;
+        onMessage(message.subject, message.data, place.sequence);
+        if (left === 0) break;
+        if (got === batch) ask();
       }
-      messages.stop();
+    } finally {
+      clearInterval(again);
     }
+    return left === 0 && isWhole;
   }
 
   /**
@@ -381,13 +427,14 @@ export class Bucket {
 }
 
 /**
- * Returns a message's place in its stream, and how many follow it: from
+ * Returns a message's place in its stream, its number among those that the consumer has sent, and how many
+ * follow it: from
  * `$JS.ACK.[DOMAIN.ACCOUNT.]STREAM.CONSUMER.DELIVERIES.SEQUENCE.DELIVERED.TIME.PENDING[.ANY]`.
  */
-function placeOf({ reply = "" }: Msg): { sequence: number; pending: number } {
-  const tokens = reply.split(".");
-  const at = tokens.length === 9 ? 5 : 7;
-  return { sequence: Number(tokens[at]), pending: Number(tokens[at + 3]) };
+function placeOf({ reply = "" }: Msg): { sequence: number; delivered: number; pending: number } {
+  const tokens = reply.split(".").map(Number);
+  const [sequence = 0, delivered = 0, , pending = 0] = tokens.slice(tokens.length === 9 ? 5 : 7);
+  return { sequence, delivered, pending };
 }
 
 function streamState(info: StreamInfo): StreamState {

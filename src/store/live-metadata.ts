@@ -20,8 +20,8 @@ export interface MetadataSource {
   readonly name: string;
   info(filter: string): Promise<StreamInfo | undefined>;
   message(query: MsgRequest): Promise<StoredMsg | undefined>;
-  /** Reads the last message of each subject below `filter`, or as many as the server allows. */
-  readLast(filter: string, onMessage: OnMessage, signal: AbortSignal): Promise<void>;
+  /** Reads the last message of each subject below `filter`; false: there may be more. */
+  readLast(filter: string, onMessage: OnMessage, signal: AbortSignal): Promise<boolean>;
 }
 
 /** What the server says of a bucket's stream. */
@@ -87,8 +87,9 @@ export class LiveMetadata {
     if (!now) return;
     if (isSame) await this.#readNewer();
     else [this.#created, this.#upTo, this.#keeps] = [now.created, now.lastSequence, keeps];
-    if (all && now.subjects - this.size > FEW) await this.#readTogether(signal);
-    if (this.size !== now.subjects) await this.#compareSubjects();
+    const isWhole = !(all && now.subjects - this.size > FEW) || (await this.#readTogether(signal));
+    // A new subject may make up for one that was left out.
+    if (!isWhole || this.size !== now.subjects) await this.#compareSubjects();
     await this.#read(
       [...this.#unread].filter((subject) => keeps(keyOf(this.#source.name, subject))),
       signal,
@@ -126,18 +127,19 @@ export class LiveMetadata {
     for (const subject of subjects) if (!this.#names.knows(subject)) this.#unread.add(subject);
   }
 
-  /** Reads all metadata in one stream, as far as the server allows. */
-  async #readTogether(signal: AbortSignal): Promise<void> {
+  /** Reads all metadata in one stream, as far as the server allows. False: there may be more. */
+  async #readTogether(signal: AbortSignal): Promise<boolean> {
     let last = 0;
     const onMessage: OnMessage = (subject, data, sequence) => {
       this.#note({ subject, data, seq: sequence });
       last = sequence;
     };
-    await this.#source.readLast(this.#filter, onMessage, signal);
-    if (last === 0) return;
+    const isWhole = await this.#source.readLast(this.#filter, onMessage, signal);
+    if (last === 0) return false;
     // A replica that lags behind the leader may have sent it: what is newer is read from the leader.
     this.#upTo = Math.min(this.#upTo, last);
     await this.#readNewer();
+    return isWhole;
   }
 
   /** Reads metadata of #unread. */

@@ -2,6 +2,7 @@ import assert from "node:assert/strict";
 import { describe, test } from "node:test";
 import { setTimeout as sleep } from "node:timers/promises";
 import type { ReasonId } from "../../src/messages/catalog.ts";
+import { putOthers } from "../support/metadata.ts";
 import { random, rounds } from "../support/rounds.ts";
 import type { JobResult, RunningJob } from "../support/run.ts";
 import { ARCHIVE, explain, useServers } from "../support/site.ts";
@@ -126,6 +127,22 @@ describe("while it works", { concurrency: 3 }, () => {
       await assertRecovers(stage, path);
     });
   }
+
+  test("SIGTERM among the metadata of others: its consumer is deleted", async () => {
+    const { stage } = await withArchive();
+    await stage.objects.putForeign("job/0", Buffer.from("x"));
+    await putOthers(stage.objects, stage.bucket, 150);
+    const running = stage.start();
+    at(stage, nats("CONSUMER.MSG.NEXT"), () => {
+      stage.nats.throttle(10_000);
+      running.kill("SIGTERM");
+    });
+    const result = await running.done;
+    assertInTime(result);
+    assert.equal(result.code, CODE.SIGTERM, explain(result));
+    const jsm = await stage.objects.connection.jetstreamManager();
+    assert.deepEqual(await jsm.consumers.list(`OBJ_${stage.bucket}`).next(), []);
+  });
 
   test("twice: the second ends it immediately", async () => {
     const { stage } = await withArchive();

@@ -1,7 +1,6 @@
 import assert from "node:assert/strict";
 import { after, before, describe, test } from "node:test";
-import { inParallel } from "../../src/async.ts";
-import { writeMetadata } from "../support/metadata.ts";
+import { putOthers } from "../support/metadata.ts";
 import { startProxy } from "../support/proxy.ts";
 import type { JobResult } from "../support/run.ts";
 import { explain, type Site, useServers } from "../support/site.ts";
@@ -27,18 +26,6 @@ async function requests(site: Site, args: readonly string[]): Promise<[JobResult
   return [result, counts];
 }
 
-/** Objects of other applications, with a chunk each. */
-async function putForeign({ objects, bucket }: Site): Promise<void> {
-  const indexes = Array.from({ length: FOREIGN }, (_, index) => index);
-  await inParallel(indexes, 32, async (index) => {
-    const nuid = `FOREIGN${index}`;
-    await objects.connection.request(`$O.${bucket}.C.${nuid}`, "x");
-    const name = `job/${index}`;
-    await writeMetadata(objects, bucket, name, { name, bucket, nuid, size: 1, chunks: 1, digest: DIGEST });
-  });
-}
-const DIGEST = "SHA-256=LXEWQrcmsEQBYnyp-6wy9chTD7GQPMTb0__m0l2oH3k=";
-
 describe(`what a run asks for, with and without ${FOREIGN} objects of others`, () => {
   let site: Site;
   const alone = new Map<string, Record<string, number>>();
@@ -54,7 +41,7 @@ describe(`what a run asks for, with and without ${FOREIGN} objects of others`, (
     const first = await site.run();
     assert.equal(first.code, 0, explain(first));
     for (const command of COMMANDS) alone.set(command, (await requests(site, [command]))[1]);
-    await putForeign(site);
+    await putOthers(site.objects, site.bucket, FOREIGN);
   });
 
   after(() => line?.stop());

@@ -1,4 +1,5 @@
 import { headers } from "nats";
+import { inParallel } from "../../src/async.ts";
 import type { Objects } from "./objects.ts";
 
 /** A key's metadata subject, as ADR-20 has it. */
@@ -28,4 +29,17 @@ export async function writeMetadata(
   rollup.set("Nats-Rollup", "sub");
   const data = value instanceof Uint8Array ? value : Buffer.from(JSON.stringify(value));
   await connection.jetstream().publish(subjectOf(bucket, key), data, { headers: rollup });
+}
+
+/** Of one `x`. */
+const DIGEST = "SHA-256=LXEWQrcmsEQBYnyp-6wy9chTD7GQPMTb0__m0l2oH3k=";
+
+/** Puts objects of another application, `job/0` and so on, with a chunk each. */
+export async function putOthers(objects: Objects, bucket: string, count: number): Promise<void> {
+  const indexes = Array.from({ length: count }, (_, index) => index);
+  await inParallel(indexes, 32, async (index) => {
+    const [name, nuid] = [`job/${index}`, `OTHER${index}`];
+    await objects.connection.request(`$O.${bucket}.C.${nuid}`, "x");
+    await writeMetadata(objects, bucket, name, { name, bucket, nuid, size: 1, chunks: 1, digest: DIGEST });
+  });
 }

@@ -52,8 +52,11 @@ class Fake implements MetadataSource {
     return found as StoredMsg | undefined;
   }
 
-  async readLast(_: string, onMessage: OnMessage): Promise<void> {
-    for (const { subject, data, seq } of this.consumer?.() ?? []) onMessage(subject, data, seq);
+  async readLast(_: string, onMessage: OnMessage): Promise<boolean> {
+    const expected = this.last.size;
+    const sent = this.consumer?.() ?? [];
+    for (const { subject, data, seq } of sent) onMessage(subject, data, seq);
+    return sent.length === expected;
   }
 
   now() {
@@ -112,6 +115,19 @@ test("what a consumer leaves out, or has in an older state, is read from the lea
     assert.ok(!live.names(first), "the replaced object's chunks are no longer named");
     for (const nuid of [...others, replaced, late]) assert.ok(live.names(nuid));
   }
+});
+
+test("a subject that is new does not make up for one that a consumer left out", async () => {
+  const { fake, live, refresh } = open();
+  const nuids = fill(fake);
+  fake.consumer = () => {
+    const sent = fake.inOrder().toSpliced(50, 1);
+    fake.put("foreign/new");
+    return sent;
+  };
+  await refresh(true);
+  await live.complete(signal);
+  for (const nuid of nuids) assert.ok(live.names(nuid));
 });
 
 test("metadata that is gone without a message names nothing", async () => {
