@@ -16,6 +16,13 @@ import { exits, runToEnd } from "./stage.ts";
 const POSTGRES = ["13", "14", "15", "16", "17", "18"];
 const NATS = ["2.9", "2.10", "2.11", "2.12", "2.15"];
 
+/** Without any, a first run waits for BK-Lite's first start. */
+const TELEGRAF = {
+  name: "Telegraf",
+  node_operating_system: "linux",
+  executable_path: "/opt/fusion-collectors/bin/telegraf",
+};
+
 const folder = tempDir("majors");
 const archive = join(folder.path, ARCHIVE);
 await buildArchive(archive, { payloadBytes: 2_500_000 });
@@ -39,7 +46,7 @@ async function wholeStory(servers: { postgres?: string; nats?: string }, state: 
   const objects = await openObjects(js);
   try {
     const db = await pg.createDatabase({ state });
-    if (state === "C") await createCollectorTable(db, { state });
+    if (state === "C") await createCollectorTable(db, { state, rows: [TELEGRAF] });
     const env = {
       ...jobEnv({ db, nats: js, packages: folder.path }),
       WAIT_TIMEOUT: "60",
