@@ -34,7 +34,7 @@ export function createSweep(): Sweep {
   const collect = globalThis.gc;
   if (!collect) return () => {};
   // V8 would let the heap of a large bucket grow to a multiple before it collects.
-  if (!collector) setFlagsFromString("--heap-growing-percent=50");
+  if (!collector) setFlagsFromString("--heap-growing-percent=30");
   collector ??= { collect, dropped: 0, used: Number.POSITIVE_INFINITY };
   const gc = collector;
   return (bytes) => {
