@@ -176,6 +176,22 @@ test("an entry is damaged: nothing is complete, though it was read before", asyn
   assert.equal(readdirSync("/proc/self/fd").length, open);
 });
 
+test("a data descriptor is missing where the scan has not looked: nothing is complete", async () => {
+  const [first, ...others] = Object.entries(FILES).map(([path, data]) => entryOf(path, data));
+  // Of more than 1024 entries the scan reads the local headers and descriptors of every second one at most.
+  const many = Array.from({ length: 1024 }, (_, index) => ({ name: `other/cache/${index}`, data: "x" }));
+  const data = Buffer.alloc(100);
+  const bad = { name: "other/bad", data, flags: 8, packedSize: 84, size: 84, crc: crc32(data.subarray(16)) };
+  await using on = await volume({ [ZIP]: rawZip([first as RawEntry, bad, ...others, ...many]) });
+  for (const repack of ["auto", "never"] as const) {
+    const sources = packageSources(await packagesOf(on.dir, repack), {
+      findings: new Findings({ entries: true }),
+    });
+    const problems = [...sources.values()].map((source) => problemOf(bytesOf(source, 70_000)));
+    for (const { id } of await Promise.all(problems)) assert.equal(id, "zip.descriptor");
+  }
+});
+
 test("a piece of deflated data may change once the next one is requested", async () => {
   const plain = content("pieces", 100_000);
   const packed = deflateRawSync(plain);
