@@ -1,11 +1,12 @@
 import assert from "node:assert/strict";
+import { appendFileSync } from "node:fs";
 import { readFile, writeFile } from "node:fs/promises";
 import { describe, test } from "node:test";
 import { type ArchiveOptions, age } from "../support/archives.ts";
 import { addStream } from "../support/objects.ts";
 import type { JobResult } from "../support/run.ts";
 import { explain, type Site, useServers } from "../support/site.ts";
-import { exits, useStages } from "./stage.ts";
+import { at, exits, useStages } from "./stage.ts";
 
 const CONTENT: ArchiveOptions = {
   collectors: ["telegraf", "vector", "filebeat/filebeat"],
@@ -132,6 +133,20 @@ describe("an archive is damaged: it fails, and no other", { concurrency: 2 }, ()
     assertNames(await site.run([], { ...ENV, ARCHIVE_CHECK: "quick" }), [LINUX, "telegraf"]);
     await assertHolds(site);
   });
+
+  for (const top of ["fusion-collectors", "other"])
+    test(`it changes while it is ${top === "other" ? "repacked and " : ""}sent: exit 74, and no other fails`, async () => {
+      const stage = await openStage();
+      const path = await linux(stage, { top });
+      await windows(stage);
+      at(stage, { line: "nats", text: ".C.PKGINIT", nth: 3, when: "before" }, () =>
+        appendFileSync(path, "x"),
+      );
+      const run = await stage.run([], ENV);
+      exits(run, 74);
+      assert.equal(run.report?.error?.reason, "file.changed", explain(run));
+      await assertHolds(stage, "windows");
+    });
 
   test("on a slow connection: the check stops what is being sent", async () => {
     const stage = await openStage();
