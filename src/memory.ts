@@ -1,5 +1,3 @@
-import { setFlagsFromString } from "node:v8";
-
 /**
  * Flat memory for long transfers. V8 counts the bytes behind a buffer late: without this, the NATS client's
  * copies of chunks and zlib's output fill hundreds of megabytes. `node --expose-gc` starts the program (the
@@ -33,8 +31,6 @@ let collector: Collector | undefined;
 export function createSweep(): Sweep {
   const collect = globalThis.gc;
   if (!collect) return () => {};
-  // V8 would let the heap of a large bucket grow to a multiple before it collects.
-  if (!collector) setFlagsFromString("--heap-growing-percent=30");
   collector ??= { collect, dropped: 0, used: Number.POSITIVE_INFINITY };
   const gc = collector;
   return (bytes) => {

@@ -62,7 +62,13 @@ function list(namespace: string, kind: string, selector = ""): Manifest[] {
   const labels = selector.split(",").filter(Boolean).map((one) => one.split("=")); // biome-ignore format: short
   return readdirSync(state)
     .filter((file) => file.startsWith(start))
-    .map((file) => read(namespace, kind, file.slice(start.length, -".json".length)))
+    .flatMap((file) => {
+      try {
+        return [read(namespace, kind, file.slice(start.length, -".json".length))];
+      } catch {
+        return []; // a controller has deleted it meanwhile
+      }
+    })
     .filter(({ metadata }) => labels.every(([key = "", value]) => metadata.labels?.[key] === value));
 }
 
@@ -248,7 +254,8 @@ function remove(namespace: string, kind: string, name: string, ignoreMissing = f
   rmSync(fileOf(namespace, kind, name));
   if (one.metadata.container) tryDocker("rm", "-f", one.metadata.container);
   if (one.kind === "Job") {
-    for (const pod of list(namespace, "pod", `job-name=${name}`)) remove(namespace, "Pod", pod.metadata.name);
+    for (const { metadata } of list(namespace, "pod", `job-name=${name}`))
+      remove(namespace, "Pod", metadata.name, true);
   }
   console.log(`${kindOf(kind)} "${name}" deleted`);
 }

@@ -177,10 +177,10 @@ describe("docs/kubernetes.md, as printed", () => {
       cluster.set("WAIT_TIMEOUT", "5");
       const { Id: nats } = (await cluster.stack?.container("nats")) ?? {};
       await docker("pause", nats);
-      await succeed(sh(`kubectl apply -k k8s/overlays/settings; ${DELETE}; ${APPLY}`));
       const ended =
         "kubectl -n bk-lite get pods -l job-name=bklite-package-init -o jsonpath='{.items[*].status.phase}'";
       try {
+        await succeed(sh(`kubectl apply -k k8s/overlays/settings; ${DELETE}; ${APPLY}`));
         while (!(await succeed(sh(ended))).includes("Failed")) await sh("sleep 1");
       } finally {
         await docker("unpause", nats);
