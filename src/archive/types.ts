@@ -3,6 +3,7 @@
  * Knows nothing of BK-Lite, of the volume or of the servers, so that it can be read, fuzzed and reviewed
  * alone.
  */
+
 /** An open file; node's FileHandle is one. */
 export interface OpenFile {
   read(buffer: Buffer, offset: number, length: number, position: number): Promise<{ bytesRead: number }>;
